@@ -1,0 +1,35 @@
+# TuneGrid: from data and pretrained models to the tables of a study. README.md says how to run it.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# A study given by --configfile or by a profile replaces the mini study instead of being merged into it.
+if "study" not in config:
+
+    configfile: "config/mini.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output,
+
+
+onstart:
+    print_plan()
+
+
+onsuccess:
+    print_summary()
+
+
+onerror:
+    print_summary()

@@ -1,0 +1,92 @@
+"""Cells, runs, and the path of every artefact: nothing else in the project builds a path under `results/`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+UNTUNED = "untuned"
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """A task, a model and a method. A cell has one training job per seed."""
+
+    task: str
+    model: str
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.task}_{self.model}_{self.method}"
+
+    @property
+    def training_rule(self) -> str:
+        """The name of the cell's training rule."""
+        return f"train_{self}"
+
+    @property
+    def target(self) -> str:
+        """The name of the rule that runs all seeds of the cell: a rule with a wildcard cannot be a target."""
+        return f"cell_{self}"
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """A cell with a seed."""
+
+    cell: Cell
+    seed: int
+
+
+class Paths:
+    """The artefacts of one study, under `results/<study>/`. Arguments may be Snakemake wildcards (`{seed}`)."""
+
+    def __init__(self, study: str, results: str | Path = "results") -> None:
+        self.root = Path(results) / study
+
+    # data and models
+    def data(self, task: str) -> Path:
+        return self.root / "data" / task
+
+    def split(self, task: str, split: str) -> Path:
+        return self.data(task) / f"{split}.parquet"
+
+    def data_card(self, task: str) -> Path:
+        return self.data(task) / "card.json"
+
+    def model(self, model: str) -> Path:
+        return self.root / "models" / model
+
+    def model_card(self, model: str) -> Path:
+        return self.model(model) / "card.json"
+
+    def tokens(self, task: str, model: str) -> Path:
+        return self.root / "tokens" / task / model
+
+    # results
+    def run(self, task: str, model: str, method: str, seed: int | str) -> Path:
+        return self.root / "runs" / task / model / method / f"seed-{seed}"
+
+    def untuned(self, task: str, model: str) -> Path:
+        return self.root / UNTUNED / task / model
+
+    def baseline(self, task: str, name: str) -> Path:
+        return self.root / "baselines" / task / name
+
+    def checkpoints(self, task: str, model: str, method: str, seed: int, configuration_hash: str) -> Path:
+        """Not an output of any rule: Snakemake wipes the outputs of a job that failed, and these must outlive it."""
+        return self.root / "checkpoints" / task / model / method / f"seed-{seed}-{configuration_hash[:16]}"
+
+    # report
+    @property
+    def tables(self) -> Path:
+        return self.root / "tables"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report"
+
+    # bookkeeping of the workflow
+    def log(self, name: str) -> Path:
+        return self.root / "logs" / f"{name}.log"
+
+    def benchmark(self, name: str) -> Path:
+        return self.root / "benchmarks" / f"{name}.tsv"

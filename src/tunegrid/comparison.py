@@ -1,0 +1,182 @@
+"""The comparison of all results of one task: means over seeds, bootstrap, paired tests, recommendation."""
+
+from typing import Any
+
+import numpy as np
+
+from tunegrid import recommend, statistics
+from tunegrid.errors import TuneGridError
+from tunegrid.expected import UNPRINTED, ExpectedTask, Named
+from tunegrid.results import SCORES, Result, StudyResults
+
+Row = dict[str, Any]
+Key = tuple[str, str, str | None, str]  # kind, task, model, method: what the seeds of a cell have in common
+SECONDARY_RESAMPLES = 2_000  # of metrics that nothing is tested in: enough for an interval
+
+
+class TaskScores:
+    """The scores of one task: means over seeds, bootstrap, tests, recommendation."""
+
+    def __init__(self, study: StudyResults, task: ExpectedTask, resamples: int | None = None) -> None:
+        self.task, self.expected = task, study.expected
+        self.groups: dict[Key, list[Result]] = {}  # in the order of the tables
+        for result in study.results:
+            if result.task == task:
+                self.groups.setdefault(result.key, []).append(result)
+        self.ok = {key: [r for r in group if r.status == "ok"] for key, group in self.groups.items()}
+        self.cells = [key for key, ok in self.ok.items() if key[0] == "run" and ok]
+        trivial = ("baseline", task.name, None, task.trivial)
+        self.trivial = trivial if self.ok.get(trivial) else None
+        self.units = study.units(task)
+        self.resamples = resamples or statistics.resamples_for(len(self.cells))
+        self._check_same_examples()
+        names = [metric.name for metric in task.metrics] + list(UNPRINTED[task.kind])
+        self.bootstraps = {name: self._bootstrap(name) for name in names}
+
+    def _check_same_examples(self) -> None:
+        first = None
+        for result in (result for ok in self.ok.values() for result in ok):
+            ids = result.predictions["id"].tolist()
+            first = first or (result.folder, ids)
+            if ids != first[1]:
+                raise TuneGridError(
+                    f"{result.folder}: its predictions are not of the same test examples in the same order as those in "
+                    f"{first[0]}. Results of different data cannot be compared: evaluate them again."
+                )
+        if first and self.units is not None and len(self.units) != len(first[1]):
+            raise TuneGridError(
+                f"data/{self.task.name}/test.parquet has {len(self.units)} rows, but the predictions in {first[0]} "
+                f"{len(first[1])}. Evaluate again."
+            )
+
+    def _bootstrap(self, metric: str) -> tuple[list[Key], statistics.Bootstrap] | None:
+        """The rows whose scores are functions of per-example statistics, and their scores."""
+        keys, samples = [], []
+        for key, ok in self.ok.items():
+            blocks = [result.statistics(metric) for result in ok]
+            if blocks and all(block is not None for block in blocks):
+                keys.append(key)
+                samples.append(statistics.ExampleStatistics(np.stack(blocks), SCORES[self.task.kind, metric]))
+        if not keys:
+            return None
+        primary = metric == self.task.primary.name
+        resamples = self.resamples if primary else min(self.resamples, SECONDARY_RESAMPLES)
+        return keys, statistics.bootstrap(samples, self.units, resamples)
+
+    def cell_rows(self) -> list[Row]:
+        return [self._cell_row(key, metric) for key in self.groups for metric in self.bootstraps]
+
+    def _cell_row(self, key: Key, metric: str) -> Row:
+        ok = [r.metrics.metrics[metric].value for r in self.ok[key] if r.metrics and metric in r.metrics.metrics]
+        status, reason = cell_status(self.groups[key])
+        row: Row = dict(zip(("kind", "task", "model", "method"), key, strict=True)) | {
+            "metric": metric,
+            "primary": metric == self.task.primary.name,
+            "mean": float(np.mean(ok)) if ok else None,
+            "sd": float(np.std(ok, ddof=1)) if len(ok) > 1 else None,
+            "seeds_ok": len(ok),
+            "seeds_expected": len(self.groups[key]),
+            "status": status,
+            "reason": reason,
+        }
+        keys, scores = self.bootstraps[metric] or ([], None)
+        if scores is not None and key in keys:
+            row["ci_low"], row["ci_high"] = scores.interval(keys.index(key))
+            if self.trivial in keys and key != self.trivial:
+                one, other = keys.index(key), keys.index(self.trivial)
+                row["baseline"] = self.task.trivial
+                row["difference"] = float(scores.point[one] - scores.point[other])
+                row["difference_low"], row["difference_high"] = scores.difference_interval(one, other)
+        return row
+
+    @property
+    def _cell_scores(self) -> statistics.Bootstrap:
+        """Scores of the cells alone in the primary metric."""
+        keys, scores = self.bootstraps[self.task.primary.name]
+        chosen = [keys.index(key) for key in self.cells]
+        return statistics.Bootstrap(scores.point[chosen], scores.resampled[chosen])
+
+    def pair_rows(self) -> list[Row]:
+        if len(self.cells) < 2:
+            return []
+        tests = statistics.paired_tests(self._cell_scores)
+        separated = tests.adjusted <= statistics.ALPHA
+        return [
+            {
+                "task": self.task.name,
+                "metric": self.task.primary.name,
+                "first_model": self.cells[first][2],
+                "first_method": self.cells[first][3],
+                "second_model": self.cells[second][2],
+                "second_method": self.cells[second][3],
+                "difference": tests.difference[pair],
+                "p_value": tests.p_value[pair],
+                "p_holm": tests.adjusted[pair],
+                "separated": bool(separated[pair]),
+            }
+            for pair, (first, second) in enumerate(zip(tests.first, tests.second, strict=True))
+        ]
+
+    def recommendation_row(self) -> Row:
+        """What the rule says of the cells whose size is known."""
+        left_out = []
+        for key, group in self.groups.items():
+            status, reason = cell_status(group)
+            if key[0] == "run" and key not in self.cells:
+                left_out.append(f"{self._title(key)} ({status}: {reason})")
+        with_size = [key for key in self.cells if any(r.training and r.training.parameters for r in self.ok[key])]
+        left_out += [f"{self._title(key)} (no train.json)" for key in self.cells if key not in with_size]
+        candidates = [self._candidate(key) for key in with_size]
+        metric = self.task.primary
+        if candidates:
+            scores, rows = self._cell_scores, [self.cells.index(key) for key in with_size]
+            scores = statistics.Bootstrap(scores.point[rows], scores.resampled[rows])
+            said = recommend.from_tests(candidates, scores, metric.word, left_out)
+        else:
+            said = recommend.recommend([], np.empty(0), np.empty((0, 0)), metric.word, None, left_out)
+        chosen = with_size[candidates.index(said.chosen)] if said.chosen else (None,) * 4
+        return {
+            "task": self.task.name,
+            "model": chosen[2],
+            "method": chosen[3],
+            "metric": metric.name,
+            "score": said.chosen.score if said.chosen else None,
+            "stability": said.stability,
+            "tied": "; ".join(candidate.title for candidate in said.tied),
+            "rationale": said.rationale,
+            "left_out": "; ".join(said.notes),
+        }
+
+    def _candidate(self, key: Key) -> recommend.Candidate:
+        records = [r.training for r in self.ok[key] if r.training and r.training.parameters]
+        seconds = [record.cost.optimisation_seconds for record in records if record.cost]
+        row = self._cell_row(key, self.task.primary.name)
+        return recommend.Candidate(
+            model=_title(self.expected.models, key[2]),
+            method=_title(self.expected.methods, key[3]),
+            score=row["mean"],
+            printed=self.task.primary.short(row["mean"]),
+            trainable=max(record.parameters.trainable for record in records),
+            total=max(record.parameters.total for record in records),
+            seconds=float(np.mean(seconds)) if seconds else None,
+            above_baseline=row["difference_low"] > 0 if "difference_low" in row else None,
+        )
+
+    def _title(self, key: Key) -> str:
+        return f"{_title(self.expected.models, key[2])} + {_title(self.expected.methods, key[3])}"
+
+
+def cell_status(results: list[Result]) -> tuple[str, str]:
+    """Status and reason of all seeds of a cell together: ok if one seed is, the reason then names the others."""
+    bad = [result for result in results if result.status != "ok"]
+    named = [f"seed {r.seed}: {r.status}, {r.reason}" if r.seed is not None else str(r.reason) for r in bad]
+    if len(bad) < len(results):
+        return "ok", "; ".join(named)
+    kinds = [result.status for result in results]
+    worst = next(kind for kind in ("diverged", "failed", "missing") if kind in kinds)
+    alike = len({(result.status, result.reason) for result in results}) == 1
+    return worst, str(results[0].reason) if alike else "; ".join(named)
+
+
+def _title(names: tuple[Named, ...], name: str | None) -> str:
+    return next((named.title for named in names if named.name == name), str(name))

@@ -1,0 +1,35 @@
+"""What a study consists of, in words: what `tunegrid check` prints."""
+
+from __future__ import annotations
+
+from tunegrid.study import Study
+
+
+def describe(study: Study) -> str:
+    """Several lines for a person."""
+    cells, seeds = study.cells(), study.seeds
+    lines = [
+        f"{study.title} ({study.name})",
+        f"  {len(cells)} cells x {len(seeds)} seed{'s' * (len(seeds) > 1)} {seeds} = {len(cells) * len(seeds)} training jobs, "
+        f"{len(study.grid.tasks) * len(study.grid.models)} untuned evaluations",
+        f"  hardware: {study.hardware.device}, {study.hardware.threads} thread(s) a job, {study.hardware.precision}",
+        "tasks",
+    ]
+    for name in study.grid.tasks:
+        settings = study.tasks[name]
+        lines.append(f"  {name}: {study.title_of('tasks', name)}; {settings.source.describe()} [{settings.source.licence}]")
+    lines.append("models")
+    for name in study.grid.models:
+        model = study.models[name]
+        lines.append(f"  {name}: {study.title_of('models', name)}, family {model.family}; {model.source.describe()}")
+    lines.append("cells")
+    width = max(len(str(cell)) for cell in cells)
+    for cell in cells:
+        training, method = study.training_settings(cell), study.method_settings(cell)
+        length = f"{training.max_steps} steps" if training.max_steps else f"{training.epochs:g} epochs"
+        own = ", ".join(f"{k} {v}" for k, v in method.model_dump(exclude={"kind", "title"}).items())
+        lines.append(
+            f"  {str(cell):{width}}  learning rate {training.learning_rate:g}, {length}, batch {training.batch_size}"
+            + (f"; {own}" if own else "")
+        )
+    return "\n".join(lines)

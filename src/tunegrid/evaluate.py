@@ -1,0 +1,178 @@
+"""The evaluation stage: a run's (or an untuned model's, or a baseline's) predictions and scores on the test set."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunegrid.cells import UNTUNED, Run
+from tunegrid.data import read_parquet
+from tunegrid.files import replaced
+from tunegrid.methods import Method, Untuned
+from tunegrid.methods.untuned import UntunedSettings
+from tunegrid.provenance import now, peak_memory, provenance
+from tunegrid.records import EvaluationCost, Metric, MetricsRecord, TrainRecord, read_record, write_record
+from tunegrid.study import Study
+from tunegrid.tasks import Row, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class _Stopwatch:
+    """Seconds since the last look."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def lap(self) -> float:
+        last, self._last = self._last, time.perf_counter()
+        return self._last - last
+
+
+def evaluate_run(study: Study, run: Run, folder: Path) -> MetricsRecord:
+    """Predicts and scores the test set with a run's weights; a run that failed is passed on as it is, unscored."""
+    cell = run.cell
+    trained = read_record(folder / "train.json", TrainRecord)
+    names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
+    if trained.status != "ok":
+        return _unscored(study, folder, names, trained)
+    return _evaluate_model(study, folder, names, study.method(cell), folder / "weights")
+
+
+def evaluate_untuned(study: Study, task: str, model: str, folder: Path) -> MetricsRecord:
+    """Predicts and scores the test set with the pretrained model as it is."""
+    method = Untuned(UntunedSettings(), study.family(model))
+    names = {"kind": "untuned", "task": task, "model": model, "method": UNTUNED, "seed": None}
+    return _evaluate_model(study, folder, names, method, study.paths.model(model))
+
+
+def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path) -> MetricsRecord:
+    """Scores a baseline that needs no pretrained model."""
+    started, watch = now(), _Stopwatch()
+    task = study.task(task_name)
+    data = study.paths.data(task_name)
+    train, test = read_parquet(data / "train.parquet"), read_parquet(data / "test.parquet")
+    load_seconds = watch.lap()
+    generator = random.Random(task.settings.source.seed)
+    predictions = task.baselines()[baseline](train, test, generator)
+    prediction_seconds = watch.lap()
+    names = {"kind": "baseline", "task": task_name, "model": None, "method": baseline, "seed": None}
+    return _score(study, folder, names, task, test, predictions, None, (load_seconds, prediction_seconds), started)
+
+
+def _evaluate_model(
+    study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path
+) -> MetricsRecord:
+    started, watch = now(), _Stopwatch()
+    from tunegrid.prediction import choose_labels, generate
+    from tunegrid.tokenise import load_tokenizer, read_tokens
+    from tunegrid.train import pick_device
+
+    task, paths = study.task(names["task"]), study.paths
+    base = paths.model(names["model"])
+    device = pick_device(study)
+    model = method.load(base, weights).to(device).eval()
+    tokenizer = load_tokenizer(base)
+    rows = read_parquet(paths.split(names["task"], "test"))
+    tokens = read_tokens(paths.tokens(names["task"], names["model"]) / "test.arrow")
+    sources = tokens.column("input_ids").to_pylist()
+    if len(sources) != len(rows):
+        raise ValueError(f"{len(sources)} tokenised test rows, but {len(rows)} test rows: tokenise again")
+    load_seconds = watch.lap()
+    options = {"batch_size": task.settings.evaluation_batch_size, "precision": study.hardware.precision}
+    if (labels := task.labels()) is None:
+        predictions, label_scores = generate(model, tokenizer, sources, task.settings.generation, **options), None
+    else:
+        predictions, label_scores = choose_labels(model, tokenizer, sources, labels, **options)
+    return _score(study, folder, names, task, rows, predictions, label_scores, (load_seconds, watch.lap()), started)
+
+
+def _score(
+    study: Study,
+    folder: Path,
+    names: dict[str, Any],
+    task: Task,
+    rows: Sequence[Row],
+    predictions: list[str],
+    label_scores: pd.DataFrame | None,
+    seconds: tuple[float, float],
+    started: str,
+) -> MetricsRecord:
+    import pandas as pd
+
+    peak = peak_memory()  # before scoring: the memory of prediction is asked for
+    watch = _Stopwatch()
+    scores = task.score(predictions, rows)
+    table = pd.DataFrame(
+        {
+            "id": [row["id"] for row in rows],
+            "prediction": predictions,
+            "references": [task.references(row) for row in rows],
+        }
+    )
+    table = pd.concat([table, scores.examples, *([label_scores] if label_scores is not None else [])], axis=1)
+    with replaced(folder / "predictions.parquet") as temporary:
+        table.to_parquet(temporary, index=False)
+    load_seconds, prediction_seconds = seconds
+    record = MetricsRecord(
+        **names,
+        status="ok",
+        reason=None,
+        examples=len(rows),
+        primary=task.primary,
+        metrics={
+            metric.name: Metric(
+                value=scores.metrics[metric.name], direction="higher", signature=scores.signatures.get(metric.name)
+            )
+            for metric in task.metrics
+        },
+        cost=EvaluationCost(
+            load_seconds=load_seconds,
+            prediction_seconds=prediction_seconds,
+            scoring_seconds=watch.lap(),
+            examples_per_second=len(rows) / prediction_seconds if prediction_seconds else None,
+            peak_memory_bytes=peak,
+        ),
+        provenance=_provenance(study, names, started),
+    )
+    write_record(folder / "metrics.json", record)
+    summary = "  ".join(f"{name} {metric.value:.4f}" for name, metric in record.metrics.items())
+    print(f"{len(rows)} examples in {prediction_seconds:.1f} s: {summary}", flush=True)
+    return record
+
+
+def _unscored(study: Study, folder: Path, names: dict[str, Any], trained: TrainRecord) -> MetricsRecord:
+    import pandas as pd
+
+    with replaced(folder / "predictions.parquet") as temporary:
+        pd.DataFrame({"id": [], "prediction": [], "references": []}).to_parquet(temporary, index=False)
+    record = MetricsRecord(
+        **names,
+        status=trained.status,
+        reason=trained.reason,
+        examples=0,
+        primary=study.task(names["task"]).primary,
+        metrics={},
+        cost=None,
+        provenance=_provenance(study, names, now()),
+    )
+    write_record(folder / "metrics.json", record)
+    return record
+
+
+def _provenance(study: Study, names: dict[str, Any], started: str) -> Any:
+    from tunegrid.train import accelerator
+
+    model = names["model"]
+    return provenance(
+        started=started,
+        threads=study.hardware.threads,
+        precision=study.hardware.precision if model else None,
+        accelerator=accelerator() if model else None,
+        data=study.paths.data_card(names["task"]),
+        model=study.paths.model_card(model) if model else None,
+    )

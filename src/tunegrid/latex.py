@@ -1,0 +1,152 @@
+"""Text to LaTeX, and LaTeX to PDF."""
+
+import os
+import re
+import shutil
+import subprocess
+import unicodedata
+from pathlib import Path
+
+from markupsafe import Markup
+
+from tunegrid.errors import TuneGridError
+
+TEX_HINT = "apt-get install latexmk texlive-latex-recommended texlive-fonts-recommended lmodern"
+_SECONDS = 300  # a report takes about ten; more than this is a TeX that waits for something
+
+_COMMANDS = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_\allowbreak{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "/": r"/\allowbreak{}",
+    '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}",
+    # After \\ these would be its argument or its star.
+    "[": r"{[}",
+    "]": r"{]}",
+    "*": r"{*}",
+    "–": "--",
+    "—": "---",
+    "‘": r"\textquoteleft{}",
+    "’": r"\textquoteright{}",
+    "“": r"\textquotedblleft{}",
+    "”": r"\textquotedblright{}",
+    "…": r"\dots{}",
+    "−": r"\ensuremath{-}",
+    "→": r"\ensuremath{\rightarrow}",
+    "≤": r"\ensuremath{\leq}",
+    "≥": r"\ensuremath{\geq}",
+    "α": r"\ensuremath{\alpha}",
+    "\u00a0": "~",
+    "\u202f": r"\,",
+}
+# Two of these in a row would become a dash, a guillemet or a quotation mark.
+_LIGATURE = re.compile(r"([-<>'`,!?])(?=[-<>'`,])")
+# pdfLaTeX's T1 fonts have Latin-1 and these; anything else is printed as its code point.
+_EXTENDED = set("ĂăĄąĆćČčĎďĐđĘęĚěĞğİıĹĺĽľŁłŃńŇňŐőŒœŔŕŘřŚśŞşŠšŢţŤťŮůŰűŸŹźŻżŽž")
+_UNBROKEN = 24  # letters in a row after which a line may be broken
+
+
+def escape(value: object) -> Markup:
+    """The one filter that every value passes on its way into a template: text comes out as the same text.
+
+    Control characters become spaces; a character that the fonts lack becomes its code point, [U+4E2D]. Markup is LaTeX
+    already (what a template's macro made) and passes; data are never Markup.
+    """
+    if isinstance(value, Markup):
+        return value
+    pieces, run = [], 0
+    for character in _LIGATURE.sub("\\1\0", unicodedata.normalize("NFC", str(value))):
+        run = run + 1 if character.isalnum() else 0
+        pieces.append(_escaped(character) + (r"\allowbreak{}" if run and run % _UNBROKEN == 0 else ""))
+    return Markup("".join(pieces))
+
+
+def _escaped(character: str) -> str:
+    if character == "\0":
+        return "{}"
+    if character in _COMMANDS:
+        return _COMMANDS[character]
+    if " " <= character <= "~" or "\u00a1" <= character <= "\u00ff" or character in _EXTENDED:
+        return character
+    if unicodedata.category(character) in ("Cc", "Zs", "Zl", "Zp"):
+        return " "
+    return f"{{[}}U+{ord(character):04X}{{]}}"
+
+
+def label(name: str) -> Markup:
+    """A name made safe for the name of a file or of a label."""
+    return Markup(re.sub(r"[^A-Za-z0-9-]+", "-", name).strip("-") or "table")
+
+
+def tex_engine() -> str | None:
+    """The program that makes the PDF: latexmk (with pdflatex), else tectonic, else None."""
+    if shutil.which("latexmk") and shutil.which("pdflatex"):
+        return "latexmk"
+    return "tectonic" if shutil.which("tectonic") else None
+
+
+def compile_pdf(folder: Path, epoch: int = 0) -> Path:
+    """Compiles `folder`/report.tex to report.pdf; `epoch`: the date in the PDF, seconds, so that it is reproducible.
+
+    LaTeX may run no program and works in a folder of its own; its log stays as report.log. Raises TuneGridError with
+    the relevant line of the log.
+    """
+    engine = tex_engine()
+    if engine is None:
+        raise TuneGridError(
+            f"No TeX found, so no PDF: the .tex and HTML files are in {folder}. To install it: {TEX_HINT}"
+        )
+    build = folder / "build"
+    shutil.rmtree(build, ignore_errors=True)
+    build.mkdir(parents=True)
+    commands = {
+        "latexmk": "latexmk -norc -pdf -no-shell-escape -interaction=nonstopmode -halt-on-error -outdir=build "
+        "report.tex",
+        "tectonic": "tectonic --untrusted --keep-logs --outdir build report.tex",
+    }
+    environment = os.environ | {
+        "SOURCE_DATE_EPOCH": str(epoch),
+        "FORCE_SOURCE_DATE": "1",
+        "TZ": "UTC",
+        "max_print_line": "1000",
+    }
+    try:
+        done = subprocess.run(
+            commands[engine].split(),
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+        )
+        log = build / "report.log"
+        said = log.read_bytes() if log.exists() else done.stdout + done.stderr
+        (folder / "report.log").write_bytes(said)
+        if done.returncode != 0 or not (build / "report.pdf").exists():
+            raise TuneGridError(
+                f"{folder / 'report.tex'}: LaTeX failed: {_relevant(said)}. Log: {folder / 'report.log'}"
+            )
+        os.replace(build / "report.pdf", folder / "report.pdf")
+    except subprocess.TimeoutExpired as error:
+        raise TuneGridError(f"{folder / 'report.tex'}: LaTeX did not end in {_SECONDS} seconds.") from error
+    finally:
+        shutil.rmtree(build, ignore_errors=True)
+    return folder / "report.pdf"
+
+
+def _relevant(log: bytes) -> str:
+    """The first error of a LaTeX log and the line of the source it is about."""
+    lines = log.decode("utf-8", errors="replace").splitlines()
+    for number, text in enumerate(lines):
+        if text.startswith("!") or text.startswith("error:"):
+            source = next((line for line in lines[number + 1 : number + 12] if line.startswith("l.")), "")
+            return f"{text} {source}".strip().rstrip(".")
+    return next((line for line in reversed(lines) if line.strip()), "nothing was said")

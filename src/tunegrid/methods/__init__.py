@@ -1,0 +1,18 @@
+"""How a model is tuned. To add a method: a class like these in a new file, and its name here."""
+
+from tunegrid.methods.adapters import Adapters
+from tunegrid.methods.base import Method, MethodSettings, trainable_parameters
+from tunegrid.methods.bitfit import BitFit
+from tunegrid.methods.full import Full
+from tunegrid.methods.lora import Lora
+from tunegrid.methods.untuned import Untuned
+
+METHODS: dict[str, type[Method]] = {
+    "adapters": Adapters,
+    "bitfit": BitFit,
+    "full": Full,
+    "lora": Lora,
+    "untuned": Untuned,
+}
+
+__all__ = ["METHODS", "Method", "MethodSettings", "trainable_parameters"]

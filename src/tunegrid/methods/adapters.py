@@ -1,0 +1,74 @@
+"""Bottleneck adapters (Houlsby et al. 2019; the paper's section 5.2.2, equation 5.2), by the adapters library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from tunegrid.errors import TuneGridError
+from tunegrid.methods.base import Method, MethodSettings
+from tunegrid.models.families import layers
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+NAME = "tuned"
+
+
+class AdaptersSettings(MethodSettings):
+    """Settings of bottleneck adapters."""
+
+    kind: Literal["adapters"]
+    reduction_factor: float = Field(16, ge=1, description="Width of the model divided by that of the bottleneck.")
+    non_linearity: Literal["gelu", "relu", "swish"] = Field("swish", description="The f of equation 5.2.")
+    scaling: float = Field(1.0, gt=0, description="The s of equation 5.2.")
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class Adapters(Method):
+    """Trains a bottleneck after the self-attention and the feed-forward block of every layer."""
+
+    Settings = AdaptersSettings
+    settings: AdaptersSettings
+    title = "Adapters"
+
+    def inject(self, model: PreTrainedModel) -> PreTrainedModel:
+        import adapters
+
+        model.name_or_path = ""  # no property of the weights, but the library would save it with them
+        adapters.init(model)
+        config = adapters.DoubleSeqBnConfig(
+            reduction_factor=self.settings.reduction_factor,
+            non_linearity=self.settings.non_linearity,
+            scaling=self.settings.scaling,
+            dropout=self.settings.dropout,
+        )
+        model.add_adapter(NAME, config=config)
+        model.train_adapter(NAME)
+        return model
+
+    def injected_modules(self, model: PreTrainedModel) -> list[str]:
+        from adapters.methods.bottleneck import Adapter
+
+        return [name for name, module in model.named_modules() if isinstance(module, Adapter)]
+
+    def expected_modules(self, config: Any) -> int:
+        # Two per layer in both stacks: the library puts none after the decoder's cross-attention.
+        return 2 * sum(layers(config))
+
+    def save(self, model: PreTrainedModel, folder: Path) -> None:
+        model.save_adapter(folder, NAME, with_head=False, use_safetensors=True)
+
+    def load(self, base: Path, weights: Path) -> torch.nn.Module:
+        import adapters
+
+        # A folder that is not there would be looked up on the Hub, with a misleading error.
+        if not (weights / "adapter_config.json").is_file():
+            raise TuneGridError(f"{weights}: holds no adapter (adapter_config.json is missing). Train this run again.")
+        model = self.load_base(base)
+        adapters.init(model)
+        model.load_adapter(str(weights), with_head=False, load_as=NAME, set_active=True, use_safetensors=True)
+        return model

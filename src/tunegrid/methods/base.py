@@ -1,0 +1,98 @@
+"""What a tuning method is: how the base is loaded, what is put into it, what is trained, saved and merged."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tunegrid.models.families import Family
+from tunegrid.settings import Closed
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from tunegrid.training.session import TrainingSession, TrainingSummary
+
+
+class MethodSettings(Closed):
+    """The settings that every method has."""
+
+    title: str = ""
+
+
+class Method(ABC):
+    """A way to tune a pretrained model. A new one is a subclass in a new file, named in `methods.METHODS`.
+
+    The order of a run is `load_base`, `inject`, `fit`, `save`; an evaluation calls `load`, in another process.
+    Everything but `inject`, `save` and `load` has a default that suits most methods:
+
+    - a method that loads its base differently (quantised, say) overrides `load_base`;
+    - one with its own objective overrides `loss`;
+    - one with its own training loop (reinforcement learning, say) overrides `fit`.
+    """
+
+    Settings: ClassVar[type[MethodSettings]] = MethodSettings
+    title: ClassVar[str]
+    trains: ClassVar[bool] = True  # False: evaluated as it is, without a training job
+
+    def __init__(self, settings: MethodSettings, family: Family) -> None:
+        self.settings = settings
+        self.family = family
+
+    @classmethod
+    def why_not(cls, settings: MethodSettings, family: Family) -> str | None:
+        """Why this method cannot tune a model of this family; None if it can. Called before any job runs."""
+        return None
+
+    def load_base(self, folder: Path) -> PreTrainedModel:
+        """The pretrained model, on the CPU, in fp32 (bf16 is autocast over fp32 weights)."""
+        import torch
+        from transformers import AutoModelForSeq2SeqLM
+
+        return AutoModelForSeq2SeqLM.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        )
+
+    @abstractmethod
+    def inject(self, model: PreTrainedModel) -> torch.nn.Module:
+        """The model with the method's modules in it; only what is to be trained requires a gradient."""
+
+    def injected_modules(self, model: torch.nn.Module) -> list[str]:
+        """Names of the modules that `inject` touched."""
+        return []
+
+    def expected_modules(self, config: Any) -> int:
+        """How many modules `inject` has to touch, by the architecture alone.
+
+        Libraries skip a target that they do not find, in silence, so this number is compared with what was injected.
+        """
+        return 0
+
+    def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor | None:
+        """The method's own objective; None for the usual one, the cross-entropy of the target's tokens."""
+        return None
+
+    def fit(self, session: TrainingSession) -> TrainingSummary:
+        """Trains `session.model` in place."""
+        from tunegrid.training.trainer import fit
+
+        return fit(session)
+
+    @abstractmethod
+    def save(self, model: torch.nn.Module, folder: Path) -> None:
+        """Writes what the method changed into an empty folder, as safetensors."""
+
+    @abstractmethod
+    def load(self, base: Path, weights: Path) -> torch.nn.Module:
+        """The tuned model from its base's folder and the folder that `save` wrote."""
+
+    def merge(self, model: torch.nn.Module) -> PreTrainedModel | None:
+        """The tuned model as a plain one without the method's modules; None where that is not defined."""
+        return None
+
+
+def trainable_parameters(model: torch.nn.Module) -> int:
+    """The number of parameters that the optimiser changes."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

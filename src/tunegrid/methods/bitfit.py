@@ -1,0 +1,66 @@
+"""BitFit (Ben Zaken et al. 2021): only the bias terms are trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tunegrid.methods.base import Method, MethodSettings
+from tunegrid.models.families import Family, layers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+WEIGHTS = "biases.safetensors"
+
+
+class BitFitSettings(MethodSettings):
+    """BitFit has no settings of its own."""
+
+    kind: Literal["bitfit"]
+
+
+class BitFit(Method):
+    """Trains the biases of linear layers and layer normalisations."""
+
+    Settings = BitFitSettings
+    title = "BitFit"
+
+    @classmethod
+    def why_not(cls, settings: MethodSettings, family: Family) -> str | None:
+        return None if family.has_biases else f"models of the family {family.name} have no bias terms to train"
+
+    def inject(self, model: PreTrainedModel) -> PreTrainedModel:
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad = name.endswith(".bias")
+        return model
+
+    def injected_modules(self, model: PreTrainedModel) -> list[str]:
+        return [name.removesuffix(".bias") for name, _ in _biases(model)]
+
+    def expected_modules(self, config: Any) -> int:
+        encoder, decoder = layers(config)
+        # A block is 4 linear layers and a norm (attention) or 2 and a norm (feed-forward); each stack normalises its
+        # embeddings once.
+        return encoder * (5 + 3) + decoder * (2 * 5 + 3) + 2
+
+    def save(self, model: PreTrainedModel, folder: Path) -> None:
+        from safetensors.torch import save_file
+
+        save_file({name: parameter.detach().contiguous() for name, parameter in _biases(model)}, folder / WEIGHTS)
+
+    def load(self, base: Path, weights: Path) -> PreTrainedModel:
+        from safetensors.torch import load_file
+
+        model = self.load_base(base)
+        _, unexpected = model.load_state_dict(load_file(weights / WEIGHTS), strict=False)
+        if unexpected:
+            raise ValueError(f"{weights / WEIGHTS}: the base model has no {', '.join(unexpected)}")
+        return model
+
+    def merge(self, model: PreTrainedModel) -> PreTrainedModel:
+        return model
+
+
+def _biases(model: PreTrainedModel) -> list[tuple[str, Any]]:
+    return [(name, parameter) for name, parameter in model.named_parameters() if name.endswith(".bias")]

@@ -1,0 +1,36 @@
+"""Full fine-tuning: every parameter is trained (the paper's section 5.2.1, equation 5.1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tunegrid.methods.base import Method, MethodSettings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class FullSettings(MethodSettings):
+    """Settings of full fine-tuning: it has none of its own."""
+
+    kind: Literal["full"]
+
+
+class Full(Method):
+    """Trains all parameters; what is saved is a whole model."""
+
+    Settings = FullSettings
+    title = "Full Finetuning"
+
+    def inject(self, model: PreTrainedModel) -> PreTrainedModel:
+        return model
+
+    def save(self, model: PreTrainedModel, folder: Path) -> None:
+        model.save_pretrained(folder, safe_serialization=True)
+
+    def load(self, base: Path, weights: Path) -> PreTrainedModel:
+        return self.load_base(weights)
+
+    def merge(self, model: PreTrainedModel) -> PreTrainedModel:
+        return model

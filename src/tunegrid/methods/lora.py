@@ -1,0 +1,69 @@
+"""LoRA (Hu et al. 2021; the paper's section 5.2.3): W = W0 + (alpha / r) B A, by the peft library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from tunegrid.methods.base import Method, MethodSettings
+from tunegrid.models.families import ROLES, Role
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+
+class LoraSettings(MethodSettings):
+    """Settings of LoRA."""
+
+    kind: Literal["lora"]
+    r: int = Field(16, gt=0, description="Rank of the update.")
+    alpha: float = Field(32, gt=0, description="The update is scaled by alpha / r.")
+    dropout: float = Field(0.05, ge=0, lt=1, description="Dropout on the input of A.")
+    targets: list[Role] = Field(
+        default_factory=lambda: list(ROLES), min_length=1, description="Roles of the linear layers that get an update."
+    )
+
+
+class Lora(Method):
+    """Trains a low-rank update of linear layers; the base stays as it is."""
+
+    Settings = LoraSettings
+    settings: LoraSettings
+    title = "LoRA"
+
+    def inject(self, model: PreTrainedModel) -> PeftModel:
+        from peft import LoraConfig, TaskType, get_peft_model
+
+        config = LoraConfig(
+            task_type=TaskType.SEQ_2_SEQ_LM,
+            r=self.settings.r,
+            lora_alpha=self.settings.alpha,
+            lora_dropout=self.settings.dropout,
+            target_modules=self.family.linear_names(self.settings.targets),
+        )
+        # The folder that the base was read from is no property of the weights, but peft would save it with them.
+        model.name_or_path = ""
+        return get_peft_model(model, config)
+
+    def injected_modules(self, model: PeftModel) -> list[str]:
+        from peft.tuners.lora import LoraLayer
+
+        return [name for name, module in model.named_modules() if isinstance(module, LoraLayer)]
+
+    def expected_modules(self, config: Any) -> int:
+        return self.family.linear_count(self.settings.targets, config)
+
+    def save(self, model: PeftModel, folder: Path) -> None:
+        # Without "auto", peft asks the Hub whether the base's vocabulary was resized.
+        model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+
+    def load(self, base: Path, weights: Path) -> PeftModel:
+        from peft import PeftModel
+
+        return PeftModel.from_pretrained(self.load_base(base), weights, local_files_only=True)
+
+    def merge(self, model: PeftModel) -> PreTrainedModel:
+        return model.merge_and_unload(safe_merge=True)

@@ -1,0 +1,9 @@
+"""Where weights come from. To add a kind of source: a class like these, and its name here."""
+
+from tunegrid.models.families import FAMILIES, Family
+from tunegrid.models.pretrain import PretrainSource
+from tunegrid.models.sources import DirectoryModel, HubModel
+
+MODEL_SOURCES = {"directory": DirectoryModel, "hub": HubModel, "pretrain": PretrainSource}
+
+__all__ = ["FAMILIES", "MODEL_SOURCES", "Family"]

@@ -1,0 +1,94 @@
+"""What a model learns from plain text: to restore spans that were hidden. Works on lists of token ids, without torch."""
+
+from collections.abc import Collection
+
+import numpy as np
+
+
+def span_mask(length: int, rate: float, mean_span: float, random: np.random.Generator) -> np.ndarray:
+    """A boolean mask over `length` tokens that hides about `rate` of them in spans of `mean_span` tokens on average.
+
+    As in T5: the numbers of hidden tokens and of spans are fixed, their lengths and places are drawn; at least one token is
+    hidden and, where there are two, one is left. The text never starts with a hidden span.
+    """
+    if length < 2:
+        return np.ones(length, dtype=bool)
+    hidden = min(max(round(length * rate), 1), length - 1)
+    spans = min(max(round(hidden / mean_span), 1), hidden, length - hidden)
+    gaps, runs = _parts(length - hidden, spans, random), _parts(hidden, spans, random)
+    pattern = np.tile(np.array([False, True]), spans)
+    return np.repeat(pattern, np.stack([gaps, runs], axis=1).reshape(-1))
+
+
+def recurrence_mask(
+    tokens: list[int], common: Collection[int], rate: float, last: bool, random: np.random.Generator
+) -> np.ndarray:
+    """Hides one occurrence (the first, or with `last` the last) of each token that occurs again in the text.
+
+    Tokens in `common` (function words, punctuation) do not count, and each other one is hidden with probability `rate`. What is
+    hidden can then be looked up elsewhere in the text, which is what question answering needs.
+    """
+    mask = np.zeros(len(tokens), dtype=bool)
+    seen: dict[int, list[int]] = {}
+    for place, token in enumerate(tokens):
+        if token not in common:
+            seen.setdefault(token, []).append(place)
+    for places in seen.values():
+        if len(places) > 1 and random.random() < rate:
+            mask[places[-1 if last else 0]] = True
+    return mask
+
+
+def to_sentinels(tokens: list[int], mask: np.ndarray, sentinels: list[int]) -> tuple[list[int], list[int]]:
+    """T5's (source, target): each hidden span is a sentinel in the source; the target is the sentinels and their spans.
+
+    Spans beyond the number of sentinels stay visible.
+    """
+    source: list[int] = []
+    target: list[int] = []
+    used, inside = 0, False
+    for token, hidden in zip(tokens, mask, strict=True):
+        if hidden and not inside:
+            if used == len(sentinels):
+                hidden = False
+            else:
+                source.append(sentinels[used])
+                target.append(sentinels[used])
+                used += 1
+        (target if hidden else source).append(token)
+        inside = bool(hidden)
+    return source, target
+
+
+def from_sentinels(source: list[int], target: list[int], sentinels: list[int]) -> list[int]:
+    """The text that `to_sentinels` corrupted: each sentinel of the source replaced by its span of the target."""
+    spans: dict[int, list[int]] = {}
+    known, current = set(sentinels), None
+    for token in target:
+        if token in known:
+            current = spans.setdefault(token, [])
+        elif current is not None:
+            current.append(token)
+    restored: list[int] = []
+    for token in source:
+        restored.extend(spans[token] if token in known else [token])
+    return restored
+
+
+def to_masks(tokens: list[int], mask: np.ndarray, mask_token: int) -> list[int]:
+    """BART's source for text infilling: every hidden span is one mask token. The target is the whole text."""
+    source: list[int] = []
+    inside = False
+    for token, hidden in zip(tokens, mask, strict=True):
+        if not hidden:
+            source.append(token)
+        elif not inside:
+            source.append(mask_token)
+        inside = bool(hidden)
+    return source
+
+
+def _parts(total: int, count: int, random: np.random.Generator) -> np.ndarray:
+    """`total` cut into `count` positive parts, all ways of cutting equally likely."""
+    cuts = np.sort(random.choice(total - 1, count - 1, replace=False)) + 1 if count > 1 else np.zeros(0, dtype=int)
+    return np.diff(np.concatenate([[0], cuts, [total]]))

@@ -1,0 +1,93 @@
+"""Where a pretrained model comes from, other than the pipeline itself: the Hub, or a local folder in its layout."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from tunegrid.errors import TuneGridError
+from tunegrid.settings import Closed
+
+# Weights as safetensors only: a pickle from outside can run code.
+WANTED = ("*.json", "*.safetensors", "*.model", "*.txt")
+UNWANTED = ("onnx/*", "coreml/*", "flax*", "tf_*", "rust_*")
+
+
+class ModelSource(Closed):
+    """Where a model comes from. A new kind is a subclass, named in `models.MODEL_SOURCES`."""
+
+    licence: str = Field("not stated", description="The model's licence, as the report prints it.")
+
+    def fetch(self, folder: Path) -> dict[str, Any]:
+        """Puts a checkpoint in the Hub's layout into a folder; returns what was resolved, for the model's card.
+
+        Raises:
+            TuneGridError: it cannot be had.
+        """
+        raise NotImplementedError
+
+    def files(self) -> list[Path]:
+        """The local files that the model depends on."""
+        return []
+
+    def describe(self) -> str:
+        """One line for the report and the model card: what and where from."""
+        raise NotImplementedError
+
+
+class HubModel(ModelSource):
+    """A model of the Hugging Face Hub, at a revision."""
+
+    kind: Literal["hub"]
+    id: str = Field(description="Id on the Hub: `google-t5/t5-base`.")
+    revision: str | None = Field(None, description="Commit, tag or branch; none: the default branch.")
+
+    def fetch(self, folder: Path) -> dict[str, Any]:
+        from huggingface_hub import HfApi, snapshot_download
+
+        try:
+            commit = HfApi().model_info(self.id, revision=self.revision).sha
+            snapshot_download(
+                self.id, revision=commit, local_dir=folder, allow_patterns=list(WANTED), ignore_patterns=list(UNWANTED)
+            )
+        except Exception as error:  # many unrelated types for "cannot be had"
+            raise TuneGridError(
+                f"model {self.id} (revision {self.revision or 'default'}): cannot be downloaded: "
+                f"{type(error).__name__}: {error}. Check the name, the network and, for a gated model, the HF_TOKEN "
+                "environment variable."
+            ) from error
+        shutil.rmtree(folder / ".cache", ignore_errors=True)  # the library's bookkeeping of the download
+        return {"id": self.id, "revision": commit}
+
+    def describe(self) -> str:
+        return f"Hub model {self.id}" + (f" at {self.revision}" if self.revision else "")
+
+
+class DirectoryModel(ModelSource):
+    """A local folder in the Hub's layout."""
+
+    kind: Literal["directory"]
+    path: str = Field(description="The folder, relative to the folder that the study is run in.")
+
+    def fetch(self, folder: Path) -> dict[str, Any]:
+        source = Path(self.path)
+        files = sorted(file for pattern in WANTED for file in source.glob(pattern))
+        if not (source / "config.json").is_file():
+            raise TuneGridError(f"{source}: no model in the Hub's layout: config.json is missing.")
+        if not any(file.suffix == ".safetensors" for file in files):
+            raise TuneGridError(
+                f"{source}: no safetensors weights. Pickled ones (pytorch_model.bin) are not loaded; convert them with "
+                "`model.save_pretrained(folder, safe_serialization=True)`."
+            )
+        for file in files:
+            shutil.copy(file, folder)
+        return {"path": self.path}
+
+    def files(self) -> list[Path]:
+        return [Path(self.path) / "config.json"]
+
+    def describe(self) -> str:
+        return f"local folder {self.path}"

@@ -1,0 +1,92 @@
+"""The model stages: a checkpoint in the Hub's layout, fetched or pretrained, with a card that says what it is."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tunegrid.data import read_parquet
+from tunegrid.errors import TuneGridError
+from tunegrid.files import replaced_folder, write_json
+from tunegrid.provenance import file_digest
+from tunegrid.settings import did_you_mean
+from tunegrid.study import Study
+
+# Columns that hold text a model can be pretrained on, by kind of task.
+TEXT_COLUMNS = {"qa": ("context",), "translation": ("source", "target"), "sentiment": ("text",)}
+
+
+def fetch_model(study: Study, name: str, folder: Path) -> None:
+    """Copies or downloads a model into a folder.
+
+    Raises:
+        TuneGridError: it cannot be had, or is not of the family that the study says.
+    """
+    source = study.models[name].source
+    with replaced_folder(folder) as new:
+        facts = source.fetch(new)
+        _check_family(study, name, new)
+        _write_card(study, name, new, facts)
+
+
+def pretrain_model(study: Study, name: str, folder: Path) -> None:
+    """Pretrains a model on text that holds nothing of the validation and test rows of the study's tasks."""
+    from tunegrid import miniworld
+    from tunegrid.models.pretrain import pretrain
+
+    settings = study.models[name]
+    source = settings.source
+    held_out = set()
+    for task, split in ((task, split) for task in study.grid.tasks for split in ("validation", "test")):
+        for row in read_parquet(study.paths.split(task, split)):
+            held_out |= {miniworld.text_key(row[column]) for column in TEXT_COLUMNS[study.tasks[task].kind]}
+    generated = source.text == "miniworld"
+    with replaced_folder(folder) as new:
+        facts = pretrain(
+            source,
+            settings.family,
+            miniworld.documents(source.seed) if generated else _task_texts(study, source.seed),
+            miniworld.instructions(source.seed) if generated else None,
+            held_out,
+            new,
+            study.hardware.threads,
+            lambda line: print(line, flush=True),
+        )
+        _write_card(study, name, new, facts)
+
+
+def _task_texts(study: Study, seed: int) -> Iterator[str]:
+    """The texts of all training rows, each once, in seeded order."""
+    texts: set[str] = set()
+    for task in study.grid.tasks:
+        for row in read_parquet(study.paths.split(task, "train")):
+            texts |= {row[column] for column in TEXT_COLUMNS[study.tasks[task].kind]}
+    ordered = sorted(texts)
+    random.Random(seed).shuffle(ordered)
+    return iter(ordered)
+
+
+def _check_family(study: Study, name: str, folder: Path) -> None:
+    config, family = json.loads((folder / "config.json").read_text()), study.family(name)
+    if (found := config.get("model_type")) not in family.model_types:
+        raise TuneGridError(
+            f"models.{name}.family: {family.name}, but the checkpoint's config.json says model_type {found!r}. "
+            f"{did_you_mean(found, family.model_types)}"
+        )
+
+
+def _write_card(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None:
+    settings = study.models[name]
+    files = sorted(file for file in folder.iterdir() if file.suffix in (".safetensors", ".json", ".model"))
+    card = {
+        "model": name,
+        "family": settings.family,
+        "source": settings.source.describe(),
+        "licence": settings.source.licence,
+        **facts,
+        "fingerprint": file_digest(*files),
+    }
+    write_json(folder / "card.json", card)

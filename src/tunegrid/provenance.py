@@ -1,0 +1,118 @@
+"""Where and with what a result was computed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import resource
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tunegrid.records import Provenance
+
+# What can alter a number in a result.
+PACKAGES = (
+    "accelerate", "adapters", "datasets", "evaluate", "numpy", "pandas", "peft", "pyarrow", "sacrebleu", "safetensors",
+    "scikit-learn", "tokenizers", "torch", "transformers", "tunegrid",
+)  # fmt: skip
+
+
+def now() -> str:
+    """The current time, ISO 8601 with time zone."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def provenance(
+    *, started: str, threads: int, precision: str | None, accelerator: str | None, data: Path, model: Path | None
+) -> Provenance:
+    """The record of this process; `data` and `model` are the cards of what it read."""
+    return Provenance(
+        packages=installed_packages(),
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        processor=processor(),
+        accelerator=accelerator,
+        threads=threads,
+        precision=precision,
+        git_commit=git_commit(),
+        code_version=code_version(),
+        data_fingerprint=json.loads(data.read_text())["fingerprint"],
+        model_fingerprint=json.loads(model.read_text())["fingerprint"] if model else None,
+        started=started,
+        finished=now(),
+    )
+
+
+def installed_packages() -> dict[str, str]:
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def processor() -> str:
+    """The CPU's name; Linux keeps it in a file, elsewhere Python knows it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+@cache
+def code_version() -> str:
+    """A hash of the package's source: results of different versions should not share a table."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+@cache
+def git_commit() -> str | None:
+    """The commit of the repository that the package runs from; `-dirty` where its files were changed since."""
+    folder = Path(__file__).parent
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("-dirty" if changed else "")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
+
+
+def digest(value: Any) -> str:
+    """A hash of anything that JSON can hold, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def file_digest(*files: Path) -> str:
+    """A hash of the content of files, in the order given."""
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()[:16]
+
+
+def peak_memory() -> int:
+    """Peak memory of this process so far, in bytes: the GPU's where one was used, else resident."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return int(torch.cuda.max_memory_allocated())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kibibytes on Linux, bytes on macOS

@@ -1,0 +1,86 @@
+"""The last stages: a study's results to tables, to its report, and to a few lines on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tunegrid.expected import Expected, ExpectedTask, Named
+from tunegrid.study import Study
+
+BASELINE_TITLES = {
+    "random-candidate": "Random candidate",
+    "copy": "Source copied",
+    "majority-class": "Majority class",
+    "ngram-logistic-regression": "n-gram logistic regression",
+}
+
+
+def expected(study: Study) -> Expected:
+    """What the tables of a study must hold, whether or not it is there."""
+    return Expected(
+        study=study.name,
+        title=study.title,
+        description=study.description,
+        tasks=tuple(_task(study, name) for name in study.grid.tasks),
+        models=tuple(Named(name, study.title_of("models", name)) for name in study.grid.models),
+        methods=tuple(Named(name, study.title_of("methods", name)) for name in study.grid.methods),
+        seeds=tuple(study.seeds),
+        cells=tuple((cell.task, cell.model, cell.method) for cell in study.cells()),
+    )
+
+
+def _task(study: Study, name: str) -> ExpectedTask:
+    task = study.task(name)
+    return ExpectedTask(
+        name,
+        study.title_of("tasks", name),
+        kind=task.settings.kind,
+        baselines=tuple(Named(baseline, BASELINE_TITLES.get(baseline, baseline)) for baseline in task.baselines()),
+        trivial=task.trivial_baseline,
+        positive=getattr(task.settings, "positive", "positive"),
+    )
+
+
+def write_tables(study: Study) -> list[Path]:
+    """Writes every table of the study as tidy CSV."""
+    from tunegrid import tables
+
+    return tables.write_tables(study.paths.root, expected(study), study.paths.tables)
+
+
+def write_report(study: Study, pdf: bool) -> list[Path]:
+    """Writes the report from the results that are there, marking what is missing; a PDF where there is LaTeX."""
+    from tunegrid.latex import TEX_HINT, tex_engine
+    from tunegrid.render import render_report
+
+    if pdf and not tex_engine():
+        print(f"No LaTeX here, so no PDF: the report ends with its .tex and HTML files. {TEX_HINT}")
+        pdf = False
+    return render_report(study.paths.root, expected(study), study.paths.report, pdf)
+
+
+def summarise(study: Study) -> tuple[str, bool]:
+    """(what is there and what failed, in a few lines; whether every run is there and ok)."""
+    from tunegrid.records import MetricsRecord, read_record
+
+    paths, failed, missing = study.paths, [], []
+    for run in study.runs():
+        cell = run.cell
+        file = paths.run(cell.task, cell.model, cell.method, run.seed) / "metrics.json"
+        if not file.is_file():
+            missing.append(run)
+            continue
+        record = read_record(file, MetricsRecord)
+        if record.status != "ok":
+            failed.append((run, record))
+    lines = [f"{study.title}: {len(study.runs()) - len(failed) - len(missing)} of {len(study.runs())} runs are done"]
+    for run, record in failed:
+        lines.append(f"  {record.status}: {run.cell}, seed {run.seed}: {record.reason}")
+    if failed:
+        rules = " ".join(sorted({run.cell.training_rule for run, _ in failed}))
+        lines.append(f"  try them again: snakemake --cores all --forcerun {rules}")
+    if missing:
+        lines.append(f"  not there yet: {len(missing)}, the first is {missing[0].cell}, seed {missing[0].seed}")
+    reports = [paths.report / name for name in ("report.pdf", "report.html")]
+    lines += [f"  report: {file}" for file in reports if file.is_file()]
+    return "\n".join(lines), not failed and not missing

@@ -1,0 +1,212 @@
+"""The report as sections: what it says, and which table stands where. All of it follows from the tidy tables."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tunegrid import layout, report_sources, report_tables
+from tunegrid.expected import Expected
+from tunegrid.layout import Section, Table, absent
+from tunegrid.report_tables import Frames, Titles
+
+FIGURE = "figure-scores"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report before it is LaTeX or HTML."""
+
+    title: str
+    subtitle: str
+    date: str
+    abstract: tuple[str, ...]
+    summary: tuple[str, ...]
+    warnings: tuple[str, ...]
+    sections: tuple[Section, ...]
+    epoch: int = 0  # seconds since 1970 of the newest result: the date in the PDF
+
+    @property
+    def tables(self) -> list[Table]:
+        return [table for section in self.sections for table in section.tables]
+
+
+def study_report(frames: Frames, expected: Expected, unexpected: tuple[str, ...] = ()) -> Report:
+    """The report of a study."""
+    finished = _finished(frames)
+    return Report(
+        title=expected.title,
+        subtitle=f"TuneGrid study “{expected.study}”",
+        date=f"Results of {finished.day} {finished:%B %Y}" if finished else "No results yet",
+        abstract=(expected.description, *expected.caveats),
+        summary=tuple(_summary(frames, expected)),
+        warnings=tuple(_warnings(frames, expected, unexpected)),
+        sections=tuple(_sections(frames, expected)),
+        epoch=int(finished.timestamp()) if finished else 0,
+    )
+
+
+def _finished(frames: Frames) -> datetime | None:
+    times = []
+    for text in frames["provenance"]["finished"].dropna():
+        try:
+            time = datetime.fromisoformat(text)
+        except ValueError:
+            continue
+        if time.tzinfo is not None:
+            times.append(time)
+    return max(times, default=None)
+
+
+def _summary(frames: Frames, expected: Expected) -> list[str]:
+    """What came out, in sentences of page one."""
+    titles, sentences = Titles(expected), []
+    runs = frames["costs"]
+    done = int((runs["status"] == "ok").sum())
+    sentences.append(
+        f"{done} of {len(runs)} runs have a result: {len(expected.tasks)} tasks, {len(expected.models)} models, "
+        f"{len(expected.methods)} tuning methods, {_plural(len(expected.seeds), 'seed')}."
+    )
+    for row in frames["recommendation"].itertuples():
+        task = next(task for task in expected.tasks if task.name == row.task)
+        if absent(row.model):
+            sentences.append(f"{task.title}: no cell has a result.")
+            continue
+        others = row.tied.count("; ")
+        tie = f"tied with {_plural(others, 'other cell')}" if others else "separated from every other cell"
+        sentences.append(
+            f"{task.title}: the rule recommends {titles.models[row.model]} + {titles.methods[row.method]} "
+            f"({task.primary.title} {task.primary.short(row.score)}; {tie})."
+        )
+    return sentences
+
+
+def _warnings(frames: Frames, expected: Expected, unexpected: tuple[str, ...]) -> list[str]:
+    results, provenance = frames["results"], frames["provenance"]
+    primary = results[results["primary"].astype(bool)]
+    found = []
+    missing = int((primary["status"] == "missing").sum())
+    if missing:
+        found.append(
+            f"Incomplete: {_plural(missing, 'result')} of {len(primary)} missing; see the section on what is missing."
+        )
+    failed = int(primary["status"].isin(["failed", "diverged"]).sum())
+    if failed:
+        found.append(f"Not all went well: {_plural(failed, 'result')} failed or diverged; see the section on failures.")
+    codes = provenance["code_version"].nunique()
+    if codes > 1:
+        found.append(
+            f"These results come from {codes} versions of TuneGrid's code. Where the difference matters, numbers "
+            "cannot be compared; run the older ones again."
+        )
+    for task, rows in provenance.groupby("task"):
+        if rows["data_fingerprint"].nunique() > 1:
+            title = Titles(expected).tasks[task]
+            found.append(f"{title}: results come from different data (their fingerprints differ); run them again.")
+    for row in frames["data"].dropna(subset=["test_rows_seen_in_training"]).itertuples():
+        if row.test_rows_seen_in_training > 0:
+            seen = f"{row.test_rows_seen_in_training:,.0f} of {row.rows:,.0f}"
+            found.append(f"{Titles(expected).tasks[row.task]}: {seen} test rows occur among the training rows as well.")
+    if unexpected:
+        found.append(
+            f"{_plural(len(unexpected), 'run')} in the results folder, but not in this study's configuration, not "
+            f"shown: {', '.join(unexpected[:3])}{', …' if len(unexpected) > 3 else ''}."
+        )
+    return found
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _sections(frames: Frames, expected: Expected) -> list[Section]:
+    tasks = expected.tasks
+    sizes = {row.task: row.examples for row in frames["results"].dropna(subset=["examples"]).itertuples()}
+    tested = "; ".join(f"{task.title}: {sizes[task.name]:,.0f}" for task in tasks if task.name in sizes)
+    sections = [
+        Section(
+            "Scores",
+            (
+                "Scores on the test sets, in the form of the paper's Tables 6.1 to 6.3. Rows without a tuned model are "
+                "for orientation: baselines that need no pretrained model, and the models as they were before tuning."
+                + (f" Test examples: {tested}." if tested else ""),
+            ),
+            tuple(report_tables.scores(frames, expected, task) for task in tasks),
+        ),
+        Section(
+            "Recommendation",
+            (
+                "The rule: all pairs of cells of a task are compared with a paired test (bootstrap over test examples, "
+                "Holm's correction over all pairs, level 5%). The cells that nothing separates from the best are tied. "
+                "The cheapest of them is recommended: the fewest trainable parameters, then the fewest parameters, "
+                "then the least training time. Stability is the share of bootstrap resamples in which the rule says "
+                "the same.",
+            ),
+            (report_tables.recommendation(frames, expected),),
+        ),
+        Section(
+            "How sure the scores are",
+            (_on_intervals(expected),),
+            tuple(report_tables.intervals(frames, expected, task) for task in tasks),
+            ((FIGURE, "Primary metric of every cell with its 95% interval."),) if _any_score(frames) else (),
+        ),
+        Section("Cost", (_on_costs(),), (report_tables.costs(frames, expected),)),
+        Section(
+            "How it was run",
+            (_on_runs(frames, expected),),
+            (
+                report_sources.sources(frames, expected),
+                report_tables.settings(frames, expected),
+                report_sources.versions(frames),
+            ),
+        ),
+        Section("What was cut", (_on_cuts(),), (report_sources.cuts(frames, expected),)),
+    ]
+    failures = report_sources.not_ok(frames, expected, missing=False)
+    if failures:
+        text = "Failed and diverged runs are no part of any mean. A cell none of whose runs is left has no score."
+        sections.append(Section("Failures", (text,), (failures,)))
+    missing = report_sources.not_ok(frames, expected, missing=True)
+    if missing:
+        sections.append(Section("What is missing", ("The study's configuration asks for these as well.",), (missing,)))
+    return sections
+
+
+def _any_score(frames: Frames) -> bool:
+    return bool(frames["cells"]["mean"].notna().any())
+
+
+def _on_intervals(expected: Expected) -> str:
+    grouped = any(task.kind == "qa" for task in expected.tasks)
+    text = (
+        "Intervals are 95% percentile intervals of a paired bootstrap: all results of a task are scored on the same "
+        "resamples of its test set"
+        + (", questions about one text being drawn together" if grouped else "")
+        + "; BLEU is computed again on each resample. They hold the uncertainty of the choice of test examples"
+    )
+    if len(expected.seeds) > 1:
+        return text + " alone; what the choice of the seed adds shows in the standard deviation between seeds."
+    return text + " alone. There is one seed per cell: how far another seed would have landed is not known."
+
+
+def _on_costs() -> str:
+    return (
+        "Trainable parameters and the size of the saved weights belong to the method; seconds and memory belong to the "
+        "machine that is named below as well, and compare only with one another."
+    )
+
+
+def _on_cuts() -> str:
+    return (
+        "Texts that are longer than the lengths of the study are cut at their end. What a model never saw, it can neither "
+        "learn nor answer."
+    )
+
+
+def _on_runs(frames: Frames, expected: Expected) -> str:
+    costs: Any = frames["costs"]
+    seconds = costs["optimisation_seconds"].sum()
+    seeds = ", ".join(str(seed) for seed in expected.seeds)
+    return (
+        f"{'Seed' if len(expected.seeds) == 1 else 'Seeds'}: {seeds}. All runs together took "
+        f"{layout.seconds(seconds)} seconds of optimisation."
+    )

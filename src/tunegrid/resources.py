@@ -1,0 +1,25 @@
+"""Where the package's own files are: in the repository for an editable install, inside the package for a wheel."""
+
+from pathlib import Path
+
+from tunegrid.errors import TuneGridError
+
+_PACKAGE = Path(__file__).resolve().parent
+_REPOSITORY = _PACKAGE.parents[1]
+
+
+def templates_folder() -> Path:
+    """The folder of the report's templates. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "report" / "templates", _PACKAGE / "_resources" / "templates")
+
+
+def published_folder() -> Path:
+    """The folder of the paper's numbers. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources" / "published", _PACKAGE / "_resources" / "published")
+
+
+def _first(*folders: Path) -> Path:
+    for folder in folders:
+        if folder.is_dir():
+            return folder
+    raise TuneGridError(f"Not found: {' or '.join(map(str, folders))}. Install the package again.")

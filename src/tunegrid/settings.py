@@ -1,0 +1,37 @@
+"""Typed, closed settings: what every part of a study's configuration is made of."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+# Names become folder names, rule names and job names, where "_" separates task, model and method.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([.-][A-Za-z0-9]+)*$", max_length=64)]
+
+
+def did_you_mean(given: object, valid: Iterable[object]) -> str:
+    """A hint for an unknown name: the closest valid one, then all of them."""
+    names = sorted(str(name) for name in valid)
+    close = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
+    hint = f"Did you mean {close[0]}? " if close else ""
+    return f"{hint}Valid: {', '.join(names) or 'none'}"
+
+
+class Closed(BaseModel):
+    """Settings that reject unknown keys, do not coerce types and cannot be changed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_unknown_keys(cls, data: object) -> object:
+        # Pydantic's own message names neither the valid keys nor the closest one.
+        if isinstance(data, dict):
+            valid = [field.alias or name for name, field in cls.model_fields.items()]
+            for key in data:
+                if key not in valid:
+                    message = f"unknown key. {did_you_mean(key, valid)}"
+                    raise PydanticCustomError("unknown_key", "{message}", {"message": message, "key": str(key)})
+        return data

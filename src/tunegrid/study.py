@@ -1,0 +1,288 @@
+"""A study: one YAML file as typed objects. Every setting that alters a result is here; every error names its key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import product
+from pathlib import Path
+from string import Formatter
+from typing import Annotated, Any, Literal, TypeVar, Union
+
+from pydantic import Field, ValidationError
+
+from tunegrid.cells import Cell, Paths, Run
+from tunegrid.config_file import ConfigFile, KeyProblem, Place, explain
+from tunegrid.errors import TuneGridError
+from tunegrid.methods import METHODS, Method, MethodSettings
+from tunegrid.models import FAMILIES, MODEL_SOURCES, Family
+from tunegrid.settings import Closed, Name, did_you_mean
+from tunegrid.tasks import TASKS, Task
+from tunegrid.training.settings import Training, TrainingChange
+
+AnySettings = TypeVar("AnySettings", bound=Closed)
+
+
+def _one_of(settings: list[type[Closed]]) -> Any:
+    """Settings of any of these kinds; the key `kind` says which."""
+    return Annotated[Union[tuple(settings)], Field(discriminator="kind")]  # noqa: UP007 (built from a dictionary)
+
+
+AnyTask = _one_of([task.Settings for task in TASKS.values()])
+AnyMethod = _one_of([method.Settings for method in METHODS.values() if method.trains])
+AnyModelSource = _one_of(list(MODEL_SOURCES.values()))
+
+
+class ModelSettings(Closed):
+    """A pretrained model: its family and where its weights come from."""
+
+    title: str = Field("", description="Name in tables; default: its key.")
+    family: Literal[tuple(FAMILIES)]
+    source: AnyModelSource
+
+
+class Hardware(Closed):
+    """What the jobs run on. Threads and precision alter the bits of a result, so they belong to the study."""
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: int = Field(1, gt=0, description="CPU threads of each job that computes with a model.")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast over fp32 weights.")
+
+
+class Where(Closed):
+    """The cells with these names; a name that is not given matches all."""
+
+    task: Name | None = None
+    model: Name | None = None
+    method: Name | None = None
+
+    def matches(self, cell: Cell) -> bool:
+        wanted = ((self.task, cell.task), (self.model, cell.model), (self.method, cell.method))
+        return all(name is None or name == given for name, given in wanted)
+
+
+class Grid(Closed):
+    """Which cells: the product of the three lists, less what is excluded."""
+
+    tasks: list[Name] = Field(min_length=1)
+    models: list[Name] = Field(min_length=1)
+    methods: list[Name] = Field(min_length=1)
+    exclude: list[Where] = Field(default_factory=list, description="Cells to leave out.")
+
+
+class Override(Closed):
+    """Other settings for some cells. Later overrides win over earlier ones."""
+
+    where: Where
+    training: TrainingChange = Field(default_factory=TrainingChange)
+    method: dict[str, Any] = Field(default_factory=dict, description="Settings of the method.")
+
+
+class Study(Closed):
+    """One configuration: which cells, which seeds, which data."""
+
+    name: Name = Field(alias="study")
+    title: str
+    description: str = Field(description="What a reader of the report has to know about this study.")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    hardware: Hardware = Field(default_factory=Hardware)
+    grid: Grid
+    tasks: dict[Name, AnyTask]
+    models: dict[Name, ModelSettings]
+    methods: dict[Name, AnyMethod]
+    training: Training
+    overrides: list[Override] = Field(default_factory=list)
+
+    @classmethod
+    def load(cls, *paths: Path | str) -> Study:
+        """Reads a study from a YAML file; further files are laid over it (mappings merge, lists are replaced).
+
+        Raises:
+            TuneGridError: anything in it is wrong; the message names every problem's file, line and key.
+        """
+        config = ConfigFile.read([Path(path) for path in paths])
+        try:
+            study = cls.model_validate(config.values)
+            study._check_names()
+            study._check_cells()
+        except ValidationError as error:
+            raise TuneGridError("\n".join(explain(error, config))) from None
+        except KeyProblem as problem:
+            raise TuneGridError(f"{config.where(problem.place)}: {problem}") from None
+        return study
+
+    # -- checks that need more than one key ---------------------------------------------------------------------------
+
+    def _check_names(self) -> None:
+        known = {"task": self.tasks, "model": self.models, "method": self.methods}
+        if "untuned" in self.methods:
+            raise KeyProblem(
+                ("methods", "untuned"), "this name is taken by the untuned models, which every study evaluates"
+            )
+        for key, names in known.items():
+            for i, name in enumerate(listed := getattr(self.grid, f"{key}s")):
+                _check_known(name, names, ("grid", f"{key}s", i))
+                if listed.index(name) < i:
+                    raise KeyProblem(("grid", f"{key}s", i), f"{name} is listed twice")
+        wheres = [(("grid", "exclude", i), where) for i, where in enumerate(self.grid.exclude)]
+        wheres += [(("overrides", i, "where"), override.where) for i, override in enumerate(self.overrides)]
+        for place, where in wheres:
+            for key, names in known.items():
+                if (name := getattr(where, key)) is not None:
+                    _check_known(name, names, (*place, key))
+        for i, seed in enumerate(self.seeds):
+            if self.seeds.index(seed) < i:
+                raise KeyProblem(("seeds", i), f"the seed {seed} is listed twice")
+
+    def _check_cells(self) -> None:
+        if not self.cells():
+            raise KeyProblem(("grid", "exclude"), "every cell is excluded, nothing is left to run")
+        for cell in self.cells():
+            settings, family = self.method_settings(cell), self.family(cell.model)
+            if reason := METHODS[settings.kind].why_not(settings, family):
+                raise KeyProblem(
+                    ("grid", "methods", self.grid.methods.index(cell.method)),
+                    f"the cell {cell} cannot exist: {reason}. Leave it out: "
+                    f"grid.exclude: [{{model: {cell.model}, method: {cell.method}}}]",
+                )
+            self.training_settings(cell)
+            self._check_prompt(cell.task, family)
+
+    def _check_prompt(self, task: str, family: Family) -> None:
+        place: Place = ("tasks", task, "prompts")
+        for name in self.tasks[task].prompts:
+            _check_known(name, FAMILIES, (*place, name))
+        columns = self.task(task).columns
+        template = self.task(task).prompt(family.name)
+        try:
+            used = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
+        except ValueError as error:
+            raise KeyProblem((*place, family.name), f"not a valid template: {error} (found {template!r})") from None
+        for field in used:
+            _check_known(field, columns, (*place, family.name))
+        if (cuttable := self.task(task).cuttable) not in used:
+            raise KeyProblem((*place, family.name), f"the template does not use {{{cuttable}}} (found {template!r})")
+
+    def check_files(self) -> None:
+        """Whether the local files that the study reads are there.
+
+        Raises:
+            TuneGridError: one is missing.
+        """
+        for part, names in (("tasks", self.grid.tasks), ("models", self.grid.models)):
+            for name in names:
+                for file in getattr(self, part)[name].source.files():
+                    if not file.is_file():
+                        raise TuneGridError(
+                            f"{part}.{name}.source: {file}: no such file. Paths are relative to the current folder."
+                        )
+
+    # -- what the study consists of -----------------------------------------------------------------------------------
+
+    @property
+    def paths(self) -> Paths:
+        return Paths(self.name)
+
+    def cells(self) -> list[Cell]:
+        """The grid, task by task, in the order of the lists."""
+        cells = [Cell(*names) for names in product(self.grid.tasks, self.grid.models, self.grid.methods)]
+        return [cell for cell in cells if not any(where.matches(cell) for where in self.grid.exclude)]
+
+    def runs(self) -> list[Run]:
+        return [Run(cell, seed) for cell in self.cells() for seed in self.seeds]
+
+    def family(self, model: str) -> Family:
+        return FAMILIES[self.models[model].family]
+
+    def task(self, task: str) -> Task:
+        settings = self.tasks[task]
+        return TASKS[settings.kind](settings)
+
+    def method(self, cell: Cell) -> Method:
+        settings = self.method_settings(cell)
+        return METHODS[settings.kind](settings, self.family(cell.model))
+
+    def title_of(self, part: Literal["tasks", "models", "methods"], name: str) -> str:
+        """How tables call a task, a model or a method."""
+        settings = getattr(self, part)[name]
+        default = {"tasks": TASKS, "methods": METHODS}.get(part)
+        return settings.title or (default[settings.kind].title if default else name)
+
+    def method_settings(self, cell: Cell) -> MethodSettings:
+        """The method's settings in a cell, overrides laid over the method's own."""
+        settings = self.methods[cell.method]
+        for i, override in self._overrides(cell):
+            values = settings.model_dump() | override.method
+            settings = _validated(type(settings), values, ("overrides", i, "method"))
+        return settings
+
+    def training_settings(self, cell: Cell) -> Training:
+        """The training settings of a cell, overrides laid over the study's own."""
+        settings = self.training
+        for i, override in self._overrides(cell):
+            change = override.training.model_dump(exclude_unset=True)
+            values = settings.model_dump()
+            # The two lengths exclude each other: who names one means it instead of the other.
+            if change.keys() & {"max_steps", "epochs"}:
+                values |= {"max_steps": None, "epochs": None}
+            settings = _validated(Training, values | change, ("overrides", i, "training"))
+        return settings
+
+    def _overrides(self, cell: Cell) -> list[tuple[int, Override]]:
+        return [(i, override) for i, override in enumerate(self.overrides) if override.where.matches(cell)]
+
+    # -- the settings that alter each stage's result: what the workflow hands to its rules as params -------------------
+
+    def data_settings(self, task: str) -> dict[str, Any]:
+        settings = self.tasks[task].model_dump()
+        keys = ("kind", "source", "labels")
+        return {key: settings[key] for key in keys if key in settings}
+
+    def model_settings(self, model: str) -> dict[str, Any]:
+        settings = self.models[model]
+        threads = {"threads": self.hardware.threads} if settings.source.kind == "pretrain" else {}
+        return {"family": settings.family, "source": settings.source.model_dump()} | threads
+
+    def token_settings(self, task: str, model: str) -> dict[str, Any]:
+        settings = self.tasks[task]
+        return {
+            "prompt": self.task(task).prompt(self.models[model].family),
+            "max_source_length": settings.max_source_length,
+            "max_target_length": settings.max_target_length,
+        }
+
+    def run_settings(self, cell: Cell) -> dict[str, Any]:
+        """What alters the weights of a cell's runs, beside the seed and the tokens."""
+        method = self.method_settings(cell).model_dump(exclude={"title"})
+        return {
+            "family": self.models[cell.model].family,
+            "method": method,
+            "training": self.training_settings(cell).model_dump(),
+            "hardware": self.hardware.model_dump(),
+        }
+
+    def evaluation_settings(self, task: str) -> dict[str, Any]:
+        settings = self.tasks[task].model_dump()
+        keys = ("kind", "generation", "evaluation_batch_size", "labels", "positive")
+        return {key: settings[key] for key in keys if key in settings} | {"hardware": self.hardware.model_dump()}
+
+    def report_settings(self) -> dict[str, Any]:
+        """What alters the tables and the report, beside the results."""
+        titles = {
+            part: {name: self.title_of(part, name) for name in getattr(self.grid, part)}
+            for part in ("tasks", "models", "methods")
+        }
+        return {"title": self.title, "description": self.description, "seeds": self.seeds, "titles": titles}
+
+
+def _check_known(name: str, known: Iterable[str], place: Place) -> None:
+    if name not in known:
+        raise KeyProblem(place, f"unknown: {name!r}. {did_you_mean(name, known)}")
+
+
+def _validated(settings: type[AnySettings], values: dict[str, Any], place: Place) -> AnySettings:
+    try:
+        return settings.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        key = (problem["ctx"]["key"],) if problem["type"] == "unknown_key" else ()
+        raise KeyProblem((*place, *problem["loc"], *key), problem["msg"].removeprefix("Value error, ")) from None

@@ -1,0 +1,176 @@
+"""Tidy tables of a study: every number of the report stands in one of these, and each is a CSV file.
+
+| table | one row per |
+| --- | --- |
+| results | run, untuned model or baseline, and metric |
+| cells | cell, untuned model or baseline, and metric: mean over seeds, spread, intervals, difference to the baseline |
+| pairs | pair of cells of a task: difference in the primary metric, p-value, p-value after Holm |
+| recommendation | task |
+| costs | run |
+| settings | run and setting |
+| provenance | result |
+| data | task and split |
+| cuts | task, model and split |
+"""
+
+from pathlib import Path
+from typing import Any
+
+from tunegrid.comparison import Row, TaskScores
+from tunegrid.expected import Expected
+from tunegrid.records import write_text
+from tunegrid.results import SPLITS, Result, StudyResults, read_results
+
+COLUMNS = {
+    "results": "study kind task model method seed metric primary value direction signature examples status reason",
+    "cells": "study kind task model method metric primary mean sd seeds_ok seeds_expected ci_low ci_high "
+    "baseline difference difference_low difference_high status reason",
+    "pairs": "study task metric first_model first_method second_model second_method "
+    "difference p_value p_holm separated",
+    "recommendation": "study task model method metric score stability tied rationale left_out",
+    "costs": "study task model method seed status parameters_total parameters_trainable trainable_share "
+    "loading_seconds optimisation_seconds evaluation_seconds saving_seconds steps examples tokens "
+    "examples_per_second tokens_per_second peak_memory_bytes saved_bytes training_flops flops_formula "
+    "prediction_seconds prediction_peak_memory_bytes",
+    "settings": "study task model method seed setting value",
+    "provenance": "study kind task model method seed stage code_version git_commit python platform processor "
+    "accelerator threads precision packages data_fingerprint model_fingerprint started finished",
+    "data": "study task split rows test_rows_seen_in_training source revision licence fingerprint",
+    "models": "study model source revision licence fingerprint",
+    "cuts": "study task model split rows sources_cut targets_cut answers_lost unknown_tokens share_cut",
+}
+
+
+def build_tables(results: Path, expected: Expected, resamples: int | None = None) -> dict[str, Any]:
+    """All tables of a study as pandas frames, by name. Raises TuneGridError for files that are not what they should be.
+
+    `resamples`: of the bootstrap; None: enough for Holm's smallest level, at least 10,000.
+    """
+    return tables_of(read_results(results, expected), resamples)
+
+
+def write_tables(results: Path, expected: Expected, folder: Path, resamples: int | None = None) -> list[Path]:
+    """Writes every table as `folder`/<name>.csv."""
+    written = []
+    for name, frame in build_tables(results, expected, resamples).items():
+        write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        written.append(folder / f"{name}.csv")
+    return written
+
+
+def tables_of(study: StudyResults, resamples: int | None = None) -> dict[str, Any]:
+    """All tables of results that have been read."""
+    import pandas as pd
+
+    rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
+    for task in study.expected.tasks:
+        scores = TaskScores(study, task, resamples)
+        rows["cells"] += scores.cell_rows()
+        rows["pairs"] += scores.pair_rows()
+        rows["recommendation"].append(scores.recommendation_row())
+    for result in study.results:
+        rows["results"] += _result_rows(result)
+        rows["provenance"] += _provenance_rows(result)
+        if result.kind == "run":
+            rows["costs"].append(_cost_row(result))
+            rows["settings"] += _setting_rows(result)
+    rows["data"], rows["models"], rows["cuts"] = _data_rows(study), _model_rows(study), _cut_rows(study)
+    frames = {}
+    for name, columns in COLUMNS.items():
+        frame = pd.DataFrame(rows[name], columns=columns.split())
+        frames[name] = frame.assign(study=study.expected.study)
+    return frames
+
+
+def _identity(result: Result) -> Row:
+    return {
+        "kind": result.kind,
+        "task": result.task.name,
+        "model": result.model,
+        "method": result.method,
+        "seed": result.seed,
+    }
+
+
+def _result_rows(result: Result) -> list[Row]:
+    metrics = result.metrics.metrics if result.status == "ok" and result.metrics else {}
+    names = list(metrics) or [metric.name for metric in result.task.metrics]
+    rows = []
+    for name in names:
+        metric = metrics.get(name)
+        rows.append(
+            _identity(result)
+            | {"metric": name, "primary": name == result.task.primary.name, "status": result.status}
+            | {"reason": result.reason, "examples": result.metrics.examples if result.metrics else None}
+            | (metric.model_dump() if metric else {})
+        )
+    return rows
+
+
+def _cost_row(result: Result) -> Row:
+    row = _identity(result) | {"status": result.status}
+    record = result.training
+    if record and record.parameters:
+        row["parameters_total"], row["parameters_trainable"] = record.parameters.total, record.parameters.trainable
+        row["trainable_share"] = record.parameters.trainable / max(1, record.parameters.total)
+    if record and record.cost:
+        row |= record.cost.model_dump()
+    if result.metrics and result.metrics.cost:
+        row["prediction_seconds"] = result.metrics.cost.prediction_seconds
+        row["prediction_peak_memory_bytes"] = result.metrics.cost.peak_memory_bytes
+    return row
+
+
+def _setting_rows(result: Result) -> list[Row]:
+    if not result.training:
+        return []
+    settings = _flat(result.training.configuration)
+    return [_identity(result) | {"setting": name, "value": value} for name, value in settings.items()]
+
+
+def _flat(settings: Row, prefix: str = "") -> Row:
+    flat: Row = {}
+    for name, value in settings.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def _provenance_rows(result: Result) -> list[Row]:
+    rows = []
+    for stage, record in (("train", result.training), ("evaluate", result.metrics)):
+        if record is not None:
+            row = record.provenance.model_dump()
+            row["packages"] = "; ".join(f"{name} {version}" for name, version in sorted(row["packages"].items()))
+            rows.append(_identity(result) | {"stage": stage} | row)
+    return rows
+
+
+def _data_rows(study: StudyResults) -> list[Row]:
+    rows = []
+    for task, card in study.data_cards.items():
+        for split in SPLITS:
+            row: Row = {"task": task, "split": split, "rows": (card.get("rows") or {}).get(split)} | _source(card)
+            if split == "test":
+                row["test_rows_seen_in_training"] = card.get("test_rows_seen_in_training")
+            rows.append(row)
+    return rows
+
+
+def _model_rows(study: StudyResults) -> list[Row]:
+    return [{"model": model} | _source(card) for model, card in study.model_cards.items()]
+
+
+def _source(card: Row) -> Row:
+    return {name: card.get(name) for name in ("source", "revision", "licence", "fingerprint")}
+
+
+def _cut_rows(study: StudyResults) -> list[Row]:
+    rows = []
+    for (task, model), stats in study.tokens.items():
+        for split in SPLITS:
+            counts = (stats.get("splits") or {}).get(split) or {}
+            names = ("rows", "sources_cut", "targets_cut", "answers_lost", "unknown_tokens")
+            row: Row = {"task": task, "model": model, "split": split} | {name: counts.get(name) for name in names}
+            row["share_cut"] = row["sources_cut"] / row["rows"] if row["rows"] else None
+            rows.append(row)
+    return rows

@@ -1,0 +1,160 @@
+"""What a task is: rows to text, text to text, predictions to scores."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
+
+from pydantic import Field
+
+from tunegrid.settings import Closed
+from tunegrid.sources import SOURCES
+
+if TYPE_CHECKING:
+    import random
+
+    import pandas as pd
+
+AnySource = Annotated[Union[tuple(SOURCES.values())], Field(discriminator="kind")]  # noqa: UP007 (built from the dictionary)
+Row = dict[str, Any]
+
+
+class RowError(ValueError):
+    """A row that the task cannot use; the caller adds where the row stands."""
+
+
+class Generation(Closed):
+    """How answers are decoded: one setting for every model, never the checkpoint's own."""
+
+    max_new_tokens: int = Field(
+        gt=0, description="Longest answer, in tokens, the tokenizer's special tokens not counted."
+    )
+    num_beams: int = Field(1, gt=0)
+    length_penalty: float = 1.0
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as tables need it. All metrics are fractions, from 0 to 1, and higher is better."""
+
+    name: str
+    title: str
+    percent: bool = False
+    signature: str | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What `Task.score` returns.
+
+    Attributes:
+        examples: one row per prediction, in their order: the per-example scores.
+        metrics: the value of every metric over all examples, from 0 to 1.
+        signatures: how a metric was computed, where its library says so (sacreBLEU).
+    """
+
+    examples: pd.DataFrame
+    metrics: dict[str, float]
+    signatures: dict[str, str]
+
+
+# (training rows, test rows, seeded generator) -> one prediction per test row
+Baseline = Callable[[Sequence[Row], Sequence[Row], "random.Random"], list[str]]
+
+
+class TaskSettings(Closed):
+    """The settings that every task has."""
+
+    title: str = Field("", description="Name in tables; default: the task's own.")
+    source: AnySource
+    prompts: dict[str, str] = Field(
+        default_factory=dict, description="Model family -> template over the row's columns; default: the task's own."
+    )
+    max_source_length: int = Field(gt=0, description="Tokens of the source; longer ones are cut, and the cuts counted.")
+    max_target_length: int = Field(gt=0, description="Tokens of the target in training.")
+    generation: Generation
+    evaluation_batch_size: int = Field(64, gt=0)
+
+
+class Task(ABC):
+    """A text-to-text task. A new kind is a subclass in a new file, named in `tasks.TASKS`."""
+
+    Settings: ClassVar[type[TaskSettings]] = TaskSettings
+    title: ClassVar[str]
+    columns: ClassVar[dict[str, str]]  # canonical column -> the column of the Hub's format
+    optional: ClassVar[dict[str, Any]] = {}  # canonical columns that may be absent, with their value then
+    cuttable: ClassVar[str]  # the column that loses its end when the source is too long
+    metrics: ClassVar[tuple[Metric, ...]]
+    primary: ClassVar[str]
+    prompts: ClassVar[dict[str, str]]  # family -> template
+    trivial_baseline: ClassVar[str]
+
+    def __init__(self, settings: TaskSettings) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def clean(self, row: Row) -> Row:
+        """The canonical row of a mapped one.
+
+        Raises:
+            RowError: the row cannot be used, with the reason.
+        """
+
+    def prompt(self, family: str) -> str:
+        """The template for a family of models."""
+        return self.settings.prompts.get(family) or self.prompts[family]
+
+    def source_text(self, row: Row, family: str) -> str:
+        return self.prompt(family).format_map(row)
+
+    @abstractmethod
+    def target_text(self, row: Row) -> str: ...
+
+    @abstractmethod
+    def references(self, row: Row) -> list[str]: ...
+
+    def answer_lost(self, row: Row, kept: str) -> bool:
+        """Whether cutting `row[cuttable]` to `kept` removed what the answer needs."""
+        return False
+
+    def labels(self) -> list[str] | None:
+        """The label words, if the model chooses among them; None if it generates freely."""
+        return None
+
+    @abstractmethod
+    def score(self, predictions: list[str], rows: Sequence[Row]) -> Scores: ...
+
+    @abstractmethod
+    def baselines(self) -> dict[str, Baseline]:
+        """Baselines that need no pretrained model, by name."""
+
+
+def text_of(row: Row, column: str) -> str:
+    """A column that has to be non-empty text."""
+    value = row[column]
+    if not isinstance(value, str) or not value.strip():
+        raise RowError(f"column {column}: expected text, found {value!r:.80}")
+    return value.strip()
+
+
+def mapped(values: dict[str, Any], columns: dict[str, str], optional: dict[str, Any]) -> Row:
+    """The canonical columns of a source's row; dots in a column's name reach into nested values.
+
+    Raises:
+        RowError: a column is not there.
+    """
+    row = {}
+    for canonical, column in columns.items():
+        try:
+            row[canonical] = reduce(lambda value, key: value[key], column.split("."), values)
+        except (KeyError, TypeError):
+            if canonical not in optional:
+                raise RowError(
+                    f"no column {column!r} (for {canonical}). The row has: {', '.join(map(str, values))}. "
+                    f"Name the right one in the source's `columns: {{{canonical}: …}}`."
+                ) from None
+            row[canonical] = optional[canonical]
+    return row

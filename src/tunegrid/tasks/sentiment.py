@@ -1,0 +1,110 @@
+"""Sentiment classification: the model chooses the label word that it finds most probable."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from tunegrid.settings import did_you_mean
+from tunegrid.tasks.base import Baseline, Metric, Row, RowError, Scores, Task, TaskSettings, text_of
+
+
+class SentimentSettings(TaskSettings):
+    """Settings of a sentiment task."""
+
+    kind: Literal["sentiment"]
+    labels: list[str] = Field(
+        default=["negative", "positive"],
+        min_length=2,
+        description="Label words; a label given as a number is their index.",
+    )
+    positive: str = Field("positive", description="The label that precision, recall and F1 are about.")
+
+    @model_validator(mode="after")
+    def _positive_is_a_label(self) -> SentimentSettings:
+        if self.positive not in self.labels:
+            raise ValueError(f"positive: {self.positive!r} is not a label. {did_you_mean(self.positive, self.labels)}")
+        return self
+
+
+class Sentiment(Task):
+    """A review to one of the label words."""
+
+    Settings = SentimentSettings
+    settings: SentimentSettings
+    title = "Sentiment Classification"
+    columns: ClassVar = {"id": "id", "text": "text", "label": "label"}
+    optional: ClassVar = {"id": None}
+    cuttable = "text"
+    metrics = (
+        Metric("accuracy", "Accuracy"),
+        Metric("precision", "Precision"),
+        Metric("recall", "Recall"),
+        Metric("f1", "F1 Score"),
+    )
+    primary = "accuracy"
+    prompts: ClassVar = {
+        "t5": "sst2 sentence: {text}",
+        "flan-t5": "{text}\nWhat is the sentiment of this review?\nOPTIONS:\n- negative\n- positive",
+        "bart": "{text}",
+    }
+    trivial_baseline = "majority-class"
+
+    def clean(self, row: Row) -> Row:
+        # IMDB's reviews hold HTML line breaks.
+        text = text_of(row, "text").replace("<br />", " ")
+        return {"id": row["id"], "text": text, "label": self._label(row["label"])}
+
+    def _label(self, value: object) -> str:
+        labels = self.settings.labels
+        if isinstance(value, str) and value in labels:
+            return value
+        number = int(value) if isinstance(value, str) and value.isdigit() else value
+        if isinstance(number, int) and not isinstance(number, bool) and 0 <= number < len(labels):
+            return labels[number]
+        raise RowError(f"column label: {value!r:.80} is not a label. Valid: {', '.join(labels)}, or their index from 0")
+
+    def target_text(self, row: Row) -> str:
+        return row["label"]
+
+    def references(self, row: Row) -> list[str]:
+        return [row["label"]]
+
+    def labels(self) -> list[str]:
+        return self.settings.labels
+
+    def score(self, predictions: list[str], rows: Sequence[Row]) -> Scores:
+        import pandas as pd
+
+        from tunegrid.metrics.classification import LabelScores
+
+        references = [row["label"] for row in rows]
+        metrics = LabelScores(self.settings.positive).compute(predictions=predictions, references=references)
+        correct = [int(prediction == reference) for prediction, reference in zip(predictions, references, strict=True)]
+        return Scores(pd.DataFrame({"correct": correct}), metrics, {})
+
+    def baselines(self) -> dict[str, Baseline]:
+        return {self.trivial_baseline: majority_class, "ngram-logistic-regression": ngram_logistic_regression}
+
+
+def majority_class(train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:
+    """The most frequent label of the training rows."""
+    counts = Counter(row["label"] for row in train)
+    # Ties go to the first in the alphabet, so that the order of the rows does not matter.
+    majority = min(counts, key=lambda label: (-counts[label], label))
+    return [majority] * len(test)
+
+
+def ngram_logistic_regression(train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:
+    """Logistic regression on TF-IDF weighted words and pairs of words."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=1000))
+    model.fit([row["text"] for row in train], [row["label"] for row in train])
+    return model.predict([row["text"] for row in test]).tolist()

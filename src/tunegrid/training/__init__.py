@@ -1,0 +1,1 @@
+"""How a run is trained: its settings, its session, and the trainer that suits most methods."""

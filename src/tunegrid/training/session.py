@@ -1,0 +1,58 @@
+"""What a method is given to train with, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunegrid.training.settings import Training
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+    from tunegrid.methods import Method
+
+
+class Diverged(Exception):
+    """The loss is no longer a finite number; the message says at which step."""
+
+
+@dataclass
+class TrainingSession:
+    """Everything that one run is trained with.
+
+    Attributes:
+        model: the model with the method's modules in it, on its device, trained in place.
+        train, validation: tables of token ids, columns `input_ids` and `labels`.
+        checkpoints: folder of this very configuration's checkpoints.
+    """
+
+    method: Method
+    model: torch.nn.Module
+    tokenizer: PreTrainedTokenizerBase
+    train: Any
+    validation: Any
+    training: Training
+    seed: int
+    precision: str
+    checkpoints: Path
+
+
+@dataclass
+class TrainingSummary:
+    """What a training did. Seconds are wall-clock; `optimisation_seconds` holds steps only.
+
+    Attributes:
+        history: rows of history.csv: step, epoch, and loss, learning_rate or validation_loss.
+    """
+
+    steps: int = 0
+    examples: int = 0
+    source_tokens: int = 0
+    target_tokens: int = 0
+    optimisation_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    saving_seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)

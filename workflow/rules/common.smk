@@ -1,0 +1,62 @@
+# What all rules share: the study, its paths, and the words of a command.
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from tunegrid.config_file import ConfigFile
+from tunegrid.errors import TuneGridError
+from tunegrid.provenance import digest
+from tunegrid.study import Study
+from tunegrid.latex import TEX_HINT, tex_engine
+
+
+def read_study(files, given):
+    try:
+        study = Study.load(*files)
+        study.check_files()
+    except TuneGridError as error:
+        raise WorkflowError(str(error)) from None
+    if given != ConfigFile.read([Path(file) for file in files]).values:
+        raise WorkflowError("A study is changed in its file, not with --config: each result has to follow from a file.")
+    return study
+
+
+STUDY = read_study(workflow.configfiles, config)
+PATHS = STUDY.paths
+# In `shell:` the files of the study are a global name on purpose: where they lie does not alter a result.
+CONFIG = shlex.join(str(file) for file in workflow.configfiles)
+GPUS = 1 if STUDY.hardware.device == "cuda" else 0
+PRETRAINED = [name for name in STUDY.grid.models if STUDY.models[name].source.kind == "pretrain"]
+FETCHED = [name for name in STUDY.grid.models if name not in PRETRAINED]
+SPLITS = ("train", "validation", "test")
+
+
+def one_of(names):
+    """A wildcard constraint: exactly these names; none: nothing matches."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+wildcard_constraints:
+    task=one_of(STUDY.grid.tasks),
+    model=one_of(STUDY.grid.models),
+    method=one_of(STUDY.grid.methods),
+    seed=r"\d+",
+
+
+def as_json(settings):
+    """Settings as a param: their text is what Snakemake compares, and shows, when they change."""
+    return json.dumps(settings, sort_keys=True)
+
+
+def print_plan():
+    logger.info(f"{STUDY.title}: {len(STUDY.cells())} cells x {len(STUDY.seeds)} seeds. Results: {PATHS.root}/")
+    if not tex_engine():
+        logger.warning(f"No LaTeX here: the study will end with .tex and HTML files, without a PDF. {TEX_HINT}")
+
+
+def print_summary():
+    subprocess.run(["tunegrid", "summary", *map(str, workflow.configfiles)], check=False)

@@ -1,0 +1,83 @@
+# Data and pretrained models, and the token ids of each with each. Fetching is local: compute nodes have no network.
+
+
+localrules:
+    fetch_data,
+    fetch_model,
+
+
+rule fetch_data:
+    input:
+        lambda wildcards: STUDY.tasks[wildcards.task].source.files(),
+    output:
+        splits=[PATHS.split("{task}", split) for split in SPLITS],
+        card=PATHS.data_card("{task}"),
+    params:
+        settings=lambda wildcards: as_json(STUDY.data_settings(wildcards.task)),
+        digest=lambda wildcards: digest(STUDY.data_settings(wildcards.task)),
+    log:
+        PATHS.log("fetch_data/{task}"),
+    benchmark:
+        PATHS.benchmark("fetch_data/{task}")
+    shell:
+        "tunegrid fetch-data {CONFIG} --task {wildcards.task} --settings {params.digest} --log {log}"
+
+
+rule fetch_model:
+    input:
+        lambda wildcards: STUDY.models[wildcards.model].source.files(),
+    output:
+        folder=directory(PATHS.model("{model}")),
+    wildcard_constraints:
+        model=one_of(FETCHED),
+    params:
+        settings=lambda wildcards: as_json(STUDY.model_settings(wildcards.model)),
+        digest=lambda wildcards: digest(STUDY.model_settings(wildcards.model)),
+    log:
+        PATHS.log("fetch_model/{model}"),
+    benchmark:
+        PATHS.benchmark("fetch_model/{model}")
+    shell:
+        "tunegrid fetch-model {CONFIG} --model {wildcards.model} --settings {params.digest} --log {log}"
+
+
+# The rows of every task: their training rows can be the text, and their other rows must not be in it.
+rule pretrain_model:
+    input:
+        expand(PATHS.split("{task}", "{split}"), task=STUDY.grid.tasks, split=SPLITS),
+    output:
+        folder=directory(PATHS.model("{model}")),
+    wildcard_constraints:
+        model=one_of(PRETRAINED),
+    params:
+        settings=lambda wildcards: as_json(STUDY.model_settings(wildcards.model)),
+        digest=lambda wildcards: digest(STUDY.model_settings(wildcards.model)),
+    log:
+        PATHS.log("pretrain_model/{model}"),
+    benchmark:
+        PATHS.benchmark("pretrain_model/{model}")
+    threads: STUDY.hardware.threads
+    resources:
+        gpu=GPUS,
+    shell:
+        "tunegrid pretrain {CONFIG} --model {wildcards.model} --settings {params.digest} --log {log}"
+
+
+rule tokenise:
+    input:
+        splits=[PATHS.split("{task}", split) for split in SPLITS],
+        model=PATHS.model("{model}"),
+    output:
+        tokens=[PATHS.tokens("{task}", "{model}") / f"{split}.arrow" for split in SPLITS],
+        stats=PATHS.tokens("{task}", "{model}") / "stats.json",
+    params:
+        settings=lambda wildcards: as_json(STUDY.token_settings(wildcards.task, wildcards.model)),
+        digest=lambda wildcards: digest(STUDY.token_settings(wildcards.task, wildcards.model)),
+    log:
+        PATHS.log("tokenise/{task}/{model}"),
+    benchmark:
+        PATHS.benchmark("tokenise/{task}/{model}")
+    threads: STUDY.hardware.threads
+    shell:
+        "tunegrid tokenise {CONFIG} --task {wildcards.task} --model {wildcards.model} "
+        "--settings {params.digest} --log {log}"

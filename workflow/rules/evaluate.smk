@@ -1,0 +1,69 @@
+# Predictions and scores on the test set: of every run, of every model untuned, and of the trivial baselines.
+
+
+rule evaluate:
+    input:
+        record=PATHS.run("{task}", "{model}", "{method}", "{seed}") / "train.json",
+        weights=PATHS.run("{task}", "{model}", "{method}", "{seed}") / "weights",
+        tokens=PATHS.tokens("{task}", "{model}") / "test.arrow",
+        rows=PATHS.split("{task}", "test"),
+    output:
+        predictions=PATHS.run("{task}", "{model}", "{method}", "{seed}") / "predictions.parquet",
+        metrics=PATHS.run("{task}", "{model}", "{method}", "{seed}") / "metrics.json",
+    params:
+        settings=lambda wildcards: as_json(STUDY.evaluation_settings(wildcards.task)),
+        digest=lambda wildcards: digest(STUDY.evaluation_settings(wildcards.task)),
+    log:
+        PATHS.log("evaluate/{task}/{model}/{method}/seed-{seed}"),
+    benchmark:
+        PATHS.benchmark("evaluate/{task}/{model}/{method}/seed-{seed}")
+    threads: STUDY.hardware.threads
+    resources:
+        gpu=GPUS,
+    shell:
+        "tunegrid evaluate {CONFIG} --task {wildcards.task} --model {wildcards.model} --method {wildcards.method} "
+        "--seed {wildcards.seed} --settings {params.digest} --log {log}"
+
+
+rule evaluate_untuned:
+    input:
+        model=PATHS.model("{model}"),
+        tokens=PATHS.tokens("{task}", "{model}") / "test.arrow",
+        rows=PATHS.split("{task}", "test"),
+    output:
+        predictions=PATHS.untuned("{task}", "{model}") / "predictions.parquet",
+        metrics=PATHS.untuned("{task}", "{model}") / "metrics.json",
+    params:
+        settings=lambda wildcards: as_json(STUDY.evaluation_settings(wildcards.task)),
+        digest=lambda wildcards: digest(STUDY.evaluation_settings(wildcards.task)),
+    log:
+        PATHS.log("evaluate_untuned/{task}/{model}"),
+    benchmark:
+        PATHS.benchmark("evaluate_untuned/{task}/{model}")
+    threads: STUDY.hardware.threads
+    resources:
+        gpu=GPUS,
+    shell:
+        "tunegrid evaluate {CONFIG} --task {wildcards.task} --model {wildcards.model} --method untuned "
+        "--settings {params.digest} --log {log}"
+
+
+rule evaluate_baseline:
+    input:
+        train=PATHS.split("{task}", "train"),
+        test=PATHS.split("{task}", "test"),
+        data=PATHS.data_card("{task}"),
+    output:
+        predictions=PATHS.baseline("{task}", "{baseline}") / "predictions.parquet",
+        metrics=PATHS.baseline("{task}", "{baseline}") / "metrics.json",
+    params:
+        settings=lambda wildcards: as_json(STUDY.evaluation_settings(wildcards.task)),
+        digest=lambda wildcards: digest(STUDY.evaluation_settings(wildcards.task)),
+    log:
+        PATHS.log("evaluate_baseline/{task}/{baseline}"),
+    benchmark:
+        PATHS.benchmark("evaluate_baseline/{task}/{baseline}")
+    threads: STUDY.hardware.threads
+    shell:
+        "tunegrid baseline {CONFIG} --task {wildcards.task} --name {wildcards.baseline} "
+        "--settings {params.digest} --log {log}"

@@ -1,0 +1,43 @@
+# One named training rule per cell, with the seed as wildcard, and one target per cell that runs all its seeds.
+
+
+def training_rule(cell):
+    # A function, not the body of the loop: a rule made in a loop would bind the loop's last cell. For the same reason
+    # the command gets at the cell through params alone.
+    rule:
+        name:
+            cell.training_rule
+        input:
+            tokens=[PATHS.tokens(cell.task, cell.model) / f"{split}.arrow" for split in ("train", "validation")],
+            model=PATHS.model(cell.model),
+            data=PATHS.data_card(cell.task),
+        output:
+            weights=directory(PATHS.run(cell.task, cell.model, cell.method, "{seed}") / "weights"),
+            record=PATHS.run(cell.task, cell.model, cell.method, "{seed}") / "train.json",
+            history=PATHS.run(cell.task, cell.model, cell.method, "{seed}") / "history.csv",
+        params:
+            cell=f"--task {cell.task} --model {cell.model} --method {cell.method}",
+            settings=as_json(STUDY.run_settings(cell)),
+            digest=digest(STUDY.run_settings(cell)),
+        log:
+            PATHS.log(f"train/{cell.task}/{cell.model}/{cell.method}/seed-{{seed}}"),
+        benchmark:
+            PATHS.benchmark(f"train/{cell.task}/{cell.model}/{cell.method}/seed-{{seed}}")
+        threads: STUDY.hardware.threads
+        resources:
+            gpu=GPUS,
+        shell:
+            "tunegrid train {CONFIG} {params.cell} --seed {wildcards.seed} --settings {params.digest} --log {log}"
+
+
+def cell_target(cell):
+    rule:
+        name:
+            cell.target
+        input:
+            [PATHS.run(cell.task, cell.model, cell.method, seed) / "metrics.json" for seed in STUDY.seeds],
+
+
+for cell in STUDY.cells():
+    training_rule(cell)
+    cell_target(cell)
