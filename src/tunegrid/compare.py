@@ -45,7 +45,8 @@ def _compare_files(name: str, first: Path, second: Path) -> list[str]:
     if first.suffix in BYTES:
         return [] if first.read_bytes() == second.read_bytes() else [f"{name}: the bytes differ"]
     if first.suffix == ".json":
-        return [f"{name}: {line}" for line in _compare_values("", *(json.loads(f.read_text()) for f in (first, second)))]
+        values = [json.loads(file.read_text()) for file in (first, second)]
+        return [f"{name}: {line}" for line in _compare_values("", *values)]
     if first.suffix == ".csv":
         rows = [list(csv.reader(file.open(newline=""))) for file in (first, second)]
         return [] if rows[0] == rows[1] else [f"{name}: the rows differ"]

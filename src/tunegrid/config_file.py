@@ -44,8 +44,8 @@ class ConfigFile:
             try:
                 text = path.read_text(encoding="utf-8")
                 node = yaml.compose(text, Loader=yaml.SafeLoader)
-                _reject_duplicate_keys(path, node)
                 values = yaml.safe_load(text)
+                _reject_duplicate_keys(path, node)
             except FileNotFoundError:
                 raise TuneGridError(
                     f"{path}: no such file. The studies that come with the project are in config/."
@@ -79,7 +79,7 @@ class ConfigFile:
         """The place without what is no key of the file: the tags that pydantic puts in for a union's branch."""
         real, value = [], self.values
         for i, part in enumerate(place):
-            if isinstance(value, dict) and part in value or isinstance(value, list) and isinstance(part, int):
+            if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int)):
                 value = value[part]
                 real.append(part)
             elif i == len(place) - 1 and not (isinstance(value, dict) and value.get("kind") == part):
@@ -104,7 +104,7 @@ def explain(error: ValidationError, config: ConfigFile) -> list[str]:
             case "literal_error":
                 message = _unknown(problem["input"], problem["ctx"]["expected"])
             case "string_pattern_mismatch":
-                message = f"not a valid name: {problem['input']!r}. Names are letters and digits, with single . or - between"
+                message = f"not a valid name: {problem['input']!r}. Names: letters and digits, with . or - between"
             case "float_type" if _is_number(problem["input"]):
                 message = f"{problem['input']!r} is text to YAML, not a number. Write it with a dot: 1.0e-4"
             case _:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
-
 
 from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced_folder, write_json
@@ -56,7 +54,6 @@ def read_splits(name: str, task: Task) -> dict[Split, list[Row]]:
     for split in SPLITS:
         if not splits[split]:
             raise TuneGridError(f"tasks.{name}: the {split} split has no rows ({source.describe()})")
-        _check_ids(name, split, splits[split])
     return {split: splits[split] for split in SPLITS}
 
 
@@ -73,14 +70,22 @@ def _rows(task: Task, split: Split) -> list[Row] | None:
     if raw is None:
         return None
     # Generated rows are canonical already.
-    columns = task.columns | source.columns if isinstance(source, ReadSource) else {name: name for name in task.columns}
-    rows = []
+    columns, optional = {name: name for name in task.columns}, task.optional
+    if isinstance(source, ReadSource):
+        columns = task.columns | source.columns
+        # A column that the study itself names has to be there, even where the task can do without.
+        optional = {name: value for name, value in task.optional.items() if name not in source.columns}
+    rows: list[Row] = []
+    seen: set[str] = set()
     for number, row in enumerate(raw, start=1):
         try:
-            canonical = task.clean(mapped(row.values, columns, task.optional))
+            canonical = task.clean(mapped(row.values, columns, optional))
         except RowError as error:
             raise TuneGridError(f"{row.where}: {error}") from None
         canonical["id"] = str(canonical["id"] if canonical["id"] not in (None, "") else f"{split}-{number:06}")
+        if canonical["id"] in seen:
+            raise TuneGridError(f"{row.where}: the id {canonical['id']!r} stands there a second time")
+        seen.add(canonical["id"])
         rows.append(canonical)
     return rows
 
@@ -100,14 +105,6 @@ def _subset(rows: list[Row], limit: int | None, seed: int) -> list[Row]:
         return rows
     chosen = sorted(random.Random(seed).sample(range(len(rows)), limit))
     return [rows[i] for i in chosen]
-
-
-def _check_ids(name: str, split: Split, rows: list[Row]) -> None:
-    seen: set[str] = set()
-    for number, row in enumerate(rows, start=1):
-        if row["id"] in seen:
-            raise TuneGridError(f"tasks.{name}, {split} split, row {number}: the id {row['id']!r} stands there twice")
-        seen.add(row["id"])
 
 
 def _overlap(task: Task, train: list[Row], test: list[Row]) -> int:

@@ -17,7 +17,9 @@ def describe(study: Study) -> str:
     ]
     for name in study.grid.tasks:
         settings = study.tasks[name]
-        lines.append(f"  {name}: {study.title_of('tasks', name)}; {settings.source.describe()} [{settings.source.licence}]")
+        lines.append(
+            f"  {name}: {study.title_of('tasks', name)}; {settings.source.describe()} [{settings.source.licence}]"
+        )
     lines.append("models")
     for name in study.grid.models:
         model = study.models[name]
@@ -27,9 +29,10 @@ def describe(study: Study) -> str:
     for cell in cells:
         training, method = study.training_settings(cell), study.method_settings(cell)
         length = f"{training.max_steps} steps" if training.max_steps else f"{training.epochs:g} epochs"
-        own = ", ".join(f"{k} {v}" for k, v in method.model_dump(exclude={"kind", "title"}).items())
+        settings = method.model_dump(exclude={"kind", "title"}).items()
+        own = ", ".join(f"{key} {'+'.join(value) if isinstance(value, list) else value}" for key, value in settings)
         lines.append(
-            f"  {str(cell):{width}}  learning rate {training.learning_rate:g}, {length}, batch {training.batch_size}"
+            f"  {cell!s:{width}}  learning rate {training.learning_rate:g}, {length}, batch {training.batch_size}"
             + (f"; {own}" if own else "")
         )
     return "\n".join(lines)

@@ -58,15 +58,13 @@ def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path)
     train, test = read_parquet(data / "train.parquet"), read_parquet(data / "test.parquet")
     load_seconds = watch.lap()
     generator = random.Random(task.settings.source.seed)
-    predictions = task.baselines()[baseline](train, test, generator)
+    predictions = task.baselines()[baseline].predict(train, test, generator)
     prediction_seconds = watch.lap()
     names = {"kind": "baseline", "task": task_name, "model": None, "method": baseline, "seed": None}
     return _score(study, folder, names, task, test, predictions, None, (load_seconds, prediction_seconds), started)
 
 
-def _evaluate_model(
-    study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path
-) -> MetricsRecord:
+def _evaluate_model(study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path) -> MetricsRecord:
     started, watch = now(), _Stopwatch()
     from tunegrid.prediction import choose_labels, generate
     from tunegrid.tokenise import load_tokenizer, read_tokens

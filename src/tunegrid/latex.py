@@ -47,11 +47,15 @@ _COMMANDS = {
     "\u00a0": "~",
     "\u202f": r"\,",
 }
+# What the filter puts between characters, as control characters, for these it has taken out of the text before.
+_MARKS = {"\0": "{}", "\1": r"\allowbreak{}"}
 # Two of these in a row would become a dash, a guillemet or a quotation mark.
 _LIGATURE = re.compile(r"([-<>'`,!?])(?=[-<>'`,])")
 # pdfLaTeX's T1 fonts have Latin-1 and these; anything else is printed as its code point.
 _EXTENDED = set("ĂăĄąĆćČčĎďĐđĘęĚěĞğİıĹĺĽľŁłŃńŇňŐőŒœŔŕŘřŚśŞşŠšŢţŤťŮůŰűŸŹźŻżŽž")
-_UNBROKEN = 24  # letters in a row after which a line may be broken
+_LONG_WORD = re.compile(r"[^\W_]{25,}")
+_EVERY_FEW = re.compile("(.{8})")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def escape(value: object) -> Markup:
@@ -62,21 +66,20 @@ def escape(value: object) -> Markup:
     """
     if isinstance(value, Markup):
         return value
-    pieces, run = [], 0
-    for character in _LIGATURE.sub("\\1\0", unicodedata.normalize("NFC", str(value))):
-        run = run + 1 if character.isalnum() else 0
-        pieces.append(_escaped(character) + (r"\allowbreak{}" if run and run % _UNBROKEN == 0 else ""))
-    return Markup("".join(pieces))
+    text = _CONTROL.sub(" ", unicodedata.normalize("NFC", str(value)))
+    # A very long word may be broken after every so many letters, or it would stand out of its column.
+    text = _LONG_WORD.sub(lambda word: _EVERY_FEW.sub("\\1\1", word[0]), text)
+    return Markup("".join(map(_escaped, _LIGATURE.sub("\\1\0", text))))
 
 
 def _escaped(character: str) -> str:
-    if character == "\0":
-        return "{}"
+    if character in _MARKS:
+        return _MARKS[character]
     if character in _COMMANDS:
         return _COMMANDS[character]
     if " " <= character <= "~" or "\u00a1" <= character <= "\u00ff" or character in _EXTENDED:
         return character
-    if unicodedata.category(character) in ("Cc", "Zs", "Zl", "Zp"):
+    if unicodedata.category(character) in ("Zs", "Zl", "Zp"):
         return " "
     return f"{{[}}U+{ord(character):04X}{{]}}"
 

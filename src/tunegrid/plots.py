@@ -1,5 +1,6 @@
 """The report's figure: the primary metric of every cell with its interval, one panel per task."""
 
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,9 +101,15 @@ def _draw(axis, panel: Panel, models: list[str], methods: list[str]) -> None:
         axis.axhline(-row - 0.5, color="0.85", linewidth=0.6, zorder=0)
     axis.set_title(panel.title)
     axis.set_xlabel(panel.axis)
-    axis.set_yticks([-row for row in range(len(models))], models)
+    axis.set_yticks([-row for row in range(len(models))], [_short(model) for model in models])
     axis.set_ylim(-len(models) + 0.5, 0.5)
     axis.tick_params(axis="y", length=0)
     axis.grid(axis="x", color="0.9", linewidth=0.6)
     axis.set_axisbelow(True)
     axis.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _short(label: str) -> str:
+    """A label that leaves room for the panels: two lines of at most 20 letters."""
+    lines = textwrap.wrap(label, 20) or [""]
+    return "\n".join(lines if len(lines) <= 2 else [lines[0], f"{lines[1][:19]}…"])

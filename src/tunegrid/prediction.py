@@ -29,7 +29,8 @@ def generate(
     predictions = [""] * len(sources)
     for indices, batch in _batches(model, tokenizer, sources, batch_size):
         with torch.inference_mode(), _autocast(model, precision):
-            output = model.generate(**batch, generation_config=config)
+            # Without the last argument, the checkpoint's own settings would replace those of ours that are the default.
+            output = model.generate(**batch, generation_config=config, use_model_defaults=False)
         for index, text in zip(indices, tokenizer.batch_decode(output, skip_special_tokens=True), strict=True):
             predictions[index] = text.strip()
     return predictions
@@ -71,7 +72,7 @@ def choose_labels(
         with torch.inference_mode(), _autocast(model, precision):
             encoded = model.get_encoder()(**batch)
             for column, target in enumerate(targets):
-                target = target.to(model.device).expand(len(indices), -1)
+                target = target.to(batch["input_ids"].device).repeat(len(indices), 1)
                 # A copy each time: some models write into the encoder's output that they are given.
                 output = model(
                     encoder_outputs=type(encoded)(last_hidden_state=encoded.last_hidden_state.clone()),

@@ -168,10 +168,11 @@ Record = TypeVar("Record", bound=BaseModel)
 
 def explain(error: ValidationError) -> str:
     """The first few problems of a validation as one line for a person: `cost.steps: Field required; …`."""
-    problems = [
-        ".".join(str(part) for part in problem["loc"]) + (": " if problem["loc"] else "") + problem["msg"]
-        for problem in error.errors(include_url=False)
-    ]
+    problems = []
+    for problem in error.errors(include_url=False):
+        # The error of an unknown key (see Closed) stands at the object that holds it.
+        place = [*problem["loc"], *([problem["ctx"]["key"]] if problem["type"] == "unknown_key" else [])]
+        problems.append(".".join(map(str, place)) + (": " if place else "") + problem["msg"])
     more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
     return "; ".join(problems[:3]) + more
 

@@ -1,5 +1,6 @@
 """The report as files: LaTeX and HTML from the templates in `report/`, and the PDF."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def _inline(path: Path) -> Markup:
     return Markup(text[text.index("<svg") :])
 
 
+@cache
 def _latex() -> Any:
     """Jinja2 with delimiters that LaTeX leaves alone: ((( value ))), ((* statement *)), ((= comment =))."""
     environment = _environment(

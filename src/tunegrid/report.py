@@ -7,13 +7,6 @@ from pathlib import Path
 from tunegrid.expected import Expected, ExpectedTask, Named
 from tunegrid.study import Study
 
-BASELINE_TITLES = {
-    "random-candidate": "Random candidate",
-    "copy": "Source copied",
-    "majority-class": "Majority class",
-    "ngram-logistic-regression": "n-gram logistic regression",
-}
-
 
 def expected(study: Study) -> Expected:
     """What the tables of a study must hold, whether or not it is there."""
@@ -35,7 +28,7 @@ def _task(study: Study, name: str) -> ExpectedTask:
         name,
         study.title_of("tasks", name),
         kind=task.settings.kind,
-        baselines=tuple(Named(baseline, BASELINE_TITLES.get(baseline, baseline)) for baseline in task.baselines()),
+        baselines=tuple(Named(key, baseline.title) for key, baseline in task.baselines().items()),
         trivial=task.trivial_baseline,
         positive=getattr(task.settings, "positive", "positive"),
     )

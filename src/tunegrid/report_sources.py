@@ -18,9 +18,9 @@ def sources(frames: Frames, expected: Expected) -> Table:
         rows.append((titles.tasks[task.name], *_source(card.iloc[0]), sizes))
     for model in expected.models:
         card = frames["models"][frames["models"]["model"] == model.name].iloc[0]
-        totals = frames["costs"].loc[frames["costs"]["model"] == model.name, "parameters_total"]
+        totals = frames["costs"].loc[frames["costs"]["model"] == model.name, "parameters_total"].astype(float)
         rows.append((model.title, *_source(card), f"{layout.count(totals.min())} parameters"))
-    columns = [Column("Data or model", width=0.18), Column("Source", width=0.33), Column("Licence", width=0.14)]
+    columns = [Column("Data or model", width=0.2), Column("Source", width=0.33), Column("Licence", width=0.14)]
     columns.append(Column("Rows (train / validation / test) or size", width=0.24))
     return layout.plain_table("sources", "Data and models: source, licence and size.", columns, rows)
 
@@ -108,7 +108,7 @@ def not_ok(frames: Frames, expected: Expected, missing: bool) -> Table | None:
     ]
     if not rows:
         return None
-    columns = [Column("Task", width=0.17), Column("Model"), Column("Method"), Column("Seed", "right")]
-    columns += [Column("Status"), Column("Reason", width=0.34)]
+    columns = [Column("Task", width=0.2), Column("Model"), Column("Method"), Column("Seed", "right")]
+    columns += [Column("Status"), Column("Reason", width=0.3)]
     name, caption = ("missing", "Results that are not there.") if missing else ("failures", "Results that failed.")
     return layout.plain_table(name, caption, columns, rows)

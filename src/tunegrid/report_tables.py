@@ -10,6 +10,7 @@ from tunegrid.plots import Panel, Point
 
 Frames = dict[str, Any]  # the tidy tables of tables.py, by name
 MODEL, METHOD = Column("Model"), Column("Method")
+COSTS = ("parameters_trainable", "trainable_share", "optimisation_seconds", "saved_bytes")
 
 
 class Titles:
@@ -120,7 +121,7 @@ def recommendation(frames: Frames, expected: Expected) -> Table:
         chosen = DASH if absent(row.model) else f"{titles.models[row.model]} + {titles.methods[row.method]}"
         why = row.rationale + (f" Not compared: {row.left_out}." if row.left_out else "")
         rows.append((titles.tasks[row.task], chosen, why, layout.percent(row.stability, 0)))
-    columns = [Column("Task", width=0.17), Column("Recommended set-up", width=0.2), Column("Rationale", width=0.44)]
+    columns = [Column("Task", width=0.2), Column("Recommended set-up", width=0.19), Column("Rationale", width=0.42)]
     columns.append(Column("Stability", "right"))
     caption = "Recommended model and tuning method per task, by the rule below."
     return layout.plain_table("recommendation", caption, columns, rows)
@@ -133,7 +134,7 @@ def costs(frames: Frames, expected: Expected) -> Table:
         rows = []
         for model, method in expected.grid(task):
             runs = _runs(frames["costs"], task, model.name, method.name)
-            mean = runs.mean(numeric_only=True)
+            mean = {name: runs[name].astype(float).mean() for name in COSTS}
             rows.append(
                 (
                     titles.models[model.name],
@@ -141,7 +142,7 @@ def costs(frames: Frames, expected: Expected) -> Table:
                     layout.count(mean["parameters_trainable"]),
                     layout.percent(mean["trainable_share"]),
                     layout.seconds(mean["optimisation_seconds"]),
-                    layout.bytes_(runs["peak_memory_bytes"].max()),
+                    layout.bytes_(runs["peak_memory_bytes"].astype(float).max()),
                     layout.bytes_(mean["saved_bytes"]),
                 )
             )
@@ -156,8 +157,7 @@ def costs(frames: Frames, expected: Expected) -> Table:
 
 
 def _runs(frame: Any, task: ExpectedTask, model: str, method: str) -> Any:
-    runs = frame[(frame["task"] == task.name) & (frame["model"] == model) & (frame["method"] == method)]
-    return runs.apply(lambda column: column if column.dtype != object else column.infer_objects())
+    return frame[(frame["task"] == task.name) & (frame["model"] == model) & (frame["method"] == method)]
 
 
 def settings(frames: Frames, expected: Expected) -> Table:
@@ -168,7 +168,7 @@ def settings(frames: Frames, expected: Expected) -> Table:
         for model, method in expected.grid(task):
             found = _runs(frames["settings"], task, model.name, method.name).drop_duplicates("setting")
             values = dict(zip(found["setting"], found["value"], strict=True))
-            steps = _runs(frames["costs"], task, model.name, method.name)["steps"].dropna()
+            steps = _runs(frames["costs"], task, model.name, method.name)["steps"].dropna().astype(float)
             batch = values.get("training.batch_size")
             accumulated = values.get("training.gradient_accumulation_steps") or 1
             of_method = [

@@ -197,14 +197,14 @@ def _on_costs() -> str:
 
 def _on_cuts() -> str:
     return (
-        "Texts that are longer than the lengths of the study are cut at their end. What a model never saw, it can neither "
+        "Texts that are longer than the lengths of the study are cut. What a model never saw, it can neither "
         "learn nor answer."
     )
 
 
 def _on_runs(frames: Frames, expected: Expected) -> str:
     costs: Any = frames["costs"]
-    seconds = costs["optimisation_seconds"].sum()
+    seconds = costs["optimisation_seconds"].astype(float).sum()
     seeds = ", ".join(str(seed) for seed in expected.seeds)
     return (
         f"{'Seed' if len(expected.seeds) == 1 else 'Seeds'}: {seeds}. All runs together took "

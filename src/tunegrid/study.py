@@ -83,7 +83,7 @@ class Study(Closed):
     name: Name = Field(alias="study")
     title: str
     description: str = Field(description="What a reader of the report has to know about this study.")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(min_length=1)
     hardware: Hardware = Field(default_factory=Hardware)
     grid: Grid
     tasks: dict[Name, AnyTask]
@@ -129,6 +129,9 @@ class Study(Closed):
             for key, names in known.items():
                 if (name := getattr(where, key)) is not None:
                     _check_known(name, names, (*place, key))
+        for name, task in self.tasks.items():
+            for column in getattr(task.source, "columns", {}):
+                _check_known(column, TASKS[task.kind].columns, ("tasks", name, "source", "columns", column))
         for i, seed in enumerate(self.seeds):
             if self.seeds.index(seed) < i:
                 raise KeyProblem(("seeds", i), f"the seed {seed} is listed twice")

@@ -6,6 +6,7 @@ import csv
 import json
 import time
 import traceback
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,10 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
         try:
             session = _prepare(study, run, settings)
             facts |= _size(session)
-            print(f"{cell}, seed {run.seed}: {facts['parameters']}, {facts['injected'].count} modules injected", flush=True)
+            size, injected = facts["parameters"], facts["injected"].count
+            print(
+                f"{cell}, seed {run.seed}: trains {size.trainable} of {size.total} parameters, {injected} modules injected"
+            )
             loading_seconds = time.perf_counter() - clock
             summary = session.method.fit(session)
             clock = time.perf_counter()
@@ -123,7 +127,7 @@ def _prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSessio
         training=study.training_settings(cell),
         seed=run.seed,
         precision=study.hardware.precision,
-        checkpoints=paths.checkpoints(cell.task, cell.model, cell.method, run.seed, _checkpoint_key(study, run, settings)),
+        checkpoints=paths.checkpoints(*astuple(cell), run.seed, _checkpoint_key(study, run, settings)),
     )
 
 

@@ -27,7 +27,8 @@ def read_study(files, given):
 
 STUDY = read_study(workflow.configfiles, config)
 PATHS = STUDY.paths
-# In `shell:` the files of the study are a global name on purpose: where they lie does not alter a result.
+# Rules have the study's files as a resource, not as a param or an input: where they lie, and what they hold for other
+# jobs, must not run a job again. `conda:` names the environment of environment.yml, for `--software-deployment-method`.
 CONFIG = shlex.join(str(file) for file in workflow.configfiles)
 GPUS = 1 if STUDY.hardware.device == "cuda" else 0
 PRETRAINED = [name for name in STUDY.grid.models if STUDY.models[name].source.kind == "pretrain"]

@@ -12,15 +12,19 @@ rule fetch_data:
     output:
         splits=[PATHS.split("{task}", split) for split in SPLITS],
         card=PATHS.data_card("{task}"),
-    params:
-        settings=lambda wildcards: as_json(STUDY.data_settings(wildcards.task)),
-        digest=lambda wildcards: digest(STUDY.data_settings(wildcards.task)),
     log:
         PATHS.log("fetch_data/{task}"),
     benchmark:
         PATHS.benchmark("fetch_data/{task}")
+    conda:
+        "tunegrid"
+    resources:
+        study=CONFIG,
+    params:
+        settings=lambda wildcards: as_json(STUDY.data_settings(wildcards.task)),
+        digest=lambda wildcards: digest(STUDY.data_settings(wildcards.task)),
     shell:
-        "tunegrid fetch-data {CONFIG} --task {wildcards.task} --settings {params.digest} --log {log}"
+        "tunegrid fetch-data {resources.study} --task {wildcards.task} --settings {params.digest} --log {log}"
 
 
 rule fetch_model:
@@ -28,17 +32,21 @@ rule fetch_model:
         lambda wildcards: STUDY.models[wildcards.model].source.files(),
     output:
         folder=directory(PATHS.model("{model}")),
-    wildcard_constraints:
-        model=one_of(FETCHED),
-    params:
-        settings=lambda wildcards: as_json(STUDY.model_settings(wildcards.model)),
-        digest=lambda wildcards: digest(STUDY.model_settings(wildcards.model)),
     log:
         PATHS.log("fetch_model/{model}"),
     benchmark:
         PATHS.benchmark("fetch_model/{model}")
+    wildcard_constraints:
+        model=one_of(FETCHED),
+    conda:
+        "tunegrid"
+    resources:
+        study=CONFIG,
+    params:
+        settings=lambda wildcards: as_json(STUDY.model_settings(wildcards.model)),
+        digest=lambda wildcards: digest(STUDY.model_settings(wildcards.model)),
     shell:
-        "tunegrid fetch-model {CONFIG} --model {wildcards.model} --settings {params.digest} --log {log}"
+        "tunegrid fetch-model {resources.study} --model {wildcards.model} --settings {params.digest} --log {log}"
 
 
 # The rows of every task: their training rows can be the text, and their other rows must not be in it.
@@ -47,20 +55,23 @@ rule pretrain_model:
         expand(PATHS.split("{task}", "{split}"), task=STUDY.grid.tasks, split=SPLITS),
     output:
         folder=directory(PATHS.model("{model}")),
-    wildcard_constraints:
-        model=one_of(PRETRAINED),
-    params:
-        settings=lambda wildcards: as_json(STUDY.model_settings(wildcards.model)),
-        digest=lambda wildcards: digest(STUDY.model_settings(wildcards.model)),
     log:
         PATHS.log("pretrain_model/{model}"),
     benchmark:
         PATHS.benchmark("pretrain_model/{model}")
+    wildcard_constraints:
+        model=one_of(PRETRAINED),
+    conda:
+        "tunegrid"
     threads: STUDY.hardware.threads
     resources:
+        study=CONFIG,
         gpu=GPUS,
+    params:
+        settings=lambda wildcards: as_json(STUDY.model_settings(wildcards.model)),
+        digest=lambda wildcards: digest(STUDY.model_settings(wildcards.model)),
     shell:
-        "tunegrid pretrain {CONFIG} --model {wildcards.model} --settings {params.digest} --log {log}"
+        "tunegrid pretrain {resources.study} --model {wildcards.model} --settings {params.digest} --log {log}"
 
 
 rule tokenise:
@@ -70,14 +81,18 @@ rule tokenise:
     output:
         tokens=[PATHS.tokens("{task}", "{model}") / f"{split}.arrow" for split in SPLITS],
         stats=PATHS.tokens("{task}", "{model}") / "stats.json",
-    params:
-        settings=lambda wildcards: as_json(STUDY.token_settings(wildcards.task, wildcards.model)),
-        digest=lambda wildcards: digest(STUDY.token_settings(wildcards.task, wildcards.model)),
     log:
         PATHS.log("tokenise/{task}/{model}"),
     benchmark:
         PATHS.benchmark("tokenise/{task}/{model}")
+    conda:
+        "tunegrid"
     threads: STUDY.hardware.threads
+    resources:
+        study=CONFIG,
+    params:
+        settings=lambda wildcards: as_json(STUDY.token_settings(wildcards.task, wildcards.model)),
+        digest=lambda wildcards: digest(STUDY.token_settings(wildcards.task, wildcards.model)),
     shell:
-        "tunegrid tokenise {CONFIG} --task {wildcards.task} --model {wildcards.model} "
+        "tunegrid tokenise {resources.study} --task {wildcards.task} --model {wildcards.model} "
         "--settings {params.digest} --log {log}"

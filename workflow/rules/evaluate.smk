@@ -10,18 +10,21 @@ rule evaluate:
     output:
         predictions=PATHS.run("{task}", "{model}", "{method}", "{seed}") / "predictions.parquet",
         metrics=PATHS.run("{task}", "{model}", "{method}", "{seed}") / "metrics.json",
-    params:
-        settings=lambda wildcards: as_json(STUDY.evaluation_settings(wildcards.task)),
-        digest=lambda wildcards: digest(STUDY.evaluation_settings(wildcards.task)),
     log:
         PATHS.log("evaluate/{task}/{model}/{method}/seed-{seed}"),
     benchmark:
         PATHS.benchmark("evaluate/{task}/{model}/{method}/seed-{seed}")
+    conda:
+        "tunegrid"
     threads: STUDY.hardware.threads
     resources:
+        study=CONFIG,
         gpu=GPUS,
+    params:
+        settings=lambda wildcards: as_json(STUDY.evaluation_settings(wildcards.task)),
+        digest=lambda wildcards: digest(STUDY.evaluation_settings(wildcards.task)),
     shell:
-        "tunegrid evaluate {CONFIG} --task {wildcards.task} --model {wildcards.model} --method {wildcards.method} "
+        "tunegrid evaluate {resources.study} --task {wildcards.task} --model {wildcards.model} --method {wildcards.method} "
         "--seed {wildcards.seed} --settings {params.digest} --log {log}"
 
 
@@ -33,18 +36,21 @@ rule evaluate_untuned:
     output:
         predictions=PATHS.untuned("{task}", "{model}") / "predictions.parquet",
         metrics=PATHS.untuned("{task}", "{model}") / "metrics.json",
-    params:
-        settings=lambda wildcards: as_json(STUDY.evaluation_settings(wildcards.task)),
-        digest=lambda wildcards: digest(STUDY.evaluation_settings(wildcards.task)),
     log:
         PATHS.log("evaluate_untuned/{task}/{model}"),
     benchmark:
         PATHS.benchmark("evaluate_untuned/{task}/{model}")
+    conda:
+        "tunegrid"
     threads: STUDY.hardware.threads
     resources:
+        study=CONFIG,
         gpu=GPUS,
+    params:
+        settings=lambda wildcards: as_json(STUDY.evaluation_settings(wildcards.task)),
+        digest=lambda wildcards: digest(STUDY.evaluation_settings(wildcards.task)),
     shell:
-        "tunegrid evaluate {CONFIG} --task {wildcards.task} --model {wildcards.model} --method untuned "
+        "tunegrid evaluate {resources.study} --task {wildcards.task} --model {wildcards.model} --method untuned "
         "--settings {params.digest} --log {log}"
 
 
@@ -56,14 +62,18 @@ rule evaluate_baseline:
     output:
         predictions=PATHS.baseline("{task}", "{baseline}") / "predictions.parquet",
         metrics=PATHS.baseline("{task}", "{baseline}") / "metrics.json",
-    params:
-        settings=lambda wildcards: as_json(STUDY.evaluation_settings(wildcards.task)),
-        digest=lambda wildcards: digest(STUDY.evaluation_settings(wildcards.task)),
     log:
         PATHS.log("evaluate_baseline/{task}/{baseline}"),
     benchmark:
         PATHS.benchmark("evaluate_baseline/{task}/{baseline}")
+    conda:
+        "tunegrid"
     threads: STUDY.hardware.threads
+    resources:
+        study=CONFIG,
+    params:
+        settings=lambda wildcards: as_json(STUDY.evaluation_settings(wildcards.task)),
+        digest=lambda wildcards: digest(STUDY.evaluation_settings(wildcards.task)),
     shell:
-        "tunegrid baseline {CONFIG} --task {wildcards.task} --name {wildcards.baseline} "
+        "tunegrid baseline {resources.study} --task {wildcards.task} --name {wildcards.baseline} "
         "--settings {params.digest} --log {log}"

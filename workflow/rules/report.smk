@@ -12,14 +12,18 @@ rule tables:
         predictions=[folder / "predictions.parquet" for folder in RESULTS],
     output:
         directory(PATHS.tables),
-    params:
-        settings=as_json(STUDY.report_settings()),
     log:
         PATHS.log("tables"),
     benchmark:
         PATHS.benchmark("tables")
+    conda:
+        "tunegrid"
+    resources:
+        study=CONFIG,
+    params:
+        settings=as_json(STUDY.report_settings()),
     shell:
-        "tunegrid tables {CONFIG} --log {log}"
+        "tunegrid tables {resources.study} --log {log}"
 
 
 rule report:
@@ -29,11 +33,15 @@ rule report:
         PATHS.report / "report.tex",
         PATHS.report / "report.html",
         [PATHS.report / "report.pdf"] if tex_engine() else [],
-    params:
-        settings=as_json(STUDY.report_settings()),
     log:
         PATHS.log("report"),
     benchmark:
         PATHS.benchmark("report")
+    conda:
+        "tunegrid"
+    resources:
+        study=CONFIG,
+    params:
+        settings=as_json(STUDY.report_settings()),
     shell:
-        "tunegrid report {CONFIG} --log {log}"
+        "tunegrid report {resources.study} --log {log}"

@@ -23,11 +23,14 @@ def training_rule(cell):
             PATHS.log(f"train/{cell.task}/{cell.model}/{cell.method}/seed-{{seed}}"),
         benchmark:
             PATHS.benchmark(f"train/{cell.task}/{cell.model}/{cell.method}/seed-{{seed}}")
+        conda:
+            "tunegrid"
         threads: STUDY.hardware.threads
         resources:
+            study=CONFIG,
             gpu=GPUS,
         shell:
-            "tunegrid train {CONFIG} {params.cell} --seed {wildcards.seed} --settings {params.digest} --log {log}"
+            "tunegrid train {resources.study} {params.cell} --seed {wildcards.seed} --settings {params.digest} --log {log}"
 
 
 def cell_target(cell):

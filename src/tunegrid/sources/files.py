@@ -71,11 +71,22 @@ def _read_jsonl(path: Path) -> Iterator[RawRow]:
             values = json.loads(line)
         except json.JSONDecodeError as error:
             raise TuneGridError(f"{path}, line {number}: not valid JSON: {error}") from None
+        if "\\ud" in line.lower() and not _is_unicode(values):
+            raise TuneGridError(f"{path}, line {number}: not valid UTF-8: an escape (\\ud…) is half of a character.")
         if not isinstance(values, dict):
             raise TuneGridError(
                 f"{path}, line {number}: a row must be a JSON object, this is a {type(values).__name__}."
             )
         yield RawRow(values, f"{path}, line {number}")
+
+
+def _is_unicode(values: object) -> bool:
+    """False where JSON's escapes make up text that no file can hold: one of a pair of surrogates."""
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_csv(path: Path) -> Iterator[RawRow]:
@@ -99,10 +110,13 @@ def _read_parquet(path: Path) -> Iterator[RawRow]:
     except pyarrow.ArrowException as error:
         raise TuneGridError(f"{path}: not a valid Parquet file: {error}") from None
     number = 0
-    for batch in file.iter_batches():
-        for values in batch.to_pylist():
-            number += 1
-            yield RawRow(values, f"{path}, row {number}")
+    try:
+        for batch in file.iter_batches():
+            for values in batch.to_pylist():
+                number += 1
+                yield RawRow(values, f"{path}, row {number}")
+    except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:
+        raise TuneGridError(f"{path}, after row {number}: cannot be read: {error}") from None
 
 
 READERS = {".jsonl": _read_jsonl, ".csv": _read_csv, ".parquet": _read_parquet}

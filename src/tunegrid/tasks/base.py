@@ -61,8 +61,17 @@ class Scores:
     signatures: dict[str, str]
 
 
-# (training rows, test rows, seeded generator) -> one prediction per test row
-Baseline = Callable[[Sequence[Row], Sequence[Row], "random.Random"], list[str]]
+@dataclass(frozen=True)
+class Baseline:
+    """Predictions without a pretrained model.
+
+    Attributes:
+        title: its name in tables.
+        predict: (training rows, test rows, seeded generator) -> one prediction per test row.
+    """
+
+    title: str
+    predict: Callable[[Sequence[Row], Sequence[Row], random.Random], list[str]]
 
 
 class TaskSettings(Closed):

@@ -77,7 +77,7 @@ class QuestionAnswering(Task):
         return Scores(examples, SquadScore().compute(predictions=predictions, references=references), {})
 
     def baselines(self) -> dict[str, Baseline]:
-        return {self.trivial_baseline: random_candidate}
+        return {self.trivial_baseline: Baseline("Random candidate", random_candidate)}
 
 
 def random_candidate(train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:

@@ -88,7 +88,10 @@ class Sentiment(Task):
         return Scores(pd.DataFrame({"correct": correct}), metrics, {})
 
     def baselines(self) -> dict[str, Baseline]:
-        return {self.trivial_baseline: majority_class, "ngram-logistic-regression": ngram_logistic_regression}
+        return {
+            self.trivial_baseline: Baseline("Majority class", majority_class),
+            "ngram-logistic-regression": Baseline("n-gram logistic regression", ngram_logistic_regression),
+        }
 
 
 def majority_class(train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:

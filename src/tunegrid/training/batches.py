@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset, Sampler
 
 BUCKET = 50  # batches whose examples are sorted by length together: enough to save padding, few enough to stay mixed

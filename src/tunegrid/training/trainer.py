@@ -58,7 +58,7 @@ class GridTrainer(Trainer):
             callbacks=[ProgressLine()],
         )
         self.remove_callback(PrinterCallback)  # ProgressLine says the same, readably
-        # The adapters library hides the model's signature, and T5 would then be given an argument that it does not take.
+        # The adapters library hides the model's signature: T5 would be given an argument that it does not take.
         self.model_accepts_loss_kwargs = False
 
     def _get_train_sampler(self, train_dataset: TokenDataset | None = None) -> SeededSampler:
@@ -71,7 +71,7 @@ class GridTrainer(Trainer):
             return loss
         return super().compute_loss(model, inputs, return_outputs=return_outputs)
 
-    def training_step(self, model: Any, inputs: dict[str, torch.Tensor], *arguments: Any, **options: Any) -> torch.Tensor:
+    def training_step(self, model: Any, inputs: dict[str, Any], *arguments: Any, **options: Any) -> torch.Tensor:
         self.source_tokens = self.source_tokens + inputs["attention_mask"].sum()
         self.target_tokens = self.target_tokens + (inputs["labels"] != -100).sum()
         self.summary.examples += len(inputs["labels"])
@@ -155,20 +155,20 @@ class ProgressLine(TrainerCallback):
         if "loss" not in logs:
             return
         if not math.isfinite(logs["loss"]) or not math.isfinite(logs.get("grad_norm", 0.0)):
-            raise Diverged(f"the loss is {logs['loss']}, the gradient's norm {logs.get('grad_norm')} at step {state.global_step}")
+            norm = logs.get("grad_norm")
+            raise Diverged(f"at step {state.global_step} the loss is {logs['loss']}, the gradient's norm {norm}")
         speed = (state.global_step - self.first_step) / (time.perf_counter() - self.start)
         left = (state.max_steps - state.global_step) / speed
-        print(
-            f"step {state.global_step}/{state.max_steps}  loss {logs['loss']:.4f}  {speed:.1f} steps/s  {left:.0f} s left",
-            flush=True,
-        )
+        place = f"step {state.global_step}/{state.max_steps}"
+        print(f"{place}  loss {logs['loss']:.4f}  {speed:.1f} steps/s  {left:.0f} s left", flush=True)
 
 
 def _history(log: list[dict[str, float]]) -> list[dict[str, float]]:
-    names = {"loss": "loss", "learning_rate": "learning_rate", "grad_norm": "gradient_norm", "eval_loss": "validation_loss"}
+    renamed = {"grad_norm": "gradient_norm", "eval_loss": "validation_loss"}
     rows = []
     for entry in log:
         if "loss" in entry or "eval_loss" in entry:
-            values = {new: entry[old] for old, new in names.items() if old in entry}
+            known = ("loss", "learning_rate", "grad_norm", "eval_loss")
+            values = {renamed.get(name, name): entry[name] for name in known if name in entry}
             rows.append({"step": entry["step"], "epoch": round(entry["epoch"], 4), **values})
     return rows

@@ -1,0 +1,68 @@
+# `make` does all the set-up and runs the mini study through to its PDF; `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := run
+
+STUDY ?= mini
+CORES ?= all
+CONFIG := config/$(STUDY).yaml
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TEX_PACKAGES := latexmk texlive-latex-recommended texlive-fonts-recommended lmodern
+# The first interpreter that is new enough; none: `setup` says what to install.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup tex run report test lint format clean
+
+run: setup tex ## set up, and run a study through to its PDF (STUDY=mini; CORES=all)
+	@snakemake --cores $(CORES) --configfile $(CONFIG)
+	@tunegrid summary $(CONFIG)
+
+report: setup ## rebuild the report from the results that are there, without training (STUDY=mini)
+	@tunegrid report $(CONFIG)
+
+test: setup tex ## set up, and pass the tests
+	@pytest
+
+lint: setup ## check format and style of Python and Snakemake files
+	ruff format --check .
+	ruff check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint --configfile config/mini.yaml
+
+format: setup ## bring Python and Snakemake files into format
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow
+
+setup: $(READY) ## make .venv with everything in requirements.txt
+
+$(READY): requirements.txt pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "TuneGrid needs Python 3.11 or later; found $$(python3 --version 2>&1 || true)." >&2; exit 1; fi
+	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv; \
+		else echo "Python's venv module is missing. Type: sudo apt-get install python3-venv" >&2; exit 1; fi; fi
+	$(PYTHON) -m venv $(VENV)
+	pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Without LaTeX a study still ends with its .tex and HTML files, so this never fails: it installs what it may, or says how.
+tex:
+	@if ! command -v latexmk >/dev/null && ! command -v tectonic >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing LaTeX: $(TEX_PACKAGES)"; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(TEX_PACKAGES) >/dev/null \
+				|| echo "LaTeX could not be installed; the report will have no PDF." >&2; \
+		else echo "No LaTeX here, so no PDF. For one, type: sudo apt-get install $(TEX_PACKAGES)" >&2; fi; fi
+
+clean: ## remove the virtual environment (results stay)
+	rm -rf $(VENV)
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 10

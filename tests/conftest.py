@@ -1,0 +1,150 @@
+"""What the tests share: an environment without network or home folder, and a study so small that it trains in a second."""
+
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Before any library reads them: nothing of a test comes from, or goes to, the Hub or the cache of whoever runs it.
+os.environ |= {
+    "HF_HOME": tempfile.mkdtemp(prefix="tunegrid-tests-"),
+    "HF_HUB_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_NUM_THREADS": "1",
+}
+sys.path.insert(0, str(Path(__file__).parent / "unit"))  # helpers of the tests: `import checkpoints`
+
+ROOT = Path(__file__).parents[1]
+TINY = """\
+study: tiny
+title: A tiny study
+description: For tests.
+seeds: [1, 2]
+grid: {tasks: [qa, translation, sentiment], models: [t5, flan-t5, bart], methods: [full, lora, adapters]}
+tasks:
+  qa:
+    kind: qa
+    source: {kind: files, paths: {train: rows/qa-train.jsonl, test: rows/qa-test.jsonl}, validation_share: 0.25}
+    max_source_length: 48
+    max_target_length: 8
+    generation: {max_new_tokens: 4}
+  translation:
+    kind: translation
+    source: {kind: files, paths: {train: rows/translation-train.jsonl, test: rows/translation-test.jsonl}}
+    max_source_length: 48
+    max_target_length: 32
+    generation: {max_new_tokens: 6}
+  sentiment:
+    kind: sentiment
+    source: {kind: files, paths: {train: rows/sentiment-train.jsonl, test: rows/sentiment-test.jsonl}}
+    max_source_length: 64
+    max_target_length: 8
+    generation: {max_new_tokens: 2}
+models:
+  t5: {family: t5, source: {kind: directory, path: checkpoints/t5}}
+  flan-t5: {family: flan-t5, source: {kind: directory, path: checkpoints/flan-t5}}
+  bart: {family: bart, source: {kind: directory, path: checkpoints/bart}}
+methods:
+  full: {kind: full}
+  lora: {kind: lora, r: 2, alpha: 6, dropout: 0.1}
+  adapters: {kind: adapters, reduction_factor: 4, dropout: 0.1}
+training: {learning_rate: 5.0e-3, max_steps: 6, batch_size: 8, logging_steps: 2}
+"""
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one small checkpoint of each family, named by the family."""
+    from checkpoints import FAMILIES, make_checkpoint
+
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for family in FAMILIES:
+        make_checkpoint(folder / family, family)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _prepared(tmp_path_factory: pytest.TempPathFactory, checkpoints: Path) -> Path:
+    """The tiny study with its data, models and tokens made by the real stages; copied for each test that wants it."""
+    from tunegrid.data import fetch_data
+    from tunegrid.models.stage import fetch_model
+    from tunegrid.study import Study
+    from tunegrid.tokenise import tokenise
+
+    folder = tmp_path_factory.mktemp("tiny")
+    shutil.copytree(checkpoints, folder / "checkpoints")
+    (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    _write_rows(folder / "rows")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        study = Study.load("tiny.yaml")
+        paths = study.paths
+        for task in study.grid.tasks:
+            fetch_data(task, study.task(task), paths.data(task))
+        for model in study.grid.models:
+            fetch_model(study, model, paths.model(model))
+            for task in study.grid.tasks:
+                family = study.models[model].family
+                tokenise(study.task(task), family, paths.data(task), paths.model(model), paths.tokens(task, model))
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def tiny(_prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration of the tiny study, in a folder of its own, which is the current one: all is there but runs."""
+    folder = tmp_path / "tiny"
+    shutil.copytree(_prepared, folder)
+    monkeypatch.chdir(folder)
+    return Path("tiny.yaml")
+
+
+@pytest.fixture
+def tiny_study(tiny: Path):
+    """Reads the tiny study with changes, given as the YAML of a file that is laid over it."""
+    from tunegrid.study import Study
+
+    def load(changes: str = "{}"):
+        Path("changes.yaml").write_text(changes, encoding="utf-8")
+        return Study.load(tiny, "changes.yaml")
+
+    return load
+
+
+def _write_rows(folder: Path) -> None:
+    """Rows of very different lengths, in the Hub's row formats, drawn by seed."""
+    generator = random.Random(0)
+    words = "the old key red house small dog garden Anna Ben Paris film story great boring clever long Monday".split()
+
+    def text(least: int, most: int) -> str:
+        return " ".join(generator.choices(words, k=generator.randint(least, most)))
+
+    def question(number: int) -> dict:
+        context = text(4, 14)
+        answer = generator.choice(context.split())
+        answers = {"text": [answer], "answer_start": [context.index(answer)]}
+        question = f"where is {text(1, 2)}?"
+        return {"id": f"q{number}", "title": f"t{number // 4}", "question": question, "context": context, "answers": answers}
+
+    make = {
+        "qa": question,
+        "translation": lambda number: {"translation": {"en": text(2, 9), "de": text(2, 9)}},
+        "sentiment": lambda number: {"text": text(2, 20), "label": number % 2},
+    }
+    folder.mkdir()
+    for task, row in make.items():
+        for split, rows in (("train", 52), ("test", 13)):
+            lines = [json.dumps(row(number)) for number in range(rows)]
+            (folder / f"{task}-{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,95 @@
+"""Very small, randomly initialised checkpoints of the three families in the Hub's layout, with trained tokenizers."""
+
+from pathlib import Path
+from typing import Any
+
+FAMILIES = ("t5", "flan-t5", "bart")
+# Not the same in encoder and decoder, so that a count that mixes them up is wrong.
+ENCODER_LAYERS, DECODER_LAYERS = 3, 2
+WIDTH, INNER_WIDTH, HEADS = 16, 24, 2
+DROPOUT = 0.1
+
+TEXTS = [
+    "question: who found the old key in the garden? context: Anna found the old key in the garden on Monday.",
+    "translate English to German: the small dog sees a red house. der kleine Hund sieht ein rotes Haus.",
+    "sst2 sentence: a wonderful film with a clever story and great actors, positive",
+    "a terrible film, boring and far too long, negative. What is the sentiment of this review? OPTIONS: - negative",
+    "Article: Ben lives in Paris. Question: where does Ben live? Translate to German: Ben lives in Paris.",
+] * 4
+
+
+def make_checkpoint(folder: Path, family: str) -> Path:
+    """Writes config, safetensors weights and a fast tokenizer into a folder."""
+    import torch
+
+    torch.manual_seed(FAMILIES.index(family))
+    tokenizer = bart_tokenizer() if family == "bart" else t5_tokenizer()
+    model = bart_model(tokenizer) if family == "bart" else t5_model(tokenizer, family)
+    model.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def t5_tokenizer() -> Any:
+    """Unigram pieces of words, as T5's: a character that was never seen becomes <unk>."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    special = ["<pad>", "</s>", "<unk>"]
+    trainer = trainers.UnigramTrainer(vocab_size=200, special_tokens=special, unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=512
+    )
+
+
+def bart_tokenizer() -> Any:
+    """Byte-level pieces between <s> and </s>, as BART's: nothing is unknown."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=special, initial_alphabet=sorted(alphabet), show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
+        mask_token="<mask>", cls_token="<s>", sep_token="</s>", model_max_length=256,
+    )  # fmt: skip
+
+
+def t5_model(tokenizer: Any, family: str) -> Any:
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    flan = family == "flan-t5"
+    return T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=len(tokenizer), d_model=WIDTH, d_kv=WIDTH // HEADS, d_ff=INNER_WIDTH, num_heads=HEADS,
+            num_layers=ENCODER_LAYERS, num_decoder_layers=DECODER_LAYERS, dropout_rate=DROPOUT,
+            feed_forward_proj="gated-gelu" if flan else "relu", tie_word_embeddings=not flan,
+            pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
+        )
+    )  # fmt: skip
+
+
+def bart_model(tokenizer: Any) -> Any:
+    from transformers import BartConfig, BartForConditionalGeneration
+
+    return BartForConditionalGeneration(
+        BartConfig(
+            vocab_size=len(tokenizer), d_model=WIDTH, encoder_ffn_dim=INNER_WIDTH, decoder_ffn_dim=INNER_WIDTH,
+            encoder_attention_heads=HEADS, decoder_attention_heads=HEADS, encoder_layers=ENCODER_LAYERS,
+            decoder_layers=DECODER_LAYERS, max_position_embeddings=256, dropout=DROPOUT, init_std=0.3,
+            bos_token_id=0, pad_token_id=1, eos_token_id=2, decoder_start_token_id=2, forced_eos_token_id=2,
+        )
+    )  # fmt: skip

@@ -1,0 +1,107 @@
+"""The rule of the recommendation, in made-up cases whose answer is known."""
+
+import numpy as np
+import pytest
+
+from tunegrid import statistics
+from tunegrid.recommend import Candidate, Recommendation, from_printed, from_tests, recommend, share
+from tunegrid.statistics import ExampleStatistics, bootstrap
+
+EXAMPLES = 1000
+
+
+def candidate(
+    method: str, trainable: int, printed: str = "0.5", model: str = "T5", total: int = 1000, **more
+) -> Candidate:
+    return Candidate(model, method, float(printed.rstrip("%")), printed, trainable, total, **more)
+
+
+def recommended(scores: dict[str, tuple[float, int]], **more) -> Recommendation:
+    """Recommends among cells given by their score and trainable parameters, on 1,000 examples."""
+    candidates, rows = [], []
+    for number, (method, (score, trainable)) in enumerate(scores.items()):
+        right = np.random.default_rng(number).permutation(EXAMPLES) < score * EXAMPLES
+        values = np.stack([right, np.ones(EXAMPLES)], axis=-1)[None].astype(float)
+        rows.append(ExampleStatistics(values, statistics.mean))
+        candidates.append(candidate(method, trainable, f"{score:.3f}"))
+    return from_tests(candidates, bootstrap(rows, resamples=2000), "accuracy", **more)
+
+
+def test_a_clear_winner_is_recommended_whatever_it_costs() -> None:
+    said = recommended({"full": (0.9, 1000), "lora": (0.6, 30), "adapters": (0.5, 10)})
+    assert said.chosen.method == "full"
+    assert [cell.method for cell in said.tied] == ["full"]
+    assert said.stability == 1
+    assert said.rationale == "Best accuracy (0.900), separated from both others; trains 100% of its parameters."
+
+
+def test_of_tied_cells_the_cheapest_is_recommended() -> None:
+    said = recommended({"full": (0.9, 1000), "lora": (0.895, 30), "adapters": (0.5, 10)})
+    assert said.chosen.method == "lora"
+    assert [cell.method for cell in said.tied] == ["full", "lora"]
+    assert said.rationale == (
+        "Ties with the best (T5 + full, accuracy 0.900; here 0.895) and trains 3.0% of its parameters, "
+        "3.0% of what the best trains."
+    )
+
+
+def test_where_nothing_separates_the_rationale_says_so() -> None:
+    said = recommended({"full": (0.8, 1000), "lora": (0.801, 30), "adapters": (0.799, 10)})
+    assert said.chosen.method == "adapters"
+    assert len(said.tied) == 3
+    assert said.rationale.startswith("Nothing separates the three cells: the cheapest.")
+
+
+def test_stability_falls_where_a_cell_is_only_just_separated() -> None:
+    said = recommended({"full": (0.9, 1000), "lora": (0.868, 30)})
+    assert 0.3 < said.stability < 0.95
+
+
+def test_failed_cells_are_left_out_and_named() -> None:
+    said = recommended({"lora": (0.6, 30)}, left_out=["BART + Adapters (diverged: loss not finite)"])
+    assert said.chosen.method == "lora"
+    assert said.notes == ("BART + Adapters (diverged: loss not finite)",)
+    assert said.rationale.startswith("The only cell with a result")
+
+
+def test_no_cell_at_all() -> None:
+    said = recommend([], np.empty(0), np.empty((0, 0)), "accuracy", None, ["all failed"])
+    assert said.chosen is None
+    assert said.stability is None
+    assert "No cell has a result" in said.rationale
+
+
+def test_printed_numbers_tie_where_they_print_the_same() -> None:
+    cells = [candidate("full", 1000, "0.9425"), candidate("lora", 30, "0.9425"), candidate("adapters", 10, "0.9424")]
+    said = from_printed(cells, "accuracy")
+    assert said.chosen.method == "lora"
+    assert len(said.tied) == 2
+    assert said.stability is None
+
+
+def test_what_was_only_printed_is_not_called_tested() -> None:
+    said = from_printed([candidate("full", 1000, "94.3%"), candidate("lora", 30, "90.0%")], "EM")
+    assert said.rationale == "Best EM (94.3%), in print above the only other cell; trains 100% of its parameters."
+
+
+@pytest.mark.parametrize(
+    ("cheaper", "dearer"),
+    [
+        (candidate("a", 10), candidate("b", 11, total=10)),
+        (candidate("a", 10, total=90), candidate("b", 10, total=91)),
+        (candidate("a", 10, seconds=5.0), candidate("b", 10, seconds=6.0)),
+        (candidate("a", 10, seconds=5.0), candidate("b", 10)),
+    ],
+)
+def test_order_of_costs(cheaper: Candidate, dearer: Candidate) -> None:
+    for cells in ([cheaper, dearer], [dearer, cheaper]):
+        assert from_printed(cells, "accuracy").chosen is cheaper
+
+
+def test_a_cell_that_does_not_beat_the_baseline_is_no_silent_winner() -> None:
+    said = from_printed([candidate("lora", 30, above_baseline=False)], "accuracy")
+    assert said.rationale.endswith("It is not separated from the trivial baseline.")
+
+
+def test_shares() -> None:
+    assert [share(x) for x in (1, 0.9999, 0.031, 0.00047, 0.005)] == ["100%", "100%", "3.1%", "0.047%", "0.50%"]

@@ -1,0 +1,86 @@
+"""What a dry run plans, and what a wrong configuration says before anything runs."""
+
+import re
+import shutil
+from itertools import product
+from pathlib import Path
+
+import pytest
+import yaml
+from running import MINI, ROOT, Workflow
+
+TASKS, MODELS, METHODS = ("translation", "qa", "sentiment"), ("t5", "bart", "flan-t5"), ("full", "lora", "adapters")
+
+
+def overlay(folder: Path, values: dict) -> Path:
+    path = folder / "overlay.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def test_a_dry_run_of_27_cells_and_3_seeds_lists_exactly_its_jobs(tmp_path):
+    jobs = Workflow(tmp_path, MINI, overlay(tmp_path, {"seeds": [1, 2, 3]})).planned()
+    training = {f"train_{'_'.join(cell)}": 3 for cell in product(TASKS, MODELS, METHODS)}
+    stages = {"fetch_data": 3, "pretrain_model": 3, "tokenise": 9, "evaluate": 81, "evaluate_untuned": 9}
+    assert jobs == training | stages | {"evaluate_baseline": 4, "tables": 1, "report": 1, "all": 1}
+
+
+def test_without_a_configuration_the_mini_study_is_planned(tmp_path):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    jobs = Workflow(tmp_path).planned()
+    assert sum(count for rule, count in jobs.items() if rule.startswith("train_")) == 27
+
+
+def test_the_target_of_a_cell_runs_all_its_seeds_and_no_other_cell(tmp_path):
+    jobs = Workflow(tmp_path, MINI, overlay(tmp_path, {"seeds": [1, 2]})).planned("cell_qa_t5_lora")
+    assert {rule: count for rule, count in jobs.items() if rule.startswith("train_")} == {"train_qa_t5_lora": 2}
+    assert jobs["evaluate"] == 2
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("cuda", 1)])
+def test_jobs_ask_for_a_gpu_only_where_the_study_has_one(tmp_path, device, gpus):
+    workflow = Workflow(tmp_path, MINI, overlay(tmp_path, {"hardware": {"device": device}}))
+    lines = workflow.snakemake("--dry-run", "cell_qa_t5_lora").stdout.splitlines()
+    resources, rule = {}, None
+    for line in lines:
+        if line.startswith(("rule ", "localrule ")):
+            rule = line.split()[1].rstrip(":")
+        elif line.strip().startswith("resources:"):
+            resources[rule] = line
+    for name in ("pretrain_model", "train_qa_t5_lora", "evaluate"):
+        assert f"gpu={gpus}" in resources[name]
+    for name in ("fetch_data", "tokenise"):
+        assert "gpu" not in resources[name]
+
+
+def test_every_job_has_a_log_and_a_benchmark(tmp_path):
+    text = Workflow(tmp_path, MINI).snakemake("--dry-run").stdout
+    jobs = re.split(r"^(?:local)?rule ", text, flags=re.MULTILINE)[1:]
+    without = [job for job in jobs if "    log: " not in job or "    benchmark: " not in job]
+    assert len(jobs) > 80
+    assert [job.split(":")[0] for job in without] == ["all"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"training": {"learning_rte": 1.0}}, "training.learning_rte: unknown key. Did you mean learning_rate?"),
+        ({"grid": {"models": ["t5", "brat"]}}, "grid.models[1]: unknown: 'brat'. Did you mean bart?"),
+        ({"methods": {"lora": {"kind": "bitfit", "r": None}}}, "methods.lora.r: unknown key"),
+        ({"study": "../elsewhere"}, "study: not a valid name: '../elsewhere'"),
+        ({"study": "\\input{x}"}, "study: not a valid name"),
+    ],
+)
+def test_a_wrong_configuration_fails_before_any_job(tmp_path, values, message):
+    result = Workflow(tmp_path, MINI, overlay(tmp_path, values)).snakemake()
+    assert result.returncode != 0
+    assert message in result.stdout
+    assert "overlay.yaml, line" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not (tmp_path / "results").exists()
+
+
+def test_settings_on_the_command_line_are_refused(tmp_path):
+    result = Workflow(tmp_path, MINI).snakemake("--dry-run", "--config", "title=other")
+    assert result.returncode != 0
+    assert "changed in its file, not with --config" in result.stdout
