@@ -124,5 +124,3 @@ def _write_parquet(rows: list[Row], path: Path) -> None:
     text, texts = pyarrow.string(), pyarrow.list_(pyarrow.string())
     schema = pyarrow.schema([(name, texts if isinstance(value, list) else text) for name, value in rows[0].items()])
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), path)
-
-
