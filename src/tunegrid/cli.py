@@ -30,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
         for stream in {terminal, sys.stderr}:
             print(f"tunegrid: error: {error}", file=stream, flush=True)
         return 1
+    except BrokenPipeError:  # the reader (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
 
 
 def parser() -> argparse.ArgumentParser:

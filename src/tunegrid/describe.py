@@ -7,10 +7,10 @@ from tunegrid.study import Study
 
 def describe(study: Study) -> str:
     """Several lines for a person."""
-    cells, seeds = study.cells(), study.seeds
+    cells, seeds = study.cells(), ", ".join(map(str, study.seeds))
     lines = [
         f"{study.title} ({study.name})",
-        f"  {len(cells)} cells x {len(seeds)} seed{'s' * (len(seeds) > 1)} {seeds} = {len(cells) * len(seeds)} training jobs, "
+        f"  {len(cells)} cells, seeds {seeds}: {len(study.runs())} training jobs, "
         f"{len(study.grid.tasks) * len(study.grid.models)} untuned evaluations",
         f"  hardware: {study.hardware.device}, {study.hardware.threads} thread(s) a job, {study.hardware.precision}",
         "tasks",

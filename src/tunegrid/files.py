@@ -26,7 +26,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder beside `folder` to fill; it takes the place of `folder` at the end, and vanishes after an error."""
+    """An empty folder to fill; it takes the place of `folder` at the end, and vanishes after an error."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     temporary.chmod(0o755)

@@ -25,7 +25,7 @@ class Titles:
     def line(self, row: Any) -> tuple[str, str]:
         """The two leading cells of a row about a cell, an untuned model or a baseline."""
         if row.kind == "baseline":
-            return "No model", self.baselines[row.task, row.method]
+            return "Baseline", self.baselines[row.task, row.method]
         return self.models[row.model], "Untuned" if row.kind == "untuned" else self.methods[row.method]
 
 
@@ -123,7 +123,7 @@ def recommendation(frames: Frames, expected: Expected) -> Table:
         rows.append((titles.tasks[row.task], chosen, why, layout.percent(row.stability, 0)))
     columns = [Column("Task", width=0.2), Column("Recommended set-up", width=0.19), Column("Rationale", width=0.42)]
     columns.append(Column("Stability", "right"))
-    caption = "Recommended model and tuning method per task, by the rule below."
+    caption = "Recommended model and tuning method per task, by the rule above."
     return layout.plain_table("recommendation", caption, columns, rows)
 
 

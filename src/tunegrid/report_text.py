@@ -75,7 +75,7 @@ def _summary(frames: Frames, expected: Expected) -> list[str]:
         tie = f"tied with {_plural(others, 'other cell')}" if others else "separated from every other cell"
         sentences.append(
             f"{task.title}: the rule recommends {titles.models[row.model]} + {titles.methods[row.method]} "
-            f"({task.primary.title} {task.primary.short(row.score)}; {tie})."
+            f"({task.primary.word} {task.primary.short(row.score)}; {tie})."
         )
     return sentences
 

@@ -69,7 +69,7 @@ def _tokenise_split(
                     cut_sources += 1
                     answers_lost += task.answer_lost(row, kept)
                 if len(targets[i]) > settings.max_target_length:
-                    targets[i] = targets[i][: settings.max_target_length - 1] + [tokenizer.eos_token_id]
+                    targets[i] = [*targets[i][: settings.max_target_length - 1], tokenizer.eos_token_id]
                     cut_targets += 1
                 unknown += (sources[i] + targets[i]).count(tokenizer.unk_token_id)
             columns = {"input_ids": sources, "labels": targets}

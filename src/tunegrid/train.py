@@ -42,9 +42,7 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
             session = _prepare(study, run, settings)
             facts |= _size(session)
             size, injected = facts["parameters"], facts["injected"].count
-            print(
-                f"{cell}, seed {run.seed}: trains {size.trainable} of {size.total} parameters, {injected} modules injected"
-            )
+            print(f"{cell}, seed {run.seed}: {size.trainable} of {size.total} parameters, {injected} modules injected")
             loading_seconds = time.perf_counter() - clock
             summary = session.method.fit(session)
             clock = time.perf_counter()

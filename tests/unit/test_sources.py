@@ -122,16 +122,14 @@ def test_a_local_folder_in_the_hub_s_layout_is_read_by_the_datasets_library(kind
     folder = Path("hub/data")
     folder.mkdir(parents=True)
     for split in ("train", "test"):
-        rows = [HUB_ROWS[kind] | ({"id": f"{split}{i}"} if kind == "qa" else {}) for i in range(4)]
+        rows = [HUB_ROWS[kind] | ({"id": f"{split}{i}", "title": f"{i}"} if kind == "qa" else {}) for i in range(4)]
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / f"{split}-00000-of-00001.parquet")
     source = {"kind": "hub", "path": "hub", "validation_share": 0.5}
     fetch_data("t", make_task(kind, source), Path("out"))
     rows = {split: read_parquet(Path(f"out/{split}.parquet")) for split in SPLITS}
-    given_id = {"id": "test0"} if kind == "qa" else {}
-    assert rows["test"][0] == CANONICAL[kind] | given_id
-    assert len(rows["test"]) == 4
-    if kind != "qa":  # all rows of `qa` are one article: see below
-        assert (len(rows["train"]), len(rows["validation"])) == (2, 2)
+    own = {"id": "test0", "group": "0"} if kind == "qa" else {}
+    assert rows["test"][0] == CANONICAL[kind] | own
+    assert [len(rows[split]) for split in SPLITS] == [2, 2, 4]
 
 
 def test_slices_of_the_datasets_library_serve_as_splits():

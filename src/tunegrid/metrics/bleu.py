@@ -6,7 +6,7 @@ from tunegrid.metrics.base import TextMetric
 
 
 def bleu_statistics(predictions: list[str], references: list[str]) -> list[list[int]]:
-    """Per sentence what corpus BLEU is made of: [hypothesis length, reference length, matches of 1- to 4-grams, totals]."""
+    """What corpus BLEU sums, per sentence: [hypothesis length, reference length, 4 n-gram matches, 4 totals]."""
     # Effective order only silences a warning about sentence-level use; it does not change the counts.
     scorer = BLEU(effective_order=True)
     scores = (scorer.sentence_score(*pair) for pair in zip(predictions, ([text] for text in references), strict=True))

@@ -28,7 +28,7 @@ class Family:
     def linear_count(self, roles: Iterable[Role], config: Any) -> int:
         """How many linear layers with these roles a model of this configuration has; the LM head is none of them."""
         encoder, decoder = layers(config)
-        per_role = {role: encoder + 2 * decoder for role in ROLES} | {"feed-forward": encoder + decoder}
+        per_role = dict.fromkeys(ROLES, encoder + 2 * decoder) | {"feed-forward": encoder + decoder}
         return sum(per_role[role] * len(self.linear[role]) for role in roles)
 
 

@@ -74,7 +74,7 @@ class DirectoryModel(ModelSource):
 
     def fetch(self, folder: Path) -> dict[str, Any]:
         source = Path(self.path)
-        files = sorted(file for pattern in WANTED for file in source.glob(pattern))
+        files = _wanted(source)
         if not (source / "config.json").is_file():
             raise TuneGridError(f"{source}: no model in the Hub's layout: config.json is missing.")
         if not any(file.suffix == ".safetensors" for file in files):
@@ -87,7 +87,11 @@ class DirectoryModel(ModelSource):
         return {"path": self.path}
 
     def files(self) -> list[Path]:
-        return [Path(self.path) / "config.json"]
+        return sorted({Path(self.path) / "config.json", *_wanted(Path(self.path))})
 
     def describe(self) -> str:
         return f"local folder {self.path}"
+
+
+def _wanted(folder: Path) -> list[Path]:
+    return sorted(file for pattern in WANTED for file in folder.glob(pattern))

@@ -70,7 +70,12 @@ def _task_texts(study: Study, seed: int) -> Iterator[str]:
 
 
 def _check_family(study: Study, name: str, folder: Path) -> None:
-    config, family = json.loads((folder / "config.json").read_text()), study.family(name)
+    family = study.family(name)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        where = study.models[name].source.describe()
+        raise TuneGridError(f"models.{name}: {where}: config.json: not valid JSON: {error}") from None
     if (found := config.get("model_type")) not in family.model_types:
         raise TuneGridError(
             f"models.{name}.family: {family.name}, but the checkpoint's config.json says model_type {found!r}. "

@@ -98,7 +98,7 @@ def _read_csv(path: Path) -> Iterator[RawRow]:
                 raise TuneGridError(f"{where}: has not as many fields as the header ({len(reader.fieldnames or [])}).")
             yield RawRow(values, where)
     except csv.Error as error:
-        raise TuneGridError(f"{path}, line {reader.line_num}: not valid CSV: {error}") from None
+        raise TuneGridError(f"{path}, line {reader.reader.line_num}: not valid CSV: {error}") from None
 
 
 def _read_parquet(path: Path) -> Iterator[RawRow]:

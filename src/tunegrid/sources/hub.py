@@ -39,7 +39,7 @@ class HubSource(ReadSource):
             dataset = datasets.load_dataset(self.path, self.name, split=name, revision=self.revision)
         except Exception as error:  # the library raises many unrelated types for "cannot be had"
             raise TuneGridError(
-                f"data set {self.path} (configuration {self.name}, split {name}, revision {self.revision or 'default'}): "
+                f"data set {self.path} (name {self.name}, split {name}, revision {self.revision or 'default'}): "
                 f"cannot be loaded: {type(error).__name__}: {error}. Check the names, the network and, for a gated "
                 "data set, the HF_TOKEN environment variable."
             ) from error

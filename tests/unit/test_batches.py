@@ -1,0 +1,206 @@
+"""The order of training: seeded, bucketed by length, and the same after an interruption."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tunegrid.cells import Cell, Run
+
+METHODS = ("full", "lora", "adapters")
+
+
+def make_sampler(rows: int = 1030, batch: int = 8, seed: int = 1, buckets: bool = True):
+    from tunegrid.training.batches import SeededSampler
+
+    lengths = np.random.default_rng(0).integers(2, 100, rows)
+    return SeededSampler(lengths, batch, seed, buckets)
+
+
+@pytest.mark.parametrize("buckets", [True, False])
+@pytest.mark.parametrize(("rows", "batch"), [(1030, 8), (1024, 8), (5, 8), (8, 8), (401, 1), (1, 4)])
+def test_each_epoch_is_a_permutation_of_all_rows(rows, batch, buckets):
+    sampler = make_sampler(rows, batch, buckets=buckets)
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        assert sorted(sampler) == list(range(rows))
+    assert len(sampler) == rows
+
+
+def test_seed_and_epoch_alone_decide_the_order():
+    np.random.seed(0)
+    first = list(make_sampler())
+    np.random.seed(1)
+    again = make_sampler()
+    assert list(again) == first
+    assert list(again) == first, "reading it does not change it"
+    again.set_epoch(1)
+    assert list(again) != first
+    again.set_epoch(0)
+    assert list(again) == first
+    assert list(make_sampler(seed=2)) != first
+
+
+def batches(sampler) -> list[list[int]]:
+    order = list(sampler)
+    return [order[start : start + sampler.batch_size] for start in range(0, len(order), sampler.batch_size)]
+
+
+def padded(sampler) -> int:
+    return sum(len(batch) * max(sampler.lengths[batch]) for batch in batches(sampler))
+
+
+def test_buckets_reduce_padding_to_little_more_than_the_tokens():
+    tokens = make_sampler().lengths.sum()
+    plain, bucketed = padded(make_sampler(buckets=False)) - tokens, padded(make_sampler()) - tokens
+    assert bucketed < plain / 5
+
+
+def test_batches_of_buckets_come_in_mixed_order():
+    means = [make_sampler().lengths[batch].mean() for batch in batches(make_sampler())[:-1]]
+    assert abs(np.corrcoef(means, range(len(means)))[0, 1]) < 0.3
+
+
+def test_the_short_batch_is_the_last_and_the_only_one():
+    sampler = make_sampler(1030, 8)
+    for epoch in range(5):
+        sampler.set_epoch(epoch)
+        # A batch that straddles two buckets would hold far apart lengths; one that is whole spans few.
+        spans = [np.ptp(sampler.lengths[batch]) for batch in batches(sampler)[:-1]]
+        assert max(spans) < 30
+        assert len(batches(sampler)[-1]) == 1030 % 8
+
+
+# -- with the Trainer ---------------------------------------------------------------------------------------------------
+
+TRAINING = "{max_steps: 9, batch_size: 8, gradient_accumulation_steps: 2, learning_rate: 5.0e-3, checkpoint_steps: 2}"
+# 39 rows in batches of 8, two of them to a step: 3 steps an epoch, so that step 4 stands in the middle of the second.
+
+
+class Interrupted(KeyboardInterrupt):
+    """As a person's Ctrl+C: no error that `train` turns into a record."""
+
+
+@pytest.fixture
+def train_until(monkeypatch):
+    """Trains a run and breaks it off after some steps; returns the rows of each batch."""
+
+    def run_training(study, run: Run, stop: int | None = None) -> list[list[tuple[int, ...]]]:
+        from tunegrid.train import train
+        from tunegrid.training.trainer import GridTrainer
+
+        seen: list[list[tuple[int, ...]]] = []
+        step = GridTrainer.training_step
+
+        def spy(trainer, model, inputs, *arguments, **options):
+            if stop is not None and trainer.state.global_step == stop:
+                raise Interrupted
+            seen.append([tuple(row.tolist()) for row in inputs["input_ids"]])
+            return step(trainer, model, inputs, *arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(GridTrainer, "training_step", spy)
+            folder = study.paths.run(*vars(run.cell).values(), run.seed)
+            if stop is None:
+                assert train(study, run, folder).status == "ok"
+            else:
+                with pytest.raises(Interrupted):
+                    train(study, run, folder)
+        return seen
+
+    return run_training
+
+
+def unpadded(epoch: list[list[tuple[int, ...]]]) -> list[tuple[int, ...]]:
+    return [tuple(token for token in row if token != 0) for batch in epoch for row in batch]
+
+
+def test_the_trainer_sees_each_row_once_per_epoch_in_another_order_each_time(tiny_study, train_until):
+    study = tiny_study(f"training: {TRAINING}")
+    seen = train_until(study, Run(Cell("qa", "t5", "full"), 1))
+    first, second = seen[:5], seen[5:10]
+    assert [len(batch) for batch in first] == [8, 8, 8, 8, 7]
+    assert sorted(unpadded(first)) == sorted(unpadded(second))
+    assert unpadded(first) != unpadded(second)
+
+
+def test_the_trainer_s_order_is_the_sampler_s(tiny_study, train_until):
+    from tunegrid.tokenise import read_tokens
+    from tunegrid.training.batches import SeededSampler, TokenDataset
+
+    study = tiny_study(f"training: {TRAINING}")
+    seen = train_until(study, Run(Cell("qa", "t5", "full"), 1))
+    dataset = TokenDataset(read_tokens(study.paths.tokens("qa", "t5") / "train.arrow"))
+    sampler = SeededSampler(dataset.lengths(), 8, seed=1, buckets=True)
+    for epoch, batch in ((0, 0), (1, 5), (2, 10)):
+        sampler.set_epoch(epoch)
+        expected = [tuple(dataset[i]["input_ids"]) for i in sampler]
+        assert unpadded(seen[batch : batch + 5]) == expected
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_resumed_in_the_middle_of_an_epoch_ends_with_the_same_bits(tiny_study, train_until, method):
+    study = tiny_study(f"training: {TRAINING}")
+    run = Run(Cell("qa", "t5", method), 1)
+    folder = study.paths.run("qa", "t5", method, 1)
+    undisturbed = train_until(study, run)
+    whole = Path("whole")
+    folder.rename(whole)
+
+    train_until(study, run, stop=5)
+    assert not (folder / "weights").exists()
+    assert not (folder / "train.json").exists()
+    kept = list(study.paths.root.glob("checkpoints/*/*/*/*/checkpoint-*"))
+    assert sorted(path.name for path in kept) == ["checkpoint-2", "checkpoint-4"]
+    resumed = train_until(study, run)
+    assert resumed == undisturbed[-len(resumed) :]
+    assert len(resumed) < len(undisturbed), "it began anew"
+    assert_same_run(folder, whole)
+    assert not list(study.paths.root.glob("checkpoints/*/*/*/*/*")), "checkpoints are left after a success"
+
+
+def test_a_checkpoint_that_was_not_written_to_its_end_is_not_used(tiny_study, train_until):
+    study = tiny_study(f"training: {TRAINING}")
+    run = Run(Cell("qa", "t5", "lora"), 1)
+    folder = study.paths.run("qa", "t5", "lora", 1)
+    train_until(study, run)
+    folder.rename("whole")
+    train_until(study, run, stop=5)
+    (newest,) = study.paths.root.glob("checkpoints/*/*/*/*/checkpoint-4")
+    (newest / "trainer_state.json").unlink()  # what is written last
+    train_until(study, run)
+    assert_same_run(folder, Path("whole"))
+
+
+def test_checkpoints_of_another_configuration_are_never_used(tiny_study, train_until):
+    run = Run(Cell("qa", "t5", "lora"), 1)
+    changes = [
+        f"training: {TRAINING}",
+        f"training: {TRAINING.replace('5.0e-3', '4.0e-3')}",
+        f"{{training: {TRAINING}, methods: {{lora: {{r: 3}}}}}}",
+        f"{{training: {TRAINING}, tasks: {{qa: {{max_source_length: 40}}}}}}",
+        f"{{training: {TRAINING}, tasks: {{qa: {{prompts: {{t5: 'q {{question}} c {{context}}'}}}}}}}}",
+    ]
+    train_until(tiny_study(changes[0]), run, stop=5)
+    (checkpoints,) = Path("results/tiny/checkpoints").glob("*/*/*/*")
+    for change in changes[1:]:
+        study = tiny_study(change)
+        assert len(train_until(study, run)) == 15, "it went on from a checkpoint that is not its own"
+        assert checkpoints.is_dir(), "it removed a checkpoint that is not its own"
+    study = tiny_study(changes[0])
+    card = study.paths.data_card("qa")
+    original = card.read_text()
+    card.write_text(original.replace('"fingerprint": "', '"fingerprint": "other'))
+    assert len(train_until(study, run)) == 15, "it went on from a checkpoint of other data"
+    card.write_text(original)
+    assert len(train_until(study, run)) < 15
+
+
+def assert_same_run(first: Path, second: Path) -> None:
+    """Weights, history and all of train.json but the times: byte for byte."""
+    from tunegrid.compare import compare
+
+    for number, folder in enumerate((first, second)):
+        shutil.copytree(folder, f"compare-{number}/runs/run")
+    assert compare(Path("compare-0"), Path("compare-1")) == []
