@@ -6,8 +6,8 @@ import numpy as np
 
 from tunegrid import recommend, statistics
 from tunegrid.errors import TuneGridError
-from tunegrid.expected import UNPRINTED, ExpectedTask, Named
-from tunegrid.results import SCORES, Result, StudyResults
+from tunegrid.expected import ExpectedTask, Named
+from tunegrid.results import Result, StudyResults, score_function
 
 Row = dict[str, Any]
 Key = tuple[str, str, str | None, str]  # kind, task, model, method: what the seeds of a cell have in common
@@ -30,7 +30,7 @@ class TaskScores:
         self.units = study.units(task)
         self.resamples = resamples or statistics.resamples_for(len(self.cells))
         self._check_same_examples()
-        names = [metric.name for metric in task.metrics] + list(UNPRINTED[task.kind])
+        names = [metric.name for metric in task.all_metrics]
         self.bootstraps = {name: self._bootstrap(name) for name in names}
 
     def _check_same_examples(self) -> None:
@@ -56,7 +56,7 @@ class TaskScores:
             blocks = [result.statistics(metric) for result in ok]
             if blocks and all(block is not None for block in blocks):
                 keys.append(key)
-                samples.append(statistics.ExampleStatistics(np.stack(blocks), SCORES[self.task.kind, metric]))
+                samples.append(statistics.ExampleStatistics(np.stack(blocks), score_function(self.task.metric(metric))))
         if not keys:
             return None
         primary = metric == self.task.primary.name

@@ -2,44 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
-Kind = Literal["qa", "translation", "sentiment"]
+from tunegrid.tasks import TASKS, Metric
+
 CellKey = tuple[str, str, str]  # names of task, model, method
-
-
-@dataclass(frozen=True)
-class MetricColumn:
-    """A metric as a table heads and prints it: with four decimals, of the score (0 to 1) or of its percentage."""
-
-    name: str
-    title: str
-    percent: bool = False
-    word: str = ""  # in a sentence
-
-    def text(self, value: float) -> str:
-        return f"{100 * value:.4f}%" if self.percent else f"{value:.4f}"
-
-    def short(self, value: float) -> str:
-        """The same for a sentence: percentages with one decimal."""
-        return f"{100 * value:.1f}%" if self.percent else f"{value:.4f}"
-
-
-# The metrics that the paper's tables print, in its order; the first is the primary one.
-METRICS: dict[Kind, tuple[MetricColumn, ...]] = {
-    "qa": (MetricColumn("exact_match", "Exact Match (EM)", True, "EM"), MetricColumn("f1", "F1 Score", True, "F1")),
-    "translation": (
-        MetricColumn("bleu", "BLEU Score", word="BLEU"),
-        MetricColumn("cosine_similarity", "Cosine Similarity", word="cosine similarity"),
-    ),
-    "sentiment": (
-        MetricColumn("accuracy", "Accuracy", word="accuracy"),
-        MetricColumn("precision", "Precision", word="precision"),
-        MetricColumn("recall", "Recall", word="recall"),
-        MetricColumn("f1", "F1 Score", word="F1"),
-    ),
-}
-UNPRINTED: dict[Kind, tuple[str, ...]] = {"qa": (), "translation": ("chrf",), "sentiment": ()}
 
 
 @dataclass(frozen=True)
@@ -54,18 +20,31 @@ class Named:
 class ExpectedTask(Named):
     """A task of the study; `trivial` is the baseline that differences are taken to."""
 
-    kind: Kind
+    kind: str  # a key of `tasks.TASKS`
     baselines: tuple[Named, ...] = ()
     trivial: str | None = None
     positive: str = "positive"  # sentiment: the label of precision, recall and F1
 
     @property
-    def metrics(self) -> tuple[MetricColumn, ...]:
-        return METRICS[self.kind]
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics that tables of the paper's form print."""
+        return printed_metrics(self.kind)
 
     @property
-    def primary(self) -> MetricColumn:
-        return self.metrics[0]
+    def all_metrics(self) -> tuple[Metric, ...]:
+        return TASKS[self.kind].metrics
+
+    @property
+    def primary(self) -> Metric:
+        return self.metric(TASKS[self.kind].primary)
+
+    def metric(self, name: str) -> Metric:
+        return next(metric for metric in self.all_metrics if metric.name == name)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether its rows belong to groups (questions to articles), which are then resampled together."""
+        return "group" in TASKS[self.kind].columns
 
 
 @dataclass(frozen=True)
@@ -92,3 +71,8 @@ class Expected:
             for method in self.methods:
                 if self.has(task.name, model.name, method.name):
                     yield model, method
+
+
+def printed_metrics(kind: str) -> tuple[Metric, ...]:
+    """The metrics of a kind of task that tables of the paper's form print, in its order."""
+    return tuple(metric for metric in TASKS[kind].metrics if metric.printed)

@@ -7,7 +7,7 @@ of a column bold. The paper's own numbers and ours go through the same functions
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tunegrid.expected import MetricColumn
+from tunegrid.tasks import Metric
 
 DASH = "–"
 LONG = 30  # rows from which a table may break across pages
@@ -72,7 +72,7 @@ class ScoreLine:
 
 
 def score_table(
-    name: str, caption: str, metrics: Sequence[MetricColumn], lines: Sequence[ScoreLine], note: str = ""
+    name: str, caption: str, metrics: Sequence[Metric], lines: Sequence[ScoreLine], note: str = ""
 ) -> Table:
     """A table in the form of the paper's 6.1 to 6.3: model, method, one column per metric; the best is bold."""
     best = {metric.name: _best(metric, lines) for metric in metrics}
@@ -92,7 +92,7 @@ def score_table(
     return Table(name, caption, tuple(columns), tuple(rows), note)
 
 
-def _best(metric: MetricColumn, lines: Iterable[ScoreLine]) -> str | None:
+def _best(metric: Metric, lines: Iterable[ScoreLine]) -> str | None:
     values = [line.values[metric.name] for line in lines if line.competes and metric.name in line.values]
     return metric.text(max(values)) if values else None
 

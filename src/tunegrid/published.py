@@ -5,18 +5,19 @@ from collections.abc import Iterable
 
 from tunegrid import layout
 from tunegrid.errors import TuneGridError
-from tunegrid.expected import METRICS, Kind, MetricColumn
+from tunegrid.expected import printed_metrics
 from tunegrid.layout import Column, ScoreLine, Section, Table
 from tunegrid.recommend import Candidate, Recommendation, from_printed
 from tunegrid.report_text import Report
 from tunegrid.resources import published_folder
+from tunegrid.tasks import Metric
 
-TASKS: dict[Kind, str] = {  # in the order of the paper's tables
+TASKS: dict[str, str] = {  # in the order of the paper's tables
     "translation": "Translation",
     "qa": "Question Answering",
     "sentiment": "Sentiment Classification",
 }
-NUMBERS: dict[Kind, str] = {"translation": "6.1", "qa": "6.2", "sentiment": "6.3"}
+NUMBERS: dict[str, str] = {"translation": "6.1", "qa": "6.2", "sentiment": "6.3"}
 Row = dict[str, str]
 
 
@@ -35,20 +36,22 @@ def published_tables() -> list[Table]:
     tables = []
     for kind, title in TASKS.items():
         lines = [
-            ScoreLine(row["model"], row["method"], {metric.name: _score(row, metric) for metric in METRICS[kind]})
+            ScoreLine(
+                row["model"], row["method"], {metric.name: _score(row, metric) for metric in printed_metrics(kind)}
+            )
             for row in published_rows(kind)
         ]
         caption = f"{title} (the paper's Table {NUMBERS[kind]})."
-        tables.append(layout.score_table(f"published-{kind}", caption, METRICS[kind], lines))
+        tables.append(layout.score_table(f"published-{kind}", caption, printed_metrics(kind), lines))
     return [*tables, _recommendation_table()]
 
 
-def published_recommendations() -> dict[Kind, Recommendation]:
+def published_recommendations() -> dict[str, Recommendation]:
     """What the rule says of the paper's numbers, in the order of its Table 6.4."""
     sizes = {(row["model"], row["method"]): row for row in published_rows("parameters")}
     recommendations = {}
     for kind in ("qa", "translation", "sentiment"):
-        metric = METRICS[kind][0]
+        metric = printed_metrics(kind)[0]
         candidates = [
             Candidate(
                 model=row["model"],
@@ -94,7 +97,7 @@ def published_report() -> Report:
     )
 
 
-def _score(row: Row, metric: MetricColumn) -> float:
+def _score(row: Row, metric: Metric) -> float:
     """A number of the paper on 0 to 1, so close to what is printed that it prints the same."""
     return float(row[f"{metric.name}_percent"]) / 100 if metric.percent else float(row[metric.name])
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from tunegrid import layout
-from tunegrid.expected import Expected, ExpectedTask, MetricColumn
+from tunegrid.expected import Expected, ExpectedTask
 from tunegrid.layout import DASH, Column, ScoreLine, Table, absent
 from tunegrid.plots import Panel, Point
+from tunegrid.tasks import Metric
 
 Frames = dict[str, Any]  # the tidy tables of tables.py, by name
 MODEL, METHOD = Column("Model"), Column("Method")
@@ -80,14 +81,14 @@ def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
     return layout.plain_table(f"intervals-{task.name}", caption, columns, rows)
 
 
-def _with_interval(metric: MetricColumn, value: float, low: float, high: float, sign: str = "") -> str:
+def _with_interval(metric: Metric, value: float, low: float, high: float, sign: str = "") -> str:
     if absent(value):
         return DASH
     ends = "" if absent(low) else f" [{_number(metric, low)}, {_number(metric, high)}]"
     return _number(metric, value, sign) + ends
 
 
-def _number(metric: MetricColumn, value: float, sign: str = "") -> str:
+def _number(metric: Metric, value: float, sign: str = "") -> str:
     """A score without its unit: percentages with one decimal, others with four."""
     text = f"{100 * value:{sign}.1f}" if metric.percent else f"{value:{sign}.4f}"
     return text.replace("-", "−")

@@ -176,7 +176,7 @@ def _any_score(frames: Frames) -> bool:
 
 
 def _on_intervals(expected: Expected) -> str:
-    grouped = any(task.kind == "qa" for task in expected.tasks)
+    grouped = any(task.grouped for task in expected.tasks)
     text = (
         "Intervals are 95% percentile intervals of a paired bootstrap: all results of a task are scored on the same "
         "resamples of its test set"

@@ -15,6 +15,7 @@ from tunegrid.cells import Paths
 from tunegrid.errors import TuneGridError
 from tunegrid.expected import Expected, ExpectedTask
 from tunegrid.records import MetricsRecord, TrainRecord, read_json, read_record
+from tunegrid.tasks import Metric
 
 Status = Literal["ok", "diverged", "failed", "missing"]
 TOLERANCE = 1e-6  # between a metric and what its per-example scores give
@@ -62,11 +63,11 @@ class Result:
 
         Raises TuneGridError if the primary metric in metrics.json is not what the predictions give.
         """
-        values = _statistics(self.task, metric, self.predictions, self.folder)
+        values = _statistics(self.task, self.task.metric(metric), self.predictions, self.folder)
         if values is None or self.metrics is None or metric not in self.metrics.metrics:
             return None
         recorded = self.metrics.metrics[metric].value
-        computed = float(SCORES[self.task.kind, metric](values.sum(axis=0)))
+        computed = float(score_function(self.task.metric(metric))(values.sum(axis=0)))
         if abs(recorded - computed) <= TOLERANCE:
             return values
         if metric == self.task.primary.name:
@@ -77,34 +78,27 @@ class Result:
         return None
 
 
-SCORES = {
-    ("qa", "exact_match"): statistics.mean,
-    ("qa", "f1"): statistics.mean,
-    ("translation", "bleu"): statistics.bleu,
-    ("translation", "cosine_similarity"): statistics.mean,
-    ("sentiment", "accuracy"): statistics.mean,
-    ("sentiment", "precision"): statistics.precision,
-    ("sentiment", "recall"): statistics.recall,
-    ("sentiment", "f1"): statistics.f1,
-}
+def score_function(metric: Metric) -> Any:
+    """The function of `statistics` that makes a metric's score of the sums of its per-example statistics."""
+    return getattr(statistics, metric.aggregate)
 
 
-def _statistics(task: ExpectedTask, metric: str, frame: Any, folder: Path) -> np.ndarray | None:
-    score = SCORES.get((task.kind, metric))
+def _statistics(task: ExpectedTask, metric: Metric, frame: Any, folder: Path) -> np.ndarray | None:
     try:
-        if score is None:
-            return None  # corpus chrF, say, is no mean of sentence scores
-        if score is statistics.bleu:
-            return np.array(frame["bleu_statistics"].tolist(), dtype=np.float64).reshape(len(frame), 10)
-        if score is statistics.mean:
-            values = frame["correct" if metric == "accuracy" else metric].to_numpy(dtype=np.float64)
-            return np.stack([values, np.ones(len(values))], axis=1)
+        match metric.aggregate:
+            case None:
+                return None
+            case "bleu":
+                return np.array(frame["bleu_statistics"].tolist(), dtype=np.float64).reshape(len(frame), 10)
+            case "mean":
+                values = frame[metric.column or metric.name].to_numpy(dtype=np.float64)
+                return np.stack([values, np.ones(len(values))], axis=1)
         said = frame["prediction"].to_numpy() == task.positive
         is_so = np.array([references[0] == task.positive for references in frame["references"]], dtype=bool)
         return np.stack([said & is_so, said & ~is_so, ~said & is_so], axis=1).astype(np.float64)
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise TuneGridError(
-            f"{folder / 'predictions.parquet'}: no usable scores for {metric} ({type(error).__name__}: {error}). "
+            f"{folder / 'predictions.parquet'}: no usable scores for {metric.name} ({type(error).__name__}: {error}). "
             "Evaluate again."
         ) from error
 
@@ -130,7 +124,7 @@ class StudyResults:
         Questions about one article share it, so they are drawn together, as long as some group holds more than one.
         """
         path = Paths(self.folder.name, self.folder.parent).split(task.name, "test")
-        if task.kind != "qa" or not path.exists():
+        if not task.grouped or not path.exists():
             return None
         import pandas as pd
 

@@ -132,7 +132,8 @@ def _prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSessio
 def _checkpoint_key(study: Study, run: Run, settings: dict[str, Any]) -> str:
     """A checkpoint is only ever used by a run with the same settings on the same data and the same base."""
     cards = (study.paths.data_card(run.cell.task), study.paths.model_card(run.cell.model))
-    return digest([settings, run.seed, *(json.loads(card.read_text())["fingerprint"] for card in cards)])
+    tokens = study.token_settings(run.cell.task, run.cell.model)
+    return digest([settings, tokens, run.seed, *(json.loads(card.read_text())["fingerprint"] for card in cards)])
 
 
 def _size(session: TrainingSession) -> dict[str, Any]:

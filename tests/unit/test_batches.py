@@ -19,7 +19,7 @@ def make_sampler(rows: int = 1030, batch: int = 8, seed: int = 1, buckets: bool 
 
 
 @pytest.mark.parametrize("buckets", [True, False])
-@pytest.mark.parametrize(("rows", "batch"), [(1030, 8), (1024, 8), (5, 8), (8, 8), (401, 1), (1, 4)])
+@pytest.mark.parametrize(("rows", "batch"), [(450, 4), (400, 4), (5, 8), (8, 8), (101, 1), (1, 4)])
 def test_each_epoch_is_a_permutation_of_all_rows(rows, batch, buckets):
     sampler = make_sampler(rows, batch, buckets=buckets)
     for epoch in range(3):
@@ -74,8 +74,8 @@ def test_the_short_batch_is_the_last_and_the_only_one():
 
 # -- with the Trainer ---------------------------------------------------------------------------------------------------
 
-TRAINING = "{max_steps: 9, batch_size: 8, gradient_accumulation_steps: 2, learning_rate: 5.0e-3, checkpoint_steps: 2}"
-# 39 rows in batches of 8, two of them to a step: 3 steps an epoch, so that step 4 stands in the middle of the second.
+TRAINING = "{max_steps: 9, batch_size: 9, gradient_accumulation_steps: 2, learning_rate: 5.0e-3, checkpoint_steps: 2}"
+# 40 rows in batches of 9, two of them to a step: 3 steps an epoch, so that step 4 stands in the middle of the second.
 
 
 class Interrupted(KeyboardInterrupt):
@@ -120,7 +120,7 @@ def test_the_trainer_sees_each_row_once_per_epoch_in_another_order_each_time(tin
     study = tiny_study(f"training: {TRAINING}")
     seen = train_until(study, Run(Cell("qa", "t5", "full"), 1))
     first, second = seen[:5], seen[5:10]
-    assert [len(batch) for batch in first] == [8, 8, 8, 8, 7]
+    assert [len(batch) for batch in first] == [9, 9, 9, 9, 4]
     assert sorted(unpadded(first)) == sorted(unpadded(second))
     assert unpadded(first) != unpadded(second)
 
@@ -132,7 +132,7 @@ def test_the_trainer_s_order_is_the_sampler_s(tiny_study, train_until):
     study = tiny_study(f"training: {TRAINING}")
     seen = train_until(study, Run(Cell("qa", "t5", "full"), 1))
     dataset = TokenDataset(read_tokens(study.paths.tokens("qa", "t5") / "train.arrow"))
-    sampler = SeededSampler(dataset.lengths(), 8, seed=1, buckets=True)
+    sampler = SeededSampler(dataset.lengths(), 9, seed=1, buckets=True)
     for epoch, batch in ((0, 0), (1, 5), (2, 10)):
         sampler.set_epoch(epoch)
         expected = [tuple(dataset[i]["input_ids"]) for i in sampler]

@@ -10,7 +10,7 @@ from study_on_disk import expected_study, write_json, write_study
 
 from tunegrid import latex, render
 from tunegrid.errors import TuneGridError
-from tunegrid.expected import METRICS, Named
+from tunegrid.expected import Named, printed_metrics
 from tunegrid.latex import compile_pdf, escape
 from tunegrid.layout import Column, ScoreLine, bytes_, percent, plain_table, score_table
 
@@ -120,7 +120,7 @@ def test_the_best_of_the_cells_is_bold_as_printed() -> None:
         ScoreLine("A", "y", {"accuracy": 0.912339, "f1": 0.2}),
         ScoreLine("B", "x", {}, status="failed"),
     ]
-    table = score_table("t", "T", METRICS["sentiment"], lines)
+    table = score_table("t", "T", printed_metrics("sentiment"), lines)
     bold = [[cell.text for cell in row.cells if cell.bold] for row in table.rows]
     assert bold == [[], ["0.9123"], ["0.9123", "0.2000"], []]
     assert [row.cells[0].text for row in table.rows] == ["No model", "A", "", "B"]

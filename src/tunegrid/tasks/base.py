@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import Field
 
@@ -38,12 +38,33 @@ class Generation(Closed):
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric as tables need it. All metrics are fractions, from 0 to 1, and higher is better."""
+    """A metric as tables need it. All metrics are fractions, from 0 to 1, and higher is better.
+
+    Attributes:
+        title: the head of its column.
+        word: its name in a sentence.
+        percent: printed as a percentage.
+        printed: whether the tables of the paper's form print it.
+        aggregate: the function of `tunegrid.statistics` that makes the score of what each example contributes, so that
+            test examples can be resampled; None: the score is no function of that, and has no interval.
+        column: the per-example scores in predictions.parquet that `mean` is taken of; default: the metric's name.
+    """
 
     name: str
     title: str
+    word: str
     percent: bool = False
-    signature: str | None = None
+    printed: bool = True
+    aggregate: Literal["mean", "bleu", "precision", "recall", "f1"] | None = "mean"
+    column: str = ""
+
+    def text(self, value: float) -> str:
+        """As tables print it: four decimals, of the fraction or of its percentage."""
+        return f"{100 * value:.4f}%" if self.percent else f"{value:.4f}"
+
+    def short(self, value: float) -> str:
+        """As a sentence prints it: percentages with one decimal."""
+        return f"{100 * value:.1f}%" if self.percent else f"{value:.4f}"
 
 
 @dataclass(frozen=True)

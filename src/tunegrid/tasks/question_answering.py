@@ -32,7 +32,10 @@ class QuestionAnswering(Task):
     }
     optional: ClassVar = {"id": None, "group": "", "candidates": None}
     cuttable = "context"
-    metrics = (Metric("exact_match", "Exact Match (EM)", percent=True), Metric("f1", "F1 Score", percent=True))
+    metrics = (
+        Metric("exact_match", "Exact Match (EM)", "EM", percent=True),
+        Metric("f1", "F1 Score", "F1", percent=True),
+    )
     primary = "exact_match"
     prompts: ClassVar = {
         "t5": "question: {question} context: {context}",

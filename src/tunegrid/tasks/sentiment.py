@@ -41,10 +41,10 @@ class Sentiment(Task):
     optional: ClassVar = {"id": None}
     cuttable = "text"
     metrics = (
-        Metric("accuracy", "Accuracy"),
-        Metric("precision", "Precision"),
-        Metric("recall", "Recall"),
-        Metric("f1", "F1 Score"),
+        Metric("accuracy", "Accuracy", "accuracy", column="correct"),
+        Metric("precision", "Precision", "precision", aggregate="precision"),
+        Metric("recall", "Recall", "recall", aggregate="recall"),
+        Metric("f1", "F1 Score", "F1", aggregate="f1"),
     )
     primary = "accuracy"
     prompts: ClassVar = {

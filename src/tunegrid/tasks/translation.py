@@ -25,9 +25,10 @@ class Translation(Task):
     optional: ClassVar = {"id": None}
     cuttable = "source"
     metrics = (
-        Metric("bleu", "BLEU Score"),
-        Metric("cosine_similarity", "Cosine Similarity"),
-        Metric("chrf", "chrF"),
+        Metric("bleu", "BLEU Score", "BLEU", aggregate="bleu"),
+        Metric("cosine_similarity", "Cosine Similarity", "cosine similarity"),
+        # Corpus chrF is no mean of sentence scores.
+        Metric("chrf", "chrF", "chrF", printed=False, aggregate=None),
     )
     primary = "bleu"
     prompts: ClassVar = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import time
@@ -15,7 +16,7 @@ from transformers import DataCollatorForSeq2Seq, PrinterCallback, Trainer, Train
 from tunegrid.training.batches import SeededSampler, TokenDataset
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
-CHECKPOINT = "trainable.safetensors"
+CHECKPOINT, COUNTS = "trainable.safetensors", "counts.json"
 
 
 def fit(session: TrainingSession) -> TrainingSummary:
@@ -25,13 +26,11 @@ def fit(session: TrainingSession) -> TrainingSummary:
         Diverged: the loss became infinite or not a number.
     """
     trainer = GridTrainer(session)
-    resumable = session.checkpoints.is_dir() and any(session.checkpoints.glob("checkpoint-*"))
-    start = time.perf_counter()
-    trainer.train(resume_from_checkpoint=resumable or None)
-    seconds = time.perf_counter() - start
+    trainer.start = time.perf_counter()
+    trainer.train(resume_from_checkpoint=last_checkpoint(session.checkpoints))
     summary = trainer.summary
     summary.steps = trainer.state.global_step
-    summary.optimisation_seconds = seconds - summary.evaluation_seconds - summary.saving_seconds
+    summary.optimisation_seconds = trainer.optimisation_seconds()
     summary.source_tokens, summary.target_tokens = int(trainer.source_tokens), int(trainer.target_tokens)
     validation = trainer.evaluate()
     summary.history = _history(trainer.state.log_history)
@@ -39,6 +38,21 @@ def fit(session: TrainingSession) -> TrainingSummary:
         raise Diverged(f"the validation loss is {validation['eval_loss']} after {summary.steps} steps")
     shutil.rmtree(session.checkpoints, ignore_errors=True)
     return summary
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end; a job can be killed while it writes one."""
+    complete = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json") if _is_json(state)]
+    newest = max(complete, key=lambda checkpoint: int(checkpoint.name.removeprefix("checkpoint-")), default=None)
+    return None if newest is None else str(newest)
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_text())
+    except ValueError:
+        return False
+    return True
 
 
 class GridTrainer(Trainer):
@@ -49,6 +63,7 @@ class GridTrainer(Trainer):
         self.summary = TrainingSummary()
         # Tensors, so that counting does not wait for the GPU.
         self.source_tokens = self.target_tokens = torch.zeros((), dtype=torch.int64)
+        self.start, self.earlier_seconds = time.perf_counter(), 0.0
         super().__init__(
             model=session.model,
             args=training_arguments(session),
@@ -77,6 +92,11 @@ class GridTrainer(Trainer):
         self.summary.examples += len(inputs["labels"])
         return super().training_step(model, inputs, *arguments, **options)
 
+    def optimisation_seconds(self) -> float:
+        """Seconds of training so far, those before an interruption included, less what else took time."""
+        others = self.summary.evaluation_seconds + self.summary.saving_seconds
+        return self.earlier_seconds + time.perf_counter() - self.start - others
+
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         start = time.perf_counter()
         try:
@@ -92,6 +112,13 @@ class GridTrainer(Trainer):
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
+        counts = {
+            "examples": self.summary.examples,
+            "source_tokens": int(self.source_tokens),
+            "target_tokens": int(self.target_tokens),
+            "optimisation_seconds": self.optimisation_seconds(),
+        }
+        (folder / COUNTS).write_text(json.dumps(counts))
         tensors = {name: tensor.detach() for name, tensor in self.model.named_parameters() if tensor.requires_grad}
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / CHECKPOINT)
 
@@ -100,6 +127,12 @@ class GridTrainer(Trainer):
         _, unexpected = (model or self.model).load_state_dict(tensors, strict=False)
         if unexpected:
             raise ValueError(f"{resume_from_checkpoint}: not a checkpoint of this model: it holds {unexpected[:3]}")
+        # What the run did before it was interrupted is part of its cost.
+        counts = json.loads((Path(resume_from_checkpoint) / COUNTS).read_text())
+        self.summary.examples = counts["examples"]
+        self.source_tokens = self.source_tokens + counts["source_tokens"]
+        self.target_tokens = self.target_tokens + counts["target_tokens"]
+        self.earlier_seconds = counts["optimisation_seconds"]
 
 
 def training_arguments(session: TrainingSession) -> TrainingArguments:
