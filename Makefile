@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 run: setup tex ## set up, and run a study through to its PDF (STUDY=mini; CORES=all)
 	@snakemake --cores $(CORES) --configfile $(CONFIG)
-	@tunegrid summary $(CONFIG)
+	@tunegrid summary $(CONFIG) >/dev/null # Snakemake has shown it: only whether a run failed is asked for
 
 report: setup ## rebuild the report from the results that are there, without training (STUDY=mini)
 	@tunegrid report $(CONFIG)
@@ -54,7 +54,7 @@ $(READY): requirements.txt pyproject.toml
 
 # Without LaTeX a study still ends with its .tex and HTML files, so this never fails: it installs what it may, or says how.
 tex:
-	@if ! command -v latexmk >/dev/null && ! command -v tectonic >/dev/null; then \
+	@if ! { command -v latexmk && kpsewhich lmodern.sty; } >/dev/null 2>&1 && ! command -v tectonic >/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			echo "Installing LaTeX: $(TEX_PACKAGES)"; \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(TEX_PACKAGES) >/dev/null \

@@ -17,6 +17,7 @@ class PretrainSource(ModelSource):
     """A model that the pipeline pretrains itself, from random weights, on text that it has."""
 
     kind: Literal["pretrain"]
+    licence: str = "that of the text it is pretrained on"
     text: Literal["miniworld", "tasks"] = Field(
         "miniworld", description="What to read: the generated world, or the training rows of the study's own tasks"
     )
