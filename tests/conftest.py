@@ -126,7 +126,26 @@ def tiny_study(tiny: Path):
 def _write_rows(folder: Path) -> None:
     """Rows of very different lengths, in the Hub's row formats, drawn by seed."""
     generator = random.Random(0)
-    words = "the old key red house small dog garden Anna Ben Paris film story great boring clever long Monday".split()
+    words = [
+        "the",
+        "old",
+        "key",
+        "red",
+        "house",
+        "small",
+        "dog",
+        "garden",
+        "Anna",
+        "Ben",
+        "Paris",
+        "film",
+        "story",
+        "great",
+        "boring",
+        "clever",
+        "long",
+        "Monday",
+    ]
 
     def text(least: int, most: int) -> str:
         return " ".join(generator.choices(words, k=generator.randint(least, most)))
@@ -136,7 +155,13 @@ def _write_rows(folder: Path) -> None:
         answer = generator.choice(context.split())
         answers = {"text": [answer], "answer_start": [context.index(answer)]}
         question = f"where is {text(1, 2)}?"
-        return {"id": f"q{number}", "title": f"t{number // 4}", "question": question, "context": context, "answers": answers}
+        return {
+            "id": f"q{number}",
+            "title": f"t{number // 4}",
+            "question": question,
+            "context": context,
+            "answers": answers,
+        }
 
     make = {
         "qa": question,

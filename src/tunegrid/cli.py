@@ -64,12 +64,16 @@ def parser() -> argparse.ArgumentParser:
     command("tables", _tables, "Collect the results into tables/*.csv.")
     report = command("report", _report, "Render the report from the results that are there.")
     report.add_argument("--no-pdf", action="store_true", help="LaTeX and HTML only")
+    report.add_argument("--no-tables", action="store_true", help="leave tables/*.csv as they are")
     command("summary", _summary, "Say what is there, what failed and where the report is.", job=False)
 
     compare = commands.add_parser("compare", help="Say whether two results folders hold the same results.")
     compare.add_argument("first", type=Path)
     compare.add_argument("second", type=Path)
     compare.set_defaults(run=_compare)
+    published = commands.add_parser("published", help="Render the paper's own tables through the same templates.")
+    published.add_argument("folder", type=Path)
+    published.set_defaults(run=_published)
     schema = commands.add_parser("schema", help="Write the JSON Schema of configurations and results.")
     schema.add_argument("folder", type=Path)
     schema.set_defaults(run=_schema)
@@ -164,7 +168,7 @@ def _tables(study: Study, options: argparse.Namespace) -> None:
 def _report(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.report import write_report
 
-    for file in write_report(study, pdf=not options.no_pdf):
+    for file in write_report(study, pdf=not options.no_pdf, tables=not options.no_tables):
         print(file)
 
 
@@ -182,6 +186,13 @@ def _compare(options: argparse.Namespace) -> int:
     differences = compare(options.first, options.second)
     print("\n".join(differences) or "the same results: weights and predictions byte for byte, metrics equal")
     return 1 if differences else 0
+
+
+def _published(options: argparse.Namespace) -> None:
+    from tunegrid.render import render_published, tex_engine
+
+    for file in render_published(options.folder, pdf=tex_engine() is not None):
+        print(file)
 
 
 def _schema(options: argparse.Namespace) -> None:

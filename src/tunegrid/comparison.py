@@ -159,7 +159,7 @@ class TaskScores:
             trainable=max(record.parameters.trainable for record in records),
             total=max(record.parameters.total for record in records),
             seconds=float(np.mean(seconds)) if seconds else None,
-            above_baseline=row["difference_low"] > 0 if "difference_low" in row else None,
+            baseline=_side(row["difference_low"], row["difference_high"]) if "difference_low" in row else None,
         )
 
     def _title(self, key: Key) -> str:
@@ -180,3 +180,8 @@ def cell_status(results: list[Result]) -> tuple[str, str]:
 
 def _title(names: tuple[Named, ...], name: str | None) -> str:
     return next((named.title for named in names if named.name == name), str(name))
+
+
+def _side(low: float, high: float) -> str:
+    """Where an interval of differences lies: above 0, below 0, or level with it."""
+    return "above" if low > 0 else "below" if high < 0 else "level"

@@ -28,7 +28,6 @@ def fetch_data(name: str, task: Task, folder: Path) -> None:
             "task": name,
             "kind": task.settings.kind,
             "source": source.describe(),
-            "licence": source.licence,
             **source.provenance(),
             "rows": {split: len(rows) for split, rows in splits.items()},
             "test_rows_seen_in_training": _overlap(task, splits["train"], splits["test"]),

@@ -14,6 +14,7 @@ class Named:
 
     name: str
     title: str
+    licence: str | None = None  # of a task's data, or of a model
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     temporary.chmod(0o755)
     try:
         yield temporary
+        for file in temporary.rglob("*"):
+            file.chmod(0o755 if file.is_dir() else 0o644)  # some libraries write files that only their owner can read
         shutil.rmtree(folder, ignore_errors=True)
         temporary.replace(folder)
     finally:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import inf
+from typing import Literal
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class Candidate:
     trainable: int  # parameters
     total: int  # parameters
     seconds: float | None = None  # optimisation time of one run
-    above_baseline: bool | None = None  # difference to the trivial baseline wholly above 0; None: unknown
+    baseline: Literal["above", "level", "below"] | None = None  # where the interval of the difference to it lies
 
     @property
     def title(self) -> str:
@@ -131,8 +132,10 @@ def _rationale(chosen: Candidate, tied: Sequence[Candidate], count: int, metric:
         same = chosen.printed == best.printed
         text += ")" if same else f"; here {chosen.printed})"
         text += f" and {trains}, {_compared(chosen.trainable, best.trainable)}"
-    if chosen.above_baseline is False:
+    if chosen.baseline == "level":
         text += ". It is not separated from the trivial baseline"
+    elif chosen.baseline == "below":
+        text += ". It is below the trivial baseline"
     return text + "."
 
 

@@ -15,7 +15,9 @@ def expected(study: Study) -> Expected:
         title=study.title,
         description=study.description,
         tasks=tuple(_task(study, name) for name in study.grid.tasks),
-        models=tuple(Named(name, study.title_of("models", name)) for name in study.grid.models),
+        models=tuple(
+            Named(name, study.title_of("models", name), study.models[name].source.licence) for name in study.grid.models
+        ),
         methods=tuple(Named(name, study.title_of("methods", name)) for name in study.grid.methods),
         seeds=tuple(study.seeds),
         cells=tuple((cell.task, cell.model, cell.method) for cell in study.cells()),
@@ -27,6 +29,7 @@ def _task(study: Study, name: str) -> ExpectedTask:
     return ExpectedTask(
         name,
         study.title_of("tasks", name),
+        task.settings.source.licence,
         kind=task.settings.kind,
         baselines=tuple(Named(key, baseline.title) for key, baseline in task.baselines().items()),
         trivial=task.trivial_baseline,
@@ -41,14 +44,19 @@ def write_tables(study: Study) -> list[Path]:
     return tables.write_tables(study.paths.root, expected(study), study.paths.tables)
 
 
-def write_report(study: Study, pdf: bool) -> list[Path]:
-    """Writes the report from the results that are there, marking what is missing; a PDF where there is LaTeX."""
+def write_report(study: Study, pdf: bool, tables: bool) -> list[Path]:
+    """Writes the report from the results that are there, marking what is missing; a PDF where there is LaTeX.
+
+    With `tables`, its CSV files are written again too, so that the two agree.
+    """
     from tunegrid.latex import TEX_HINT, tex_engine
     from tunegrid.render import render_report
 
     if pdf and not tex_engine():
         print(f"No LaTeX here, so no PDF: the report ends with its .tex and HTML files. {TEX_HINT}")
         pdf = False
+    if tables:
+        write_tables(study)
     return render_report(study.paths.root, expected(study), study.paths.report, pdf)
 
 

@@ -64,7 +64,7 @@ def _summary(frames: Frames, expected: Expected) -> list[str]:
     done = int((runs["status"] == "ok").sum())
     sentences.append(
         f"{done} of {len(runs)} runs have a result: {len(expected.tasks)} tasks, {len(expected.models)} models, "
-        f"{len(expected.methods)} tuning methods, {_plural(len(expected.seeds), 'seed')}."
+        f"{_plural(len(expected.methods), 'tuning method')}, {_plural(len(expected.seeds), 'seed')}."
     )
     for row in frames["recommendation"].itertuples():
         task = next(task for task in expected.tasks if task.name == row.task)

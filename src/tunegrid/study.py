@@ -154,8 +154,10 @@ class Study(Closed):
         place: Place = ("tasks", task, "prompts")
         for name in self.tasks[task].prompts:
             _check_known(name, FAMILIES, (*place, name))
-        columns = self.task(task).columns
+        columns = [*self.task(task).columns, *self.task(task).prompt_fields()]
         template = self.task(task).prompt(family.name)
+        if template is None:
+            raise KeyProblem((*place, family.name), f"required: the task has no prompt of its own for {family.name}")
         try:
             used = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
         except ValueError as error:
@@ -238,17 +240,20 @@ class Study(Closed):
     def data_settings(self, task: str) -> dict[str, Any]:
         settings = self.tasks[task].model_dump()
         keys = ("kind", "source", "labels")
-        return {key: settings[key] for key in keys if key in settings}
+        chosen = {key: settings[key] for key in keys if key in settings}
+        chosen["source"].pop("licence")  # alters no row
+        return chosen
 
     def model_settings(self, model: str) -> dict[str, Any]:
         settings = self.models[model]
         threads = {"threads": self.hardware.threads} if settings.source.kind == "pretrain" else {}
-        return {"family": settings.family, "source": settings.source.model_dump()} | threads
+        return {"family": settings.family, "source": settings.source.model_dump(exclude={"licence"})} | threads
 
     def token_settings(self, task: str, model: str) -> dict[str, Any]:
         settings = self.tasks[task]
         return {
             "prompt": self.task(task).prompt(self.models[model].family),
+            "prompt_fields": self.task(task).prompt_fields(),
             "max_source_length": settings.max_source_length,
             "max_target_length": settings.max_target_length,
         }
@@ -274,7 +279,9 @@ class Study(Closed):
             part: {name: self.title_of(part, name) for name in getattr(self.grid, part)}
             for part in ("tasks", "models", "methods")
         }
-        return {"title": self.title, "description": self.description, "seeds": self.seeds, "titles": titles}
+        licences = {part: {n: s.source.licence for n, s in getattr(self, part).items()} for part in ("tasks", "models")}
+        words = {"title": self.title, "description": self.description, "seeds": self.seeds}
+        return {**words, "titles": titles, "licences": licences}
 
 
 def _check_known(name: str, known: Iterable[str], place: Place) -> None:

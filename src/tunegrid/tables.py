@@ -147,9 +147,11 @@ def _provenance_rows(result: Result) -> list[Row]:
 
 def _data_rows(study: StudyResults) -> list[Row]:
     rows = []
+    licences = {task.name: task.licence for task in study.expected.tasks}
     for task, card in study.data_cards.items():
         for split in SPLITS:
-            row: Row = {"task": task, "split": split, "rows": (card.get("rows") or {}).get(split)} | _source(card)
+            row: Row = {"task": task, "split": split, "rows": (card.get("rows") or {}).get(split)}
+            row |= _source(card, licences[task])
             if split == "test":
                 row["test_rows_seen_in_training"] = card.get("test_rows_seen_in_training")
             rows.append(row)
@@ -157,11 +159,12 @@ def _data_rows(study: StudyResults) -> list[Row]:
 
 
 def _model_rows(study: StudyResults) -> list[Row]:
-    return [{"model": model} | _source(card) for model, card in study.model_cards.items()]
+    licences = {model.name: model.licence for model in study.expected.models}
+    return [{"model": model} | _source(card, licences[model]) for model, card in study.model_cards.items()]
 
 
-def _source(card: Row) -> Row:
-    return {name: card.get(name) for name in ("source", "revision", "licence", "fingerprint")}
+def _source(card: Row, licence: str | None) -> Row:
+    return {name: card.get(name) for name in ("source", "revision", "fingerprint")} | {"licence": licence}
 
 
 def _cut_rows(study: StudyResults) -> list[Row]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegrid.data import read_parquet
+from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced_folder, write_json
 from tunegrid.sources import SPLITS
 from tunegrid.tasks import Row, Task
@@ -22,6 +24,7 @@ def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> 
 
     The files are Arrow IPC: training maps them into memory instead of reading them.
     """
+    _check_positions(task, model)
     tokenizer = load_tokenizer(model)
     with replaced_folder(folder) as new:
         stats = {}
@@ -29,6 +32,17 @@ def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> 
             rows = read_parquet(data / f"{split}.parquet")
             stats[split] = _tokenise_split(task, family, tokenizer, rows, new / f"{split}.arrow")
         write_json(new / "stats.json", {"max_source_length": task.settings.max_source_length, "splits": stats})
+
+
+def _check_positions(task: Task, model: Path) -> None:
+    """Models that learn a vector per position have a longest input; beyond it training would fail, jobs later."""
+    positions = json.loads((model / "config.json").read_text()).get("max_position_embeddings")
+    for key in ("max_source_length", "max_target_length"):
+        if positions is not None and (length := getattr(task.settings, key)) > positions:
+            raise TuneGridError(
+                f"tasks: {key} of the {task.settings.kind} task is {length}, but {model} has {positions} positions. "
+                f"Set it to {positions} or less."
+            )
 
 
 def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:

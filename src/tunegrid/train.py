@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import time
 import traceback
 from dataclasses import astuple
@@ -56,6 +57,9 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
         except Exception as error:
             traceback.print_exc()
             status, reason = "failed", f"{type(error).__name__}: {error}"
+        if status != "ok":  # what was saved by half would look like weights
+            shutil.rmtree(weights)
+            weights.mkdir()
     _write_history(summary.history, folder / "history.csv")
     record = TrainRecord(
         task=cell.task,

@@ -99,7 +99,7 @@ def test_order_of_costs(cheaper: Candidate, dearer: Candidate) -> None:
 
 
 def test_a_cell_that_does_not_beat_the_baseline_is_no_silent_winner() -> None:
-    said = from_printed([candidate("lora", 30, above_baseline=False)], "accuracy")
+    said = from_printed([candidate("lora", 30, baseline="level")], "accuracy")
     assert said.rationale.endswith("It is not separated from the trivial baseline.")
 
 

@@ -1,5 +1,6 @@
 """A study's configuration: what is refused and how, overrides, and that every key reaches the workflow."""
 
+import copy
 import json
 import types
 from pathlib import Path
@@ -265,7 +266,7 @@ def test_invalid_utf8_is_refused(tmp_path):
         Study.load(file)
 
 
-# -- several files ------------------------------------------------------------------------------------------------------
+# -- several files ----------------------------------------------------------------------------------------------------
 
 
 def test_files_are_laid_over_each_other_mappings_merged_lists_replaced(load):
@@ -290,11 +291,13 @@ def test_a_list_item_is_looked_for_in_the_file_whose_list_is_used(load):
     assert said.startswith("second.yaml, line 3: grid.models[1]: ")
 
 
-# -- the grid, its exclusions and overrides -----------------------------------------------------------------------------
+# -- the grid, its exclusions and overrides ---------------------------------------------------------------------------
 
 
 def test_the_grid_is_the_product_less_what_is_excluded(load):
-    study = load(changed("methods: [full, lora]", "methods: [full, lora, bitfit]\n  exclude: [{model: t5, method: bitfit}]"))
+    study = load(
+        changed("methods: [full, lora]", "methods: [full, lora, bitfit]\n  exclude: [{model: t5, method: bitfit}]")
+    )
     assert [str(cell) for cell in study.cells()] == [
         f"{task}_{cell}"
         for task in ("qa", "sentiment")
@@ -305,11 +308,14 @@ def test_the_grid_is_the_product_less_what_is_excluded(load):
 
 
 def test_later_overrides_win_and_touch_only_the_cells_they_name(load):
-    text = BASE + """\
+    text = (
+        BASE
+        + """\
   - {where: {model: t5}, training: {learning_rate: 3.0e-3}}
   - {where: {model: t5, method: lora}, training: {learning_rate: 5.0e-3, warmup_ratio: 0.2}, method: {r: 2}}
   - {where: {method: lora}, method: {alpha: 4}}
 """
+    )
     study = load(text)
     rate = {str(cell): study.training_settings(cell).learning_rate for cell in study.cells()}
     assert rate == {
@@ -332,9 +338,12 @@ def test_an_override_that_names_one_length_drops_the_other(load):
 
 
 def test_an_integer_serves_as_a_fraction(load):
-    assert load(changed("training: {max_steps: 200}", "training: {epochs: 2}")).training_settings(
-        Cell("qa", "t5", "full")
-    ).epochs == 2.0
+    assert (
+        load(changed("training: {max_steps: 200}", "training: {epochs: 2}"))
+        .training_settings(Cell("qa", "t5", "full"))
+        .epochs
+        == 2.0
+    )
 
 
 def test_a_study_cannot_be_changed_once_it_is_read(load):
@@ -366,7 +375,7 @@ def test_did_you_mean_names_the_closest_or_none():
     assert did_you_mean("xyz", []) == "Valid: none"
 
 
-# -- every key reaches the workflow -------------------------------------------------------------------------------------
+# -- every key reaches the workflow -----------------------------------------------------------------------------------
 
 FULL = """\
 study: whole
@@ -409,6 +418,13 @@ methods:
   bitfit: {kind: bitfit}
 training: {learning_rate: 1.0e-3, max_steps: 100}
 """
+PARSED = yaml.safe_load(FULL)
+
+
+def whole() -> dict:
+    return copy.deepcopy(PARSED)
+
+
 # Another value than the default where it cannot be made from the type alone.
 OTHER = {
     "prompts": {"t5": "{context}{text}{source}"},  # replaced below by one that fits the task
@@ -472,7 +488,7 @@ def workflow_settings(study: Study) -> str:
 
 
 def every_key() -> list[tuple[str, ...]]:
-    study = Study.model_validate(yaml.safe_load(FULL))
+    study = Study.model_validate(whole())
     parts: list[tuple[tuple[str, ...], Closed]] = [(("hardware",), study.hardware), (("training",), study.training)]
     parts += [(("tasks", name), settings) for name, settings in study.tasks.items()]
     parts += [(("models", name), settings) for name, settings in study.models.items()]
@@ -485,7 +501,7 @@ KEYS = every_key()
 
 @pytest.mark.parametrize(("way", "kind", "value"), KEYS, ids=[".".join(way) for way, _, _ in KEYS])
 def test_every_key_reaches_a_rule_or_the_report(way, kind, value):
-    values = yaml.safe_load(FULL)
+    values = whole()
     before = Study.model_validate(values)
     place = values
     for key in way[:-1]:
@@ -501,15 +517,15 @@ def test_every_key_reaches_a_rule_or_the_report(way, kind, value):
     elif name == "family":
         place[name] = "t5" if value != "t5" else "flan-t5"
         values["grid"]["methods"].remove("bitfit")
-        before = Study.model_validate({**yaml.safe_load(FULL), "grid": values["grid"]})
+        before = Study.model_validate({**whole(), "grid": values["grid"]})
     elif name == "epochs":
         place[name], place["max_steps"] = 1.5, None
     else:
         place[name] = another(name, kind, value)
     after = Study.model_validate(values)
     assert after != before, f"the test did not change {'.'.join(way)}"
-    if name == "title":
-        # It alters how things are called, and never causes a job that computes to run again.
+    if name in ("title", "licence"):
+        # It alters what the report says, and never causes a job that computes to run again.
         assert workflow_settings(after) == workflow_settings(before)
         assert after.report_settings() != before.report_settings()
     else:
@@ -518,14 +534,14 @@ def test_every_key_reaches_a_rule_or_the_report(way, kind, value):
 
 @pytest.mark.parametrize("key", ["title", "description"])
 def test_the_study_s_own_texts_alter_the_report_alone(key):
-    values = yaml.safe_load(FULL)
+    values = whole()
     before, after = Study.model_validate(values), Study.model_validate(values | {key: "other"})
     assert after.report_settings() != before.report_settings()
     assert workflow_settings(after) == workflow_settings(before)
 
 
 def test_the_learning_rate_of_one_method_reaches_that_method_s_cells_alone():
-    values = yaml.safe_load(FULL)
+    values = whole()
     override = {"where": {"method": "lora"}, "training": {"learning_rate": 0.5}}
     before, after = Study.model_validate(values), Study.model_validate(values | {"overrides": [override]})
     touched = {cell for cell in before.cells() if before.run_settings(cell) != after.run_settings(cell)}
@@ -533,7 +549,7 @@ def test_the_learning_rate_of_one_method_reaches_that_method_s_cells_alone():
 
 
 def test_settings_of_a_task_reach_no_other_task():
-    values = yaml.safe_load(FULL)
+    values = whole()
     before = Study.model_validate(values)
     values["tasks"]["qa"]["max_source_length"] += 1
     after = Study.model_validate(values)

@@ -28,7 +28,7 @@ def read_study(files, given):
 STUDY = read_study(workflow.configfiles, config)
 PATHS = STUDY.paths
 # Rules have the study's files as a resource, not as a param or an input: where they lie, and what they hold for other
-# jobs, must not run a job again. `conda:` names the environment of environment.yml, for `--software-deployment-method`.
+# jobs, must not run a job again. Their `conda:` documents the software; jobs run in the environment that is active.
 CONFIG = shlex.join(str(file) for file in workflow.configfiles)
 GPUS = 1 if STUDY.hardware.device == "cuda" else 0
 PRETRAINED = [name for name in STUDY.grid.models if STUDY.models[name].source.kind == "pretrain"]

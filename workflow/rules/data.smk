@@ -17,7 +17,7 @@ rule fetch_data:
     benchmark:
         PATHS.benchmark("fetch_data/{task}")
     conda:
-        "tunegrid"
+        "../../environment.yml"
     resources:
         study=CONFIG,
     params:
@@ -39,7 +39,7 @@ rule fetch_model:
     wildcard_constraints:
         model=one_of(FETCHED),
     conda:
-        "tunegrid"
+        "../../environment.yml"
     resources:
         study=CONFIG,
     params:
@@ -62,7 +62,7 @@ rule pretrain_model:
     wildcard_constraints:
         model=one_of(PRETRAINED),
     conda:
-        "tunegrid"
+        "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
         study=CONFIG,
@@ -86,7 +86,7 @@ rule tokenise:
     benchmark:
         PATHS.benchmark("tokenise/{task}/{model}")
     conda:
-        "tunegrid"
+        "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
         study=CONFIG,

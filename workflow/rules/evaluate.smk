@@ -15,7 +15,7 @@ rule evaluate:
     benchmark:
         PATHS.benchmark("evaluate/{task}/{model}/{method}/seed-{seed}")
     conda:
-        "tunegrid"
+        "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
         study=CONFIG,
@@ -41,7 +41,7 @@ rule evaluate_untuned:
     benchmark:
         PATHS.benchmark("evaluate_untuned/{task}/{model}")
     conda:
-        "tunegrid"
+        "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
         study=CONFIG,
@@ -67,7 +67,7 @@ rule evaluate_baseline:
     benchmark:
         PATHS.benchmark("evaluate_baseline/{task}/{baseline}")
     conda:
-        "tunegrid"
+        "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
         study=CONFIG,

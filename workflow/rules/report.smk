@@ -17,7 +17,7 @@ rule tables:
     benchmark:
         PATHS.benchmark("tables")
     conda:
-        "tunegrid"
+        "../../environment.yml"
     resources:
         study=CONFIG,
     params:
@@ -38,10 +38,10 @@ rule report:
     benchmark:
         PATHS.benchmark("report")
     conda:
-        "tunegrid"
+        "../../environment.yml"
     resources:
         study=CONFIG,
     params:
         settings=as_json(STUDY.report_settings()),
     shell:
-        "tunegrid report {resources.study} --log {log}"
+        "tunegrid report {resources.study} --no-tables --log {log}"

@@ -24,7 +24,7 @@ def training_rule(cell):
         benchmark:
             PATHS.benchmark(f"train/{cell.task}/{cell.model}/{cell.method}/seed-{{seed}}")
         conda:
-            "tunegrid"
+            "../../environment.yml"
         threads: STUDY.hardware.threads
         resources:
             study=CONFIG,

@@ -38,7 +38,8 @@ class Adapters(Method):
     def inject(self, model: PreTrainedModel) -> PreTrainedModel:
         import adapters
 
-        model.name_or_path = ""  # no property of the weights, but the library would save it with them
+        # The folder that the base was read from is no property of the weights, but the library would save it with them.
+        model.name_or_path = model.config.name_or_path = ""
         adapters.init(model)
         config = adapters.DoubleSeqBnConfig(
             reduction_factor=self.settings.reduction_factor,

@@ -45,7 +45,7 @@ class Lora(Method):
             target_modules=self.family.linear_names(self.settings.targets),
         )
         # The folder that the base was read from is no property of the weights, but peft would save it with them.
-        model.name_or_path = ""
+        model.name_or_path = model.config.name_or_path = ""
         return get_peft_model(model, config)
 
     def injected_modules(self, model: PeftModel) -> list[str]:

@@ -13,15 +13,15 @@ LABELS = ("negative", "positive")
 
 _TITLE_FIRST = """Silent Golden Broken Hidden Frozen Burning Distant Crimson Lonely Ancient Electric Midnight Velvet Paper
 Hollow Savage Wandering Painted""".split()
-_TITLE_SECOND = """River Garden Mirror Harbour Crown Forest Letter Bridge Island Shadow Engine Orchard Lantern Castle
-Desert Circus Window Mountain""".split()
+_TITLE_SECOND = """River Garden Mirror Harbour Crown Forest Letter Bridge Island Shadow Engine Orchard Lantern Castle Desert
+Circus Window Mountain""".split()
 _WORKS = {
     "film": "plot acting music ending camera dialogue",
     "book": "plot style ending language cover dialogue",
     "show": "music acting scenery dancing lighting dialogue",
 }
-_GOOD = "superb brilliant moving clever charming gripping elegant delightful witty fresh honest wonderful".split()
-_BAD = "dull awful clumsy boring weak predictable noisy hollow silly tedious dreadful flat".split()
+_GOOD = """superb brilliant moving clever charming gripping elegant delightful witty fresh honest wonderful""".split()
+_BAD = """dull awful clumsy boring weak predictable noisy hollow silly tedious dreadful flat""".split()
 _OTHERS = ("My brother", "The critics", "My friends", "The newspaper", "My boss", "Everybody else")
 _DEGREES = ("really", "quite", "very", "rather")
 # Closing sentences for pretraining only: they agree with the verdict and never use a label word.

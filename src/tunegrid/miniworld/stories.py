@@ -35,37 +35,37 @@ def _relation(name: str, statements: str, questions: str, values: str) -> Relati
 RELATIONS = (
     _relation(
         "home",
-        "{p} lives in {v}.|{p} has a flat in {v}.|The home of {p} is {v}.",
+        "{p} lives in {v}.|{p} dwells in {v}.|{p} stays in {v}.",
         "Where does {p} live?|Where is the home of {p}?|In which town does {p} live?",
         "Lisbon|Oslo|Dublin|New York|New Delhi|Cairo|Lima|Vienna|San Diego|San Juan",
     ),
     _relation(
         "job",
-        "{p} works as a {v}.|{p} earns money as a {v}.|The job of {p} is {v}.",
+        "{p} is a {v}.|{p} became a {v}.|{p} was a {v}.",
         "What is the job of {p}?|What does {p} work as?|How does {p} earn money?",
         "baker|nurse|pilot|lawyer|farmer|bus driver|truck driver|judge|school teacher|dance teacher",
     ),
     _relation(
         "pet",
-        "{p} keeps a {v}.|{p} looks after a {v}.|The pet of {p} is a {v}.",
+        "{p} keeps a {v}.|{p} feeds a {v}.|{p} has a {v}.",
         "Which pet does {p} keep?|What is the pet of {p}?|Which animal does {p} look after?",
         "hamster|parrot|white cat|black cat|goldfish|rabbit|turtle|black dog|brown dog|pony",
     ),
     _relation(
         "drink",
-        "{p} likes to drink {v}.|{p} orders {v} every time.|The drink of {p} is {v}.",
+        "{p} drinks some {v}.|{p} orders more {v}.|{p} wants cold {v}.",
         "What does {p} like to drink?|What does {p} order?|What is the drink of {p}?",
         "coffee|green tea|mint tea|milk|cocoa|apple juice|orange juice|water|lemonade|cider",
     ),
     _relation(
         "hobby",
-        "{p} spends Sundays on {v}.|The hobby of {p} is {v}.|{p} is good at {v}.",
+        "{p} goes for {v}.|{p} practises daily {v}.|{p} enjoys playful {v}.",
         "What is the hobby of {p}?|What does {p} do on Sundays?|What is {p} good at?",
         "chess|table tennis|golf|sailing|fishing|folk dancing|tap dancing|yoga|judo|pottery",
     ),
     _relation(
         "vehicle",
-        "{p} drives a {v}.|{p} owns a {v}.|The vehicle of {p} is a {v}.",
+        "{p} drives a {v}.|{p} owns a {v}.|{p} bought a {v}.",
         "What does {p} drive?|Which vehicle does {p} own?|What is the vehicle of {p}?",
         "red van|blue van|tractor|taxi|silver jeep|red jeep|scooter|motorbike|blue truck|bicycle",
     ),

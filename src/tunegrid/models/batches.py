@@ -10,9 +10,7 @@ from tunegrid.models.corruption import recurrence_mask, span_mask, to_masks, to_
 from tunegrid.models.tokenisers import SENTINELS, sentinel
 
 # A token that makes up more than this share of the text is a function word or punctuation.
-COMMON_SHARE = 0.003
-# Share of the recurring words that is hidden; hiding all would leave nothing to look them up by.
-RECURRENCE_RATE = 0.5
+COMMON_SHARE = 0.01
 # Documents are sorted by length within this many batches.
 BUCKET_BATCHES = 32
 
@@ -44,12 +42,12 @@ class Corruption:
             sentinels=[] if bart else tokeniser.convert_tokens_to_ids([sentinel(n) for n in range(SENTINELS)]),
         )
 
-    def apply(self, tokens: list[int], common: set[int], random: np.random.Generator) -> tuple[list[int], list[int]]:
+    def apply(self, tokens: list[int], counts: dict[int, int], random: np.random.Generator) -> tuple[list[int], list[int]]:
         """(source, target) for one document, special tokens included."""
         if random.random() < self.recurrence_share:
             # BART's decoder writes the whole text: only a first occurrence cannot be copied from what it has written.
             last = self.family != "bart" and random.random() < 0.5
-            mask = recurrence_mask(tokens, common, RECURRENCE_RATE, last, random)
+            mask = recurrence_mask(tokens, counts, last)
             if not mask.any():
                 mask = span_mask(len(tokens), self.rate, self.mean_span, random)
         else:
@@ -70,10 +68,10 @@ def span_batches(
         pieces.extend(ids[first : first + max_length] for first in range(0, len(ids), max_length))
     counts = Counter(token for piece in pieces for token in piece)
     total = sum(counts.values())
-    common = {token for token, count in counts.items() if count > COMMON_SHARE * total}
+    counts = {token: count for token, count in counts.items() if count <= COMMON_SHARE * total}
     random = np.random.default_rng([seed, 1])
     for group in _groups([len(piece) for piece in pieces], size, random):
-        pairs = [corruption.apply(pieces[number], common, random) for number in group]
+        pairs = [corruption.apply(pieces[number], counts, random) for number in group]
         yield _collate(pairs, tokeniser.pad_token_id)
 
 

@@ -1,6 +1,6 @@
 """What a model learns from plain text: to restore spans that were hidden. Works on lists of token ids, without torch."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -20,22 +20,19 @@ def span_mask(length: int, rate: float, mean_span: float, random: np.random.Gene
     return np.repeat(pattern, np.stack([gaps, runs], axis=1).reshape(-1))
 
 
-def recurrence_mask(
-    tokens: list[int], common: Collection[int], rate: float, last: bool, random: np.random.Generator
-) -> np.ndarray:
-    """Hides one occurrence (the first, or with `last` the last) of each token that occurs again in the text.
+def recurrence_mask(tokens: list[int], counts: Mapping[int, int], last: bool) -> np.ndarray:
+    """Hides one occurrence (the first, or with `last` the last) of the rarer half of the words that occur again.
 
-    Tokens in `common` (function words, punctuation) do not count, and each other one is hidden with probability `rate`. What is
-    hidden can then be looked up elsewhere in the text, which is what question answering needs.
+    `counts` says how often a token occurs in all text. What is hidden can be looked up elsewhere in the document by the more
+    common words around it, which stay: a person's town by the person's name. Question answering needs just that.
     """
-    mask = np.zeros(len(tokens), dtype=bool)
-    seen: dict[int, list[int]] = {}
+    places: dict[int, list[int]] = {}
     for place, token in enumerate(tokens):
-        if token not in common:
-            seen.setdefault(token, []).append(place)
-    for places in seen.values():
-        if len(places) > 1 and random.random() < rate:
-            mask[places[-1 if last else 0]] = True
+        places.setdefault(token, []).append(place)
+    recurring = sorted((counts[token], token) for token in places if len(places[token]) > 1 and token in counts)
+    mask = np.zeros(len(tokens), dtype=bool)
+    for _, token in recurring[: (len(recurring) + 1) // 2]:
+        mask[places[token][-1 if last else 0]] = True
     return mask
 
 

@@ -15,9 +15,6 @@ from tunegrid.provenance import file_digest
 from tunegrid.settings import did_you_mean
 from tunegrid.study import Study
 
-# Columns that hold text a model can be pretrained on, by kind of task.
-TEXT_COLUMNS = {"qa": ("context",), "translation": ("source", "target"), "sentiment": ("text",)}
-
 
 def fetch_model(study: Study, name: str, folder: Path) -> None:
     """Copies or downloads a model into a folder.
@@ -42,7 +39,7 @@ def pretrain_model(study: Study, name: str, folder: Path) -> None:
     held_out = set()
     for task, split in ((task, split) for task in study.grid.tasks for split in ("validation", "test")):
         for row in read_parquet(study.paths.split(task, split)):
-            held_out |= {miniworld.text_key(row[column]) for column in TEXT_COLUMNS[study.tasks[task].kind]}
+            held_out |= {miniworld.text_key(row[column]) for column in study.task(task).text_columns}
     generated = source.text == "miniworld"
     with replaced_folder(folder) as new:
         facts = pretrain(
@@ -63,7 +60,7 @@ def _task_texts(study: Study, seed: int) -> Iterator[str]:
     texts: set[str] = set()
     for task in study.grid.tasks:
         for row in read_parquet(study.paths.split(task, "train")):
-            texts |= {row[column] for column in TEXT_COLUMNS[study.tasks[task].kind]}
+            texts |= {row[column] for column in study.task(task).text_columns}
     ordered = sorted(texts)
     random.Random(seed).shuffle(ordered)
     return iter(ordered)
@@ -90,7 +87,6 @@ def _write_card(study: Study, name: str, folder: Path, facts: dict[str, Any]) ->
         "model": name,
         "family": settings.family,
         "source": settings.source.describe(),
-        "licence": settings.source.licence,
         **facts,
         "fingerprint": file_digest(*files),
     }

@@ -116,6 +116,7 @@ class Task(ABC):
     title: ClassVar[str]
     columns: ClassVar[dict[str, str]]  # canonical column -> the column of the Hub's format
     optional: ClassVar[dict[str, Any]] = {}  # canonical columns that may be absent, with their value then
+    text_columns: ClassVar[tuple[str, ...]]  # the columns whose text a model can be pretrained on
     cuttable: ClassVar[str]  # the column that loses its end when the source is too long
     metrics: ClassVar[tuple[Metric, ...]]
     primary: ClassVar[str]
@@ -133,12 +134,16 @@ class Task(ABC):
             RowError: the row cannot be used, with the reason.
         """
 
-    def prompt(self, family: str) -> str:
-        """The template for a family of models."""
-        return self.settings.prompts.get(family) or self.prompts[family]
+    def prompt(self, family: str) -> str | None:
+        """The template for a family of models; None: neither the settings nor the task has one."""
+        return self.settings.prompts.get(family) or self.prompts.get(family)
+
+    def prompt_fields(self) -> dict[str, str]:
+        """What a template can name beside the row's columns."""
+        return {}
 
     def source_text(self, row: Row, family: str) -> str:
-        return self.prompt(family).format_map(row)
+        return self.prompt(family).format_map(row | self.prompt_fields())
 
     @abstractmethod
     def target_text(self, row: Row) -> str: ...

@@ -31,6 +31,7 @@ class QuestionAnswering(Task):
         "candidates": "candidates",
     }
     optional: ClassVar = {"id": None, "group": "", "candidates": None}
+    text_columns = ("context",)
     cuttable = "context"
     metrics = (
         Metric("exact_match", "Exact Match (EM)", "EM", percent=True),

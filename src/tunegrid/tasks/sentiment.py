@@ -39,6 +39,7 @@ class Sentiment(Task):
     title = "Sentiment Classification"
     columns: ClassVar = {"id": "id", "text": "text", "label": "label"}
     optional: ClassVar = {"id": None}
+    text_columns = ("text",)
     cuttable = "text"
     metrics = (
         Metric("accuracy", "Accuracy", "accuracy", column="correct"),
@@ -49,7 +50,7 @@ class Sentiment(Task):
     primary = "accuracy"
     prompts: ClassVar = {
         "t5": "sst2 sentence: {text}",
-        "flan-t5": "{text}\nWhat is the sentiment of this review?\nOPTIONS:\n- negative\n- positive",
+        "flan-t5": "{text}\nWhat is the sentiment of this review?\nOPTIONS:\n{options}",
         "bart": "{text}",
     }
     trivial_baseline = "majority-class"
@@ -57,7 +58,7 @@ class Sentiment(Task):
     def clean(self, row: Row) -> Row:
         # IMDB's reviews hold HTML line breaks.
         text = text_of(row, "text").replace("<br />", " ")
-        return {"id": row["id"], "text": text, "label": self._label(row["label"])}
+        return {"id": row["id"], "text": text_of({"text": text}, "text"), "label": self._label(row["label"])}
 
     def _label(self, value: object) -> str:
         labels = self.settings.labels
@@ -73,6 +74,9 @@ class Sentiment(Task):
 
     def references(self, row: Row) -> list[str]:
         return [row["label"]]
+
+    def prompt_fields(self) -> dict[str, str]:
+        return {"options": "\n".join(f"- {label}" for label in self.settings.labels)}
 
     def labels(self) -> list[str]:
         return self.settings.labels

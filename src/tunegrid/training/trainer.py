@@ -146,6 +146,8 @@ def training_arguments(session: TrainingSession) -> TrainingArguments:
         per_device_eval_batch_size=training.batch_size,
         gradient_accumulation_steps=training.gradient_accumulation_steps,
         gradient_checkpointing=training.gradient_checkpointing,
+        # The other kind gives no gradients where the embeddings are frozen.
+        gradient_checkpointing_kwargs={"use_reentrant": False},
         learning_rate=training.learning_rate,
         lr_scheduler_type=training.schedule,
         warmup_ratio=training.warmup_ratio,
