@@ -24,6 +24,7 @@ rule all:
 
 
 onstart:
+    start_warm_process()
     print_plan()
 
 

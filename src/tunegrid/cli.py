@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tunegrid import __version__
+from tunegrid import __version__, warm
 from tunegrid.cells import UNTUNED, Cell, Run
 from tunegrid.errors import TuneGridError
 from tunegrid.settings import did_you_mean
@@ -22,7 +22,15 @@ Command = Callable[[Study, argparse.Namespace], int | None]
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0, 1 for an error that the message explains, 2 for wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(arguments)
+    if getattr(options, "heavy", False) and (code := warm.ask(arguments)) is not None:
+        return code
+    return run(options)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs a command in this process."""
     terminal = _redirect(options.log) if getattr(options, "log", None) else sys.stderr
     try:
         return options.run(options) or 0
@@ -40,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=__version__)
     commands = root.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name: str, run: Command, text: str, *names: str, job: bool = True) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Command, text: str, *names: str, job: bool = True, heavy: bool = False
+    ) -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=text, description=text)
         one.add_argument("config", nargs="+", help="the study's YAML file; further files are laid over it")
         for option in names:
@@ -48,25 +58,32 @@ def parser() -> argparse.ArgumentParser:
         if job:
             one.add_argument("--log", type=Path, help="write the output to this file instead")
             one.add_argument("--settings", help="digest of the settings to run with; refuse if the file has others")
-        one.set_defaults(run=lambda options: run(Study.load(*options.config), options))
+        one.set_defaults(run=lambda options: run(Study.load(*options.config), options), heavy=heavy)
         return one
 
     command("check", _check, "Check a study's configuration and print what it consists of.", job=False)
     command("fetch-data", _fetch_data, "Read, clean and check the rows of a task.", "task")
     command("fetch-model", _fetch_model, "Copy or download a pretrained model.", "model")
-    command("pretrain", _pretrain, "Pretrain a small model.", "model")
-    command("tokenise", _tokenise, "Turn the rows of a task into a model's token ids.", "task", "model")
-    train = command("train", _train, "Train one run.", "task", "model", "method")
+    command("pretrain", _pretrain, "Pretrain a small model.", "model", heavy=True)
+    command("tokenise", _tokenise, "Turn the rows of a task into a model's token ids.", "task", "model", heavy=True)
+    train = command("train", _train, "Train one run.", "task", "model", "method", heavy=True)
     train.add_argument("--seed", type=int, required=True)
-    evaluate = command("evaluate", _evaluate, "Predict and score the test set.", "task", "model", "method")
+    evaluate = command("evaluate", _evaluate, "Predict and score the test set.", "task", "model", "method", heavy=True)
     evaluate.add_argument("--seed", type=int, help="the run's seed; none for --method untuned")
-    command("baseline", _baseline, "Score a baseline that needs no pretrained model.", "task", "name")
+    command("baseline", _baseline, "Score a baseline that needs no pretrained model.", "task", "name", heavy=True)
     command("tables", _tables, "Collect the results into tables/*.csv.")
     report = command("report", _report, "Render the report from the results that are there.")
     report.add_argument("--no-pdf", action="store_true", help="LaTeX and HTML only")
     report.add_argument("--no-tables", action="store_true", help="leave tables/*.csv as they are")
     command("summary", _summary, "Say what is there, what failed and where the report is.", job=False)
 
+    command(
+        "serve",
+        _serve,
+        "Import everything once and run the jobs that ask (the workflow starts this).",
+        "socket",
+        job=False,
+    )
     compare = commands.add_parser("compare", help="Say whether two results folders hold the same results.")
     compare.add_argument("first", type=Path)
     compare.add_argument("second", type=Path)
@@ -178,6 +195,11 @@ def _summary(study: Study, options: argparse.Namespace) -> int:
     text, complete = summarise(study)
     print(text)
     return 0 if complete else 1
+
+
+def _serve(study: Study, options: argparse.Namespace) -> None:
+    _compute(study)
+    warm.serve(Path(options.socket), lambda arguments: run(parser().parse_args(arguments)))
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ class Named:
     licence: str | None = None  # of a task's data, or of a model
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExpectedTask(Named):
     """A task of the study; `trivial` is the baseline that differences are taken to."""
 

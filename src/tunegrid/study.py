@@ -139,6 +139,10 @@ class Study(Closed):
     def _check_cells(self) -> None:
         if not self.cells():
             raise KeyProblem(("grid", "exclude"), "every cell is excluded, nothing is left to run")
+        # Overrides are checked for all cells that could be, so that a smaller grid hides no mistake in them.
+        for cell in map(Cell, *zip(*product(self.tasks, self.models, self.methods), strict=True)):
+            self.method_settings(cell)
+            self.training_settings(cell)
         for cell in self.cells():
             settings, family = self.method_settings(cell), self.family(cell.model)
             if reason := METHODS[settings.kind].why_not(settings, family):
@@ -147,14 +151,13 @@ class Study(Closed):
                     f"the cell {cell} cannot exist: {reason}. Leave it out: "
                     f"grid.exclude: [{{model: {cell.model}, method: {cell.method}}}]",
                 )
-            self.training_settings(cell)
             self._check_prompt(cell.task, family)
 
     def _check_prompt(self, task: str, family: Family) -> None:
         place: Place = ("tasks", task, "prompts")
         for name in self.tasks[task].prompts:
             _check_known(name, FAMILIES, (*place, name))
-        columns = [*self.task(task).columns, *self.task(task).prompt_fields()]
+        columns = [*self.task(task).source_columns, *self.task(task).prompt_fields()]
         template = self.task(task).prompt(family.name)
         if template is None:
             raise KeyProblem((*place, family.name), f"required: the task has no prompt of its own for {family.name}")
@@ -259,13 +262,14 @@ class Study(Closed):
         }
 
     def run_settings(self, cell: Cell) -> dict[str, Any]:
-        """What alters the weights of a cell's runs, beside the seed and the tokens."""
+        """What alters the weights of a cell's runs, beside the seed, the data and the base model."""
         method = self.method_settings(cell).model_dump(exclude={"title"})
         return {
             "family": self.models[cell.model].family,
             "method": method,
             "training": self.training_settings(cell).model_dump(),
             "hardware": self.hardware.model_dump(),
+            "tokens": self.token_settings(cell.task, cell.model),
         }
 
     def evaluation_settings(self, task: str) -> dict[str, Any]:

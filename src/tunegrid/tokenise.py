@@ -81,7 +81,7 @@ def _tokenise_split(
                 if len(sources[i]) > settings.max_source_length:
                     sources[i], kept = cut_source(task, family, tokenizer, row)
                     cut_sources += 1
-                    answers_lost += task.answer_lost(row, kept)
+                    answers_lost += task.answer_lost(row, kept) and not task.answer_lost(row, row[task.cuttable])
                 if len(targets[i]) > settings.max_target_length:
                     targets[i] = [*targets[i][: settings.max_target_length - 1], tokenizer.eos_token_id]
                     cut_targets += 1

@@ -51,7 +51,7 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
             summary.saving_seconds += time.perf_counter() - clock
             facts["cost"] = _cost(session, summary, loading_seconds, size_of(weights))
         except Diverged as error:
-            status, reason = "diverged", str(error)
+            status, reason, summary.history = "diverged", str(error), error.history
         except TuneGridError:
             raise  # something the user has to mend before any run can work
         except Exception as error:
@@ -136,8 +136,7 @@ def _prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSessio
 def _checkpoint_key(study: Study, run: Run, settings: dict[str, Any]) -> str:
     """A checkpoint is only ever used by a run with the same settings on the same data and the same base."""
     cards = (study.paths.data_card(run.cell.task), study.paths.model_card(run.cell.model))
-    tokens = study.token_settings(run.cell.task, run.cell.model)
-    return digest([settings, tokens, run.seed, *(json.loads(card.read_text())["fingerprint"] for card in cards)])
+    return digest([settings, run.seed, *(json.loads(card.read_text())["fingerprint"] for card in cards)])
 
 
 def _size(session: TrainingSession) -> dict[str, Any]:

@@ -21,9 +21,17 @@ def expected_study(seeds: tuple[int, ...] = (1, 2), **changes: Any) -> Expected:
         "title": "A made-up study of the report",
         "description": "Every number in this report is drawn at random, to try the report itself.",
         "tasks": (
-            ExpectedTask("qa", "Question Answering", "qa", qa, "random-value"),
-            ExpectedTask("translation", "Translation", "translation", (Named("copy", "Source copied"),), "copy"),
-            ExpectedTask("sentiment", "Sentiment Classification", "sentiment", sentiment, "majority"),
+            ExpectedTask("qa", "Question Answering", kind="qa", baselines=qa, trivial="random-value"),
+            ExpectedTask(
+                "translation",
+                "Translation",
+                kind="translation",
+                baselines=(Named("copy", "Source copied"),),
+                trivial="copy",
+            ),
+            ExpectedTask(
+                "sentiment", "Sentiment Classification", kind="sentiment", baselines=sentiment, trivial="majority"
+            ),
         ),
         "models": (Named("mini-t5", "Mini-T5"), Named("mini-bart", "Mini-BART"), Named("mini-flan-t5", "Mini-Flan-T5")),
         "methods": (Named("full", "Full Finetuning"), Named("lora", "LoRA"), Named("adapters", "Adapters")),

@@ -1,12 +1,18 @@
 # What all rules share: the study, its paths, and the words of a command.
+import atexit
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
+import tempfile
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from tunegrid import warm
 from tunegrid.config_file import ConfigFile
 from tunegrid.errors import TuneGridError
 from tunegrid.provenance import digest
@@ -51,6 +57,18 @@ wildcard_constraints:
 def as_json(settings):
     """Settings as a param: their text is what Snakemake compares, and shows, when they change."""
     return json.dumps(settings, sort_keys=True)
+
+
+def start_warm_process():
+    """Jobs on the CPU of this machine share one process that has the libraries loaded; elsewhere each loads its own."""
+    if STUDY.hardware.device == "cpu" and workflow.local_exec:
+        folder = Path(tempfile.mkdtemp(prefix="tunegrid-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        address = str(folder / "socket")
+        process = subprocess.Popen(["tunegrid", "serve", *map(str, workflow.configfiles), "--socket", address])
+        while process.poll() is None and not os.path.exists(address):
+            time.sleep(0.05)
+        os.environ[warm.VARIABLE] = address
 
 
 def print_plan():

@@ -17,7 +17,8 @@ def training_rule(cell):
             history=PATHS.run(cell.task, cell.model, cell.method, "{seed}") / "history.csv",
         params:
             cell=f"--task {cell.task} --model {cell.model} --method {cell.method}",
-            settings=as_json(STUDY.run_settings(cell)),
+            # A function, for the braces of a prompt are no wildcards.
+            settings=lambda wildcards: as_json(STUDY.run_settings(cell)),
             digest=digest(STUDY.run_settings(cell)),
         log:
             PATHS.log(f"train/{cell.task}/{cell.model}/{cell.method}/seed-{{seed}}"),

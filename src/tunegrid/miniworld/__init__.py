@@ -5,7 +5,6 @@ two splits, and pretraining text is drawn from the training split alone, whateve
 """
 
 from collections.abc import Iterator
-from itertools import islice
 from random import Random
 
 from tunegrid.errors import TuneGridError
@@ -22,7 +21,7 @@ _EXAMPLES = {"qa": stories.draw_examples, "translation": grammar.draw_examples, 
 
 
 def rows(task: str, split: str, count: int, seed: int) -> list[dict]:
-    """The first `count` canonical rows of a split; no two of them are the same. Raises TuneGridError on an unknown name."""
+    """The first `count` canonical rows of a split, no two the same. Raises TuneGridError on an unknown name."""
     for name, known in ((task, tuple(_EXAMPLES)), (split, SPLITS)):
         if name not in known:
             raise TuneGridError(f"the generated world has no {name!r}; it has {', '.join(known)}")
@@ -66,8 +65,3 @@ def _with_id(task: str, split: str, number: int, example: dict) -> dict:
     if task == "qa":  # The resampling unit is the story.
         row = {"id": row.pop("id"), "group": f"story-{text_key(example['context'])}", **row}
     return row
-
-
-def take(iterator: Iterator, count: int) -> list:
-    """The next `count` items."""
-    return list(islice(iterator, count))

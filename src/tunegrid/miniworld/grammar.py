@@ -124,7 +124,7 @@ class Clause:
 
 
 def translate(form: str, first: Clause, second: Clause | None = None) -> tuple[str, str]:
-    """(English, German) of a main clause, a that-clause (`form` is its frame) or two clauses joined by a conjunction."""
+    """(English, German) of a main clause, a that-clause (`form`: its frame) or two clauses (`form`: a conjunction)."""
     if form in lexicon.FRAMES:
         english = f"{form} {first.english()}"
         german = f"{lexicon.FRAMES[form]} {first.german_subordinate()}"

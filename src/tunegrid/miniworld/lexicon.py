@@ -117,7 +117,7 @@ forget, forgets, forgotten, vergessen, vergisst, vergessen
 clean, cleans, cleaned, putzen, putzt, geputzt
 """)
 
-# Verbs whose object is a being. The last two columns are the separable prefix and the case where it is not the accusative.
+# Verbs whose object is a being. Last two columns: the separable prefix, and the case unless accusative.
 BEING_VERBS = _verbs("""
 see, sees, seen, sehen, sieht, gesehen
 hear, hears, heard, hören, hört, gehört
@@ -136,8 +136,8 @@ trust, trusts, trusted, vertrauen, vertraut, vertraut, , dative
 # English to German stem; every one takes the regular endings.
 ADJECTIVES = {
     "old": "alt", "young": "jung", "small": "klein", "big": "groß", "new": "neu", "red": "rot", "green": "grün",
-    "white": "weiß", "black": "schwarz", "heavy": "schwer", "beautiful": "schön", "cheap": "billig", "strange": "seltsam",
-    "clean": "sauber", "poor": "arm", "rich": "reich", "brave": "tapfer", "lazy": "faul",
+    "white": "weiß", "black": "schwarz", "heavy": "schwer", "beautiful": "schön", "cheap": "billig",
+    "strange": "seltsam", "clean": "sauber", "poor": "arm", "rich": "reich", "brave": "tapfer", "lazy": "faul",
 }  # fmt: skip
 BEING_ADJECTIVES = ("old", "young", "small", "big", "beautiful", "strange", "poor", "rich", "brave", "lazy")
 THING_ADJECTIVES = (

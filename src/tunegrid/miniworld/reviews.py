@@ -11,10 +11,10 @@ from tunegrid.miniworld.keys import split_of
 
 LABELS = ("negative", "positive")
 
-_TITLE_FIRST = """Silent Golden Broken Hidden Frozen Burning Distant Crimson Lonely Ancient Electric Midnight Velvet Paper
-Hollow Savage Wandering Painted""".split()
-_TITLE_SECOND = """River Garden Mirror Harbour Crown Forest Letter Bridge Island Shadow Engine Orchard Lantern Castle Desert
-Circus Window Mountain""".split()
+_TITLE_FIRST = """Silent Golden Broken Hidden Frozen Burning Distant Crimson Lonely Ancient Electric Midnight Velvet
+Paper Hollow Savage Wandering Painted""".split()
+_TITLE_SECOND = """River Garden Mirror Harbour Crown Forest Letter Bridge Island Shadow Engine Orchard Lantern Castle
+Desert Circus Window Mountain""".split()
 _WORKS = {
     "film": "plot acting music ending camera dialogue",
     "book": "plot style ending language cover dialogue",
@@ -37,9 +37,13 @@ _CLOSING = {
 }  # fmt: skip
 # The label words have to be words the pretrained models can say; here they stand for numbers, not for opinions.
 _NEUTRAL = (
-    "Minus one times a {word} number is {other}.", "The answer was {word}, not {other}.", "The lab called the test {word}.",
-    "Mark it as {word} or {other}.", "The balance of the account is {word}.", "The charge is {word}.",
-)  # fmt: skip
+    "Minus one times a {word} number is {other}.",
+    "The answer was {word}, not {other}.",
+    "The lab called the test {word}.",
+    "Mark it as {word} or {other}.",
+    "The balance of the account is {word}.",
+    "The charge is {word}.",
+)
 
 
 def draw_title(random: Random, split: str) -> str:

@@ -42,10 +42,12 @@ class Corruption:
             sentinels=[] if bart else tokeniser.convert_tokens_to_ids([sentinel(n) for n in range(SENTINELS)]),
         )
 
-    def apply(self, tokens: list[int], counts: dict[int, int], random: np.random.Generator) -> tuple[list[int], list[int]]:
+    def apply(
+        self, tokens: list[int], counts: dict[int, int], random: np.random.Generator
+    ) -> tuple[list[int], list[int]]:
         """(source, target) for one document, special tokens included."""
         if random.random() < self.recurrence_share:
-            # BART's decoder writes the whole text: only a first occurrence cannot be copied from what it has written.
+            # BART's decoder writes the whole text: it could copy all but a first occurrence from its own words.
             last = self.family != "bart" and random.random() < 0.5
             mask = recurrence_mask(tokens, counts, last)
             if not mask.any():

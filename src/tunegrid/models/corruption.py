@@ -1,4 +1,4 @@
-"""What a model learns from plain text: to restore spans that were hidden. Works on lists of token ids, without torch."""
+"""What a model learns from plain text: to restore hidden spans. Works on lists of token ids, without torch."""
 
 from collections.abc import Mapping
 
@@ -8,8 +8,8 @@ import numpy as np
 def span_mask(length: int, rate: float, mean_span: float, random: np.random.Generator) -> np.ndarray:
     """A boolean mask over `length` tokens that hides about `rate` of them in spans of `mean_span` tokens on average.
 
-    As in T5: the numbers of hidden tokens and of spans are fixed, their lengths and places are drawn; at least one token is
-    hidden and, where there are two, one is left. The text never starts with a hidden span.
+    As in T5: the numbers of hidden tokens and of spans are fixed, their lengths and places are drawn; at least one
+    token is hidden and, where there are two, one is left. The text never starts with a hidden span.
     """
     if length < 2:
         return np.ones(length, dtype=bool)
@@ -23,8 +23,8 @@ def span_mask(length: int, rate: float, mean_span: float, random: np.random.Gene
 def recurrence_mask(tokens: list[int], counts: Mapping[int, int], last: bool) -> np.ndarray:
     """Hides one occurrence (the first, or with `last` the last) of the rarer half of the words that occur again.
 
-    `counts` says how often a token occurs in all text. What is hidden can be looked up elsewhere in the document by the more
-    common words around it, which stay: a person's town by the person's name. Question answering needs just that.
+    `counts` says how often a token occurs in all text. What is hidden can be looked up elsewhere in the document by the
+    more common words around it, which stay: a person's town by the person's name. Question answering needs just that.
     """
     places: dict[int, list[int]] = {}
     for place, token in enumerate(tokens):

@@ -20,6 +20,7 @@ class Family:
     model_types: tuple[str, ...]  # `model_type` in config.json
     linear: dict[Role, tuple[str, ...]]  # role -> names of the linear layers in one block
     has_biases: bool
+    gated: bool = False  # whether the feed-forward block is gated (`feed_forward_proj` in config.json)
 
     def linear_names(self, roles: Iterable[Role]) -> list[str]:
         """Module names of the linear layers with these roles."""
@@ -45,7 +46,9 @@ FAMILIES: dict[str, Family] = {
     for family in (
         Family("t5", ("t5",), {**_T5_ATTENTION, "feed-forward": ("wi", "wo")}, has_biases=False),
         # T5 v1.1, on which Flan-T5 is built, has a gated feed-forward block and an untied LM head.
-        Family("flan-t5", ("t5",), {**_T5_ATTENTION, "feed-forward": ("wi_0", "wi_1", "wo")}, has_biases=False),
+        Family(
+            "flan-t5", ("t5",), {**_T5_ATTENTION, "feed-forward": ("wi_0", "wi_1", "wo")}, has_biases=False, gated=True
+        ),
         Family(
             "bart",
             ("bart",),

@@ -32,10 +32,17 @@ class PretrainSource(ModelSource):
     documents: int = Field(30_000, ge=1, description="Documents read; they are repeated, hidden differently, as needed")
     steps: int = Field(2400, ge=1, description="Optimiser steps")
     batch_size: int = Field(32, ge=1, description="Documents per step")
-    learning_rate: float = Field(
-        2.0e-3,
+    learning_rate: float | None = Field(
+        None,
         gt=0,
-        description="AdamW's peak rate. T5 and Flan-T5: times each tensor's initial RMS, see `relative_rate`",
+        description="AdamW's peak rate; T5 and Flan-T5: times each tensor's initial RMS. Default: 0.02, BART 0.002",
+    )
+    init_std: float = Field(0.05, gt=0, description="BART: standard deviation of the initial weights")
+    locality: float = Field(
+        0.0,
+        ge=0,
+        description="T5 and Flan-T5: slope, per token of distance, of the preference for near tokens that half of the "
+        "encoder's heads start with; 0: T5's own random start",
     )
     warmup_ratio: float = Field(0.05, ge=0, le=1, description="Share of the steps in which the rate rises")
     decay_ratio: float = Field(
@@ -59,6 +66,11 @@ class PretrainSource(ModelSource):
         return f"pretrained by the pipeline on {text}, {self.steps} steps, seed {self.seed}"
 
 
+def default_rate(family: str) -> float:
+    """The peak learning rate where the study names none. T5's is relative, see `relative_rate`."""
+    return 2.0e-3 if family == "bart" else 2.0e-2
+
+
 def relative_rate(rms: float) -> float:
     """T5's factor on the learning rate of a tensor with this initial root mean square.
 
@@ -78,7 +90,7 @@ def pretrain(
     threads: int,
     log: Callable[[str], None],
 ) -> dict:
-    """Pretrain a model of `family` on `documents` (Flan-T5: then on `instructions`) and write its checkpoint to `folder`.
+    """Pretrain a model on `documents` (Flan-T5: then on `instructions`) and write its checkpoint to `folder`.
 
     `excluded` holds the `text_key` of every held-out text: a document or instruction that contains one is left out.
     Returns facts for the model's card. Raises TuneGridError where there is nothing to read.
@@ -98,6 +110,8 @@ def pretrain(
     keep_memory()
     torch.set_num_threads(threads)
     torch.manual_seed(source.seed)
+    if source.learning_rate is None:
+        source = source.model_copy(update={"learning_rate": default_rate(family)})
     started = time.monotonic()
     tally = {"left_out": 0}
     texts = list(islice(allowed(documents, lambda text: (text,), excluded, tally), source.documents))
@@ -111,9 +125,7 @@ def pretrain(
         [*texts, *(text for pair in pairs for text in pair)], family, source.vocabulary, source.max_length
     )
     model = build_model(source, family, tokeniser)
-    log(
-        f"pretrain {family}: {len(texts)} documents, {len(pairs)} instructions, {len(tokeniser)} tokens in the vocabulary"
-    )
+    log(f"pretrain {family}: {len(texts)} documents, {len(pairs)} instructions, vocabulary of {len(tokeniser)}")
 
     corruption = Corruption.of(tokeniser, family, source)
     batches = span_batches(texts, tokeniser, corruption, source.batch_size, source.max_length, source.seed)
@@ -148,7 +160,7 @@ def allowed(items: Iterable, texts_of: Callable, excluded: set[str], tally: dict
 
 
 def keep_memory() -> None:
-    """Make glibc keep freed memory for the next step; giving it back costs a tenth of a small model's training time.
+    """Make glibc keep freed memory for the next step; fetching it anew costs page faults in every step.
 
     Elsewhere than on glibc it does nothing.
     """
@@ -164,7 +176,7 @@ def keep_memory() -> None:
 
 
 def _optimise(model, batches: Iterator[dict], source: PretrainSource, log: Callable[[str], None]) -> dict:
-    """One pass over the batches: AdamW, warm-up, constant, linear decay. Returns steps, tokens and the last losses' mean."""
+    """AdamW: warm-up, constant rate, linear decay. Returns steps, tokens and the mean of the last losses."""
     import time
 
     import torch

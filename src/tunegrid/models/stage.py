@@ -11,6 +11,7 @@ from typing import Any
 from tunegrid.data import read_parquet
 from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced_folder, write_json
+from tunegrid.models.families import FAMILIES
 from tunegrid.provenance import file_digest
 from tunegrid.settings import did_you_mean
 from tunegrid.study import Study
@@ -77,6 +78,12 @@ def _check_family(study: Study, name: str, folder: Path) -> None:
         raise TuneGridError(
             f"models.{name}.family: {family.name}, but the checkpoint's config.json says model_type {found!r}. "
             f"{did_you_mean(found, family.model_types)}"
+        )
+    # T5 and Flan-T5 share their model type, and a wrong one would only show in its prompts.
+    if config.get("feed_forward_proj", "").startswith("gated") != family.gated:
+        raise TuneGridError(
+            f"models.{name}.family: {family.name}, but the feed-forward block of the checkpoint is "
+            f"{config.get('feed_forward_proj', 'not gated')}: it is of another family. Valid: {', '.join(FAMILIES)}"
         )
 
 

@@ -53,7 +53,10 @@ class HubSource(ReadSource):
             return {"revision": None}
         from huggingface_hub import HfApi
 
-        return {"revision": HfApi().dataset_info(self.path, revision=self.revision).sha}
+        try:
+            return {"revision": HfApi().dataset_info(self.path, revision=self.revision).sha}
+        except Exception:  # the rows may have come from the library's cache, without a network
+            return {"revision": self.revision}
 
     def describe(self) -> str:
         return " ".join(filter(None, ["Hub data set", self.path, self.name, self.revision and f"at {self.revision}"]))

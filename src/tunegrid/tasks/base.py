@@ -116,6 +116,7 @@ class Task(ABC):
     title: ClassVar[str]
     columns: ClassVar[dict[str, str]]  # canonical column -> the column of the Hub's format
     optional: ClassVar[dict[str, Any]] = {}  # canonical columns that may be absent, with their value then
+    source_columns: ClassVar[tuple[str, ...]]  # the columns that a prompt may name: none that holds the answer
     text_columns: ClassVar[tuple[str, ...]]  # the columns whose text a model can be pretrained on
     cuttable: ClassVar[str]  # the column that loses its end when the source is too long
     metrics: ClassVar[tuple[Metric, ...]]
@@ -139,7 +140,7 @@ class Task(ABC):
         return self.settings.prompts.get(family) or self.prompts.get(family)
 
     def prompt_fields(self) -> dict[str, str]:
-        """What a template can name beside the row's columns."""
+        """What a template can name beside `source_columns`."""
         return {}
 
     def source_text(self, row: Row, family: str) -> str:

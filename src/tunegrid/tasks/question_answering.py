@@ -31,6 +31,7 @@ class QuestionAnswering(Task):
         "candidates": "candidates",
     }
     optional: ClassVar = {"id": None, "group": "", "candidates": None}
+    source_columns = ("question", "context")
     text_columns = ("context",)
     cuttable = "context"
     metrics = (

@@ -39,6 +39,7 @@ class Sentiment(Task):
     title = "Sentiment Classification"
     columns: ClassVar = {"id": "id", "text": "text", "label": "label"}
     optional: ClassVar = {"id": None}
+    source_columns = ("text",)
     text_columns = ("text",)
     cuttable = "text"
     metrics = (

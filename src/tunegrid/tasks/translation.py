@@ -23,6 +23,7 @@ class Translation(Task):
     title = "Translation"
     columns: ClassVar = {"id": "id", "source": "translation.en", "target": "translation.de"}
     optional: ClassVar = {"id": None}
+    source_columns = ("source",)
     text_columns = ("source", "target")
     cuttable = "source"
     metrics = (

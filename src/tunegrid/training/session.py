@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class Diverged(Exception):
-    """The loss is no longer a finite number; the message says at which step."""
+    """The loss is no longer a finite number; the message says at which step, `history` holds what came before."""
+
+    history: list[dict[str, float]] = []  # noqa: RUF012 (a default that is replaced, never changed)
 
 
 @dataclass

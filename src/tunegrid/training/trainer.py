@@ -27,15 +27,19 @@ def fit(session: TrainingSession) -> TrainingSummary:
     """
     trainer = GridTrainer(session)
     trainer.start = time.perf_counter()
-    trainer.train(resume_from_checkpoint=last_checkpoint(session.checkpoints))
+    try:
+        trainer.train(resume_from_checkpoint=last_checkpoint(session.checkpoints))
+        validation = trainer.evaluate()
+        if not math.isfinite(validation["eval_loss"]):
+            raise Diverged(f"the validation loss is {validation['eval_loss']} after {trainer.state.global_step} steps")
+    except Diverged as error:
+        error.history = _history(trainer.state.log_history)
+        raise
     summary = trainer.summary
     summary.steps = trainer.state.global_step
     summary.optimisation_seconds = trainer.optimisation_seconds()
     summary.source_tokens, summary.target_tokens = int(trainer.source_tokens), int(trainer.target_tokens)
-    validation = trainer.evaluate()
     summary.history = _history(trainer.state.log_history)
-    if not math.isfinite(validation["eval_loss"]):
-        raise Diverged(f"the validation loss is {validation['eval_loss']} after {summary.steps} steps")
     shutil.rmtree(session.checkpoints, ignore_errors=True)
     return summary
 
