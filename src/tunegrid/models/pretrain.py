@@ -89,6 +89,7 @@ def pretrain(
     folder: Path,
     threads: int,
     log: Callable[[str], None],
+    device: str = "cpu",
 ) -> dict:
     """Pretrain a model on `documents` (Flan-T5: then on `instructions`) and write its checkpoint to `folder`.
 
@@ -134,7 +135,7 @@ def pretrain(
         stages.append(
             islice(instruction_batches(pairs, tokeniser, source.batch_size, source.max_length, source.seed), follow)
         )
-    facts = _optimise(model, (batch for stage in stages for batch in stage), source, log)
+    facts = _optimise(model.to(device), (batch for stage in stages for batch in stage), source, log)
     _save(model, tokeniser, folder)
     return {
         **facts,
@@ -187,6 +188,7 @@ def _optimise(model, batches: Iterator[dict], source: PretrainSource, log: Calla
     started, tokens, losses = time.monotonic(), 0, []
     every = max(1, source.steps // 20)
     for step, batch in enumerate(batches, start=1):
+        batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
         loss = model(**batch).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -52,6 +52,7 @@ def pretrain_model(study: Study, name: str, folder: Path) -> None:
             new,
             study.hardware.threads,
             lambda line: print(line, flush=True),
+            study.hardware.device,
         )
         _write_card(study, name, new, facts)
 
