@@ -42,7 +42,8 @@ format: setup ## bring Python and Snakemake files into format
 setup: $(READY) ## make .venv with everything in requirements.txt
 
 $(READY): requirements.txt pyproject.toml
-	@if [ -z "$(PYTHON)" ]; then echo "TuneGrid needs Python 3.11 or later; found $$(python3 --version 2>&1 || true)." >&2; exit 1; fi
+	@if ! $(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo "TuneGrid needs Python 3.11 or later; found $$($(or $(PYTHON),python3) --version 2>&1 || true)." >&2; exit 1; fi
 	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv; \

@@ -220,7 +220,7 @@ def write_record(path: Path, record: BaseModel | Mapping[str, Any], cls: type[Ba
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text, whole or not at all. The folder of `path` is made where it is missing."""
+    """Writes UTF-8 text, whole or not at all."""
     with replaced(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
