@@ -43,7 +43,7 @@ setup: $(READY) ## make .venv with everything in requirements.txt
 
 $(READY): requirements.txt pyproject.toml
 	@if ! $(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-		echo "TuneGrid needs Python 3.11 or later; found $$($(or $(PYTHON),python3) --version 2>&1 || true)." >&2; exit 1; fi
+		echo "TuneGrid needs Python 3.11 or later; found $$($(or $(PYTHON),python3) --version 2>/dev/null || echo none)." >&2; exit 1; fi
 	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv; \
