@@ -31,7 +31,8 @@ def test_source_and_target_rebuild_the_document(length):
         mask = span_mask(length, 0.4, 2.5, random)
         source, target = to_sentinels(tokens, mask, SENTINELS)
         assert from_sentinels(source, target, SENTINELS) == tokens
-        assert mask.any() and sum(mask) == sum(token < 100 for token in target)
+        assert mask.any()
+        assert sum(mask) == sum(token < 100 for token in target)
 
 
 def test_spans_beyond_the_sentinels_stay_visible():
@@ -55,13 +56,15 @@ def test_a_planted_held_out_text_is_left_out():
     excluded = {miniworld.text_key(planted)}
     tally = {"left_out": 0}
     kept = list(allowed(["A dog.", f"First. {planted} Last.", "A cat."], lambda text: (text,), excluded, tally))
-    assert kept == ["A dog.", "A cat."] and tally == {"left_out": 1}
+    assert kept == ["A dog.", "A cat."]
+    assert tally == {"left_out": 1}
 
 
 def test_pretrain_leaves_out_a_planted_document(tmp_path):
     texts = [*islice(miniworld.documents(1), 40)]
     facts = run(tmp_path / "m", "t5", documents=texts, excluded={miniworld.text_key(texts[5])})
-    assert facts["left_out"] >= 1 and facts["documents"] == 40 - facts["left_out"]
+    assert facts["left_out"] >= 1
+    assert facts["documents"] == 40 - facts["left_out"]
 
 
 @pytest.mark.parametrize("family", ["t5", "flan-t5", "bart"])
@@ -74,7 +77,9 @@ def test_checkpoint_loads_with_the_right_structure_and_lossless_tokeniser(tmp_pa
         "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
         "generation_config.json",
     }  # fmt: skip
-    assert facts["steps"] == 6 and np.isfinite(facts["final_loss"]) and any("loss" in line for line in lines)
+    assert facts["steps"] == 6
+    assert np.isfinite(facts["final_loss"])
+    assert any("loss" in line for line in lines)
     model, tokeniser = (cls.from_pretrained(tmp_path / "m") for cls in (AutoModelForSeq2SeqLM, AutoTokenizer))
     tied = model.get_input_embeddings().weight is model.get_output_embeddings().weight
     assert tied == (family != "flan-t5")
@@ -84,7 +89,8 @@ def test_checkpoint_loads_with_the_right_structure_and_lossless_tokeniser(tmp_pa
     assert (tokeniser.mask_token == "<mask>") == (family == "bart")
     text = "Größe 東京 naïve – “quoted” 😀\nnew line"
     ids = tokeniser(text)["input_ids"]
-    assert tokeniser.decode(ids, skip_special_tokens=True) == text and tokeniser.unk_token_id not in ids
+    assert tokeniser.decode(ids, skip_special_tokens=True) == text
+    assert tokeniser.unk_token_id not in ids
 
 
 @pytest.mark.parametrize("family", ["flan-t5", "bart"])
