@@ -2,8 +2,13 @@
 
 
 def training_rule(cell):
-    # A function, not the body of the loop: a rule made in a loop would bind the loop's last cell. For the same reason
-    # the command gets at the cell through params alone.
+    """The training rule of a cell.
+
+    A function, not the body of the loop: a rule made in a loop would bind the loop's last cell. For the same reason the
+    command gets at the cell through params alone. The settings are a function, for the braces of a prompt in them are
+    no wildcards.
+    """
+
     rule:
         name:
             cell.training_rule
@@ -15,11 +20,6 @@ def training_rule(cell):
             weights=directory(PATHS.run(cell.task, cell.model, cell.method, "{seed}") / "weights"),
             record=PATHS.run(cell.task, cell.model, cell.method, "{seed}") / "train.json",
             history=PATHS.run(cell.task, cell.model, cell.method, "{seed}") / "history.csv",
-        params:
-            cell=f"--task {cell.task} --model {cell.model} --method {cell.method}",
-            # A function, for the braces of a prompt are no wildcards.
-            settings=lambda wildcards: as_json(STUDY.run_settings(cell)),
-            digest=digest(STUDY.run_settings(cell)),
         log:
             PATHS.log(f"train/{cell.task}/{cell.model}/{cell.method}/seed-{{seed}}"),
         benchmark:
@@ -30,11 +30,17 @@ def training_rule(cell):
         resources:
             study=CONFIG,
             gpu=GPUS,
+        params:
+            cell=f"--task {cell.task} --model {cell.model} --method {cell.method}",
+            settings=lambda wildcards: as_json(STUDY.run_settings(cell)),
+            digest=digest(STUDY.run_settings(cell)),
         shell:
             "tunegrid train {resources.study} {params.cell} --seed {wildcards.seed} --settings {params.digest} --log {log}"
 
 
 def cell_target(cell):
+    """The rule that runs all seeds of a cell."""
+
     rule:
         name:
             cell.target
