@@ -132,10 +132,10 @@ sys.exit(main(["fetch-data", "tiny.yaml", "--task", "qa", "--log", "x.log"]))
 def test_the_log_takes_what_the_command_and_its_libraries_print():
     done = subprocess.run([sys.executable, "-c", PRINTING], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert sorted(Path("x.log").read_text().replace("printed\n", "printed|").split("|")) == [
-        "by a library in C",
-        "printed",
-    ]
+    text = Path("x.log").read_text()  # C and Python buffer apart, so the order is not promised
+    assert sorted(text.replace("printed\n", "").split() + ["printed"] * text.count("printed\n")) == sorted(
+        ["by", "a", "library", "in", "C", "printed"]
+    )
 
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["train", "x.yaml"], ["fetch-data"], ["check"]])

@@ -211,7 +211,7 @@ def test_the_line_is_the_one_the_wrong_key_stands_on(load):
 def test_the_mini_study_is_valid_and_one_wrong_key_in_it_is_found(load):
     study = load(MINI)
     assert len(study.cells()) == 27
-    broken = MINI.replace("learning_rate:", "lerning_rate:", 1)
+    broken = MINI.replace("training: {learning_rate:", "training: {lerning_rate:", 1)
     said = message(load, broken)
     assert f"line {line_of(broken, 'lerning_rate')}: training.lerning_rate" in said
     assert "Did you mean learning_rate?" in said
