@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from tunegrid import layout, report_sources, report_tables
-from tunegrid.expected import Expected
+from tunegrid.expected import Expected, ExpectedTask
 from tunegrid.layout import Section, Table, absent
 from tunegrid.report_tables import Frames, Titles
 
@@ -75,9 +75,20 @@ def _summary(frames: Frames, expected: Expected) -> list[str]:
         tie = f"tied with {_plural(others, 'other cell')}" if others else "separated from every other cell"
         sentences.append(
             f"{task.title}: the rule recommends {titles.models[row.model]} + {titles.methods[row.method]} "
-            f"({task.primary.word} {task.primary.short(row.score)}; {tie})."
+            f"({task.primary.word} {task.primary.short(row.score)}; {tie}).{_better_baseline(frames, task, titles)}"
         )
     return sentences
+
+
+def _better_baseline(frames: Frames, task: ExpectedTask, titles: Titles) -> str:
+    """A sentence where a baseline scores higher than every cell: no reader should have to find that in a table."""
+    cells = frames["cells"]
+    scores = cells[(cells["task"] == task.name) & cells["primary"].astype(bool) & cells["mean"].notna()]
+    best = scores.loc[scores["mean"].astype(float).idxmax()]
+    if best["kind"] != "baseline":
+        return ""
+    title = titles.baselines[task.name, best["method"]]
+    return f" The baseline “{title}” scores higher than every cell: {task.primary.short(best['mean'])}."
 
 
 def _warnings(frames: Frames, expected: Expected, unexpected: tuple[str, ...]) -> list[str]:
@@ -154,9 +165,9 @@ def _sections(frames: Frames, expected: Expected) -> list[Section]:
             "How it was run",
             (_on_runs(frames, expected),),
             (
+                report_sources.versions(frames),
                 report_sources.sources(frames, expected),
                 report_tables.settings(frames, expected),
-                report_sources.versions(frames),
             ),
         ),
         Section("What was cut", (_on_cuts(),), (report_sources.cuts(frames, expected),)),

@@ -13,6 +13,8 @@ from tunegrid.errors import TuneGridError
 from tunegrid.expected import Named, printed_metrics
 from tunegrid.latex import compile_pdf, escape
 from tunegrid.layout import Column, ScoreLine, bytes_, percent, plain_table, score_table
+from tunegrid.report_text import _summary
+from tunegrid.tables import build_tables
 
 RESAMPLES = 300
 NASTY = r"\input{/etc/passwd} a_b% $x$ & #1 ~^ [b] *c* «--» 中 \\ " + "x" * 80
@@ -186,3 +188,13 @@ def test_a_table_longer_than_a_page_may_break() -> None:
     rows = [(f"row {number}", "x") for number in range(60)]
     text = render.render_table(plain_table("long", "Long", [Column("A"), Column("B")], rows))
     assert r"\begin{longtable}" in text
+
+
+def test_a_baseline_above_every_cell_is_said_on_page_one(folder: Path) -> None:
+    frames = build_tables(folder, expected_study(), resamples=200)
+    assert not any("scores higher" in sentence for sentence in _summary(frames, expected_study()))
+    cells = frames["cells"]
+    cells.loc[(cells["method"] == "majority") & cells["primary"], "mean"] = 0.999
+    (sentence,) = [text for text in _summary(frames, expected_study()) if "scores higher" in text]
+    assert sentence.startswith("Sentiment Classification")
+    assert sentence.endswith("The baseline “Majority class” scores higher than every cell: 0.9990.")
