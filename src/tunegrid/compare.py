@@ -9,8 +9,17 @@ from typing import Any
 
 from tunegrid.errors import TuneGridError
 
-# What may differ between two runs of the same thing: when, how fast, how much memory, and the commit's name.
-VOLATILE = ("_seconds", "_per_second", "peak_memory_bytes", "seconds", "started", "finished", "git_commit")
+# What may differ between two runs of the same thing: when, how fast, how much memory, and which version of the code.
+VOLATILE = (
+    "_seconds",
+    "_per_second",
+    "peak_memory_bytes",
+    "seconds",
+    "started",
+    "finished",
+    "git_commit",
+    "code_version",
+)
 BYTES = (".safetensors", ".parquet", ".arrow")
 RESULTS = ("data", "models", "tokens", "runs", "untuned", "baselines")
 

@@ -377,6 +377,14 @@ def test_saved_weights_are_safetensors_and_load_in_a_fresh_process_to_the_same_p
             assert there.column(name).to_pylist() == scores[name].tolist(), f"{cell}: {name}"
 
 
+def test_lora_saves_the_same_bytes_in_every_process(injected, tmp_path):
+    method, model = injected("lora", "t5")
+    method.save(model, tmp_path)
+    # The library keeps the targets in a set, whose order Python changes from process to process.
+    targets = json.loads((tmp_path / "adapter_config.json").read_text())["target_modules"]
+    assert targets == ["k", "o", "q", "v", "wi", "wo"]
+
+
 def test_weights_that_are_not_there_are_named_and_not_looked_up_on_the_hub(checkpoints, tmp_path):
     with pytest.raises(TuneGridError, match=r"weights: holds no adapter"):
         make("adapters", "t5").load(checkpoints / "t5", tmp_path / "weights")

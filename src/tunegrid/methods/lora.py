@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from tunegrid.files import write_json
 from tunegrid.methods.base import Method, MethodSettings
 from tunegrid.models.families import ROLES, Role
 
@@ -59,6 +61,10 @@ class Lora(Method):
     def save(self, model: PeftModel, folder: Path) -> None:
         # Without "auto", peft asks the Hub whether the base's vocabulary was resized.
         model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+        # peft keeps the targets in a set, whose order differs from process to process.
+        file = folder / "adapter_config.json"
+        config = json.loads(file.read_text())
+        write_json(file, config | {"target_modules": sorted(config["target_modules"])})
 
     def load(self, base: Path, weights: Path) -> PeftModel:
         from peft import PeftModel
