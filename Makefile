@@ -26,7 +26,7 @@ report: setup ## rebuild the report from the results that are there, without tra
 	@tunegrid report $(CONFIG)
 
 test: setup tex ## set up, and pass the tests
-	@pytest
+	@pytest --numprocesses 2 --dist loadfile # a file's tests share what they make, so they stay together
 
 lint: setup ## check format and style of Python and Snakemake files
 	ruff format --check .
