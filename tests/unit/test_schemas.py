@@ -31,3 +31,11 @@ def test_the_schema_rejects_an_unknown_key():
     study = yaml.safe_load((ROOT / "config" / "mini.yaml").read_text()) | {"sedes": [1]}
     with pytest.raises(jsonschema.ValidationError, match="sedes"):
         jsonschema.validate(study, schema)
+
+
+def test_config_readme_names_every_key_of_a_study():
+    schema = json.loads((SCHEMAS / "study.schema.json").read_text())
+    objects = [schema, *schema["$defs"].values()]
+    keys = {key for one in objects for key in one.get("properties", {})}
+    text = (ROOT / "config" / "README.md").read_text()
+    assert {key for key in keys if f"`{key}`" not in text and f"{key}:" not in text} == set()
