@@ -133,9 +133,8 @@ def test_the_log_takes_what_the_command_and_its_libraries_print():
     done = subprocess.run([sys.executable, "-c", PRINTING], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     text = Path("x.log").read_text()  # C and Python buffer apart, so the order is not promised
-    assert sorted(text.replace("printed\n", "").split() + ["printed"] * text.count("printed\n")) == sorted(
-        ["by", "a", "library", "in", "C", "printed"]
-    )
+    assert text.count("by a library in C") == 1
+    assert text.count("printed\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["train", "x.yaml"], ["fetch-data"], ["check"]])
