@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 from tunegrid.errors import TuneGridError
@@ -61,6 +62,14 @@ def read_parquet(path: Path) -> list[Row]:
     import pyarrow.parquet
 
     return pyarrow.parquet.read_table(path).to_pylist()
+
+
+def iterate_parquet(path: Path, batch_size: int) -> Iterator[list[Row]]:
+    """The canonical rows of one split, in order, so many at a time: a whole split may not fit into memory."""
+    import pyarrow.parquet
+
+    for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size):
+        yield batch.to_pylist()
 
 
 def _rows(task: Task, split: Split) -> list[Row] | None:

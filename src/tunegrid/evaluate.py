@@ -66,7 +66,7 @@ def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path)
 
 def _evaluate_model(study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path) -> MetricsRecord:
     started, watch = now(), _Stopwatch()
-    from tunegrid.prediction import choose_labels, generate
+    from tunegrid.prediction import predict
     from tunegrid.tokenise import load_tokenizer, read_tokens
     from tunegrid.train import pick_device
 
@@ -77,15 +77,9 @@ def _evaluate_model(study: Study, folder: Path, names: dict[str, Any], method: M
     tokenizer = load_tokenizer(base)
     rows = read_parquet(paths.split(names["task"], "test"))
     tokens = read_tokens(paths.tokens(names["task"], names["model"]) / "test.arrow")
-    sources = tokens.column("input_ids").to_pylist()
-    if len(sources) != len(rows):
-        raise ValueError(f"{len(sources)} tokenised test rows, but {len(rows)} test rows: tokenise again")
     load_seconds = watch.lap()
-    options = {"batch_size": task.settings.evaluation_batch_size, "precision": study.hardware.precision}
-    if (labels := task.labels()) is None:
-        predictions, label_scores = generate(model, tokenizer, sources, task.settings.generation, **options), None
-    else:
-        predictions, label_scores = choose_labels(model, tokenizer, sources, labels, **options)
+    precision = study.hardware.precision
+    predictions, label_scores = predict(model, tokenizer, task, tokens, len(rows), precision=precision)
     return _score(study, folder, names, task, rows, predictions, label_scores, (load_seconds, watch.lap()), started)
 
 

@@ -8,11 +8,29 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import GenerationConfig
 
-from tunegrid.tasks.base import Generation
+from tunegrid.tasks.base import Generation, Task
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow
     from transformers import PreTrainedTokenizerBase
+
+
+def predict(
+    model: Any, tokenizer: PreTrainedTokenizerBase, task: Task, tokens: pyarrow.Table, rows: int, *, precision: str
+) -> tuple[list[str], pd.DataFrame | None]:
+    """(one prediction per row, the log-probability of each label if the model chooses among labels).
+
+    Args:
+        tokens: the token ids of so many rows of one split, in their order.
+    """
+    sources = tokens.column("input_ids").to_pylist()
+    if len(sources) != rows:
+        raise ValueError(f"{len(sources)} tokenised rows, but {rows} rows: tokenise again")
+    options = {"batch_size": task.settings.evaluation_batch_size, "precision": precision}
+    if (labels := task.labels()) is None:
+        return generate(model, tokenizer, sources, task.settings.generation, **options), None
+    return choose_labels(model, tokenizer, sources, labels, **options)
 
 
 def generate(

@@ -254,7 +254,7 @@ def test_tokens_of_other_rows_are_noticed(tiny_study):
     study = tiny_study()
     tokens = study.paths.tokens("qa", "t5")
     shutil.copy(tokens / "train.arrow", tokens / "test.arrow")
-    with pytest.raises(ValueError, match="40 tokenised test rows, but 13 test rows"):
+    with pytest.raises(ValueError, match="40 tokenised rows, but 13 rows"):
         evaluate_untuned(study, "qa", "t5", Path("untuned"))
 
 
