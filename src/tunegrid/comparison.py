@@ -56,7 +56,8 @@ class TaskScores:
             blocks = [result.statistics(metric) for result in ok]
             if blocks and all(block is not None for block in blocks):
                 keys.append(key)
-                samples.append(statistics.ExampleStatistics(np.stack(blocks), score_function(self.task.metric(metric))))
+                score = score_function(self.task.metric(metric))
+                samples.append(statistics.ExampleStatistics(np.stack(blocks), score, seeded=key[0] == "run"))
         if not keys:
             return None
         primary = metric == self.task.primary.name

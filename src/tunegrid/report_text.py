@@ -195,7 +195,10 @@ def _on_intervals(expected: Expected) -> str:
         + "; BLEU is computed again on each resample. They hold the uncertainty of the choice of test examples"
     )
     if len(expected.seeds) > 1:
-        return text + " alone; what the choice of the seed adds shows in the standard deviation between seeds."
+        return (
+            text + " and of the seeds: each cell is shifted by draws of what other seeds would have added to its mean, "
+            "from its own variance between seeds, moderated by that of the task's other cells."
+        )
     return text + " alone. There is one seed per cell: how far another seed would have landed is not known."
 
 
