@@ -20,6 +20,7 @@ def expected(study: Study) -> Expected:
         ),
         methods=tuple(Named(name, study.title_of("methods", name)) for name in study.grid.methods),
         seeds=tuple(study.seeds),
+        recommend=study.recommend,
         cells=tuple((cell.task, cell.model, cell.method) for cell in study.cells()),
     )
 

@@ -73,6 +73,8 @@ def _summary(frames: Frames, expected: Expected) -> list[str]:
             continue
         others = row.tied.count("; ")
         tie = f"tied with {_plural(others, 'other cell')}" if others else "separated from every other cell"
+        if others and others + 1 == len(list(expected.grid(task))):
+            tie = "no clear winner: nothing separates the cells, this is the cheapest"
         sentences.append(
             f"{task.title}: the rule recommends {titles.models[row.model]} + {titles.methods[row.method]} "
             f"({task.primary.word} {task.primary.short(row.score)}; {tie}).{_better_baseline(frames, task, titles)}"
@@ -146,11 +148,11 @@ def _sections(frames: Frames, expected: Expected) -> list[Section]:
         Section(
             "Recommendation",
             (
-                "The rule: all pairs of cells of a task are compared with a paired test (bootstrap over test examples, "
+                "The rule: all pairs of cells of a task are compared with a paired test (bootstrap over test examples"
+                f"{' and seeds' if len(expected.seeds) > 1 else ''}, "
                 "Holm's correction over all pairs, level 5%). The cells that nothing separates from the best are tied. "
-                "The cheapest of them is recommended: the fewest trainable parameters, then the fewest parameters, "
-                "then the least training time. Stability is the share of bootstrap resamples in which the rule says "
-                "the same.",
+                f"The cheapest of them is recommended. {expected.recommend.in_words()}. Stability is the share of "
+                "bootstrap resamples in which the rule says the same.",
             ),
             (report_tables.recommendation(frames, expected),),
         ),

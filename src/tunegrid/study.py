@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from tunegrid.cells import Cell, Paths, Run
 from tunegrid.config_file import ConfigFile, KeyProblem, Place, explain
 from tunegrid.errors import TuneGridError
+from tunegrid.limits import Recommend
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family
 from tunegrid.settings import Closed, Name, did_you_mean
@@ -91,6 +92,7 @@ class Study(Closed):
     methods: dict[Name, AnyMethod]
     training: Training
     overrides: list[Override] = Field(default_factory=list)
+    recommend: Recommend = Field(default_factory=Recommend, description="Limits and cost of the recommendation.")
 
     @classmethod
     def load(cls, *paths: Path | str) -> Study:
@@ -285,7 +287,7 @@ class Study(Closed):
         }
         licences = {part: {n: s.source.licence for n, s in getattr(self, part).items()} for part in ("tasks", "models")}
         words = {"title": self.title, "description": self.description, "seeds": self.seeds}
-        return {**words, "titles": titles, "licences": licences}
+        return {**words, "titles": titles, "licences": licences, "recommend": self.recommend.model_dump()}
 
 
 def _check_known(name: str, known: Iterable[str], place: Place) -> None:
