@@ -80,7 +80,8 @@ def iterate_parquet(path: Path, batch_size: int) -> Iterator[list[Row]]:
     """The canonical rows of one split, in order, so many at a time: a whole split may not fit into memory."""
     import pyarrow.parquet
 
-    for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size):
+    # Buffered ahead, the whole file would be in memory at the end.
+    for batch in pyarrow.parquet.ParquetFile(path, pre_buffer=False).iter_batches(batch_size):
         yield batch.to_pylist()
 
 

@@ -108,7 +108,7 @@ def _read_parquet(path: Path) -> Iterator[RawRow]:
     import pyarrow.parquet
 
     try:
-        file = pyarrow.parquet.ParquetFile(path)
+        file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)  # else all of it stays in memory
     except pyarrow.ArrowException as error:
         raise TuneGridError(f"{path}: not a valid Parquet file: {error}") from None
     number = 0
