@@ -17,9 +17,9 @@ def describe(study: Study) -> str:
     ]
     for name in study.grid.tasks:
         settings = study.tasks[name]
-        lines.append(
-            f"  {name}: {study.title_of('tasks', name)}; {settings.source.describe()} [{settings.source.licence}]"
-        )
+        by_rows = "; splits by row (protocol: published)" if getattr(settings, "protocol", "") == "published" else ""
+        source = f"{settings.source.describe()}{by_rows}"
+        lines.append(f"  {name}: {study.title_of('tasks', name)}; {source} [{settings.source.licence}]")
     lines.append("models")
     for name in study.grid.models:
         model = study.models[name]

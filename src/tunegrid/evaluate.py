@@ -55,7 +55,9 @@ def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path)
     started, watch = now(), _Stopwatch()
     task = study.task(task_name)
     data = study.paths.data(task_name)
-    train, test = read_parquet(data / "train.parquet"), read_parquet(data / "test.parquet")
+    columns = task.baselines()[baseline].training_columns
+    train = read_parquet(data / "train.parquet", columns) if columns else []
+    test = read_parquet(data / "test.parquet")
     load_seconds = watch.lap()
     generator = random.Random(task.settings.source.seed)
     predictions = task.baselines()[baseline].predict(train, test, generator)

@@ -15,7 +15,7 @@ def sources(frames: Frames, expected: Expected) -> Table:
     for task in expected.tasks:
         card = frames["data"][frames["data"]["task"] == task.name]
         sizes = " / ".join(layout.count(rows) for rows in card.set_index("split")["rows"].reindex(SPLITS))
-        rows.append((titles.tasks[task.name], *_source(card.iloc[0]), sizes))
+        rows.append((titles.tasks[task.name], *_source(card.iloc[0]), sizes + _choice_of_rows(card.set_index("split"))))
     for model in expected.models:
         card = frames["models"][frames["models"]["model"] == model.name].iloc[0]
         totals = frames["costs"].loc[frames["costs"]["model"] == model.name, "parameters_total"].astype(float)
@@ -23,6 +23,17 @@ def sources(frames: Frames, expected: Expected) -> Table:
     columns = [Column("Data or model", width=0.2), Column("Source", width=0.33), Column("Licence", width=0.14)]
     columns.append(Column("Rows (train / validation / test) or size", width=0.24))
     return layout.plain_table("sources", "Data and models: source, licence and size.", columns, rows)
+
+
+def _choice_of_rows(card: Any) -> str:
+    """What the sizes of the splits do not say: subsets, rows that were left out, splits that are not the source's."""
+    said = ["splits by row (published protocol)"] if (card["protocol"] == "published").any() else []
+    if (card["rows_available"].astype(float) > card["rows"].astype(float)).any():
+        available = " / ".join(layout.count(rows) for rows in card["rows_available"].reindex(SPLITS))
+        said.append(f"taken from {available}")
+    if skipped := card["unusable_rows"].astype(float).sum():
+        said.append(f"{layout.count(skipped)} unusable rows of the source left out")
+    return "".join(f"; {words}" for words in said)
 
 
 def _source(card: Any) -> tuple[str, str]:

@@ -115,15 +115,28 @@ def _warnings(frames: Frames, expected: Expected, unexpected: tuple[str, ...]) -
         if rows["data_fingerprint"].nunique() > 1:
             title = Titles(expected).tasks[task]
             found.append(f"{title}: results come from different data (their fingerprints differ); run them again.")
-    for row in frames["data"].dropna(subset=["test_rows_seen_in_training"]).itertuples():
-        if row.test_rows_seen_in_training > 0:
-            seen = f"{row.test_rows_seen_in_training:,.0f} of {row.rows:,.0f}"
-            found.append(f"{Titles(expected).tasks[row.task]}: {seen} test rows occur among the training rows as well.")
+    found += _on_test_rows(frames, Titles(expected))
     if unexpected:
         found.append(
             f"{_plural(len(unexpected), 'run')} in the results folder, but not in this study's configuration, not "
             f"shown: {', '.join(unexpected[:3])}{', …' if len(unexpected) > 3 else ''}."
         )
+    return found
+
+
+def _on_test_rows(frames: Frames, titles: Titles) -> list[str]:
+    """What a reader has to know about the test rows before believing a score."""
+    found = []
+    for row in frames["data"].query("split == 'test'").itertuples():
+        title, size = titles.tasks[row.task], layout.count(row.rows)
+        words = {
+            "test_rows_seen_in_training": f"of {size} test rows occur among the training rows as well.",
+            "test_contexts_seen_in_training": f"of {size} test questions are about a context that training questions "
+            "are about too.",
+            "unusable_rows": "test rows of the source could not be used and were left out.",
+        }
+        counts = {name: getattr(row, name) for name in words}
+        found += [f"{title}: {n:,.0f} {words[name]}" for name, n in counts.items() if not absent(n) and n > 0]
     return found
 
 

@@ -134,6 +134,9 @@ class Study(Closed):
         for name, task in self.tasks.items():
             for column in getattr(task.source, "columns", {}):
                 _check_known(column, TASKS[task.kind].columns, ("tasks", name, "source", "columns", column))
+            paths, by_rows = getattr(task.source, "paths", None), getattr(task, "protocol", None) == "published"
+            if paths and not paths.test and not by_rows:
+                raise KeyProblem(("tasks", name, "source", "paths", "test"), "required: the file of the test rows")
         for i, seed in enumerate(self.seeds):
             if self.seeds.index(seed) < i:
                 raise KeyProblem(("seeds", i), f"the seed {seed} is listed twice")
@@ -244,7 +247,7 @@ class Study(Closed):
 
     def data_settings(self, task: str) -> dict[str, Any]:
         settings = self.tasks[task].model_dump()
-        keys = ("kind", "source", "labels")
+        keys = ("kind", "source", "labels", "protocol")
         chosen = {key: settings[key] for key in keys if key in settings}
         chosen["source"].pop("licence")  # alters no row
         return chosen

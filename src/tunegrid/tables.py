@@ -35,7 +35,8 @@ COLUMNS = {
     "settings": "study task model method seed setting value",
     "provenance": "study kind task model method seed stage code_version git_commit python platform processor "
     "accelerator threads precision packages data_fingerprint model_fingerprint started finished",
-    "data": "study task split rows test_rows_seen_in_training source revision licence fingerprint",
+    "data": "study task split rows rows_available unusable_rows test_rows_seen_in_training "
+    "test_contexts_seen_in_training protocol source revision licence fingerprint",
     "models": "study model source revision licence fingerprint",
     "cuts": "study task model split rows sources_cut targets_cut answers_lost unknown_tokens share_cut",
 }
@@ -150,10 +151,15 @@ def _data_rows(study: StudyResults) -> list[Row]:
     licences = {task.name: task.licence for task in study.expected.tasks}
     for task, card in study.data_cards.items():
         for split in SPLITS:
-            row: Row = {"task": task, "split": split, "rows": (card.get("rows") or {}).get(split)}
+            row: Row = {"task": task, "split": split, "protocol": card.get("protocol")}
+            row |= {name: (card.get(name) or {}).get(split) for name in ("rows", "rows_available")}
             row |= _source(card, licences[task])
+            if "unusable_rows" in card:  # of the source's split of that name
+                skipped = card["unusable_rows"].get(split, {}).values()
+                row["unusable_rows"] = sum(reason["rows"] for reason in skipped)
             if split == "test":
-                row["test_rows_seen_in_training"] = card.get("test_rows_seen_in_training")
+                names = ("test_rows_seen_in_training", "test_contexts_seen_in_training")
+                row |= {name: card.get(name) for name in names}
             rows.append(row)
     return rows
 

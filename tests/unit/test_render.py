@@ -72,6 +72,38 @@ def test_values_are_escaped_without_being_asked(written: Path, tmp_path: Path) -
     assert "&lt;b&gt;B&lt;/b&gt;" in html
 
 
+def test_what_was_taken_left_out_and_shared_of_the_data_is_said(folder: Path, tmp_path: Path) -> None:
+    for task, more in {
+        "qa": {
+            "protocol": "published",
+            "rows_available": {"train": 56063, "validation": 17520, "test": 14016},
+            "unusable_rows": {},
+            "test_contexts_seen_in_training": 119,
+        },
+        "translation": {
+            "unusable_rows": {
+                "train": {"source": {"rows": 1200, "examples": []}, "target": {"rows": 34, "examples": []}},
+                "test": {"target": {"rows": 2, "examples": []}},
+            },
+        },
+    }.items():
+        card = folder / "data" / task / "card.json"
+        write_json(card, json.loads(card.read_text()) | more)
+    _, html = rendered(folder, tmp_path / "report")
+    text = re.sub(r"\s+", " ", html)
+    for said in (
+        "4,000 / 200 / 120; splits by row (published protocol); taken from 56,063 / 17,520 / 14,016",
+        "4,000 / 200 / 120; 1,236 unusable rows of the source left out",
+        "Question Answering: 119 of 120 test questions are about a context that training questions are about too.",
+        "Translation: 2 test rows of the source could not be used and were left out.",
+    ):
+        assert said in text
+    frame = build_tables(folder, expected_study(), RESAMPLES)["data"].set_index(["task", "split"])
+    assert frame.loc[("translation", "train"), "unusable_rows"] == 1234
+    assert frame.loc[("qa", "test"), "test_contexts_seen_in_training"] == 119
+    assert frame.loc[("qa", "train"), "rows_available"] == 56063
+
+
 def test_the_html_is_one_file(report: Path) -> None:
     html = (report / "report.html").read_text()
     # Namespaces of the drawing are names, not places that are asked for anything.

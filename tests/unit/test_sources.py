@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 from pydantic import TypeAdapter
 
-from tunegrid.data import fetch_data, read_parquet, read_splits
+from tunegrid.data import fetch_data, read_parquet
 from tunegrid.errors import TuneGridError
 from tunegrid.provenance import file_digest
 from tunegrid.tasks import TASKS
@@ -42,6 +42,11 @@ def make_task(kind: str, source: dict, **settings):
 
 def files(suffix: str, **keys) -> dict:
     return {"kind": "files", "paths": {split: f"{split}.{suffix}" for split in SPLITS}, **keys}
+
+
+def read_splits(name: str, task) -> dict[str, list[dict]]:
+    fetch_data(name, task, Path("fetched"))
+    return {split: read_parquet(Path("fetched", f"{split}.parquet")) for split in SPLITS}
 
 
 def write_jsonl(rows: list, *names: str) -> None:

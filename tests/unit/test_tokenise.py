@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rows_of_tasks import make_task
 
-from tunegrid.data import _write_parquet
+from tunegrid.data import SplitWriter
 
 FAMILIES = ("t5", "flan-t5", "bart")
 LIMIT = 40
@@ -43,7 +43,9 @@ def tokenised(checkpoints, tmp_path):
         data, out = tmp_path / "data", tmp_path / "tokens"
         data.mkdir(exist_ok=True)
         for split in ("train", "validation", "test"):
-            _write_parquet(rows, data / f"{split}.parquet")
+            with SplitWriter(data / f"{split}.parquet") as writer:
+                for row in rows:
+                    writer.add(row)
         task = make_task(kind, **{"max_source_length": LIMIT, "max_target_length": 12, **settings})
         tokenise(task, family, data, checkpoints / family, out)
         stats = json.loads((out / "stats.json").read_text())["splits"]["test"]

@@ -141,6 +141,32 @@ def test_untuned_models_and_baselines_are_scored_as_runs_are(tiny_study, task, c
         ]
 
 
+def test_a_baseline_reads_no_more_of_the_training_rows_than_it_needs(tiny_study):
+    import pandas as pd
+
+    from tunegrid.evaluate import evaluate_baseline
+
+    study = tiny_study()
+    named = [(task, name) for task in study.grid.tasks for name in study.task(task).baselines()]
+    for task, name in named:
+        evaluate_baseline(study, task, name, Path("all", name))
+    for task, name in named:
+        rows = study.paths.split(task, "train")
+        columns = study.task(task).baselines()[name].training_columns
+        whole = rows.read_bytes()
+        if columns:
+            pd.read_parquet(rows, columns=list(columns)).to_parquet(rows)
+        else:
+            rows.unlink()
+        evaluate_baseline(study, task, name, Path("needed", name))
+        rows.write_bytes(whole)
+        assert (
+            Path("needed", name, "predictions.parquet").read_bytes()
+            == Path("all", name, "predictions.parquet").read_bytes()
+        )
+    assert dict(named) == {"qa": "random-candidate", "translation": "copy", "sentiment": "ngram-logistic-regression"}
+
+
 # -- repeatability ----------------------------------------------------------------------------------------------------
 
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tunegrid.data import read_parquet
+from tunegrid.data import iterate_parquet
 from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced_folder, write_json
 from tunegrid.models.families import FAMILIES
 from tunegrid.provenance import file_digest
 from tunegrid.settings import did_you_mean
+from tunegrid.sources import Split
 from tunegrid.study import Study
+from tunegrid.tasks import Row
+
+BATCH = 10_000  # rows of a task read at once
 
 
 def fetch_model(study: Study, name: str, folder: Path) -> None:
@@ -39,7 +44,7 @@ def pretrain_model(study: Study, name: str, folder: Path) -> None:
     source = settings.source
     held_out = set()
     for task, split in ((task, split) for task in study.grid.tasks for split in ("validation", "test")):
-        for row in read_parquet(study.paths.split(task, split)):
+        for row in _rows(study, task, split):
             held_out |= {miniworld.text_key(row[column]) for column in study.task(task).text_columns}
     generated = source.text == "miniworld"
     with replaced_folder(folder) as new:
@@ -61,11 +66,15 @@ def _task_texts(study: Study, seed: int) -> Iterator[str]:
     """The texts of all training rows, each once, in seeded order."""
     texts: set[str] = set()
     for task in study.grid.tasks:
-        for row in read_parquet(study.paths.split(task, "train")):
+        for row in _rows(study, task, "train"):
             texts |= {row[column] for column in study.task(task).text_columns}
     ordered = sorted(texts)
     random.Random(seed).shuffle(ordered)
     return iter(ordered)
+
+
+def _rows(study: Study, task: str, split: Split) -> Iterator[Row]:
+    return chain.from_iterable(iterate_parquet(study.paths.split(task, split), BATCH))
 
 
 def _check_family(study: Study, name: str, folder: Path) -> None:

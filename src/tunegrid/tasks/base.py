@@ -23,7 +23,11 @@ Row = dict[str, Any]
 
 
 class RowError(ValueError):
-    """A row that the task cannot use; the caller adds where the row stands."""
+    """A row that the task cannot use; the caller adds where the row stands. `column` is the one at fault."""
+
+    def __init__(self, problem: str, column: str = "row") -> None:
+        super().__init__(problem)
+        self.column = column
 
 
 class Generation(Closed):
@@ -89,10 +93,12 @@ class Baseline:
     Attributes:
         title: its name in tables.
         predict: (training rows, test rows, seeded generator) -> one prediction per test row.
+        training_columns: what it reads of the training rows, for they may be many; none: it gets no training rows.
     """
 
     title: str
     predict: Callable[[Sequence[Row], Sequence[Row], random.Random], list[str]]
+    training_columns: tuple[str, ...]
 
 
 class TaskSettings(Closed):
@@ -172,7 +178,7 @@ def text_of(row: Row, column: str) -> str:
     """A column that has to be non-empty text."""
     value = row[column]
     if not isinstance(value, str) or not value.strip():
-        raise RowError(f"column {column}: expected text, found {value!r:.80}")
+        raise RowError(f"column {column}: expected text, found {value!r:.80}", column)
     return value.strip()
 
 
@@ -190,7 +196,8 @@ def mapped(values: dict[str, Any], columns: dict[str, str], optional: dict[str, 
             if canonical not in optional:
                 raise RowError(
                     f"no column {column!r} (for {canonical}). The row has: {', '.join(map(str, values))}. "
-                    f"Name the right one in the source's `columns: {{{canonical}: …}}`."
+                    f"Name the right one in the source's `columns: {{{canonical}: …}}`.",
+                    canonical,
                 ) from None
             row[canonical] = optional[canonical]
     return row

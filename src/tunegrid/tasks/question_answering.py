@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from statistics import median
 from typing import ClassVar, Literal
 
+from pydantic import Field, model_validator
+
+from tunegrid.sources import ReadSource
 from tunegrid.tasks.base import Baseline, Metric, Row, RowError, Scores, Task, TaskSettings, text_of
 
 
@@ -14,6 +17,17 @@ class QuestionAnsweringSettings(TaskSettings):
     """Settings of a question answering task."""
 
     kind: Literal["qa"]
+    protocol: Literal["official", "published"] = Field(
+        "official",
+        description="official: the source's own splits. published: what the paper appears to have done, two 80/20 "
+        "splits of the training rows, row by row; the source's other splits are not read.",
+    )
+
+    @model_validator(mode="after")
+    def _generated_rows_have_splits(self) -> QuestionAnsweringSettings:
+        if self.protocol == "published" and not isinstance(self.source, ReadSource):
+            raise ValueError(f"protocol: published splits existing rows; those of {self.source.kind} have their splits")
+        return self
 
 
 class QuestionAnswering(Task):
@@ -52,7 +66,7 @@ class QuestionAnswering(Task):
             answers = [answers]
         answers = [answer.strip() for answer in answers or () if isinstance(answer, str) and answer.strip()]
         if not answers:
-            raise RowError("column answers: the row has no answer")
+            raise RowError("column answers: the row has no answer", "answers")
         return {
             "id": row["id"],
             "group": str(row["group"] or ""),
@@ -82,7 +96,7 @@ class QuestionAnswering(Task):
         return Scores(examples, SquadScore().compute(predictions=predictions, references=references), {})
 
     def baselines(self) -> dict[str, Baseline]:
-        return {self.trivial_baseline: Baseline("Random candidate", random_candidate)}
+        return {self.trivial_baseline: Baseline("Random candidate", random_candidate, ("answers",))}
 
 
 def random_candidate(train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:

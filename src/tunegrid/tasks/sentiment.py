@@ -68,7 +68,9 @@ class Sentiment(Task):
         number = int(value) if isinstance(value, str) and value.isdigit() else value
         if isinstance(number, int) and not isinstance(number, bool) and 0 <= number < len(labels):
             return labels[number]
-        raise RowError(f"column label: {value!r:.80} is not a label. Valid: {', '.join(labels)}, or their index from 0")
+        raise RowError(
+            f"column label: {value!r:.80} is not a label. Valid: {', '.join(labels)}, or their index from 0", "label"
+        )
 
     def target_text(self, row: Row) -> str:
         return row["label"]
@@ -94,8 +96,10 @@ class Sentiment(Task):
 
     def baselines(self) -> dict[str, Baseline]:
         return {
-            self.trivial_baseline: Baseline("Majority class", majority_class),
-            "ngram-logistic-regression": Baseline("n-gram logistic regression", ngram_logistic_regression),
+            self.trivial_baseline: Baseline("Majority class", majority_class, ("label",)),
+            "ngram-logistic-regression": Baseline(
+                "n-gram logistic regression", ngram_logistic_regression, ("text", "label")
+            ),
         }
 
 

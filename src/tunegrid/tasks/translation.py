@@ -72,7 +72,7 @@ class Translation(Task):
         return Scores(examples, results, signatures)
 
     def baselines(self) -> dict[str, Baseline]:
-        return {self.trivial_baseline: Baseline("Source copied", copy_source)}
+        return {self.trivial_baseline: Baseline("Source copied", copy_source, ())}
 
 
 def copy_source(train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:
