@@ -15,6 +15,7 @@ from tunegrid.config_file import ConfigFile, KeyProblem, Place, explain
 from tunegrid.errors import TuneGridError
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family
+from tunegrid.search_settings import Search
 from tunegrid.settings import Closed, Name, did_you_mean
 from tunegrid.tasks import TASKS, Task
 from tunegrid.training.settings import Training, TrainingChange
@@ -91,6 +92,7 @@ class Study(Closed):
     methods: dict[Name, AnyMethod]
     training: Training
     overrides: list[Override] = Field(default_factory=list)
+    search: Search | None = Field(None, description="How each cell's learning rate is searched; none: no search.")
 
     @classmethod
     def load(cls, *paths: Path | str) -> Study:
@@ -135,6 +137,9 @@ class Study(Closed):
         for i, seed in enumerate(self.seeds):
             if self.seeds.index(seed) < i:
                 raise KeyProblem(("seeds", i), f"the seed {seed} is listed twice")
+        if self.search and self.search.seed in self.seeds:
+            # Its learning rate would have been chosen with its own order of the rows, and not so that of the others.
+            raise KeyProblem(("search", "seed"), f"{self.search.seed} is one of the study's seeds too; take another")
 
     def _check_cells(self) -> None:
         if not self.cells():

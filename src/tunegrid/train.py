@@ -16,8 +16,10 @@ from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced, replaced_folder, size_of
 from tunegrid.provenance import digest, now, peak_memory, provenance
 from tunegrid.records import Injected, Parameters, TrainingCost, TrainRecord, write_record
+from tunegrid.search import NoLearningRate, searched_settings
 from tunegrid.study import Study
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
+from tunegrid.training.settings import Training
 
 FLOPS_FORMULA = (
     "source tokens x (4 N_encoder + 2 T_encoder) + target tokens x (4 N_decoder + 2 T_decoder); "
@@ -40,7 +42,8 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
     summary = TrainingSummary()
     with replaced_folder(folder / "weights") as weights:
         try:
-            session = _prepare(study, run, settings)
+            settings = searched_settings(study, cell, settings)
+            session = prepare(study, run, settings)
             facts |= _size(session)
             size, injected = facts["parameters"], facts["injected"].count
             print(f"{cell}, seed {run.seed}: {size.trainable} of {size.total} parameters, {injected} modules injected")
@@ -52,6 +55,8 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
             facts["cost"] = _cost(session, summary, loading_seconds, size_of(weights))
         except Diverged as error:
             status, reason, summary.history = "diverged", str(error), error.history
+        except NoLearningRate as error:
+            status, reason = "failed", str(error)
         except TuneGridError:
             raise  # something the user has to mend before any run can work
         except Exception as error:
@@ -101,7 +106,8 @@ def accelerator() -> str | None:
     return torch.cuda.get_device_name() if torch.cuda.is_initialized() else None
 
 
-def _prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession:
+def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession:
+    """Model, data and settings of a run. `settings`: as of `Study.run_settings`; their `training` is what is used."""
     from transformers import set_seed
 
     from tunegrid.tokenise import load_tokenizer, read_tokens
@@ -126,7 +132,7 @@ def _prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSessio
         tokenizer=load_tokenizer(paths.model(cell.model)),
         train=read_tokens(tokens / "train.arrow"),
         validation=read_tokens(tokens / "validation.arrow"),
-        training=study.training_settings(cell),
+        training=Training.model_validate(settings["training"]),
         seed=run.seed,
         precision=study.hardware.precision,
         checkpoints=paths.checkpoints(*astuple(cell), run.seed, _checkpoint_key(study, run, settings)),
