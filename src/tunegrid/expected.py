@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tunegrid.search_settings import Search
 from tunegrid.tasks import TASKS, Metric
 
 CellKey = tuple[str, str, str]  # names of task, model, method
@@ -62,6 +63,7 @@ class Expected:
     caveats: tuple[str, ...] = ()  # what the numbers cannot show ("The data are generated: …"); printed on page one
     cells: tuple[CellKey, ...] | None = None  # None: every task with every model and every method
     untuned: bool = True  # whether the untuned models are rows
+    search: Search | None = None  # of the learning rates
 
     def has(self, task: str, model: str, method: str) -> bool:
         return self.cells is None or (task, model, method) in self.cells

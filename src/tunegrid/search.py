@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow
 
-DECIMALS = 9  # scores that agree to so many are equal: what is beyond them is the order of a sum
+ROUNDING = 1e-9  # of a score: what the order of a sum can alter
 
 
 class NoLearningRate(Exception):
@@ -204,17 +204,21 @@ def _read_trial(study: Study, cell: Cell, trial: str) -> TrialRecord:
 
 
 def best(trials: Sequence[TrialRecord]) -> TrialRecord | None:
-    """The trial with the highest score; None if none could be scored.
+    """The trial with the best score; None if none could be scored.
 
-    Among equal scores, which short trainings and few rows often give: the lower validation loss, then the factor that
-    is nearest to 1 (as a ratio), then the lower one.
+    Scores that are below the highest by no more than one row's worth (1 / validation rows) count as equal to it: short
+    trainings and few rows give many of them, and which is higher is chance. Among equals the lower validation loss
+    decides, then the factor that is nearest to 1 (as a ratio), then the lower one.
     """
+    scored = [trial for trial in trials if trial.status == "ok"]
+    highest = max((trial.score for trial in scored), default=0.0)
+    equals = [trial for trial in scored if trial.score >= highest - 1 / trial.validation_rows - ROUNDING]
 
     def preference(trial: TrialRecord) -> tuple[float, ...]:
         loss = math.inf if trial.validation_loss is None else trial.validation_loss
-        return (-round(trial.score, DECIMALS), loss, abs(math.log(trial.factor)), trial.factor)
+        return (loss, abs(math.log(trial.factor)), trial.factor)
 
-    return min((trial for trial in trials if trial.status == "ok"), key=preference, default=None)
+    return min(equals, key=preference, default=None)
 
 
 def edge(chosen: TrialRecord, trials: Sequence[TrialRecord]) -> Edge | None:

@@ -55,6 +55,8 @@ class TrialRecord(_OfCell):
     def _scored_where_ok(self) -> Self:
         if (self.status == "ok") != (self.score is not None):
             raise ValueError(f"a trial with status {self.status} has score {self.score}: those that are ok have one")
+        if self.status == "ok" and not self.validation_rows:
+            raise ValueError("a trial with status ok has predicted at least one validation row")
         return self
 
 
