@@ -19,9 +19,9 @@ from tunegrid.errors import TuneGridError
 from tunegrid.provenance import digest, now, peak_memory, provenance
 from tunegrid.records import read_record, write_record
 from tunegrid.search_records import ChoiceRecord, Edge, TrialCost, TrialRecord
-from tunegrid.search_settings import choice_settings, trial_settings
+from tunegrid.search_settings import choice_settings, trial_settings, trial_study
 from tunegrid.study import Study
-from tunegrid.training.session import Diverged, TrainingSession
+from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +49,7 @@ def run_trial(study: Study, cell: Cell, trial: str) -> TrialRecord:
     # Beside the record, for the disk of temporary files may be too small for what a trainer puts down.
     with tempfile.TemporaryDirectory(prefix=f".{file.stem}.", dir=file.parent) as scratch:
         try:
-            _train_and_score(study, cell, settings, Path(scratch), facts, cost)
+            _train_and_score(trial_study(study, cell, trial), cell, settings, Path(scratch), facts, cost)
         except Diverged as error:
             status, reason = "diverged", str(error)
         except TuneGridError:
@@ -91,7 +91,7 @@ def run_trial(study: Study, cell: Cell, trial: str) -> TrialRecord:
 def _train_and_score(
     study: Study, cell: Cell, settings: dict[str, Any], scratch: Path, facts: dict[str, Any], cost: dict[str, Any]
 ) -> None:
-    """Fills `facts` and `cost` as it goes, so that a trial that fails has cost what it has."""
+    """Fills `facts` and `cost` as it goes, so that a trial that fails has cost what it has. `study`: the trial's."""
     import numpy as np
 
     from tunegrid.data import read_parquet
@@ -105,8 +105,7 @@ def _train_and_score(
     session = _shortened(session, study, cell, chosen, scratch)
     facts |= {"train_rows": len(np.unique(_row_numbers(session.train))), "validation_rows": len(chosen)}
     summary = session.method.fit(session)
-    losses = [row["validation_loss"] for row in summary.history if "validation_loss" in row]
-    facts["validation_loss"] = losses[-1] if losses else None
+    facts["validation_loss"] = _validation_loss(summary)
     cost |= {
         "optimisation_seconds": summary.optimisation_seconds,
         "evaluation_seconds": summary.evaluation_seconds,
@@ -121,6 +120,13 @@ def _train_and_score(
     cost["prediction_seconds"] = time.perf_counter() - clock
 
 
+def _validation_loss(summary: TrainingSummary) -> float | None:
+    """The validation loss of the weights that are predicted with; None from a loop that computes none."""
+    if (selection := getattr(summary, "selection", None)) is not None:
+        return selection.validation_loss
+    return next((row["validation_loss"] for row in reversed(summary.history) if "validation_loss" in row), None)
+
+
 def _shortened(
     session: TrainingSession, study: Study, cell: Cell, validation: np.ndarray, scratch: Path
 ) -> TrainingSession:
@@ -128,7 +134,6 @@ def _shortened(
     import numpy as np
 
     search, known = study.search, np.unique(_row_numbers(session.train))
-    # The cell's own settings: a trial's have the same batches.
     count = search.train_rows(study.training_settings(cell), len(known))
     train = take_rows(session.train, known[sample(len(known), count, search.seed)])
     return replace(session, train=train, validation=take_rows(session.validation, validation), checkpoints=scratch)
@@ -232,15 +237,17 @@ def edge(chosen: TrialRecord, trials: Sequence[TrialRecord]) -> Edge | None:
     return "lowest" if chosen.factor == min(known) else None
 
 
-def searched_settings(study: Study, cell: Cell, settings: dict[str, Any]) -> dict[str, Any]:
-    """A run's settings with the learning rate that the search chose, and its origin; without a search: as given.
+def searched(study: Study, cell: Cell) -> tuple[Study, dict[str, Any]]:
+    """(the study with the learning rate that the search chose for a cell, what a run's configuration says about that).
+
+    Without a search: the study as it is, and nothing.
 
     Raises:
         NoLearningRate: no trial of the cell could be scored.
         TuneGridError: the choice is missing, or is of other settings than the study has now.
     """
     if study.search is None:
-        return settings
+        return study, {}
     file = study.paths.choice(*astuple(cell))
     if not file.exists():
         raise TuneGridError(
@@ -252,7 +259,5 @@ def searched_settings(study: Study, cell: Cell, settings: dict[str, Any]) -> dic
         raise TuneGridError(f"{file}: was chosen with other settings than the study has now. Search again.")
     if choice.status != "ok":
         raise NoLearningRate(choice.reason)
-    return settings | {
-        "training": settings["training"] | {"learning_rate": choice.learning_rate},
-        "search": {"factor": choice.factor, "configured_learning_rate": choice.configured_learning_rate},
-    }
+    origin = {"factor": choice.factor, "configured_learning_rate": choice.configured_learning_rate}
+    return study.with_training(cell, {"learning_rate": choice.learning_rate}), {"search": origin}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 CLOSEST = 1.01  # two factors whose ratio is below this would be the same trial twice
 # Fewer say nothing about a learning rate (the first step of a warm-up has none at all).
 FEWEST_STEPS = 10
+_STEPS = ("warmup_steps", "evaluation_steps", "logging_steps")
+_FOR_RESUMING = ("checkpoint_steps", "checkpoints", "checkpoints_kept", "keep_checkpoints")
 # Part of a task's evaluation, but not of what its primary metric says about a learning rate.
 _NO_PART_OF_A_TRIAL = {"evaluation_batch_size", "positive", "hardware"}
 
@@ -54,18 +56,26 @@ class Search(Closed):
         """The learning rate of a trial, without the digits that a product of two decimals ends with in binary."""
         return float(f"{training.learning_rate * factor:.12g}")
 
-    def trial_training(self, training: Training, factor: float) -> Training:
-        """A cell's training settings as a trial has them: another learning rate, `train_share` of the length.
+    def trial_changes(self, training: Training, factor: float) -> dict[str, Any]:
+        """What a trial trains with that its cell does not: its learning rate, and `train_share` of the length.
 
-        `epochs` stay as they are, for they count passes over the trial's fewer rows; what counts steps is multiplied by
-        `train_share`. A trial has at least ten steps, or the cell's own where those are fewer. The schedule and its
-        warm-up are shares of the length, so they shrink with it.
+        `epochs` stay as they are, for they count passes over the trial's fewer rows. `max_steps` is multiplied by
+        `train_share`, but is at least ten, or the cell's own where that is less; what else counts steps, the warm-up
+        too, shrinks by as much. A trial is not resumed, so it writes no checkpoints for that.
         """
-        change: dict[str, Any] = {"learning_rate": self.learning_rate(training, factor), "checkpoint_steps": None}
-        for key, fewest in (("max_steps", FEWEST_STEPS), ("evaluation_steps", 1), ("logging_steps", 1)):
-            if (steps := getattr(training, key)) is not None:
-                change[key] = min(steps, max(fewest, round(steps * self.train_share)))
-        return Training.model_validate(training.model_dump() | change)
+        change: dict[str, Any] = {"learning_rate": self.learning_rate(training, factor)}
+        share = self.train_share
+        if training.max_steps is not None:
+            change["max_steps"] = min(training.max_steps, max(FEWEST_STEPS, round(training.max_steps * share)))
+            share = change["max_steps"] / training.max_steps
+        for key in _STEPS:
+            if (steps := getattr(training, key, None)) is not None:
+                change[key] = max(1, round(steps * share))
+        fields = Training.model_fields
+        change |= {key: fields[key].default for key in _FOR_RESUMING if key in fields}
+        if getattr(training, "select_by", None) == "metric":
+            change["validation_rows"] = min(training.validation_rows or self.validation_rows, self.validation_rows)
+        return change
 
     def train_rows(self, training: Training, rows: int) -> int:
         """How many of so many training rows a trial sees: the share, but not too few for its fewest steps."""
@@ -73,14 +83,17 @@ class Search(Closed):
         return min(rows, max(round(rows * self.train_share), FEWEST_STEPS * one_step))
 
 
-def trial_settings(study: Study, cell: Cell, trial: str) -> dict[str, Any]:
-    """What alters the result of a trial, beside the data and the base model. `trial`: a key of `Search.trials`."""
+def trial_study(study: Study, cell: Cell, trial: str) -> Study:
+    """The study in which a cell's training is that of a trial. `trial`: a key of `Search.trials`."""
     search = study.search
-    training = search.trial_training(study.training_settings(cell), search.trials[trial])
+    return study.with_training(cell, search.trial_changes(study.training_settings(cell), search.trials[trial]))
+
+
+def trial_settings(study: Study, cell: Cell, trial: str) -> dict[str, Any]:
+    """What alters the result of a trial, beside the data and the base model."""
     evaluation = study.evaluation_settings(cell.task)
-    return study.run_settings(cell) | {
-        "training": training.model_dump(),
-        "search": search.model_dump(exclude={"factors"}),
+    return trial_study(study, cell, trial).run_settings(cell) | {
+        "search": study.search.model_dump(exclude={"factors"}),
         "evaluation": {key: value for key, value in evaluation.items() if key not in _NO_PART_OF_A_TRIAL},
     }
 

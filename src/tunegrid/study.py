@@ -240,6 +240,12 @@ class Study(Closed):
             settings = _validated(Training, values | change, ("overrides", i, "training"))
         return settings
 
+    def with_training(self, cell: Cell, change: dict[str, Any]) -> Study:
+        """This study with other training settings in one cell."""
+        where = Where(task=cell.task, model=cell.model, method=cell.method)
+        override = Override(where=where, training=TrainingChange(**change))
+        return self.model_copy(update={"overrides": [*self.overrides, override]})
+
     def _overrides(self, cell: Cell) -> list[tuple[int, Override]]:
         return [(i, override) for i, override in enumerate(self.overrides) if override.where.matches(cell)]
 

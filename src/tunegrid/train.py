@@ -16,10 +16,9 @@ from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced, replaced_folder, size_of
 from tunegrid.provenance import digest, now, peak_memory, provenance
 from tunegrid.records import Injected, Parameters, TrainingCost, TrainRecord, write_record
-from tunegrid.search import NoLearningRate, searched_settings
+from tunegrid.search import NoLearningRate, searched
 from tunegrid.study import Study
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
-from tunegrid.training.settings import Training
 
 FLOPS_FORMULA = (
     "source tokens x (4 N_encoder + 2 T_encoder) + target tokens x (4 N_decoder + 2 T_decoder); "
@@ -42,7 +41,8 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
     summary = TrainingSummary()
     with replaced_folder(folder / "weights") as weights:
         try:
-            settings = searched_settings(study, cell, settings)
+            study, origin = searched(study, cell)
+            settings = study.run_settings(cell) | origin
             session = prepare(study, run, settings)
             facts |= _size(session)
             size, injected = facts["parameters"], facts["injected"].count
@@ -107,7 +107,7 @@ def accelerator() -> str | None:
 
 
 def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession:
-    """Model, data and settings of a run. `settings`: as of `Study.run_settings`; their `training` is what is used."""
+    """All that a run is trained with. `settings`: what of it alters the result."""
     from transformers import set_seed
 
     from tunegrid.tokenise import load_tokenizer, read_tokens
@@ -132,7 +132,7 @@ def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession
         tokenizer=load_tokenizer(paths.model(cell.model)),
         train=read_tokens(tokens / "train.arrow"),
         validation=read_tokens(tokens / "validation.arrow"),
-        training=Training.model_validate(settings["training"]),
+        training=study.training_settings(cell),
         seed=run.seed,
         precision=study.hardware.precision,
         checkpoints=paths.checkpoints(*astuple(cell), run.seed, _checkpoint_key(study, run, settings)),
