@@ -11,6 +11,7 @@ import pytest
 
 from tunegrid.cells import Cell, Run
 from tunegrid.cli import main
+from tunegrid.compare import compare
 from tunegrid.errors import TuneGridError
 from tunegrid.methods import METHODS
 from tunegrid.records import MetricsRecord, TrainRecord, read_record
@@ -154,6 +155,9 @@ def test_a_trial_is_recorded_with_its_cost_and_leaves_nothing_else(tiny_study):
     assert record.metric == "exact_match"
     assert record.score in {n / 5 for n in range(6)}
     assert math.isfinite(record.validation_loss)
+    shutil.copytree(study.paths.root, "again")
+    run_trial(study, CELL, "0.5")
+    assert compare(Path("again"), study.paths.root) == []  # the same trial is the same, but for its times
     cost = record.cost
     assert cost.total_seconds > cost.optimisation_seconds + cost.evaluation_seconds + cost.prediction_seconds
     assert record.configuration == trial_settings(study, CELL, "0.5")
