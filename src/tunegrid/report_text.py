@@ -117,13 +117,12 @@ def _warnings(frames: Frames, expected: Expected, unexpected: tuple[str, ...]) -
         if row.test_rows_seen_in_training > 0:
             seen = f"{row.test_rows_seen_in_training:,.0f} of {row.rows:,.0f}"
             found.append(f"{Titles(expected).tasks[row.task]}: {seen} test rows occur among the training rows as well.")
-    found += report_search.warnings(frames, expected)
     if unexpected:
         found.append(
             f"{_plural(len(unexpected), 'run')} in the results folder, but not in this study's configuration, not "
             f"shown: {', '.join(unexpected[:3])}{', …' if len(unexpected) > 3 else ''}."
         )
-    return found
+    return found + report_search.warnings(frames, expected)
 
 
 def _plural(number: int, noun: str) -> str:
