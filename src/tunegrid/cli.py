@@ -68,6 +68,9 @@ def parser() -> argparse.ArgumentParser:
     command("tokenise", _tokenise, "Turn the rows of a task into a model's token ids.", "task", "model", heavy=True)
     train = command("train", _train, "Train one run.", "task", "model", "method", heavy=True)
     train.add_argument("--seed", type=int, required=True)
+    names = ("task", "model", "method")
+    command("search-trial", _search_trial, "Try one learning rate of a cell.", *names, "factor", heavy=True)
+    command("search-choice", _search_choice, "Choose a cell's learning rate among its trials.", *names)
     evaluate = command("evaluate", _evaluate, "Predict and score the test set.", "task", "model", "method", heavy=True)
     evaluate.add_argument("--seed", type=int, help="the run's seed; none for --method untuned")
     command("baseline", _baseline, "Score a baseline that needs no pretrained model.", "task", "name", heavy=True)
@@ -151,6 +154,27 @@ def _train(study: Study, options: argparse.Namespace) -> None:
     train(study, Run(cell, options.seed), study.paths.run(cell.task, cell.model, cell.method, options.seed))
 
 
+def _search_trial(study: Study, options: argparse.Namespace) -> None:
+    from tunegrid.search_settings import trial_settings
+
+    cell = _searched_cell(study, options)
+    _known(options.factor, study.search.trials, "factor of the search")
+    _same_settings(trial_settings(study, cell, options.factor), options)
+    _compute(study)
+    from tunegrid.search import run_trial
+
+    run_trial(study, cell, options.factor)
+
+
+def _search_choice(study: Study, options: argparse.Namespace) -> None:
+    from tunegrid.search import choose_rate
+    from tunegrid.search_settings import choice_settings
+
+    cell = _searched_cell(study, options)
+    _same_settings(choice_settings(study, cell), options)
+    choose_rate(study, cell)
+
+
 def _evaluate(study: Study, options: argparse.Namespace) -> None:
     _known(options.task, study.grid.tasks, "task")
     _known(options.model, study.grid.models, "model")
@@ -218,10 +242,11 @@ def _published(options: argparse.Namespace) -> None:
 
 
 def _schema(options: argparse.Namespace) -> None:
+    from tunegrid import records, search_records
     from tunegrid.files import write_json
-    from tunegrid.records import json_schemas
 
-    for name, schema in {"study.json": Study.model_json_schema(), **json_schemas()}.items():
+    schemas = {"study.json": Study.model_json_schema(), **records.json_schemas(), **search_records.json_schemas()}
+    for name, schema in schemas.items():
         write_json(options.folder / f"{Path(name).stem}.schema.json", schema)
 
 
@@ -229,6 +254,12 @@ def _cell(study: Study, options: argparse.Namespace) -> Cell:
     cell = Cell(options.task, options.model, options.method)
     _known(cell, study.cells(), "cell (task_model_method)")
     return cell
+
+
+def _searched_cell(study: Study, options: argparse.Namespace) -> Cell:
+    if study.search is None:
+        raise TuneGridError(f"{', '.join(options.config)}: search: not given, so the study searches no learning rates.")
+    return _cell(study, options)
 
 
 def _known(given: object, valid: object, what: str) -> None:

@@ -24,6 +24,13 @@ def describe(study: Study) -> str:
     for name in study.grid.models:
         model = study.models[name]
         lines.append(f"  {name}: {study.title_of('models', name)}, family {model.family}; {model.source.describe()}")
+    if search := study.search:
+        jobs, share = len(cells) * len(search.factors), f"{100 * search.train_share:g}%"
+        lines.append("search")
+        lines.append(
+            f"  {len(search.factors)} trials a cell, at {', '.join(search.trials)} times its learning rate, on {share} "
+            f"of the training rows, scored on at most {search.validation_rows} validation rows: {jobs} trials"
+        )
     lines.append("cells")
     width = max(len(str(cell)) for cell in cells)
     for cell in cells:
@@ -31,8 +38,9 @@ def describe(study: Study) -> str:
         length = f"{training.max_steps} steps" if training.max_steps else f"{training.epochs:g} epochs"
         settings = method.model_dump(exclude={"kind", "title"}).items()
         own = ", ".join(f"{key} {'+'.join(value) if isinstance(value, list) else value}" for key, value in settings)
-        lines.append(
-            f"  {cell!s:{width}}  learning rate {training.learning_rate:g}, {length}, batch {training.batch_size}"
-            + (f"; {own}" if own else "")
-        )
+        rate = f"learning rate {training.learning_rate:g}"
+        if search:
+            tried = (search.learning_rate(training, factor) for factor in search.factors)
+            rate = f"learning rate one of {', '.join(f'{one:g}' for one in tried)}"
+        lines.append(f"  {cell!s:{width}}  {rate}, {length}, batch {training.batch_size}" + (f"; {own}" if own else ""))
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tunegrid.limits import Recommend
+from tunegrid.search_settings import Search
 from tunegrid.tasks import TASKS, Metric
 
 CellKey = tuple[str, str, str]  # names of task, model, method
@@ -64,6 +65,7 @@ class Expected:
     cells: tuple[CellKey, ...] | None = None  # None: every task with every model and every method
     untuned: bool = True  # whether the untuned models are rows
     recommend: Recommend = field(default_factory=Recommend)
+    search: Search | None = None  # of the learning rates
 
     def has(self, task: str, model: str, method: str) -> bool:
         return self.cells is None or (task, model, method) in self.cells

@@ -99,8 +99,8 @@ class Metric(Closed):
     )
 
 
-class _Outcome(Closed):
-    """What both records share: a status, and a reason whenever it is not ok."""
+class Outcome(Closed):
+    """What all records share: a status, and a reason whenever it is not ok."""
 
     status: Status = Field(description="ok; diverged (the loss was not finite, …); failed.")
     reason: str | None = Field(description="Why the status is not ok; null where it is.")
@@ -114,7 +114,7 @@ class _Outcome(Closed):
         return self
 
 
-class TrainRecord(_Outcome):
+class TrainRecord(Outcome):
     """`train.json`: what one run did, at what cost, with what."""
 
     schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
@@ -137,7 +137,7 @@ class TrainRecord(_Outcome):
         return self
 
 
-class MetricsRecord(_Outcome):
+class MetricsRecord(Outcome):
     """`metrics.json`: the scores of one result on the test set."""
 
     schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tunegrid.cells import Cell
 from tunegrid.expected import Expected, ExpectedTask, Named
 from tunegrid.study import Study
 
@@ -22,6 +23,7 @@ def expected(study: Study) -> Expected:
         seeds=tuple(study.seeds),
         recommend=study.recommend,
         cells=tuple((cell.task, cell.model, cell.method) for cell in study.cells()),
+        search=study.search,
     )
 
 
@@ -61,6 +63,18 @@ def write_report(study: Study, pdf: bool, tables: bool) -> list[Path]:
     return render_report(study.paths.root, expected(study), study.paths.report, pdf)
 
 
+def _again(study: Study, cell: Cell) -> str:
+    """What Snakemake has to be forced to run for a cell that failed: its training, or its search, if that failed."""
+    from tunegrid.records import read_record
+    from tunegrid.search_records import ChoiceRecord
+
+    names = (cell.task, cell.model, cell.method)
+    file = study.paths.choice(*names)
+    if study.search is None or not file.is_file() or read_record(file, ChoiceRecord).status == "ok":
+        return cell.training_rule
+    return " ".join(str(study.paths.trial(*names, trial)) for trial in study.search.trials)
+
+
 def summarise(study: Study) -> tuple[str, bool]:
     """(what is there and what failed, in a few lines; whether every run is there and ok)."""
     from tunegrid.records import MetricsRecord, read_record
@@ -79,7 +93,7 @@ def summarise(study: Study) -> tuple[str, bool]:
     for run, record in failed:
         lines.append(f"  {record.status}: {run.cell}, seed {run.seed}: {record.reason}")
     if failed:
-        rules = " ".join(sorted({run.cell.training_rule for run, _ in failed}))
+        rules = " ".join(sorted({_again(study, run.cell) for run, _ in failed}))
         lines.append(f"  try them again: snakemake --cores all --forcerun {rules}")
     if missing:
         lines.append(f"  not there yet: {len(missing)}, the first is {missing[0].cell}, seed {missing[0].seed}")

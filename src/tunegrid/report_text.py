@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tunegrid import layout, report_sources, report_tables
+from tunegrid import layout, report_search, report_sources, report_tables
 from tunegrid.expected import Expected, ExpectedTask
 from tunegrid.layout import Section, Table, absent
 from tunegrid.report_tables import Frames, Titles
@@ -121,7 +121,7 @@ def _warnings(frames: Frames, expected: Expected, unexpected: tuple[str, ...]) -
             f"{_plural(len(unexpected), 'run')} in the results folder, but not in this study's configuration, not "
             f"shown: {', '.join(unexpected[:3])}{', …' if len(unexpected) > 3 else ''}."
         )
-    return found
+    return found + report_search.warnings(frames, expected)
 
 
 def _on_test_rows(frames: Frames, titles: Titles) -> list[str]:
@@ -146,7 +146,8 @@ def _plural(number: int, noun: str) -> str:
 
 def _sections(frames: Frames, expected: Expected) -> list[Section]:
     tasks = expected.tasks
-    sizes = {row.task: row.examples for row in frames["results"].dropna(subset=["examples"]).itertuples()}
+    scored = frames["results"][frames["results"]["status"] == "ok"].dropna(subset=["examples"])
+    sizes = {row.task: row.examples for row in scored.itertuples()}
     tested = "; ".join(f"{task.title}: {sizes[task.name]:,.0f}" for task in tasks if task.name in sizes)
     sections = [
         Section(
@@ -176,6 +177,7 @@ def _sections(frames: Frames, expected: Expected) -> list[Section]:
             ((FIGURE, "Primary metric of every cell with its 95% interval."),) if _any_score(frames) else (),
         ),
         Section("Cost", (_on_costs(),), (report_tables.costs(frames, expected),)),
+        *([searched] if (searched := report_search.section(frames, expected)) else []),
         Section(
             "How it was run",
             (_on_runs(frames, expected),),

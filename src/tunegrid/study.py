@@ -16,6 +16,7 @@ from tunegrid.errors import TuneGridError
 from tunegrid.limits import Recommend
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family
+from tunegrid.search_settings import Search
 from tunegrid.settings import Closed, Name, did_you_mean
 from tunegrid.tasks import TASKS, Task
 from tunegrid.training.settings import Training, TrainingChange
@@ -93,6 +94,7 @@ class Study(Closed):
     training: Training
     overrides: list[Override] = Field(default_factory=list)
     recommend: Recommend = Field(default_factory=Recommend, description="Limits and cost of the recommendation.")
+    search: Search | None = Field(None, description="How each cell's learning rate is searched; none: no search.")
 
     @classmethod
     def load(cls, *paths: Path | str) -> Study:
@@ -140,6 +142,9 @@ class Study(Closed):
         for i, seed in enumerate(self.seeds):
             if self.seeds.index(seed) < i:
                 raise KeyProblem(("seeds", i), f"the seed {seed} is listed twice")
+        if self.search and self.search.seed in self.seeds:
+            # Its learning rate would have been chosen with its own order of the rows, and not so that of the others.
+            raise KeyProblem(("search", "seed"), f"{self.search.seed} is one of the study's seeds too; take another")
 
     def _check_cells(self) -> None:
         if not self.cells():
@@ -239,6 +244,12 @@ class Study(Closed):
                 values |= {"max_steps": None, "epochs": None}
             settings = _validated(Training, values | change, ("overrides", i, "training"))
         return settings
+
+    def with_training(self, cell: Cell, change: dict[str, Any]) -> Study:
+        """This study with other training settings in one cell."""
+        where = Where(task=cell.task, model=cell.model, method=cell.method)
+        override = Override(where=where, training=TrainingChange(**change))
+        return self.model_copy(update={"overrides": [*self.overrides, override]})
 
     def _overrides(self, cell: Cell) -> list[tuple[int, Override]]:
         return [(i, override) for i, override in enumerate(self.overrides) if override.where.matches(cell)]

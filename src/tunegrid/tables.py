@@ -11,6 +11,7 @@
 | provenance | result |
 | data | task and split |
 | cuts | task, model and split |
+| search | trial of a cell's learning rate |
 """
 
 from pathlib import Path
@@ -20,6 +21,8 @@ from tunegrid.comparison import Row, TaskScores
 from tunegrid.expected import Expected
 from tunegrid.records import write_text
 from tunegrid.results import SPLITS, Result, StudyResults, read_results
+from tunegrid.search_tables import COLUMNS as SEARCH_COLUMNS
+from tunegrid.search_tables import search_rows
 
 COLUMNS = {
     "results": "study kind task model method seed metric primary value direction signature examples status reason",
@@ -39,6 +42,7 @@ COLUMNS = {
     "test_contexts_seen_in_training protocol source revision licence fingerprint",
     "models": "study model source revision licence fingerprint",
     "cuts": "study task model split rows sources_cut targets_cut answers_lost unknown_tokens share_cut",
+    "search": SEARCH_COLUMNS,
 }
 
 
@@ -76,6 +80,8 @@ def tables_of(study: StudyResults, resamples: int | None = None) -> dict[str, An
             rows["costs"].append(_cost_row(result))
             rows["settings"] += _setting_rows(result)
     rows["data"], rows["models"], rows["cuts"] = _data_rows(study), _model_rows(study), _cut_rows(study)
+    rows["search"], provenance = search_rows(study)
+    rows["provenance"] += provenance
     frames = {}
     for name, columns in COLUMNS.items():
         frame = pd.DataFrame(rows[name], columns=columns.split())

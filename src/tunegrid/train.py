@@ -16,6 +16,7 @@ from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced, replaced_folder, size_of
 from tunegrid.provenance import digest, now, peak_memory, provenance
 from tunegrid.records import Injected, Parameters, TrainingCost, TrainRecord, write_record
+from tunegrid.search import NoLearningRate, searched
 from tunegrid.study import Study
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
@@ -40,7 +41,9 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
     summary = TrainingSummary()
     with replaced_folder(folder / "weights") as weights:
         try:
-            session = _prepare(study, run, settings)
+            study, origin = searched(study, cell)
+            settings = study.run_settings(cell) | origin
+            session = prepare(study, run, settings)
             facts |= _size(session)
             size, injected = facts["parameters"], facts["injected"].count
             print(f"{cell}, seed {run.seed}: {size.trainable} of {size.total} parameters, {injected} modules injected")
@@ -52,6 +55,8 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
             facts["cost"] = _cost(session, summary, loading_seconds, size_of(weights))
         except Diverged as error:
             status, reason, summary.history = "diverged", str(error), error.history
+        except NoLearningRate as error:
+            status, reason = "failed", str(error)
         except TuneGridError:
             raise  # something the user has to mend before any run can work
         except Exception as error:
@@ -101,7 +106,8 @@ def accelerator() -> str | None:
     return torch.cuda.get_device_name() if torch.cuda.is_initialized() else None
 
 
-def _prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession:
+def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession:
+    """All that a run is trained with. `settings`: what of it alters the result."""
     from transformers import set_seed
 
     from tunegrid.tokenise import load_tokenizer, read_tokens

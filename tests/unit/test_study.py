@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from tunegrid.cells import Cell
 from tunegrid.errors import TuneGridError
+from tunegrid.search_settings import choice_settings
 from tunegrid.settings import Closed, did_you_mean
 from tunegrid.study import Study
 
@@ -421,6 +422,7 @@ methods:
   adapters: {kind: adapters}
   bitfit: {kind: bitfit}
 training: {learning_rate: 1.0e-3, max_steps: 100}
+search: {factors: [1.0, 3.0]}
 """
 PARSED = yaml.safe_load(FULL)
 
@@ -439,6 +441,7 @@ OTHER = {
     "d_model": 32,
     "train": {"files": "other.csv", "hub": "other"},
     "validation_share": 0.3,
+    "factors": [1.0, 9.0],
 }
 SAME_THING = {"kind"}  # says which settings these are; another kind is another set of keys
 
@@ -485,6 +488,7 @@ def workflow_settings(study: Study) -> str:
             [study.model_settings(model) for model in models],
             [study.token_settings(task, model) for task in tasks for model in models],
             [study.run_settings(cell) for cell in cells],
+            [choice_settings(study, cell) for cell in cells],
             [study.evaluation_settings(task) for task in tasks],
         ],
         sort_keys=True,
@@ -494,6 +498,7 @@ def workflow_settings(study: Study) -> str:
 def every_key() -> list[tuple[str, ...]]:
     study = Study.model_validate(whole())
     parts: list[tuple[tuple[str, ...], Closed]] = [(("hardware",), study.hardware), (("training",), study.training)]
+    parts.append((("search",), study.search))
     parts += [(("tasks", name), settings) for name, settings in study.tasks.items()]
     parts += [(("models", name), settings) for name, settings in study.models.items()]
     parts += [(("methods", name), settings) for name, settings in study.methods.items()]

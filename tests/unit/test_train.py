@@ -285,14 +285,14 @@ def test_tokens_of_other_rows_are_noticed(tiny_study):
 
 
 def test_settings_of_training_reach_the_trainer(tiny_study):
-    from tunegrid.train import _prepare
+    from tunegrid.train import prepare
     from tunegrid.training.trainer import training_arguments
 
     study = tiny_study(
         "training: {learning_rate: 0.25, max_steps: 7, batch_size: 3, gradient_accumulation_steps: 5, schedule: cosine, "
         "warmup_ratio: 0.5, weight_decay: 0.125, adam_beta1: 0.5, adam_beta2: 0.75, max_grad_norm: 2.5, label_smoothing: 0.25}"
     )
-    arguments = training_arguments(_prepare(study, RUN, study.run_settings(RUN.cell)))
+    arguments = training_arguments(prepare(study, RUN, study.run_settings(RUN.cell)))
     expected = {
         "learning_rate": 0.25, "max_steps": 7, "per_device_train_batch_size": 3, "gradient_accumulation_steps": 5,
         "lr_scheduler_type": "cosine", "warmup_ratio": 0.5, "weight_decay": 0.125, "adam_beta1": 0.5, "adam_beta2": 0.75,
