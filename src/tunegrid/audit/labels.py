@@ -1,0 +1,229 @@
+"""Whether precision, recall, F1 and accuracy of a classifier belong together, and to which test set, as findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from tunegrid.audit.classification import (
+    Interval,
+    Pair,
+    Scores,
+    common,
+    f1_interval,
+    fitting,
+    groups,
+    meet,
+    pairs,
+    share_interval,
+    shares,
+)
+from tunegrid.audit.findings import Finding, Severity, listed, plural
+from tunegrid.audit.folder import Row, Table, names
+from tunegrid.audit.printed import EXACT, ONE_UNIT
+
+MOST_PAIRS = 50_000  # of a group; what fits so often says no more
+SHOWN = 8  # pairs in a sentence
+KEPT = 50  # and in a finding
+
+Fits = tuple[list[Row], tuple[Pair, ...]]
+
+
+def check(table: Table, largest: int) -> tuple[list[Finding], list[Fits]]:
+    """(findings; the rows in groups that can be of one test set, with the sizes up to `largest` that fit each group)"""
+    rows = [row for row in table.with_scores("precision", "recall") if all(_possible(row))]
+    findings = _harmonic(table, [row for row in rows if "f1" in row.values])
+    whole = [row for row in rows if "accuracy" in row.values]
+    impossible = [row for row in whole if _empty(share_interval(_scores(row), ONE_UNIT))]
+    if impossible:
+        computed = (
+            f"No share of positives gives the accuracy with the precision and recall of {listed(names(impossible))}."
+        )
+        meaning = "The scores of these rows cannot be of one set of predictions with two labels."
+        findings.append(Finding("accuracy", "error", table.title, names(impossible), computed, meaning))
+    whole = [row for row in whole if row not in impossible]
+    bearing = [row for row in whole if share_interval(_scores(row)) is not None]
+    if not bearing:
+        return findings, []
+    findings += _claimed(table, whole)
+    if len({row.examples for row in bearing}) > 1:
+        return findings, []  # rows of several test sets
+    parts = _parts(bearing, EXACT)
+    findings.append(_shares(table, parts, bearing))
+    fits = []
+    for part in parts if largest else ():
+        scores = list(dict.fromkeys(_scores(row) for row in part))
+        found, bound = _search(scores, largest)
+        findings.append(_fitting(table, part, scores, found, bound))
+        fits.append((part, found))
+    return findings, fits
+
+
+def _search(scores: Sequence[Scores], largest: int) -> tuple[tuple[Pair, ...], int]:
+    """(the pairs that fit, up to the first size that gives every row correctly rounded; up to which size was searched)
+
+    Beyond that size ever more pairs fit, until all do.
+    """
+    found: list[Pair] = []
+    exact = 0
+    for pair in pairs(scores, largest):
+        if (exact and pair.size > exact) or len(found) == MOST_PAIRS:
+            return tuple(found), exact or pair.size - 1
+        found.append(pair)
+        exact = exact or (pair.size if pair.tolerance <= 0.5 else 0)
+    return tuple(found), exact or largest
+
+
+def _possible(row: Row) -> list[bool]:
+    return [0 <= value.value <= 1 for value in row.values.values()]
+
+
+def _scores(row: Row) -> Scores:
+    return Scores(row.values["accuracy"], row.values["precision"], row.values["recall"], row.values.get("f1"))
+
+
+def _empty(interval: Interval | None) -> bool:
+    return interval is not None and interval[0] > interval[1]
+
+
+def _harmonic(table: Table, rows: Sequence[Row]) -> list[Finding]:
+    if not rows:
+        return []
+    wrong = [row for row in rows if not _is_harmonic(row, EXACT)]
+    if not wrong:
+        computed = f"F1 = 2 P R / (P + R) holds within rounding in {_all(rows)}."
+        meaning = "F1, precision and recall belong together, row by row."
+        return [Finding("f1", "note", table.title, (), computed, meaning, {"rows": len(rows)})]
+    far = [row for row in wrong if not _is_harmonic(row, ONE_UNIT)]
+    said = []
+    for row in wrong:
+        low, high = f1_interval(row.values["precision"], row.values["recall"])
+        said.append(f"{row.name} prints {row.values['f1']} where {float(low):.5f} to {float(high):.5f} is possible")
+    computed = f"F1 = 2 P R / (P + R) does not hold within rounding: {listed(said, most=6)}."
+    meaning = "F1 is not of this precision and recall, or all three are averages over classes."
+    if not far:
+        meaning = "Numbers of these rows are cut off, not rounded, or computed from rounded ones."
+    severity: Severity = "error" if far else "warning"
+    return [
+        Finding("f1", severity, table.title, names(wrong), computed, meaning, {"rows": len(wrong), "of": len(rows)})
+    ]
+
+
+def _is_harmonic(row: Row, halves: int) -> bool:
+    possible = f1_interval(row.values["precision"], row.values["recall"])
+    return meet(possible, row.values["f1"].interval(halves))
+
+
+def _parts(rows: Sequence[Row], halves: int) -> list[list[Row]]:
+    intervals = [interval for row in rows if (interval := share_interval(_scores(row), halves)) is not None]
+    return [[rows[number] for number in numbers] for numbers in groups(intervals)]
+
+
+def _shares(table: Table, parts: Sequence[Sequence[Row]], rows: Sequence[Row]) -> Finding:
+    said, numbers = [], []
+    for part in parts:
+        low, high = _between(part)
+        which = plural(len(part), "row") if part is parts[0] else listed(names(part))
+        said.append(f"{float(low + high) / 2:.4f} ({float(low):.5f} to {float(high):.5f}) in {which}")
+        numbers.append({"rows": list(names(part)), "low": float(low), "high": float(high)})
+    computed = f"Precision, recall and accuracy imply a share of positives of {'; of '.join(said)}."
+    if len(parts) == 1:
+        meaning = "All rows can be of one test set."
+        return Finding("share-of-positives", "note", table.title, (), computed, meaning, {"groups": numbers})
+    others = [row for part in parts[1:] for row in part]
+    severity: Severity = "error" if len(_parts(rows, ONE_UNIT)) > 1 else "warning"
+    meaning = "The rows were not all scored on one test set, or numbers of these are wrong."
+    if severity == "warning":
+        meaning = "Unless digits were cut off, not rounded, the rows were not all scored on one test set."
+    return Finding("share-of-positives", severity, table.title, names(others), computed, meaning, {"groups": numbers})
+
+
+def _between(rows: Sequence[Row]) -> Interval:
+    return common([interval for row in rows if (interval := share_interval(_scores(row))) is not None]) or (
+        Fraction(0),
+        Fraction(1),
+    )
+
+
+def _claimed(table: Table, rows: Sequence[Row]) -> list[Finding]:
+    """Whether a claimed test size, with the positives that are claimed or with any, gives each row."""
+    findings = []
+    for size, positives in sorted({_claim(table, row) for row in rows} - {(0, 0)}):
+        part = [row for row in rows if _claim(table, row) == (size, positives)]
+        given = (Fraction(positives, size), Fraction(positives, size)) if positives else None
+        needed = [(row, _needed(_scores(row), size, given)) for row in part]
+        misfits = [row for row, units in needed if units > 0.5]
+        if not misfits:
+            continue
+        far = [row for row, units in needed if units > 1]
+        of = f"{size:,} examples" + (f" with {positives:,} positives" if positives else "")
+        whose = f" ({table.data})" if table.data and size == table.test_size else ""
+        fits = len(part) - len(misfits)
+        computed = (
+            f"{fits or 'None'} of {plural(len(part), 'row')} can be of {of}{whose} with correctly rounded scores, "
+            f"{len(misfits) - len(far) or 'none'} more within one unit of the last digit."
+        )
+        meaning = f"These rows were not scored on {of}."
+        if not far:
+            meaning = f"These rows are not rounded correctly, or were not scored on {of}."
+        numbers = {"size": size, "positives": positives, "fitting": fits, "within_one_unit": len(misfits) - len(far)}
+        severity: Severity = "error" if far else "warning"
+        findings.append(Finding("claimed-positives", severity, table.title, names(misfits), computed, meaning, numbers))
+    return findings
+
+
+def _claim(table: Table, row: Row) -> tuple[int, int]:
+    if row.examples:
+        return row.examples, row.positives or 0
+    return table.test_size or 0, (row.positives or table.positives or 0) if table.test_size else 0
+
+
+def _needed(scores: Scores, size: int, given: Interval | None) -> float:
+    between = given or shares([scores], ONE_UNIT) or (Fraction(0), Fraction(1))
+    return min((pair.tolerance for pair in fitting([scores], size, between)), default=2.0)
+
+
+def _fitting(table: Table, rows: Sequence[Row], scores: Sequence[Scores], found: Sequence[Pair], bound: int) -> Finding:
+    exact = next((pair for pair in found if pair.tolerance <= 0.5), None)
+    numbers: dict[str, Any] = {"rows": list(names(rows)), "fitting": len(found), "searched_to": bound}
+    if not found:
+        computed = f"No test of up to {bound:,} examples gives {_all(rows)} within one unit of the last digit."
+        meaning = "The test set is larger, or the rows are not of one."
+        return Finding("test-size-and-positives", "note", table.title, names(rows), computed, meaning, numbers)
+    first = found[0]
+    numbers |= {"smallest": _plain(first), "pairs": [_plain(pair) for pair in found[:KEPT]]}
+    computed = (
+        f"{first.size:,} examples with {first.positives:,} positives are the smallest test that gives {_all(rows)} within "
+        f"one unit of the last digit"
+    )
+    computed += (
+        f" (the worst score is {first.tolerance:.2f} units off; {first.exact} of {len(scores)} different rows exact)."
+    )
+    if exact:
+        numbers["smallest_exact"] = _plain(exact)
+        computed += f" The smallest that gives them all correctly rounded has {exact.size:,} with {exact.positives:,}"
+        without = next(pairs([Scores(row.accuracy, row.precision, row.recall) for row in scores], exact.size, 0.5))
+        if without.size < exact.size:
+            numbers["smallest_exact_without_f1"] = _plain(without)
+            computed += f" (leaving F1 aside, {without.size:,} with {without.positives:,})"
+        computed += "."
+    else:
+        computed += f" None of up to {bound:,} gives them all correctly rounded."
+    few = listed((f"{pair.size:,} / {pair.positives:,} ({pair.tolerance:.2f})" for pair in found[:SHOWN]), most=SHOWN)
+    computed += f" Up to {bound:,}, {plural(len(found), 'pair')} fit within one unit, the first of them {few}."
+    meaning = f"The test set has at least {first.size:,} examples, as long as every digit is right to one unit."
+    return Finding("test-size-and-positives", "note", table.title, names(rows), computed, meaning, numbers)
+
+
+def _all(rows: Sequence[Row]) -> str:
+    return rows[0].name if len(rows) == 1 else "both rows" if len(rows) == 2 else f"all {len(rows):,} rows"
+
+
+def _plain(pair: Pair) -> dict[str, float]:
+    return {
+        "size": pair.size,
+        "positives": pair.positives,
+        "tolerance": round(pair.tolerance, 4),
+        "exact_rows": pair.exact,
+    }
