@@ -11,11 +11,13 @@
 | provenance | result |
 | data | task and split |
 | cuts | task, model and split |
+| audit | finding of the audit of these results, or check that found nothing |
 """
 
 from pathlib import Path
 from typing import Any
 
+from tunegrid.audit import study as study_audit
 from tunegrid.comparison import Row, TaskScores
 from tunegrid.expected import Expected
 from tunegrid.records import write_text
@@ -38,6 +40,7 @@ COLUMNS = {
     "data": "study task split rows test_rows_seen_in_training source revision licence fingerprint",
     "models": "study model source revision licence fingerprint",
     "cuts": "study task model split rows sources_cut targets_cut answers_lost unknown_tokens share_cut",
+    "audit": study_audit.COLUMNS,
 }
 
 
@@ -75,6 +78,7 @@ def tables_of(study: StudyResults, resamples: int | None = None) -> dict[str, An
             rows["costs"].append(_cost_row(result))
             rows["settings"] += _setting_rows(result)
     rows["data"], rows["models"], rows["cuts"] = _data_rows(study), _model_rows(study), _cut_rows(study)
+    rows["audit"] = study_audit.audit_rows(study)
     frames = {}
     for name, columns in COLUMNS.items():
         frame = pd.DataFrame(rows[name], columns=columns.split())

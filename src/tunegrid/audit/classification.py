@@ -123,7 +123,7 @@ def tolerance(scores: Scores, size: int, positives: int, most: float = math.inf)
         # accuracy: size - (positives - true) - false
         right = _whole(scores.accuracy, size, reach)
         for false in range(max(0, size - positives + true - right[-1]), size - positives + true - right[0] + 1):
-            if false > size - positives or true + false == 0:
+            if false > size - positives:
                 continue
             worst = max(
                 *apart,
@@ -144,8 +144,8 @@ def _whole(printed: Printed, size: int, reach: float) -> range:
 
 
 def _apart(printed: Printed, count: int, size: int) -> float:
-    """|count / size - printed| in units of the last digit; integers, so that a tie is exactly 0.5."""
-    return abs(count * printed.scale - printed.digits * size) / size
+    """|count / size - printed| in units of the last digit; integers, so that a tie is exactly 0.5. 0 / 0 is printed 0."""
+    return abs(count * printed.scale - printed.digits * size) / size if size else float(abs(printed.digits))
 
 
 def shares(rows: Sequence[Scores], halves: int = EXACT) -> Interval | None:

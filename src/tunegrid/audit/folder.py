@@ -1,6 +1,6 @@
 """Anybody's tables of scores: CSV files, read as text, with an optional list of what is known of them.
 
-The format is in docs/audit.md. Every mistake in a file ends with one message that names the file, the line and the column.
+The format is in docs/audit.md. Every mistake in a file ends with one message that names file, line and column.
 """
 
 from __future__ import annotations
@@ -89,10 +89,8 @@ def read_folder(folder: Path) -> Folder:
         raise TuneGridError(f"{folder}: no such folder. Name a folder of CSV files, one per table.")
     files = {path.stem: path for path in sorted(folder.glob("*.csv")) if path.name not in (LIST, KNOWN)}
     known = _read_known(folder / KNOWN)
-    if (folder / LIST).exists():
-        listed = _read_list(folder / LIST, files, known)
-    else:
-        listed = {name: {} for name in files}
+    there = (folder / LIST).exists()
+    listed = _read_list(folder / LIST, files, known) if there else {name: {} for name in files}
     if not listed:
         raise TuneGridError(f"{folder}: holds no tables. Put one CSV file per table there.")
     tables = []

@@ -1,7 +1,7 @@
 """Which test sizes printed means of zeros and ones allow: the GRIM test (Brown and Heathers 2017).
 
-The mean of n zeros and ones is k / n for a whole k, so a printed mean fits a test of n examples only if some k / n rounds
-to it. Integers throughout: nothing is lost to floating point.
+The mean of n zeros and ones is k / n for a whole k, so a printed mean fits a test of n examples only if some k / n
+rounds to it. Integers throughout: nothing is lost to floating point.
 """
 
 from __future__ import annotations

@@ -194,11 +194,9 @@ def _fitting(table: Table, rows: Sequence[Row], scores: Sequence[Scores], found:
     first = found[0]
     numbers |= {"smallest": _plain(first), "pairs": [_plain(pair) for pair in found[:KEPT]]}
     computed = (
-        f"{first.size:,} examples with {first.positives:,} positives are the smallest test that gives {_all(rows)} within "
-        f"one unit of the last digit"
-    )
-    computed += (
-        f" (the worst score is {first.tolerance:.2f} units off; {first.exact} of {len(scores)} different rows exact)."
+        f"{first.size:,} examples with {first.positives:,} positives are the smallest test that gives {_all(rows)} "
+        f"within one unit of the last digit: {_exactly(first, len(scores))}, the worst score {first.tolerance:.2f} "
+        "units off."
     )
     if exact:
         numbers["smallest_exact"] = _plain(exact)
@@ -214,6 +212,12 @@ def _fitting(table: Table, rows: Sequence[Row], scores: Sequence[Scores], found:
     computed += f" Up to {bound:,}, {plural(len(found), 'pair')} fit within one unit, the first of them {few}."
     meaning = f"The test set has at least {first.size:,} examples, as long as every digit is right to one unit."
     return Finding("test-size-and-positives", "note", table.title, names(rows), computed, meaning, numbers)
+
+
+def _exactly(pair: Pair, of: int) -> str:
+    if of == 1:
+        return "exactly" if pair.exact else "not exactly"
+    return f"{pair.exact} of {of} different ones exactly"
 
 
 def _all(rows: Sequence[Row]) -> str:

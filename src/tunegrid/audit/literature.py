@@ -27,11 +27,11 @@ def partial_credit(table: Table) -> list[Finding]:
     credits = {row.name: _credit(row.values) for row in rows}
     numbers: dict[str, Any] = {"credits": {name: round(credit, 4) for name, credit in credits.items()}}
     computed = (
-        f"(F1 − EM) / (1 − EM), the mean F1 of the answers that do not match exactly, is {min(credits.values()):.2f} to "
-        f"{max(credits.values()):.2f}"
+        "(F1 − EM) / (1 − EM), the mean F1 of the answers that do not match exactly, is "
+        f"{min(credits.values()):.2f} to {max(credits.values()):.2f}"
     )
     systems = [known for known in table.known if known.tuned and {"exact_match", "f1"} <= set(known.values)]
-    others = sorted(((_credit(known.values), known.model) for known in systems))
+    others = sorted((_credit(known.values), known.model) for known in systems)
     if not others:
         meaning = "Published systems on the same data should have about as much."
         return [Finding("partial-credit", "note", table.title, (), f"{computed}.", meaning, numbers)]

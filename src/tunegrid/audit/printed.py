@@ -1,4 +1,4 @@
-"""A number as it is printed: its digits say how much was rounded away, so it is kept as text says it, not as a float."""
+"""A number as it is printed: its digits say how much was rounded away, so it is kept as its text, not as a float."""
 
 from __future__ import annotations
 

@@ -41,11 +41,9 @@ CHECKS = {  # what reports call the checks
 
 
 def counted(findings: Iterable[Finding]) -> str:
-    """ "2 errors, 1 warning and 3 notes", without those that are none; "nothing"."""
+    """How many findings there are: `2 errors, 1 warning and 3 notes`, or `none`."""
     counts = Counter(finding.severity for finding in findings)
-    return listed(plural(counts[severity], severity) for severity in SEVERITIES if counts[severity]).replace(
-        "none", "nothing"
-    )
+    return listed(plural(counts[severity], severity) for severity in SEVERITIES if counts[severity])
 
 
 def report(folder: Folder, audit: Audit, place: str) -> str:
@@ -55,7 +53,7 @@ def report(folder: Folder, audit: Audit, place: str) -> str:
         lines.append(f"  not audited, for {LIST} does not list them: {', '.join(folder.left_out)}")
     for table in folder.tables:
         rows, claimed = plural(len(table.rows), "row"), f", {table.test_size:,} examples" if table.test_size else ""
-        lines += ["", f"{table.title}: {rows}" + (f"; said to be on {table.data}{claimed}" if table.data else claimed)]
+        lines += ["", f"{table.title}: {rows}" + (f"; compared with {table.data}{claimed}" if table.data else claimed)]
         if table.aside:
             lines.append(f"  columns of numbers that are no scores known here: {', '.join(table.aside)}")
         found = [finding for finding in audit.findings if finding.table == table.title]
@@ -109,8 +107,8 @@ def pairs_table(name: str, group: Group) -> Printed:
         for pair in shown
     ]
     caption = (
-        f"{group.table}: test sizes and numbers of positives that give {plural(len(group.rows), 'row')} within one unit of "
-        f"the last digit, with the tolerance that the worst score needs, in such units (up to 0.5: correctly rounded). The "
-        f"first {PAIRS_SHOWN} of {len(group.pairs):,}, and the first that rounds every row correctly."
+        f"{group.table}: test sizes and numbers of positives that give {plural(len(group.rows), 'row')} within one "
+        "unit of the last digit, with the tolerance that the worst score needs, in such units (up to 0.5: correctly "
+        f"rounded). The first {PAIRS_SHOWN} of {len(group.pairs):,}, and the first that rounds every row correctly."
     )
     return layout.plain_table(name, caption, columns, rows)

@@ -35,11 +35,11 @@ def _claimed(table: Table, metric: str, claimed: Sequence[tuple[Row, int]]) -> l
     far = [row for row, size in misfits if not grim.roundings(row.values[metric], size, ONE_UNIT)]
     sizes = sorted({size for _, size in misfits})
     said, fitting, near = listed(f"{size:,}" for size in sizes), len(claimed) - len(misfits), len(misfits) - len(far)
-    whose = f", the size of {table.data}" if table.data and sizes == [table.test_size] else ""
+    whose = f" ({table.data})" if table.data and sizes == [table.test_size] else ""
+    near_too = f"; {near} more within one unit of the last digit." if near else ", or within one unit of it."
     computed = (
-        f"{fitting or 'None'} of the {plural(len(claimed), 'value')} of {METRICS[metric]} {'is' if fitting < 2 else 'are'} "
-        f"k / {said} to the printed digit{whose}"
-        + (f"; {near} more within one unit of the last digit." if near else ", or within one unit of it.")
+        f"{fitting or 'None'} of the {plural(len(claimed), 'value')} of {METRICS[metric]} "
+        f"{'is' if fitting < 2 else 'are'} k / {said}{whose} to the printed digit{near_too}"
     )
     meaning = f"These values were not measured on {said} examples."
     if not far:
@@ -70,7 +70,9 @@ def _found(
     else:
         smallest = ", ".join(f"{fit.size:,}" for fit in found[:SHOWN])
         where = f"{len(found):,} of the n up to {bound:,}, the smallest of which are {smallest}"
-        meaning = f"The digits rule out tests of fewer than {first.size:,} examples, and say little of larger ones."
+        meaning = (
+            f"The digits, if rounded correctly, rule out fewer than {first.size:,} examples; they say little more."
+        )
         if first.size == 1:
             meaning = "The digits say nothing of the size of the test set."
     computed = f"All {all_values} are k / n to the printed digit for {where}."
@@ -80,7 +82,7 @@ def _found(
     if clear:
         numbers["chance"] = chance = grim.chance(values, first.size)
         computed += (
-            f" A size of about {first.size:,} that has nothing to do with them fits all with a chance of {chance:.0e}."
+            f" Another size of about {first.size:,} would fit them all by chance with a probability of {chance:.0e}."
         )
     findings = [Finding("test-size", "note", table.title, (), computed, meaning, numbers)]
     return findings + (_held_out(table, first.size) if clear and table.train_size else [])
