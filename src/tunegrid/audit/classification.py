@@ -144,7 +144,7 @@ def _whole(printed: Printed, size: int, reach: float) -> range:
 
 
 def _apart(printed: Printed, count: int, size: int) -> float:
-    """|count / size - printed| in units of the last digit; integers, so that a tie is exactly 0.5. 0 / 0 is printed 0."""
+    """|count / size - printed| in units of the last digit; of integers, so that a tie is exactly 0.5; 0 / 0 is 0."""
     return abs(count * printed.scale - printed.digits * size) / size if size else float(abs(printed.digits))
 
 

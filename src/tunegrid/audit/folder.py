@@ -220,9 +220,7 @@ def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     except OSError as error:
         raise TuneGridError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
-        raise TuneGridError(
-            f"{path}: is not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8."
-        ) from error
+        raise TuneGridError(f"{path}: is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
     except csv.Error as error:
         raise TuneGridError(f"{path}, line {reader.line_num}: not valid CSV ({error}).") from error
     if not lines:
@@ -252,6 +250,6 @@ def _all_numbers(texts: Iterable[str]) -> bool:
 
 
 def _whole(path: Path, number: int, column: str, text: str) -> int:
-    if not text.isdecimal() or not int(text):
+    if not (text.isascii() and text.isdecimal() and int(text)):
         raise TuneGridError(f"{path}, line {number}, column {column}: {text!r} is not a whole number above 0.")
     return int(text)

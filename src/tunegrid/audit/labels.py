@@ -23,7 +23,7 @@ from tunegrid.audit.findings import Finding, Severity, listed, plural
 from tunegrid.audit.folder import Row, Table, names
 from tunegrid.audit.printed import EXACT, ONE_UNIT
 
-MOST_PAIRS = 50_000  # of a group; what fits so often says no more
+MANY_PAIRS = 20_000
 SHOWN = 8  # pairs in a sentence
 KEPT = 50  # and in a finding
 
@@ -61,18 +61,18 @@ def check(table: Table, largest: int) -> tuple[list[Finding], list[Fits]]:
 
 
 def _search(scores: Sequence[Scores], largest: int) -> tuple[tuple[Pair, ...], int]:
-    """(the pairs that fit, up to the first size that gives every row correctly rounded; up to which size was searched)
+    """(the pairs that fit; up to which size all of them are among these)
 
-    Beyond that size ever more pairs fit, until all do.
+    Ever more pairs fit a larger test, so the search ends at many, once one rounds every row correctly.
     """
     found: list[Pair] = []
-    exact = 0
+    exact = False
     for pair in pairs(scores, largest):
-        if (exact and pair.size > exact) or len(found) == MOST_PAIRS:
-            return tuple(found), exact or pair.size - 1
+        if len(found) >= MANY_PAIRS and exact and pair.size > found[-1].size:
+            return tuple(found), found[-1].size
         found.append(pair)
-        exact = exact or (pair.size if pair.tolerance <= 0.5 else 0)
-    return tuple(found), exact or largest
+        exact = exact or pair.tolerance <= 0.5
+    return tuple(found), largest
 
 
 def _possible(row: Row) -> list[bool]:

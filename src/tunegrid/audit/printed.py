@@ -11,7 +11,7 @@ ONE_UNIT = 2  # what cutting the digits off would leave, too
 # A float of full precision ends in digits that are no longer those of the fraction behind it.
 _MOST_DECIMALS = 12
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def parse(text: str, percent: bool) -> Printed | None:
             raise ValueError(f"{text!r} is a percentage, but the column is one of fractions")
         text = text[:-1].rstrip()
     if not _NUMBER.fullmatch(text):
-        hint = " (write a decimal point)" if re.fullmatch(r"[+-]?\d+,\d+", text) else ""
+        hint = " (write a decimal point)" if re.fullmatch(r"[+-]?[0-9]+,[0-9]+", text) else ""
         raise ValueError(f"{text!r} is not a number such as {'85.23' if percent else '0.8523'}{hint}")
     whole, _, decimals = text.lstrip("+-").partition(".")
     halves = EXACT
