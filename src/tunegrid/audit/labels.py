@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -54,25 +55,39 @@ def check(table: Table, largest: int) -> tuple[list[Finding], list[Fits]]:
     fits = []
     for part in parts if largest else ():
         scores = list(dict.fromkeys(_scores(row) for row in part))
-        found, bound = _search(scores, largest)
-        findings.append(_fitting(table, part, scores, found, bound))
-        fits.append((part, found))
+        search = _search(scores, largest)
+        findings.append(_fitting(table, part, scores, search))
+        fits.append((part, search.pairs))
     return findings, fits
 
 
-def _search(scores: Sequence[Scores], largest: int) -> tuple[tuple[Pair, ...], int]:
-    """(the pairs that fit; up to which size all of them are among these)
+@dataclass(frozen=True)
+class _Search:
+    """The test sizes and positives that fit some rows.
 
-    Ever more pairs fit a larger test, so the search ends at many, once one rounds every row correctly.
+    Attributes:
+        pairs: those that fit within one unit, all up to the size `listed_to`.
+        exact: the smallest that gives every row correctly rounded; None: there is none up to the size `searched_to`.
     """
+
+    pairs: tuple[Pair, ...]
+    listed_to: int
+    exact: Pair | None
+    searched_to: int
+
+
+def _search(scores: Sequence[Scores], largest: int) -> _Search:
     found: list[Pair] = []
-    exact = False
+    listed_to = largest
     for pair in pairs(scores, largest):
-        if len(found) >= MANY_PAIRS and exact and pair.size > found[-1].size:
-            return tuple(found), found[-1].size
+        if len(found) >= MANY_PAIRS and pair.size > found[-1].size:  # ever more fit a larger test
+            listed_to = found[-1].size
+            break
         found.append(pair)
-        exact = exact or pair.tolerance <= 0.5
-    return tuple(found), largest
+    exact = next((pair for pair in found if pair.tolerance <= 0.5), None)
+    if not exact and listed_to < largest:
+        exact = next(pairs(scores, largest, 0.5), None)
+    return _Search(tuple(found), listed_to, exact, largest)
 
 
 def _possible(row: Row) -> list[bool]:
@@ -184,11 +199,14 @@ def _needed(scores: Scores, size: int, given: Interval | None) -> float:
     return min((pair.tolerance for pair in fitting([scores], size, between)), default=2.0)
 
 
-def _fitting(table: Table, rows: Sequence[Row], scores: Sequence[Scores], found: Sequence[Pair], bound: int) -> Finding:
-    exact = next((pair for pair in found if pair.tolerance <= 0.5), None)
-    numbers: dict[str, Any] = {"rows": list(names(rows)), "fitting": len(found), "searched_to": bound}
+def _fitting(table: Table, rows: Sequence[Row], scores: Sequence[Scores], search: _Search) -> Finding:
+    found, exact = search.pairs, search.exact
+    numbers: dict[str, Any] = {"rows": list(names(rows)), "fitting": len(found), "listed_to": search.listed_to}
+    numbers["searched_to"] = search.searched_to
     if not found:
-        computed = f"No test of up to {bound:,} examples gives {_all(rows)} within one unit of the last digit."
+        computed = (
+            f"No test of up to {search.searched_to:,} examples gives {_all(rows)} within one unit of the last digit."
+        )
         meaning = "The test set is larger, or the rows are not of one."
         return Finding("test-size-and-positives", "note", table.title, names(rows), computed, meaning, numbers)
     first = found[0]
@@ -207,9 +225,11 @@ def _fitting(table: Table, rows: Sequence[Row], scores: Sequence[Scores], found:
             computed += f" (leaving F1 aside, {without.size:,} with {without.positives:,})"
         computed += "."
     else:
-        computed += f" None of up to {bound:,} gives them all correctly rounded."
+        computed += f" None of up to {search.searched_to:,} gives them all correctly rounded."
     few = listed((f"{pair.size:,} / {pair.positives:,} ({pair.tolerance:.2f})" for pair in found[:SHOWN]), most=SHOWN)
-    computed += f" Up to {bound:,}, {plural(len(found), 'pair')} fit within one unit, the first of them {few}."
+    computed += (
+        f" Up to {search.listed_to:,}, {plural(len(found), 'pair')} fit within one unit, the first of them {few}."
+    )
     meaning = f"The test set has at least {first.size:,} examples, as long as every digit is right to one unit."
     return Finding("test-size-and-positives", "note", table.title, names(rows), computed, meaning, numbers)
 
