@@ -166,7 +166,7 @@ def test_a_run_that_gives_no_answers_is_a_warning(folder: Path) -> None:
 def test_counts_are_those_that_the_scores_come_from() -> None:
     from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-    for true, false, missed, rest in itertools.product((0, 1, 2, 7, 30), repeat=4):
+    for true, false, missed, rest in itertools.product((0, 1, 2, 9), repeat=4):
         size = true + false + missed + rest
         if not size:
             continue
