@@ -94,6 +94,13 @@ def parser() -> argparse.ArgumentParser:
     published = commands.add_parser("published", help="Render the paper's own tables through the same templates.")
     published.add_argument("folder", type=Path)
     published.set_defaults(run=_published)
+    audit = commands.add_parser("audit", help="Check tables of scores by arithmetic: the paper's, or any in CSV files.")
+    audit.add_argument(
+        "folder", type=Path, nargs="?", help="CSV files as docs/audit.md says; default: the paper's tables"
+    )
+    audit.add_argument("--csv", type=Path, metavar="FILE", help="write the findings as CSV too")
+    audit.add_argument("--pairs", type=Path, metavar="FILE", help="write every test size with its positives that fits")
+    audit.set_defaults(run=_audit)
     schema = commands.add_parser("schema", help="Write the JSON Schema of configurations and results.")
     schema.add_argument("folder", type=Path)
     schema.set_defaults(run=_schema)
@@ -239,6 +246,12 @@ def _published(options: argparse.Namespace) -> None:
 
     for file in render_published(options.folder, pdf=tex_engine() is not None):
         print(file)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from tunegrid.audit.command import audit
+
+    return audit(options.folder, options.csv, options.pairs)
 
 
 def _schema(options: argparse.Namespace) -> None:

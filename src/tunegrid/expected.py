@@ -27,6 +27,7 @@ class ExpectedTask(Named):
     baselines: tuple[Named, ...] = ()
     trivial: str | None = None
     positive: str = "positive"  # sentiment: the label of precision, recall and F1
+    labels: int = 2  # sentiment: how many there are
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 from tunegrid.cells import Cell
@@ -37,6 +38,7 @@ def _task(study: Study, name: str) -> ExpectedTask:
         baselines=tuple(Named(key, baseline.title) for key, baseline in task.baselines().items()),
         trivial=task.trivial_baseline,
         positive=getattr(task.settings, "positive", "positive"),
+        labels=len(task.labels() or (1, 2)),
     )
 
 
@@ -76,7 +78,7 @@ def _again(study: Study, cell: Cell) -> str:
 
 
 def summarise(study: Study) -> tuple[str, bool]:
-    """(what is there and what failed, in a few lines; whether every run is there and ok)."""
+    """(what is there, what failed and what the audit found; whether every run is ok and the audit found no error)."""
     from tunegrid.records import MetricsRecord, read_record
 
     paths, failed, missing = study.paths, [], []
@@ -97,6 +99,18 @@ def summarise(study: Study) -> tuple[str, bool]:
         lines.append(f"  try them again: snakemake --cores all --forcerun {rules}")
     if missing:
         lines.append(f"  not there yet: {len(missing)}, the first is {missing[0].cell}, seed {missing[0].seed}")
+    found, contradicted = _audited(paths.tables / "audit.csv")
+    lines += found
     reports = [paths.report / name for name in ("report.pdf", "report.html")]
     lines += [f"  report: {file}" for file in reports if file.is_file()]
-    return "\n".join(lines), not failed and not missing
+    return "\n".join(lines), not (failed or missing or contradicted)
+
+
+def _audited(file: Path) -> tuple[list[str], bool]:
+    """(what the audit of the tables found, a line each; whether an error is among it); nothing without tables."""
+    if not file.is_file():
+        return [], False
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["severity"] in ("error", "warning")]
+    found = [f"  audit, {row['severity']}: {row['task']}: {row['computed']}" for row in rows]
+    return found, any(row["severity"] == "error" for row in rows)

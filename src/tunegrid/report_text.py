@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tunegrid import layout, report_search, report_sources, report_tables
+from tunegrid import layout, report_audit, report_search, report_sources, report_tables
 from tunegrid.expected import Expected, ExpectedTask
 from tunegrid.layout import Section, Table, absent
 from tunegrid.report_tables import Frames, Titles
@@ -105,6 +105,12 @@ def _warnings(frames: Frames, expected: Expected, unexpected: tuple[str, ...]) -
     failed = int(primary["status"].isin(["failed", "diverged"]).sum())
     if failed:
         found.append(f"Not all went well: {_plural(failed, 'result')} failed or diverged; see the section on failures.")
+    contradictions = int((frames["audit"]["severity"] == "error").sum())
+    if contradictions:
+        found.append(
+            f"The audit finds {_plural(contradictions, 'contradiction')} in these numbers: they cannot be right as "
+            "they stand; see the section on the audit."
+        )
     codes = provenance["code_version"].nunique()
     if codes > 1:
         found.append(
@@ -188,6 +194,7 @@ def _sections(frames: Frames, expected: Expected) -> list[Section]:
             ),
         ),
         Section("What was cut", (_on_cuts(),), (report_sources.cuts(frames, expected),)),
+        report_audit.study_section(frames, expected),
     ]
     failures = report_sources.not_ok(frames, expected, missing=False)
     if failures:

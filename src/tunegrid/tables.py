@@ -12,11 +12,13 @@
 | data | task and split |
 | cuts | task, model and split |
 | search | trial of a cell's learning rate |
+| audit | finding of the audit of these results, or check that found nothing |
 """
 
 from pathlib import Path
 from typing import Any
 
+from tunegrid.audit import study as study_audit
 from tunegrid.comparison import Row, TaskScores
 from tunegrid.expected import Expected
 from tunegrid.records import write_text
@@ -43,6 +45,7 @@ COLUMNS = {
     "models": "study model source revision licence fingerprint",
     "cuts": "study task model split rows sources_cut targets_cut answers_lost unknown_tokens share_cut",
     "search": SEARCH_COLUMNS,
+    "audit": study_audit.COLUMNS,
 }
 
 
@@ -82,6 +85,7 @@ def tables_of(study: StudyResults, resamples: int | None = None) -> dict[str, An
     rows["data"], rows["models"], rows["cuts"] = _data_rows(study), _model_rows(study), _cut_rows(study)
     rows["search"], provenance = search_rows(study)
     rows["provenance"] += provenance
+    rows["audit"] = study_audit.audit_rows(study)
     frames = {}
     for name, columns in COLUMNS.items():
         frame = pd.DataFrame(rows[name], columns=columns.split())
