@@ -14,7 +14,7 @@ from tunegrid.cells import Cell, Paths, Run
 from tunegrid.config_file import ConfigFile, KeyProblem, Place, explain
 from tunegrid.errors import TuneGridError
 from tunegrid.methods import METHODS, Method, MethodSettings
-from tunegrid.models import FAMILIES, MODEL_SOURCES, Family
+from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
 from tunegrid.settings import Closed, Name, did_you_mean
 from tunegrid.tasks import TASKS, Task
 from tunegrid.training.settings import Training, TrainingChange
@@ -199,7 +199,17 @@ class Study(Closed):
         return [Run(cell, seed) for cell in self.cells() for seed in self.seeds]
 
     def family(self, model: str) -> Family:
-        return FAMILIES[self.models[model].family]
+        return self.known_families()[self.models[model].family]
+
+    def known_families(self) -> dict[str, Family]:
+        """The families that a model can be of, by name."""
+        return FAMILIES
+
+    def shape(self, model: str) -> Shape | None:
+        """The sizes of a model before it is there; None: its architecture is not known (a new model of the Hub)."""
+        family = self.family(model)
+        config = self.models[model].source.known_config(family)
+        return None if config is None else Shape.from_config(family, config)
 
     def task(self, task: str) -> Task:
         settings = self.tasks[task]

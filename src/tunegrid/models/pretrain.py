@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from tunegrid.errors import TuneGridError
+from tunegrid.models.families import Family
 from tunegrid.models.sources import ModelSource
 
 FAMILIES = ("t5", "flan-t5", "bart")
+MIN_POSITIONS = 512  # of a BART model
 
 
 class PretrainSource(ModelSource):
@@ -60,6 +62,24 @@ class PretrainSource(ModelSource):
     instruction_share: float = Field(
         0.4, ge=0, le=1, description="Flan-T5: share of the steps, after the span corruption, that follow instructions"
     )
+
+    def known_config(self, family: Family) -> dict[str, Any] | None:
+        """The sizes as `build_model` takes them; the vocabulary is the largest that it can become."""
+        sizes = {
+            "d_model": self.d_model,
+            "d_ff": self.d_ff,
+            "decoder_d_ff": self.d_ff,
+            "heads": self.heads,
+            "d_kv": self.d_model // self.heads,
+            "encoder_layers": self.layers,
+            "decoder_layers": self.decoder_layers,
+            "vocabulary": self.vocabulary,
+            "positions": max(MIN_POSITIONS, self.max_length),
+        }
+        keys = family.sizes.model_dump()
+        return {keys[name]: value for name, value in sizes.items() if keys[name]} | {
+            "tie_word_embeddings": not family.gated
+        }
 
     def describe(self) -> str:
         text = "the generated language world" if self.text == "miniworld" else "the training rows of the study's tasks"
