@@ -30,7 +30,7 @@ def predict(
     options = {"batch_size": task.settings.evaluation_batch_size, "precision": precision}
     if (labels := task.labels()) is None:
         return generate(model, tokenizer, sources, task.settings.generation, **options), None
-    return choose_labels(model, tokenizer, sources, labels, **options)
+    return choose_labels(model, tokenizer, sources, labels, words=[task.word(label) for label in labels], **options)
 
 
 def generate(
@@ -80,11 +80,16 @@ def choose_labels(
     *,
     batch_size: int,
     precision: str,
+    words: list[str] | None = None,
 ) -> tuple[list[str], pd.DataFrame]:
-    """(the most probable label word per source, the log-probability of each label: columns `score_<label>`)."""
+    """(the most probable label per source, the log-probability of each label's word: columns `score_<label>`).
+
+    Args:
+        words: what the model writes for each label; none: the labels themselves.
+    """
     import pandas as pd
 
-    targets = [tokenizer(text_target=label, return_tensors="pt")["input_ids"] for label in labels]
+    targets = [tokenizer(text_target=word, return_tensors="pt")["input_ids"] for word in words or labels]
     scores = torch.empty(len(sources), len(labels))
     for indices, batch in _batches(model, tokenizer, sources, batch_size):
         with torch.inference_mode(), _autocast(model, precision):

@@ -71,6 +71,11 @@ class Family(Closed):
         """Module names of the linear layers with these roles."""
         return [name for role in roles for name in self.linear[role]]
 
+    def settings(self) -> dict[str, Any]:
+        """What a result records of its family; of one that is the study's own, what it is too. Prompts stand apart."""
+        own = self.model_dump(exclude={"name", "title", "prompts", "label_words"})
+        return {"family": self.name} | ({} if self.name in FAMILIES else {"families": {self.name: own}})
+
     def problem(self, config: dict[str, Any]) -> str | None:
         """Why a checkpoint with this config.json is not of this family; None if it is."""
         if (found := config.get("model_type")) not in self.model_types:

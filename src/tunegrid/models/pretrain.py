@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,7 @@ class PretrainSource(ModelSource):
 
     kind: Literal["pretrain"]
     licence: str = "that of the text it is pretrained on"
+    families: ClassVar = FAMILIES
     text: Literal["miniworld", "tasks"] = Field(
         "miniworld", description="What to read: the generated world, or the training rows of the study's own tasks"
     )
@@ -124,10 +125,6 @@ def pretrain(
     from tunegrid.models.batches import Corruption, instruction_batches, span_batches
     from tunegrid.models.tokenisers import train_tokeniser
 
-    if family not in FAMILIES:
-        raise TuneGridError(
-            f"models: unknown family {family!r}; families that can be pretrained: {', '.join(FAMILIES)}"
-        )
     keep_memory()
     torch.set_num_threads(threads)
     torch.manual_seed(source.seed)

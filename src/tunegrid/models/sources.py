@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,7 @@ class ModelSource(Closed):
     """Where a model comes from. A new kind is a subclass, named in `models.MODEL_SOURCES`."""
 
     licence: str = Field("not stated", description="The model's licence, as the report prints it.")
+    families: ClassVar[tuple[str, ...] | None] = None  # the families that it can make; None: any
 
     def fetch(self, folder: Path) -> dict[str, Any]:
         """Puts a checkpoint in the Hub's layout into a folder; returns what was resolved, for the model's card.
