@@ -97,7 +97,7 @@ class Study(Closed):
     @field_validator("families")
     @classmethod
     def _name_families(cls, families: dict[str, Family]) -> dict[str, Family]:
-        return {name: family.model_copy(update={"name": name}) for name, family in families.items()}
+        return {name: family.named(name) for name, family in families.items()}
 
     @classmethod
     def load(cls, *paths: Path | str) -> Study:

@@ -45,13 +45,16 @@ def check_prompt(study: Study, name: str, model: str) -> None:
     place: Place = ("tasks", name, "prompts")
     for known in task.settings.prompts:
         check_known(known, study.known_families(), (*place, known))
-    place = (*place, family)
+    if family in task.settings.prompts:
+        place = (*place, family)
+    elif family in study.families:
+        place = ("families", family, "prompts", task.settings.kind)
     words = [task.word(label) for label in task.labels() or ()]
     if len(set(words)) < len(words):
         raise KeyProblem(("tasks", name, "labels"), f"two labels have the same word in the family {family}: {words}")
     template = task.prompt(family)
     if template is None:
-        raise KeyProblem(place, f"required: the family {family} has no prompt for tasks of this kind")
+        raise KeyProblem(place, f"required: the family {family} has no prompt of its own for {task.settings.kind}")
     try:
         used = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
     except ValueError as error:
