@@ -5,7 +5,8 @@ Usage: python benchmarks/true_shapes.py CHECKPOINTS [options]; --help lists them
 For each model and method: a few training steps, then the generation of one batch, each in a process of its own and
 through the package's own code (`Method.load_base`, `inject`, `fit`, `save`, `load`; `prediction.predict`). Every source
 has the full length, so that nothing real needs more. CHECKPOINTS is made by tests/true_configurations.py.
-Prints a table and writes a CSV file. On a GPU: --device cuda --precision bf16 --peak-tflops 989 (an H100, dense bf16).
+Prints a table and writes a CSV file. On a CPU that others use too, CPU seconds say more than seconds. On a GPU:
+--device cuda --precision bf16 --peak-tflops 989 (an H100, dense bf16).
 
 FLOPs are those of `tunegrid.train.FLOPS_FORMULA`: products with parameters outside the embeddings. The attention's own
 products and a tied LM head are not in it, so the utilisation errs on the low side.
@@ -30,8 +31,9 @@ MODELS = {
 }
 METHODS = ("full", "lora", "adapters")  # with their defaults: r 16 on all linear layers; double_seq_bn, reduction 16
 COLUMNS = (
-    "model", "method", "parameters", "trainable", "injected", "seconds_per_step", "tokens_per_second", "training_gib",
-    "generation_seconds", "generation_gib", "saved_mb", "tflop_per_step", "utilisation",
+    "model", "method", "parameters", "trainable", "injected", "seconds_per_step", "cpu_seconds_per_step",
+    "tokens_per_second", "training_gib", "generation_seconds", "generation_gib", "saved_mb", "tflop_per_step",
+    "utilisation",
 )  # fmt: skip
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -120,7 +122,9 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
 
     model.to(options.device)
     method.fit(session(1))  # whatever is slow once: allocation, kernels
+    wall, cpu = time.perf_counter(), time.process_time()
     summary = method.fit(session(options.steps))
+    busy = (time.process_time() - cpu) / (time.perf_counter() - wall)  # CPUs in use, on average
     seconds = summary.optimisation_seconds / options.steps
     flops = training_flops(model, summary.source_tokens, summary.target_tokens) / options.steps
     peak = peak_memory()
@@ -130,6 +134,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         "trainable": trainable,
         "injected": injected,
         "seconds_per_step": seconds,
+        "cpu_seconds_per_step": busy * seconds,
         "tokens_per_second": (summary.source_tokens + summary.target_tokens) / options.steps / seconds,
         "training_gib": peak / 2**30,
         "saved_mb": size_of(options.weights) / 1e6,

@@ -162,10 +162,10 @@ class Study(Closed):
             check_prompt(self, cell.task, cell.model)
 
     def check_files(self) -> None:
-        """Whether the local files that the study reads are there.
+        """Whether the local files that the study reads are there, and models whose sizes are known fit their family.
 
         Raises:
-            TuneGridError: one is missing.
+            TuneGridError: a file is missing, or a model is of another family.
         """
         for part, names in (("tasks", self.grid.tasks), ("models", self.grid.models)):
             for name in names:
@@ -174,6 +174,9 @@ class Study(Closed):
                         raise TuneGridError(
                             f"{part}.{name}.source: {file}: no such file. Paths are relative to the current folder."
                         )
+
+        for name in self.grid.models:
+            self.shape(name)
 
     # -- what the study consists of -----------------------------------------------------------------------------------
 
@@ -200,7 +203,7 @@ class Study(Closed):
         """The sizes of a model before it is there; None: its architecture is not known (a new model of the Hub)."""
         family = self.family(model)
         config = self.models[model].source.known_config(family)
-        return None if config is None else Shape.from_config(family, config)
+        return None if config is None else Shape.of_model(model, family, config, self.known_families().values())
 
     def task(self, task: str, model: str | None = None) -> Task:
         """A task; with a model, as that model's family reads and writes it."""

@@ -94,9 +94,21 @@ def test_t5_v1_1_is_told_from_t5(tiny_study):
     from tunegrid.models.stage import fetch_model
 
     study = tiny_study("models: {t5: {source: {path: checkpoints/flan-t5}}}")
-    says = r"models\.t5\.family: t5, but the feed-forward block is gated-gelu, and not plain\. .*fit this checkpoint: flan-t5"
+    says = (
+        r"models\.t5\.family: t5, but the feed-forward block is gated-gelu, and not plain\. .*fit this model: flan-t5"
+    )
     with pytest.raises(TuneGridError, match=says):
         fetch_model(study, "t5", Path("out"))
+    with pytest.raises(TuneGridError, match=says):
+        study.check_files()
+
+
+def test_a_known_model_of_the_hub_under_the_wrong_family_is_refused_before_it_is_downloaded(tmp_path):
+    text = MORE_MODELS.replace("family: mt5", "family: t5")
+    (tmp_path / "wrong.yaml").write_text(text, encoding="utf-8")
+    study = Study.load(LOCAL, tmp_path / "wrong.yaml")
+    with pytest.raises(TuneGridError, match=r"models\.mt5-small\.family: t5, but .*'mt5'.*fit this model: mt5"):
+        study.shape("mt5-small")
 
 
 # -- YAML files of families -------------------------------------------------------------------------------------------

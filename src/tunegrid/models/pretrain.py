@@ -79,7 +79,9 @@ class PretrainSource(ModelSource):
         }
         keys = family.sizes.model_dump()
         return {keys[name]: value for name, value in sizes.items() if keys[name]} | {
-            "tie_word_embeddings": not family.gated
+            "model_type": family.model_types[0],
+            "feed_forward_proj": "gated-gelu" if family.gated else "relu",
+            "tie_word_embeddings": not family.gated,
         }
 
     def describe(self) -> str:

@@ -74,13 +74,7 @@ def _check_family(study: Study, name: str, folder: Path) -> None:
     except ValueError as error:
         where = study.models[name].source.describe()
         raise TuneGridError(f"models.{name}: {where}: config.json: not valid JSON: {error}") from None
-    if problem := family.problem(config):
-        fitting = [other.name for other in study.known_families().values() if other.problem(config) is None]
-        raise TuneGridError(
-            f"models.{name}.family: {family.name}, but {problem}. "
-            + (f"Families that fit this checkpoint: {', '.join(fitting)}." if fitting else "No known family fits it.")
-        )
-    Shape.from_config(family, config)  # says what is missing, if anything is
+    Shape.of_model(name, family, config, study.known_families().values())
 
 
 def _write_card(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None:
