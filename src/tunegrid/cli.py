@@ -148,7 +148,7 @@ def _tokenise(study: Study, options: argparse.Namespace) -> None:
 
     task, model, paths = options.task, options.model, study.paths
     family = study.models[model].family
-    tokenise(study.task(task), family, paths.data(task), paths.model(model), paths.tokens(task, model))
+    tokenise(study.task(task, model), family, paths.data(task), paths.model(model), paths.tokens(task, model))
 
 
 def _train(study: Study, options: argparse.Namespace) -> None:

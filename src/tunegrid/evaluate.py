@@ -72,7 +72,7 @@ def _evaluate_model(study: Study, folder: Path, names: dict[str, Any], method: M
     from tunegrid.tokenise import load_tokenizer, read_tokens
     from tunegrid.train import pick_device
 
-    task, paths = study.task(names["task"]), study.paths
+    task, paths = study.task(names["task"], names["model"]), study.paths
     base = paths.model(names["model"])
     device = pick_device(study)
     model = method.load(base, weights).to(device).eval()

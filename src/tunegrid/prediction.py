@@ -30,7 +30,7 @@ def predict(
     options = {"batch_size": task.settings.evaluation_batch_size, "precision": precision}
     if (labels := task.labels()) is None:
         return generate(model, tokenizer, sources, task.settings.generation, **options), None
-    return choose_labels(model, tokenizer, sources, labels, **options)
+    return choose_labels(model, tokenizer, sources, labels, words=[task.word(label) for label in labels], **options)
 
 
 def generate(
@@ -57,19 +57,30 @@ def generate(
 def generation_config(model: Any, tokenizer: PreTrainedTokenizerBase, generation: Generation) -> GenerationConfig:
     """The task's own settings with the model's token ids: nothing of what the checkpoint ships.
 
-    (The libraries' default of 20 tokens halves BLEU, and BART's checkpoints bring settings of their own.)
+    (The libraries' default of 20 tokens halves BLEU; BART's checkpoints bring four beams and no repeated trigram.)
+
+    The decoder starts with T5's padding or BART's `</s>`. BART's targets all go on with `<s>`, in its pretraining as in
+    our training; so does what it generates, whatever it was tuned by. No end is forced on an answer that is too long.
     """
     return GenerationConfig(
         # Some families start every text with a special token; it should not cost them a word.
         max_new_tokens=generation.max_new_tokens + tokenizer.num_special_tokens_to_add(),
         num_beams=generation.num_beams,
         length_penalty=generation.length_penalty,
+        early_stopping=False,  # beams go on while a better answer is to be expected
         do_sample=False,
+        forced_bos_token_id=first_token(tokenizer),
         decoder_start_token_id=model.config.decoder_start_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+
+
+def first_token(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The token that the tokenizer puts before every target: BART's `<s>`; None for T5."""
+    start = tokenizer(text_target="")["input_ids"][:1]
+    return start[0] if start == [tokenizer.bos_token_id] else None
 
 
 def choose_labels(
@@ -80,11 +91,16 @@ def choose_labels(
     *,
     batch_size: int,
     precision: str,
+    words: list[str] | None = None,
 ) -> tuple[list[str], pd.DataFrame]:
-    """(the most probable label word per source, the log-probability of each label: columns `score_<label>`)."""
+    """(the most probable label per source, the log-probability of each label's word: columns `score_<label>`).
+
+    Args:
+        words: what the model writes for each label; none: the labels themselves.
+    """
     import pandas as pd
 
-    targets = [tokenizer(text_target=label, return_tensors="pt")["input_ids"] for label in labels]
+    targets = [tokenizer(text_target=word, return_tensors="pt")["input_ids"] for word in words or labels]
     scores = torch.empty(len(sources), len(labels))
     for indices, batch in _batches(model, tokenizer, sources, batch_size):
         with torch.inference_mode(), _autocast(model, precision):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegrid.records import Provenance
+from tunegrid.resources import families_folder
 
 # What can alter a number in a result.
 PACKAGES = (
@@ -70,11 +71,13 @@ def processor() -> str:
 
 @cache
 def code_version() -> str:
-    """A hash of the package's source: results of different versions should not share a table."""
-    root = Path(__file__).parent
+    """A hash of the package's source and its families: results of different versions should not share a table."""
+    root, families = Path(__file__).parent, families_folder()
+    files = {str(file.relative_to(root)): file for file in root.rglob("*.py")}
+    files |= {f"families/{file.name}": file for file in families.glob("*.yaml")}
     digest = hashlib.sha256()
-    for file in sorted(root.rglob("*.py")):
-        digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes() + b"\0")
+    for name, file in sorted(files.items()):
+        digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 

@@ -18,6 +18,16 @@ def published_folder() -> Path:
     return _first(_REPOSITORY / "resources" / "published", _PACKAGE / "_resources" / "published")
 
 
+def families_folder() -> Path:
+    """The folder of the families' YAML files. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources" / "families", _PACKAGE / "_resources" / "families")
+
+
+def architectures_folder() -> Path:
+    """The folder of the known models' config.json files. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources" / "architectures", _PACKAGE / "_resources" / "architectures")
+
+
 def _first(*folders: Path) -> Path:
     for folder in folders:
         if folder.is_dir():

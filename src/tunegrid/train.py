@@ -11,9 +11,11 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from tunegrid.cells import Run
+from tunegrid.cells import Cell, Run
 from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced, replaced_folder, size_of
+from tunegrid.methods import Method
+from tunegrid.models import Shape
 from tunegrid.provenance import digest, now, peak_memory, provenance
 from tunegrid.records import Injected, Parameters, TrainingCost, TrainRecord, write_record
 from tunegrid.search import NoLearningRate, searched
@@ -117,14 +119,9 @@ def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession
     set_seed(run.seed)
     method = study.method(cell)
     base = method.load_base(paths.model(cell.model))
-    config = base.config
+    shape = Shape.from_config(method.family, json.loads((paths.model(cell.model) / "config.json").read_text()))
     model = method.inject(base)
-    count, expected = len(method.injected_modules(model)), method.expected_modules(config)
-    if count != expected:
-        raise TuneGridError(
-            f"{cell}: {cell.method} was put into {count} modules, but the architecture of {cell.model} "
-            f"({config.model_type}) has {expected} of them. Is its family really {study.models[cell.model].family}?"
-        )
+    _check_size(cell, method, model, shape)
     tokens = paths.tokens(cell.task, cell.model)
     return TrainingSession(
         method=method,
@@ -137,6 +134,25 @@ def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession
         precision=study.hardware.precision,
         checkpoints=paths.checkpoints(*astuple(cell), run.seed, _checkpoint_key(study, run, settings)),
     )
+
+
+def _check_size(cell: Cell, method: Method, model: Any, shape: Shape) -> None:
+    """Whether the method touched and trains what the architecture says: libraries skip what they do not find."""
+    from tunegrid.methods import trainable_parameters
+
+    family = f"Is its family really {shape.family.name}?"
+    count, expected = len(method.injected_modules(model)), method.expected_modules(shape)
+    if count != expected:
+        raise TuneGridError(
+            f"{cell}: {cell.method} was put into {count} modules, but the architecture of {cell.model} has {expected} "
+            f"of them. {family}"
+        )
+    count, expected = trainable_parameters(model), method.trainable_count(shape)
+    if expected is not None and count != expected:
+        raise TuneGridError(
+            f"{cell}: {cell.method} trains {count} parameters, but by the architecture of {cell.model} and the "
+            f"method's settings it has to train {expected}. {family} Or the checkpoint does not fit its config.json."
+        )
 
 
 def _checkpoint_key(study: Study, run: Run, settings: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import ClassVar, Literal
 
 import pytest
@@ -13,7 +12,8 @@ from checkpoints import DECODER_LAYERS, ENCODER_LAYERS, INNER_WIDTH, WIDTH
 from tunegrid.cells import Cell, Run
 from tunegrid.errors import TuneGridError
 from tunegrid.methods import METHODS, Method, MethodSettings, trainable_parameters
-from tunegrid.models import FAMILIES
+from tunegrid.models import FAMILIES, Shape
+from tunegrid.models.shape import known_config
 
 FAMILY_NAMES = ("t5", "flan-t5", "bart")
 TUNED = ("full", "lora", "adapters")
@@ -33,6 +33,10 @@ def injected(checkpoints):
         return method, method.inject(method.load_base(checkpoints / family))
 
     return inject
+
+
+def shape_of(method: Method, model) -> Shape:
+    return Shape.from_config(method.family, model.config.to_dict())
 
 
 def randomise(model) -> None:
@@ -73,7 +77,7 @@ LORA_MODULES = {"t5": 38, "flan-t5": 43, "bart": 38}
 def test_lora_touches_every_linear_layer_of_the_blocks_and_not_the_head(injected, family):
     method, model = injected("lora", family)
     modules = method.injected_modules(model)
-    assert len(modules) == LORA_MODULES[family] == method.expected_modules(model.config)
+    assert len(modules) == LORA_MODULES[family] == method.expected_modules(shape_of(method, model))
     assert not [name for name in modules if "lm_head" in name or "embed" in name]
 
 
@@ -83,25 +87,25 @@ def test_lora_touches_every_linear_layer_of_the_blocks_and_not_the_head(injected
 )
 def test_lora_s_targets_are_roles_in_every_family(injected, family, targets, count):
     method, model = injected("lora", family, targets=targets)
-    assert len(method.injected_modules(model)) == count == method.expected_modules(model.config)
+    assert len(method.injected_modules(model)) == count == method.expected_modules(shape_of(method, model))
 
 
 @pytest.mark.parametrize(("family", "count"), [("t5", 10), ("flan-t5", 15), ("bart", 10)])
 def test_the_feed_forward_role_is_two_layers_a_block_and_three_where_it_is_gated(injected, family, count):
     method, model = injected("lora", family, targets=["feed-forward"])
-    assert len(method.injected_modules(model)) == count == method.expected_modules(model.config)
+    assert len(method.injected_modules(model)) == count == method.expected_modules(shape_of(method, model))
 
 
 @pytest.mark.parametrize("family", FAMILY_NAMES)
 def test_adapters_stand_twice_in_every_layer(injected, family):
     method, model = injected("adapters", family)
-    assert len(method.injected_modules(model)) == 10 == method.expected_modules(model.config)
+    assert len(method.injected_modules(model)) == 10 == method.expected_modules(shape_of(method, model))
 
 
 def test_bitfit_trains_the_biases_of_bart(injected):
     method, model = injected("bitfit", "bart")
     # Encoder layer: q, k, v, o, norm, fc1, fc2, norm = 8; decoder layer: 5 more; a norm of the embeddings in each stack.
-    assert len(method.injected_modules(model)) == 3 * 8 + 2 * 13 + 2 == method.expected_modules(model.config)
+    assert len(method.injected_modules(model)) == 3 * 8 + 2 * 13 + 2 == method.expected_modules(shape_of(method, model))
     layer = 5 * WIDTH + INNER_WIDTH + WIDTH + WIDTH
     assert trainable_parameters(model) == 3 * layer + 2 * (layer + 5 * WIDTH) + 2 * WIDTH
     assert all(name.endswith(".bias") for name, p in model.named_parameters() if p.requires_grad)
@@ -500,10 +504,29 @@ def test_the_untuned_model_is_the_base(checkpoints):
 
 
 def test_expected_counts_follow_the_layers_of_the_configuration():
-    config = SimpleNamespace(model_type="t5", num_layers=12, num_decoder_layers=12)
+    t5, flan_t5, bart = (
+        Shape.from_config(FAMILIES[family], known_config(name))
+        for family, name in (
+            ("t5", "google-t5/t5-base"),
+            ("flan-t5", "google/flan-t5-base"),
+            ("bart", "facebook/bart-base"),
+        )
+    )
     # T5 base: 36 attention blocks of 4 and 24 feed-forward blocks of 2 layers (3 in Flan-T5).
-    assert make("lora", "t5").expected_modules(config) == 36 * 4 + 24 * 2 == 192
-    assert make("lora", "flan-t5").expected_modules(config) == 36 * 4 + 24 * 3 == 216
-    assert make("adapters", "t5").expected_modules(config) == 48
-    bart = SimpleNamespace(model_type="bart", encoder_layers=6, decoder_layers=6)
+    assert make("lora", "t5").expected_modules(t5) == 36 * 4 + 24 * 2 == 192
+    assert make("lora", "flan-t5").expected_modules(flan_t5) == 36 * 4 + 24 * 3 == 216
+    assert make("adapters", "t5").expected_modules(t5) == 48
     assert make("lora", "bart").expected_modules(bart) == 18 * 4 + 12 * 2 == 96
+
+
+@pytest.mark.parametrize("family", FAMILY_NAMES)
+@pytest.mark.parametrize("kind", ["full", "lora", "adapters", "bitfit", "untuned"])
+def test_trainable_and_added_counts_are_those_of_the_model(checkpoints, kind, family):
+    if family != "bart" and kind == "bitfit":
+        pytest.skip("no biases")
+    method = METHODS[kind](METHODS[kind].Settings(kind=kind), FAMILIES[family])
+    base = method.load_base(checkpoints / family)
+    shape, before = shape_of(method, base), sum(parameter.numel() for parameter in base.parameters())
+    model = method.inject(base)
+    assert trainable_parameters(model) == method.trainable_count(shape)
+    assert sum(parameter.numel() for parameter in model.parameters()) - before == method.added_count(shape)

@@ -70,8 +70,9 @@ def test_greedy_decoding_is_the_most_probable_token_each_time(loaded, family):
     model, tokenizer = loaded(family)
     for text in TEXTS[:3]:
         source = tokenizer([text], return_tensors="pt")
-        decoder = torch.tensor([[model.config.decoder_start_token_id]])
-        for _ in range(6 + tokenizer.num_special_tokens_to_add()):
+        start = [model.config.decoder_start_token_id] + ([tokenizer.bos_token_id] if family == "bart" else [])
+        decoder = torch.tensor([start])
+        while decoder.shape[1] < 1 + 6 + tokenizer.num_special_tokens_to_add():
             with torch.inference_mode():
                 logits = model(**source, decoder_input_ids=decoder).logits
             decoder = torch.cat([decoder, logits[:, -1].argmax(-1, keepdim=True)], dim=1)
@@ -100,6 +101,74 @@ def test_the_checkpoint_s_own_generation_settings_are_ignored(checkpoints, famil
     own.transformers_version = saved_by
     model.generation_config = own
     assert generated(model, tokenizer) == before
+
+
+# What the real checkpoints bring: bart-large-cnn's settings for summaries, bart-base's, T5's for its own tasks.
+SHIPPED = {
+    "bart": {"num_beams": 4, "early_stopping": True, "no_repeat_ngram_size": 3, "length_penalty": 2.0, "min_length": 56,
+             "max_length": 142, "forced_bos_token_id": 0, "forced_eos_token_id": 2},
+    "t5": {"task_specific_params": {"translation_en_to_de": {"early_stopping": True, "max_length": 300, "num_beams": 4}}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", SHIPPED)
+def test_settings_in_config_json_do_not_leak_into_generation_either(checkpoints, tmp_path, family):
+    """Old checkpoints keep them in config.json, and loading moves them into the model's generation settings."""
+    import json
+    import shutil
+
+    from tunegrid.tokenise import load_tokenizer
+
+    model, tokenizer = randomised("full", family, checkpoints), load_tokenizer(checkpoints / family)
+    model.save_pretrained(tmp_path / "plain")
+    shutil.copytree(tmp_path / "plain", tmp_path / "shipped")
+    (tmp_path / "shipped/generation_config.json").unlink()
+    config = json.loads((tmp_path / "plain/config.json").read_text())
+    (tmp_path / "shipped/config.json").write_text(json.dumps(config | SHIPPED[family]))
+    method = METHODS["full"](METHODS["full"].Settings(kind="full"), MODEL_FAMILIES[family])
+    plain, shipped = (method.load(tmp_path / name, tmp_path / name).eval() for name in ("plain", "shipped"))
+    if family == "bart":
+        assert shipped.generation_config.no_repeat_ngram_size == 3, "the settings are there to leak"
+    for settings in ({}, {"num_beams": 4, "length_penalty": 0.6}):
+        assert generated(plain, tokenizer, **settings) == generated(shipped, tokenizer, **settings)
+    # Saving it, as full fine-tuning does, keeps it loadable and changes no answer.
+    method.save(shipped, tmp_path / "saved")
+    assert generated(method.load(tmp_path, tmp_path / "saved").eval(), tokenizer) == generated(plain, tokenizer)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_generated_starts_as_the_family_s_targets_do(loaded, family, beams):
+    """T5: padding, then the answer. BART: `</s>`, then `<s>`, even where the model would rather say something else."""
+    import torch
+
+    from tunegrid.prediction import generation_config
+
+    model, tokenizer = loaded(family)
+    config = generation_config(model, tokenizer, Generation(max_new_tokens=4, num_beams=beams))
+    source = tokenizer(TEXTS[:2], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        output = model.generate(**source, generation_config=config, use_model_defaults=False)
+    assert output[:, 0].tolist() == [{"t5": 0, "flan-t5": 0, "bart": 2}[family]] * 2
+    if family != "bart":
+        assert config.forced_bos_token_id is None
+        return
+    labels = tokenizer(text_target="the garden")["input_ids"]
+    assert output[:, 1].tolist() == [labels[0]] * 2 == [0, 0]
+    with torch.inference_mode():
+        free = model(**source, decoder_input_ids=torch.tensor([[2], [2]])).logits[:, -1].argmax(-1)
+    assert free.tolist() != [0, 0], "this model would not have said so itself"
+
+
+def test_decoder_inputs_in_training_are_those_of_generation(loaded):
+    """The label collator shifts BART's labels behind `</s>`, T5's behind padding: what generation starts with."""
+    from transformers import DataCollatorForSeq2Seq
+
+    for family in FAMILIES:
+        model, tokenizer = loaded(family)
+        labels = tokenizer(text_target="the garden")["input_ids"]
+        batch = DataCollatorForSeq2Seq(tokenizer, model=model)([{"input_ids": labels, "labels": labels}])
+        assert batch["decoder_input_ids"][0].tolist() == [model.config.decoder_start_token_id, *labels[:-1]]
 
 
 def test_the_task_s_own_settings_are_used(loaded):

@@ -126,7 +126,7 @@ BROKEN = {
     "the same in an override": ("training: {max_steps: 200}", "training: {learning_rate: 1e-4}",
                                 "overrides[0].training.learning_rate", ["'1e-4'", "is text to YAML"]),
     "an unknown device": ("device: cpu", "device: cdua", "hardware.device", ["Did you mean cuda?", "cpu, cuda"]),
-    "an unknown family": ("family: bart", "family: brat", "models.bart.family", ["Did you mean bart?", "flan-t5, t5"]),
+    "an unknown family": ("family: bart", "family: brat", "models.bart.family", ["Did you mean bart?", "flan-t5, mt5, t5"]),
     "an unknown kind of task": ("kind: sentiment", "kind: sentimant", "tasks.sentiment.kind",
                                 ["Did you mean sentiment?", "qa", "translation"]),
     "an unknown kind of source": ("kind: generated", "kind: generate", "tasks.qa.source.kind",

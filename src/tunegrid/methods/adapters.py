@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from tunegrid.errors import TuneGridError
 from tunegrid.methods.base import Method, MethodSettings
-from tunegrid.models.families import layers
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
+
+    from tunegrid.models.shape import Shape
 
 NAME = "tuned"
 
@@ -56,9 +57,17 @@ class Adapters(Method):
 
         return [name for name, module in model.named_modules() if isinstance(module, Adapter)]
 
-    def expected_modules(self, config: Any) -> int:
+    def expected_modules(self, shape: Shape) -> int:
         # Two per layer in both stacks: the library puts none after the decoder's cross-attention.
-        return 2 * sum(layers(config))
+        return 2 * (shape.encoder_layers + shape.decoder_layers)
+
+    def trainable_count(self, shape: Shape) -> int:
+        # Down and up, each with a bias.
+        bottleneck = max(1, int(shape.d_model // self.settings.reduction_factor))
+        return self.expected_modules(shape) * (2 * shape.d_model * bottleneck + bottleneck + shape.d_model)
+
+    def added_count(self, shape: Shape) -> int:
+        return self.trainable_count(shape)
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         model.save_adapter(folder, NAME, with_head=False, use_safetensors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tunegrid.models.families import Family
 from tunegrid.settings import Closed
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from tunegrid.models.shape import Shape
     from tunegrid.training.session import TrainingSession, TrainingSummary
 
 
@@ -63,11 +64,22 @@ class Method(ABC):
         """Names of the modules that `inject` touched."""
         return []
 
-    def expected_modules(self, config: Any) -> int:
+    def expected_modules(self, shape: Shape) -> int:
         """How many modules `inject` has to touch, by the architecture alone.
 
         Libraries skip a target that they do not find, in silence, so this number is compared with what was injected.
         """
+        return 0
+
+    def trainable_count(self, shape: Shape) -> int | None:
+        """How many parameters the method trains, by the architecture alone; None: not known.
+
+        It is compared with the model before a run starts, and the plan of a study estimates cost and memory from it.
+        """
+        return None
+
+    def added_count(self, shape: Shape) -> int:
+        """How many parameters `inject` puts into the model, beside those of the base."""
         return 0
 
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor | None:

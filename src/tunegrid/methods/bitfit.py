@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tunegrid.methods.base import Method, MethodSettings
-from tunegrid.models.families import Family, layers
+from tunegrid.models.families import ROLES, Family
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from tunegrid.models.shape import Shape
 
 WEIGHTS = "biases.safetensors"
 
@@ -38,11 +40,11 @@ class BitFit(Method):
     def injected_modules(self, model: PreTrainedModel) -> list[str]:
         return [name.removesuffix(".bias") for name, _ in _biases(model)]
 
-    def expected_modules(self, config: Any) -> int:
-        encoder, decoder = layers(config)
-        # A block is 4 linear layers and a norm (attention) or 2 and a norm (feed-forward); each stack normalises its
-        # embeddings once.
-        return encoder * (5 + 3) + decoder * (2 * 5 + 3) + 2
+    def expected_modules(self, shape: Shape) -> int:
+        return shape.linear_count(ROLES) + shape.normalisations
+
+    def trainable_count(self, shape: Shape) -> int:
+        return shape.biases
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         from safetensors.torch import save_file

@@ -10,6 +10,8 @@ from tunegrid.methods.base import Method, MethodSettings
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from tunegrid.models.shape import Shape
+
 
 class FullSettings(MethodSettings):
     """Settings of full fine-tuning: it has none of its own."""
@@ -25,6 +27,9 @@ class Full(Method):
 
     def inject(self, model: PreTrainedModel) -> PreTrainedModel:
         return model
+
+    def trainable_count(self, shape: Shape) -> int:
+        return shape.parameters
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         model.save_pretrained(folder, safe_serialization=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ from tunegrid.models.families import ROLES, Role
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
+
+    from tunegrid.models.shape import Shape
 
 
 class LoraSettings(MethodSettings):
@@ -55,8 +57,16 @@ class Lora(Method):
 
         return [name for name, module in model.named_modules() if isinstance(module, LoraLayer)]
 
-    def expected_modules(self, config: Any) -> int:
-        return self.family.linear_count(self.settings.targets, config)
+    def expected_modules(self, shape: Shape) -> int:
+        return shape.linear_count(self.settings.targets)
+
+    def trainable_count(self, shape: Shape) -> int:
+        # A is inputs x r, B is r x outputs.
+        layers = shape.linear(self.settings.targets)
+        return sum(self.settings.r * (layer.inputs + layer.outputs) * layer.count for layer in layers)
+
+    def added_count(self, shape: Shape) -> int:
+        return self.trainable_count(shape)
 
     def save(self, model: PeftModel, folder: Path) -> None:
         # Without "auto", peft asks the Hub whether the base's vocabulary was resized.

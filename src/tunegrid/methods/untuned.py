@@ -10,6 +10,8 @@ from tunegrid.methods.base import Method, MethodSettings
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from tunegrid.models.shape import Shape
+
 
 class UntunedSettings(MethodSettings):
     """The untuned model has no settings."""
@@ -26,6 +28,9 @@ class Untuned(Method):
 
     def inject(self, model: PreTrainedModel) -> PreTrainedModel:
         return model.requires_grad_(False)
+
+    def trainable_count(self, shape: Shape) -> int:
+        return 0
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         raise NotImplementedError("an untuned model has nothing to save")

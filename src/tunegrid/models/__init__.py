@@ -2,8 +2,9 @@
 
 from tunegrid.models.families import FAMILIES, Family
 from tunegrid.models.pretrain import PretrainSource
+from tunegrid.models.shape import Shape
 from tunegrid.models.sources import DirectoryModel, HubModel
 
 MODEL_SOURCES = {"directory": DirectoryModel, "hub": HubModel, "pretrain": PretrainSource}
 
-__all__ = ["FAMILIES", "MODEL_SOURCES", "Family"]
+__all__ = ["FAMILIES", "MODEL_SOURCES", "Family", "Shape"]

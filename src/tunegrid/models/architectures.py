@@ -51,9 +51,11 @@ def _prefer_near(model, slope: float) -> None:
 def _build_bart(source, tokeniser):
     from transformers import BartConfig, BartForConditionalGeneration
 
+    from tunegrid.models.pretrain import MIN_POSITIONS
+
     config = BartConfig(
         vocab_size=len(tokeniser),
-        max_position_embeddings=max(512, source.max_length),
+        max_position_embeddings=max(MIN_POSITIONS, source.max_length),
         d_model=source.d_model,
         encoder_layers=source.layers,
         decoder_layers=source.decoder_layers,

@@ -1,65 +1,118 @@
-"""The families of encoder-decoders: what the modules of each are called, and what they have.
+"""The families of encoder-decoders: what the modules of each are called, what they have, and how they are prompted.
 
-Every family has, per layer, one attention block in the encoder, two in the decoder (self and cross), and one
-feed-forward block in both; a linear layer is named by its *role*, so that a method can be configured once for all.
+A family is one file of `resources/families/`, or an entry of a study's `families:`; nothing else has to know it. Every
+family has, per layer, one attention block in the encoder, two in the decoder (self and cross), and one feed-forward
+block in both; a linear layer is named by its *role*, so that a method can be configured once for all.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from tunegrid.config_file import ConfigFile, explain
+from tunegrid.errors import TuneGridError
+from tunegrid.resources import families_folder
+from tunegrid.settings import Closed
 
 Role = Literal["query", "key", "value", "output", "feed-forward"]
 ROLES: tuple[Role, ...] = ("query", "key", "value", "output", "feed-forward")
 
 
-@dataclass(frozen=True)
-class Family:
-    """Names and traits of one family of models."""
+class Sizes(Closed):
+    """The keys of config.json under which a family keeps its sizes; none: the family has no such size."""
 
-    name: str
-    model_types: tuple[str, ...]  # `model_type` in config.json
-    linear: dict[Role, tuple[str, ...]]  # role -> names of the linear layers in one block
-    has_biases: bool
-    gated: bool = False  # whether the feed-forward block is gated (`feed_forward_proj` in config.json)
+    d_model: str = Field(description="Width of the hidden states.")
+    d_ff: str = Field(description="Width inside the feed-forward block.")
+    decoder_d_ff: str | None = Field(None, description="The decoder's, where it may be another one.")
+    heads: str = Field(description="Attention heads of a block.")
+    d_kv: str | None = Field(None, description="Width of one head; none: d_model / heads.")
+    encoder_layers: str
+    decoder_layers: str = Field(description="If config.json does not have it: as many as the encoder's.")
+    vocabulary: str = Field("vocab_size", description="Rows of the embedding.")
+    positions: str | None = Field(None, description="Learned positions of each stack.")
+    relative_buckets: str | None = Field(None, description="Buckets of a learned relative position bias.")
+
+
+class Family(Closed):
+    """Names, traits and prompts of one family of models."""
+
+    name: SkipJsonSchema[str] = ""  # never given: it is the file's name, or the key in a study
+    title: str = Field(description="Its name in sentences.")
+    model_types: list[str] = Field(min_length=1, description="`model_type` in config.json.")
+    sizes: Sizes = Field(description="Size -> its key in config.json.")
+    defaults: dict[str, int | bool] = Field(
+        default_factory=dict, description="What transformers takes for keys that config.json does not have."
+    )
+    linear: dict[Role, list[str]] = Field(
+        description="Role -> names of the linear layers in one block; of feed-forward ones the last leads out."
+    )
+    has_biases: bool = Field(description="Whether linear layers and normalisations have biases.")
+    gated: bool = Field(False, description="Whether the feed-forward block is gated (`feed_forward_proj`).")
+    position_offset: int = Field(0, ge=0, description="Rows of the position embedding beyond the positions.")
+    prompts: dict[str, str] = Field(default_factory=dict, description="Kind of task -> template of the source.")
+    label_words: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description="Kind of task -> label -> the word that stands for it in text; a label without one is its own.",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _not_given(cls, name: str) -> str:
+        raise ValueError("a family is called what its file, or its key in the study, is called: leave `name` out")
+
+    @field_validator("linear")
+    @classmethod
+    def _all_roles(cls, linear: dict[Role, list[str]]) -> dict[Role, list[str]]:
+        for role in ROLES:
+            if not linear.get(role):
+                raise ValueError(f"the role {role} has no linear layer. Each of {', '.join(ROLES)} needs one")
+        return linear
+
+    def named(self, name: str) -> Family:
+        """The family with its name, by which models and prompts are of it."""
+        return self.model_copy(update={"name": name})
 
     def linear_names(self, roles: Iterable[Role]) -> list[str]:
         """Module names of the linear layers with these roles."""
         return [name for role in roles for name in self.linear[role]]
 
-    def linear_count(self, roles: Iterable[Role], config: Any) -> int:
-        """How many linear layers with these roles a model of this configuration has; the LM head is none of them."""
-        encoder, decoder = layers(config)
-        per_role = dict.fromkeys(ROLES, encoder + 2 * decoder) | {"feed-forward": encoder + decoder}
-        return sum(per_role[role] * len(self.linear[role]) for role in roles)
+    def settings(self) -> dict[str, Any]:
+        """What a result records of its family; of one that is the study's own, what it is too. Prompts stand apart."""
+        own = self.model_dump(exclude={"name", "title", "prompts", "label_words"})
+        return {"family": self.name} | ({} if self.name in FAMILIES else {"families": {self.name: own}})
+
+    def problem(self, config: dict[str, Any]) -> str | None:
+        """Why a checkpoint with this config.json is not of this family; None if it is."""
+        if (found := config.get("model_type")) not in self.model_types:
+            return f"config.json says model_type {found!r}, and not {' or '.join(map(repr, self.model_types))}"
+        # Some families share their model type, and a wrong one would only show in its prompts.
+        projection = str(config.get("feed_forward_proj", "not gated"))
+        if projection.startswith("gated") != self.gated:
+            return f"the feed-forward block is {projection}, and not {'gated' if self.gated else 'plain'}"
+        return None
 
 
-def layers(config: Any) -> tuple[int, int]:
-    """(encoder layers, decoder layers) of a `transformers` configuration."""
-    if config.model_type == "bart":
-        return config.encoder_layers, config.decoder_layers
-    return config.num_layers, config.num_decoder_layers
+def load_family(path: Path) -> Family:
+    """The family in a YAML file; its name is the file's.
+
+    Raises:
+        TuneGridError: something in the file is wrong; the message names file, line and key.
+    """
+    config = ConfigFile.read([path])
+    try:
+        return Family.model_validate(config.values).named(path.stem)
+    except ValidationError as error:
+        raise TuneGridError("\n".join(explain(error, config))) from None
 
 
-_T5_ATTENTION: dict[Role, tuple[str, ...]] = {"query": ("q",), "key": ("k",), "value": ("v",), "output": ("o",)}
-FAMILIES: dict[str, Family] = {
-    family.name: family
-    for family in (
-        Family("t5", ("t5",), {**_T5_ATTENTION, "feed-forward": ("wi", "wo")}, has_biases=False),
-        # T5 v1.1, on which Flan-T5 is built, has a gated feed-forward block and an untied LM head.
-        Family(
-            "flan-t5", ("t5",), {**_T5_ATTENTION, "feed-forward": ("wi_0", "wi_1", "wo")}, has_biases=False, gated=True
-        ),
-        Family(
-            "bart",
-            ("bart",),
-            {
-                "query": ("q_proj",),
-                "key": ("k_proj",),
-                "value": ("v_proj",),
-                "output": ("out_proj",),
-                "feed-forward": ("fc1", "fc2"),
-            },
-            has_biases=True,
-        ),
-    )
-}
+def load_families(folder: Path) -> dict[str, Family]:
+    """The families of a folder, by name."""
+    return {path.stem: load_family(path) for path in sorted(folder.glob("*.yaml"))}
+
+
+FAMILIES: dict[str, Family] = load_families(families_folder())

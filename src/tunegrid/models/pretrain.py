@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from tunegrid.errors import TuneGridError
+from tunegrid.models.families import Family
 from tunegrid.models.sources import ModelSource
 
 FAMILIES = ("t5", "flan-t5", "bart")
+MIN_POSITIONS = 512  # of a BART model
 
 
 class PretrainSource(ModelSource):
@@ -18,6 +20,7 @@ class PretrainSource(ModelSource):
 
     kind: Literal["pretrain"]
     licence: str = "that of the text it is pretrained on"
+    families: ClassVar = FAMILIES
     text: Literal["miniworld", "tasks"] = Field(
         "miniworld", description="What to read: the generated world, or the training rows of the study's own tasks"
     )
@@ -60,6 +63,26 @@ class PretrainSource(ModelSource):
     instruction_share: float = Field(
         0.4, ge=0, le=1, description="Flan-T5: share of the steps, after the span corruption, that follow instructions"
     )
+
+    def known_config(self, family: Family) -> dict[str, Any] | None:
+        """The sizes as `build_model` takes them; the vocabulary is the largest that it can become."""
+        sizes = {
+            "d_model": self.d_model,
+            "d_ff": self.d_ff,
+            "decoder_d_ff": self.d_ff,
+            "heads": self.heads,
+            "d_kv": self.d_model // self.heads,
+            "encoder_layers": self.layers,
+            "decoder_layers": self.decoder_layers,
+            "vocabulary": self.vocabulary,
+            "positions": max(MIN_POSITIONS, self.max_length),
+        }
+        keys = family.sizes.model_dump()
+        return {keys[name]: value for name, value in sizes.items() if keys[name]} | {
+            "model_type": family.model_types[0],
+            "feed_forward_proj": "gated-gelu" if family.gated else "relu",
+            "tie_word_embeddings": not family.gated,
+        }
 
     def describe(self) -> str:
         text = "the generated language world" if self.text == "miniworld" else "the training rows of the study's tasks"
@@ -104,10 +127,6 @@ def pretrain(
     from tunegrid.models.batches import Corruption, instruction_batches, span_batches
     from tunegrid.models.tokenisers import train_tokeniser
 
-    if family not in FAMILIES:
-        raise TuneGridError(
-            f"models: unknown family {family!r}; families that can be pretrained: {', '.join(FAMILIES)}"
-        )
     keep_memory()
     torch.set_num_threads(threads)
     torch.manual_seed(source.seed)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from tunegrid.errors import TuneGridError
 from tunegrid.settings import Closed
+
+if TYPE_CHECKING:
+    from tunegrid.models.families import Family
 
 # Weights as safetensors only: a pickle from outside can run code.
 WANTED = ("*.json", "*.safetensors", "*.model", "*.txt")
@@ -20,6 +24,7 @@ class ModelSource(Closed):
     """Where a model comes from. A new kind is a subclass, named in `models.MODEL_SOURCES`."""
 
     licence: str = Field("not stated", description="The model's licence, as the report prints it.")
+    families: ClassVar[tuple[str, ...] | None] = None  # the families that it can make; None: any
 
     def fetch(self, folder: Path) -> dict[str, Any]:
         """Puts a checkpoint in the Hub's layout into a folder; returns what was resolved, for the model's card.
@@ -32,6 +37,10 @@ class ModelSource(Closed):
     def files(self) -> list[Path]:
         """The local files that the model depends on."""
         return []
+
+    def known_config(self, family: Family) -> dict[str, Any] | None:
+        """What matters of the model's config.json, where it is known before the model is there; else None."""
+        return None
 
     def describe(self) -> str:
         """One line for the report and the model card: what and where from."""
@@ -62,6 +71,11 @@ class HubModel(ModelSource):
         shutil.rmtree(folder / ".cache", ignore_errors=True)  # the library's bookkeeping of the download
         return {"id": self.id, "revision": commit}
 
+    def known_config(self, family: Family) -> dict[str, Any] | None:
+        from tunegrid.models.shape import known_config
+
+        return known_config(self.id)
+
     def describe(self) -> str:
         return f"Hub model {self.id}" + (f" at {self.revision}" if self.revision else "")
 
@@ -88,6 +102,13 @@ class DirectoryModel(ModelSource):
 
     def files(self) -> list[Path]:
         return sorted({Path(self.path) / "config.json", *_wanted(Path(self.path))})
+
+    def known_config(self, family: Family) -> dict[str, Any] | None:
+        try:
+            config = json.loads((Path(self.path) / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # whoever fetches it says what is wrong
+            return None
+        return config if isinstance(config, dict) else None
 
     def describe(self) -> str:
         return f"local folder {self.path}"

@@ -12,9 +12,8 @@ from typing import Any
 from tunegrid.data import iterate_parquet
 from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced_folder, write_json
-from tunegrid.models.families import FAMILIES
+from tunegrid.models.shape import Shape
 from tunegrid.provenance import file_digest
-from tunegrid.settings import did_you_mean
 from tunegrid.sources import Split
 from tunegrid.study import Study
 from tunegrid.tasks import Row
@@ -84,17 +83,7 @@ def _check_family(study: Study, name: str, folder: Path) -> None:
     except ValueError as error:
         where = study.models[name].source.describe()
         raise TuneGridError(f"models.{name}: {where}: config.json: not valid JSON: {error}") from None
-    if (found := config.get("model_type")) not in family.model_types:
-        raise TuneGridError(
-            f"models.{name}.family: {family.name}, but the checkpoint's config.json says model_type {found!r}. "
-            f"{did_you_mean(found, family.model_types)}"
-        )
-    # T5 and Flan-T5 share their model type, and a wrong one would only show in its prompts.
-    if config.get("feed_forward_proj", "").startswith("gated") != family.gated:
-        raise TuneGridError(
-            f"models.{name}.family: {family.name}, but the feed-forward block of the checkpoint is "
-            f"{config.get('feed_forward_proj', 'not gated')}: it is of another family. Valid: {', '.join(FAMILIES)}"
-        )
+    Shape.of_model(name, family, config, study.known_families().values())
 
 
 def _write_card(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import Field
 
+from tunegrid.models.families import FAMILIES, Family
 from tunegrid.settings import Closed
 from tunegrid.sources import SOURCES
 
@@ -107,7 +108,7 @@ class TaskSettings(Closed):
     title: str = Field("", description="Name in tables; default: the task's own.")
     source: AnySource
     prompts: dict[str, str] = Field(
-        default_factory=dict, description="Model family -> template over the row's columns; default: the task's own."
+        default_factory=dict, description="Model family -> template over the row's columns; default: the family's own."
     )
     max_source_length: int = Field(gt=0, description="Tokens of the source; longer ones are cut, and the cuts counted.")
     max_target_length: int = Field(gt=0, description="Tokens of the target in training.")
@@ -127,11 +128,13 @@ class Task(ABC):
     cuttable: ClassVar[str]  # the column that loses its end when the source is too long
     metrics: ClassVar[tuple[Metric, ...]]
     primary: ClassVar[str]
-    prompts: ClassVar[dict[str, str]]  # family -> template
+    prompts: ClassVar[dict[str, str]] = {}  # family -> template, where the family's file has none for this kind
     trivial_baseline: ClassVar[str]
 
-    def __init__(self, settings: TaskSettings) -> None:
+    def __init__(self, settings: TaskSettings, family: Family | None = None) -> None:
+        """`family`: of the model that is to do the task; none: the labels are their own words."""
         self.settings = settings
+        self.family = family
 
     @abstractmethod
     def clean(self, row: Row) -> Row:
@@ -142,8 +145,10 @@ class Task(ABC):
         """
 
     def prompt(self, family: str) -> str | None:
-        """The template for a family of models; None: neither the settings nor the task has one."""
-        return self.settings.prompts.get(family) or self.prompts.get(family)
+        """The template for a family of models; None: neither the settings, nor the family, nor the task has one."""
+        known = self.family if self.family and self.family.name == family else FAMILIES.get(family)
+        own = known.prompts.get(self.settings.kind) if known else None
+        return self.settings.prompts.get(family) or own or self.prompts.get(family)
 
     def prompt_fields(self) -> dict[str, str]:
         """What a template can name beside `source_columns`."""
@@ -163,8 +168,13 @@ class Task(ABC):
         return False
 
     def labels(self) -> list[str] | None:
-        """The label words, if the model chooses among them; None if it generates freely."""
+        """The labels, if the model chooses among them; None if it generates freely."""
         return None
+
+    def word(self, label: str) -> str:
+        """What the model reads and writes for a label: the family's word, or the label itself."""
+        words = self.family.label_words.get(self.settings.kind, {}) if self.family else {}
+        return words.get(label, label)
 
     @abstractmethod
     def score(self, predictions: list[str], rows: Sequence[Row]) -> Scores: ...

@@ -53,11 +53,6 @@ class QuestionAnswering(Task):
         Metric("f1", "F1 Score", "F1", percent=True),
     )
     primary = "exact_match"
-    prompts: ClassVar = {
-        "t5": "question: {question} context: {context}",
-        "flan-t5": "Article: {context}\n\nQuestion: {question}",
-        "bart": "{question} </s> {context}",
-    }
     trivial_baseline = "random-candidate"
 
     def clean(self, row: Row) -> Row:
