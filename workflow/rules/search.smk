@@ -1,6 +1,5 @@
 # The search for each cell's learning rate, where the study has one: a job per trial, and the choice among them.
 # Rules that a study does not need stay here all the same: nothing asks for their files.
-from tunegrid.cells import Cell
 from tunegrid.search_settings import choice_settings, trial_settings
 
 TRIALS = list(STUDY.search.trials) if STUDY.search else []
@@ -8,15 +7,6 @@ TRIALS = list(STUDY.search.trials) if STUDY.search else []
 
 localrules:
     choose_learning_rate,
-
-
-def cell_of(wildcards):
-    return Cell(wildcards.task, wildcards.model, wildcards.method)
-
-
-def choice_of(cell):
-    """What a cell's training has to wait for."""
-    return [PATHS.choice(cell.task, cell.model, cell.method)] if STUDY.search else []
 
 
 rule search_trial:
