@@ -254,11 +254,13 @@ class Study(Closed):
 
     def token_settings(self, task: str, model: str) -> dict[str, Any]:
         settings = self.tasks[task]
+        windows = settings.model_dump(include={"long_contexts", "window_overlap", "answerless_windows"})
         return {
             "prompt": self.task(task).prompt(self.models[model].family),
             "prompt_fields": self.task(task).prompt_fields(),
             "max_source_length": settings.max_source_length,
             "max_target_length": settings.max_target_length,
+            **windows,
         }
 
     def run_settings(self, cell: Cell) -> dict[str, Any]:

@@ -49,7 +49,9 @@ def generated(model, tokenizer, texts=TEXTS, batch_size=8, **settings):
     from tunegrid.prediction import generate
 
     settings = Generation(**{"max_new_tokens": 6, **settings})
-    return generate(model, tokenizer, tokenizer(texts)["input_ids"], settings, batch_size=batch_size, precision="fp32")
+    sources = tokenizer(texts)["input_ids"]
+    answers = generate(model, tokenizer, sources, settings, batch_size=batch_size, precision="fp32")
+    return [answer.text for answer in answers]
 
 
 @pytest.mark.parametrize("kind", METHOD_SETTINGS)
