@@ -5,6 +5,7 @@ Only the text of `task.cuttable` is ever shortened, never the question or the wo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tunegrid.tasks import Row, Task
@@ -13,12 +14,27 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+@dataclass(frozen=True)
+class Window:
+    """The whole prompt of a row around a slice of its long text.
+
+    Attributes:
+        ids: token ids of the prompt, at most `max_source_length`.
+        text: the slice.
+        begin: where the slice begins in the whole text, in characters.
+    """
+
+    ids: list[int]
+    text: str
+    begin: int
+
+
 def window_sources(
     task: Task, family: str, tokenizer: PreTrainedTokenizerBase, row: Row, overlap: int
-) -> list[tuple[list[int], str]] | None:
-    """Windows over `row[task.cuttable]`, in its order: (token ids of at most `max_source_length`, the slice of the text).
+) -> list[Window] | None:
+    """Windows over `row[task.cuttable]`, in order.
 
-    A window is the whole prompt around a slice of the text. Slices begin and end between tokens of the text, every
+    Slices begin and end between tokens of the text, every
     token is in one of them, and neighbours share `overlap` tokens; less where the rest of the prompt leaves so little
     room that they would be more than half of it. A slice is tokenised again in its prompt, so it can come out a token
     or two longer than it was inside the text; it then loses as many at its end, and the next window begins earlier.
@@ -27,10 +43,10 @@ def window_sources(
     """
 
     def prompt(text: str) -> list[int]:
-        return tokenizer(task.source_text({**row, task.cuttable: text}, family))["input_ids"]
+        return tokenizer(task.source_text({**row, task.cuttable: text}, family), verbose=False)["input_ids"]
 
     text, limit = row[task.cuttable], task.settings.max_source_length
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    offsets = _offsets(tokenizer, text)
     room = limit - len(prompt(""))
     overlap = min(overlap, room // 2)
     windows, start = [], 0
@@ -39,11 +55,12 @@ def window_sources(
         while True:
             if end <= start:
                 return None
-            piece = text[offsets[start][0] : offsets[end - 1][1]].strip()
-            if len(ids := prompt(piece)) <= limit:
+            begin = offsets[start][0]
+            piece = text[begin : offsets[end - 1][1]]
+            if len(ids := prompt(piece.strip())) <= limit:
                 break
             end -= len(ids) - limit
-        windows.append((ids, piece))
+        windows.append(Window(ids, piece.strip(), begin + len(piece) - len(piece.lstrip())))
         if end == len(offsets):
             return windows
         start = max(end - overlap, start + 1)
@@ -57,10 +74,16 @@ def cut_source(task: Task, family: str, tokenizer: PreTrainedTokenizerBase, row:
     limit = task.settings.max_source_length
     text = row[task.cuttable]
     while True:
-        ids = tokenizer(task.source_text({**row, task.cuttable: text}, family))["input_ids"]
+        ids = tokenizer(task.source_text({**row, task.cuttable: text}, family), verbose=False)["input_ids"]
         if len(ids) <= limit or not text:
             # With nothing left to cut, the template alone is too long: only its end can go.
             return (ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]]), text
-        offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        offsets = _offsets(tokenizer, text)
         keep = max(len(offsets) - (len(ids) - limit), 0)
         text = text[: offsets[keep][0]].rstrip() if keep < len(offsets) else text[:-1]
+
+
+def _offsets(tokenizer: PreTrainedTokenizerBase, text: str) -> list[tuple[int, int]]:
+    """(begin, end) of each token in the text, in characters."""
+    # `verbose`: the warning that a text is longer than the model reads is what all this is about.
+    return tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]

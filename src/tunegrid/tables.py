@@ -21,8 +21,21 @@ from tunegrid.expected import Expected
 from tunegrid.records import write_text
 from tunegrid.results import SPLITS, Result, StudyResults, read_results
 
+# What tokenising counts of each split (`tunegrid.tokenise.COUNTS`, which a report need not import).
+CUTS = (
+    "sources_cut",
+    "targets_cut",
+    "answers_lost",
+    "unknown_tokens",
+    "special_tokens_as_text",
+    "rows_with_windows",
+    "windows",
+    "windows_without_answer",
+    "windows_abstaining",
+)
 COLUMNS = {
-    "results": "study kind task model method seed metric primary value direction signature examples status reason",
+    "results": "study kind task model method seed metric primary value direction signature examples predictions_cut "
+    "status reason",
     "cells": "study kind task model method metric primary mean sd seeds_ok seeds_expected ci_low ci_high "
     "baseline difference difference_low difference_high status reason",
     "pairs": "study task metric first_model first_method second_model second_method "
@@ -37,7 +50,7 @@ COLUMNS = {
     "accelerator threads precision packages data_fingerprint model_fingerprint started finished",
     "data": "study task split rows test_rows_seen_in_training source revision licence fingerprint",
     "models": "study model source revision licence fingerprint",
-    "cuts": "study task model split rows sources_cut targets_cut answers_lost unknown_tokens share_cut",
+    "cuts": f"study task model split rows {' '.join(CUTS)} share_cut",
 }
 
 
@@ -102,6 +115,7 @@ def _result_rows(result: Result) -> list[Row]:
             _identity(result)
             | {"metric": name, "primary": name == result.task.primary.name, "status": result.status}
             | {"reason": result.reason, "examples": result.metrics.examples if result.metrics else None}
+            | {"predictions_cut": result.metrics.predictions_cut if result.metrics else None}
             | (metric.model_dump() if metric else {})
         )
     return rows
@@ -172,8 +186,8 @@ def _cut_rows(study: StudyResults) -> list[Row]:
     for (task, model), stats in study.tokens.items():
         for split in SPLITS:
             counts = (stats.get("splits") or {}).get(split) or {}
-            names = ("rows", "sources_cut", "targets_cut", "answers_lost", "unknown_tokens")
-            row: Row = {"task": task, "model": model, "split": split} | {name: counts.get(name) for name in names}
+            row: Row = {"task": task, "model": model, "split": split, "rows": counts.get("rows")}
+            row |= {name: counts.get(name) for name in CUTS}
             row["share_cut"] = row["sources_cut"] / row["rows"] if row["rows"] else None
             rows.append(row)
     return rows

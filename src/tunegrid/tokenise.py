@@ -19,7 +19,10 @@ from tunegrid.tasks import Row, Task
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-BATCH = 10_000  # rows tokenised and written at once: bounds the memory
+BATCH = 10_000  # rows read and written at once: bounds the memory
+ENCODED = (
+    1_000  # texts tokenised at once: what the tokenizer makes of a text takes a hundred times the memory of its ids
+)
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 # What is counted of each split. `unknown_tokens` counts tokens; the windows are counted one by one, all else is rows.
 COUNTS = (
@@ -29,7 +32,7 @@ COUNTS = (
     "unknown_tokens",
     "rows_with_windows",
     "windows",
-    "windows_left_out",
+    "windows_without_answer",
     "windows_abstaining",
     "special_tokens_as_text",
 )
@@ -131,10 +134,15 @@ class _SplitTokeniser:
         }
 
     def _encode(self, texts: list[str]) -> list[list[int]]:
-        return self.tokenizer(texts, return_attention_mask=False)["input_ids"]
+        return self._in_parts("text", texts)
 
     def _encode_targets(self, texts: list[str]) -> list[list[int]]:
-        return self.tokenizer(text_target=texts, return_attention_mask=False)["input_ids"]
+        return self._in_parts("text_target", texts)
+
+    def _in_parts(self, name: str, texts: list[str]) -> list[list[int]]:
+        parts = (texts[start : start + ENCODED] for start in range(0, len(texts), ENCODED))
+        options = {"return_attention_mask": False, "verbose": False}
+        return [ids for part in parts for ids in self.tokenizer(**{name: part}, **options)["input_ids"]]
 
     def _columns(self, rows: Sequence[Row], sources: list[list[int]], targets: list[list[int]]) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {"input_ids": [], "labels": [], "row": []}
@@ -166,17 +174,17 @@ class _SplitTokeniser:
             self.counts["sources_cut"] += 1
             self._count_lost(row, [kept])
             return [(source, self._cut_target(target))]
-        slices = [piece for _, piece in windows]
+        slices = [window.text for window in windows]
         texts = task.window_targets(row, slices)
         self._count_lost(row, slices)
         self.counts["rows_with_windows"] += 1
         self.counts["windows"] += len(windows)
-        self.counts["windows_left_out"] += texts.count(None)
+        self.counts["windows_without_answer"] += texts.count(None) + texts.count("")
         self.counts["windows_abstaining"] += texts.count("")
         cut = self.counts["targets_cut"]
         targets = [None if text is None else self._cut_target(self._encode_targets([text])[0]) for text in texts]
         self.counts["targets_cut"] = min(self.counts["targets_cut"], cut + 1)  # of rows, not of windows
-        return [(ids, labels) for (ids, _), labels in zip(windows, targets, strict=True)]
+        return [(window.ids, labels) for window, labels in zip(windows, targets, strict=True)]
 
     def _count_lost(self, row: Row, kept: list[str]) -> None:
         lost = all(self.task.answer_lost(row, text) for text in kept)
