@@ -71,6 +71,8 @@ def predict_rows(
         raise ValueError(f"{len(windows)} tokenised rows, but {rows} rows: tokenise again")
     options = {"batch_size": task.settings.evaluation_batch_size, "precision": precision}
     if (labels := task.labels()) is not None:
+        if len(sources) != rows:
+            raise ValueError("sources in windows can be answered, not classified")
         return Predicted(*choose_labels(model, tokenizer, sources, labels, **options), None)
     scored = {index for index, row in enumerate(owners) if windows[row] > 1}
     answers = generate(model, tokenizer, sources, task.settings.generation, scored=scored, **options)
