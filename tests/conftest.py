@@ -32,6 +32,7 @@ tasks:
     kind: qa
     source: {kind: files, paths: {train: rows/qa-train.jsonl, test: rows/qa-test.jsonl}, validation_share: 0.25}
     max_source_length: 48
+    long_contexts: cut
     max_target_length: 8
     generation: {max_new_tokens: 4}
   translation:

@@ -144,6 +144,8 @@ def _tokenise(study: Study, options: argparse.Namespace) -> None:
     _known(options.model, study.grid.models, "model")
     _same_settings(study.token_settings(options.task, options.model), options)
     _compute(study)
+    if study.hardware.threads > 1:  # the tokenizers are parallel by themselves; it alters nothing of the result
+        os.environ |= {"TOKENIZERS_PARALLELISM": "true", "RAYON_NUM_THREADS": str(study.hardware.threads)}
     from tunegrid.tokenise import tokenise
 
     task, model, paths = options.task, options.model, study.paths

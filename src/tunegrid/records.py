@@ -147,6 +147,10 @@ class MetricsRecord(Outcome):
     method: Name = Field(description="Name of the tuning method, 'untuned', or the name of the baseline.")
     seed: int | None = Field(description="Seed of the run; null for an untuned model or a baseline.")
     examples: Count = Field(description="Test examples scored.")
+    predictions_cut: Count | None = Field(
+        default=None,
+        description="Predictions that max_new_tokens ended, not the model; null where nothing is generated.",
+    )
     primary: Name = Field(description="Name of the task's primary metric.")
     metrics: dict[str, Metric] = Field(description="Score by name; empty where the status is not ok.")
     cost: EvaluationCost | None = Field(description="Cost of the evaluation; null where there was none.")

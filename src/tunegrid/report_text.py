@@ -193,9 +193,10 @@ def _sections(frames: Frames, expected: Expected) -> list[Section]:
                 report_tables.settings(frames, expected),
             ),
         ),
-        Section("What was cut", (_on_cuts(),), (report_sources.cuts(frames, expected),)),
         report_audit.study_section(frames, expected),
     ]
+    cuts = report_sources.cuts(frames, expected)
+    sections.append(Section("What was cut", (_on_cuts(bool(cuts)),), cuts))
     failures = report_sources.not_ok(frames, expected, missing=False)
     if failures:
         text = "Failed and diverged runs are no part of any mean. A cell none of whose runs is left has no score."
@@ -233,11 +234,11 @@ def _on_costs() -> str:
     )
 
 
-def _on_cuts() -> str:
+def _on_cuts(anything: bool) -> str:
     return (
-        "Texts that are longer than the lengths of the study are cut. What a model never saw, it can neither "
-        "learn nor answer."
-    )
+        "Texts that are longer than the lengths of the study are cut, or read in windows. What a model never saw, it "
+        "can neither learn nor answer."
+    ) + ("" if anything else " Of the results that are there, nothing was cut.")
 
 
 def _on_runs(frames: Frames, expected: Expected) -> str:

@@ -113,7 +113,7 @@ def _train_and_score(
         "examples": summary.examples,
         "tokens": summary.source_tokens + summary.target_tokens,
     }
-    clock, task, model = time.perf_counter(), study.task(cell.task), session.model.eval()
+    clock, task, model = time.perf_counter(), study.task(cell.task, cell.model), session.model.eval()
     precision = study.hardware.precision
     predictions, _ = predict(model, session.tokenizer, task, session.validation, len(chosen), precision=precision)
     facts["score"] = task.score(predictions, [rows[i] for i in chosen]).metrics[task.primary]

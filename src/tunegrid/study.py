@@ -276,11 +276,13 @@ class Study(Closed):
 
     def token_settings(self, task: str, model: str) -> dict[str, Any]:
         settings, bound = self.tasks[task], self.task(task, model)
+        windows = settings.model_dump(include={"long_contexts", "window_overlap", "answerless_windows"})
         return {
             "prompt": bound.prompt(self.models[model].family),
             "prompt_fields": bound.prompt_fields(),
             "max_source_length": settings.max_source_length,
             "max_target_length": settings.max_target_length,
+            **windows,
         }
 
     def run_settings(self, cell: Cell) -> dict[str, Any]:

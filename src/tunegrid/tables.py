@@ -26,8 +26,21 @@ from tunegrid.results import SPLITS, Result, StudyResults, read_results
 from tunegrid.search_tables import COLUMNS as SEARCH_COLUMNS
 from tunegrid.search_tables import search_rows
 
+# What tokenising counts of each split (`tunegrid.tokenise.COUNTS`, which a report need not import).
+CUTS = (
+    "sources_cut",
+    "targets_cut",
+    "answers_lost",
+    "unknown_tokens",
+    "special_tokens_as_text",
+    "rows_with_windows",
+    "windows",
+    "windows_without_answer",
+    "windows_abstaining",
+)
 COLUMNS = {
-    "results": "study kind task model method seed metric primary value direction signature examples status reason",
+    "results": "study kind task model method seed metric primary value direction signature examples predictions_cut "
+    "status reason",
     "cells": "study kind task model method metric primary mean sd seeds_ok seeds_expected ci_low ci_high "
     "baseline difference difference_low difference_high status reason",
     "pairs": "study task metric first_model first_method second_model second_method "
@@ -43,7 +56,7 @@ COLUMNS = {
     "data": "study task split rows rows_available unusable_rows test_rows_seen_in_training "
     "test_contexts_seen_in_training protocol source revision licence fingerprint",
     "models": "study model source revision licence fingerprint",
-    "cuts": "study task model split rows sources_cut targets_cut answers_lost unknown_tokens share_cut",
+    "cuts": f"study task model split rows {' '.join(CUTS)} share_cut",
     "search": SEARCH_COLUMNS,
     "audit": study_audit.COLUMNS,
 }
@@ -113,6 +126,7 @@ def _result_rows(result: Result) -> list[Row]:
             _identity(result)
             | {"metric": name, "primary": name == result.task.primary.name, "status": result.status}
             | {"reason": result.reason, "examples": result.metrics.examples if result.metrics else None}
+            | {"predictions_cut": result.metrics.predictions_cut if result.metrics else None}
             | (metric.model_dump() if metric else {})
         )
     return rows
@@ -188,8 +202,8 @@ def _cut_rows(study: StudyResults) -> list[Row]:
     for (task, model), stats in study.tokens.items():
         for split in SPLITS:
             counts = (stats.get("splits") or {}).get(split) or {}
-            names = ("rows", "sources_cut", "targets_cut", "answers_lost", "unknown_tokens")
-            row: Row = {"task": task, "model": model, "split": split} | {name: counts.get(name) for name in names}
+            row: Row = {"task": task, "model": model, "split": split, "rows": counts.get("rows")}
+            row |= {name: counts.get(name) for name in CUTS}
             row["share_cut"] = row["sources_cut"] / row["rows"] if row["rows"] else None
             rows.append(row)
     return rows

@@ -49,7 +49,9 @@ def generated(model, tokenizer, texts=TEXTS, batch_size=8, **settings):
     from tunegrid.prediction import generate
 
     settings = Generation(**{"max_new_tokens": 6, **settings})
-    return generate(model, tokenizer, tokenizer(texts)["input_ids"], settings, batch_size=batch_size, precision="fp32")
+    sources = tokenizer(texts)["input_ids"]
+    answers = generate(model, tokenizer, sources, settings, batch_size=batch_size, precision="fp32")
+    return [answer.text for answer in answers]
 
 
 @pytest.mark.parametrize("kind", METHOD_SETTINGS)
@@ -177,6 +179,109 @@ def test_the_task_s_own_settings_are_used(loaded):
     assert short != long
     assert [a.startswith(b[:1]) for a, b in zip(long, short, strict=True)] == [True] * len(TEXTS)
     assert generated(model, tokenizer, num_beams=4) != generated(model, tokenizer)
+
+
+# -- sequence scores and windows --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_score_is_the_log_probability_of_each_token_and_of_the_end(loaded, family, beams):
+    import torch
+
+    from tunegrid.prediction import generate
+
+    model, tokenizer = loaded(family)
+    sources = tokenizer(TEXTS)["input_ids"]
+    settings = Generation(max_new_tokens=4, num_beams=beams, length_penalty=0.3)
+    with_end = model.lm_head.weight.data.clone()
+    model.lm_head.weight.data[tokenizer.eos_token_id] *= 3  # so that some end by themselves
+    try:
+        options = {"batch_size": 2, "precision": "fp32"}
+        answers = generate(model, tokenizer, sources, settings, scored={0, 2, 3}, **options)
+        assert [answer.score is None for answer in answers] == [False, True, False, False, True]
+        plain = generate(model, tokenizer, sources, settings, **options)
+        assert [(a.text, a.ended) for a in answers] == [(a.text, a.ended) for a in plain]
+        for index in (0, 2, 3):
+            source = torch.tensor([sources[index]])
+            config = {
+                "num_beams": beams,
+                "length_penalty": 0.3,
+                "max_new_tokens": 4 + tokenizer.num_special_tokens_to_add(),
+                "forced_bos_token_id": tokenizer.bos_token_id if family == "bart" else None,
+            }
+            tokens = reference_generation(model, tokenizer, source, config)
+            assert answers[index].ended == (tokens[-1] == tokenizer.eos_token_id)
+            decoder, expected = [model.config.decoder_start_token_id], 0.0
+            for place, token in enumerate(tokens):  # one at a time, without cache, batch or padding
+                with torch.inference_mode():
+                    logits = model(input_ids=source, decoder_input_ids=torch.tensor([decoder])).logits[0, -1].double()
+                if family != "bart" or place > 0:  # its first token is forced
+                    expected += (logits[token] - logits.exp().sum().log()).item()
+                decoder.append(token)
+            assert answers[index].score == pytest.approx(expected, abs=2e-3)
+    finally:
+        model.lm_head.weight.data.copy_(with_end)
+
+
+def reference_generation(model, tokenizer, source, config) -> list[int]:
+    """The tokens after the first, to the end of the sequence."""
+    import torch
+    from transformers import GenerationConfig
+
+    ids = GenerationConfig(
+        decoder_start_token_id=model.config.decoder_start_token_id, bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, do_sample=False, **config,
+    )  # fmt: skip
+    with torch.inference_mode():
+        tokens = model.generate(source, generation_config=ids, use_model_defaults=False)[0].tolist()[1:]
+    return tokens[: tokens.index(tokenizer.eos_token_id) + 1] if tokenizer.eos_token_id in tokens else tokens
+
+
+def table(sources: list[list[int]], rows: list[int]):
+    import pyarrow
+
+    return pyarrow.table({"input_ids": sources, "labels": [[1]] * len(rows), "row": rows})
+
+
+def test_the_window_with_the_highest_score_answers(loaded):
+    from rows_of_tasks import make_task
+
+    from tunegrid.prediction import generate, predict, predict_rows
+
+    model, tokenizer = loaded("t5")
+    task = make_task("qa", evaluation_batch_size=2)
+    sources = tokenizer(TEXTS)["input_ids"]
+    options = {"batch_size": 2, "precision": "fp32", "scored": set(range(5))}
+    answers = generate(model, tokenizer, sources, task.settings.generation, **options)
+    owners = [0, 0, 1, 2, 2]
+    first = max((0, 1), key=lambda index: (answers[index].text != "", answers[index].score))
+    last = max((3, 4), key=lambda index: (answers[index].text != "", answers[index].score))
+    predicted = predict_rows(model, tokenizer, task, table(sources, owners), 3, precision="fp32")
+    assert predicted.texts == [answers[first].text, answers[2].text, answers[last].text]
+    assert predicted.columns["window"].tolist() == [first, 0, last - 3]
+    assert predicted.columns["window_score"].tolist()[::2] == pytest.approx(
+        [answers[first].score, answers[last].score], abs=1e-4
+    )
+    assert predicted.columns["window_score"].isna().tolist() == [False, True, False]
+    assert predicted.cut == sum(not answers[index].ended for index in (first, 2, last))
+    assert predict(model, tokenizer, task, table(sources, owners), 3, precision="fp32")[0] == predicted.texts
+    alone = predict_rows(model, tokenizer, task, table(sources, list(range(5))), 5, precision="fp32")
+    assert (alone.texts, alone.columns) == ([answer.text for answer in answers], None)
+    for rows, count in ((owners, 4), (owners, 2), ([0, 0, 2, 2, 3], 4)):
+        with pytest.raises(ValueError, match=rf"but {count} rows: tokenise again"):
+            predict(model, tokenizer, task, table(sources, rows), count, precision="fp32")
+
+
+def test_an_empty_answer_wins_only_where_there_is_no_other():
+    from tunegrid.prediction import Answer, _best_windows
+
+    answers = [Answer("", True, -0.1), Answer("dog", True, -9.0), Answer("cat", False, -8.0), Answer("", True, -3.0)]
+    answers += [Answer("", True, -0.5), Answer("key", True)]
+    predicted = _best_windows([0, 0, 0, 1, 1, 2], answers, 3)
+    assert predicted.texts == ["cat", "", "key"]
+    assert predicted.columns["window"].tolist() == [2, 1, 0]
+    assert predicted.cut == 1
 
 
 # -- label words ------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from tunegrid.errors import TuneGridError
 from tunegrid.expected import Named, printed_metrics
 from tunegrid.latex import compile_pdf, escape
 from tunegrid.layout import Column, ScoreLine, bytes_, percent, plain_table, score_table
+from tunegrid.report_sources import cuts
 from tunegrid.report_text import _summary
 from tunegrid.tables import build_tables
 
@@ -115,7 +116,7 @@ def test_the_html_is_one_file(report: Path) -> None:
 
 def test_every_table_is_a_file_of_its_own(report: Path) -> None:
     included = re.findall(r"\\input\{(.+?)\.tex\}", (report / "report.tex").read_text())
-    assert len(included) == 13
+    assert len(included) == 15
     assert all((report / f"{name}.tex").exists() for name in included)
 
 
@@ -159,6 +160,46 @@ def test_the_best_of_the_cells_is_bold_as_printed() -> None:
     assert bold == [[], ["0.9123"], ["0.9123", "0.2000"], []]
     assert [row.cells[0].text for row in table.rows] == ["No model", "A", "", "B"]
     assert [cell.text for cell in table.rows[3].cells[2:]] == ["failed", "–", "–", "–"]
+
+
+def cut_tables(folder: Path) -> dict[str, tuple[list[str], list[list[str]]]]:
+    """The titles and the rows of each table about cuts, by name."""
+    tables = cuts(build_tables(folder, expected_study(), resamples=200), expected_study())
+    return {
+        table.name: (
+            [column.title for column in table.columns],
+            [[cell.text for cell in row.cells] for row in table.rows],
+        )
+        for table in tables
+    }
+
+
+def test_the_report_shows_what_was_cut_and_leaves_zeros_out(folder: Path) -> None:
+    tables = cut_tables(folder)
+    assert list(tables) == ["cuts", "windows", "unfinished"]
+    titles, rows = tables["cuts"]
+    assert titles == ["Model", "Sources cut", "Answers lost"]
+    assert rows[:2] == [["Question Answering"], ["Mini-T5", "3 / 3 / 3", "1 / 1 / 1"]]
+    titles, rows = tables["windows"]
+    assert titles == ["Model", "Rows in windows", "Windows", "Without answer"]
+    assert len(rows) == 4, "the tasks without windows are not there"
+    titles, rows = tables["unfinished"]
+    assert titles == ["Model", "Untuned", "Full Finetuning", "LoRA", "Adapters"]
+    assert rows[:2] == [["Question Answering"], ["Mini-T5", "2 of 120", *["4 of 240"] * 3]]
+    assert [row[0] for row in rows if len(row) == 1] == ["Question Answering", "Translation"]
+
+
+def test_the_report_says_when_nothing_was_cut(folder: Path, tmp_path: Path) -> None:
+    for path in folder.glob("tokens/*/*/stats.json"):
+        splits = json.loads(path.read_text())["splits"]
+        write_json(path, {"splits": {split: dict.fromkeys(counts, 0) for split, counts in splits.items()}})
+    for path in folder.rglob("metrics.json"):
+        record = json.loads(path.read_text())
+        write_json(path, record | {"predictions_cut": record["predictions_cut"] and 0})
+    assert cut_tables(folder) == {}
+    tex, html = rendered(folder, tmp_path / "report")
+    assert "nothing was cut" in tex
+    assert "nothing was cut" in html
 
 
 def test_numbers_as_text() -> None:

@@ -110,7 +110,7 @@ class TaskSettings(Closed):
     prompts: dict[str, str] = Field(
         default_factory=dict, description="Model family -> template over the row's columns; default: the family's own."
     )
-    max_source_length: int = Field(gt=0, description="Tokens of the source; longer ones are cut, and the cuts counted.")
+    max_source_length: int = Field(gt=0, description="Tokens of the source; what is cut of longer ones is counted.")
     max_target_length: int = Field(gt=0, description="Tokens of the target in training.")
     generation: Generation
     evaluation_batch_size: int = Field(64, gt=0)
@@ -125,7 +125,7 @@ class Task(ABC):
     optional: ClassVar[dict[str, Any]] = {}  # canonical columns that may be absent, with their value then
     source_columns: ClassVar[tuple[str, ...]]  # the columns that a prompt may name: none that holds the answer
     text_columns: ClassVar[tuple[str, ...]]  # the columns whose text a model can be pretrained on
-    cuttable: ClassVar[str]  # the column that loses its end when the source is too long
+    cuttable: ClassVar[str]  # the column that loses its end, or is read in windows, when the source is too long
     metrics: ClassVar[tuple[Metric, ...]]
     primary: ClassVar[str]
     prompts: ClassVar[dict[str, str]] = {}  # family -> template, where the family's file has none for this kind
@@ -166,6 +166,14 @@ class Task(ABC):
     def answer_lost(self, row: Row, kept: str) -> bool:
         """Whether cutting `row[cuttable]` to `kept` removed what the answer needs."""
         return False
+
+    def window_overlap(self) -> int | None:
+        """Tokens that neighbouring windows of a source that is too long share; None: such a source is cut instead."""
+        return None
+
+    def window_targets(self, row: Row, windows: list[str]) -> list[str | None]:
+        """What each window, a slice of `row[cuttable]`, is trained to answer; None: nothing, it is left out."""
+        return [self.target_text(row)] * len(windows)
 
     def labels(self) -> list[str] | None:
         """The labels, if the model chooses among them; None if it generates freely."""

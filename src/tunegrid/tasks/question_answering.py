@@ -22,11 +22,35 @@ class QuestionAnsweringSettings(TaskSettings):
         description="official: the source's own splits. published: what the paper appears to have done, two 80/20 "
         "splits of the training rows, row by row; the source's other splits are not read.",
     )
+    long_contexts: Literal["windows", "cut"] = Field(
+        "windows",
+        description="Contexts that are too long: read in overlapping windows, the best of which answers; or cut.",
+    )
+    window_overlap: int | None = Field(
+        None,
+        ge=0,
+        description="Tokens that neighbouring windows share, at most half of max_source_length; an answer should be "
+        "shorter. Default: 128, or a quarter of max_source_length where that is less.",
+    )
+    answerless_windows: Literal["leave-out", "abstain"] = Field(
+        "leave-out",
+        description="Training windows that hold no answer: left out, or taught to answer with nothing.",
+    )
 
     @model_validator(mode="after")
     def _generated_rows_have_splits(self) -> QuestionAnsweringSettings:
         if self.protocol == "published" and not isinstance(self.source, ReadSource):
             raise ValueError(f"protocol: published splits existing rows; those of {self.source.kind} have their splits")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_advance(self) -> QuestionAnsweringSettings:
+        if self.window_overlap is not None and 2 * self.window_overlap > self.max_source_length:
+            raise ValueError(
+                f"window_overlap: {self.window_overlap} tokens are more than half of max_source_length "
+                f"({self.max_source_length}), so that windows would hardly advance. "
+                f"Set it to {self.max_source_length // 2} or less."
+            )
         return self
 
 
@@ -79,6 +103,28 @@ class QuestionAnswering(Task):
 
     def answer_lost(self, row: Row, kept: str) -> bool:
         return not any(answer in kept for answer in row["answers"])
+
+    def window_overlap(self) -> int | None:
+        settings = self.settings
+        if settings.long_contexts == "cut":
+            return None
+        default = min(128, settings.max_source_length // 4)
+        return default if settings.window_overlap is None else settings.window_overlap
+
+    def window_targets(self, row: Row, windows: list[str]) -> list[str | None]:
+        """The first answer that occurs in a window. Rows say what the answers are, not where: an occurrence counts.
+
+        Windows without one are left out, or get the empty answer. Left out whatever the setting are the windows of a
+        row whose answer is in the context but whole in none of them: neither the answer nor silence would be right
+        there. Where the answer is nowhere in the context, it is free text; the first window then stands for all.
+        """
+        found = [next((answer for answer in row["answers"] if answer in window), None) for window in windows]
+        if any(found):
+            silence = "" if self.settings.answerless_windows == "abstain" else None
+            return [silence if answer is None else answer for answer in found]
+        if self.answer_lost(row, row["context"]):
+            return [self.target_text(row), *found[1:]]
+        return found
 
     def score(self, predictions: list[str], rows: Sequence[Row]) -> Scores:
         import pandas as pd

@@ -27,7 +27,8 @@ class TrainingSession:
 
     Attributes:
         model: the model with the method's modules in it, on its device, trained in place.
-        train, validation: tables of token ids, columns `input_ids` and `labels`.
+        train, validation: tables of token ids, see `tunegrid.tokenise`. Validation has entries without labels too:
+            windows that are predicted on, but that no loss is taken of.
         checkpoints: folder of this very configuration's checkpoints.
     """
 

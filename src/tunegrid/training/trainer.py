@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import DataCollatorForSeq2Seq, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from tunegrid.tokenise import labelled
 from tunegrid.training.batches import SeededSampler, TokenDataset
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
@@ -72,7 +73,7 @@ class GridTrainer(Trainer):
             model=session.model,
             args=training_arguments(session),
             train_dataset=TokenDataset(session.train),
-            eval_dataset=TokenDataset(session.validation),
+            eval_dataset=TokenDataset(labelled(session.validation)),
             data_collator=DataCollatorForSeq2Seq(session.tokenizer, model=session.model),
             callbacks=[ProgressLine()],
         )
