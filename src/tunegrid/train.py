@@ -47,6 +47,8 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
     facts: dict[str, Any] = {"parameters": None, "injected": None, "selection": None, "cost": None}
     status, reason = "ok", None
     session, summary = None, TrainingSummary()
+    for left in folder.glob(".weights.*"):  # of a process that was killed while it saved
+        shutil.rmtree(left)
     with replaced_folder(folder / "weights") as weights:
         try:
             session = _prepare(study, run, settings)
