@@ -16,19 +16,30 @@ from tunegrid.records import TrainRecord, read_record
 # 40 rows in batches of 6, two to a step: 4 steps an epoch, whose last has one short batch. Neither the lines of the log
 # nor the evaluations fall on the borders of epochs, nor on one another.
 TRAINING = {
-    "max_steps": 40, "batch_size": 6, "gradient_accumulation_steps": 2, "schedule": "constant", "warmup_ratio": 0.0,
+    "max_steps": 40, "batch_size": 6, "learning_rate": 0.02, "gradient_accumulation_steps": 2, "schedule": "constant", "warmup_ratio": 0.0,
     "logging_steps": 2, "evaluation_steps": 3, "keep_best": True, "early_stopping_patience": 2,
 }  # fmt: skip
-# Rates at which the validation loss soon gets worse.
-RATES = {"full": 0.1, "lora": 0.2, "adapters": 0.5}
 PLAIN = {"keep_best": False, "early_stopping_patience": None, "evaluation_steps": None, "max_steps": 6,
          "checkpoint_steps": 2}  # fmt: skip
 RUN = Run(Cell("qa", "t5", "lora"), 1)
 
 
-def settings(method: str = "lora", **training) -> str:
-    """A study's settings of training: those above, and others."""
-    return yaml.safe_dump({"training": TRAINING | {"learning_rate": RATES[method]} | training})
+def study_maker(tiny_study, monkeypatch: pytest.MonkeyPatch):
+    """Makes the tiny study with other settings of training, and a validation loss that is best at step 6.
+
+    No real one can be told when to get worse. The losses of step 3, 6, 9 and 12 are 3, 0, 3 and 6: it stops at 12.
+    """
+    from tunegrid.training.trainer import GridTrainer
+
+    real = GridTrainer.evaluation_loop
+
+    def evaluation_loop(trainer, *given, **named):
+        output = real(trainer, *given, **named)
+        output.metrics["eval_loss"] = float(abs(trainer.state.global_step - 6))
+        return output
+
+    monkeypatch.setattr(GridTrainer, "evaluation_loop", evaluation_loop)
+    return lambda **training: tiny_study(yaml.safe_dump({"training": TRAINING | training}))
 
 
 def folder_of(study, run: Run = RUN) -> Path:

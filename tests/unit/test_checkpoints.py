@@ -14,8 +14,8 @@ from interrupted_runs import (
     finish,
     folder_of,
     kill,
-    settings,
     steps_of,
+    study_maker,
     undisturbed,
 )
 
@@ -24,9 +24,8 @@ from tunegrid.errors import TuneGridError
 
 
 @pytest.fixture
-def study_of(tiny_study):
-    """The tiny study with other settings of training."""
-    return lambda method="lora", **training: tiny_study(settings(method, **training))
+def study_of(tiny_study, monkeypatch):
+    return study_maker(tiny_study, monkeypatch)
 
 
 # -- damage -----------------------------------------------------------------------------------------------------------
@@ -92,12 +91,12 @@ def test_with_every_checkpoint_damaged_it_begins_anew(study_of, capsys):
 
 def test_without_its_best_weights_a_newer_checkpoint_is_of_no_use(study_of, capsys):
     study = study_of()
-    best = undisturbed(study).selection.step
+    undisturbed(study)
     kill(study, ("before", "_load_best_model", 1))
-    assert steps_of(study)[0] == best
+    assert steps_of(study) == [6, 12]
     flip(checkpoints(study)[0] / "trainable.safetensors")
     assert finish(study) > 0
-    assert f"the best one so far, of step {best}, is missing or damaged" in capsys.readouterr().out
+    assert "the best one so far, of step 6, is missing or damaged" in capsys.readouterr().out
     assert_as_undisturbed(study)
 
 
@@ -143,9 +142,8 @@ def test_a_checkpoint_runs_no_code(study_of, file):
 
 def test_checkpoints_are_kept_where_the_study_says_so_and_used_again(study_of):
     study = study_of(keep_checkpoints="always", checkpoints_kept=3)
-    chosen = undisturbed(study)
-    assert len(steps_of(study)) == 3
-    assert {chosen.selection.step, chosen.cost.steps} <= set(steps_of(study))
+    undisturbed(study)
+    assert steps_of(study) == [6, 9, 12]
     assert finish(study) == 0
     assert_as_undisturbed(study)
 
@@ -168,7 +166,7 @@ def test_a_failed_run_keeps_its_checkpoints_and_a_diverged_one_does_not(study_of
     assert steps_of(study) == [4, 6]
     assert finish(study) == 0
     wild = {"learning_rate": 1.0e30, "max_grad_norm": 1.0e30}
-    study, run = study_of("full", **PLAIN | {"checkpoint_steps": 1} | wild), Run(Cell("qa", "t5", "full"), 1)
+    study, run = study_of(**PLAIN | {"checkpoint_steps": 1} | wild), Run(Cell("qa", "t5", "full"), 1)
     assert train(study, run, folder_of(study, run)).status == "diverged"
     assert steps_of(study) == []
 
@@ -201,7 +199,7 @@ def train_with_little_space(study, run: Run, limit: int) -> str:
 
 def test_a_checkpoint_that_cannot_be_written_ends_the_run_at_once_and_nothing_is_lost(study_of):
     """The optimiser's state of full tuning is the largest file; a run with more space goes on from the one before."""
-    study, run = study_of("full", **PLAIN), Run(Cell("qa", "t5", "full"), 1)
+    study, run = study_of(**PLAIN), Run(Cell("qa", "t5", "full"), 1)
     undisturbed(study, run)
     kill(study, ("before", "training_step", 5), run)
     said = train_with_little_space(study, run, 60_000)
@@ -214,7 +212,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_at_once_and_nothing_is
 
 
 def test_weights_that_find_no_space_are_no_failed_run(study_of):
-    study, run = study_of("full", **PLAIN), Run(Cell("qa", "t5", "full"), 1)
+    study, run = study_of(**PLAIN), Run(Cell("qa", "t5", "full"), 1)
     undisturbed(study, run)
     kill(study, ("before", "save", 1), run)
     said = train_with_little_space(study, run, 30_000)

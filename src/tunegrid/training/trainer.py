@@ -131,7 +131,9 @@ class GridTrainer(Trainer):
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         start = time.perf_counter()
         try:
-            return super().evaluate(*arguments, **options)
+            # A DataLoader draws a number when it starts: without this, whoever evaluates gets other dropout.
+            with torch.random.fork_rng(devices=[]):
+                return super().evaluate(*arguments, **options)
         finally:
             self.evaluation_seconds += time.perf_counter() - start
 
