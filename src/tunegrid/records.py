@@ -76,6 +76,20 @@ class TrainingCost(Closed):
     flops_formula: str | None = Field(description="The formula of that estimate.")
 
 
+class Selection(Closed):
+    """Which weights of a run were saved, and what validation data said about them."""
+
+    kept: Literal["best", "last"] = Field(description="The weights of the best evaluation, or those of the last step.")
+    by: Name = Field(description="What best means: the lowest validation 'loss', or the highest metric of this name.")
+    step: Count = Field(description="Optimiser steps after which the saved weights were there.")
+    validation_loss: Finite = Field(description="Loss of the saved weights on the validation rows.")
+    validation_metric: Finite | None = Field(description="Metric of the saved weights, 0 to 1; null if chosen by loss.")
+    best_step: Count = Field(description="Step of the best evaluation, whether its weights were kept or not.")
+    best_value: Finite = Field(description="The validation loss, or the metric, of the best evaluation.")
+    evaluations: Count = Field(description="Evaluations on validation data.")
+    stopped_early: bool = Field(description="Whether early stopping ended the run before its last step.")
+
+
 class EvaluationCost(Closed):
     """Cost of predicting and scoring the test set, in wall-clock seconds."""
 
@@ -126,6 +140,10 @@ class TrainRecord(Outcome):
     configuration_hash: Name = Field(description="Hash of `configuration`.")
     parameters: Parameters | None = Field(description="Size of the model; null if the run failed before it was built.")
     injected: Injected | None = Field(description="What the method put into the model; null if it failed before.")
+    selection: Selection | None = Field(
+        default=None,
+        description="Which weights were saved; null if there are none, or the method has a loop of its own.",
+    )
     cost: TrainingCost | None = Field(description="Cost of the run; null if it failed before training.")
     provenance: Provenance
 

@@ -21,11 +21,11 @@ from tunegrid.records import read_record, write_record
 from tunegrid.search_records import ChoiceRecord, Edge, TrialCost, TrialRecord
 from tunegrid.search_settings import choice_settings, trial_settings, trial_study
 from tunegrid.study import Study
+from tunegrid.tokenise import row_numbers, take_rows
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow
 
 ROUNDING = 1e-9  # of a score: what the order of a sum can alter
 
@@ -103,7 +103,7 @@ def _train_and_score(
     rows = read_parquet(paths.split(cell.task, "validation"))
     chosen = sample(len(rows), search.validation_rows, search.seed)
     session = _shortened(session, study, cell, chosen, scratch)
-    facts |= {"train_rows": len(np.unique(_row_numbers(session.train))), "validation_rows": len(chosen)}
+    facts |= {"train_rows": len(np.unique(row_numbers(session.train))), "validation_rows": len(chosen)}
     summary = session.method.fit(session)
     facts["validation_loss"] = _validation_loss(summary)
     cost |= {
@@ -122,8 +122,8 @@ def _train_and_score(
 
 def _validation_loss(summary: TrainingSummary) -> float | None:
     """The validation loss of the weights that are predicted with; None from a loop that computes none."""
-    if (selection := getattr(summary, "selection", None)) is not None:
-        return selection.validation_loss
+    if summary.selection is not None:
+        return summary.selection.validation_loss
     return next((row["validation_loss"] for row in reversed(summary.history) if "validation_loss" in row), None)
 
 
@@ -133,7 +133,7 @@ def _shortened(
     """The session of a trial: few training rows, the validation rows that are predicted, checkpoints nowhere."""
     import numpy as np
 
-    search, known = study.search, np.unique(_row_numbers(session.train))
+    search, known = study.search, np.unique(row_numbers(session.train))
     count = search.train_rows(study.training_settings(cell), len(known))
     train = take_rows(session.train, known[sample(len(known), count, search.seed)])
     return replace(session, train=train, validation=take_rows(session.validation, validation), checkpoints=scratch)
@@ -144,30 +144,6 @@ def sample(rows: int, wanted: int, seed: int) -> np.ndarray:
     import numpy as np
 
     return np.sort(np.random.default_rng(seed).permutation(rows)[:wanted])
-
-
-def take_rows(tokens: pyarrow.Table, chosen: np.ndarray) -> pyarrow.Table:
-    """The token ids of some rows of a split, in order, as if the split had no others. `chosen`: sorted indices.
-
-    A row that is tokenised to several windows (column `row`) keeps all of them.
-    """
-    import numpy as np
-    import pyarrow
-
-    numbers = _row_numbers(tokens)
-    kept = np.flatnonzero(np.isin(numbers, chosen))
-    taken = tokens.take(pyarrow.array(kept))
-    if "row" not in tokens.column_names:
-        return taken
-    renumbered = pyarrow.array(np.searchsorted(chosen, numbers[kept]), tokens.schema.field("row").type)
-    return taken.set_column(tokens.column_names.index("row"), "row", renumbered)
-
-
-def _row_numbers(tokens: pyarrow.Table) -> np.ndarray:
-    """The index of the example, in its split, that each row of token ids belongs to."""
-    import numpy as np
-
-    return tokens["row"].to_numpy() if "row" in tokens.column_names else np.arange(len(tokens))
 
 
 def choose_rate(study: Study, cell: Cell) -> ChoiceRecord:

@@ -69,11 +69,10 @@ class Search(Closed):
             change["max_steps"] = min(training.max_steps, max(FEWEST_STEPS, round(training.max_steps * share)))
             share = change["max_steps"] / training.max_steps
         for key in _STEPS:
-            if (steps := getattr(training, key, None)) is not None:
+            if (steps := getattr(training, key)) is not None:
                 change[key] = max(1, round(steps * share))
-        fields = Training.model_fields
-        change |= {key: fields[key].default for key in _FOR_RESUMING if key in fields}
-        if getattr(training, "select_by", None) == "metric":
+        change |= {key: Training.model_fields[key].default for key in _FOR_RESUMING}
+        if training.select_by == "metric":
             change["validation_rows"] = min(training.validation_rows or self.validation_rows, self.validation_rows)
         return change
 

@@ -18,7 +18,7 @@ from tunegrid.search_settings import Search
 from tunegrid.settings import Closed, Name
 from tunegrid.study_checks import check_families, check_known, check_prompt
 from tunegrid.tasks import TASKS, Task
-from tunegrid.training.settings import Training, TrainingChange
+from tunegrid.training.settings import EXCLUSIVE, WITHOUT_EFFECT, Training, TrainingChange
 
 AnySettings = TypeVar("AnySettings", bound=Closed)
 
@@ -244,9 +244,9 @@ class Study(Closed):
         for i, override in self._overrides(cell):
             change = override.training.model_dump(exclude_unset=True)
             values = settings.model_dump()
-            # The two lengths exclude each other: who names one means it instead of the other.
-            if change.keys() & {"max_steps", "epochs"}:
-                values |= {"max_steps": None, "epochs": None}
+            for keys in EXCLUSIVE:
+                if change.keys() & set(keys):
+                    values |= dict.fromkeys(keys)
             settings = _validated(Training, values | change, ("overrides", i, "training"))
         return settings
 
@@ -291,7 +291,7 @@ class Study(Closed):
         return {
             **self.family(cell.model).settings(),
             "method": method,
-            "training": self.training_settings(cell).model_dump(),
+            "training": self.training_settings(cell).model_dump(exclude=WITHOUT_EFFECT),
             "hardware": self.hardware.model_dump(),
             "tokens": self.token_settings(cell.task, cell.model),
         }

@@ -17,6 +17,8 @@ from tunegrid.sources import SPLITS
 from tunegrid.tasks import Row, Task
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow
     from transformers import PreTrainedTokenizerBase
 
 BATCH = 10_000  # rows read and written at once: bounds the memory
@@ -223,3 +225,27 @@ def special_token_names(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
 
 def _apart(name: re.Match[str]) -> str:
     return f"{name[0][0]} {name[0][1:]}"
+
+
+def take_rows(tokens: pyarrow.Table, chosen: np.ndarray) -> pyarrow.Table:
+    """The token ids of some rows of a split, in order, as if the split had no others. `chosen`: sorted indices.
+
+    A row that is tokenised to several windows (column `row`) keeps all of them.
+    """
+    import numpy as np
+    import pyarrow
+
+    numbers = row_numbers(tokens)
+    kept = np.flatnonzero(np.isin(numbers, chosen))
+    taken = tokens.take(pyarrow.array(kept))
+    if "row" not in tokens.column_names:
+        return taken
+    renumbered = pyarrow.array(np.searchsorted(chosen, numbers[kept]), tokens.schema.field("row").type)
+    return taken.set_column(tokens.column_names.index("row"), "row", renumbered)
+
+
+def row_numbers(tokens: pyarrow.Table) -> np.ndarray:
+    """The index of the example, in its split, that each row of token ids belongs to."""
+    import numpy as np
+
+    return tokens["row"].to_numpy() if "row" in tokens.column_names else np.arange(len(tokens))

@@ -15,9 +15,10 @@ from tunegrid.compare import compare
 from tunegrid.errors import TuneGridError
 from tunegrid.methods import METHODS
 from tunegrid.records import MetricsRecord, TrainRecord, read_record
-from tunegrid.search import best, choose_rate, edge, run_trial, sample, take_rows
+from tunegrid.search import best, choose_rate, edge, run_trial, sample
 from tunegrid.search_records import ChoiceRecord, TrialRecord
 from tunegrid.search_settings import Search, choice_settings, trial_settings, trial_study
+from tunegrid.tokenise import take_rows
 from tunegrid.training.settings import Training
 
 CELL = Cell("qa", "t5", "lora")

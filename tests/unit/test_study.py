@@ -15,6 +15,7 @@ from tunegrid.errors import TuneGridError
 from tunegrid.search_settings import choice_settings
 from tunegrid.settings import Closed, did_you_mean
 from tunegrid.study import Study
+from tunegrid.training.settings import WITHOUT_EFFECT
 
 MINI = (Path(__file__).parents[2] / "config/mini.yaml").read_text(encoding="utf-8")
 
@@ -443,6 +444,15 @@ OTHER = {
     "validation_share": 0.3,
     "factors": [1.0, 9.0],
 }
+# Keys of training that mean nothing without others.
+NEEDS = {
+    "keep_best": {"evaluations": 2},
+    "select_by": {"evaluations": 2, "keep_best": True},
+    "validation_rows": {"evaluations": 2, "keep_best": True, "select_by": "metric"},
+    "early_stopping_patience": {"evaluations": 2},
+    "early_stopping_threshold": {"evaluations": 2, "early_stopping_patience": 2},
+    "keep_checkpoints": {"checkpoint_steps": 10},
+}
 SAME_THING = {"kind"}  # says which settings these are; another kind is another set of keys
 
 
@@ -510,12 +520,12 @@ KEYS = every_key()
 
 @pytest.mark.parametrize(("way", "kind", "value"), KEYS, ids=[".".join(way) for way, _, _ in KEYS])
 def test_every_key_reaches_a_rule_or_the_report(way, kind, value):
-    values = whole()
+    values, name = whole(), way[-1]
+    values["training"] |= NEEDS.get(name, {})
     before = Study.model_validate(values)
     place = values
     for key in way[:-1]:
         place = place.setdefault(key, {})
-    name = way[-1]
     if name == "prompts":
         family = "t5"
         place[name] = {family: "other {" + before.task(way[1]).cuttable + "}"}
@@ -537,6 +547,9 @@ def test_every_key_reaches_a_rule_or_the_report(way, kind, value):
         # It alters what the report says, and never causes a job that computes to run again.
         assert workflow_settings(after) == workflow_settings(before)
         assert after.report_settings() != before.report_settings()
+    elif way[0] == "training" and name in WITHOUT_EFFECT:
+        # How often a run is saved, and how long that is kept, alters no bit of it: nothing runs again.
+        assert workflow_settings(after) == workflow_settings(before)
     else:
         assert workflow_settings(after) != workflow_settings(before)
 
