@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from tunegrid.lock import hub_sources
 from tunegrid.study import Study
 
 
@@ -18,12 +21,12 @@ def describe(study: Study) -> str:
     for name in study.grid.tasks:
         settings = study.tasks[name]
         lines.append(
-            f"  {name}: {study.title_of('tasks', name)}; {settings.source.describe()} [{settings.source.licence}]"
+            f"  {name}: {study.title_of('tasks', name)}; {_source(settings.source)} [{settings.source.licence}]"
         )
     lines.append("models")
     for name in study.grid.models:
         model = study.models[name]
-        lines.append(f"  {name}: {study.title_of('models', name)}, family {model.family}; {model.source.describe()}")
+        lines.append(f"  {name}: {study.title_of('models', name)}, family {model.family}; {_source(model.source)}")
     lines.append("cells")
     width = max(len(str(cell)) for cell in cells)
     for cell in cells:
@@ -35,4 +38,14 @@ def describe(study: Study) -> str:
             f"  {cell!s:{width}}  learning rate {training.learning_rate:g}, {length}, batch {training.batch_size}"
             + (f"; {own}" if own else "")
         )
+    if any(source.commit is None for _, source in hub_sources(study)):
+        lines.append(
+            "Not pinned: another day the Hub may serve other files. `tunegrid pin` with this configuration fixes them."
+        )
     return "\n".join(lines)
+
+
+def _source(source: Any) -> str:
+    if getattr(source, "hub_id", None) is None:
+        return source.describe()
+    return source.describe() + (f", locked to commit {source.commit}" if source.commit else ", not pinned")
