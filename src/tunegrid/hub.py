@@ -22,7 +22,7 @@ from huggingface_hub.file_download import repo_folder_name
 
 from tunegrid.errors import TuneGridError
 from tunegrid.hub_client import connection, persistently
-from tunegrid.hub_errors import DISK_FULL, Hiccup, Kind, Repo, disk_full, explain, megabytes
+from tunegrid.hub_errors import DISK_FULL, Hiccup, Kind, Repo, disk_full, explain, megabytes, scrub
 from tunegrid.sources.layout import DESCRIPTIONS, chosen_files, configured_files
 
 REPORT_EVERY = 30.0  # seconds between two lines about a long download
@@ -163,6 +163,9 @@ def _fetch(repo: Repo, files: list[File]) -> list[Path]:
     free = shutil.disk_usage(next(folder for folder in blobs.parents if folder.exists())).free
     if needed > free:
         raise TuneGridError(f"{repo}: {disk_full(needed, free)}")
+    if missing:
+        what = ", ".join(file.name for file in missing)
+        print(scrub(f"{repo}: fetching {megabytes(needed)} into {constants.HF_HUB_CACHE}: {what}"), flush=True)
     return [_fetch_one(repo, file) for file in files]
 
 
@@ -201,7 +204,7 @@ def _reported(name: str, file: File, unfinished: Path) -> Iterator[None]:
 
     def report() -> None:
         while not done.wait(REPORT_EVERY):
-            print(f"{name}: {_how_far(file, unfinished)}", flush=True)
+            print(scrub(f"{name}: {_how_far(file, unfinished)}"), flush=True)
 
     threading.Thread(target=report, daemon=True).start()
     try:

@@ -58,15 +58,15 @@ def connection(repo: Repo) -> Iterator[None]:
     # Xet's own transfer starts a file anew after an interruption; plain HTTP goes on, and the Hub serves both.
     xet, constants.HF_HUB_DISABLE_XET = constants.HF_HUB_DISABLE_XET, True
     bars = not are_progress_bars_disabled()
-    handlers, scrub = logging.getLogger("huggingface_hub").handlers, ScrubLog()
+    handlers, cleaned = logging.getLogger("huggingface_hub").handlers, ScrubLog()
     for handler in handlers:
-        handler.addFilter(scrub)
+        handler.addFilter(cleaned)
     disable_progress_bars()
     configure_http_backend(_Session)
     try:
         yield
-    except TuneGridError:
-        raise
+    except TuneGridError as error:
+        raise TuneGridError(scrub(str(error))) from None
     except (Exception, KeyboardInterrupt) as error:
         raise explain(error, repo) from None
     finally:
@@ -74,7 +74,7 @@ def connection(repo: Repo) -> Iterator[None]:
         if bars:
             enable_progress_bars()
         for handler in handlers:
-            handler.removeFilter(scrub)
+            handler.removeFilter(cleaned)
         constants.HF_HUB_DISABLE_XET = xet
 
 

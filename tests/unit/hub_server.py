@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
 LARGE = (".safetensors", ".parquet", ".bin", ".h5", ".msgpack", ".model")
 SIGNATURE = "Signature=c2lnbmF0dXJl"
 
@@ -305,3 +307,12 @@ def described(name: str, content: bytes) -> dict[str, Any]:
         stored = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {len(content)}\n".encode()
     entry["blobId"] = hashlib.sha1(b"blob %d\0" % len(stored) + stored).hexdigest()
     return entry
+
+
+def connect(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets huggingface_hub in this process take the server for the Hub: it reads HF_ENDPOINT once, when imported."""
+    from huggingface_hub import constants, file_download
+
+    monkeypatch.setattr(constants, "ENDPOINT", hub.address)
+    template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template)

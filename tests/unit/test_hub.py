@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hub_server import SIGNATURE, HubServer
-from huggingface_hub import constants, file_download
+from hub_server import SIGNATURE, HubServer, connect
+from huggingface_hub import constants
 
 from tunegrid import hub as client
 from tunegrid.errors import TuneGridError
@@ -30,31 +30,6 @@ TOKEN = "hf_" + "Sesam0effne1dich" * 2
 T5 = "google-t5/t5-tiny"
 SMALL = {"config.json": b'{"model_type": "t5"}', "tokenizer.json": b"{}", "spiece.model": b"pieces"}
 FILES = {**SMALL, "model.safetensors": WEIGHTS}
-
-
-@pytest.fixture
-def hub() -> Iterator[HubServer]:
-    with HubServer() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def _connected(hub, tmp_path, monkeypatch):
-    """The library as it is in a process that was started with HF_ENDPOINT and HF_HOME, and little patience."""
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
-    monkeypatch.setenv("TUNEGRID_HUB_TRIES", "3")
-    monkeypatch.setenv("TUNEGRID_HUB_WAIT", "0.01")
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.chdir(tmp_path)
-    connect(hub, monkeypatch)
-
-
-def connect(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "ENDPOINT", hub.address)
-    template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template)
 
 
 def download(commit: str, id: str = T5) -> dict[str, bytes]:
@@ -87,6 +62,8 @@ def test_a_revision_is_resolved_to_its_commit(hub):
     second = hub.repositories["models", T5].commit(FILES)
     assert client.resolve("model", T5, None) == client.resolve("model", T5, "main") == second
     assert client.resolve("model", T5, first) == first
+    converted = hub.repositories["models", T5].commit(SMALL, "refs/convert/parquet")
+    assert client.resolve("model", T5, "refs/convert/parquet") == converted
 
 
 def test_only_what_the_model_needs_is_fetched(hub):
@@ -426,10 +403,11 @@ def test_a_repository_that_was_renamed_is_found(hub):
         lambda hub: hub.fail(200, "/resolve/", method="HEAD", ETag=f'"{TOKEN}"'),
         lambda hub: hub.fail(200, "/api/", body={"id": T5, "sha": TOKEN, "siblings": []}),
         lambda hub: hub.fail(200, "/api/", body=TOKEN.encode()),
+        lambda hub: hub.add("models", T5, {**SMALL, f"{TOKEN}.json": b"{}", "model.safetensors": b""}) and hub.fail(404, "json"),
         lambda hub: hub.fail(418, "/api/", body={"error": f"{TOKEN} {TOKEN}"}),
         lambda hub: hub.fail(400, "/api/", body=TOKEN.encode(), Content_Type="text/plain"),
     ],
-    ids=["header", "body", "overloaded", "redirect", "etag", "commit", "page", "teapot", "text"],
+    ids=["header", "body", "overloaded", "redirect", "etag", "commit", "page", "name", "teapot", "text"],
 )  # fmt: skip
 def test_a_token_that_the_server_sends_back_is_seen_nowhere(hub, monkeypatch, capfd, caplog, fault):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
