@@ -172,5 +172,5 @@ def reason(error: BaseException) -> str:
 
 def _short(error: BaseException) -> str:
     """The text of an error on one line."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = scrub(" ".join(str(error).split())) or type(error).__name__  # before it is cut: half a token is one too
     return text if len(text) <= 240 else text[:240] + "…"

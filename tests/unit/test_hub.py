@@ -22,11 +22,13 @@ from huggingface_hub import constants
 
 from tunegrid import hub as client
 from tunegrid.errors import TuneGridError
+from tunegrid.hub_errors import scrub
 
 MEGABYTE = 1 << 20
 PIECE = 10 * MEGABYTE  # huggingface_hub writes to the disk in pieces of this size
 WEIGHTS = random.Random(0).randbytes(24 * MEGABYTE)
 TOKEN = "hf_" + "Sesam0effne1dich" * 2
+SECRET = "mirror-0123456789abcdef"  # a token that nothing but its being set gives away
 T5 = "google-t5/t5-tiny"
 SMALL = {"config.json": b'{"model_type": "t5"}', "tokenizer.json": b"{}", "spiece.model": b"pieces"}
 FILES = {**SMALL, "model.safetensors": WEIGHTS}
@@ -395,27 +397,32 @@ def test_a_repository_that_was_renamed_is_found(hub):
 @pytest.mark.parametrize(
     "fault",
     [
-        lambda hub: hub.fail(404, "/resolve/", X_Error_Code="RepoNotFound", X_Error_Message=f"no {TOKEN} here"),
-        lambda hub: hub.fail(403, "/resolve/", body={"error": f"Bearer {TOKEN}"}, X_Error_Message=f"not {TOKEN}"),
-        lambda hub: hub.fail(503, "/resolve/", body={"error": TOKEN}),
-        lambda hub: hub.fail(302, "/resolve/", Location=f"http://127.0.0.1:9/{TOKEN}?token={TOKEN}", X_Repo_Commit="a" * 40,
+        lambda hub: hub.fail(404, "/resolve/", X_Error_Code="RepoNotFound", X_Error_Message=f"no {SECRET} here"),
+        lambda hub: hub.fail(403, "/resolve/", body={"error": f"Bearer {SECRET}"}, X_Error_Message=f"not {SECRET}"),
+        lambda hub: hub.fail(503, "/resolve/", body={"error": SECRET}),
+        lambda hub: hub.fail(302, "/resolve/", Location=f"http://127.0.0.1:9/{SECRET}?token={SECRET}", X_Repo_Commit="a" * 40,
                              X_Linked_Etag="a" * 64, X_Linked_Size="99"),
-        lambda hub: hub.fail(200, "/resolve/", method="HEAD", ETag=f'"{TOKEN}"'),
-        lambda hub: hub.fail(200, "/api/", body={"id": T5, "sha": TOKEN, "siblings": []}),
-        lambda hub: hub.fail(200, "/api/", body=TOKEN.encode()),
-        lambda hub: hub.add("models", T5, {**SMALL, f"{TOKEN}.json": b"{}", "model.safetensors": b""}) and hub.fail(404, "json"),
-        lambda hub: hub.fail(418, "/api/", body={"error": f"{TOKEN} {TOKEN}"}),
-        lambda hub: hub.fail(400, "/api/", body=TOKEN.encode(), Content_Type="text/plain"),
+        lambda hub: hub.fail(200, "/resolve/", method="HEAD", ETag=f'"{SECRET}"'),
+        lambda hub: hub.fail(200, "/api/", body={"id": T5, "sha": SECRET, "siblings": []}),
+        lambda hub: hub.fail(200, "/api/", body=SECRET.encode()),
+        lambda hub: hub.add("models", T5, {**SMALL, f"{SECRET}.json": b"{}", "model.safetensors": b""}) and hub.fail(404, "json"),
+        lambda hub: hub.fail(418, "/api/", body={"error": f"{SECRET} {SECRET}"}),
+        lambda hub: hub.fail(400, "/api/", body=SECRET.encode(), Content_Type="text/plain"),
     ],
     ids=["header", "body", "overloaded", "redirect", "etag", "commit", "page", "name", "teapot", "text"],
 )  # fmt: skip
 def test_a_token_that_the_server_sends_back_is_seen_nowhere(hub, monkeypatch, capfd, caplog, fault):
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setenv("HF_TOKEN", SECRET)
     commit = hub.add("models", T5, FILES)
     fault(hub)
     message = refused(download, commit)
     output = capfd.readouterr()
-    assert TOKEN not in message + output.out + output.err + caplog.text
+    assert SECRET not in message + output.out + output.err + caplog.text
+
+
+def test_other_people_s_tokens_and_signatures_are_hidden_too():
+    text = f"GET https://anna:geheim@hub.example/a/b?X-Amz-Signature=abc123&x=1 with {TOKEN}: failed"
+    assert scrub(text) == "GET https://(hidden)@hub.example/a/b?(hidden) with (hidden): failed"
 
 
 def test_a_password_in_the_endpoint_is_not_shown(hub, monkeypatch):
