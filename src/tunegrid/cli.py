@@ -87,6 +87,13 @@ def parser() -> argparse.ArgumentParser:
         "socket",
         job=False,
     )
+    text = (
+        "Resolve what the study takes from the Hub to commits, and write them to a lock file beside its (first) file."
+    )
+    pin = commands.add_parser("pin", help=text, description=text)
+    pin.add_argument("config", nargs="+", help="the study's YAML file; further files are laid over it")
+    pin.add_argument("--check", action="store_true", help="write nothing; exit 1 if a revision is another commit now")
+    pin.set_defaults(run=_pin)
     compare = commands.add_parser("compare", help="Say whether two results folders hold the same results.")
     compare.add_argument("first", type=Path)
     compare.add_argument("second", type=Path)
@@ -233,6 +240,12 @@ def _summary(study: Study, options: argparse.Namespace) -> int:
 def _serve(study: Study, options: argparse.Namespace) -> None:
     _compute(study)
     warm.serve(Path(options.socket), lambda arguments: run(parser().parse_args(arguments)))
+
+
+def _pin(options: argparse.Namespace) -> int:
+    from tunegrid import lock
+
+    return lock.pin(Study.load(*options.config, locked=False), options.config[0], options.check)
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from tunegrid.lock import hub_sources
 from tunegrid.study import Study
 
 
@@ -18,12 +21,12 @@ def describe(study: Study) -> str:
     for name in study.grid.tasks:
         settings = study.tasks[name]
         by_rows = "; splits by row (protocol: published)" if getattr(settings, "protocol", "") == "published" else ""
-        source = f"{settings.source.describe()}{by_rows}"
+        source = f"{_source(settings.source)}{by_rows}"
         lines.append(f"  {name}: {study.title_of('tasks', name)}; {source} [{settings.source.licence}]")
     lines.append("models")
     for name in study.grid.models:
         model = study.models[name]
-        lines.append(f"  {name}: {study.title_of('models', name)}, family {model.family}; {model.source.describe()}")
+        lines.append(f"  {name}: {study.title_of('models', name)}, family {model.family}; {_source(model.source)}")
     if search := study.search:
         jobs, share = len(cells) * len(search.factors), f"{100 * search.train_share:g}%"
         lines.append("search")
@@ -43,4 +46,14 @@ def describe(study: Study) -> str:
             tried = (search.learning_rate(training, factor) for factor in search.factors)
             rate = f"learning rate one of {', '.join(f'{one:g}' for one in tried)}"
         lines.append(f"  {cell!s:{width}}  {rate}, {length}, batch {training.batch_size}" + (f"; {own}" if own else ""))
+    if any(source.commit is None for _, source in hub_sources(study)):
+        lines.append(
+            "Not pinned: another day the Hub may serve other files. `tunegrid pin` with this configuration fixes them."
+        )
     return "\n".join(lines)
+
+
+def _source(source: Any) -> str:
+    if getattr(source, "hub_id", None) is None:
+        return source.describe()
+    return source.describe() + (f", locked to commit {source.commit}" if source.commit else ", not pinned")

@@ -33,6 +33,7 @@ def provenance(
     *, started: str, threads: int, precision: str | None, accelerator: str | None, data: Path, model: Path | None
 ) -> Provenance:
     """The record of this process; `data` and `model` are the cards of what it read."""
+    of_data, of_model = (json.loads(card.read_text()) if card else {} for card in (data, model))
     return Provenance(
         packages=installed_packages(),
         python=platform.python_version(),
@@ -43,8 +44,10 @@ def provenance(
         precision=precision,
         git_commit=git_commit(),
         code_version=code_version(),
-        data_fingerprint=json.loads(data.read_text())["fingerprint"],
-        model_fingerprint=json.loads(model.read_text())["fingerprint"] if model else None,
+        data_fingerprint=of_data["fingerprint"],
+        model_fingerprint=of_model.get("fingerprint"),
+        data_revision=of_data.get("commit"),
+        model_revision=of_model.get("commit"),
         started=started,
         finished=now(),
     )

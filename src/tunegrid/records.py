@@ -39,6 +39,8 @@ class Provenance(Closed):
     code_version: Name = Field(description="Hash of the package's source.")
     data_fingerprint: str = Field(description="Fingerprint of the task's data, as in its card.json.")
     model_fingerprint: str | None = Field(description="Fingerprint of the base model; null for a trivial baseline.")
+    data_revision: str | None = Field(None, description="Commit of the task's data on the Hub; null: not from there.")
+    model_revision: str | None = Field(None, description="Commit of the base model on the Hub; null: not from there.")
     started: str = Field(description="Start, ISO 8601 with time zone.")
     finished: str = Field(description="End, ISO 8601 with time zone.")
 

@@ -38,8 +38,8 @@ def _choice_of_rows(card: Any) -> str:
 
 def _source(card: Any) -> tuple[str, str]:
     source = "no card.json" if absent(card.source) else str(card.source)
-    if not absent(card.revision):
-        source += f", revision {str(card.revision)[:12]}"
+    if not absent(card.commit):
+        source += f", commit {str(card.commit)[:12]}"
     return source, "not stated" if absent(card.licence) else str(card.licence)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union
 
 from pydantic import Field, ValidationError, field_validator
 
+from tunegrid import lock
 from tunegrid.cells import Cell, Paths, Run
 from tunegrid.config_file import ConfigFile, KeyProblem, Place, explain
 from tunegrid.errors import TuneGridError
@@ -104,8 +105,10 @@ class Study(Closed):
         return {name: family.named(name) for name, family in families.items()}
 
     @classmethod
-    def load(cls, *paths: Path | str) -> Study:
+    def load(cls, *paths: Path | str, locked: bool = True) -> Study:
         """Reads a study from a YAML file; further files are laid over it (mappings merge, lists are replaced).
+
+        A lock file beside the first holds what the study takes from the Hub to its commits (`locked`: or else not).
 
         Raises:
             TuneGridError: anything in it is wrong; the message names every problem's file, line and key.
@@ -115,6 +118,8 @@ class Study(Closed):
             study = cls.model_validate(config.values)
             study._check_names()
             study._check_cells()
+            if locked:
+                lock.apply(study, paths[0])
         except ValidationError as error:
             raise TuneGridError("\n".join(explain(error, config))) from None
         except KeyProblem as problem:
@@ -266,12 +271,13 @@ class Study(Closed):
         keys = ("kind", "source", "labels", "protocol")
         chosen = {key: settings[key] for key in keys if key in settings}
         chosen["source"].pop("licence")  # alters no row
+        chosen["source"] |= lock.commit_of(self.tasks[task].source)
         return chosen
 
     def model_settings(self, model: str) -> dict[str, Any]:
         settings = self.models[model]
         threads = {"threads": self.hardware.threads} if settings.source.kind == "pretrain" else {}
-        source = settings.source.model_dump(exclude={"licence"})
+        source = settings.source.model_dump(exclude={"licence"}) | lock.commit_of(settings.source)
         return {**self.family(model).settings(), "source": source} | threads
 
     def token_settings(self, task: str, model: str) -> dict[str, Any]:

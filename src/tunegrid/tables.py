@@ -52,10 +52,11 @@ COLUMNS = {
     "prediction_seconds prediction_peak_memory_bytes",
     "settings": "study task model method seed setting value",
     "provenance": "study kind task model method seed stage code_version git_commit python platform processor "
-    "accelerator threads precision packages data_fingerprint model_fingerprint started finished",
+    "accelerator threads precision packages data_fingerprint model_fingerprint data_revision model_revision "
+    "started finished",
     "data": "study task split rows rows_available unusable_rows test_rows_seen_in_training "
-    "test_contexts_seen_in_training protocol source revision licence fingerprint",
-    "models": "study model source revision licence fingerprint",
+    "test_contexts_seen_in_training protocol source revision commit licence fingerprint",
+    "models": "study model source revision commit licence fingerprint",
     "cuts": f"study task model split rows {' '.join(CUTS)} share_cut",
     "search": SEARCH_COLUMNS,
     "audit": study_audit.COLUMNS,
@@ -194,7 +195,7 @@ def _model_rows(study: StudyResults) -> list[Row]:
 
 
 def _source(card: Row, licence: str | None) -> Row:
-    return {name: card.get(name) for name in ("source", "revision", "fingerprint")} | {"licence": licence}
+    return {name: card.get(name) for name in ("source", "revision", "commit", "fingerprint")} | {"licence": licence}
 
 
 def _cut_rows(study: StudyResults) -> list[Row]:
