@@ -25,6 +25,17 @@ def test_a_dry_run_of_27_cells_and_3_seeds_lists_exactly_its_jobs(tmp_path):
     assert jobs == training | stages | {"evaluate_baseline": 4, "tables": 1, "report": 1, "all": 1}
 
 
+def test_the_paper_study_is_the_papers_grid_with_three_seeds(tmp_path):
+    jobs = Workflow(tmp_path, ROOT / "config" / "paper.yaml").planned()
+    models = ("t5-base", "bart-base", "flan-t5-small")
+    training = {f"train_{'_'.join(cell)}": 3 for cell in product(TASKS, models, METHODS)}
+    assert {rule: count for rule, count in jobs.items() if rule.startswith("train_")} == training
+    fetched = {"fetch_data": 3, "fetch_model": 3, "tokenise": 9}
+    assert fetched.items() <= jobs.items()
+    assert {"evaluate": 81, "evaluate_untuned": 9, "search_trial": 81}.items() <= jobs.items()
+    assert "pretrain_model" not in jobs
+
+
 def test_without_a_configuration_the_mini_study_is_planned(tmp_path):
     shutil.copytree(ROOT / "config", tmp_path / "config")
     jobs = Workflow(tmp_path).planned()
