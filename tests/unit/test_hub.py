@@ -5,6 +5,7 @@ goes on where this one stopped.
 """
 
 import io
+import json
 import logging
 import random
 import resource
@@ -30,7 +31,8 @@ WEIGHTS = random.Random(0).randbytes(24 * MEGABYTE)
 TOKEN = "hf_" + "Sesam0effne1dich" * 2
 SECRET = "mirror-0123456789abcdef"  # a token that nothing but its being set gives away
 T5 = "google-t5/t5-tiny"
-SMALL = {"config.json": b'{"model_type": "t5"}', "tokenizer.json": b"{}", "spiece.model": b"pieces"}
+CONFIG = {"model_type": "t5", "vocab_size": 8, "d_model": 8, "d_kv": 4, "d_ff": 8, "num_heads": 2, "num_layers": 1}
+SMALL = {"config.json": json.dumps(CONFIG).encode(), "tokenizer.json": b"{}", "spiece.model": b"pieces"}
 FILES = {**SMALL, "model.safetensors": WEIGHTS}
 
 
