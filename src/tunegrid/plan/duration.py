@@ -1,0 +1,170 @@
+"""How long training and prediction take on a device."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tunegrid.methods import Method
+from tunegrid.models import Shape
+from tunegrid.plan.devices import (
+    DECODE_SECONDS_PER_LAYER,
+    OPTIMISER_BYTES,
+    STEP_SECONDS_PER_LAYER,
+    STEP_SECONDS_PER_MODULE,
+    Device,
+)
+from tunegrid.plan.flops import Stacks, decoding, executed
+from tunegrid.plan.lengths import Lengths, SplitSize
+from tunegrid.tasks import Task
+from tunegrid.training.settings import Training
+
+BUCKETED_PADDING = 1.05  # tokens of a batch of rows of like length, with padding, for each token without
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A model with a method in it.
+
+    Attributes:
+        stacks: its parameters and trainable ones, by stack.
+        trainable: all that the optimiser changes; `total`: all parameters.
+        modules: modules that the method puts in.
+    """
+
+    shape: Shape
+    stacks: Stacks
+    trainable: int
+    total: int
+    modules: int
+
+    @classmethod
+    def of(cls, shape: Shape, method: Method, stacks: Stacks) -> Tuned:
+        trainable, total = method.trainable_count(shape), shape.parameters + method.added_count(shape)
+        return cls(shape, stacks, trainable, total, method.expected_modules(shape))
+
+    @property
+    def layers(self) -> int:
+        return self.shape.encoder_layers + self.shape.decoder_layers
+
+    @property
+    def trained_share(self) -> float:
+        """Share of the weight matrices' parameters that get a gradient."""
+        stacks = self.stacks
+        return (stacks.encoder_trainable + stacks.decoder_trainable) / (stacks.encoder + stacks.decoder)
+
+    @property
+    def full(self) -> bool:
+        return self.trainable == self.shape.parameters
+
+
+def padded(lengths: Lengths, batch: int, buckets: bool) -> float:
+    """Tokens per row of a batch, padding included."""
+    return min(lengths.mean * BUCKETED_PADDING, lengths.longest) if buckets else lengths.longest_of(batch)
+
+
+def steps(training: Training, entries: int) -> int:
+    """Optimiser steps of a run on so many rows of token ids."""
+    if training.max_steps is not None:
+        return training.max_steps
+    batches = math.ceil(entries / training.batch_size)
+    return math.ceil(training.epochs * math.ceil(batches / training.gradient_accumulation_steps))
+
+
+def passes(training: Training, entries: int) -> int:
+    """Forward and backward passes of a run: optimiser steps times accumulation; the last of an epoch has fewer."""
+    if training.max_steps is not None:
+        return training.max_steps * training.gradient_accumulation_steps
+    return math.ceil(training.epochs * math.ceil(entries / training.batch_size))
+
+
+def examples(training: Training, entries: int) -> float:
+    """Rows of token ids that a run trains on, repeats counted."""
+    if training.epochs is not None:
+        return training.epochs * entries
+    # The last batch of an epoch is short.
+    batches = math.ceil(entries / training.batch_size)
+    return passes(training, entries) / batches * entries
+
+
+def evaluations(training: Training, entries: int) -> int:
+    """How often a run evaluates its validation loss."""
+    every = training.evaluation_steps
+    return 1 + (steps(training, entries) // every if every else 0)
+
+
+def training_seconds(
+    tuned: Tuned, training: Training, train: SplitSize, device: Device, precision: str, share: float | None = None
+) -> float:
+    """Seconds of a run's optimisation steps.
+
+    Operations at a share of the device's peak (default: its typical one), plus what the host needs to start them, plus
+    what the optimiser moves through memory.
+    """
+    count = passes(training, train.entries)
+    if not count:
+        return 0.0
+    per_pass = examples(training, train.entries) / count
+    source = padded(train.source, training.batch_size, training.length_buckets)
+    target = padded(train.target, training.batch_size, training.length_buckets)
+    work = executed(tuned.shape, tuned.stacks, per_pass, source, target)
+    flops = work.training(tuned.trained_share, tuned.full, training.gradient_checkpointing)
+    host = tuned.layers * STEP_SECONDS_PER_LAYER + tuned.modules * STEP_SECONDS_PER_MODULE
+    optimiser = tuned.trainable * OPTIMISER_BYTES / device.bandwidth * steps(training, train.entries)
+    rate = device.flops(precision) * (share or device.typical)
+    return count * (flops / rate + host) + optimiser
+
+
+def validation_seconds(
+    tuned: Tuned, training: Training, train: SplitSize, validation: SplitSize, device: Device, precision: str
+) -> float:
+    """Seconds of a run's evaluations of the validation loss."""
+    batch = training.batch_size
+    # In the order of the rows: nothing is sorted there.
+    source, target = (padded(lengths, batch, False) for lengths in (validation.source, validation.target))
+    flops = executed(tuned.shape, tuned.stacks, validation.entries, source, target).forward
+    host = math.ceil(validation.entries / batch) * tuned.layers * STEP_SECONDS_PER_LAYER / 3
+    once = flops / (device.flops(precision) * device.typical) + host
+    return once * evaluations(training, train.entries)
+
+
+def prediction_seconds(tuned: Tuned, task: Task, test: SplitSize, device: Device, precision: str) -> float:
+    """Seconds of predicting a split: the sources encoded, then texts written word by word, or label words scored."""
+    batch = task.settings.evaluation_batch_size
+    batches = math.ceil(test.entries / batch)
+    source = min(test.source.mean * BUCKETED_PADDING, test.source.longest)  # sorted by length
+    shape, stacks, layers = tuned.shape, tuned.stacks, tuned.shape.decoder_layers
+    rate = device.flops(precision) * device.typical
+    encoding = _encoding_seconds(tuned, test.entries, source, batch, rate)
+    if labels := task.labels():
+        scoring = decoding(shape, stacks, test.entries, source, test.target.mean) / rate
+        return encoding + len(labels) * (scoring + batches * layers * DECODE_SECONDS_PER_LAYER)
+    generation = task.settings.generation
+    # A batch goes on until its longest text has ended.
+    written = min(generation.max_new_tokens, test.target.longest_of(batch))
+    return encoding + _writing_seconds(tuned, test.entries, source, written, generation.num_beams, batch, device, rate)
+
+
+def generation_seconds(
+    tuned: Tuned, split: SplitSize, written: int, beams: int, batch: int, device: Device, precision: str
+) -> float:
+    """Seconds of writing exactly so many tokens for each row, the sources' encoding included."""
+    rate = device.flops(precision) * device.typical
+    encoding = _encoding_seconds(tuned, split.entries, split.source.mean, batch, rate)
+    return encoding + _writing_seconds(tuned, split.entries, split.source.mean, written, beams, batch, device, rate)
+
+
+def _encoding_seconds(tuned: Tuned, rows: int, source: float, batch: int, rate: float) -> float:
+    flops = executed(tuned.shape, tuned.stacks, rows, source, 0).forward
+    return flops / rate + math.ceil(rows / batch) * tuned.shape.encoder_layers * DECODE_SECONDS_PER_LAYER
+
+
+def _writing_seconds(
+    tuned: Tuned, rows: int, source: float, written: float, beams: int, batch: int, device: Device, rate: float
+) -> float:
+    shape, stacks = tuned.shape, tuned.stacks
+    flops = decoding(shape, stacks, rows * beams, source, written)
+    # Every word reads all of the decoder's weights anew.
+    weights = 4 * (stacks.decoder + (shape.vocabulary * shape.d_model if shape.tied else 0))
+    host = shape.decoder_layers * DECODE_SECONDS_PER_LAYER + weights / device.bandwidth
+    return flops / rate + math.ceil(rows / batch) * written * host
