@@ -100,6 +100,7 @@ def _parts(case: Case):
             "model_type": family.model_types[0],
             "dropout": 0.0,
             "dropout_rate": 0.0,
+            "decoder_start_token_id": 0,
         }
     else:
         config = known_config(case.model)

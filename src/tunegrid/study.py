@@ -15,6 +15,7 @@ from tunegrid.config_file import ConfigFile, KeyProblem, Place, explain
 from tunegrid.errors import TuneGridError
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
+from tunegrid.plan.settings import Resources
 from tunegrid.settings import Closed, Name, did_you_mean
 from tunegrid.tasks import TASKS, Task
 from tunegrid.training.settings import Training, TrainingChange
@@ -91,6 +92,7 @@ class Study(Closed):
     methods: dict[Name, AnyMethod]
     training: Training
     overrides: list[Override] = Field(default_factory=list)
+    resources: Resources = Field(default_factory=Resources)
 
     @classmethod
     def load(cls, *paths: Path | str) -> Study:
