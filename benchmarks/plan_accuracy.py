@@ -1,9 +1,10 @@
 """How far `tunegrid plan` is from measurements: true architectures with random weights, trained for a few steps here.
 
-Usage: python benchmarks/plan_accuracy.py [--cases REGEX] [--steps 3] [--threads 1] [--csv FILE]
+Usage: python benchmarks/plan_accuracy.py [--cases REGEX] [--steps 3] [--threads 1] [--measured FILE] [--csv FILE]
 
 Each case runs in a process of its own, so that its peak memory is its own. Seconds are of CPU time, which other
-programs on the machine disturb least; FLOPs are those that torch counts in the multiplications of one step.
+programs on the machine disturb least; FLOPs are those that torch counts in the multiplications of one step. What was
+measured is kept in a JSON file, and a case that is in it already is only predicted again.
 """
 
 from __future__ import annotations
@@ -58,14 +59,18 @@ def main() -> None:
     if options.case:
         print(json.dumps(measure(Case(**json.loads(options.case)), options.steps, options.threads)))
         return
+    measured = json.loads(options.measured.read_text()) if options.measured.is_file() else {}
     rows = []
     for case in CASES:
         if not re.search(options.cases, str(case)):
             continue
-        command = [sys.executable, __file__, "--case", json.dumps(asdict(case))]
-        command += ["--steps", str(options.steps), "--threads", str(options.threads)]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        rows.append(compare(case, json.loads(output.splitlines()[-1]), options.threads))
+        if str(case) not in measured:
+            command = [sys.executable, __file__, "--case", json.dumps(asdict(case))]
+            command += ["--steps", str(options.steps), "--threads", str(options.threads)]
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            measured[str(case)] = json.loads(output.splitlines()[-1])
+            options.measured.write_text(json.dumps(measured, indent=2))
+        rows.append(compare(case, measured[str(case)], options.threads))
         print("  ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
     if options.csv and rows:
         with options.csv.open("w", newline="") as file:
@@ -79,6 +84,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cases", default="", help="only the cases whose name this matches")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--measured", type=Path, default=Path("plan-accuracy.json"))
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -12,9 +12,10 @@ from tunegrid.training.settings import Training
 
 FP32 = 4
 # What a process holds beside the model: Python and the libraries, resident; or CUDA's context and workspaces.
-LIBRARIES = 750 * 2**20
+LIBRARIES = 520 * 2**20
 CUDA_WORKSPACE = 600 * 2**20
-FRAGMENTATION = 1.05  # what allocators hold and cannot give
+# What allocators hold and cannot give: torch's own on a GPU, the system's for blocks that come and go on a CPU.
+GPU_FRAGMENTATION, CPU_FRAGMENTATION = 1.05, 1.3
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class TrainingMemory:
         activations: kept for the backward pass, of the longest batch.
         logits: of the head, with their gradient.
         libraries: what the process holds without a model.
+        embedding: a gradient of the embedding on its way to the others, where it is trained.
     """
 
     weights: float
@@ -36,16 +38,22 @@ class TrainingMemory:
     activations: float
     logits: float
     libraries: float
-    head_gradient: float
-    optimiser_scratch: float
+    embedding: float
+    gpu: bool
 
     @property
     def peak(self) -> float:
-        # A backward pass starts with all activations and no gradient, and ends the other way round.
-        start = self.activations + self.logits + self.head_gradient
+        fixed = self.libraries + self.weights + self.optimiser
+        kept = self.activations + self.logits
+        if not self.gpu:
+            # What activations leave is not given back, so gradients come on top; the embedding's is made of several.
+            return fixed + self.gradients + self.embedding + CPU_FRAGMENTATION * kept
+        # A backward pass starts with all activations and no gradient but the head's, and ends the other way round;
+        # then all tensors are updated at once, with one temporary copy.
+        start = kept + self.embedding
         middle = self.activations / 2 + self.gradients / 2
-        end = self.gradients + self.optimiser_scratch
-        return self.libraries + self.weights + self.optimiser + FRAGMENTATION * max(start, middle, end)
+        end = 2 * self.gradients
+        return fixed + GPU_FRAGMENTATION * max(start, middle, end)
 
 
 def training_memory(tuned: Tuned, training: Training, train: SplitSize, precision: str, gpu: bool) -> TrainingMemory:
@@ -73,9 +81,8 @@ def training_memory(tuned: Tuned, training: Training, train: SplitSize, precisio
         activations=activations + (gradients if accumulated else 0),
         logits=batch * target * shape.vocabulary * _logit_bytes(training, precision),
         libraries=CUDA_WORKSPACE if gpu else LIBRARIES,
-        head_gradient=FP32 * shape.vocabulary * shape.d_model if tuned.full else 0,
-        # On a GPU all tensors are updated at once, with one temporary copy.
-        optimiser_scratch=gradients if gpu else 0,
+        embedding=FP32 * shape.vocabulary * shape.d_model if tuned.full else 0,
+        gpu=gpu,
     )
 
 
@@ -116,59 +123,48 @@ def _mask(gpu: bool) -> int:
 
 
 def _norm_bytes(tuned: Tuned) -> float:
-    """Per token: T5's normalisation keeps its input and the scaled input, BART's keeps its input."""
-    shape = tuned.shape
-    kept = 1 if shape.family.has_biases else 1 + tuned.full
-    return kept * FP32 * shape.d_model
+    """Per token: a normalisation keeps its input; T5's, where its weight is trained, also what that scales."""
+    kept = 2 if tuned.full and not tuned.shape.family.has_biases else 1
+    return kept * FP32 * tuned.shape.d_model
 
 
 def _attention_bytes(tuned: Tuned, precision: str, gpu: bool) -> float:
-    """Per token of an attention block: normalisation, inputs of the projections, query, key, value, output, dropout."""
+    """Per token of an attention block: query, key, value, a dropout mask, and where they are trained, the inputs."""
     shape, size = tuned.shape, _size(precision)
     inner = shape.heads * shape.d_kv
-    inputs = shape.d_model * (size * 3 if precision == "bf16" else size)  # autocast casts for each projection
-    return (
-        _norm_bytes(tuned)
-        + inputs
-        + 4 * size * inner
-        + shape.d_model * _mask(gpu)
-        + _method_bytes(tuned, gpu, 4 * shape.d_model, 1)
-    )
+    casts = 3 if precision == "bf16" else 1  # autocast casts the input for each projection
+    inputs = size * (casts * shape.d_model + inner) if tuned.full else 0
+    own = _method_bytes(tuned, gpu, 3 * shape.d_model + inner)
+    return _norm_bytes(tuned) + 3 * size * inner + shape.d_model * _mask(gpu) + inputs + own
 
 
 def _feed_forward_bytes(tuned: Tuned, precision: str, gpu: bool, d_ff: int) -> float:
-    """Per token of a feed-forward block: normalisation, input, what is inside (twice: before and after), dropout."""
+    """Per token of a feed-forward block: activation, dropout masks, and the inputs of weights that are trained."""
     shape, size = tuned.shape, _size(precision)
     into = len(shape.family.linear["feed-forward"]) - 1
-    # ReLU keeps its output, which is the next layer's input unless dropout stands between; GELU its input.
-    inside = (3 * into - 1 if into > 1 else 2) * size + (0 if shape.family.has_biases else _mask(gpu))
-    return (
-        _norm_bytes(tuned)
-        + shape.d_model * size
-        + d_ff * inside
-        + shape.d_model * _mask(gpu)
-        + _method_bytes(tuned, gpu, 2 * shape.d_model + d_ff, 1)
-    )
+    inside = (3 if into > 1 else 1) * size + _mask(gpu)  # gated: input and output of the activation, and the gate
+    inputs = size * (shape.d_model * (into if precision == "bf16" else 1) + d_ff) if tuned.full else 0
+    own = _method_bytes(tuned, gpu, into * shape.d_model + d_ff)
+    return _norm_bytes(tuned) + d_ff * inside + shape.d_model * _mask(gpu) + inputs + own
 
 
-def _method_bytes(tuned: Tuned, gpu: bool, inputs: float, blocks: int) -> float:
-    """Per token of a block: what a method's own modules keep: inputs of their layers, and dropout."""
+def _method_bytes(tuned: Tuned, gpu: bool, inputs: float) -> float:
+    """Per token of a block: what a method's own modules keep."""
     if tuned.full or not tuned.modules:
         return 0.0
-    per_layer = tuned.modules / tuned.layers
-    if per_layer > 4:  # beside every linear layer: its input once more, after dropout
+    if tuned.modules / tuned.layers > 4:  # beside every linear layer: its input after dropout, and the mask
         return inputs * (FP32 + _mask(gpu))
-    return 3 * FP32 * tuned.shape.d_model * blocks  # bottlenecks: input, inside, output
+    return 3 * FP32 * tuned.shape.d_model  # bottlenecks: input, inside, output
 
 
 def _score_bytes(shape: Shape, precision: str, gpu: bool) -> float:
-    """Per query and key: T5's attention keeps the softmax in fp32, the dropout mask and what is left.
+    """Per query and key: attention keeps the softmax in fp32, the dropout mask and what is left.
 
-    BART's runs through torch's fused attention, which keeps none of them. (transformers 4.57: T5 has no such path.)
+    BART's runs through torch's fused attention, which on a GPU keeps none of them (with dropout, on a CPU, it does).
+    T5's has no such path in transformers 4.57.
     """
-    if shape.positions is not None:
-        return 0.0
-    return FP32 + _mask(gpu) + _size(precision)
+    fused = shape.positions is not None and gpu
+    return 0.0 if fused else FP32 + _mask(gpu) + _size(precision)
 
 
 def prediction_memory(tuned: Tuned, task: Task, test: SplitSize, precision: str, gpu: bool) -> float:
@@ -185,4 +181,5 @@ def prediction_memory(tuned: Tuned, task: Task, test: SplitSize, precision: str,
     logits = 4 * FP32 * batch * beams * shape.vocabulary * (1 if not task.labels() else written)
     weights = FP32 * tuned.total + (2 * tuned.total if precision == "bf16" else 0)
     libraries = CUDA_WORKSPACE if gpu else LIBRARIES
-    return libraries + weights + FRAGMENTATION * (layer + scores + cache + logits)
+    fragmentation = GPU_FRAGMENTATION if gpu else CPU_FRAGMENTATION
+    return libraries + weights + fragmentation * (layer + scores + cache + logits)

@@ -135,8 +135,8 @@ def _basis(estimator: Estimator) -> list[str]:
         f"Plus {1e3 * STEP_SECONDS_PER_LAYER:g} ms of the host per layer and pass, "
         f"{1e3 * STEP_SECONDS_PER_MODULE:g} ms per module put in, {1e3 * DECODE_SECONDS_PER_LAYER:g} ms per layer and "
         f"word written, {JOB_SECONDS:g} s per job.",
-        f"Memory ({'of the GPU' if device.is_gpu else 'of the process'}): weights, gradients and AdamW in fp32, and the "
-        "activations of the longest batch; the higher of training and prediction.",
+        f"Memory ({'of the GPU' if device.is_gpu else 'of the process'}): weights, gradients and AdamW in fp32, and "
+        "the activations of the longest batch; the higher of training and prediction.",
         "Disk: of the whole study, whether or not some of it is there; checkpoints of one training at a time.",
     ]
     return lines

@@ -13,7 +13,7 @@ from tunegrid.plan.cells import CellPlan
 from tunegrid.plan.plan import StudyPlan, Sum
 
 WIDTH = 120
-HEADS = ("cell", "parameters", "trainable", "modules", "tokens", "FLOPs", "memory", "train", "evaluate", "saved")
+HEADS = ("cell", "params", "trainable", "modules", "tokens", "FLOPs", "memory", "train", "predict", "saved")
 
 
 def plan_text(plan: StudyPlan) -> str:
@@ -22,6 +22,7 @@ def plan_text(plan: StudyPlan) -> str:
     title = f"{study.title} ({study.name}) on {plan.device.title}: {len(plan.cells)} cells x {len(study.seeds)} seeds"
     rows = [_row(str(cell), one) for cell, one in plan.cells]
     widths = [max(len(row[i]) for row in [HEADS, *rows]) for i in range(len(HEADS))]
+    widths[0] = min(widths[0], WIDTH - 2 - sum(widths[1:]) - 2 * len(widths[1:]))  # names can have any length
     lines = [*textwrap.wrap(title, WIDTH), "", "Each run (an estimate):"]
     lines += [_line(row, widths) for row in [HEADS, *rows]]
     lines += ["", f"All {plan.total.jobs} jobs:"]
@@ -69,11 +70,10 @@ def _row(cell: str, one: CellPlan | None) -> tuple[str, ...]:
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
     first, *others = row
-    return (
-        "  "
-        + first.ljust(widths[0])
-        + "".join(f"  {text:>{width}}" for text, width in zip(others, widths[1:], strict=True))
-    )
+    if len(first) > widths[0]:
+        first = first[: widths[0] - 1] + "…"
+    cells = [f"  {text:>{width}}" for text, width in zip(others, widths[1:], strict=True)]
+    return f"  {first:{widths[0]}}" + "".join(cells)
 
 
 def _wrapped(text: str) -> list[str]:
