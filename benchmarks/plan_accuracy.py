@@ -178,10 +178,11 @@ def compare(case: Case, measured: dict[str, float], threads: int) -> dict[str, o
     """Measured and predicted side by side; errors as predicted / measured."""
     from tunegrid.models import Shape
     from tunegrid.plan.devices import measured_cpu
-    from tunegrid.plan.duration import Tuned, generation_seconds, training_seconds
+    from tunegrid.plan.duration import generation_seconds, training_seconds
     from tunegrid.plan.flops import executed, stacks_of
     from tunegrid.plan.lengths import Lengths, SplitSize
     from tunegrid.plan.memory import training_memory
+    from tunegrid.plan.tuned import Tuned
     from tunegrid.training.settings import Training
 
     family, config, method = _parts(case)

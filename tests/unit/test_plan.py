@@ -18,7 +18,7 @@ from tunegrid.models import FAMILIES, Shape
 from tunegrid.plan.cells import Estimator
 from tunegrid.plan.devices import GPUS, assumed_cpu, device, measured_cpu
 from tunegrid.plan.disk import IGNORE, check_disk, disk
-from tunegrid.plan.duration import Tuned, evaluations, examples, passes, steps, training_seconds
+from tunegrid.plan.duration import evaluations, examples, passes, steps, training_seconds
 from tunegrid.plan.flops import Stacks, decoding, executed, stacks_of, training_flops
 from tunegrid.plan.jobs import Job, Jobs
 from tunegrid.plan.lengths import Lengths, SplitSize, from_quantiles
@@ -26,6 +26,7 @@ from tunegrid.plan.memory import training_memory
 from tunegrid.plan.plan import plan
 from tunegrid.plan.sizes import Sizes
 from tunegrid.plan.text import WIDTH, duration, plan_text
+from tunegrid.plan.tuned import Tuned
 from tunegrid.study import Study
 from tunegrid.training.settings import Training
 

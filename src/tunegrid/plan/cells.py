@@ -9,11 +9,12 @@ from tunegrid.cells import Cell
 from tunegrid.methods import Untuned
 from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.plan.devices import Device
-from tunegrid.plan.duration import Tuned, examples, prediction_seconds, steps, training_seconds, validation_seconds
+from tunegrid.plan.duration import examples, prediction_seconds, steps, training_seconds, validation_seconds
 from tunegrid.plan.flops import stacks_of, training_flops
 from tunegrid.plan.lengths import Lengths, SplitSize
 from tunegrid.plan.memory import prediction_memory, training_memory
 from tunegrid.plan.sizes import Sizes
+from tunegrid.plan.tuned import Tuned
 from tunegrid.study import Study
 from tunegrid.training.settings import Training
 

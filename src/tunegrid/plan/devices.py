@@ -16,11 +16,10 @@ LOW, TYPICAL, HIGH = 0.08, 0.12, 0.35
 # A pass over a layer costs the host this long, however small the batch: hundreds of kernels are launched one by one.
 # Seconds per layer, measured with batches of a few tokens (docs/planning.md): forward and backward, and forward alone
 # while decoding; and per module that a method puts in.
-STEP_SECONDS_PER_LAYER, DECODE_SECONDS_PER_LAYER, STEP_SECONDS_PER_MODULE = 2.5e-3, 0.6e-3, 0.25e-3
+STEP_SECONDS_PER_LAYER, DECODE_SECONDS_PER_LAYER, STEP_SECONDS_PER_MODULE = 3.0e-3, 1.0e-3, 0.25e-3
 # Bytes that AdamW and the clipping move per trainable parameter and step: each of weight, gradient and two moments is
 # read and written a few times.
-OPTIMISER_BYTES = 64
-JOB_SECONDS = 45.0  # start of a job: imports, the model from disk, the first CUDA call
+OPTIMISER_BYTES = 96
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,10 @@ class Device:
         peak: dense FLOP/s of matrix multiplications by precision; a precision that is missing is computed in fp32.
         memory: bytes of its memory; None: the machine's own.
         bandwidth: bytes per second of its memory.
-        low, typical, high: share of the peak that training reaches; predictions are made at `typical` too.
+        low, typical, high: share of the peak that training reaches; predictions, with few rows at a time, reach `low`.
+        traffic: how often a pass moves what it keeps for the way back through memory; 0 where the share of the peak
+            holds that already.
+        start: seconds in which a job starts: imports, the model from disk, the first CUDA call.
         note: what to know about the numbers.
     """
 
@@ -43,6 +45,8 @@ class Device:
     low: float = LOW
     typical: float = TYPICAL
     high: float = HIGH
+    traffic: float = 0.0
+    start: float = 45.0
     note: str = ""
 
     def flops(self, precision: str) -> float:
@@ -92,7 +96,10 @@ def device(name: str, threads: int, precision: Precision) -> Device:
 
 
 # A CPU is far less idle than a GPU: shares of what its own matrix multiplications reach, measured (docs/planning.md).
-CPU_LOW, CPU_TYPICAL, CPU_HIGH = 0.4, 0.65, 0.9
+CPU_LOW, CPU_TYPICAL, CPU_HIGH = 0.5, 0.9, 1.0
+# There all that is no multiplication counts too: what a pass keeps is written and read about so often, on both ways.
+CPU_TRAFFIC = 12.0
+CPU_START = 4.0
 
 
 def measured_cpu(threads: int, precision: Precision, seconds: float = 0.5) -> Device:
@@ -132,7 +139,7 @@ def assumed_cpu(threads: int, precision: Precision) -> Device:
 
 def _cpu(title: str, peak: float, bandwidth: float, precision: Precision) -> Device:
     peaks = {"fp32": peak, precision: peak}
-    return Device("cpu", title, peaks, None, bandwidth, CPU_LOW, CPU_TYPICAL, CPU_HIGH)
+    return Device("cpu", title, peaks, None, bandwidth, CPU_LOW, CPU_TYPICAL, CPU_HIGH, CPU_TRAFFIC, CPU_START)
 
 
 def _rate(work, seconds: float, clock) -> float:

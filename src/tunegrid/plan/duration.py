@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-from tunegrid.methods import Method
-from tunegrid.models import Shape
 from tunegrid.plan.devices import (
     DECODE_SECONDS_PER_LAYER,
     OPTIMISER_BYTES,
@@ -14,48 +11,14 @@ from tunegrid.plan.devices import (
     STEP_SECONDS_PER_MODULE,
     Device,
 )
-from tunegrid.plan.flops import Stacks, decoding, executed
+from tunegrid.plan.flops import decoding, executed
 from tunegrid.plan.lengths import Lengths, SplitSize
+from tunegrid.plan.memory import activation_bytes
+from tunegrid.plan.tuned import Tuned
 from tunegrid.tasks import Task
 from tunegrid.training.settings import Training
 
 BUCKETED_PADDING = 1.05  # tokens of a batch of rows of like length, with padding, for each token without
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """A model with a method in it.
-
-    Attributes:
-        stacks: its parameters and trainable ones, by stack.
-        trainable: all that the optimiser changes; `total`: all parameters.
-        modules: modules that the method puts in.
-    """
-
-    shape: Shape
-    stacks: Stacks
-    trainable: int
-    total: int
-    modules: int
-
-    @classmethod
-    def of(cls, shape: Shape, method: Method, stacks: Stacks) -> Tuned:
-        trainable, total = method.trainable_count(shape), shape.parameters + method.added_count(shape)
-        return cls(shape, stacks, trainable, total, method.expected_modules(shape))
-
-    @property
-    def layers(self) -> int:
-        return self.shape.encoder_layers + self.shape.decoder_layers
-
-    @property
-    def trained_share(self) -> float:
-        """Share of the weight matrices' parameters that get a gradient."""
-        stacks = self.stacks
-        return (stacks.encoder_trainable + stacks.decoder_trainable) / (stacks.encoder + stacks.decoder)
-
-    @property
-    def full(self) -> bool:
-        return self.trainable == self.shape.parameters
 
 
 def padded(lengths: Lengths, batch: int, buckets: bool) -> float:
@@ -99,7 +62,7 @@ def training_seconds(
     """Seconds of a run's optimisation steps.
 
     Operations at a share of the device's peak (default: its typical one), plus what the host needs to start them, plus
-    what the optimiser moves through memory.
+    what the optimiser, and on a CPU all that is no multiplication, moves through memory.
     """
     count = passes(training, train.entries)
     if not count:
@@ -111,8 +74,10 @@ def training_seconds(
     flops = work.training(tuned.trained_share, tuned.full, training.gradient_checkpointing)
     host = tuned.layers * STEP_SECONDS_PER_LAYER + tuned.modules * STEP_SECONDS_PER_MODULE
     optimiser = tuned.trainable * OPTIMISER_BYTES / device.bandwidth * steps(training, train.entries)
+    kept = activation_bytes(tuned, per_pass, source, target, precision, device.is_gpu)
+    moved = device.traffic * kept / device.bandwidth
     rate = device.flops(precision) * (share or device.typical)
-    return count * (flops / rate + host) + optimiser
+    return count * (flops / rate + moved + host) + optimiser
 
 
 def validation_seconds(
@@ -134,7 +99,7 @@ def prediction_seconds(tuned: Tuned, task: Task, test: SplitSize, device: Device
     batches = math.ceil(test.entries / batch)
     source = min(test.source.mean * BUCKETED_PADDING, test.source.longest)  # sorted by length
     shape, stacks, layers = tuned.shape, tuned.stacks, tuned.shape.decoder_layers
-    rate = device.flops(precision) * device.typical
+    rate = device.flops(precision) * device.low
     encoding = _encoding_seconds(tuned, test.entries, source, batch, rate)
     if labels := task.labels():
         scoring = decoding(shape, stacks, test.entries, source, test.target.mean) / rate
@@ -149,7 +114,7 @@ def generation_seconds(
     tuned: Tuned, split: SplitSize, written: int, beams: int, batch: int, device: Device, precision: str
 ) -> float:
     """Seconds of writing exactly so many tokens for each row, the sources' encoding included."""
-    rate = device.flops(precision) * device.typical
+    rate = device.flops(precision) * device.low
     encoding = _encoding_seconds(tuned, split.entries, split.source.mean, batch, rate)
     return encoding + _writing_seconds(tuned, split.entries, split.source.mean, written, beams, batch, device, rate)
 
@@ -164,7 +129,8 @@ def _writing_seconds(
 ) -> float:
     shape, stacks = tuned.shape, tuned.stacks
     flops = decoding(shape, stacks, rows * beams, source, written)
-    # Every word reads all of the decoder's weights anew.
-    weights = 4 * (stacks.decoder + (shape.vocabulary * shape.d_model if shape.tied else 0))
-    host = shape.decoder_layers * DECODE_SECONDS_PER_LAYER + weights / device.bandwidth
+    # Every word reads all of the decoder's weights anew, and so few rows at a time reach half of the bandwidth.
+    weights = 2 * 4 * (stacks.decoder + (shape.vocabulary * shape.d_model if shape.tied else 0))
+    modules = tuned.modules * shape.decoder_layers / tuned.layers * STEP_SECONDS_PER_MODULE / 2
+    host = shape.decoder_layers * DECODE_SECONDS_PER_LAYER + modules + weights / device.bandwidth
     return flops / rate + math.ceil(rows / batch) * written * host

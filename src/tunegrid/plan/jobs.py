@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from tunegrid.cells import Cell
 from tunegrid.plan.cells import HOST_BYTES, Estimator
-from tunegrid.plan.devices import GPUS, JOB_SECONDS, assumed_cpu
+from tunegrid.plan.devices import GPUS, assumed_cpu
 from tunegrid.plan.disk import job_disk
 from tunegrid.plan.memory import LIBRARIES
 from tunegrid.study import Study
 
+START = 60  # seconds in which a job starts, on a busy file system
 LEAST_MINUTES, LEAST_MEGABYTES, LEAST_DISK_MEGABYTES = 10, 2000, 1000
 MORE_MEMORY = 0.5  # of what the first attempt may use, for each further one
 # A model or a method that nobody here knows: what T5-base would need, and some.
@@ -30,7 +31,7 @@ class Job:
 
     def runtime(self, attempt: int) -> int:
         """Minutes."""
-        return math.ceil(max(LEAST_MINUTES, (JOB_SECONDS + self.seconds * self.runtime_factor) / 60) * attempt)
+        return math.ceil(max(LEAST_MINUTES, (START + self.seconds * self.runtime_factor) / 60) * attempt)
 
     def mem_mb(self, attempt: int) -> int:
         """Megabytes of main memory."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tunegrid.models import Shape
-from tunegrid.plan.duration import Tuned
 from tunegrid.plan.lengths import SplitSize
+from tunegrid.plan.tuned import Tuned
 from tunegrid.tasks import Task
 from tunegrid.training.settings import Training
 
@@ -93,8 +93,13 @@ def _logit_bytes(training: Training, precision: str) -> int:
     return form + 2 * FP32 + smoothing
 
 
+def activation_bytes(tuned: Tuned, batch: float, source: float, target: float, precision: str, gpu: bool) -> float:
+    """Bytes that the layers keep for the backward pass of a padded batch."""
+    return sum(_activations(tuned, batch, source, target, precision, gpu))
+
+
 def _activations(
-    tuned: Tuned, batch: int, source: float, target: float, precision: str, gpu: bool
+    tuned: Tuned, batch: float, source: float, target: float, precision: str, gpu: bool
 ) -> tuple[float, float]:
     """(encoder's, decoder's) bytes that the backward pass needs."""
     shape = tuned.shape

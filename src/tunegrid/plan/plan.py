@@ -9,7 +9,6 @@ from tunegrid.layout import bytes_
 from tunegrid.plan.cells import CellPlan, Estimator
 from tunegrid.plan.devices import (
     DECODE_SECONDS_PER_LAYER,
-    JOB_SECONDS,
     STEP_SECONDS_PER_LAYER,
     STEP_SECONDS_PER_MODULE,
     Device,
@@ -79,7 +78,7 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
         "evaluation, untuned": Sum(len(untuned), sum(found[0] for found in untuned if found)),
         "pretraining": Sum(len(pretraining), sum(seconds for seconds, _ in pretraining)),
     }
-    sums["starting jobs"] = Sum(0, JOB_SECONDS * sum(one.jobs for one in sums.values()))
+    sums["starting jobs"] = Sum(0, device.start * sum(one.jobs for one in sums.values()))
     return StudyPlan(
         study=study,
         device=device,
@@ -134,7 +133,7 @@ def _basis(estimator: Estimator) -> list[str]:
         f"{device.low:.0%} in the range. {device.note}".strip(),
         f"Plus {1e3 * STEP_SECONDS_PER_LAYER:g} ms of the host per layer and pass, "
         f"{1e3 * STEP_SECONDS_PER_MODULE:g} ms per module put in, {1e3 * DECODE_SECONDS_PER_LAYER:g} ms per layer and "
-        f"word written, {JOB_SECONDS:g} s per job.",
+        f"word written, {device.start:g} s per job.",
         f"Memory ({'of the GPU' if device.is_gpu else 'of the process'}): weights, gradients and AdamW in fp32, and "
         "the activations of the longest batch; the higher of training and prediction.",
         "Disk: of the whole study, whether or not some of it is there; checkpoints of one training at a time.",
