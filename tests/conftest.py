@@ -32,6 +32,7 @@ tasks:
     kind: qa
     source: {kind: files, paths: {train: rows/qa-train.jsonl, test: rows/qa-test.jsonl}, validation_share: 0.25}
     max_source_length: 48
+    long_contexts: cut
     max_target_length: 8
     generation: {max_new_tokens: 4}
   translation:
@@ -121,6 +122,38 @@ def tiny_study(tiny: Path):
         return Study.load(tiny, "changes.yaml")
 
     return load
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A server that stands for the Hub, and this process as if it had been started with HF_ENDPOINT and HF_HOME."""
+    from hub_server import HubServer, connect
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 1)
+    monkeypatch.setenv("TUNEGRID_HUB_TRIES", "3")
+    monkeypatch.setenv("TUNEGRID_HUB_WAIT", "0.01")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with HubServer() as server:
+        connect(server, monkeypatch)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def hub_environment():
+    """Makes the environment of a command that fetches from a server on this machine, as if that were the Hub."""
+
+    def make(hub, **more: str) -> dict[str, str]:
+        hidden = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_TOKEN")
+        inherited = {name: value for name, value in os.environ.items() if name not in hidden}
+        source = str(ROOT / "src")
+        own = {"HF_ENDPOINT": hub.address, "TUNEGRID_HUB_TRIES": "3", "TUNEGRID_HUB_WAIT": "0.01", "PYTHONPATH": source}
+        return inherited | own | more
+
+    return make
 
 
 def _write_rows(folder: Path) -> None:

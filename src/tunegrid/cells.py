@@ -75,6 +75,15 @@ class Paths:
     def baseline(self, task: str, name: str) -> Path:
         return self.root / "baselines" / task / name
 
+    def search(self, task: str, model: str, method: str) -> Path:
+        return self.root / "search" / task / model / method
+
+    def trial(self, task: str, model: str, method: str, factor: str) -> Path:
+        return self.search(task, model, method) / f"factor-{factor}.json"
+
+    def choice(self, task: str, model: str, method: str) -> Path:
+        return self.search(task, model, method) / "choice.json"
+
     def checkpoints(self, task: str, model: str, method: str, seed: int, configuration_hash: str) -> Path:
         """Not an output of any rule: Snakemake wipes the outputs of a job that failed, and these must outlive it."""
         return self.root / "checkpoints" / task / model / method / f"seed-{seed}-{configuration_hash[:16]}"

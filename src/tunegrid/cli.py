@@ -71,6 +71,9 @@ def parser() -> argparse.ArgumentParser:
     command("tokenise", _tokenise, "Turn the rows of a task into a model's token ids.", "task", "model", heavy=True)
     train = command("train", _train, "Train one run.", "task", "model", "method", heavy=True)
     train.add_argument("--seed", type=int, required=True)
+    names = ("task", "model", "method")
+    command("search-trial", _search_trial, "Try one learning rate of a cell.", *names, "factor", heavy=True)
+    command("search-choice", _search_choice, "Choose a cell's learning rate among its trials.", *names)
     evaluate = command("evaluate", _evaluate, "Predict and score the test set.", "task", "model", "method", heavy=True)
     evaluate.add_argument("--seed", type=int, help="the run's seed; none for --method untuned")
     command("baseline", _baseline, "Score a baseline that needs no pretrained model.", "task", "name", heavy=True)
@@ -92,6 +95,13 @@ def parser() -> argparse.ArgumentParser:
         "socket",
         job=False,
     )
+    text = (
+        "Resolve what the study takes from the Hub to commits, and write them to a lock file beside its (first) file."
+    )
+    pin = commands.add_parser("pin", help=text, description=text)
+    pin.add_argument("config", nargs="+", help="the study's YAML file; further files are laid over it")
+    pin.add_argument("--check", action="store_true", help="write nothing; exit 1 if a revision is another commit now")
+    pin.set_defaults(run=_pin)
     compare = commands.add_parser("compare", help="Say whether two results folders hold the same results.")
     compare.add_argument("first", type=Path)
     compare.add_argument("second", type=Path)
@@ -99,6 +109,13 @@ def parser() -> argparse.ArgumentParser:
     published = commands.add_parser("published", help="Render the paper's own tables through the same templates.")
     published.add_argument("folder", type=Path)
     published.set_defaults(run=_published)
+    audit = commands.add_parser("audit", help="Check tables of scores by arithmetic: the paper's, or any in CSV files.")
+    audit.add_argument(
+        "folder", type=Path, nargs="?", help="CSV files as docs/audit.md says; default: the paper's tables"
+    )
+    audit.add_argument("--csv", type=Path, metavar="FILE", help="write the findings as CSV too")
+    audit.add_argument("--pairs", type=Path, metavar="FILE", help="write every test size with its positives that fits")
+    audit.set_defaults(run=_audit)
     schema = commands.add_parser("schema", help="Write the JSON Schema of configurations and results.")
     schema.add_argument("folder", type=Path)
     schema.set_defaults(run=_schema)
@@ -113,16 +130,9 @@ def _check(study: Study, options: argparse.Namespace) -> None:
 
 
 def _plan(study: Study, options: argparse.Namespace) -> None:
-    from tunegrid.plan.devices import device
-    from tunegrid.plan.plan import plan
-    from tunegrid.plan.text import plan_text, write_csv
+    from tunegrid.plan.text import print_plan
 
-    hardware = study.hardware
-    name = options.device or (study.resources.gpu if hardware.device == "cuda" else "cpu")
-    found = plan(study, device(name, hardware.threads, hardware.precision))
-    print(plan_text(found))
-    if options.csv:
-        write_csv(found, options.csv)
+    print_plan(study, options.device, options.csv)
 
 
 def _fetch_data(study: Study, options: argparse.Namespace) -> None:
@@ -155,11 +165,13 @@ def _tokenise(study: Study, options: argparse.Namespace) -> None:
     _known(options.model, study.grid.models, "model")
     _same_settings(study.token_settings(options.task, options.model), options)
     _compute(study)
+    if study.hardware.threads > 1:  # the tokenizers are parallel by themselves; it alters nothing of the result
+        os.environ |= {"TOKENIZERS_PARALLELISM": "true", "RAYON_NUM_THREADS": str(study.hardware.threads)}
     from tunegrid.tokenise import tokenise
 
     task, model, paths = options.task, options.model, study.paths
     family = study.models[model].family
-    tokenise(study.task(task), family, paths.data(task), paths.model(model), paths.tokens(task, model))
+    tokenise(study.task(task, model), family, paths.data(task), paths.model(model), paths.tokens(task, model))
 
 
 def _train(study: Study, options: argparse.Namespace) -> None:
@@ -170,6 +182,27 @@ def _train(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.train import train
 
     train(study, Run(cell, options.seed), study.paths.run(cell.task, cell.model, cell.method, options.seed))
+
+
+def _search_trial(study: Study, options: argparse.Namespace) -> None:
+    from tunegrid.search_settings import trial_settings
+
+    cell = _searched_cell(study, options)
+    _known(options.factor, study.search.trials, "factor of the search")
+    _same_settings(trial_settings(study, cell, options.factor), options)
+    _compute(study)
+    from tunegrid.search import run_trial
+
+    run_trial(study, cell, options.factor)
+
+
+def _search_choice(study: Study, options: argparse.Namespace) -> None:
+    from tunegrid.search import choose_rate
+    from tunegrid.search_settings import choice_settings
+
+    cell = _searched_cell(study, options)
+    _same_settings(choice_settings(study, cell), options)
+    choose_rate(study, cell)
 
 
 def _evaluate(study: Study, options: argparse.Namespace) -> None:
@@ -229,6 +262,12 @@ def _serve(study: Study, options: argparse.Namespace) -> None:
     warm.serve(Path(options.socket), lambda arguments: run(parser().parse_args(arguments)))
 
 
+def _pin(options: argparse.Namespace) -> int:
+    from tunegrid import lock
+
+    return lock.pin(Study.load(*options.config, locked=False), options.config[0], options.check)
+
+
 def _compare(options: argparse.Namespace) -> int:
     from tunegrid.compare import compare
 
@@ -244,11 +283,18 @@ def _published(options: argparse.Namespace) -> None:
         print(file)
 
 
-def _schema(options: argparse.Namespace) -> None:
-    from tunegrid.files import write_json
-    from tunegrid.records import json_schemas
+def _audit(options: argparse.Namespace) -> int:
+    from tunegrid.audit.command import audit
 
-    for name, schema in {"study.json": Study.model_json_schema(), **json_schemas()}.items():
+    return audit(options.folder, options.csv, options.pairs)
+
+
+def _schema(options: argparse.Namespace) -> None:
+    from tunegrid import records, search_records
+    from tunegrid.files import write_json
+
+    schemas = {"study.json": Study.model_json_schema(), **records.json_schemas(), **search_records.json_schemas()}
+    for name, schema in schemas.items():
         write_json(options.folder / f"{Path(name).stem}.schema.json", schema)
 
 
@@ -256,6 +302,12 @@ def _cell(study: Study, options: argparse.Namespace) -> Cell:
     cell = Cell(options.task, options.model, options.method)
     _known(cell, study.cells(), "cell (task_model_method)")
     return cell
+
+
+def _searched_cell(study: Study, options: argparse.Namespace) -> Cell:
+    if study.search is None:
+        raise TuneGridError(f"{', '.join(options.config)}: search: not given, so the study searches no learning rates.")
+    return _cell(study, options)
 
 
 def _known(given: object, valid: object, what: str) -> None:

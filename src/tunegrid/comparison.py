@@ -7,6 +7,7 @@ import numpy as np
 from tunegrid import recommend, statistics
 from tunegrid.errors import TuneGridError
 from tunegrid.expected import ExpectedTask, Named
+from tunegrid.limits import Measured
 from tunegrid.results import Result, StudyResults, score_function
 
 Row = dict[str, Any]
@@ -56,7 +57,8 @@ class TaskScores:
             blocks = [result.statistics(metric) for result in ok]
             if blocks and all(block is not None for block in blocks):
                 keys.append(key)
-                samples.append(statistics.ExampleStatistics(np.stack(blocks), score_function(self.task.metric(metric))))
+                score = score_function(self.task.metric(metric))
+                samples.append(statistics.ExampleStatistics(np.stack(blocks), score, seeded=key[0] == "run"))
         if not keys:
             return None
         primary = metric == self.task.primary.name
@@ -126,7 +128,11 @@ class TaskScores:
                 left_out.append(f"{self._title(key)} ({status}: {reason})")
         with_size = [key for key in self.cells if any(r.training and r.training.parameters for r in self.ok[key])]
         left_out += [f"{self._title(key)} (no train.json)" for key in self.cells if key not in with_size]
-        candidates = [self._candidate(key) for key in with_size]
+        costs = {key: self._measured(key) for key in with_size}
+        against = {key: self.expected.recommend.reason_against(cost) for key, cost in costs.items()}
+        left_out += [f"{self._title(key)} ({reason})" for key, reason in against.items() if reason]
+        with_size = [key for key in with_size if not against[key]]
+        candidates = [self._candidate(key, costs[key]) for key in with_size]
         metric = self.task.primary
         if candidates:
             scores, rows = self._cell_scores, [self.cells.index(key) for key in with_size]
@@ -147,9 +153,20 @@ class TaskScores:
             "left_out": "; ".join(said.notes),
         }
 
-    def _candidate(self, key: Key) -> recommend.Candidate:
+    def _measured(self, key: Key) -> Measured:
+        trained = [r.training.cost for r in self.ok[key] if r.training and r.training.cost]
+        scored = [r.metrics.cost for r in self.ok[key] if r.metrics and r.metrics.cost]
+        known = [cost.prediction_seconds for cost in scored if cost.prediction_seconds is not None]
+        memory = [cost.peak_memory_bytes for cost in trained if cost.peak_memory_bytes is not None]
+        return Measured(
+            train_seconds=float(np.mean([cost.optimisation_seconds for cost in trained])) if trained else None,
+            train_memory_bytes=float(max(memory)) if memory else None,
+            saved_bytes=float(max(cost.saved_bytes for cost in trained)) if trained else None,
+            prediction_seconds=float(np.mean(known)) if known else None,
+        )
+
+    def _candidate(self, key: Key, measured: Measured) -> recommend.Candidate:
         records = [r.training for r in self.ok[key] if r.training and r.training.parameters]
-        seconds = [record.cost.optimisation_seconds for record in records if record.cost]
         row = self._cell_row(key, self.task.primary.name)
         return recommend.Candidate(
             model=_title(self.expected.models, key[2]),
@@ -158,8 +175,10 @@ class TaskScores:
             printed=self.task.primary.short(row["mean"]),
             trainable=max(record.parameters.trainable for record in records),
             total=max(record.parameters.total for record in records),
-            seconds=float(np.mean(seconds)) if seconds else None,
+            measured=measured,
             baseline=_side(row["difference_low"], row["difference_high"]) if "difference_low" in row else None,
+            incomplete=row["reason"],
+            cost_name=self.expected.recommend.cost,
         )
 
     def _title(self, key: Key) -> str:

@@ -55,7 +55,9 @@ def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path)
     started, watch = now(), _Stopwatch()
     task = study.task(task_name)
     data = study.paths.data(task_name)
-    train, test = read_parquet(data / "train.parquet"), read_parquet(data / "test.parquet")
+    columns = task.baselines()[baseline].training_columns
+    train = read_parquet(data / "train.parquet", columns) if columns else []
+    test = read_parquet(data / "test.parquet")
     load_seconds = watch.lap()
     generator = random.Random(task.settings.source.seed)
     predictions = task.baselines()[baseline].predict(train, test, generator)
@@ -66,11 +68,11 @@ def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path)
 
 def _evaluate_model(study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path) -> MetricsRecord:
     started, watch = now(), _Stopwatch()
-    from tunegrid.prediction import predict
+    from tunegrid.prediction import predict_rows
     from tunegrid.tokenise import load_tokenizer, read_tokens
     from tunegrid.train import pick_device
 
-    task, paths = study.task(names["task"]), study.paths
+    task, paths = study.task(names["task"], names["model"]), study.paths
     base = paths.model(names["model"])
     device = pick_device(study)
     model = method.load(base, weights).to(device).eval()
@@ -79,8 +81,9 @@ def _evaluate_model(study: Study, folder: Path, names: dict[str, Any], method: M
     tokens = read_tokens(paths.tokens(names["task"], names["model"]) / "test.arrow")
     load_seconds = watch.lap()
     precision = study.hardware.precision
-    predictions, label_scores = predict(model, tokenizer, task, tokens, len(rows), precision=precision)
-    return _score(study, folder, names, task, rows, predictions, label_scores, (load_seconds, watch.lap()), started)
+    predicted = predict_rows(model, tokenizer, task, tokens, len(rows), precision=precision)
+    seconds = (load_seconds, watch.lap())
+    return _score(study, folder, names, task, rows, predicted.texts, predicted.columns, seconds, started, predicted.cut)
 
 
 def _score(
@@ -90,9 +93,10 @@ def _score(
     task: Task,
     rows: Sequence[Row],
     predictions: list[str],
-    label_scores: pd.DataFrame | None,
+    more_columns: pd.DataFrame | None,
     seconds: tuple[float, float],
     started: str,
+    predictions_cut: int | None = None,
 ) -> MetricsRecord:
     import pandas as pd
 
@@ -106,7 +110,7 @@ def _score(
             "references": [task.references(row) for row in rows],
         }
     )
-    table = pd.concat([table, scores.examples, *([label_scores] if label_scores is not None else [])], axis=1)
+    table = pd.concat([table, scores.examples, *([more_columns] if more_columns is not None else [])], axis=1)
     with replaced(folder / "predictions.parquet") as temporary:
         table.to_parquet(temporary, index=False)
     load_seconds, prediction_seconds = seconds
@@ -115,6 +119,7 @@ def _score(
         status="ok",
         reason=None,
         examples=len(rows),
+        predictions_cut=predictions_cut,
         primary=task.primary,
         metrics={
             metric.name: Metric(

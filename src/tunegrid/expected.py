@@ -1,8 +1,10 @@
 """What the tables of a study must hold, whether or not it is there: the frame that results are hung into."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tunegrid.limits import Recommend
+from tunegrid.search_settings import Search
 from tunegrid.tasks import TASKS, Metric
 
 CellKey = tuple[str, str, str]  # names of task, model, method
@@ -25,6 +27,7 @@ class ExpectedTask(Named):
     baselines: tuple[Named, ...] = ()
     trivial: str | None = None
     positive: str = "positive"  # sentiment: the label of precision, recall and F1
+    labels: int = 2  # sentiment: how many there are
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -62,6 +65,8 @@ class Expected:
     caveats: tuple[str, ...] = ()  # what the numbers cannot show ("The data are generated: …"); printed on page one
     cells: tuple[CellKey, ...] | None = None  # None: every task with every model and every method
     untuned: bool = True  # whether the untuned models are rows
+    recommend: Recommend = field(default_factory=Recommend)
+    search: Search | None = None  # of the learning rates
 
     def has(self, task: str, model: str, method: str) -> bool:
         return self.cells is None or (task, model, method) in self.cells

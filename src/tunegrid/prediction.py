@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,21 +18,86 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What was generated for one source.
+
+    Attributes:
+        ended: whether the model ended it; else the longest answer of the task's settings did.
+        score: log-probability of its tokens, the end of the sequence included, where it was asked for.
+    """
+
+    text: str
+    ended: bool
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The predictions of one split.
+
+    Attributes:
+        texts: one per row.
+        columns: more to keep of each row: the log-probability of each label (`score_<label>`), or which window
+            answered (`window`, from 0) with which score (`window_score`) where rows have several. None: nothing.
+        cut: how many predictions the longest answer ended, not the model; None where it chooses among labels.
+    """
+
+    texts: list[str]
+    columns: pd.DataFrame | None
+    cut: int | None
+
+
 def predict(
     model: Any, tokenizer: PreTrainedTokenizerBase, task: Task, tokens: pyarrow.Table, rows: int, *, precision: str
 ) -> tuple[list[str], pd.DataFrame | None]:
-    """(one prediction per row, the log-probability of each label if the model chooses among labels).
+    """(one prediction per row, further columns of each row if there are any), see `predict_rows`."""
+    predicted = predict_rows(model, tokenizer, task, tokens, rows, precision=precision)
+    return predicted.texts, predicted.columns
+
+
+def predict_rows(
+    model: Any, tokenizer: PreTrainedTokenizerBase, task: Task, tokens: pyarrow.Table, rows: int, *, precision: str
+) -> Predicted:
+    """One prediction per row: free text by generation, or a label word. Of a row in windows, the best window's.
 
     Args:
         tokens: the token ids of so many rows of one split, in their order.
     """
     sources = tokens.column("input_ids").to_pylist()
-    if len(sources) != rows:
-        raise ValueError(f"{len(sources)} tokenised rows, but {rows} rows: tokenise again")
+    owners = tokens.column("row").to_pylist() if "row" in tokens.column_names else []
+    windows = Counter(owners)
+    if len(owners) != len(sources) or windows.keys() != set(range(rows)):
+        raise ValueError(f"{len(windows)} tokenised rows, but {rows} rows: tokenise again")
     options = {"batch_size": task.settings.evaluation_batch_size, "precision": precision}
-    if (labels := task.labels()) is None:
-        return generate(model, tokenizer, sources, task.settings.generation, **options), None
-    return choose_labels(model, tokenizer, sources, labels, **options)
+    if (labels := task.labels()) is not None:
+        if len(sources) != rows:
+            raise ValueError("sources in windows can be answered, not classified")
+        words = [task.word(label) for label in labels]
+        return Predicted(*choose_labels(model, tokenizer, sources, labels, words=words, **options), None)
+    scored = {index for index, row in enumerate(owners) if windows[row] > 1}
+    answers = generate(model, tokenizer, sources, task.settings.generation, scored=scored, **options)
+    if not scored:
+        return Predicted([answer.text for answer in answers], None, sum(not answer.ended for answer in answers))
+    return _best_windows(owners, answers, rows)
+
+
+def _best_windows(owners: list[int], answers: list[Answer], rows: int) -> Predicted:
+    """Of each row the answer with the highest score; an empty one only where no window has another."""
+    import pandas as pd
+
+    of_row: list[list[Answer]] = [[] for _ in range(rows)]
+    for owner, answer in zip(owners, answers, strict=True):
+        of_row[owner].append(answer)
+
+    def rank(answer: Answer) -> tuple[bool, float]:
+        return bool(answer.text), 0.0 if answer.score is None else answer.score
+
+    best = [max(windows, key=rank) for windows in of_row]
+    chosen = [windows.index(answer) for windows, answer in zip(of_row, best, strict=True)]
+    columns = pd.DataFrame({"window": chosen, "window_score": [answer.score for answer in best]})
+    columns = columns.astype({"window": "int32", "window_score": "float64"})
+    return Predicted([answer.text for answer in best], columns, sum(not answer.ended for answer in best))
 
 
 def generate(
@@ -41,35 +108,78 @@ def generate(
     *,
     batch_size: int,
     precision: str,
-) -> list[str]:
-    """One text per source, in the order of the sources."""
+    scored: Collection[int] = (),
+) -> list[Answer]:
+    """One answer per source, in the order of the sources; those at the indices `scored` with their score."""
     config = generation_config(model, tokenizer, generation)
-    predictions = [""] * len(sources)
+    answers: list[Any] = [None] * len(sources)
     for indices, batch in _batches(model, tokenizer, sources, batch_size):
         with torch.inference_mode(), _autocast(model, precision):
             # Without the last argument, the checkpoint's own settings would replace those of ours that are the default.
             output = model.generate(**batch, generation_config=config, use_model_defaults=False)
-        for index, text in zip(indices, tokenizer.batch_decode(output, skip_special_tokens=True), strict=True):
-            predictions[index] = text.strip()
-    return predictions
+            asked = [place for place, index in enumerate(indices) if index in scored]
+            scores = dict(zip(asked, _scores(model, batch, output, asked, config), strict=True)) if asked else {}
+        # BART starts its answers with the token that ends them.
+        ended = (output[:, 1:] == config.eos_token_id).any(-1).tolist()
+        texts = tokenizer.batch_decode(output, skip_special_tokens=True)
+        for place, index in enumerate(indices):
+            answers[index] = Answer(texts[place].strip(), ended[place], scores.get(place))
+    return answers
+
+
+def _scores(
+    model: Any, batch: dict[str, torch.Tensor], output: torch.Tensor, places: list[int], config: GenerationConfig
+) -> list[float]:
+    """Log-probability of what was generated at some places of a batch, up to and with the end of the sequence.
+
+    Computed afresh from the tokens: beam search's own scores hold the length penalty, greedy decoding has none.
+    """
+    output = output[places]
+    targets = output[:, 1:]
+    logits = model(
+        input_ids=batch["input_ids"][places],
+        attention_mask=batch["attention_mask"][places],
+        decoder_input_ids=output[:, :-1],
+    ).logits
+    ends = (targets == config.eos_token_id).int()
+    generated = ends.cumsum(-1) - ends == 0  # nothing has ended before; what follows the end is padding
+    if config.forced_bos_token_id is not None:
+        generated[:, 0] = False  # forced, not chosen: how probable it was says nothing of the answer
+    return _log_probabilities(logits, targets).masked_fill(~generated, 0).sum(-1).tolist()
+
+
+def _log_probabilities(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Of each target token, [rows, tokens]."""
+    return logits.float().log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
 
 
 def generation_config(model: Any, tokenizer: PreTrainedTokenizerBase, generation: Generation) -> GenerationConfig:
     """The task's own settings with the model's token ids: nothing of what the checkpoint ships.
 
-    (The libraries' default of 20 tokens halves BLEU, and BART's checkpoints bring settings of their own.)
+    (The libraries' default of 20 tokens halves BLEU; BART's checkpoints bring four beams and no repeated trigram.)
+
+    The decoder starts with T5's padding or BART's `</s>`. BART's targets all go on with `<s>`, in its pretraining as in
+    our training; so does what it generates, whatever it was tuned by. No end is forced on an answer that is too long.
     """
     return GenerationConfig(
         # Some families start every text with a special token; it should not cost them a word.
         max_new_tokens=generation.max_new_tokens + tokenizer.num_special_tokens_to_add(),
         num_beams=generation.num_beams,
         length_penalty=generation.length_penalty,
+        early_stopping=False,  # beams go on while a better answer is to be expected
         do_sample=False,
+        forced_bos_token_id=first_token(tokenizer),
         decoder_start_token_id=model.config.decoder_start_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+
+
+def first_token(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The token that the tokenizer puts before every target: BART's `<s>`; None for T5."""
+    start = tokenizer(text_target="")["input_ids"][:1]
+    return start[0] if start == [tokenizer.bos_token_id] else None
 
 
 def choose_labels(
@@ -80,11 +190,16 @@ def choose_labels(
     *,
     batch_size: int,
     precision: str,
+    words: list[str] | None = None,
 ) -> tuple[list[str], pd.DataFrame]:
-    """(the most probable label word per source, the log-probability of each label: columns `score_<label>`)."""
+    """(the most probable label per source, the log-probability of each label's word: columns `score_<label>`).
+
+    Args:
+        words: what the model writes for each label; none: the labels themselves.
+    """
     import pandas as pd
 
-    targets = [tokenizer(text_target=label, return_tensors="pt")["input_ids"] for label in labels]
+    targets = [tokenizer(text_target=word, return_tensors="pt")["input_ids"] for word in words or labels]
     scores = torch.empty(len(sources), len(labels))
     for indices, batch in _batches(model, tokenizer, sources, batch_size):
         with torch.inference_mode(), _autocast(model, precision):
@@ -97,8 +212,7 @@ def choose_labels(
                     attention_mask=batch["attention_mask"],
                     labels=target,
                 )
-                logarithms = output.logits.float().log_softmax(-1).gather(-1, target.unsqueeze(-1)).squeeze(-1)
-                scores[indices, column] = logarithms.sum(-1).cpu()
+                scores[indices, column] = _log_probabilities(output.logits, target).sum(-1).cpu()
     predictions = [labels[best] for best in scores.argmax(-1).tolist()]
     return predictions, pd.DataFrame(scores.numpy(), columns=[f"score_{label}" for label in labels])
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegrid.records import Provenance
+from tunegrid.resources import families_folder
 
 # What can alter a number in a result.
 PACKAGES = (
@@ -32,6 +33,7 @@ def provenance(
     *, started: str, threads: int, precision: str | None, accelerator: str | None, data: Path, model: Path | None
 ) -> Provenance:
     """The record of this process; `data` and `model` are the cards of what it read."""
+    of_data, of_model = (json.loads(card.read_text()) if card else {} for card in (data, model))
     return Provenance(
         packages=installed_packages(),
         python=platform.python_version(),
@@ -42,8 +44,10 @@ def provenance(
         precision=precision,
         git_commit=git_commit(),
         code_version=code_version(),
-        data_fingerprint=json.loads(data.read_text())["fingerprint"],
-        model_fingerprint=json.loads(model.read_text())["fingerprint"] if model else None,
+        data_fingerprint=of_data["fingerprint"],
+        model_fingerprint=of_model.get("fingerprint"),
+        data_revision=of_data.get("commit"),
+        model_revision=of_model.get("commit"),
         started=started,
         finished=now(),
     )
@@ -70,11 +74,13 @@ def processor() -> str:
 
 @cache
 def code_version() -> str:
-    """A hash of the package's source: results of different versions should not share a table."""
-    root = Path(__file__).parent
+    """A hash of the package's source and its families: results of different versions should not share a table."""
+    root, families = Path(__file__).parent, families_folder()
+    files = {str(file.relative_to(root)): file for file in root.rglob("*.py")}
+    files |= {f"families/{file.name}": file for file in families.glob("*.yaml")}
     digest = hashlib.sha256()
-    for file in sorted(root.rglob("*.py")):
-        digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes() + b"\0")
+    for name, file in sorted(files.items()):
+        digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 

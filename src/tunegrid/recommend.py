@@ -1,8 +1,10 @@
 """The rule behind every recommendation, the same for our results and for published ones.
 
-1. Of the cells of a task, the tied set: the best one and all that nothing separates from it.
-2. Of the tied set, the cheapest: the fewest trainable parameters, then the fewest parameters, then the least training
-   time (where it is known), then the better score, then the order of the study.
+1. Of the cells of a task that are within the study's limits (`limits.Recommend`), the tied set: the best one and all
+   that nothing separates from it.
+2. Of the tied set, the cheapest: the least of the study's cost (trainable parameters, unless it says otherwise), then
+   the fewest trainable parameters, then the fewest parameters, then the least training time (where it is known), then
+   the better score, then the order of the study.
 
 What separates two cells is evidence of one of two kinds: paired tests of all pairs with Holm's correction where there
 are predictions (`from_tests`), or a difference at the printed precision where there are only printed numbers
@@ -10,7 +12,7 @@ are predictions (`from_tests`), or a difference at the printed precision where t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
 from typing import Literal
@@ -18,6 +20,7 @@ from typing import Literal
 import numpy as np
 
 from tunegrid import statistics
+from tunegrid.limits import GIB, CostName, Measured
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,10 @@ class Candidate:
     printed: str  # the score as the tables print it
     trainable: int  # parameters
     total: int  # parameters
-    seconds: float | None = None  # optimisation time of one run
+    measured: Measured = field(default_factory=Measured)
     baseline: Literal["above", "level", "below"] | None = None  # where the interval of the difference to it lies
+    incomplete: str = ""  # which of its seeds are missing, in words
+    cost_name: CostName = "trainable_parameters"
 
     @property
     def title(self) -> str:
@@ -43,8 +48,35 @@ class Candidate:
         return self.trainable / self.total
 
     @property
+    def price(self) -> float:
+        """The study's cost of the cell, infinite where it is not known."""
+        value = {
+            "trainable_parameters": self.trainable,
+            "train_hours": self.measured.train_seconds,
+            "train_gpu_memory": self.measured.train_memory_bytes,
+            "saved_bytes": self.measured.saved_bytes,
+            "prediction_seconds": self.measured.prediction_seconds,
+        }[self.cost_name]
+        return inf if value is None else value
+
+    @property
     def cost(self) -> tuple[float, ...]:
-        return (self.trainable, self.total, inf if self.seconds is None else self.seconds, -self.score)
+        seconds = self.measured.train_seconds
+        return (self.price, self.trainable, self.total, inf if seconds is None else seconds, -self.score)
+
+    @property
+    def price_in_words(self) -> str:
+        """The predicate of a sentence about the cell."""
+        if self.cost_name == "trainable_parameters":
+            return f"trains {share(self.share)} of its parameters"
+        if self.price == inf:
+            return "has a cost that is not known"
+        return {
+            "train_hours": f"trains in {_duration(self.price)}",
+            "train_gpu_memory": f"trains in {self.price / GIB:.3g} GiB",
+            "saved_bytes": f"saves {self.price / 1e6:.3g} MB",
+            "prediction_seconds": f"predicts the test set in {_duration(self.price)}",
+        }[self.cost_name]
 
 
 @dataclass(frozen=True)
@@ -115,14 +147,14 @@ def _choose(candidates: Sequence[Candidate], point: np.ndarray, separated: np.nd
 def _rationale(chosen: Candidate, tied: Sequence[Candidate], count: int, metric: str, tested: bool) -> str:
     """Why, in a sentence made of the numbers."""
     best, others = tied[0], len(tied) - 1
-    trains = f"trains {share(chosen.share)} of its parameters"
+    trains = chosen.price_in_words
     if count == 1:
         text = f"The only cell with a result ({metric} {chosen.printed}); {trains}"
     elif others == 0:
         how = "separated from" if tested else "in print above"
         text = f"Best {metric} ({chosen.printed}), {how} {_others(count - 1, all_of_them=True)}; {trains}"
     elif len(tied) == count:
-        text = f"Nothing separates the {_number(count)} cells: the cheapest. It {trains}"
+        text = f"No clear winner: nothing separates the {_number(count)} cells. The cheapest {trains}"
         if chosen is not best:
             text += f" ({metric} {chosen.printed}; the best is {best.title}, {best.printed})"
     elif chosen is best:
@@ -131,11 +163,13 @@ def _rationale(chosen: Candidate, tied: Sequence[Candidate], count: int, metric:
         text = f"Ties with the best ({best.title}, {metric} {best.printed}"
         same = chosen.printed == best.printed
         text += ")" if same else f"; here {chosen.printed})"
-        text += f" and {trains}, {_compared(chosen.trainable, best.trainable)}"
+        text += f" and {trains}{_compared(chosen, best)}"
     if chosen.baseline == "level":
         text += ". It is not separated from the trivial baseline"
     elif chosen.baseline == "below":
         text += ". It is below the trivial baseline"
+    if chosen.incomplete:
+        text += f". Not all of its seeds count: {chosen.incomplete}"
     return text + "."
 
 
@@ -148,10 +182,20 @@ def share(value: float) -> str:
     return f"{percent:.{decimals}f}%"
 
 
-def _compared(trainable: int, of_best: int) -> str:
-    if trainable == of_best:
-        return "as many as the best"
-    return f"{share(trainable / of_best)} of what the best trains"
+def _compared(chosen: Candidate, best: Candidate) -> str:
+    if chosen.price == best.price:
+        return ", as much as the best"
+    if inf in (chosen.price, best.price) or not best.price:
+        return ""
+    what = "of what the best trains" if chosen.cost_name == "trainable_parameters" else "of what the best takes"
+    return f", {share(chosen.price / best.price)} {what}"
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as a person says them: 41 s, 3.2 min, 1.5 h."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 3600 else f"{seconds / 3600:.3g} h"
 
 
 def _others(count: int, all_of_them: bool = False) -> str:

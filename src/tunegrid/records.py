@@ -39,6 +39,8 @@ class Provenance(Closed):
     code_version: Name = Field(description="Hash of the package's source.")
     data_fingerprint: str = Field(description="Fingerprint of the task's data, as in its card.json.")
     model_fingerprint: str | None = Field(description="Fingerprint of the base model; null for a trivial baseline.")
+    data_revision: str | None = Field(None, description="Commit of the task's data on the Hub; null: not from there.")
+    model_revision: str | None = Field(None, description="Commit of the base model on the Hub; null: not from there.")
     started: str = Field(description="Start, ISO 8601 with time zone.")
     finished: str = Field(description="End, ISO 8601 with time zone.")
 
@@ -76,6 +78,20 @@ class TrainingCost(Closed):
     flops_formula: str | None = Field(description="The formula of that estimate.")
 
 
+class Selection(Closed):
+    """Which weights of a run were saved, and what validation data said about them."""
+
+    kept: Literal["best", "last"] = Field(description="The weights of the best evaluation, or those of the last step.")
+    by: Name = Field(description="What best means: the lowest validation 'loss', or the highest metric of this name.")
+    step: Count = Field(description="Optimiser steps after which the saved weights were there.")
+    validation_loss: Finite = Field(description="Loss of the saved weights on the validation rows.")
+    validation_metric: Finite | None = Field(description="Metric of the saved weights, 0 to 1; null if chosen by loss.")
+    best_step: Count = Field(description="Step of the best evaluation, whether its weights were kept or not.")
+    best_value: Finite = Field(description="The validation loss, or the metric, of the best evaluation.")
+    evaluations: Count = Field(description="Evaluations on validation data.")
+    stopped_early: bool = Field(description="Whether early stopping ended the run before its last step.")
+
+
 class EvaluationCost(Closed):
     """Cost of predicting and scoring the test set, in wall-clock seconds."""
 
@@ -99,8 +115,8 @@ class Metric(Closed):
     )
 
 
-class _Outcome(Closed):
-    """What both records share: a status, and a reason whenever it is not ok."""
+class Outcome(Closed):
+    """What all records share: a status, and a reason whenever it is not ok."""
 
     status: Status = Field(description="ok; diverged (the loss was not finite, …); failed.")
     reason: str | None = Field(description="Why the status is not ok; null where it is.")
@@ -114,7 +130,7 @@ class _Outcome(Closed):
         return self
 
 
-class TrainRecord(_Outcome):
+class TrainRecord(Outcome):
     """`train.json`: what one run did, at what cost, with what."""
 
     schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
@@ -126,6 +142,10 @@ class TrainRecord(_Outcome):
     configuration_hash: Name = Field(description="Hash of `configuration`.")
     parameters: Parameters | None = Field(description="Size of the model; null if the run failed before it was built.")
     injected: Injected | None = Field(description="What the method put into the model; null if it failed before.")
+    selection: Selection | None = Field(
+        default=None,
+        description="Which weights were saved; null if there are none, or the method has a loop of its own.",
+    )
     cost: TrainingCost | None = Field(description="Cost of the run; null if it failed before training.")
     provenance: Provenance
 
@@ -137,7 +157,7 @@ class TrainRecord(_Outcome):
         return self
 
 
-class MetricsRecord(_Outcome):
+class MetricsRecord(Outcome):
     """`metrics.json`: the scores of one result on the test set."""
 
     schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
@@ -147,6 +167,10 @@ class MetricsRecord(_Outcome):
     method: Name = Field(description="Name of the tuning method, 'untuned', or the name of the baseline.")
     seed: int | None = Field(description="Seed of the run; null for an untuned model or a baseline.")
     examples: Count = Field(description="Test examples scored.")
+    predictions_cut: Count | None = Field(
+        default=None,
+        description="Predictions that max_new_tokens ended, not the model; null where nothing is generated.",
+    )
     primary: Name = Field(description="Name of the task's primary metric.")
     metrics: dict[str, Metric] = Field(description="Score by name; empty where the status is not ok.")
     cost: EvaluationCost | None = Field(description="Cost of the evaluation; null where there was none.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
+from tunegrid.cells import Cell
 from tunegrid.expected import Expected, ExpectedTask, Named
 from tunegrid.study import Study
 
@@ -20,7 +22,9 @@ def expected(study: Study) -> Expected:
         ),
         methods=tuple(Named(name, study.title_of("methods", name)) for name in study.grid.methods),
         seeds=tuple(study.seeds),
+        recommend=study.recommend,
         cells=tuple((cell.task, cell.model, cell.method) for cell in study.cells()),
+        search=study.search,
     )
 
 
@@ -34,6 +38,7 @@ def _task(study: Study, name: str) -> ExpectedTask:
         baselines=tuple(Named(key, baseline.title) for key, baseline in task.baselines().items()),
         trivial=task.trivial_baseline,
         positive=getattr(task.settings, "positive", "positive"),
+        labels=len(task.labels() or (1, 2)),
     )
 
 
@@ -60,8 +65,20 @@ def write_report(study: Study, pdf: bool, tables: bool) -> list[Path]:
     return render_report(study.paths.root, expected(study), study.paths.report, pdf)
 
 
+def _again(study: Study, cell: Cell) -> str:
+    """What Snakemake has to be forced to run for a cell that failed: its training, or its search, if that failed."""
+    from tunegrid.records import read_record
+    from tunegrid.search_records import ChoiceRecord
+
+    names = (cell.task, cell.model, cell.method)
+    file = study.paths.choice(*names)
+    if study.search is None or not file.is_file() or read_record(file, ChoiceRecord).status == "ok":
+        return cell.training_rule
+    return " ".join(str(study.paths.trial(*names, trial)) for trial in study.search.trials)
+
+
 def summarise(study: Study) -> tuple[str, bool]:
-    """(what is there and what failed, in a few lines; whether every run is there and ok)."""
+    """(what is there, what failed and what the audit found; whether every run is ok and the audit found no error)."""
     from tunegrid.records import MetricsRecord, read_record
 
     paths, failed, missing = study.paths, [], []
@@ -78,10 +95,22 @@ def summarise(study: Study) -> tuple[str, bool]:
     for run, record in failed:
         lines.append(f"  {record.status}: {run.cell}, seed {run.seed}: {record.reason}")
     if failed:
-        rules = " ".join(sorted({run.cell.training_rule for run, _ in failed}))
+        rules = " ".join(sorted({_again(study, run.cell) for run, _ in failed}))
         lines.append(f"  try them again: snakemake --cores all --forcerun {rules}")
     if missing:
         lines.append(f"  not there yet: {len(missing)}, the first is {missing[0].cell}, seed {missing[0].seed}")
+    found, contradicted = _audited(paths.tables / "audit.csv")
+    lines += found
     reports = [paths.report / name for name in ("report.pdf", "report.html")]
     lines += [f"  report: {file}" for file in reports if file.is_file()]
-    return "\n".join(lines), not failed and not missing
+    return "\n".join(lines), not (failed or missing or contradicted)
+
+
+def _audited(file: Path) -> tuple[list[str], bool]:
+    """(what the audit of the tables found, a line each; whether an error is among it); nothing without tables."""
+    if not file.is_file():
+        return [], False
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["severity"] in ("error", "warning")]
+    found = [f"  audit, {row['severity']}: {row['task']}: {row['computed']}" for row in rows]
+    return found, any(row["severity"] == "error" for row in rows)

@@ -15,7 +15,7 @@ def sources(frames: Frames, expected: Expected) -> Table:
     for task in expected.tasks:
         card = frames["data"][frames["data"]["task"] == task.name]
         sizes = " / ".join(layout.count(rows) for rows in card.set_index("split")["rows"].reindex(SPLITS))
-        rows.append((titles.tasks[task.name], *_source(card.iloc[0]), sizes))
+        rows.append((titles.tasks[task.name], *_source(card.iloc[0]), sizes + _choice_of_rows(card.set_index("split"))))
     for model in expected.models:
         card = frames["models"][frames["models"]["model"] == model.name].iloc[0]
         totals = frames["costs"].loc[frames["costs"]["model"] == model.name, "parameters_total"].astype(float)
@@ -25,35 +25,103 @@ def sources(frames: Frames, expected: Expected) -> Table:
     return layout.plain_table("sources", "Data and models: source, licence and size.", columns, rows)
 
 
+def _choice_of_rows(card: Any) -> str:
+    """What the sizes of the splits do not say: subsets, rows that were left out, splits that are not the source's."""
+    said = ["splits by row (published protocol)"] if (card["protocol"] == "published").any() else []
+    if (card["rows_available"].astype(float) > card["rows"].astype(float)).any():
+        available = " / ".join(layout.count(rows) for rows in card["rows_available"].reindex(SPLITS))
+        said.append(f"taken from {available}")
+    if skipped := card["unusable_rows"].astype(float).sum():
+        said.append(f"{layout.count(skipped)} unusable rows of the source left out")
+    return "".join(f"; {words}" for words in said)
+
+
 def _source(card: Any) -> tuple[str, str]:
     source = "no card.json" if absent(card.source) else str(card.source)
-    if not absent(card.revision):
-        source += f", revision {str(card.revision)[:12]}"
+    if not absent(card.commit):
+        source += f", commit {str(card.commit)[:12]}"
     return source, "not stated" if absent(card.licence) else str(card.licence)
 
 
-def cuts(frames: Frames, expected: Expected) -> Table:
-    """What the models could not see, as counts of training / validation / test rows."""
+CUT = {
+    "sources_cut": "Sources cut",
+    "targets_cut": "Targets cut",
+    "answers_lost": "Answers lost",
+    "unknown_tokens": "Unknown tokens",
+    "special_tokens_as_text": "Special tokens as text",
+}
+IN_WINDOWS = {
+    "rows_with_windows": "Rows in windows",
+    "windows": "Windows",
+    "windows_without_answer": "Without answer",
+    "windows_abstaining": "Taught to abstain",
+}
+
+
+def cuts(frames: Frames, expected: Expected) -> tuple[Table, ...]:
+    """What models could not see, and what they could not say to its end; none of the tables where all of it is zero."""
+    of_rows = (
+        "Rows of the training / validation / test data whose source or target was longer than the model was given, and "
+        "was cut; rows whose answer is not whole in what was kept; tokens that the model's vocabulary does not have; "
+        "rows that name a special token of the model (</s>), which were read as text. Columns of zeros are left out."
+    )
+    of_windows = (
+        "Rows of the training / validation / test data that were read in overlapping windows, because they were longer "
+        "than the model was given; windows without a whole answer, which are no part of training or of the validation "
+        "loss unless they are taught to be answered with nothing. All windows of a test row are predicted on."
+    )
+    tables = (
+        _counts("cuts", of_rows, CUT, frames, expected),
+        _counts("windows", of_windows, IN_WINDOWS, frames, expected),
+        _unfinished(frames, expected),
+    )
+    return tuple(table for table in tables if table.rows)
+
+
+def _counts(name: str, caption: str, columns: dict[str, str], frames: Frames, expected: Expected) -> Table:
+    """Counts of the three splits by task and model. Columns of zeros are left out, and tasks that have nothing else."""
     titles, groups, frame = Titles(expected), [], frames["cuts"]
-    columns = {
-        "sources_cut": "Sources cut",
-        "targets_cut": "Targets cut",
-        "answers_lost": "Answers lost",
-        "unknown_tokens": "Unknown tokens",
-    }
-    for task in expected.tasks:
+    shown = {column: title for column, title in columns.items() if (frame[column].fillna(0) != 0).any()}
+    for task in expected.tasks if shown else ():
+        of_task = frame[frame["task"] == task.name]
+        if not (of_task[list(shown)].fillna(0) != 0).any(axis=None):
+            continue
         rows = []
         for model in expected.models:
-            stats = frame[(frame["task"] == task.name) & (frame["model"] == model.name)].set_index("split")
-            counts = [" / ".join(layout.count(stats.loc[split, name]) for split in SPLITS) for name in columns]
+            stats = of_task[of_task["model"] == model.name].set_index("split")
+            counts = [" / ".join(layout.count(stats.loc[split, column]) for split in SPLITS) for column in shown]
             rows.append((titles.models[model.name], *counts))
         groups.append((task.title, rows))
+    heads = (Column("Model"), *(Column(title, "right") for title in shown.values()))
+    return layout.grouped_table(name, caption, heads, groups)
+
+
+def _unfinished(frames: Frames, expected: Expected) -> Table:
+    """Test predictions that the longest answer ended, by task, model and method; of tasks that have any."""
+    titles, groups, frame = Titles(expected), [], frames["results"]
+    frame = frame[frame["primary"].astype(bool)]
+    methods = ("untuned", *(method.name for method in expected.methods))
+
+    def cell(task: str, model: str, method: str) -> str:
+        chosen = frame[(frame["task"] == task) & (frame["model"] == model) & (frame["method"] == method)]
+        chosen = chosen[chosen["predictions_cut"].notna()].astype({"predictions_cut": float, "examples": float})
+        if not len(chosen):
+            return DASH
+        return f"{layout.count(chosen['predictions_cut'].sum())} of {layout.count(chosen['examples'].sum())}"
+
+    for task in expected.tasks:
+        if frame.loc[frame["task"] == task.name, "predictions_cut"].fillna(0).astype(float).sum() == 0:
+            continue
+        rows = [
+            (model.title, *(cell(task.name, model.name, method) for method in methods)) for model in expected.models
+        ]
+        groups.append((task.title, rows))
     caption = (
-        "Rows of the training / validation / test data whose source or target was longer than the model was given, and "
-        "was cut; questions whose answer went with what was cut; tokens that the model's vocabulary does not have."
+        "Predictions on the test data, all seeds together, that the model had not ended when they were as long as the "
+        "task allows (max_new_tokens). Tasks without any are left out."
     )
-    heads = (Column("Model"), *(Column(title, "right") for title in columns.values()))
-    return layout.grouped_table("cuts", caption, heads, groups)
+    heads = [Column("Model"), *(Column(titles.methods.get(method, "Untuned"), "right") for method in methods)]
+    return layout.grouped_table("unfinished", caption, heads, groups)
 
 
 def versions(frames: Frames) -> Table:

@@ -191,4 +191,6 @@ def settings(frames: Frames, expected: Expected) -> Table:
     columns = [MODEL, METHOD, Column("Learning rate", "right"), Column("Steps", "right"), Column("Batch", "right")]
     columns.append(Column("The method's own settings", width=0.36))
     caption = "Settings of each cell. Batch: examples per optimiser step. All others are in settings.csv."
+    if expected.search:
+        caption += " Learning rates are those that the search chose."
     return layout.grouped_table("settings", caption, columns, groups)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tunegrid import layout, report_sources, report_tables
+from tunegrid import layout, report_audit, report_search, report_sources, report_tables
 from tunegrid.expected import Expected, ExpectedTask
 from tunegrid.layout import Section, Table, absent
 from tunegrid.report_tables import Frames, Titles
@@ -73,6 +73,8 @@ def _summary(frames: Frames, expected: Expected) -> list[str]:
             continue
         others = row.tied.count("; ")
         tie = f"tied with {_plural(others, 'other cell')}" if others else "separated from every other cell"
+        if others and others + 1 == len(list(expected.grid(task))):
+            tie = "no clear winner: nothing separates the cells, this is the cheapest"
         sentences.append(
             f"{task.title}: the rule recommends {titles.models[row.model]} + {titles.methods[row.method]} "
             f"({task.primary.word} {task.primary.short(row.score)}; {tie}).{_better_baseline(frames, task, titles)}"
@@ -103,6 +105,12 @@ def _warnings(frames: Frames, expected: Expected, unexpected: tuple[str, ...]) -
     failed = int(primary["status"].isin(["failed", "diverged"]).sum())
     if failed:
         found.append(f"Not all went well: {_plural(failed, 'result')} failed or diverged; see the section on failures.")
+    contradictions = int((frames["audit"]["severity"] == "error").sum())
+    if contradictions:
+        found.append(
+            f"The audit finds {_plural(contradictions, 'contradiction')} in these numbers: they cannot be right as "
+            "they stand; see the section on the audit."
+        )
     codes = provenance["code_version"].nunique()
     if codes > 1:
         found.append(
@@ -113,15 +121,28 @@ def _warnings(frames: Frames, expected: Expected, unexpected: tuple[str, ...]) -
         if rows["data_fingerprint"].nunique() > 1:
             title = Titles(expected).tasks[task]
             found.append(f"{title}: results come from different data (their fingerprints differ); run them again.")
-    for row in frames["data"].dropna(subset=["test_rows_seen_in_training"]).itertuples():
-        if row.test_rows_seen_in_training > 0:
-            seen = f"{row.test_rows_seen_in_training:,.0f} of {row.rows:,.0f}"
-            found.append(f"{Titles(expected).tasks[row.task]}: {seen} test rows occur among the training rows as well.")
+    found += _on_test_rows(frames, Titles(expected))
     if unexpected:
         found.append(
             f"{_plural(len(unexpected), 'run')} in the results folder, but not in this study's configuration, not "
             f"shown: {', '.join(unexpected[:3])}{', …' if len(unexpected) > 3 else ''}."
         )
+    return found + report_search.warnings(frames, expected)
+
+
+def _on_test_rows(frames: Frames, titles: Titles) -> list[str]:
+    """What a reader has to know about the test rows before believing a score."""
+    found = []
+    for row in frames["data"].query("split == 'test'").itertuples():
+        title, size = titles.tasks[row.task], layout.count(row.rows)
+        words = {
+            "test_rows_seen_in_training": f"of {size} test rows occur among the training rows as well.",
+            "test_contexts_seen_in_training": f"of {size} test questions are about a context that training questions "
+            "are about too.",
+            "unusable_rows": "test rows of the source could not be used and were left out.",
+        }
+        counts = {name: getattr(row, name) for name in words}
+        found += [f"{title}: {n:,.0f} {words[name]}" for name, n in counts.items() if not absent(n) and n > 0]
     return found
 
 
@@ -131,7 +152,8 @@ def _plural(number: int, noun: str) -> str:
 
 def _sections(frames: Frames, expected: Expected) -> list[Section]:
     tasks = expected.tasks
-    sizes = {row.task: row.examples for row in frames["results"].dropna(subset=["examples"]).itertuples()}
+    scored = frames["results"][frames["results"]["status"] == "ok"].dropna(subset=["examples"])
+    sizes = {row.task: row.examples for row in scored.itertuples()}
     tested = "; ".join(f"{task.title}: {sizes[task.name]:,.0f}" for task in tasks if task.name in sizes)
     sections = [
         Section(
@@ -146,11 +168,11 @@ def _sections(frames: Frames, expected: Expected) -> list[Section]:
         Section(
             "Recommendation",
             (
-                "The rule: all pairs of cells of a task are compared with a paired test (bootstrap over test examples, "
+                "The rule: all pairs of cells of a task are compared with a paired test (bootstrap over test examples"
+                f"{' and seeds' if len(expected.seeds) > 1 else ''}, "
                 "Holm's correction over all pairs, level 5%). The cells that nothing separates from the best are tied. "
-                "The cheapest of them is recommended: the fewest trainable parameters, then the fewest parameters, "
-                "then the least training time. Stability is the share of bootstrap resamples in which the rule says "
-                "the same.",
+                f"The cheapest of them is recommended. {expected.recommend.in_words()}. Stability is the share of "
+                "bootstrap resamples in which the rule says the same.",
             ),
             (report_tables.recommendation(frames, expected),),
         ),
@@ -161,6 +183,7 @@ def _sections(frames: Frames, expected: Expected) -> list[Section]:
             ((FIGURE, "Primary metric of every cell with its 95% interval."),) if _any_score(frames) else (),
         ),
         Section("Cost", (_on_costs(),), (report_tables.costs(frames, expected),)),
+        *([searched] if (searched := report_search.section(frames, expected)) else []),
         Section(
             "How it was run",
             (_on_runs(frames, expected),),
@@ -170,8 +193,10 @@ def _sections(frames: Frames, expected: Expected) -> list[Section]:
                 report_tables.settings(frames, expected),
             ),
         ),
-        Section("What was cut", (_on_cuts(),), (report_sources.cuts(frames, expected),)),
+        report_audit.study_section(frames, expected),
     ]
+    cuts = report_sources.cuts(frames, expected)
+    sections.append(Section("What was cut", (_on_cuts(bool(cuts)),), cuts))
     failures = report_sources.not_ok(frames, expected, missing=False)
     if failures:
         text = "Failed and diverged runs are no part of any mean. A cell none of whose runs is left has no score."
@@ -195,7 +220,10 @@ def _on_intervals(expected: Expected) -> str:
         + "; BLEU is computed again on each resample. They hold the uncertainty of the choice of test examples"
     )
     if len(expected.seeds) > 1:
-        return text + " alone; what the choice of the seed adds shows in the standard deviation between seeds."
+        return (
+            text + " and of the seeds: each cell is shifted by draws of what other seeds would have added to its mean, "
+            "from its own variance between seeds, moderated by that of the task's other cells."
+        )
     return text + " alone. There is one seed per cell: how far another seed would have landed is not known."
 
 
@@ -206,11 +234,11 @@ def _on_costs() -> str:
     )
 
 
-def _on_cuts() -> str:
+def _on_cuts(anything: bool) -> str:
     return (
-        "Texts that are longer than the lengths of the study are cut. What a model never saw, it can neither "
-        "learn nor answer."
-    )
+        "Texts that are longer than the lengths of the study are cut, or read in windows. What a model never saw, it "
+        "can neither learn nor answer."
+    ) + ("" if anything else " Of the results that are there, nothing was cut.")
 
 
 def _on_runs(frames: Frames, expected: Expected) -> str:

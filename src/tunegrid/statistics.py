@@ -5,9 +5,9 @@ All results of a task are scored on the same resamples of its test set, so that 
 bootstrap). What a resample needs of a result is a few sums: each example contributes its *sufficient statistics*, and a
 score is a function of their sums. BLEU is thereby recomputed at the level of the corpus in every resample.
 
-Several seeds of a cell are averaged: its score in a resample is the mean over its seeds of their scores in it. The
-intervals hold the uncertainty that comes from the choice of test examples, and nothing else: not the spread between
-seeds, which the tables give beside them as a standard deviation.
+Several seeds of a cell are averaged: its score in a resample is the mean over its seeds of their scores in it, shifted
+by what other seeds might have added (`seed_variance`). So intervals and tests hold both the choice of the test examples
+and the choice of the seeds; with one seed per cell nothing is known of the latter, and they hold the former only.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+
+from tunegrid import seed_variance
 
 ALPHA = 0.05
 RESAMPLES = 10_000
@@ -74,11 +76,17 @@ class ExampleStatistics:
 
     values: np.ndarray  # [seeds, examples, statistics]
     score: Callable[[np.ndarray], np.ndarray]  # summed statistics -> score
+    seeded: bool = True  # False: the row has no seeds to choose (an untuned model, a baseline)
+
+    @property
+    def points(self) -> np.ndarray:
+        """Score of each seed on the test set itself, [seeds]."""
+        return self.score(self.values.sum(axis=1))
 
     @property
     def point(self) -> float:
         """Score on the test set itself, mean over seeds."""
-        return float(self.score(self.values.sum(axis=1)).mean())
+        return float(self.points.mean())
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,7 @@ def bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Bootstrap:
-    """Scores all rows on the same resamples of their test set.
+    """Scores all rows on the same resamples of their test set, each shifted by a draw of what other seeds would add.
 
     `units` [examples] names the unit that each example is drawn with; None draws single examples. Raises ValueError if
     the rows do not have the same number of examples, or none.
@@ -113,13 +121,19 @@ def bootstrap(
         raise ValueError(f"rows of one task must share a non-empty test set; examples per row: {sorted(counts)}")
     columns = np.concatenate([block for row in rows for block in row.values.astype(np.float64)], axis=1)
     sums = resampled_sums(_by_unit(columns, units), resamples, seed)
-    scores, start = [], 0
+    scores, start = [], 0  # scores: of each row, [resamples, seeds]
     for row in rows:
         seeds, _, width = row.values.shape
-        block = sums[:, start : start + seeds * width].reshape(resamples, seeds, width)
-        scores.append(row.score(block).mean(axis=1))
+        scores.append(row.score(sums[:, start : start + seeds * width].reshape(resamples, seeds, width)))
         start += seeds * width
-    return Bootstrap(np.array([row.point for row in rows]), np.stack(scores))
+    resampled = np.stack([score.mean(axis=1) for score in scores])
+    seeded = [i for i, row in enumerate(rows) if row.seeded]
+    # A generator of its own: with one seed per cell the resamples are those that they were without this.
+    generator = np.random.default_rng([seed, 1])
+    shifts = seed_variance.shifts([rows[i].points for i in seeded], [scores[i] for i in seeded], resamples, generator)
+    if shifts is not None:
+        resampled[seeded] += shifts
+    return Bootstrap(np.array([row.point for row in rows]), resampled)
 
 
 def resampled_sums(statistics: np.ndarray, resamples: int, seed: int) -> np.ndarray:

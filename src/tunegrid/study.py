@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
-from string import Formatter
 from typing import Annotated, Any, Literal, TypeVar, Union
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
+from tunegrid import lock
 from tunegrid.cells import Cell, Paths, Run
 from tunegrid.config_file import ConfigFile, KeyProblem, Place, explain
 from tunegrid.errors import TuneGridError
+from tunegrid.limits import Recommend
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
 from tunegrid.plan.settings import Resources
-from tunegrid.settings import Closed, Name, did_you_mean
+from tunegrid.search_settings import Search
+from tunegrid.settings import Closed, Name
+from tunegrid.study_checks import check_families, check_known, check_prompt
 from tunegrid.tasks import TASKS, Task
-from tunegrid.training.settings import Training, TrainingChange
+from tunegrid.training.settings import EXCLUSIVE, WITHOUT_EFFECT, Training, TrainingChange
 
 AnySettings = TypeVar("AnySettings", bound=Closed)
 
@@ -37,7 +39,7 @@ class ModelSettings(Closed):
     """A pretrained model: its family and where its weights come from."""
 
     title: str = Field("", description="Name in tables; default: its key.")
-    family: Literal[tuple(FAMILIES)]
+    family: Name = Field(description=f"{', '.join(FAMILIES)}, or a name under `families`.")
     source: AnyModelSource
 
 
@@ -90,13 +92,25 @@ class Study(Closed):
     tasks: dict[Name, AnyTask]
     models: dict[Name, ModelSettings]
     methods: dict[Name, AnyMethod]
+    families: dict[Name, Family] = Field(
+        default_factory=dict, description="Name -> family of models, beside those that come with the project."
+    )
     training: Training
     overrides: list[Override] = Field(default_factory=list)
     resources: Resources = Field(default_factory=Resources)
+    recommend: Recommend = Field(default_factory=Recommend, description="Limits and cost of the recommendation.")
+    search: Search | None = Field(None, description="How each cell's learning rate is searched; none: no search.")
+
+    @field_validator("families")
+    @classmethod
+    def _name_families(cls, families: dict[str, Family]) -> dict[str, Family]:
+        return {name: family.named(name) for name, family in families.items()}
 
     @classmethod
-    def load(cls, *paths: Path | str) -> Study:
+    def load(cls, *paths: Path | str, locked: bool = True) -> Study:
         """Reads a study from a YAML file; further files are laid over it (mappings merge, lists are replaced).
+
+        A lock file beside the first holds what the study takes from the Hub to its commits (`locked`: or else not).
 
         Raises:
             TuneGridError: anything in it is wrong; the message names every problem's file, line and key.
@@ -106,6 +120,8 @@ class Study(Closed):
             study = cls.model_validate(config.values)
             study._check_names()
             study._check_cells()
+            if locked:
+                lock.apply(study, paths[0])
         except ValidationError as error:
             raise TuneGridError("\n".join(explain(error, config))) from None
         except KeyProblem as problem:
@@ -120,9 +136,10 @@ class Study(Closed):
             raise KeyProblem(
                 ("methods", "untuned"), "this name is taken by the untuned models, which every study evaluates"
             )
+        check_families(self)
         for key, names in known.items():
             for i, name in enumerate(listed := getattr(self.grid, f"{key}s")):
-                _check_known(name, names, ("grid", f"{key}s", i))
+                check_known(name, names, ("grid", f"{key}s", i))
                 if listed.index(name) < i:
                     raise KeyProblem(("grid", f"{key}s", i), f"{name} is listed twice")
         wheres = [(("grid", "exclude", i), where) for i, where in enumerate(self.grid.exclude)]
@@ -130,13 +147,19 @@ class Study(Closed):
         for place, where in wheres:
             for key, names in known.items():
                 if (name := getattr(where, key)) is not None:
-                    _check_known(name, names, (*place, key))
+                    check_known(name, names, (*place, key))
         for name, task in self.tasks.items():
             for column in getattr(task.source, "columns", {}):
-                _check_known(column, TASKS[task.kind].columns, ("tasks", name, "source", "columns", column))
+                check_known(column, TASKS[task.kind].columns, ("tasks", name, "source", "columns", column))
+            paths, by_rows = getattr(task.source, "paths", None), getattr(task, "protocol", None) == "published"
+            if paths and not paths.test and not by_rows:
+                raise KeyProblem(("tasks", name, "source", "paths", "test"), "required: the file of the test rows")
         for i, seed in enumerate(self.seeds):
             if self.seeds.index(seed) < i:
                 raise KeyProblem(("seeds", i), f"the seed {seed} is listed twice")
+        if self.search and self.search.seed in self.seeds:
+            # Its learning rate would have been chosen with its own order of the rows, and not so that of the others.
+            raise KeyProblem(("search", "seed"), f"{self.search.seed} is one of the study's seeds too; take another")
 
     def _check_cells(self) -> None:
         if not self.cells():
@@ -153,30 +176,13 @@ class Study(Closed):
                     f"the cell {cell} cannot exist: {reason}. Leave it out: "
                     f"grid.exclude: [{{model: {cell.model}, method: {cell.method}}}]",
                 )
-            self._check_prompt(cell.task, family)
-
-    def _check_prompt(self, task: str, family: Family) -> None:
-        place: Place = ("tasks", task, "prompts")
-        for name in self.tasks[task].prompts:
-            _check_known(name, FAMILIES, (*place, name))
-        columns = [*self.task(task).source_columns, *self.task(task).prompt_fields()]
-        template = self.task(task).prompt(family.name)
-        if template is None:
-            raise KeyProblem((*place, family.name), f"required: the task has no prompt of its own for {family.name}")
-        try:
-            used = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
-        except ValueError as error:
-            raise KeyProblem((*place, family.name), f"not a valid template: {error} (found {template!r})") from None
-        for field in used:
-            _check_known(field, columns, (*place, family.name))
-        if (cuttable := self.task(task).cuttable) not in used:
-            raise KeyProblem((*place, family.name), f"the template does not use {{{cuttable}}} (found {template!r})")
+            check_prompt(self, cell.task, cell.model)
 
     def check_files(self) -> None:
-        """Whether the local files that the study reads are there.
+        """Whether the local files that the study reads are there, and models whose sizes are known fit their family.
 
         Raises:
-            TuneGridError: one is missing.
+            TuneGridError: a file is missing, or a model is of another family.
         """
         for part, names in (("tasks", self.grid.tasks), ("models", self.grid.models)):
             for name in names:
@@ -185,6 +191,9 @@ class Study(Closed):
                         raise TuneGridError(
                             f"{part}.{name}.source: {file}: no such file. Paths are relative to the current folder."
                         )
+
+        for name in self.grid.models:
+            self.shape(name)
 
     # -- what the study consists of -----------------------------------------------------------------------------------
 
@@ -205,17 +214,18 @@ class Study(Closed):
 
     def known_families(self) -> dict[str, Family]:
         """The families that a model can be of, by name."""
-        return FAMILIES
+        return FAMILIES | self.families
 
     def shape(self, model: str) -> Shape | None:
         """The sizes of a model before it is there; None: its architecture is not known (a new model of the Hub)."""
         family = self.family(model)
         config = self.models[model].source.known_config(family)
-        return None if config is None else Shape.from_config(family, config)
+        return None if config is None else Shape.of_model(model, family, config, self.known_families().values())
 
-    def task(self, task: str) -> Task:
+    def task(self, task: str, model: str | None = None) -> Task:
+        """A task; with a model, as that model's family reads and writes it."""
         settings = self.tasks[task]
-        return TASKS[settings.kind](settings)
+        return TASKS[settings.kind](settings, self.family(model) if model else None)
 
     def method(self, cell: Cell) -> Method:
         settings = self.method_settings(cell)
@@ -241,11 +251,17 @@ class Study(Closed):
         for i, override in self._overrides(cell):
             change = override.training.model_dump(exclude_unset=True)
             values = settings.model_dump()
-            # The two lengths exclude each other: who names one means it instead of the other.
-            if change.keys() & {"max_steps", "epochs"}:
-                values |= {"max_steps": None, "epochs": None}
+            for keys in EXCLUSIVE:
+                if change.keys() & set(keys):
+                    values |= dict.fromkeys(keys)
             settings = _validated(Training, values | change, ("overrides", i, "training"))
         return settings
+
+    def with_training(self, cell: Cell, change: dict[str, Any]) -> Study:
+        """This study with other training settings in one cell."""
+        where = Where(task=cell.task, model=cell.model, method=cell.method)
+        override = Override(where=where, training=TrainingChange(**change))
+        return self.model_copy(update={"overrides": [*self.overrides, override]})
 
     def _overrides(self, cell: Cell) -> list[tuple[int, Override]]:
         return [(i, override) for i, override in enumerate(self.overrides) if override.where.matches(cell)]
@@ -254,32 +270,36 @@ class Study(Closed):
 
     def data_settings(self, task: str) -> dict[str, Any]:
         settings = self.tasks[task].model_dump()
-        keys = ("kind", "source", "labels")
+        keys = ("kind", "source", "labels", "protocol")
         chosen = {key: settings[key] for key in keys if key in settings}
         chosen["source"].pop("licence")  # alters no row
+        chosen["source"] |= lock.commit_of(self.tasks[task].source)
         return chosen
 
     def model_settings(self, model: str) -> dict[str, Any]:
         settings = self.models[model]
         threads = {"threads": self.hardware.threads} if settings.source.kind == "pretrain" else {}
-        return {"family": settings.family, "source": settings.source.model_dump(exclude={"licence"})} | threads
+        source = settings.source.model_dump(exclude={"licence"}) | lock.commit_of(settings.source)
+        return {**self.family(model).settings(), "source": source} | threads
 
     def token_settings(self, task: str, model: str) -> dict[str, Any]:
-        settings = self.tasks[task]
+        settings, bound = self.tasks[task], self.task(task, model)
+        windows = settings.model_dump(include={"long_contexts", "window_overlap", "answerless_windows"})
         return {
-            "prompt": self.task(task).prompt(self.models[model].family),
-            "prompt_fields": self.task(task).prompt_fields(),
+            "prompt": bound.prompt(self.models[model].family),
+            "prompt_fields": bound.prompt_fields(),
             "max_source_length": settings.max_source_length,
             "max_target_length": settings.max_target_length,
+            **windows,
         }
 
     def run_settings(self, cell: Cell) -> dict[str, Any]:
         """What alters the weights of a cell's runs, beside the seed, the data and the base model."""
         method = self.method_settings(cell).model_dump(exclude={"title"})
         return {
-            "family": self.models[cell.model].family,
+            **self.family(cell.model).settings(),
             "method": method,
-            "training": self.training_settings(cell).model_dump(),
+            "training": self.training_settings(cell).model_dump(exclude=WITHOUT_EFFECT),
             "hardware": self.hardware.model_dump(),
             "tokens": self.token_settings(cell.task, cell.model),
         }
@@ -297,12 +317,7 @@ class Study(Closed):
         }
         licences = {part: {n: s.source.licence for n, s in getattr(self, part).items()} for part in ("tasks", "models")}
         words = {"title": self.title, "description": self.description, "seeds": self.seeds}
-        return {**words, "titles": titles, "licences": licences}
-
-
-def _check_known(name: str, known: Iterable[str], place: Place) -> None:
-    if name not in known:
-        raise KeyProblem(place, f"unknown: {name!r}. {did_you_mean(name, known)}")
+        return {**words, "titles": titles, "licences": licences, "recommend": self.recommend.model_dump()}
 
 
 def _validated(settings: type[AnySettings], values: dict[str, Any], place: Place) -> AnySettings:

@@ -11,18 +11,36 @@
 | provenance | result |
 | data | task and split |
 | cuts | task, model and split |
+| search | trial of a cell's learning rate |
+| audit | finding of the audit of these results, or check that found nothing |
 """
 
 from pathlib import Path
 from typing import Any
 
+from tunegrid.audit import study as study_audit
 from tunegrid.comparison import Row, TaskScores
 from tunegrid.expected import Expected
 from tunegrid.records import write_text
 from tunegrid.results import SPLITS, Result, StudyResults, read_results
+from tunegrid.search_tables import COLUMNS as SEARCH_COLUMNS
+from tunegrid.search_tables import search_rows
 
+# What tokenising counts of each split (`tunegrid.tokenise.COUNTS`, which a report need not import).
+CUTS = (
+    "sources_cut",
+    "targets_cut",
+    "answers_lost",
+    "unknown_tokens",
+    "special_tokens_as_text",
+    "rows_with_windows",
+    "windows",
+    "windows_without_answer",
+    "windows_abstaining",
+)
 COLUMNS = {
-    "results": "study kind task model method seed metric primary value direction signature examples status reason",
+    "results": "study kind task model method seed metric primary value direction signature examples predictions_cut "
+    "status reason",
     "cells": "study kind task model method metric primary mean sd seeds_ok seeds_expected ci_low ci_high "
     "baseline difference difference_low difference_high status reason",
     "pairs": "study task metric first_model first_method second_model second_method "
@@ -34,10 +52,14 @@ COLUMNS = {
     "prediction_seconds prediction_peak_memory_bytes",
     "settings": "study task model method seed setting value",
     "provenance": "study kind task model method seed stage code_version git_commit python platform processor "
-    "accelerator threads precision packages data_fingerprint model_fingerprint started finished",
-    "data": "study task split rows test_rows_seen_in_training source revision licence fingerprint",
-    "models": "study model source revision licence fingerprint",
-    "cuts": "study task model split rows sources_cut targets_cut answers_lost unknown_tokens share_cut",
+    "accelerator threads precision packages data_fingerprint model_fingerprint data_revision model_revision "
+    "started finished",
+    "data": "study task split rows rows_available unusable_rows test_rows_seen_in_training "
+    "test_contexts_seen_in_training protocol source revision commit licence fingerprint",
+    "models": "study model source revision commit licence fingerprint",
+    "cuts": f"study task model split rows {' '.join(CUTS)} share_cut",
+    "search": SEARCH_COLUMNS,
+    "audit": study_audit.COLUMNS,
 }
 
 
@@ -75,6 +97,9 @@ def tables_of(study: StudyResults, resamples: int | None = None) -> dict[str, An
             rows["costs"].append(_cost_row(result))
             rows["settings"] += _setting_rows(result)
     rows["data"], rows["models"], rows["cuts"] = _data_rows(study), _model_rows(study), _cut_rows(study)
+    rows["search"], provenance = search_rows(study)
+    rows["provenance"] += provenance
+    rows["audit"] = study_audit.audit_rows(study)
     frames = {}
     for name, columns in COLUMNS.items():
         frame = pd.DataFrame(rows[name], columns=columns.split())
@@ -102,6 +127,7 @@ def _result_rows(result: Result) -> list[Row]:
             _identity(result)
             | {"metric": name, "primary": name == result.task.primary.name, "status": result.status}
             | {"reason": result.reason, "examples": result.metrics.examples if result.metrics else None}
+            | {"predictions_cut": result.metrics.predictions_cut if result.metrics else None}
             | (metric.model_dump() if metric else {})
         )
     return rows
@@ -150,10 +176,15 @@ def _data_rows(study: StudyResults) -> list[Row]:
     licences = {task.name: task.licence for task in study.expected.tasks}
     for task, card in study.data_cards.items():
         for split in SPLITS:
-            row: Row = {"task": task, "split": split, "rows": (card.get("rows") or {}).get(split)}
+            row: Row = {"task": task, "split": split, "protocol": card.get("protocol")}
+            row |= {name: (card.get(name) or {}).get(split) for name in ("rows", "rows_available")}
             row |= _source(card, licences[task])
+            if "unusable_rows" in card:  # of the source's split of that name
+                skipped = card["unusable_rows"].get(split, {}).values()
+                row["unusable_rows"] = sum(reason["rows"] for reason in skipped)
             if split == "test":
-                row["test_rows_seen_in_training"] = card.get("test_rows_seen_in_training")
+                names = ("test_rows_seen_in_training", "test_contexts_seen_in_training")
+                row |= {name: card.get(name) for name in names}
             rows.append(row)
     return rows
 
@@ -164,7 +195,7 @@ def _model_rows(study: StudyResults) -> list[Row]:
 
 
 def _source(card: Row, licence: str | None) -> Row:
-    return {name: card.get(name) for name in ("source", "revision", "fingerprint")} | {"licence": licence}
+    return {name: card.get(name) for name in ("source", "revision", "commit", "fingerprint")} | {"licence": licence}
 
 
 def _cut_rows(study: StudyResults) -> list[Row]:
@@ -172,8 +203,8 @@ def _cut_rows(study: StudyResults) -> list[Row]:
     for (task, model), stats in study.tokens.items():
         for split in SPLITS:
             counts = (stats.get("splits") or {}).get(split) or {}
-            names = ("rows", "sources_cut", "targets_cut", "answers_lost", "unknown_tokens")
-            row: Row = {"task": task, "model": model, "split": split} | {name: counts.get(name) for name in names}
+            row: Row = {"task": task, "model": model, "split": split, "rows": counts.get("rows")}
+            row |= {name: counts.get(name) for name in CUTS}
             row["share_cut"] = row["sources_cut"] / row["rows"] if row["rows"] else None
             rows.append(row)
     return rows

@@ -12,34 +12,48 @@ from pathlib import Path
 from typing import Any
 
 from tunegrid.cells import Cell, Run
+from tunegrid.data import read_parquet
 from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced, replaced_folder, size_of
 from tunegrid.methods import Method
 from tunegrid.models import Shape
 from tunegrid.plan import flops
 from tunegrid.plan.flops import FLOPS_FORMULA
-from tunegrid.provenance import digest, now, peak_memory, provenance
+from tunegrid.provenance import digest, installed_packages, now, peak_memory, provenance
 from tunegrid.records import Injected, Parameters, TrainingCost, TrainRecord, write_record
+from tunegrid.search import NoLearningRate, searched
 from tunegrid.study import Study
+from tunegrid.training.checkpoints import disk_is_full
+from tunegrid.training.selection import ValidationMetric
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
 HISTORY_COLUMNS = ("step", "epoch", "loss", "learning_rate", "gradient_norm", "validation_loss")
+# What the bits of a training, and the format of its checkpoints, depend on.
+LIBRARIES = ("accelerate", "adapters", "numpy", "peft", "torch", "transformers", "tunegrid")
 
 
 def train(study: Study, run: Run, folder: Path) -> TrainRecord:
     """Trains one run and writes `weights/`, `history.csv` and `train.json` into a folder.
 
-    A run that fails is a result too: its record says why, and its weights are an empty folder.
+    A run that fails is a result too: its record says why, and its weights are an empty folder. Checkpoints outlive
+    everything but the run's end; an interrupted run goes on from them when it is started again.
+
+    Raises:
+        TuneGridError: something has to be mended before this run can work: no GPU, no space on the disk, …
     """
     started, clock = now(), time.perf_counter()
     settings = study.run_settings(run.cell)
     paths, cell = study.paths, run.cell
-    facts: dict[str, Any] = {"parameters": None, "injected": None, "cost": None}
+    facts: dict[str, Any] = {"parameters": None, "injected": None, "selection": None, "cost": None}
     status, reason = "ok", None
-    summary = TrainingSummary()
+    session, summary = None, TrainingSummary()
+    for left in folder.glob(".weights.*"):  # of a process that was killed while it saved
+        shutil.rmtree(left)
     with replaced_folder(folder / "weights") as weights:
         try:
-            session = _prepare(study, run, settings)
+            study, origin = searched(study, cell)
+            settings = study.run_settings(cell) | origin
+            session = prepare(study, run, settings)
             facts |= _size(session)
             size, injected = facts["parameters"], facts["injected"].count
             print(f"{cell}, seed {run.seed}: {size.trainable} of {size.total} parameters, {injected} modules injected")
@@ -48,12 +62,22 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
             clock = time.perf_counter()
             session.method.save(session.model, weights)
             summary.saving_seconds += time.perf_counter() - clock
-            facts["cost"] = _cost(session, summary, loading_seconds, size_of(weights))
+            facts |= {
+                "selection": summary.selection,
+                "cost": _cost(session, summary, loading_seconds, size_of(weights)),
+            }
         except Diverged as error:
             status, reason, summary.history = "diverged", str(error), error.history
+        except NoLearningRate as error:
+            status, reason = "failed", str(error)
         except TuneGridError:
             raise  # something the user has to mend before any run can work
         except Exception as error:
+            if disk_is_full(error):  # says nothing about the method
+                raise TuneGridError(
+                    f"{folder / 'weights'}: cannot be written: {error}. Make room and start again: "
+                    "the run goes on from its last checkpoint, if it has one."
+                ) from error
             traceback.print_exc()
             status, reason = "failed", f"{type(error).__name__}: {error}"
         if status != "ok":  # what was saved by half would look like weights
@@ -80,6 +104,9 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
         ),
     )
     write_record(folder / "train.json", record)
+    # Only now is nothing left to lose. A run that failed may be started again; one that diverged would diverge again.
+    if session and status != "failed" and session.training.keep_checkpoints == "until-success":
+        shutil.rmtree(session.checkpoints, ignore_errors=True)
     return record
 
 
@@ -100,7 +127,8 @@ def accelerator() -> str | None:
     return torch.cuda.get_device_name() if torch.cuda.is_initialized() else None
 
 
-def _prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession:
+def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession:
+    """All that a run is trained with. `settings`: what of it alters the result."""
     from transformers import set_seed
 
     from tunegrid.tokenise import load_tokenizer, read_tokens
@@ -113,17 +141,24 @@ def _prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSessio
     shape = Shape.from_config(method.family, json.loads((paths.model(cell.model) / "config.json").read_text()))
     model = method.inject(base)
     _check_size(cell, method, model, shape)
-    tokens = paths.tokens(cell.task, cell.model)
+    tokens, training = paths.tokens(cell.task, cell.model), study.training_settings(cell)
+    tokenizer, validation = load_tokenizer(paths.model(cell.model)), read_tokens(tokens / "validation.arrow")
+    precision, metric = study.hardware.precision, None
+    if training.select_by == "metric":
+        task, limit = study.task(cell.task, cell.model), training.validation_rows
+        rows = read_parquet(paths.split(cell.task, "validation"))
+        metric = ValidationMetric(task, tokenizer, validation, rows, limit=limit, precision=precision)
     return TrainingSession(
         method=method,
         model=model.to(device),
-        tokenizer=load_tokenizer(paths.model(cell.model)),
+        tokenizer=tokenizer,
         train=read_tokens(tokens / "train.arrow"),
-        validation=read_tokens(tokens / "validation.arrow"),
-        training=study.training_settings(cell),
+        validation=validation,
+        training=training,
         seed=run.seed,
-        precision=study.hardware.precision,
+        precision=precision,
         checkpoints=paths.checkpoints(*astuple(cell), run.seed, _checkpoint_key(study, run, settings)),
+        metric=metric,
     )
 
 
@@ -147,9 +182,11 @@ def _check_size(cell: Cell, method: Method, model: Any, shape: Shape) -> None:
 
 
 def _checkpoint_key(study: Study, run: Run, settings: dict[str, Any]) -> str:
-    """A checkpoint is only ever used by a run with the same settings on the same data and the same base."""
+    """A checkpoint is only used by a run with the same settings, data, base and versions of libraries."""
     cards = (study.paths.data_card(run.cell.task), study.paths.model_card(run.cell.model))
-    return digest([settings, run.seed, *(json.loads(card.read_text())["fingerprint"] for card in cards)])
+    fingerprints = [json.loads(card.read_text())["fingerprint"] for card in cards]
+    versions = {name: version for name, version in installed_packages().items() if name in LIBRARIES}
+    return digest([settings, run.seed, *fingerprints, versions])
 
 
 def _size(session: TrainingSession) -> dict[str, Any]:
@@ -196,6 +233,8 @@ def training_flops(model: Any, source_tokens: int, target_tokens: int) -> float:
 
 def _write_history(history: list[dict[str, float]], path: Path) -> None:
     with replaced(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, HISTORY_COLUMNS)
+        chosen_by_metric = any("validation_metric" in row for row in history)
+        columns = (*HISTORY_COLUMNS, "validation_metric") if chosen_by_metric else HISTORY_COLUMNS
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(history)

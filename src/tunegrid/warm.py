@@ -33,6 +33,7 @@ MODULES = (
     "tunegrid.metrics.squad",
     "tunegrid.models.stage",
     "tunegrid.prediction",
+    "tunegrid.search",
     "tunegrid.tokenise",
     "tunegrid.train",
     "tunegrid.training.trainer",

@@ -30,6 +30,19 @@ def make_checkpoint(folder: Path, family: str) -> Path:
     return folder
 
 
+def make_like(folder: Path, config: dict[str, Any], **smaller: Any) -> Path:
+    """Writes a checkpoint with the configuration of a known model, but for the sizes that are given."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+    torch.manual_seed(0)
+    tokenizer = bart_tokenizer() if config["model_type"] == "bart" else t5_tokenizer()
+    config = AutoConfig.for_model(**{**config, "vocab_size": len(tokenizer) + 8, **smaller})
+    AutoModelForSeq2SeqLM.from_config(config).save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def t5_tokenizer() -> Any:
     """Unigram pieces of words, as T5's: a character that was never seen becomes <unk>."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers

@@ -1,8 +1,11 @@
-"""A task of each kind with as few settings as it needs."""
+"""A task of each kind with as few settings as it needs, and its rows as the data stage writes them."""
+
+from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from tunegrid.tasks import TASKS, Task
+from tunegrid.data import SplitWriter
+from tunegrid.tasks import TASKS, Row, Task
 
 
 def make_task(kind: str, **settings) -> Task:
@@ -11,3 +14,12 @@ def make_task(kind: str, **settings) -> Task:
     return TASKS[kind](
         TypeAdapter(TASKS[kind].Settings).validate_python(values | {"generation": {"max_new_tokens": 4}} | settings)
     )
+
+
+def write_splits(rows: list[Row], folder: Path) -> None:
+    """All three splits, of the same rows."""
+    folder.mkdir(exist_ok=True)
+    for split in ("train", "validation", "test"):
+        with SplitWriter(folder / f"{split}.parquet") as writer:
+            for row in rows:
+                writer.add(row)

@@ -61,7 +61,7 @@ def write_study(root: Path, expected: Expected, examples: int = 120) -> Path:
             place = folder / "baselines" / task.name / baseline.name
             write_result(place, "baseline", task, None, baseline.name, None, generator, examples)
         for model in expected.models:
-            stats = {split: _counts(examples) for split in ("train", "validation", "test")}
+            stats = {split: _counts(task.name, examples) for split in ("train", "validation", "test")}
             write_json(folder / "tokens" / task.name / model.name / "stats.json", {"splits": stats})
             place = folder / "untuned" / task.name / model.name
             write_result(place, "untuned", task, model.name, "untuned", None, generator, examples)
@@ -95,8 +95,10 @@ def _write_data(folder: Path, task: ExpectedTask, examples: int) -> None:
     rows.to_parquet(folder / "data" / task.name / "test.parquet")
 
 
-def _counts(rows: int) -> dict[str, int]:
-    return {"rows": rows, "sources_cut": 3, "targets_cut": 0, "answers_lost": 1, "unknown_tokens": 0}
+def _counts(task: str, rows: int) -> dict[str, int]:
+    windows = {"rows_with_windows": 2, "windows": 5, "windows_without_answer": 3, "windows_abstaining": 0}
+    cut = {"sources_cut": 3, "targets_cut": 0, "answers_lost": 1, "unknown_tokens": 0, "special_tokens_as_text": 0}
+    return {"rows": rows, **cut, **(windows if task == "qa" else dict.fromkeys(windows, 0))}
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -129,6 +131,7 @@ def write_result(
         "status": "ok",
         "reason": None,
         "examples": examples,
+        "predictions_cut": None if task.kind == "sentiment" or model is None else 2,
         "primary": task.primary.name,
         "metrics": {
             name: {"value": value, "direction": "higher", "signature": None} for name, value in metrics.items()

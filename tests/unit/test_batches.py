@@ -51,6 +51,40 @@ def padded(sampler) -> int:
     return sum(len(batch) * max(sampler.lengths[batch]) for batch in batches(sampler))
 
 
+def test_rows_of_a_table_in_chunks_are_read_where_they_lie(tmp_path):
+    import pyarrow
+
+    from tunegrid.tokenise import read_tokens
+    from tunegrid.training.batches import TokenDataset
+
+    generator = np.random.default_rng(0)
+    ids = pyarrow.list_(pyarrow.int32())
+    schema = pyarrow.schema([("input_ids", ids), ("row", pyarrow.int32()), ("labels", ids)])
+    wanted = []
+    with pyarrow.OSFile(str(tmp_path / "tokens.arrow"), "wb") as sink, pyarrow.ipc.new_file(sink, schema) as writer:
+        for rows in (5, 1, 0, 300, 20_000):
+            columns = {
+                name: [generator.integers(0, 100, size).tolist() for size in generator.integers(1, 60, rows)]
+                for name in ("input_ids", "labels")
+            }
+            wanted += [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+            columns["row"] = list(range(rows))
+            batch = pyarrow.RecordBatch.from_pydict(columns, schema=schema)
+            writer.write_batch(batch)
+    del batch
+    before = pyarrow.total_allocated_bytes()
+    table = read_tokens(tmp_path / "tokens.arrow")
+    dataset = TokenDataset(table)
+    assert [dataset[i] for i in range(len(dataset))] == wanted
+    assert type(dataset[0]["labels"][0]) is int
+    assert dataset.lengths().tolist() == [len(row["input_ids"]) + len(row["labels"]) for row in wanted]
+    assert pyarrow.total_allocated_bytes() - before < 1e5, "4 MB of token ids stay in the file"
+    part = TokenDataset(table.slice(3, 200))
+    assert [part[i] for i in range(len(part))] == wanted[3:203]
+    with pytest.raises(IndexError):
+        part[200]
+
+
 def test_buckets_reduce_padding_to_little_more_than_the_tokens():
     tokens = make_sampler().lengths.sum()
     plain, bucketed = padded(make_sampler(buckets=False)) - tokens, padded(make_sampler()) - tokens

@@ -18,7 +18,7 @@ from tunegrid.models import FAMILIES, Shape
 from tunegrid.plan.cells import Estimator
 from tunegrid.plan.devices import GPUS, assumed_cpu, device, measured_cpu
 from tunegrid.plan.disk import IGNORE, check_disk, disk
-from tunegrid.plan.duration import evaluations, examples, passes, steps, training_seconds
+from tunegrid.plan.duration import evaluations, examples, passes, training_seconds
 from tunegrid.plan.flops import Stacks, decoding, executed, stacks_of, training_flops
 from tunegrid.plan.jobs import Job, Jobs
 from tunegrid.plan.lengths import Lengths, SplitSize, from_quantiles
@@ -182,12 +182,13 @@ def test_writing_a_text_word_by_word_costs_what_reading_it_at_once_does():
 )
 def test_length_of_a_run_of_100_rows(settings, expected):
     training = Training(learning_rate=1.0, **settings)
-    assert (steps(training, 100), passes(training, 100), round(examples(training, 100))) == expected
+    assert (training.steps(100), passes(training, 100), round(examples(training, 100))) == expected
 
 
 def test_evaluations_are_at_the_end_and_now_and_then():
     assert evaluations(Training(learning_rate=1.0, max_steps=100), 10) == 1
     assert evaluations(Training(learning_rate=1.0, max_steps=100, evaluation_steps=30), 10) == 4
+    assert evaluations(Training(learning_rate=1.0, max_steps=100, evaluations=10), 10) == 10
 
 
 def test_time_follows_work_and_device():
@@ -486,12 +487,31 @@ def test_disk_by_hand(paper):
     assert needs["weights"] == 2 * 4 * 222_903_552
     assert needs["models"] == pytest.approx(4 * 222_903_552, rel=0.01)
     assert needs["checkpoints"] == 0
-    # 98,169 rows of 133 words of about six bytes, as Parquet and as Arrow in the cache.
-    assert needs["cache"] == pytest.approx(98_169 * 133.2 * 6.3 * 1.6, rel=0.01)
+    # 98,169 rows of 133 words of about six bytes, compressed.
+    assert needs["cache"] == pytest.approx(98_169 * 133.2 * 6.3 * 0.6, rel=0.01)
     kept = "training: {checkpoint_steps: 100}\n"
     one, two = (disk(Estimator(paper(kept + changes), GPUS["h100"]), jobs).needs["checkpoints"] for jobs in (1, 2))
     assert one == 3 * 12 * 222_903_552  # two kept and one being written, weights and two moments
     assert two == 2 * one
+    kept = "training: {checkpoints: 10, checkpoints_kept: 5, keep_checkpoints: always}\n"
+    assert disk(Estimator(paper(kept + changes), GPUS["h100"])).needs["checkpoints"] == 2 * 6 * 12 * 222_903_552
+
+
+def test_a_search_is_counted(paper):
+    search = "search: {factors: [0.3, 1.0, 3.0], train_share: 0.1, validation_rows: 500, seed: 9}"
+    found, whole = plan(paper(search), GPUS["h100"]), plan(paper(), GPUS["h100"])
+    assert found.sums["search"].jobs == 3 * 27
+    assert 0.25 * whole.sums["training"].seconds < found.sums["search"].seconds < 0.7 * whole.sums["training"].seconds
+    assert found.sums["training"] == whole.sums["training"]
+    jobs, cell = Jobs(paper(search)), Cell("translation", "t5-base", "full")
+    assert 10 <= jobs.trial(cell).runtime(1) < jobs.train(cell).runtime(1) / 4
+
+
+def test_the_papers_own_study_is_planned():
+    found = plan(Study.load(ROOT / "config" / "paper.yaml"), GPUS["h100"])
+    assert found.sums["training"].jobs == 81
+    assert found.sums["evaluation, untuned"].jobs == 9
+    assert 2 / 2 < found.sums["training"].seconds / HOUR / 3 < 4 * 2  # hours of one seed, with 500,000 pairs
 
 
 def test_what_is_there_needs_no_disk(tiny_study):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tunegrid import statistics
+from tunegrid.limits import Measured, Recommend
 from tunegrid.recommend import Candidate, Recommendation, from_printed, from_tests, recommend, share
 from tunegrid.statistics import ExampleStatistics, bootstrap
 
@@ -49,7 +50,7 @@ def test_where_nothing_separates_the_rationale_says_so() -> None:
     said = recommended({"full": (0.8, 1000), "lora": (0.801, 30), "adapters": (0.799, 10)})
     assert said.chosen.method == "adapters"
     assert len(said.tied) == 3
-    assert said.rationale.startswith("Nothing separates the three cells: the cheapest.")
+    assert said.rationale.startswith("No clear winner: nothing separates the three cells. The cheapest trains 1.0%")
 
 
 def test_stability_falls_where_a_cell_is_only_just_separated() -> None:
@@ -89,8 +90,11 @@ def test_what_was_only_printed_is_not_called_tested() -> None:
     [
         (candidate("a", 10), candidate("b", 11, total=10)),
         (candidate("a", 10, total=90), candidate("b", 10, total=91)),
-        (candidate("a", 10, seconds=5.0), candidate("b", 10, seconds=6.0)),
-        (candidate("a", 10, seconds=5.0), candidate("b", 10)),
+        (
+            candidate("a", 10, measured=Measured(train_seconds=5.0)),
+            candidate("b", 10, measured=Measured(train_seconds=6.0)),
+        ),
+        (candidate("a", 10, measured=Measured(train_seconds=5.0)), candidate("b", 10)),
     ],
 )
 def test_order_of_costs(cheaper: Candidate, dearer: Candidate) -> None:
@@ -105,3 +109,47 @@ def test_a_cell_that_does_not_beat_the_baseline_is_no_silent_winner() -> None:
 
 def test_shares() -> None:
     assert [share(x) for x in (1, 0.9999, 0.031, 0.00047, 0.005)] == ["100%", "100%", "3.1%", "0.047%", "0.50%"]
+
+
+def test_the_studys_own_cost_decides_among_tied_cells() -> None:
+    cells = {
+        "full": Measured(train_seconds=60, saved_bytes=9e8),
+        "lora": Measured(train_seconds=90, saved_bytes=2e7),
+    }
+    for name, chosen, says in (
+        ("train_hours", "full", "trains in 1 min"),
+        ("saved_bytes", "lora", "saves 20 MB"),
+        ("train_gpu_memory", "lora", "has a cost that is not known"),
+    ):
+        candidates = [
+            candidate(method, trainable, measured=cells[method], cost_name=name)
+            for method, trainable in (("full", 1000), ("lora", 30))
+        ]
+        said = from_printed(candidates, "accuracy")
+        assert said.chosen.method == chosen
+        assert says in said.rationale
+
+
+@pytest.mark.parametrize(
+    ("limits", "measured", "says"),
+    [
+        ({"max_train_hours": 1.0}, {"train_seconds": 3601.0}, "1 hours to train, recommend.max_train_hours is 1"),
+        ({"max_train_hours": 1.0}, {"train_seconds": 3600.0}, None),
+        ({"max_train_gpu_memory": 2.0}, {"train_memory_bytes": 3.0 * 2**30}, "3 GiB to train"),
+        (
+            {"max_saved_bytes": 1000},
+            {"saved_bytes": 2000.0},
+            "2000 bytes of weights, recommend.max_saved_bytes is 1000",
+        ),
+        ({"max_saved_bytes": 1000}, {}, "what it needs is not known"),
+        ({}, {}, None),
+    ],
+)
+def test_limits_leave_out_what_is_over_them(limits: dict, measured: dict, says: str | None) -> None:
+    reason = Recommend(**limits).reason_against(Measured(**measured))
+    assert (reason is None) if says is None else says in reason
+
+
+def test_a_cell_that_lost_seeds_says_so() -> None:
+    cells = [candidate("full", 10, "0.9", incomplete="seed 2: diverged, the loss is nan"), candidate("lora", 3, "0.5")]
+    assert "Not all of its seeds count: seed 2: diverged" in from_printed(cells, "accuracy").rationale

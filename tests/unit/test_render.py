@@ -13,6 +13,7 @@ from tunegrid.errors import TuneGridError
 from tunegrid.expected import Named, printed_metrics
 from tunegrid.latex import compile_pdf, escape
 from tunegrid.layout import Column, ScoreLine, bytes_, percent, plain_table, score_table
+from tunegrid.report_sources import cuts
 from tunegrid.report_text import _summary
 from tunegrid.tables import build_tables
 
@@ -72,6 +73,38 @@ def test_values_are_escaped_without_being_asked(written: Path, tmp_path: Path) -
     assert "&lt;b&gt;B&lt;/b&gt;" in html
 
 
+def test_what_was_taken_left_out_and_shared_of_the_data_is_said(folder: Path, tmp_path: Path) -> None:
+    for task, more in {
+        "qa": {
+            "protocol": "published",
+            "rows_available": {"train": 56063, "validation": 17520, "test": 14016},
+            "unusable_rows": {},
+            "test_contexts_seen_in_training": 119,
+        },
+        "translation": {
+            "unusable_rows": {
+                "train": {"source": {"rows": 1200, "examples": []}, "target": {"rows": 34, "examples": []}},
+                "test": {"target": {"rows": 2, "examples": []}},
+            },
+        },
+    }.items():
+        card = folder / "data" / task / "card.json"
+        write_json(card, json.loads(card.read_text()) | more)
+    _, html = rendered(folder, tmp_path / "report")
+    text = re.sub(r"\s+", " ", html)
+    for said in (
+        "4,000 / 200 / 120; splits by row (published protocol); taken from 56,063 / 17,520 / 14,016",
+        "4,000 / 200 / 120; 1,236 unusable rows of the source left out",
+        "Question Answering: 119 of 120 test questions are about a context that training questions are about too.",
+        "Translation: 2 test rows of the source could not be used and were left out.",
+    ):
+        assert said in text
+    frame = build_tables(folder, expected_study(), RESAMPLES)["data"].set_index(["task", "split"])
+    assert frame.loc[("translation", "train"), "unusable_rows"] == 1234
+    assert frame.loc[("qa", "test"), "test_contexts_seen_in_training"] == 119
+    assert frame.loc[("qa", "train"), "rows_available"] == 56063
+
+
 def test_the_html_is_one_file(report: Path) -> None:
     html = (report / "report.html").read_text()
     # Namespaces of the drawing are names, not places that are asked for anything.
@@ -83,7 +116,7 @@ def test_the_html_is_one_file(report: Path) -> None:
 
 def test_every_table_is_a_file_of_its_own(report: Path) -> None:
     included = re.findall(r"\\input\{(.+?)\.tex\}", (report / "report.tex").read_text())
-    assert len(included) == 13
+    assert len(included) == 15
     assert all((report / f"{name}.tex").exists() for name in included)
 
 
@@ -127,6 +160,46 @@ def test_the_best_of_the_cells_is_bold_as_printed() -> None:
     assert bold == [[], ["0.9123"], ["0.9123", "0.2000"], []]
     assert [row.cells[0].text for row in table.rows] == ["No model", "A", "", "B"]
     assert [cell.text for cell in table.rows[3].cells[2:]] == ["failed", "–", "–", "–"]
+
+
+def cut_tables(folder: Path) -> dict[str, tuple[list[str], list[list[str]]]]:
+    """The titles and the rows of each table about cuts, by name."""
+    tables = cuts(build_tables(folder, expected_study(), resamples=200), expected_study())
+    return {
+        table.name: (
+            [column.title for column in table.columns],
+            [[cell.text for cell in row.cells] for row in table.rows],
+        )
+        for table in tables
+    }
+
+
+def test_the_report_shows_what_was_cut_and_leaves_zeros_out(folder: Path) -> None:
+    tables = cut_tables(folder)
+    assert list(tables) == ["cuts", "windows", "unfinished"]
+    titles, rows = tables["cuts"]
+    assert titles == ["Model", "Sources cut", "Answers lost"]
+    assert rows[:2] == [["Question Answering"], ["Mini-T5", "3 / 3 / 3", "1 / 1 / 1"]]
+    titles, rows = tables["windows"]
+    assert titles == ["Model", "Rows in windows", "Windows", "Without answer"]
+    assert len(rows) == 4, "the tasks without windows are not there"
+    titles, rows = tables["unfinished"]
+    assert titles == ["Model", "Untuned", "Full Finetuning", "LoRA", "Adapters"]
+    assert rows[:2] == [["Question Answering"], ["Mini-T5", "2 of 120", *["4 of 240"] * 3]]
+    assert [row[0] for row in rows if len(row) == 1] == ["Question Answering", "Translation"]
+
+
+def test_the_report_says_when_nothing_was_cut(folder: Path, tmp_path: Path) -> None:
+    for path in folder.glob("tokens/*/*/stats.json"):
+        splits = json.loads(path.read_text())["splits"]
+        write_json(path, {"splits": {split: dict.fromkeys(counts, 0) for split, counts in splits.items()}})
+    for path in folder.rglob("metrics.json"):
+        record = json.loads(path.read_text())
+        write_json(path, record | {"predictions_cut": record["predictions_cut"] and 0})
+    assert cut_tables(folder) == {}
+    tex, html = rendered(folder, tmp_path / "report")
+    assert "nothing was cut" in tex
+    assert "nothing was cut" in html
 
 
 def test_numbers_as_text() -> None:

@@ -114,6 +114,13 @@ def test_a_study_knows_the_shape_of_a_local_folder_and_of_a_known_model(tiny_stu
     assert Study.load("hub.yaml").shape("t5").parameters == KNOWN["google-t5/t5-base"][1]
 
 
+def test_a_config_without_a_size_names_the_model(tiny_study):
+    study, file = tiny_study(), Path("checkpoints/t5/config.json")
+    file.write_text(file.read_text().replace('"d_ff"', '"d_fff"'))
+    with pytest.raises(TuneGridError, match=r"models\.t5: config\.json: d_ff: missing"):
+        study.check_files()
+
+
 def test_the_shape_of_a_model_that_is_nowhere_yet_is_not_known(tiny_study):
     study = tiny_study()
     Path("checkpoints/t5/config.json").unlink()

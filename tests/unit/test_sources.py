@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 from pydantic import TypeAdapter
 
-from tunegrid.data import fetch_data, read_parquet, read_splits
+from tunegrid.data import fetch_data, read_parquet
 from tunegrid.errors import TuneGridError
 from tunegrid.provenance import file_digest
 from tunegrid.tasks import TASKS
@@ -42,6 +42,11 @@ def make_task(kind: str, source: dict, **settings):
 
 def files(suffix: str, **keys) -> dict:
     return {"kind": "files", "paths": {split: f"{split}.{suffix}" for split in SPLITS}, **keys}
+
+
+def read_splits(name: str, task) -> dict[str, list[dict]]:
+    fetch_data(name, task, Path("fetched"))
+    return {split: read_parquet(Path("fetched", f"{split}.parquet")) for split in SPLITS}
 
 
 def write_jsonl(rows: list, *names: str) -> None:
@@ -145,7 +150,7 @@ def test_slices_of_the_datasets_library_serve_as_splits():
 
 def test_a_data_set_that_cannot_be_had_is_one_message():
     task = make_task("sentiment", {"kind": "hub", "path": "nobody/nothing", "revision": "v1"})
-    with pytest.raises(TuneGridError, match=r"data set nobody/nothing .*split train, revision v1.*cannot be loaded"):
+    with pytest.raises(TuneGridError, match=r"data set nobody/nothing \(revision v1\): .*HF_HUB_OFFLINE"):
         fetch_data("t", task, Path("out"))
     assert not Path("out").exists()
 
@@ -406,5 +411,5 @@ def test_a_hub_model_that_cannot_be_had_is_one_message(tiny_study):
 
     Path("out").mkdir()
     source = HubModel(kind="hub", id="nobody/nothing", revision="v1")
-    with pytest.raises(TuneGridError, match=r"model nobody/nothing \(revision v1\): cannot be downloaded"):
+    with pytest.raises(TuneGridError, match=r"model nobody/nothing \(revision v1\): cannot be fetched: HF_HUB_OFFLINE"):
         source.fetch(Path("out"))

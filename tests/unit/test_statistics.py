@@ -99,7 +99,7 @@ def test_grouped_examples_are_drawn_together() -> None:
 
 def test_seeds_are_averaged_in_the_same_resamples() -> None:
     values = np.random.default_rng(3).random((3, 50))
-    together = bootstrap([means(values)], resamples=100)
+    together = bootstrap([ExampleStatistics(means(values).values, statistics.mean, seeded=False)], resamples=100)
     apart = bootstrap([means(row[None]) for row in values], resamples=100)
     assert together.resampled[0] == pytest.approx(apart.resampled.mean(axis=0))
     assert together.point[0] == pytest.approx(values.mean())

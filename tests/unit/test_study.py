@@ -12,8 +12,10 @@ from pydantic import ValidationError
 
 from tunegrid.cells import Cell
 from tunegrid.errors import TuneGridError
+from tunegrid.search_settings import choice_settings
 from tunegrid.settings import Closed, did_you_mean
 from tunegrid.study import Study
+from tunegrid.training.settings import WITHOUT_EFFECT
 
 MINI = (Path(__file__).parents[2] / "config/mini.yaml").read_text(encoding="utf-8")
 
@@ -96,6 +98,10 @@ BROKEN = {
     "unknown key in a data source": ("source: {kind: files,", "source: {colums: {}, kind: files,",
                                      "tasks.sentiment.source.colums", ["Did you mean columns?", "validation_share"]),
     "unknown key in paths": ("test: test.csv", "tset: test.csv", "tasks.sentiment.source.paths.tset", ["Did you mean test?"]),
+    "no test rows": (", test: test.csv", "", "tasks.sentiment.source.paths.test", ["required"]),
+    "an unknown protocol": ("  qa:\n", "  qa:\n    protocol: printed\n", "tasks.qa.protocol", ["Valid: official, published"]),
+    "a protocol of a task that has none": ("  sentiment:\n", "  sentiment:\n    protocol: official\n", "tasks.sentiment.protocol", ["unknown key"]),
+    "the published protocol on generated rows": ("  qa:\n", "  qa:\n    protocol: published\n", "tasks.qa", ["protocol: published", "generated"]),
     "unknown key in a model": ("t5: {family: t5", "t5: {famly: t5", "models.t5.famly", ["Did you mean family?", "source"]),
     "unknown key in a model source": ("{kind: hub, id:", "{kind: hub, name:", "models.t5.source.name", ["revision"]),
     "unknown key in a method": ("r: 8", "rank: 8", "methods.lora.rank", ["alpha", "targets"]),
@@ -417,6 +423,7 @@ methods:
   adapters: {kind: adapters}
   bitfit: {kind: bitfit}
 training: {learning_rate: 1.0e-3, max_steps: 100}
+search: {factors: [1.0, 3.0]}
 """
 PARSED = yaml.safe_load(FULL)
 
@@ -435,6 +442,16 @@ OTHER = {
     "d_model": 32,
     "train": {"files": "other.csv", "hub": "other"},
     "validation_share": 0.3,
+    "factors": [1.0, 9.0],
+}
+# Keys of training that mean nothing without others.
+NEEDS = {
+    "keep_best": {"evaluations": 2},
+    "select_by": {"evaluations": 2, "keep_best": True},
+    "validation_rows": {"evaluations": 2, "keep_best": True, "select_by": "metric"},
+    "early_stopping_patience": {"evaluations": 2},
+    "early_stopping_threshold": {"evaluations": 2, "early_stopping_patience": 2},
+    "keep_checkpoints": {"checkpoint_steps": 10},
 }
 SAME_THING = {"kind"}  # says which settings these are; another kind is another set of keys
 
@@ -481,6 +498,7 @@ def workflow_settings(study: Study) -> str:
             [study.model_settings(model) for model in models],
             [study.token_settings(task, model) for task in tasks for model in models],
             [study.run_settings(cell) for cell in cells],
+            [choice_settings(study, cell) for cell in cells],
             [study.evaluation_settings(task) for task in tasks],
         ],
         sort_keys=True,
@@ -490,6 +508,7 @@ def workflow_settings(study: Study) -> str:
 def every_key() -> list[tuple[str, ...]]:
     study = Study.model_validate(whole())
     parts: list[tuple[tuple[str, ...], Closed]] = [(("hardware",), study.hardware), (("training",), study.training)]
+    parts.append((("search",), study.search))
     parts += [(("tasks", name), settings) for name, settings in study.tasks.items()]
     parts += [(("models", name), settings) for name, settings in study.models.items()]
     parts += [(("methods", name), settings) for name, settings in study.methods.items()]
@@ -501,12 +520,12 @@ KEYS = every_key()
 
 @pytest.mark.parametrize(("way", "kind", "value"), KEYS, ids=[".".join(way) for way, _, _ in KEYS])
 def test_every_key_reaches_a_rule_or_the_report(way, kind, value):
-    values = whole()
+    values, name = whole(), way[-1]
+    values["training"] |= NEEDS.get(name, {})
     before = Study.model_validate(values)
     place = values
     for key in way[:-1]:
         place = place.setdefault(key, {})
-    name = way[-1]
     if name == "prompts":
         family = "t5"
         place[name] = {family: "other {" + before.task(way[1]).cuttable + "}"}
@@ -528,6 +547,9 @@ def test_every_key_reaches_a_rule_or_the_report(way, kind, value):
         # It alters what the report says, and never causes a job that computes to run again.
         assert workflow_settings(after) == workflow_settings(before)
         assert after.report_settings() != before.report_settings()
+    elif way[0] == "training" and name in WITHOUT_EFFECT:
+        # How often a run is saved, and how long that is kept, alters no bit of it: nothing runs again.
+        assert workflow_settings(after) == workflow_settings(before)
     else:
         assert workflow_settings(after) != workflow_settings(before)
 

@@ -125,6 +125,34 @@ def test_nothing_there_yet(tmp_path: Path) -> None:
         build_tables(tmp_path / "other", EXPECTED)
 
 
+def test_what_was_cut_is_counted(written: Path) -> None:
+    frames = build_tables(written, EXPECTED, RESAMPLES)
+    cuts = frames["cuts"].set_index(["task", "model", "split"])
+    assert cuts.loc[("qa", "mini-t5", "train"), ["sources_cut", "windows", "windows_without_answer"]].tolist() == [
+        3,
+        5,
+        3,
+    ]
+    assert cuts.loc[("translation", "mini-t5", "test"), ["sources_cut", "windows"]].tolist() == [3, 0]
+    unfinished = frames["results"].groupby(["task", "kind"])["predictions_cut"].sum()
+    assert unfinished["qa", "untuned"] == 2 * 3 * 2  # two predictions, three models, two metrics
+    assert unfinished["sentiment", "run"] == 0
+
+
+def test_the_account_of_older_results_still_reads(folder: Path) -> None:
+    path = folder / "tokens/qa/mini-t5/stats.json"
+    old = {
+        split: {"rows": 9, "sources_cut": 4, "targets_cut": 0, "answers_lost": 0, "unknown_tokens": 0}
+        for split in ("train", "validation", "test")
+    }
+    write_json(path, {"splits": old})
+    change(folder / RUN / "metrics.json", predictions_cut=None)
+    frames = build_tables(folder, EXPECTED, RESAMPLES)
+    row = frames["cuts"].set_index(["task", "model", "split"]).loc["qa", "mini-t5", "test"]
+    assert (row["sources_cut"], row["share_cut"]) == (4, 4 / 9)
+    assert pd.isna(row["windows"])
+
+
 def test_excluded_cells_are_no_rows(written: Path) -> None:
     cells = tuple((task.name, "mini-t5", "lora") for task in EXPECTED.tasks)
     frames = build_tables(written, expected_study(cells=cells), RESAMPLES)

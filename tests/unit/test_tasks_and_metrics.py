@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -71,11 +72,63 @@ def test_squad_scores_equal_torchmetrics_on_random_strings():
         )
         ours = best_over_references(prediction, gold)
         assert ours[0] == theirs["exact_match"].item() / 100, (prediction, gold)
+        if not by_hand_words(prediction):
+            continue  # torchmetrics follows SQuAD 2.0, in which no answer is an answer
         assert ours[1] == pytest.approx(theirs["f1"].item() / 100, abs=1e-6), (prediction, gold)
     each = [best_over_references(*pair) for pair in zip(predictions, references, strict=True)]
     total = SquadScore().compute(predictions=predictions, references=references)
     assert total["exact_match"] == pytest.approx(np.mean([exact for exact, _ in each]))
     assert total["f1"] == pytest.approx(np.mean([f1 for _, f1 in each]))
+
+
+def by_hand_words(text: str) -> list[str]:
+    """What the official script of SQuAD 1.1 compares, by its description: lower case, no ASCII punctuation, no articles.
+
+    An article is one between word boundaries, so also one that stands at a dash or quotation mark outside ASCII.
+    """
+    kept = [character for character in text.lower() if character not in "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"]
+    runs = ["".join(run) for _, run in groupby(kept, key=str.isalnum)]
+    return "".join(" " if run in ("a", "an", "the") else run for run in runs).split()
+
+
+def by_hand_squad(prediction: str, gold: list[str]) -> tuple[float, float]:
+    """(exact match, F1) by the formulas of evaluate-v1.1.py."""
+    said, exact, f1 = by_hand_words(prediction), [], []
+    for words in map(by_hand_words, gold):
+        exact.append(float(words == said))
+        same = sum(min(said.count(word), words.count(word)) for word in set(said))
+        precision, recall = (same / len(said), same / len(words)) if same else (0.0, 0.0)
+        f1.append(2 * precision * recall / (precision + recall) if same else 0.0)
+    return max(exact), max(f1)
+
+
+def test_squad_scores_equal_the_official_formula_on_a_thousand_random_strings():
+    from tunegrid.metrics.squad import SquadScore, best_over_references
+
+    generator = random.Random(11)
+    # Articles at all kinds of borders, punctuation in and outside ASCII, blanks, accents apart and composed, digits.
+    pieces = [
+        "a", "an", "the", "A", "THE", "Theatre", "an_a", "a1", "the-end", "dog", "Dog", "dogs", "1,000", "1000", "$5.50",
+        "—", "the—", "“an”", "«a»", "don't", "don’t", "¿", "。", "…", "%", "_", "\u00a0", "\u2009", "\t", "e\u0301", "é",
+        "a\u0301", "İ", "ß", "SS", "中文", "ﬁ", "½", "a.", "(the)", "a\u200bn", "",
+    ]  # fmt: skip
+
+    def text() -> str:
+        return generator.choice((" ", " ", "", "  ")).join(generator.choices(pieces, k=generator.randint(0, 6)))
+
+    predictions = [text() for _ in range(1000)]
+    references = [
+        [generator.choice((text(), prediction.upper(), prediction + " dog")) for _ in range(generator.randint(1, 4))]
+        for prediction in predictions
+    ]
+    expected = [by_hand_squad(*pair) for pair in zip(predictions, references, strict=True)]
+    found = [best_over_references(*pair) for pair in zip(predictions, references, strict=True)]
+    assert [pair for pair in zip(predictions, references, found, expected, strict=True) if pair[2] != pair[3]] == []
+    assert len(set(found)) > 15
+    assert sum(exact == 1 and f1 == 0 for exact, f1 in found) > 5, "nothing left of either, which SQuAD 2.0 scores 1"
+    total = SquadScore().compute(predictions=predictions, references=references)
+    exact, f1 = zip(*expected, strict=True)
+    assert total == {"exact_match": pytest.approx(sum(exact) / 1000), "f1": pytest.approx(sum(f1) / 1000)}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +140,7 @@ def test_squad_scores_equal_torchmetrics_on_random_strings():
         ("cat cat", ["cat"], 0, 2 / 3),  # a word counts as often as both have it
         ("dog", ["cat"], 0, 0),
         ("", ["cat"], 0, 0),
-        ("the", ["a"], 1, 1),  # nothing is left of either
+        ("the", ["a"], 1, 0),  # nothing is left of either: the same, but without a common word
         ("1,000", ["1000"], 1, 1),
         ("theatre", ["atre"], 0, 0),  # only whole words are articles
         ("naïve", ["naive"], 0, 0),
@@ -134,16 +187,16 @@ def test_bleu_and_chrf_equal_sacrebleu_s_own_command_to_the_last_digit(translati
         "-f",
         "json",
         "-w",
-        "10",
+        "15",
     ]
     output = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     theirs = {score["name"]: score for score in json.loads(output)}
     ours = Bleu().compute(predictions=predictions, references=references)
-    assert f"{100 * ours['bleu']:.10f}" == f"{theirs['BLEU']['score']:.10f}"
+    assert ours["bleu"] == theirs["BLEU"]["score"] / 100
     assert ours["bleu_signature"].replace("#:1", "nrefs:1") == theirs["BLEU"]["signature"]
     assert 0.1 < ours["bleu"] < 0.9
     ours = ChrF().compute(predictions=predictions, references=references)
-    assert f"{100 * ours['chrf']:.10f}" == f"{theirs['chrF2']['score']:.10f}"
+    assert ours["chrf"] == theirs["chrF2"]["score"] / 100
 
 
 def test_the_kept_statistics_of_each_sentence_sum_to_corpus_bleu(translations):

@@ -93,7 +93,7 @@ def test_a_run_leaves_valid_records_whose_numbers_follow_from_the_data(tiny_stud
     with (folder / "history.csv").open() as file:
         history = list(csv.DictReader(file))
     assert [int(row["step"]) for row in history if row["loss"]] == [3, 6, 9]
-    assert [int(row["step"]) for row in history if row["validation_loss"]] == [5, 10, 10]
+    assert [int(row["step"]) for row in history if row["validation_loss"]] == [5, 10]
     assert all(math.isfinite(float(row["loss"])) for row in history if row["loss"])
 
     metrics = read_record(folder / "metrics.json", MetricsRecord)
@@ -139,6 +139,32 @@ def test_untuned_models_and_baselines_are_scored_as_runs_are(tiny_study, task, c
             "references",
             *(column for column in columns if not column.startswith("score_")),
         ]
+
+
+def test_a_baseline_reads_no_more_of_the_training_rows_than_it_needs(tiny_study):
+    import pandas as pd
+
+    from tunegrid.evaluate import evaluate_baseline
+
+    study = tiny_study()
+    named = [(task, name) for task in study.grid.tasks for name in study.task(task).baselines()]
+    for task, name in named:
+        evaluate_baseline(study, task, name, Path("all", name))
+    for task, name in named:
+        rows = study.paths.split(task, "train")
+        columns = study.task(task).baselines()[name].training_columns
+        whole = rows.read_bytes()
+        if columns:
+            pd.read_parquet(rows, columns=list(columns)).to_parquet(rows)
+        else:
+            rows.unlink()
+        evaluate_baseline(study, task, name, Path("needed", name))
+        rows.write_bytes(whole)
+        assert (
+            Path("needed", name, "predictions.parquet").read_bytes()
+            == Path("all", name, "predictions.parquet").read_bytes()
+        )
+    assert dict(named) == {"qa": "random-candidate", "translation": "copy", "sentiment": "ngram-logistic-regression"}
 
 
 # -- repeatability ----------------------------------------------------------------------------------------------------
@@ -256,31 +282,3 @@ def test_tokens_of_other_rows_are_noticed(tiny_study):
     shutil.copy(tokens / "train.arrow", tokens / "test.arrow")
     with pytest.raises(ValueError, match="40 tokenised rows, but 13 rows"):
         evaluate_untuned(study, "qa", "t5", Path("untuned"))
-
-
-def test_settings_of_training_reach_the_trainer(tiny_study):
-    from tunegrid.train import _prepare
-    from tunegrid.training.trainer import training_arguments
-
-    study = tiny_study(
-        "training: {learning_rate: 0.25, max_steps: 7, batch_size: 3, gradient_accumulation_steps: 5, schedule: cosine, "
-        "warmup_ratio: 0.5, weight_decay: 0.125, adam_beta1: 0.5, adam_beta2: 0.75, max_grad_norm: 2.5, label_smoothing: 0.25}"
-    )
-    arguments = training_arguments(_prepare(study, RUN, study.run_settings(RUN.cell)))
-    expected = {
-        "learning_rate": 0.25, "max_steps": 7, "per_device_train_batch_size": 3, "gradient_accumulation_steps": 5,
-        "lr_scheduler_type": "cosine", "warmup_ratio": 0.5, "weight_decay": 0.125, "adam_beta1": 0.5, "adam_beta2": 0.75,
-        "max_grad_norm": 2.5, "label_smoothing_factor": 0.25, "seed": 1, "bf16": False, "fp16": False,
-    }  # fmt: skip
-    assert {name: getattr(arguments, name) for name in expected} == expected
-
-
-@pytest.mark.parametrize("method", ["lora", "adapters"])
-def test_label_smoothing_changes_the_weights_through_every_library(tiny_study, method):
-    from tunegrid.train import train
-
-    for smoothing in (0.0, 0.5):
-        study = tiny_study(f"training: {{max_steps: 3, label_smoothing: {smoothing}}}")
-        assert train(study, Run(Cell("qa", "t5", method), 1), Path(str(smoothing))).reason is None
-    files = [next(Path(name, "weights").glob("*.safetensors")).read_bytes() for name in ("0.0", "0.5")]
-    assert files[0] != files[1]

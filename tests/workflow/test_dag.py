@@ -25,6 +25,17 @@ def test_a_dry_run_of_27_cells_and_3_seeds_lists_exactly_its_jobs(tmp_path):
     assert jobs == training | stages | {"evaluate_baseline": 4, "tables": 1, "report": 1, "all": 1}
 
 
+def test_the_paper_study_is_the_papers_grid_with_three_seeds(tmp_path):
+    jobs = Workflow(tmp_path, ROOT / "config" / "paper.yaml").planned()
+    models = ("t5-base", "bart-base", "flan-t5-small")
+    training = {f"train_{'_'.join(cell)}": 3 for cell in product(TASKS, models, METHODS)}
+    assert {rule: count for rule, count in jobs.items() if rule.startswith("train_")} == training
+    fetched = {"fetch_data": 3, "fetch_model": 3, "tokenise": 9}
+    assert fetched.items() <= jobs.items()
+    assert {"evaluate": 81, "evaluate_untuned": 9, "search_trial": 81}.items() <= jobs.items()
+    assert "pretrain_model" not in jobs
+
+
 def test_without_a_configuration_the_mini_study_is_planned(tmp_path):
     shutil.copytree(ROOT / "config", tmp_path / "config")
     jobs = Workflow(tmp_path).planned()
@@ -37,9 +48,23 @@ def test_the_target_of_a_cell_runs_all_its_seeds_and_no_other_cell(tmp_path):
     assert jobs["evaluate"] == 2
 
 
+def test_a_search_adds_its_trials_and_choices_before_the_training_and_nothing_else(tmp_path):
+    workflow = Workflow(tmp_path, MINI, overlay(tmp_path, {"seeds": [1, 2, 3]}))
+    without = workflow.planned()
+    assert not {"search_trial", "choose_learning_rate"} & without.keys()
+    (tmp_path / "search.yaml").write_text("search: {factors: [0.33, 1.0, 3.0]}")
+    searched = Workflow(tmp_path, *workflow.configs, tmp_path / "search.yaml")
+    jobs = searched.planned()
+    assert jobs == without | {"search_trial": 81, "choose_learning_rate": 27}
+    # Of one cell its own three trials: once, not once per seed.
+    jobs = searched.planned("cell_qa_t5_lora")
+    assert (jobs["search_trial"], jobs["choose_learning_rate"], jobs["train_qa_t5_lora"]) == (3, 1, 3)
+
+
 @pytest.mark.parametrize(("device", "gpus"), [("cpu", 0), ("cuda", 1)])
 def test_jobs_ask_for_a_gpu_only_where_the_study_has_one(tmp_path, device, gpus):
-    workflow = Workflow(tmp_path, MINI, overlay(tmp_path, {"hardware": {"device": device}}))
+    values = {"hardware": {"device": device}, "search": {"factors": [1.0, 3.0]}}
+    workflow = Workflow(tmp_path, MINI, overlay(tmp_path, values))
     lines = workflow.snakemake("--dry-run", "cell_qa_t5_lora").stdout.splitlines()
     resources, rule = {}, None
     for line in lines:
@@ -47,9 +72,9 @@ def test_jobs_ask_for_a_gpu_only_where_the_study_has_one(tmp_path, device, gpus)
             rule = line.split()[1].rstrip(":")
         elif line.strip().startswith("resources:"):
             resources[rule] = line
-    for name in ("pretrain_model", "train_qa_t5_lora", "evaluate"):
+    for name in ("pretrain_model", "search_trial", "train_qa_t5_lora", "evaluate"):
         assert f"gpu={gpus}" in resources[name]
-    for name in ("fetch_data", "tokenise"):
+    for name in ("fetch_data", "tokenise", "choose_learning_rate"):
         assert "gpu=" not in resources[name]
 
 
@@ -99,7 +124,8 @@ def test_a_study_that_does_not_fit_on_the_disk_ends_before_any_job(tmp_path):
 
 
 def test_every_job_has_a_log_and_a_benchmark(tmp_path):
-    text = Workflow(tmp_path, MINI).snakemake("--dry-run").stdout
+    search = overlay(tmp_path, {"search": {"factors": [1.0, 3.0]}})
+    text = Workflow(tmp_path, MINI, search).snakemake("--dry-run").stdout
     jobs = re.split(r"^(?:local)?rule ", text, flags=re.MULTILINE)[1:]
     without = [job for job in jobs if "    log: " not in job or "    benchmark: " not in job]
     assert len(jobs) > 80

@@ -13,6 +13,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from tunegrid import warm
+from tunegrid.cells import Cell
 from tunegrid.config_file import ConfigFile
 from tunegrid.errors import TuneGridError
 from tunegrid.provenance import digest
@@ -55,6 +56,10 @@ wildcard_constraints:
     model=one_of(STUDY.grid.models),
     method=one_of(STUDY.grid.methods),
     seed=r"\d+",
+
+
+def cell_of(wildcards):
+    return Cell(wildcards.task, wildcards.model, wildcards.method)
 
 
 def as_json(settings):

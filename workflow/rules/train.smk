@@ -16,6 +16,7 @@ def training_rule(cell):
             tokens=[PATHS.tokens(cell.task, cell.model) / f"{split}.arrow" for split in ("train", "validation")],
             model=PATHS.model(cell.model),
             data=PATHS.data_card(cell.task),
+            choice=[PATHS.choice(cell.task, cell.model, cell.method)] if STUDY.search else [],
         output:
             weights=directory(PATHS.run(cell.task, cell.model, cell.method, "{seed}") / "weights"),
             record=PATHS.run(cell.task, cell.model, cell.method, "{seed}") / "train.json",

@@ -2,7 +2,7 @@
 
 from statistics import fmean
 
-from transformers.data.metrics.squad_metrics import compute_exact, compute_f1
+from transformers.data.metrics.squad_metrics import compute_exact, compute_f1, normalize_answer
 
 from tunegrid.metrics.base import TextMetric
 
@@ -11,8 +11,13 @@ def best_over_references(prediction: str, references: list[str]) -> tuple[float,
     """Exact match and F1 of one prediction, each the best over the gold answers (0 to 1)."""
     return (
         float(max(compute_exact(reference, prediction) for reference in references)),
-        float(max(compute_f1(reference, prediction) for reference in references)),
+        float(max(_f1(reference, prediction) for reference in references)),
     )
+
+
+def _f1(reference: str, prediction: str) -> float:
+    """That of SQuAD 1.1: without a common word it is 0. (The library's is that of 2.0: two empty answers agree.)"""
+    return compute_f1(reference, prediction) if normalize_answer(reference) else 0.0
 
 
 class SquadScore(TextMetric):

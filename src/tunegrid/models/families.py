@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from tunegrid.config_file import ConfigFile, explain
 from tunegrid.errors import TuneGridError
@@ -40,7 +41,7 @@ class Sizes(Closed):
 class Family(Closed):
     """Names, traits and prompts of one family of models."""
 
-    name: str = Field("", description="Never given: it is the file's name, or the key in a study.")
+    name: SkipJsonSchema[str] = ""  # never given: it is the file's name, or the key in a study
     title: str = Field(description="Its name in sentences.")
     model_types: list[str] = Field(min_length=1, description="`model_type` in config.json.")
     sizes: Sizes = Field(description="Size -> its key in config.json.")
@@ -59,6 +60,11 @@ class Family(Closed):
         description="Kind of task -> label -> the word that stands for it in text; a label without one is its own.",
     )
 
+    @field_validator("name")
+    @classmethod
+    def _not_given(cls, name: str) -> str:
+        raise ValueError("a family is called what its file, or its key in the study, is called: leave `name` out")
+
     @field_validator("linear")
     @classmethod
     def _all_roles(cls, linear: dict[Role, list[str]]) -> dict[Role, list[str]]:
@@ -67,9 +73,18 @@ class Family(Closed):
                 raise ValueError(f"the role {role} has no linear layer. Each of {', '.join(ROLES)} needs one")
         return linear
 
+    def named(self, name: str) -> Family:
+        """The family with its name, by which models and prompts are of it."""
+        return self.model_copy(update={"name": name})
+
     def linear_names(self, roles: Iterable[Role]) -> list[str]:
         """Module names of the linear layers with these roles."""
         return [name for role in roles for name in self.linear[role]]
+
+    def settings(self) -> dict[str, Any]:
+        """What a result records of its family; of one that is the study's own, what it is too. Prompts stand apart."""
+        own = self.model_dump(exclude={"name", "title", "prompts", "label_words"})
+        return {"family": self.name} | ({} if self.name in FAMILIES else {"families": {self.name: own}})
 
     def problem(self, config: dict[str, Any]) -> str | None:
         """Why a checkpoint with this config.json is not of this family; None if it is."""
@@ -90,7 +105,7 @@ def load_family(path: Path) -> Family:
     """
     config = ConfigFile.read([path])
     try:
-        return Family.model_validate(config.values).model_copy(update={"name": path.stem})
+        return Family.model_validate(config.values).named(path.stem)
     except ValidationError as error:
         raise TuneGridError("\n".join(explain(error, config))) from None
 

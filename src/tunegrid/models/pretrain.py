@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,7 @@ class PretrainSource(ModelSource):
 
     kind: Literal["pretrain"]
     licence: str = "that of the text it is pretrained on"
+    families: ClassVar = FAMILIES
     text: Literal["miniworld", "tasks"] = Field(
         "miniworld", description="What to read: the generated world, or the training rows of the study's own tasks"
     )
@@ -78,7 +79,9 @@ class PretrainSource(ModelSource):
         }
         keys = family.sizes.model_dump()
         return {keys[name]: value for name, value in sizes.items() if keys[name]} | {
-            "tie_word_embeddings": not family.gated
+            "model_type": family.model_types[0],
+            "feed_forward_proj": "gated-gelu" if family.gated else "relu",
+            "tie_word_embeddings": not family.gated,
         }
 
     def describe(self) -> str:
@@ -124,10 +127,6 @@ def pretrain(
     from tunegrid.models.batches import Corruption, instruction_batches, span_batches
     from tunegrid.models.tokenisers import train_tokeniser
 
-    if family not in FAMILIES:
-        raise TuneGridError(
-            f"models: unknown family {family!r}; families that can be pretrained: {', '.join(FAMILIES)}"
-        )
     keep_memory()
     torch.set_num_threads(threads)
     torch.manual_seed(source.seed)

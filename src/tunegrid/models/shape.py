@@ -54,6 +54,24 @@ class Shape:
     decoder_d_ff: int | None = None
 
     @classmethod
+    def of_model(cls, model: str, family: Family, config: dict[str, Any], known: Iterable[Family]) -> Shape:
+        """The shape of a study's model from its config.json; `known` are the families that it could be of instead.
+
+        Raises:
+            TuneGridError: the model is of another family, or a size is not there.
+        """
+        if problem := family.problem(config):
+            fitting = [other.name for other in known if other.problem(config) is None]
+            raise TuneGridError(
+                f"models.{model}.family: {family.name}, but {problem}. "
+                + (f"Families that fit this model: {', '.join(fitting)}." if fitting else "No known family fits it.")
+            )
+        try:
+            return cls.from_config(family, config)
+        except TuneGridError as error:
+            raise TuneGridError(f"models.{model}: {error}") from None
+
+    @classmethod
     def from_config(cls, family: Family, config: dict[str, Any]) -> Shape:
         """The shape in the dict of a config.json.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from tunegrid.errors import TuneGridError
+from tunegrid.lock import OnHub
 from tunegrid.settings import Closed
 
 if TYPE_CHECKING:
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 
 # Weights as safetensors only: a pickle from outside can run code.
 WANTED = ("*.json", "*.safetensors", "*.model", "*.txt")
-UNWANTED = ("onnx/*", "coreml/*", "flax*", "tf_*", "rust_*")
 
 
 class ModelSource(Closed):
     """Where a model comes from. A new kind is a subclass, named in `models.MODEL_SOURCES`."""
 
     licence: str = Field("not stated", description="The model's licence, as the report prints it.")
+    families: ClassVar[tuple[str, ...] | None] = None  # the families that it can make; None: any
 
     def fetch(self, folder: Path) -> dict[str, Any]:
         """Puts a checkpoint in the Hub's layout into a folder; returns what was resolved, for the model's card.
@@ -46,29 +47,22 @@ class ModelSource(Closed):
         raise NotImplementedError
 
 
-class HubModel(ModelSource):
+class HubModel(OnHub, ModelSource):
     """A model of the Hugging Face Hub, at a revision."""
+
+    hub_kind: ClassVar = "model"
+    hub_key: ClassVar = "id"
 
     kind: Literal["hub"]
     id: str = Field(description="Id on the Hub: `google-t5/t5-base`.")
-    revision: str | None = Field(None, description="Commit, tag or branch; none: the default branch.")
 
     def fetch(self, folder: Path) -> dict[str, Any]:
-        from huggingface_hub import HfApi, snapshot_download
+        from tunegrid import hub
 
-        try:
-            commit = HfApi().model_info(self.id, revision=self.revision).sha
-            snapshot_download(
-                self.id, revision=commit, local_dir=folder, allow_patterns=list(WANTED), ignore_patterns=list(UNWANTED)
-            )
-        except Exception as error:  # many unrelated types for "cannot be had"
-            raise TuneGridError(
-                f"model {self.id} (revision {self.revision or 'default'}): cannot be downloaded: "
-                f"{type(error).__name__}: {error}. Check the name, the network and, for a gated model, the HF_TOKEN "
-                "environment variable."
-            ) from error
-        shutil.rmtree(folder / ".cache", ignore_errors=True)  # the library's bookkeeping of the download
-        return {"id": self.id, "revision": commit}
+        commit = self.commit or hub.resolve("model", self.id, self.revision)
+        for file in hub.download_model(self.id, commit):
+            _copy(file, folder / file.name)
+        return {"id": self.id, "revision": self.revision, "commit": commit}
 
     def known_config(self, family: Family) -> dict[str, Any] | None:
         from tunegrid.models.shape import known_config
@@ -111,6 +105,21 @@ class DirectoryModel(ModelSource):
 
     def describe(self) -> str:
         return f"local folder {self.path}"
+
+
+def _copy(file: Path, target: Path) -> None:
+    """Weights become a second name of the cache's file, where that can be: they are large, and nobody edits them."""
+    if file.suffix == ".safetensors":
+        try:
+            target.hardlink_to(file.resolve())
+        except OSError:  # another disk, or one without such names
+            pass
+        else:
+            return
+    try:
+        shutil.copyfile(file, target)
+    except OSError as error:
+        raise TuneGridError(f"{target.parent}: {file.name} cannot be written there: {error.strerror}.") from None
 
 
 def _wanted(folder: Path) -> list[Path]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tunegrid.data import read_parquet
+from tunegrid.data import iterate_parquet
 from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced_folder, write_json
 from tunegrid.models.shape import Shape
 from tunegrid.provenance import file_digest
+from tunegrid.sources import Split
 from tunegrid.study import Study
+from tunegrid.tasks import Row
+
+BATCH = 10_000  # rows of a task read at once
 
 
 def fetch_model(study: Study, name: str, folder: Path) -> None:
@@ -38,7 +43,7 @@ def pretrain_model(study: Study, name: str, folder: Path) -> None:
     source = settings.source
     held_out = set()
     for task, split in ((task, split) for task in study.grid.tasks for split in ("validation", "test")):
-        for row in read_parquet(study.paths.split(task, split)):
+        for row in _rows(study, task, split):
             held_out |= {miniworld.text_key(row[column]) for column in study.task(task).text_columns}
     generated = source.text == "miniworld"
     with replaced_folder(folder) as new:
@@ -60,11 +65,15 @@ def _task_texts(study: Study, seed: int) -> Iterator[str]:
     """The texts of all training rows, each once, in seeded order."""
     texts: set[str] = set()
     for task in study.grid.tasks:
-        for row in read_parquet(study.paths.split(task, "train")):
+        for row in _rows(study, task, "train"):
             texts |= {row[column] for column in study.task(task).text_columns}
     ordered = sorted(texts)
     random.Random(seed).shuffle(ordered)
     return iter(ordered)
+
+
+def _rows(study: Study, task: str, split: Split) -> Iterator[Row]:
+    return chain.from_iterable(iterate_parquet(study.paths.split(task, split), BATCH))
 
 
 def _check_family(study: Study, name: str, folder: Path) -> None:
@@ -74,13 +83,7 @@ def _check_family(study: Study, name: str, folder: Path) -> None:
     except ValueError as error:
         where = study.models[name].source.describe()
         raise TuneGridError(f"models.{name}: {where}: config.json: not valid JSON: {error}") from None
-    if problem := family.problem(config):
-        fitting = [other.name for other in study.known_families().values() if other.problem(config) is None]
-        raise TuneGridError(
-            f"models.{name}.family: {family.name}, but {problem}. "
-            + (f"Families that fit this checkpoint: {', '.join(fitting)}." if fitting else "No known family fits it.")
-        )
-    Shape.from_config(family, config)  # says what is missing, if anything is
+    Shape.of_model(name, family, config, study.known_families().values())
 
 
 def _write_card(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None:

@@ -9,12 +9,13 @@ from tunegrid.cells import Cell
 from tunegrid.methods import Untuned
 from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.plan.devices import Device
-from tunegrid.plan.duration import examples, prediction_seconds, steps, training_seconds, validation_seconds
+from tunegrid.plan.duration import examples, prediction_seconds, training_seconds, validation_seconds
 from tunegrid.plan.flops import stacks_of, training_flops
 from tunegrid.plan.lengths import Lengths, SplitSize
 from tunegrid.plan.memory import prediction_memory, training_memory
 from tunegrid.plan.sizes import Sizes
 from tunegrid.plan.tuned import Tuned
+from tunegrid.search_settings import trial_study
 from tunegrid.study import Study
 from tunegrid.training.settings import Training
 
@@ -64,23 +65,26 @@ class Estimator:
         self.precision = study.hardware.precision
         self.shape = cache(study.shape)
         self.cell = cache(self._cell)
+        self.trial = cache(self._trial)
 
     def _cell(self, cell: Cell) -> CellPlan | None:
         """None: the model's architecture is not known, or the method does not know what it trains."""
-        return self.run(cell, self.study.training_settings(cell))
+        return self._run(cell, self.study.training_settings(cell), self.sizes.of(cell.task, cell.model).splits)
 
-    def run(self, cell: Cell, training: Training, share: float = 1.0) -> CellPlan | None:
-        """A run of a cell with these settings, on a share of its training rows."""
+    def _trial(self, cell: Cell) -> CellPlan | None:
+        """A trial of the cell's search, in which only validation rows are predicted; None: as for the cell."""
+        search, splits = self.study.search, self.sizes.of(cell.task, cell.model).splits
+        training = trial_study(self.study, cell, next(iter(search.trials))).training_settings(cell)
+        validation = splits["validation"].part(search.validation_rows)
+        train = splits["train"].part(search.train_rows(training, splits["train"].rows))
+        return self._run(cell, training, {"train": train, "validation": validation, "test": validation})
+
+    def _run(self, cell: Cell, training: Training, splits: dict[str, SplitSize]) -> CellPlan | None:
         study, device, precision = self.study, self.device, self.precision
         tuned = self._tuned(cell)
         if tuned is None:
             return None
-        splits = self.sizes.of(cell.task, cell.model).splits
-        train = splits["train"]
-        if share < 1:
-            train = SplitSize(
-                *(max(1, round(n * share)) for n in (train.rows, train.entries)), train.source, train.target
-            )
+        train, validation = splits["train"], splits["validation"]
         task = study.task(cell.task)
         seen = examples(training, train.entries)
         source_tokens, target_tokens = seen * train.source.mean, seen * train.target.mean
@@ -93,7 +97,7 @@ class Estimator:
             parameters=tuned.total,
             trainable=tuned.trainable,
             modules=tuned.modules,
-            steps=steps(training, train.entries),
+            steps=training.steps(train.entries),
             source_tokens=source_tokens,
             target_tokens=target_tokens,
             flops=training_flops(tuned.stacks, source_tokens, target_tokens),
@@ -103,7 +107,7 @@ class Estimator:
             training_seconds=seconds(device.typical),
             fast_seconds=seconds(device.high),
             slow_seconds=seconds(device.low),
-            validation_seconds=validation_seconds(tuned, training, train, splits["validation"], device, precision),
+            validation_seconds=validation_seconds(tuned, task, training, train, validation, device, precision),
             evaluation_seconds=prediction_seconds(tuned, task, splits["test"], device, precision),
             saved_bytes=4 * (tuned.total if tuned.full else tuned.trainable),
             checkpoint_bytes=4 * ADAM_COPIES * tuned.trainable,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from tunegrid.errors import TuneGridError
 from tunegrid.layout import bytes_
 from tunegrid.plan.cells import CellPlan, Estimator
 from tunegrid.sources import SPLITS
+from tunegrid.sources.layout import is_slice
 from tunegrid.study import Study
 
 IGNORE = "TUNEGRID_IGNORE_DISK"  # set to anything: a study starts whatever the disk
@@ -20,7 +22,6 @@ PARQUET = 0.6  # bytes of a row in Parquet for each byte of its text: compressed
 PREDICTION = 120  # bytes of a prediction with its scores, beside its texts
 TOKENIZER = 5 * 2**20  # tokenizer and configuration of a model
 UNKNOWN_MODEL = 2 * 2**30  # a model whose architecture is not known
-KEPT_CHECKPOINTS = 3  # of a run: two, and the one that is being written
 MARGIN = 1.1
 KINDS = ("data", "models", "tokens", "weights", "predictions", "checkpoints", "cache")
 
@@ -67,7 +68,8 @@ def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
             needs["data"] += PARQUET * text
             source = study.tasks[task].source
             if source.kind == "hub" and not Path(source.path).is_dir():
-                needs["cache"] += _hub_rows(estimator, task) * one.row_bytes * (1 + PARQUET)  # Parquet, then Arrow
+                copies = PARQUET + any(map(is_slice, source.splits.model_dump(exclude_none=True).values()))
+                needs["cache"] += _hub_rows(estimator, task) * one.row_bytes * copies
     for task, model in todo:
         if any(missing(paths.tokens(task, model) / f"{split}.arrow") for split in SPLITS):
             needs["tokens"] += sum(split.token_bytes for split in estimator.sizes.of(task, model).splits.values())
@@ -77,16 +79,18 @@ def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
         if missing(paths.model_card(model)):
             shape = estimator.shape(model)
             needs["models"] += 4 * shape.parameters + TOKENIZER if shape else UNKNOWN_MODEL
-    checkpoints = []
+    kept, passing = [], []
     for run in study.runs():
         folder = _folder(study, run)
         if missing(folder / "train.json"):
             plan = estimator.cell(run.cell)
             needs["weights"] += plan.saved_bytes if plan else UNKNOWN_MODEL
-            checkpoints.append(_checkpoints(study, run, plan))
+            size = _checkpoints(estimator, run, plan)
+            always = study.training_settings(run.cell).keep_checkpoints == "always"
+            (kept if always else passing).append(size)
         if missing(folder / "metrics.json"):
             needs["predictions"] += _predictions(estimator, run.cell.task)
-    needs["checkpoints"] = sum(sorted(checkpoints, reverse=True)[:jobs])
+    needs["checkpoints"] = sum(kept) + sum(sorted(passing, reverse=True)[:jobs])
     return Disk(needs)
 
 
@@ -106,10 +110,18 @@ def _predictions(estimator: Estimator, task: str) -> float:
     return test.rows * (PREDICTION + 12 * test.target.mean)  # a token is about four letters: text, references, scores
 
 
-def _checkpoints(study: Study, run: Run, plan: CellPlan | None) -> float:
-    if study.training_settings(run.cell).checkpoint_steps is None:
+def _checkpoints(estimator: Estimator, run: Run, plan: CellPlan | None) -> float:
+    """Of a run, at most at once: those that are kept, and the one that is being written."""
+    training, entries = estimator.study.training_settings(run.cell), _entries(estimator, run)
+    interval = training.checkpoint_interval(entries)
+    if interval is None:
         return 0.0
-    return KEPT_CHECKPOINTS * (plan.checkpoint_bytes if plan else UNKNOWN_MODEL)
+    count = min(training.checkpoints_kept + 1, math.ceil(training.steps(entries) / interval))
+    return count * (plan.checkpoint_bytes if plan else UNKNOWN_MODEL)
+
+
+def _entries(estimator: Estimator, run: Run) -> int:
+    return estimator.sizes.of(run.cell.task, run.cell.model).splits["train"].entries
 
 
 def check_disk(estimator: Estimator, jobs: int = 1) -> None:
@@ -122,7 +134,9 @@ def check_disk(estimator: Estimator, jobs: int = 1) -> None:
         return
     need = disk(estimator, jobs)
     root, cache = estimator.study.paths.root, hub_cache()
-    places = {root: need.results, cache: need.needs["cache"]}
+    # On one disk a model's files in results/ are second names of those in the cache; else they are copies.
+    hub = any(model.source.kind == "hub" for model in estimator.study.models.values())
+    places = {root: need.results, cache: need.needs["cache"] + hub * need.needs["models"]}
     if _existing(root).stat().st_dev == _existing(cache).stat().st_dev:
         places = {root: need.results + need.needs["cache"]}
     for place, size in places.items():
@@ -131,13 +145,13 @@ def check_disk(estimator: Estimator, jobs: int = 1) -> None:
             kinds = ", ".join(
                 f"{kind} {bytes_(size)}"
                 for kind, size in need.needs.items()
-                if size >= 2**20 and (len(places) == 1 or (kind == "cache") == (place == cache))
+                if size >= 2**20 and (len(places) == 1 or (kind == "cache") == (place == cache) or kind == "models")
             )
             raise TuneGridError(
                 f"not enough disk for the study {estimator.study.name}: about {bytes_(size * MARGIN)} more are needed "
                 f"under {place}/ ({kinds}), {bytes_(free)} are free. Run it on a larger disk (results/ can be a link "
                 f"to one, and HF_HOME can name another cache), remove what finished studies no longer need "
-                f"(`tunegrid clean CONFIG`), keep fewer checkpoints (`training.checkpoint_steps`), or run fewer jobs "
+                f"(`tunegrid clean CONFIG`), keep fewer checkpoints (`training.checkpoints_kept`), or run fewer jobs "
                 f"at once. These are estimates: {IGNORE}=1 goes on anyway."
             )
 
@@ -157,4 +171,4 @@ def _existing(path: Path) -> Path:
 def job_disk(estimator: Estimator, cell: Cell) -> float:
     """Bytes that a training job writes: weights, and checkpoints where there are any."""
     plan = estimator.cell(cell)
-    return (plan.saved_bytes if plan else UNKNOWN_MODEL) + _checkpoints(estimator.study, Run(cell, 0), plan)
+    return (plan.saved_bytes if plan else UNKNOWN_MODEL) + _checkpoints(estimator, Run(cell, 0), plan)

@@ -26,14 +26,6 @@ def padded(lengths: Lengths, batch: int, buckets: bool) -> float:
     return min(lengths.mean * BUCKETED_PADDING, lengths.longest) if buckets else lengths.longest_of(batch)
 
 
-def steps(training: Training, entries: int) -> int:
-    """Optimiser steps of a run on so many rows of token ids."""
-    if training.max_steps is not None:
-        return training.max_steps
-    batches = math.ceil(entries / training.batch_size)
-    return math.ceil(training.epochs * math.ceil(batches / training.gradient_accumulation_steps))
-
-
 def passes(training: Training, entries: int) -> int:
     """Forward and backward passes of a run: optimiser steps times accumulation; the last of an epoch has fewer."""
     if training.max_steps is not None:
@@ -51,9 +43,9 @@ def examples(training: Training, entries: int) -> float:
 
 
 def evaluations(training: Training, entries: int) -> int:
-    """How often a run evaluates its validation loss."""
-    every = training.evaluation_steps
-    return 1 + (steps(training, entries) // every if every else 0)
+    """How often a run evaluates on validation data; the last time at its end."""
+    every = training.evaluation_interval(entries)
+    return math.ceil(training.steps(entries) / every) if every else 1
 
 
 def training_seconds(
@@ -73,7 +65,7 @@ def training_seconds(
     work = executed(tuned.shape, tuned.stacks, per_pass, source, target)
     flops = work.training(tuned.trained_share, tuned.full, training.gradient_checkpointing)
     host = tuned.layers * STEP_SECONDS_PER_LAYER + tuned.modules * STEP_SECONDS_PER_MODULE
-    optimiser = tuned.trainable * OPTIMISER_BYTES / device.bandwidth * steps(training, train.entries)
+    optimiser = tuned.trainable * OPTIMISER_BYTES / device.bandwidth * training.steps(train.entries)
     kept = activation_bytes(tuned, per_pass, source, target, precision, device.is_gpu)
     moved = device.traffic * kept / device.bandwidth
     rate = device.flops(precision) * (share or device.typical)
@@ -81,15 +73,24 @@ def training_seconds(
 
 
 def validation_seconds(
-    tuned: Tuned, training: Training, train: SplitSize, validation: SplitSize, device: Device, precision: str
+    tuned: Tuned,
+    task: Task,
+    training: Training,
+    train: SplitSize,
+    validation: SplitSize,
+    device: Device,
+    precision: str,
 ) -> float:
-    """Seconds of a run's evaluations of the validation loss."""
+    """Seconds of a run's evaluations: the validation loss, and predictions where the best is chosen by a metric."""
     batch = training.batch_size
     # In the order of the rows: nothing is sorted there.
     source, target = (padded(lengths, batch, False) for lengths in (validation.source, validation.target))
     flops = executed(tuned.shape, tuned.stacks, validation.entries, source, target).forward
     host = math.ceil(validation.entries / batch) * tuned.layers * STEP_SECONDS_PER_LAYER / 3
     once = flops / (device.flops(precision) * device.typical) + host
+    if training.select_by == "metric":
+        predicted = validation.part(training.validation_rows or validation.rows)
+        once += prediction_seconds(tuned, task, predicted, device, precision)
     return once * evaluations(training, train.entries)
 
 

@@ -60,6 +60,15 @@ class Jobs:
         seconds = plan.training_seconds + plan.validation_seconds
         return self._job(seconds, plan.host_memory if self.gpu else plan.memory, disk)
 
+    def trial(self, cell: Cell) -> Job:
+        """A trial of the cell's search for a learning rate."""
+        plan = self.estimator.trial(cell)
+        if plan is None:
+            return self._job(UNKNOWN_SECONDS, UNKNOWN_BYTES, 0)
+        seconds = plan.training_seconds + plan.validation_seconds + plan.evaluation_seconds
+        memory = plan.host_memory if self.gpu else max(plan.memory, plan.prediction_memory)
+        return self._job(seconds, memory, 0)
+
     def evaluate(self, task: str, model: str, method: str | None = None) -> Job:
         """`method`: None for the untuned model."""
         plan = self.estimator.cell(Cell(task, model, method)) if method else None

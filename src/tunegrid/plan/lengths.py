@@ -69,6 +69,11 @@ class SplitSize:
         """Of the token file: int32 ids, two offsets and a row number for each entry."""
         return round(self.entries * (4 * (self.source.mean + self.target.mean) + 3 * 4))
 
+    def part(self, rows: int) -> SplitSize:
+        """As many of its rows, drawn at random."""
+        entries = round(self.entries * min(1.0, rows / max(self.rows, 1)))
+        return SplitSize(min(rows, self.rows), max(entries, 1), self.source, self.target)
+
 
 def counted(folder: Path, rows: dict[str, int]) -> dict[str, SplitSize] | None:
     """The sizes of a task's token files; None where one is missing."""

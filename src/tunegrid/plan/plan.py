@@ -76,6 +76,7 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
         "validation": Sum(0, seeds * sum(one.validation_seconds for one in known)),
         "evaluation": Sum(seeds * len(known), seeds * sum(one.evaluation_seconds for one in known)),
         "evaluation, untuned": Sum(len(untuned), sum(found[0] for found in untuned if found)),
+        "search": _search(estimator),
         "pretraining": Sum(len(pretraining), sum(seconds for seconds, _ in pretraining)),
     }
     sums["starting jobs"] = Sum(0, device.start * sum(one.jobs for one in sums.values()))
@@ -88,6 +89,21 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
         disk=disk(estimator, jobs, fresh=True),
         warnings=_warnings(estimator, cells),
         basis=_basis(estimator),
+    )
+
+
+def _search(estimator: Estimator) -> Sum:
+    """All trials of the search for learning rates, where the study has one."""
+    study = estimator.study
+    if study.search is None:
+        return Sum(0, 0.0)
+    trials = [found for cell in study.cells() if (found := estimator.trial(cell))]
+    count, beside = len(study.search.trials), sum(one.validation_seconds + one.evaluation_seconds for one in trials)
+    return Sum(
+        count * len(trials),
+        count * (beside + sum(one.training_seconds for one in trials)),
+        count * (beside + sum(one.fast_seconds for one in trials)),
+        count * (beside + sum(one.slow_seconds for one in trials)),
     )
 
 

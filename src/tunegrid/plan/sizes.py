@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from functools import cache
@@ -51,7 +50,7 @@ class TaskRows:
 
 @dataclass(frozen=True)
 class TaskSize:
-    """A task in a model's tokens; `words` is the mean of a row's text, for its size on disk."""
+    """A task in a model's tokens; `row_bytes` is what the text of a row has on average."""
 
     splits: dict[str, SplitSize]
     exact: bool
@@ -140,7 +139,7 @@ def _by_source(task: Task) -> TaskRows:
         sizes = {split: _rows_in(Path(name)) for split, name in source.paths.model_dump(exclude_none=True).items()}
         exact = all(counted for _, counted in sizes.values())
         counts = {split: rows for split, (rows, _) in sizes.items()}
-        rows = _splits(source, counts, counts.get("test", 0))
+        rows = _splits(task, counts)
         return TaskRows(
             rows, exact, "rows counted in the files" if exact else "rows by file size", sample=_sample(task)
         )
@@ -150,7 +149,7 @@ def _by_source(task: Task) -> TaskRows:
     sizes = {split: _slice(name, hub) for split, name in names.items()}
     unknown = [split for split, rows in sizes.items() if rows is None]
     counts = {split: UNKNOWN_ROWS if rows is None else rows for split, rows in sizes.items()}
-    rows = _splits(source, counts, counts["test"])
+    rows = _splits(task, counts)
     limited = [split for split in unknown if getattr(source.rows, split) is None]
     if limited:
         basis = f"rows of {source.path} are not known: {UNKNOWN_ROWS:,} taken for {', '.join(limited)}"
@@ -159,13 +158,13 @@ def _by_source(task: Task) -> TaskRows:
     return TaskRows(rows, not limited, basis, facts)
 
 
-def _splits(source: ReadSource, counts: dict[str, int], test: int) -> dict[str, int]:
+def _splits(task: Task, counts: dict[str, int]) -> dict[str, int]:
     """Rows of each split after the held-out part and the study's limits."""
-    rows = counts | {"test": test}
-    if getattr(source, "protocol", None) == "published":  # two 80/20 splits of the training rows
-        validation = math.ceil(rows["train"] / 5)
-        rows["test"] = math.ceil((rows["train"] - validation) / 5)
-        rows |= {"validation": validation, "train": rows["train"] - validation - rows["test"]}
+    source, rows = task.settings.source, {"test": 0, **counts}
+    if getattr(task.settings, "protocol", None) == "published":
+        from tunegrid.splits import published_sizes
+
+        rows = published_sizes(rows["train"])
     elif "validation" not in rows:
         rows["validation"] = max(1, round(rows["train"] * source.validation_share))
         rows["train"] -= rows["validation"]

@@ -10,10 +10,22 @@ from pathlib import Path
 from tunegrid.files import replaced
 from tunegrid.layout import DASH, bytes_
 from tunegrid.plan.cells import CellPlan
-from tunegrid.plan.plan import StudyPlan, Sum
+from tunegrid.plan.devices import device
+from tunegrid.plan.plan import StudyPlan, Sum, plan
+from tunegrid.study import Study
 
 WIDTH = 120
 HEADS = ("cell", "params", "trainable", "modules", "tokens", "FLOPs", "memory", "train", "predict", "saved")
+
+
+def print_plan(study: Study, name: str | None, table: Path | None) -> None:
+    """Prints the plan for a device (none: what the study runs on); also writes it as CSV, if asked to."""
+    hardware = study.hardware
+    name = name or (study.resources.gpu if hardware.device == "cuda" else "cpu")
+    found = plan(study, device(name, hardware.threads, hardware.precision))
+    print(plan_text(found))
+    if table:
+        write_csv(found, table)
 
 
 def plan_text(plan: StudyPlan) -> str:

@@ -64,6 +64,9 @@ class ReadSource(DataSource):
         description="Canonical column -> column of the source; dots reach into nested values (`answers.text`).",
     )
     rows: RowLimits = Field(default_factory=RowLimits, description="At most so many rows per split.")
+    unusable_rows: Literal["error", "skip"] = Field(
+        "error", description="Rows that the task cannot use (an empty text, no answer): end the stage, or are left out."
+    )
     validation_share: float = Field(
         0.1,
         gt=0,

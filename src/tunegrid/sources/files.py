@@ -12,13 +12,15 @@ from tunegrid.errors import TuneGridError
 from tunegrid.settings import Closed
 from tunegrid.sources.base import RawRow, ReadSource, Split
 
+BATCH = 10_000  # rows of a Parquet file decoded at once
+
 
 class SplitFiles(Closed):
     """The file of each split, relative to the folder that the study is run in."""
 
     train: str
     validation: str | None = None
-    test: str
+    test: str | None = None
 
 
 class FilesSource(ReadSource):
@@ -106,12 +108,12 @@ def _read_parquet(path: Path) -> Iterator[RawRow]:
     import pyarrow.parquet
 
     try:
-        file = pyarrow.parquet.ParquetFile(path)
+        file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)  # else all of it stays in memory
     except pyarrow.ArrowException as error:
         raise TuneGridError(f"{path}: not a valid Parquet file: {error}") from None
     number = 0
     try:
-        for batch in file.iter_batches():
+        for batch in file.iter_batches(BATCH):
             for values in batch.to_pylist():
                 number += 1
                 yield RawRow(values, f"{path}, row {number}")

@@ -1,14 +1,17 @@
 """Rows from a data set of the Hugging Face Hub (or a local folder in the Hub's layout)."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
 from tunegrid.errors import TuneGridError
+from tunegrid.lock import OnHub
 from tunegrid.settings import Closed
 from tunegrid.sources.base import RawRow, ReadSource, Split
+from tunegrid.sources.layout import configured_files, is_slice
 
 
 class SplitNames(Closed):
@@ -19,44 +22,74 @@ class SplitNames(Closed):
     test: str = "test"
 
 
-class HubSource(ReadSource):
+class Fetched(NamedTuple):
+    """A data set on this machine."""
+
+    folder: Path
+    commit: str | None  # None: a local folder of the user's own
+
+
+class HubSource(OnHub, ReadSource):
     """A data set of the Hub, at a revision."""
+
+    hub_kind: ClassVar = "data set"
+    hub_key: ClassVar = "path"
 
     kind: Literal["hub"]
     path: str = Field(description="Id on the Hub (`rajpurkar/squad`), or a local folder in the Hub's layout.")
     name: str | None = Field(None, description="Configuration of the data set (`de-en`).")
-    revision: str | None = Field(None, description="Commit, tag or branch; none: the default branch.")
     splits: SplitNames = Field(default_factory=SplitNames)
+
+    @property
+    def hub_id(self) -> str | None:
+        return None if Path(self.path).is_dir() else self.path
+
+    @cached_property
+    def fetched(self) -> Fetched:
+        """Where the data set is; the first call downloads it, so that all splits are of one commit."""
+        if self.hub_id is None:
+            return Fetched(Path(self.path), None)
+        from tunegrid import hub
+
+        commit = self.commit or hub.resolve("data set", self.path, self.revision)
+        return Fetched(hub.download_dataset(self.path, commit, self.name, self._names()), commit)
 
     def read(self, split: Split, task_kind: str) -> Iterator[RawRow] | None:
         name = getattr(self.splits, split)
-        if name is None:
-            return None
+        return None if name is None else self._rows(name)
+
+    def _rows(self, name: str) -> Iterator[RawRow]:
+        folder, where = self.fetched.folder, f"data set {self.path}"
+        files = configured_files(folder, self.name, self._names(), where)
         import datasets
 
-        # `trust_remote_code` is never given: a data set that needs its own script is refused by the library.
+        number = 0
         try:
-            dataset = datasets.load_dataset(self.path, self.name, split=name, revision=self.revision)
-        except Exception as error:  # the library raises many unrelated types for "cannot be had"
+            # Streamed: memory stays as it is however many rows there are, and no second copy is written to the disk.
+            # Only a slice (`train[:90%]`) needs the library's own copy. A data set's script is never run.
+            for values in datasets.load_dataset(
+                str(folder),
+                self.name,
+                data_files=files,
+                split=name,
+                streaming=not is_slice(name),
+                verification_mode="no_checks",  # of sizes in the README: files of the Hub are held against their hashes
+            ):
+                number += 1
+                yield RawRow(values, f"{where}, split {name}, row {number}")
+        except Exception as error:  # the library raises many unrelated types for what it cannot read
             raise TuneGridError(
-                f"data set {self.path} (name {self.name}, split {name}, revision {self.revision or 'default'}): "
-                f"cannot be loaded: {type(error).__name__}: {error}. Check the names, the network and, for a gated "
-                "data set, the HF_TOKEN environment variable."
+                f"{where} (name {self.name}, split {name}), after row {number}: cannot be read: "
+                f"{type(error).__name__}: {error}"
             ) from error
-        return (
-            RawRow(values, f"data set {self.path}, split {name}, row {number}")
-            for number, values in enumerate(dataset, start=1)
-        )
+
+    def _names(self) -> list[str]:
+        return sorted(set(self.splits.model_dump(exclude_none=True).values()))
 
     def provenance(self) -> dict[str, Any]:
-        if Path(self.path).is_dir():
-            return {"revision": None}
-        from huggingface_hub import HfApi
-
-        try:
-            return {"revision": HfApi().dataset_info(self.path, revision=self.revision).sha}
-        except Exception:  # the rows may have come from the library's cache, without a network
-            return {"revision": self.revision}
+        if self.hub_id is None:
+            return {}
+        return {"id": self.path, "name": self.name, "revision": self.revision, "commit": self.fetched.commit}
 
     def describe(self) -> str:
         return " ".join(filter(None, ["Hub data set", self.path, self.name, self.revision and f"at {self.revision}"]))

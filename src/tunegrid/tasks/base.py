@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import Field
 
+from tunegrid.models.families import FAMILIES, Family
 from tunegrid.settings import Closed
 from tunegrid.sources import SOURCES
 
@@ -23,7 +24,11 @@ Row = dict[str, Any]
 
 
 class RowError(ValueError):
-    """A row that the task cannot use; the caller adds where the row stands."""
+    """A row that the task cannot use; the caller adds where the row stands. `column` is the one at fault."""
+
+    def __init__(self, problem: str, column: str = "row") -> None:
+        super().__init__(problem)
+        self.column = column
 
 
 class Generation(Closed):
@@ -89,10 +94,12 @@ class Baseline:
     Attributes:
         title: its name in tables.
         predict: (training rows, test rows, seeded generator) -> one prediction per test row.
+        training_columns: what it reads of the training rows, for they may be many; none: it gets no training rows.
     """
 
     title: str
     predict: Callable[[Sequence[Row], Sequence[Row], random.Random], list[str]]
+    training_columns: tuple[str, ...]
 
 
 class TaskSettings(Closed):
@@ -101,9 +108,9 @@ class TaskSettings(Closed):
     title: str = Field("", description="Name in tables; default: the task's own.")
     source: AnySource
     prompts: dict[str, str] = Field(
-        default_factory=dict, description="Model family -> template over the row's columns; default: the task's own."
+        default_factory=dict, description="Model family -> template over the row's columns; default: the family's own."
     )
-    max_source_length: int = Field(gt=0, description="Tokens of the source; longer ones are cut, and the cuts counted.")
+    max_source_length: int = Field(gt=0, description="Tokens of the source; what is cut of longer ones is counted.")
     max_target_length: int = Field(gt=0, description="Tokens of the target in training.")
     generation: Generation
     evaluation_batch_size: int = Field(64, gt=0)
@@ -118,14 +125,16 @@ class Task(ABC):
     optional: ClassVar[dict[str, Any]] = {}  # canonical columns that may be absent, with their value then
     source_columns: ClassVar[tuple[str, ...]]  # the columns that a prompt may name: none that holds the answer
     text_columns: ClassVar[tuple[str, ...]]  # the columns whose text a model can be pretrained on
-    cuttable: ClassVar[str]  # the column that loses its end when the source is too long
+    cuttable: ClassVar[str]  # the column that loses its end, or is read in windows, when the source is too long
     metrics: ClassVar[tuple[Metric, ...]]
     primary: ClassVar[str]
-    prompts: ClassVar[dict[str, str]]  # family -> template
+    prompts: ClassVar[dict[str, str]] = {}  # family -> template, where the family's file has none for this kind
     trivial_baseline: ClassVar[str]
 
-    def __init__(self, settings: TaskSettings) -> None:
+    def __init__(self, settings: TaskSettings, family: Family | None = None) -> None:
+        """`family`: of the model that is to do the task; none: the labels are their own words."""
         self.settings = settings
+        self.family = family
 
     @abstractmethod
     def clean(self, row: Row) -> Row:
@@ -136,8 +145,10 @@ class Task(ABC):
         """
 
     def prompt(self, family: str) -> str | None:
-        """The template for a family of models; None: neither the settings nor the task has one."""
-        return self.settings.prompts.get(family) or self.prompts.get(family)
+        """The template for a family of models; None: neither the settings, nor the family, nor the task has one."""
+        known = self.family if self.family and self.family.name == family else FAMILIES.get(family)
+        own = known.prompts.get(self.settings.kind) if known else None
+        return self.settings.prompts.get(family) or own or self.prompts.get(family)
 
     def prompt_fields(self) -> dict[str, str]:
         """What a template can name beside `source_columns`."""
@@ -156,9 +167,22 @@ class Task(ABC):
         """Whether cutting `row[cuttable]` to `kept` removed what the answer needs."""
         return False
 
-    def labels(self) -> list[str] | None:
-        """The label words, if the model chooses among them; None if it generates freely."""
+    def window_overlap(self) -> int | None:
+        """Tokens that neighbouring windows of a source that is too long share; None: such a source is cut instead."""
         return None
+
+    def window_targets(self, row: Row, windows: list[str]) -> list[str | None]:
+        """What each window, a slice of `row[cuttable]`, is trained to answer; None: nothing, it is left out."""
+        return [self.target_text(row)] * len(windows)
+
+    def labels(self) -> list[str] | None:
+        """The labels, if the model chooses among them; None if it generates freely."""
+        return None
+
+    def word(self, label: str) -> str:
+        """What the model reads and writes for a label: the family's word, or the label itself."""
+        words = self.family.label_words.get(self.settings.kind, {}) if self.family else {}
+        return words.get(label, label)
 
     @abstractmethod
     def score(self, predictions: list[str], rows: Sequence[Row]) -> Scores: ...
@@ -172,7 +196,7 @@ def text_of(row: Row, column: str) -> str:
     """A column that has to be non-empty text."""
     value = row[column]
     if not isinstance(value, str) or not value.strip():
-        raise RowError(f"column {column}: expected text, found {value!r:.80}")
+        raise RowError(f"column {column}: expected text, found {value!r:.80}", column)
     return value.strip()
 
 
@@ -190,7 +214,8 @@ def mapped(values: dict[str, Any], columns: dict[str, str], optional: dict[str, 
             if canonical not in optional:
                 raise RowError(
                     f"no column {column!r} (for {canonical}). The row has: {', '.join(map(str, values))}. "
-                    f"Name the right one in the source's `columns: {{{canonical}: …}}`."
+                    f"Name the right one in the source's `columns: {{{canonical}: …}}`.",
+                    canonical,
                 ) from None
             row[canonical] = optional[canonical]
     return row

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from statistics import median
 from typing import ClassVar, Literal
 
+from pydantic import Field, model_validator
+
+from tunegrid.sources import ReadSource
 from tunegrid.tasks.base import Baseline, Metric, Row, RowError, Scores, Task, TaskSettings, text_of
 
 
@@ -14,6 +17,41 @@ class QuestionAnsweringSettings(TaskSettings):
     """Settings of a question answering task."""
 
     kind: Literal["qa"]
+    protocol: Literal["official", "published"] = Field(
+        "official",
+        description="official: the source's own splits. published: what the paper appears to have done, two 80/20 "
+        "splits of the training rows, row by row; the source's other splits are not read.",
+    )
+    long_contexts: Literal["windows", "cut"] = Field(
+        "windows",
+        description="Contexts that are too long: read in overlapping windows, the best of which answers; or cut.",
+    )
+    window_overlap: int | None = Field(
+        None,
+        ge=0,
+        description="Tokens that neighbouring windows share, at most half of max_source_length; an answer should be "
+        "shorter. Default: 128, or a quarter of max_source_length where that is less.",
+    )
+    answerless_windows: Literal["leave-out", "abstain"] = Field(
+        "leave-out",
+        description="Training windows that hold no answer: left out, or taught to answer with nothing.",
+    )
+
+    @model_validator(mode="after")
+    def _generated_rows_have_splits(self) -> QuestionAnsweringSettings:
+        if self.protocol == "published" and not isinstance(self.source, ReadSource):
+            raise ValueError(f"protocol: published splits existing rows; those of {self.source.kind} have their splits")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_advance(self) -> QuestionAnsweringSettings:
+        if self.window_overlap is not None and 2 * self.window_overlap > self.max_source_length:
+            raise ValueError(
+                f"window_overlap: {self.window_overlap} tokens are more than half of max_source_length "
+                f"({self.max_source_length}), so that windows would hardly advance. "
+                f"Set it to {self.max_source_length // 2} or less."
+            )
+        return self
 
 
 class QuestionAnswering(Task):
@@ -39,11 +77,6 @@ class QuestionAnswering(Task):
         Metric("f1", "F1 Score", "F1", percent=True),
     )
     primary = "exact_match"
-    prompts: ClassVar = {
-        "t5": "question: {question} context: {context}",
-        "flan-t5": "Article: {context}\n\nQuestion: {question}",
-        "bart": "{question} </s> {context}",
-    }
     trivial_baseline = "random-candidate"
 
     def clean(self, row: Row) -> Row:
@@ -52,7 +85,7 @@ class QuestionAnswering(Task):
             answers = [answers]
         answers = [answer.strip() for answer in answers or () if isinstance(answer, str) and answer.strip()]
         if not answers:
-            raise RowError("column answers: the row has no answer")
+            raise RowError("column answers: the row has no answer", "answers")
         return {
             "id": row["id"],
             "group": str(row["group"] or ""),
@@ -71,6 +104,28 @@ class QuestionAnswering(Task):
     def answer_lost(self, row: Row, kept: str) -> bool:
         return not any(answer in kept for answer in row["answers"])
 
+    def window_overlap(self) -> int | None:
+        settings = self.settings
+        if settings.long_contexts == "cut":
+            return None
+        default = min(128, settings.max_source_length // 4)
+        return default if settings.window_overlap is None else settings.window_overlap
+
+    def window_targets(self, row: Row, windows: list[str]) -> list[str | None]:
+        """The first answer that occurs in a window. Rows say what the answers are, not where: an occurrence counts.
+
+        Windows without one are left out, or get the empty answer. Left out whatever the setting are the windows of a
+        row whose answer is in the context but whole in none of them: neither the answer nor silence would be right
+        there. Where the answer is nowhere in the context, it is free text; the first window then stands for all.
+        """
+        found = [next((answer for answer in row["answers"] if answer in window), None) for window in windows]
+        if any(found):
+            silence = "" if self.settings.answerless_windows == "abstain" else None
+            return [silence if answer is None else answer for answer in found]
+        if self.answer_lost(row, row["context"]):
+            return [self.target_text(row), *found[1:]]
+        return found
+
     def score(self, predictions: list[str], rows: Sequence[Row]) -> Scores:
         import pandas as pd
 
@@ -82,7 +137,7 @@ class QuestionAnswering(Task):
         return Scores(examples, SquadScore().compute(predictions=predictions, references=references), {})
 
     def baselines(self) -> dict[str, Baseline]:
-        return {self.trivial_baseline: Baseline("Random candidate", random_candidate)}
+        return {self.trivial_baseline: Baseline("Random candidate", random_candidate, ("answers",))}
 
 
 def random_candidate(train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:

@@ -20,7 +20,7 @@ class SentimentSettings(TaskSettings):
     labels: list[str] = Field(
         default=["negative", "positive"],
         min_length=2,
-        description="Label words; a label given as a number is their index.",
+        description="Labels; a label given as a number is their index.",
     )
     positive: str = Field("positive", description="The label that precision, recall and F1 are about.")
 
@@ -49,11 +49,6 @@ class Sentiment(Task):
         Metric("f1", "F1 Score", "F1", aggregate="f1"),
     )
     primary = "accuracy"
-    prompts: ClassVar = {
-        "t5": "sst2 sentence: {text}",
-        "flan-t5": "{text}\nWhat is the sentiment of this review?\nOPTIONS:\n{options}",
-        "bart": "{text}",
-    }
     trivial_baseline = "majority-class"
 
     def clean(self, row: Row) -> Row:
@@ -68,16 +63,18 @@ class Sentiment(Task):
         number = int(value) if isinstance(value, str) and value.isdigit() else value
         if isinstance(number, int) and not isinstance(number, bool) and 0 <= number < len(labels):
             return labels[number]
-        raise RowError(f"column label: {value!r:.80} is not a label. Valid: {', '.join(labels)}, or their index from 0")
+        raise RowError(
+            f"column label: {value!r:.80} is not a label. Valid: {', '.join(labels)}, or their index from 0", "label"
+        )
 
     def target_text(self, row: Row) -> str:
-        return row["label"]
+        return self.word(row["label"])
 
     def references(self, row: Row) -> list[str]:
         return [row["label"]]
 
     def prompt_fields(self) -> dict[str, str]:
-        return {"options": "\n".join(f"- {label}" for label in self.settings.labels)}
+        return {"options": "\n".join(f"- {self.word(label)}" for label in self.settings.labels)}
 
     def labels(self) -> list[str]:
         return self.settings.labels
@@ -94,8 +91,10 @@ class Sentiment(Task):
 
     def baselines(self) -> dict[str, Baseline]:
         return {
-            self.trivial_baseline: Baseline("Majority class", majority_class),
-            "ngram-logistic-regression": Baseline("n-gram logistic regression", ngram_logistic_regression),
+            self.trivial_baseline: Baseline("Majority class", majority_class, ("label",)),
+            "ngram-logistic-regression": Baseline(
+                "n-gram logistic regression", ngram_logistic_regression, ("text", "label")
+            ),
         }
 
 

@@ -16,7 +16,7 @@ class TranslationSettings(TaskSettings):
 
 
 class Translation(Task):
-    """A sentence to its translation; the default prompts are for English to German."""
+    """A sentence to its translation; the prompts of the families are for English to German."""
 
     Settings = TranslationSettings
     settings: TranslationSettings
@@ -33,11 +33,6 @@ class Translation(Task):
         Metric("chrf", "chrF", "chrF", printed=False, aggregate=None),
     )
     primary = "bleu"
-    prompts: ClassVar = {
-        "t5": "translate English to German: {source}",
-        "flan-t5": "Translate to German:\n\n{source}",
-        "bart": "{source}",
-    }
     trivial_baseline = "copy"
 
     def clean(self, row: Row) -> Row:
@@ -72,7 +67,7 @@ class Translation(Task):
         return Scores(examples, results, signatures)
 
     def baselines(self) -> dict[str, Baseline]:
-        return {self.trivial_baseline: Baseline("Source copied", copy_source)}
+        return {self.trivial_baseline: Baseline("Source copied", copy_source, ())}
 
 
 def copy_source(train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -12,20 +14,34 @@ BUCKET = 50  # batches whose examples are sorted by length together: enough to s
 
 
 class TokenDataset(Dataset):
-    """Rows of a memory-mapped table of token ids."""
+    """Rows of a memory-mapped table of token ids; what is not asked for stays in the file.
+
+    A table that was written in batches has its rows in chunks. Of each chunk this keeps two views of the mapped memory,
+    so that a row is two look-ups and a slice.
+    """
 
     def __init__(self, table: Any) -> None:
-        self._columns = {name: table.column(name).combine_chunks() for name in ("input_ids", "labels")}
+        chunks = {name: table.column(name).chunks for name in ("input_ids", "labels")}
+        # Column -> for each chunk (all token ids, where each row's begin and the last row's end).
+        self._columns = {
+            name: [(chunk.values.to_numpy(), chunk.offsets.to_numpy()) for chunk in column]
+            for name, column in chunks.items()
+        }
+        self._ends = list(accumulate(len(chunk) for chunk in chunks["input_ids"]))
 
     def __len__(self) -> int:
-        return len(self._columns["input_ids"])
+        return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: int) -> dict[str, list[int]]:
-        return {name: column[index].as_py() for name, column in self._columns.items()}
+        chunk = bisect_right(self._ends, index)
+        row = index - (self._ends[chunk - 1] if chunk else 0)
+        columns = ((name, *column[chunk]) for name, column in self._columns.items())
+        return {name: values[offsets[row] : offsets[row + 1]].tolist() for name, values, offsets in columns}
 
     def lengths(self) -> np.ndarray:
         """Source plus target tokens of each row."""
-        return sum(column.value_lengths().to_numpy(zero_copy_only=False) for column in self._columns.values())
+        columns = self._columns.values()
+        return sum(np.concatenate([np.diff(offsets) for _, offsets in column]) for column in columns)
 
 
 class SeededSampler(Sampler[int]):

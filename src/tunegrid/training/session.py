@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunegrid.records import Selection
 from tunegrid.training.settings import Training
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from tunegrid.methods import Method
+    from tunegrid.training.selection import ValidationMetric
 
 
 class Diverged(Exception):
@@ -27,8 +29,10 @@ class TrainingSession:
 
     Attributes:
         model: the model with the method's modules in it, on its device, trained in place.
-        train, validation: tables of token ids, columns `input_ids` and `labels`.
-        checkpoints: folder of this very configuration's checkpoints.
+        train, validation: tables of token ids, see `tunegrid.tokenise`. Validation has entries without labels too:
+            windows that are predicted on, but that no loss is taken of.
+        checkpoints: folder of this very configuration's checkpoints; removed by `train`, not by the method.
+        metric: what the weights are chosen by, if not by the validation loss.
     """
 
     method: Method
@@ -40,6 +44,7 @@ class TrainingSession:
     seed: int
     precision: str
     checkpoints: Path
+    metric: ValidationMetric | None = None
 
 
 @dataclass
@@ -48,6 +53,7 @@ class TrainingSummary:
 
     Attributes:
         history: rows of history.csv: step, epoch, and loss, learning_rate or validation_loss.
+        selection: which weights the model has now; None from a loop of a method's own.
     """
 
     steps: int = 0
@@ -58,3 +64,4 @@ class TrainingSummary:
     evaluation_seconds: float = 0.0
     saving_seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
+    selection: Selection | None = None

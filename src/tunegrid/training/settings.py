@@ -1,10 +1,21 @@
 """The hyperparameters of training that do not depend on the method."""
 
+import math
 from typing import Any, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
 from tunegrid.settings import Closed
+
+# Two ways to say the same thing: who names one means it instead of the other.
+EXCLUSIVE = (
+    ("max_steps", "epochs"),
+    ("warmup_ratio", "warmup_steps"),
+    ("evaluation_steps", "evaluations"),
+    ("checkpoint_steps", "checkpoints"),
+)
+# Settings that alter no bit of a result: a change of them runs nothing again, and orphans no checkpoint.
+WITHOUT_EFFECT = frozenset({"checkpoint_steps", "checkpoints", "checkpoints_kept", "keep_checkpoints"})
 
 
 class Training(Closed):
@@ -16,7 +27,15 @@ class Training(Closed):
     batch_size: int = Field(32, gt=0, description="Examples per forward pass.")
     gradient_accumulation_steps: int = Field(1, gt=0, description="Forward passes per optimiser step.")
     schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
-    warmup_ratio: float = Field(0.06, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
+    warmup_steps: int | None = Field(
+        None, gt=0, description="Steps in which the learning rate rises; either this or warmup_ratio."
+    )
+    warmup_ratio: float | None = Field(
+        default_factory=lambda given: 0.06 if given.get("warmup_steps") is None else None,
+        ge=0,
+        lt=1,
+        description="The same as a share of all steps; default: 0.06, unless warmup_steps is given.",
+    )
     weight_decay: float = Field(0.0, ge=0)
     adam_beta1: float = Field(0.9, ge=0, lt=1)
     adam_beta2: float = Field(0.999, ge=0, lt=1)
@@ -26,19 +45,97 @@ class Training(Closed):
     gradient_checkpointing: bool = Field(False, description="Less memory for more time.")
     logging_steps: int = Field(50, gt=0, description="Steps between two lines of the log and of history.csv.")
     evaluation_steps: int | None = Field(
-        None, gt=0, description="Steps between two evaluations of the validation loss; none: only at the end."
+        None,
+        gt=0,
+        description="Steps between two evaluations on validation data, the last at the end; none: only at the end.",
     )
+    evaluations: int | None = Field(
+        None, gt=0, description="The same as a number: at most so many, evenly spaced, the last at the end."
+    )
+    keep_best: bool = Field(
+        False, description="Save the weights of the best evaluation, not the last ones; every evaluation checkpoints."
+    )
+    select_by: Literal["loss", "metric"] = Field(
+        "loss", description="What is best: the lowest validation loss, or the highest primary metric of the task."
+    )
+    validation_rows: int | None = Field(
+        None, gt=0, description="select_by metric: at most so many validation rows are predicted; none: all."
+    )
+    early_stopping_patience: int | None = Field(
+        None, gt=0, description="Evaluations in a row without an improvement after which a run stops; none: never."
+    )
+    early_stopping_threshold: float = Field(0.0, ge=0, description="What is less than this is no improvement.")
     checkpoint_steps: int | None = Field(
         None,
         gt=0,
         description="Steps between two checkpoints, from which an interrupted run goes on; none: no checkpoint.",
     )
+    checkpoints: int | None = Field(
+        None, gt=0, description="The same as a number: at most so many, evenly spaced, the last at the end."
+    )
+    checkpoints_kept: int = Field(
+        2, gt=0, description="Newest checkpoints kept while the run goes on, the best one included."
+    )
+    keep_checkpoints: Literal["until-success", "always"] = Field(
+        "until-success", description="Whether checkpoints are removed when the run's weights and record are written."
+    )
 
     @model_validator(mode="after")
-    def _one_length(self) -> Self:
-        if (self.max_steps is None) == (self.epochs is None):
-            raise ValueError("give exactly one of max_steps and epochs")
+    def _consistent(self) -> Self:
+        for one, other in EXCLUSIVE[:2]:
+            if (getattr(self, one) is None) == (getattr(self, other) is None):
+                raise ValueError(f"give exactly one of {one} and {other}")
+        for one, other in EXCLUSIVE[2:]:
+            if None not in (getattr(self, one), getattr(self, other)):
+                raise ValueError(f"give only one of {one} and {other}")
+        if problem := self._problem():
+            raise ValueError(problem)
         return self
+
+    def _problem(self) -> str | None:
+        """What of evaluation, selection and checkpoints does not fit together."""
+        evaluates = self.evaluation_steps or self.evaluations
+        checkpoints = self.checkpoint_steps or self.checkpoints
+        stops = self.early_stopping_patience is not None
+        if self.keep_best and not evaluates:
+            return "keep_best needs evaluations to choose from: give evaluations or evaluation_steps"
+        if stops and not evaluates:
+            return "early_stopping_patience counts evaluations: give evaluations or evaluation_steps"
+        if self.early_stopping_threshold and not stops:
+            return "early_stopping_threshold has no effect without early_stopping_patience"
+        if self.select_by == "metric" and not (self.keep_best or stops):
+            return "select_by: metric has no effect without keep_best or early_stopping_patience"
+        if self.validation_rows and self.select_by != "metric":
+            return "validation_rows has no effect without select_by: metric"
+        if self.keep_best and checkpoints:
+            return "with keep_best every evaluation writes a checkpoint: leave checkpoint_steps and checkpoints out"
+        if self.keep_best and self.checkpoints_kept < 2:
+            return "with keep_best, checkpoints_kept has to be at least 2: the best and the newest"
+        if self.keep_checkpoints == "always" and not (self.keep_best or checkpoints):
+            return "keep_checkpoints: always, but no checkpoint is written: give checkpoint_steps or checkpoints"
+        return None
+
+    def steps(self, rows: int) -> int:
+        """Optimiser steps of a whole run on so many training rows (token rows, where an example has several)."""
+        if self.max_steps is not None:
+            return self.max_steps
+        batches = math.ceil(rows / self.batch_size)
+        # A step is never made of batches of two epochs.
+        return math.ceil(self.epochs * math.ceil(batches / self.gradient_accumulation_steps))
+
+    def evaluation_interval(self, rows: int) -> int | None:
+        """Steps between two evaluations of a run on so many training rows; None: only at the end."""
+        return self.evaluation_steps or _interval(self.steps(rows), self.evaluations)
+
+    def checkpoint_interval(self, rows: int) -> int | None:
+        """Steps between two checkpoints of a run on so many training rows; None: there are none."""
+        if self.keep_best:
+            return self.evaluation_interval(rows)
+        return self.checkpoint_steps or _interval(self.steps(rows), self.checkpoints)
+
+
+def _interval(steps: int, times: int | None) -> int | None:
+    return None if times is None else math.ceil(steps / times)
 
 
 def _optional(settings: type[Closed], name: str) -> type[Closed]:

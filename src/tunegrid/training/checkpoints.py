@@ -1,0 +1,104 @@
+"""Checkpoints on disk: which are whole, and from which one an interrupted run goes on.
+
+The Trainer writes a checkpoint's files in place, one after the other. When all are there, a seal is written: their
+sizes and hashes. A folder without a seal was not finished; one whose files are not as the seal says was damaged since.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tunegrid.files import write_json
+
+SEAL = "complete.json"
+STATE = "trainer_state.json"
+
+_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What safetensors and torch make of an error of the system when they write a file.
+_WORDS = re.compile(rf"os error ({'|'.join(map(str, _CODES))})\)|PytorchStreamWriter failed writing|file write failed")
+
+
+def checkpoint(folder: Path, step: int) -> Path:
+    """The checkpoint of a step, by the Trainer's own naming."""
+    return folder / f"checkpoint-{step}"
+
+
+def seal(checkpoint: Path) -> None:
+    """Declares a checkpoint finished; its last file."""
+    write_json(checkpoint / SEAL, _contents(checkpoint))
+
+
+def damage(checkpoint: Path) -> str | None:
+    """Why a checkpoint must not be used; None: every file is as it was written."""
+    try:
+        sealed = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
+        found = _contents(checkpoint)
+    except FileNotFoundError:
+        return "it was not written to its end"
+    except (OSError, ValueError) as error:
+        return f"it cannot be read ({error})"
+    if sealed == found:
+        return None
+    if not isinstance(sealed, dict):
+        return f"{SEAL} is damaged"
+    return f"{next(name for name in {**sealed, **found} if sealed.get(name) != found.get(name))} is damaged"
+
+
+def last_checkpoint(folder: Path, *, keep_best: bool = False) -> Path | None:
+    """The newest checkpoint that a run can go on from; newer ones that are damaged are reported and removed.
+
+    Args:
+        keep_best: the checkpoint that was the best so far must be whole, too.
+    """
+    for one in sorted(folder.glob("checkpoint-*"), key=_step, reverse=True):
+        reason = damage(one)
+        if reason is None and keep_best and (best := read_state(one)["best_global_step"]) is not None:
+            problem = damage(checkpoint(folder, best))
+            reason = f"the best one so far, of step {best}, is missing or damaged" if problem else None
+        if reason is None:
+            return one
+        # It would be written over, and by half hold what was there before.
+        print(f"{one} is not used: {reason}", flush=True)
+        shutil.rmtree(one)
+    return None
+
+
+def read_state(checkpoint: Path) -> dict[str, Any]:
+    """The Trainer's state as a checkpoint holds it."""
+    return json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+
+
+def is_last(checkpoint: Path) -> bool:
+    """Whether the run had come to its end: the last step was done, or early stopping had said so.
+
+    The Trainer itself forgets this and would do another step.
+    """
+    return read_state(checkpoint)["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether an error, or what it came from, says that a file could not be written for want of space."""
+    if error is None:
+        return False
+    code = getattr(error, "errno", None)
+    return code in _CODES or _WORDS.search(str(error)) is not None or disk_is_full(error.__cause__)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("checkpoint-"))
+
+
+def _contents(checkpoint: Path) -> dict[str, list[Any]]:
+    """{file: [bytes, SHA-256]} of a checkpoint's files, the seal aside."""
+    contents = {}
+    for file in sorted(checkpoint.iterdir()):
+        if file.name != SEAL and not file.name.startswith("."):
+            with file.open("rb") as opened:
+                contents[file.name] = [file.stat().st_size, hashlib.file_digest(opened, "sha256").hexdigest()]
+    return contents

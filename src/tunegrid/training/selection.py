@@ -1,0 +1,85 @@
+"""Which weights of a run are kept: those of the last step, or those of its best evaluation on validation data."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tunegrid.records import Selection
+from tunegrid.tokenise import take_rows
+from tunegrid.training.settings import Training
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+    from tunegrid.tasks import Row, Task
+
+
+class ValidationMetric:
+    """The task's primary metric on validation rows, as the evaluation stage computes it on test rows.
+
+    Args:
+        tokens, rows: of the whole validation split.
+        limit: at most so many rows are predicted, the same for every run of the task; None: all.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        tokenizer: PreTrainedTokenizerBase,
+        tokens: Any,
+        rows: Sequence[Row],
+        *,
+        limit: int | None,
+        precision: str,
+    ) -> None:
+        self.task, self.tokenizer, self.precision = task, tokenizer, precision
+        chosen = list(range(len(rows)))
+        if limit is not None and limit < len(rows):
+            chosen = sorted(random.Random(task.settings.source.seed).sample(chosen, limit))
+        self.rows = [rows[i] for i in chosen]
+        self.tokens = take_rows(tokens, np.array(chosen)) if len(chosen) < len(rows) else tokens
+
+    @property
+    def name(self) -> str:
+        return self.task.primary
+
+    def __call__(self, model: torch.nn.Module) -> float:
+        """The metric of a model in evaluation mode, from 0 to 1; higher is better."""
+        from tunegrid.prediction import predict
+
+        predictions, _ = predict(
+            model, self.tokenizer, self.task, self.tokens, len(self.rows), precision=self.precision
+        )
+        return self.task.score(predictions, self.rows).metrics[self.name]
+
+
+def selection(
+    training: Training, metric: str | None, history: list[dict[str, float]], steps: int, of: int
+) -> Selection:
+    """What was chosen, from the rows of history.csv.
+
+    Args:
+        metric: name of the metric that was chosen by; None: the validation loss.
+        steps, of: steps done, and steps that the run would have without early stopping.
+    """
+    evaluations = [row for row in history if "validation_loss" in row]
+    column = "validation_metric" if metric else "validation_loss"
+    # Of equals, the first: as the Trainer does.
+    best = (max if metric else min)(evaluations, key=lambda row: row[column])
+    saved = best if training.keep_best else evaluations[-1]
+    return Selection(
+        kept="best" if training.keep_best else "last",
+        by=metric or "loss",
+        step=int(saved["step"]),
+        validation_loss=saved["validation_loss"],
+        validation_metric=saved.get("validation_metric"),
+        best_step=int(best["step"]),
+        best_value=best[column],
+        evaluations=len(evaluations),
+        stopped_early=steps < of,
+    )

@@ -1,0 +1,59 @@
+# The search for each cell's learning rate, where the study has one: a job per trial, and the choice among them.
+# Rules that a study does not need stay here all the same: nothing asks for their files.
+from tunegrid.search_settings import choice_settings, trial_settings
+
+TRIALS = list(STUDY.search.trials) if STUDY.search else []
+
+
+localrules:
+    choose_learning_rate,
+
+
+rule search_trial:
+    input:
+        tokens=[PATHS.tokens("{task}", "{model}") / f"{split}.arrow" for split in ("train", "validation")],
+        rows=PATHS.split("{task}", "validation"),
+        model=PATHS.model("{model}"),
+        data=PATHS.data_card("{task}"),
+    output:
+        PATHS.trial("{task}", "{model}", "{method}", "{factor}"),
+    log:
+        PATHS.log("search_trial/{task}/{model}/{method}/factor-{factor}"),
+    benchmark:
+        PATHS.benchmark("search_trial/{task}/{model}/{method}/factor-{factor}")
+    wildcard_constraints:
+        factor=one_of(TRIALS),
+    conda:
+        "../../environment.yml"
+    threads: STUDY.hardware.threads
+    resources:
+        **asks(lambda wildcards: JOBS.trial(cell_of(wildcards))),
+        study=CONFIG,
+        gpu=GPUS,
+    params:
+        settings=lambda wildcards: as_json(trial_settings(STUDY, cell_of(wildcards), wildcards.factor)),
+        digest=lambda wildcards: digest(trial_settings(STUDY, cell_of(wildcards), wildcards.factor)),
+    shell:
+        "tunegrid search-trial {resources.study} --task {wildcards.task} --model {wildcards.model} "
+        "--method {wildcards.method} --factor {wildcards.factor} --settings {params.digest} --log {log}"
+
+
+rule choose_learning_rate:
+    input:
+        [PATHS.trial("{task}", "{model}", "{method}", factor) for factor in TRIALS],
+    output:
+        PATHS.choice("{task}", "{model}", "{method}"),
+    log:
+        PATHS.log("choose_learning_rate/{task}/{model}/{method}"),
+    benchmark:
+        PATHS.benchmark("choose_learning_rate/{task}/{model}/{method}")
+    conda:
+        "../../environment.yml"
+    resources:
+        study=CONFIG,
+    params:
+        settings=lambda wildcards: as_json(choice_settings(STUDY, cell_of(wildcards))),
+        digest=lambda wildcards: digest(choice_settings(STUDY, cell_of(wildcards))),
+    shell:
+        "tunegrid search-choice {resources.study} --task {wildcards.task} --model {wildcards.model} "
+        "--method {wildcards.method} --settings {params.digest} --log {log}"
