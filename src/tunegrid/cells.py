@@ -58,6 +58,10 @@ class Paths:
     def model_card(self, model: str) -> Path:
         return self.model(model) / "card.json"
 
+    def kept_card(self, model: str) -> Path:
+        """A copy of the model's card, for when `tunegrid clean` has removed the model."""
+        return self.root / "cards" / f"{model}.json"
+
     def tokens(self, task: str, model: str) -> Path:
         return self.root / "tokens" / task / model
 

@@ -62,6 +62,9 @@ def parser() -> argparse.ArgumentParser:
         return one
 
     command("check", _check, "Check a study's configuration and print what it consists of.", job=False)
+    plan = command("plan", _plan, "Estimate what a study costs: time, memory, disk; runs nothing.", job=False)
+    plan.add_argument("--device", help="h100, a100, t4, cpu (measured here), …; default: what the study runs on")
+    plan.add_argument("--csv", type=Path, help="also write one row per cell to this file")
     command("fetch-data", _fetch_data, "Read, clean and check the rows of a task.", "task")
     command("fetch-model", _fetch_model, "Copy or download a pretrained model.", "model")
     command("pretrain", _pretrain, "Pretrain a small model.", "model", heavy=True)
@@ -79,6 +82,11 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--no-pdf", action="store_true", help="LaTeX and HTML only")
     report.add_argument("--no-tables", action="store_true", help="leave tables/*.csv as they are")
     command("summary", _summary, "Say what is there, what failed and where the report is.", job=False)
+    clean = command("clean", _clean, "Remove what a finished study no longer needs.", job=False)
+    clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    which = clean.add_mutually_exclusive_group()
+    which.add_argument("--weights", action="store_true", help="the tuned weights too")
+    which.add_argument("--checkpoints", action="store_true", help="only checkpoints, of the runs that are done")
 
     command(
         "serve",
@@ -119,6 +127,12 @@ def _check(study: Study, options: argparse.Namespace) -> None:
 
     study.check_files()
     print(describe(study))
+
+
+def _plan(study: Study, options: argparse.Namespace) -> None:
+    from tunegrid.plan.text import print_plan
+
+    print_plan(study, options.device, options.csv)
 
 
 def _fetch_data(study: Study, options: argparse.Namespace) -> None:
@@ -235,6 +249,12 @@ def _summary(study: Study, options: argparse.Namespace) -> int:
     text, complete = summarise(study)
     print(text)
     return 0 if complete else 1
+
+
+def _clean(study: Study, options: argparse.Namespace) -> None:
+    from tunegrid.clean import clean
+
+    print(clean(study, weights=options.weights, checkpoints_only=options.checkpoints, dry_run=options.dry_run))
 
 
 def _serve(study: Study, options: argparse.Namespace) -> None:

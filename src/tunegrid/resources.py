@@ -28,6 +28,11 @@ def architectures_folder() -> Path:
     return _first(_REPOSITORY / "resources" / "architectures", _PACKAGE / "_resources" / "architectures")
 
 
+def datasets_file() -> Path:
+    """The file of what is known of the paper's data sets. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources", _PACKAGE / "_resources") / "datasets.yaml"
+
+
 def _first(*folders: Path) -> Path:
     for folder in folders:
         if folder.is_dir():

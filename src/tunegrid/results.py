@@ -163,7 +163,7 @@ def read_results(folder: Path, expected: Expected) -> StudyResults:
         expected=expected,
         results=tuple(results),
         data_cards={task: _card(paths.data_card(task)) for task in tasks},
-        model_cards={model: _card(paths.model_card(model)) for model in models},
+        model_cards={model: _card(paths.model_card(model)) or _card(paths.kept_card(model)) for model in models},
         tokens={(task, model): _card(paths.tokens(task, model) / "stats.json") for task in tasks for model in models},
         unexpected=tuple(str(place.relative_to(folder)) for place in found if place not in known),
     )

@@ -15,6 +15,7 @@ from tunegrid.errors import TuneGridError
 from tunegrid.limits import Recommend
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
+from tunegrid.plan.settings import Resources
 from tunegrid.search_settings import Search
 from tunegrid.settings import Closed, Name
 from tunegrid.study_checks import check_families, check_known, check_prompt
@@ -96,6 +97,7 @@ class Study(Closed):
     )
     training: Training
     overrides: list[Override] = Field(default_factory=list)
+    resources: Resources = Field(default_factory=Resources)
     recommend: Recommend = Field(default_factory=Recommend, description="Limits and cost of the recommendation.")
     search: Search | None = Field(None, description="How each cell's learning rate is searched; none: no search.")
 

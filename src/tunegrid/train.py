@@ -17,6 +17,8 @@ from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced, replaced_folder, size_of
 from tunegrid.methods import Method
 from tunegrid.models import Shape
+from tunegrid.plan import flops
+from tunegrid.plan.flops import FLOPS_FORMULA
 from tunegrid.provenance import digest, installed_packages, now, peak_memory, provenance
 from tunegrid.records import Injected, Parameters, TrainingCost, TrainRecord, write_record
 from tunegrid.search import NoLearningRate, searched
@@ -25,11 +27,6 @@ from tunegrid.training.checkpoints import disk_is_full
 from tunegrid.training.selection import ValidationMetric
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
-FLOPS_FORMULA = (
-    "source tokens x (4 N_encoder + 2 T_encoder) + target tokens x (4 N_decoder + 2 T_decoder); "
-    "N: parameters outside the embeddings, T: trainable ones among them; 2 FLOPs per parameter and token forward, "
-    "2 for the gradient of the activations, 2 for that of the weights"
-)
 HISTORY_COLUMNS = ("step", "epoch", "loss", "learning_rate", "gradient_norm", "validation_loss")
 # What the bits of a training, and the format of its checkpoints, depend on.
 LIBRARIES = ("accelerate", "adapters", "numpy", "peft", "torch", "transformers", "tunegrid")
@@ -223,7 +220,7 @@ def _cost(session: TrainingSession, summary: TrainingSummary, loading_seconds: f
 
 
 def training_flops(model: Any, source_tokens: int, target_tokens: int) -> float:
-    """Estimated floating-point operations of a training, by `FLOPS_FORMULA` (Kaplan et al. 2020, section 2.1)."""
+    """Estimated floating-point operations of a training, by `FLOPS_FORMULA`."""
     sizes = {"encoder": [0, 0], "decoder": [0, 0]}
     for name, parameter in model.named_parameters():
         if "shared" in name or "embed" in name:
@@ -231,10 +228,7 @@ def training_flops(model: Any, source_tokens: int, target_tokens: int) -> float:
         size = sizes["encoder" if ".encoder." in f".{name}" else "decoder"]
         size[0] += parameter.numel()
         size[1] += parameter.numel() * parameter.requires_grad
-    (encoder, encoder_trainable), (decoder, decoder_trainable) = sizes["encoder"], sizes["decoder"]
-    return float(
-        source_tokens * (4 * encoder + 2 * encoder_trainable) + target_tokens * (4 * decoder + 2 * decoder_trainable)
-    )
+    return flops.training_flops(flops.Stacks(*sizes["encoder"], *sizes["decoder"]), source_tokens, target_tokens)
 
 
 def _write_history(history: list[dict[str, float]], path: Path) -> None:

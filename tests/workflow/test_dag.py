@@ -78,6 +78,51 @@ def test_jobs_ask_for_a_gpu_only_where_the_study_has_one(tmp_path, device, gpus)
         assert "gpu=" not in resources[name]
 
 
+def resources_of(text: str) -> dict[str, dict[str, int]]:
+    """Rule -> its numeric resources, of a dry run's last job of each rule."""
+    found, rule = {}, None
+    for line in text.splitlines():
+        if line.startswith(("rule ", "localrule ")):
+            rule = line.split()[1].rstrip(":")
+        elif line.strip().startswith("resources:"):
+            found[rule] = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)(?=,|$)", line)}
+    return found
+
+
+def test_every_computing_job_asks_for_time_memory_and_disk(tmp_path):
+    result = Workflow(tmp_path, MINI).snakemake("--dry-run")
+    found = resources_of(result.stdout)
+    computing = ["pretrain_model", "tokenise", "evaluate", "evaluate_untuned", "evaluate_baseline"]
+    training = [rule for rule in found if rule.startswith("train_")]
+    assert len(training) == 27
+    for rule in computing + training:
+        assert found[rule]["runtime"] >= 10
+        assert found[rule]["mem_mb"] >= 2000
+        assert found[rule]["disk_mb"] >= 1000
+
+
+def test_a_larger_run_asks_for_more_and_a_machine_without_limits_runs_it_all_the_same(tmp_path):
+    larger = overlay(tmp_path, {"training": {"max_steps": 200_000}, "resources": {"memory_factor": 1000.0}})
+    result = Workflow(tmp_path, MINI, larger).snakemake("--dry-run", "cell_qa_t5_full")
+    assert result.returncode == 0, result.stdout  # a terabyte of memory: Snakemake does not hold a workstation to it
+    found = resources_of(result.stdout)
+    assert found["train_qa_t5_full"]["runtime"] > 60
+    assert found["train_qa_t5_full"]["mem_mb"] > 500_000
+
+
+def test_a_study_that_does_not_fit_on_the_disk_ends_before_any_job(tmp_path):
+    enormous = overlay(tmp_path, {"tasks": {"qa": {"source": {"rows": {"train": 10**12}}}}})
+    result = Workflow(tmp_path, MINI, enormous).snakemake()
+    assert result.returncode != 0
+    assert "not enough disk for the study mini" in result.stdout
+    assert "tunegrid clean" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not list(tmp_path.glob("results/**/*.parquet"))
+    assert not list(tmp_path.glob(".snakemake/locks/*"))
+    dry = Workflow(tmp_path, MINI, enormous).snakemake("--dry-run")
+    assert dry.returncode == 0
+
+
 def test_every_job_has_a_log_and_a_benchmark(tmp_path):
     search = overlay(tmp_path, {"search": {"factors": [1.0, 3.0]}})
     text = Workflow(tmp_path, MINI, search).snakemake("--dry-run").stdout

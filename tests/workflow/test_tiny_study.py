@@ -139,6 +139,26 @@ def test_the_report_is_rebuilt_from_copied_results_and_marks_what_is_missing(tin
     assert "missing" in html.lower()
 
 
+def test_a_cleaned_study_has_nothing_to_do_and_makes_the_same_report(tiny, tmp_path):
+    shutil.copytree(tiny.folder, tmp_path / "study")
+    study = Workflow(tmp_path / "study", MINI, TINY)
+    results = study.folder / "results/tiny"
+    before = {file.name: file.read_bytes() for file in (results / "tables").glob("*.csv")}
+    cleaned = study.tunegrid("clean", "--weights")
+    assert cleaned.returncode == 0, cleaned.stdout
+    assert not list(results.rglob("*.safetensors"))
+    assert not list(results.rglob("*.arrow"))
+    assert "Nothing to be done" in study.snakemake("--dry-run").stdout
+    report = study.tunegrid("report", "--no-pdf")
+    assert report.returncode == 0, report.stdout
+    assert {file.name: file.read_bytes() for file in (results / "tables").glob("*.csv")} == before
+    # What is asked for later is made again, the base models too.
+    (tmp_path / "seeds.yaml").write_text("seeds: [1, 2]")
+    jobs = Workflow(study.folder, MINI, TINY, tmp_path / "seeds.yaml").planned()
+    assert jobs["pretrain_model"] == 3
+    assert jobs["tokenise"] == 9
+
+
 def test_two_copies_are_the_same_results_and_a_changed_number_is_found(tiny, tmp_path):
     shutil.copytree(tiny.folder / "results/tiny", tmp_path / "tiny")
     compare = Workflow(tmp_path)

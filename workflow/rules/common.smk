@@ -19,6 +19,8 @@ from tunegrid.errors import TuneGridError
 from tunegrid.provenance import digest
 from tunegrid.study import Study
 from tunegrid.latex import TEX_HINT, tex_engine
+from tunegrid.plan.disk import check_disk
+from tunegrid.plan.jobs import Jobs
 
 
 def read_study(files, given):
@@ -38,6 +40,7 @@ PATHS = STUDY.paths
 # jobs, must not run a job again. Their `conda:` documents the software; jobs run in the environment that is active.
 CONFIG = shlex.join(str(file) for file in workflow.configfiles)
 GPUS = 1 if STUDY.hardware.device == "cuda" else 0
+JOBS = Jobs(STUDY)
 PRETRAINED = [name for name in STUDY.grid.models if STUDY.models[name].source.kind == "pretrain"]
 FETCHED = [name for name in STUDY.grid.models if name not in PRETRAINED]
 SPLITS = ("train", "validation", "test")
@@ -62,6 +65,32 @@ def cell_of(wildcards):
 def as_json(settings):
     """Settings as a param: their text is what Snakemake compares, and shows, when they change."""
     return json.dumps(settings, sort_keys=True)
+
+
+def asks(job):
+    """What the jobs of a rule ask a cluster for; `job` gives the estimate for their wildcards.
+
+    Here Snakemake holds to it only where --resources says how much there is of mem_mb or disk_mb.
+    """
+
+    def asking(name):
+        return lambda wildcards, attempt: getattr(job(wildcards), name)(attempt)
+
+    return {name: asking(name) for name in ("runtime", "mem_mb", "disk_mb")}
+
+
+def require_disk():
+    """Ends the study before its first job if it will not fit on the disk."""
+    settings = workflow.resource_settings
+    at_once = max(1, (settings.cores or 1) // STUDY.hardware.threads)
+    if not workflow.local_exec:
+        at_once = settings.nodes or 1
+    elif GPUS:
+        at_once = min(at_once, workflow.global_resources.get("gpu", at_once))
+    try:
+        check_disk(JOBS.estimator, at_once)
+    except TuneGridError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def start_warm_process():

@@ -65,6 +65,7 @@ rule pretrain_model:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
+        **asks(lambda wildcards: JOBS.pretrain(wildcards.model)),
         study=CONFIG,
         gpu=GPUS,
     params:
@@ -89,6 +90,7 @@ rule tokenise:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
+        **asks(lambda wildcards: JOBS.tokenise(wildcards.task, wildcards.model)),
         study=CONFIG,
     params:
         settings=lambda wildcards: as_json(STUDY.token_settings(wildcards.task, wildcards.model)),

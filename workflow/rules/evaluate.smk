@@ -18,6 +18,7 @@ rule evaluate:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
+        **asks(lambda wildcards: JOBS.evaluate(wildcards.task, wildcards.model, wildcards.method)),
         study=CONFIG,
         gpu=GPUS,
     params:
@@ -44,6 +45,7 @@ rule evaluate_untuned:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
+        **asks(lambda wildcards: JOBS.evaluate(wildcards.task, wildcards.model)),
         study=CONFIG,
         gpu=GPUS,
     params:
@@ -70,6 +72,7 @@ rule evaluate_baseline:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
+        **asks(lambda wildcards: JOBS.baseline(wildcards.task)),
         study=CONFIG,
     params:
         settings=lambda wildcards: as_json(STUDY.evaluation_settings(wildcards.task)),

@@ -27,6 +27,7 @@ rule search_trial:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
+        **asks(lambda wildcards: JOBS.trial(cell_of(wildcards))),
         study=CONFIG,
         gpu=GPUS,
     params:

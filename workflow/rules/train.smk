@@ -29,6 +29,7 @@ def training_rule(cell):
             "../../environment.yml"
         threads: STUDY.hardware.threads
         resources:
+            **asks(lambda wildcards: JOBS.train(cell)),
             study=CONFIG,
             gpu=GPUS,
         params:

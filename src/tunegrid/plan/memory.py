@@ -1,0 +1,190 @@
+"""Peak memory of training and of prediction: what stands in memory at each of the moments that can be the highest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tunegrid.models import Shape
+from tunegrid.plan.lengths import SplitSize
+from tunegrid.plan.tuned import Tuned
+from tunegrid.tasks import Task
+from tunegrid.training.settings import Training
+
+FP32 = 4
+# What a process holds beside the model: Python and the libraries, resident; or CUDA's context and workspaces.
+LIBRARIES = 520 * 2**20
+CUDA_WORKSPACE = 600 * 2**20
+# What allocators hold and cannot give: torch's own on a GPU, the system's for blocks that come and go on a CPU.
+GPU_FRAGMENTATION, CPU_FRAGMENTATION = 1.05, 1.3
+
+
+@dataclass(frozen=True)
+class TrainingMemory:
+    """Bytes by what they are for; `peak` is the highest moment of a step.
+
+    Attributes:
+        weights: fp32 weights, for the whole run.
+        optimiser: AdamW's two moments.
+        gradients: of all trainable parameters, as they are when a step ends.
+        activations: kept for the backward pass, of the longest batch.
+        logits: of the head, with their gradient.
+        libraries: what the process holds without a model.
+        embedding: a gradient of the embedding on its way to the others, where it is trained.
+    """
+
+    weights: float
+    optimiser: float
+    gradients: float
+    activations: float
+    logits: float
+    libraries: float
+    embedding: float
+    gpu: bool
+
+    @property
+    def peak(self) -> float:
+        fixed = self.libraries + self.weights + self.optimiser
+        kept = self.activations + self.logits
+        if not self.gpu:
+            # What activations leave is not given back, so gradients come on top; the embedding's is made of several.
+            return fixed + self.gradients + self.embedding + CPU_FRAGMENTATION * kept
+        # A backward pass starts with all activations and no gradient but the head's, and ends the other way round;
+        # then all tensors are updated at once, with one temporary copy.
+        start = kept + self.embedding
+        middle = self.activations / 2 + self.gradients / 2
+        end = 2 * self.gradients
+        return fixed + GPU_FRAGMENTATION * max(start, middle, end)
+
+
+def training_memory(tuned: Tuned, training: Training, train: SplitSize, precision: str, gpu: bool) -> TrainingMemory:
+    """Of a run, at its longest batch."""
+    shape, batch = tuned.shape, min(training.batch_size, max(train.entries, 1))
+    source, target = train.source.longest, train.target.longest
+    # Batches of rows of like length have the longest rows in one batch; others hardly ever have several.
+    layers = _activations(tuned, batch, source, target, precision, gpu)
+    activations = sum(layers)
+    if training.gradient_checkpointing:
+        inputs = FP32 * batch * shape.d_model * (shape.encoder_layers * source + shape.decoder_layers * target)
+        activations = inputs + max(
+            layers[0] / max(shape.encoder_layers, 1),
+            layers[1] / max(shape.decoder_layers, 1),
+        )
+    accumulated = training.gradient_accumulation_steps > 1
+    weights = FP32 * tuned.total
+    if precision == "bf16":
+        activations += 2 * (tuned.total - shape.embedding_parameters + shape.vocabulary * shape.d_model)
+    gradients = FP32 * tuned.trainable
+    return TrainingMemory(
+        weights=weights,
+        optimiser=2 * gradients,
+        gradients=gradients,
+        activations=activations + (gradients if accumulated else 0),
+        logits=batch * target * shape.vocabulary * _logit_bytes(training, precision),
+        libraries=CUDA_WORKSPACE if gpu else LIBRARIES,
+        embedding=FP32 * shape.vocabulary * shape.d_model if tuned.full else 0,
+        gpu=gpu,
+    )
+
+
+def _logit_bytes(training: Training, precision: str) -> int:
+    """Bytes per logit: the logits, their log-softmax in fp32, its gradient; autocast keeps more than one form."""
+    form = FP32 + (2 if precision == "bf16" else 0)
+    smoothing = 2 * FP32 if training.label_smoothing else 0  # the smoothed loss is of tensors of its own
+    return form + 2 * FP32 + smoothing
+
+
+def activation_bytes(tuned: Tuned, batch: float, source: float, target: float, precision: str, gpu: bool) -> float:
+    """Bytes that the layers keep for the backward pass of a padded batch."""
+    return sum(_activations(tuned, batch, source, target, precision, gpu))
+
+
+def _activations(
+    tuned: Tuned, batch: float, source: float, target: float, precision: str, gpu: bool
+) -> tuple[float, float]:
+    """(encoder's, decoder's) bytes that the backward pass needs."""
+    shape = tuned.shape
+    encoder = shape.encoder_layers * (
+        source * (_attention_bytes(tuned, precision, gpu) + _feed_forward_bytes(tuned, precision, gpu, shape.d_ff))
+        + shape.heads * source**2 * _score_bytes(shape, precision, gpu)
+    )
+    inner, size = shape.heads * shape.d_kv, _size(precision)
+    cross = source * 2 * inner * size + target * _attention_bytes(tuned, precision, gpu)
+    d_ff = shape.decoder_d_ff or shape.d_ff
+    decoder = shape.decoder_layers * (
+        target * (_attention_bytes(tuned, precision, gpu) + _feed_forward_bytes(tuned, precision, gpu, d_ff))
+        + cross
+        + shape.heads * (target**2 + source * target) * _score_bytes(shape, precision, gpu)
+    )
+    return batch * encoder, batch * decoder
+
+
+def _size(precision: str) -> int:
+    return 2 if precision == "bf16" else FP32
+
+
+def _mask(gpu: bool) -> int:
+    """Bytes of a dropout mask's element: torch on the CPU keeps it as fp32."""
+    return 1 if gpu else FP32
+
+
+def _norm_bytes(tuned: Tuned) -> float:
+    """Per token: a normalisation keeps its input; T5's, where its weight is trained, also what that scales."""
+    kept = 2 if tuned.full and not tuned.shape.family.has_biases else 1
+    return kept * FP32 * tuned.shape.d_model
+
+
+def _attention_bytes(tuned: Tuned, precision: str, gpu: bool) -> float:
+    """Per token of an attention block: query, key, value, a dropout mask, and where they are trained, the inputs."""
+    shape, size = tuned.shape, _size(precision)
+    inner = shape.heads * shape.d_kv
+    casts = 3 if precision == "bf16" else 1  # autocast casts the input for each projection
+    inputs = size * (casts * shape.d_model + inner) if tuned.full else 0
+    own = _method_bytes(tuned, gpu, 3 * shape.d_model + inner)
+    return _norm_bytes(tuned) + 3 * size * inner + shape.d_model * _mask(gpu) + inputs + own
+
+
+def _feed_forward_bytes(tuned: Tuned, precision: str, gpu: bool, d_ff: int) -> float:
+    """Per token of a feed-forward block: activation, dropout masks, and the inputs of weights that are trained."""
+    shape, size = tuned.shape, _size(precision)
+    into = len(shape.family.linear["feed-forward"]) - 1
+    inside = (3 if into > 1 else 1) * size + _mask(gpu)  # gated: input and output of the activation, and the gate
+    inputs = size * (shape.d_model * (into if precision == "bf16" else 1) + d_ff) if tuned.full else 0
+    own = _method_bytes(tuned, gpu, into * shape.d_model + d_ff)
+    return _norm_bytes(tuned) + d_ff * inside + shape.d_model * _mask(gpu) + inputs + own
+
+
+def _method_bytes(tuned: Tuned, gpu: bool, inputs: float) -> float:
+    """Per token of a block: what a method's own modules keep."""
+    if tuned.full or not tuned.modules:
+        return 0.0
+    if tuned.modules / tuned.layers > 4:  # beside every linear layer: its input after dropout, and the mask
+        return inputs * (FP32 + _mask(gpu))
+    return 3 * FP32 * tuned.shape.d_model  # bottlenecks: input, inside, output
+
+
+def _score_bytes(shape: Shape, precision: str, gpu: bool) -> float:
+    """Per query and key: attention keeps the softmax in fp32, the dropout mask and what is left.
+
+    BART's runs through torch's fused attention, which on a GPU keeps none of them (with dropout, on a CPU, it does).
+    T5's has no such path in transformers 4.57.
+    """
+    fused = shape.positions is not None and gpu
+    return 0.0 if fused else FP32 + _mask(gpu) + _size(precision)
+
+
+def prediction_memory(tuned: Tuned, task: Task, test: SplitSize, precision: str, gpu: bool) -> float:
+    """Bytes at the peak of a prediction: weights, one layer's activations, keys and values, logits."""
+    shape, settings, size = tuned.shape, task.settings, _size(precision)
+    batch, beams = settings.evaluation_batch_size, settings.generation.num_beams
+    if task.labels():
+        beams = 1
+    source, inner = test.source.longest, shape.heads * shape.d_kv
+    written = settings.generation.max_new_tokens if not task.labels() else test.target.longest
+    layer = batch * source * (6 * shape.d_model + 2 * shape.d_ff) * FP32
+    scores = 0 if shape.positions is not None else 3 * FP32 * batch * shape.heads * source**2
+    cache = 2 * size * inner * shape.decoder_layers * batch * beams * (source + written)
+    logits = 4 * FP32 * batch * beams * shape.vocabulary * (1 if not task.labels() else written)
+    weights = FP32 * tuned.total + (2 * tuned.total if precision == "bf16" else 0)
+    libraries = CUDA_WORKSPACE if gpu else LIBRARIES
+    fragmentation = GPU_FRAGMENTATION if gpu else CPU_FRAGMENTATION
+    return libraries + weights + fragmentation * (layer + scores + cache + logits)
