@@ -39,9 +39,9 @@ def weights(folder: Path) -> dict[str, bytes]:
 
 
 def session_of(study, run: Run = RUN):
-    from tunegrid.train import _prepare
+    from tunegrid.train import prepare
 
-    return _prepare(study, run, study.run_settings(run.cell))
+    return prepare(study, run, study.run_settings(run.cell))
 
 
 def without_dropout() -> dict:
@@ -299,18 +299,6 @@ def test_selection_by_the_metric_is_by_what_the_evaluation_stage_computes(tiny_s
     tokens = read_tokens(study.paths.tokens(task, "bart") / "validation.arrow")
     predictions, _ = predict(model, load_tokenizer(base), task_, tokens, len(rows), precision="fp32")
     assert task_.score(predictions, rows).metrics[task_.primary] == chosen.validation_metric
-
-
-def test_rows_that_are_chosen_bring_all_their_windows():
-    import pyarrow
-
-    from tunegrid.training.selection import _tokens_of
-
-    table = pyarrow.table({"input_ids": [[0], [10], [11], [12], [20], [30], [31]], "row": [0, 1, 1, 1, 2, 3, 3]})
-    chosen = _tokens_of(table, [1, 3], 4)
-    assert chosen.to_pydict() == {"input_ids": [[10], [11], [12], [30], [31]], "row": [0, 0, 0, 1, 1]}
-    assert _tokens_of(table, [0, 1, 2, 3], 4) is table
-    assert _tokens_of(table.drop(["row"]), [1, 3], 7).to_pydict() == {"input_ids": [[10], [12]]}
 
 
 # -- what does not fit together ---------------------------------------------------------------------------------------
