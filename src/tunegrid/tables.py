@@ -25,19 +25,8 @@ from tunegrid.records import write_text
 from tunegrid.results import SPLITS, Result, StudyResults, read_results
 from tunegrid.search_tables import COLUMNS as SEARCH_COLUMNS
 from tunegrid.search_tables import search_rows
+from tunegrid.tokenise import COUNTS
 
-# What tokenising counts of each split (`tunegrid.tokenise.COUNTS`, which a report need not import).
-CUTS = (
-    "sources_cut",
-    "targets_cut",
-    "answers_lost",
-    "unknown_tokens",
-    "special_tokens_as_text",
-    "rows_with_windows",
-    "windows",
-    "windows_without_answer",
-    "windows_abstaining",
-)
 COLUMNS = {
     "results": "study kind task model method seed metric primary value direction signature examples predictions_cut "
     "status reason",
@@ -57,7 +46,7 @@ COLUMNS = {
     "data": "study task split rows rows_available unusable_rows test_rows_seen_in_training "
     "test_contexts_seen_in_training protocol source revision commit licence fingerprint",
     "models": "study model source revision commit licence fingerprint",
-    "cuts": f"study task model split rows {' '.join(CUTS)} share_cut",
+    "cuts": f"study task model split rows {' '.join(COUNTS)} share_cut",
     "search": SEARCH_COLUMNS,
     "audit": study_audit.COLUMNS,
 }
@@ -204,7 +193,7 @@ def _cut_rows(study: StudyResults) -> list[Row]:
         for split in SPLITS:
             counts = (stats.get("splits") or {}).get(split) or {}
             row: Row = {"task": task, "model": model, "split": split, "rows": counts.get("rows")}
-            row |= {name: counts.get(name) for name in CUTS}
+            row |= {name: counts.get(name) for name in COUNTS}
             row["share_cut"] = row["sources_cut"] / row["rows"] if row["rows"] else None
             rows.append(row)
     return rows
