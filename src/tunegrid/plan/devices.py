@@ -96,7 +96,7 @@ def device(name: str, threads: int, precision: Precision) -> Device:
 
 
 # A CPU is far less idle than a GPU: shares of what its own matrix multiplications reach, measured (docs/planning.md).
-CPU_LOW, CPU_TYPICAL, CPU_HIGH = 0.5, 0.9, 1.0
+CPU_LOW, CPU_TYPICAL, CPU_HIGH = 0.5, 0.75, 1.0
 # There all that is no multiplication counts too: what a pass keeps is written and read about so often, on both ways.
 CPU_TRAFFIC = 12.0
 CPU_START = 4.0

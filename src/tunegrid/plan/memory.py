@@ -108,7 +108,8 @@ def _activations(
         + shape.heads * source**2 * _score_bytes(shape, precision, gpu)
     )
     inner, size = shape.heads * shape.d_kv, _size(precision)
-    cross = source * 2 * inner * size + target * _attention_bytes(tuned, precision, gpu)
+    own = _method_bytes(tuned, gpu, 2 * shape.d_model) if _beside_linear_layers(tuned) else 0
+    cross = source * (2 * inner * size + own) + target * _attention_bytes(tuned, precision, gpu)
     d_ff = shape.decoder_d_ff or shape.d_ff
     decoder = shape.decoder_layers * (
         target * (_attention_bytes(tuned, precision, gpu) + _feed_forward_bytes(tuned, precision, gpu, d_ff))
@@ -157,9 +158,14 @@ def _method_bytes(tuned: Tuned, gpu: bool, inputs: float) -> float:
     """Per token of a block: what a method's own modules keep."""
     if tuned.full or not tuned.modules:
         return 0.0
-    if tuned.modules / tuned.layers > 4:  # beside every linear layer: its input after dropout, and the mask
+    if _beside_linear_layers(tuned):  # the layer's input after dropout, and the mask
         return inputs * (FP32 + _mask(gpu))
     return 3 * FP32 * tuned.shape.d_model  # bottlenecks: input, inside, output
+
+
+def _beside_linear_layers(tuned: Tuned) -> bool:
+    """Whether there is a module beside each linear layer (LoRA), and not two in a whole layer (bottlenecks)."""
+    return not tuned.full and tuned.modules / tuned.layers > 4
 
 
 def _score_bytes(shape: Shape, precision: str, gpu: bool) -> float:
