@@ -133,7 +133,11 @@ stop() { # stop NAME: by its pid file, and wait until it is gone
 case $command in
 up) up ;;
 down)
-    scancel --state=RUNNING,PENDING --user="$(id -un)" 2>/dev/null || true
+    timeout 5 scancel --user="$(id -un)" 2>/dev/null || true
+    for _ in $(seq 100); do # jobs outlive a slurmd that is stopped too early
+        if [ -z "$(timeout 3 squeue --noheader 2>/dev/null)" ]; then break; fi
+        sleep 0.1
+    done
     for daemon in slurmd slurmctld slurmdbd mariadbd munged; do stop $daemon; done
     for file in slurm.conf gres.conf; do
         if [ "$(readlink /etc/slurm/$file)" = "$folder/$file" ]; then rm /etc/slurm/$file; fi
