@@ -87,7 +87,8 @@ def _better_baseline(frames: Frames, task: ExpectedTask, titles: Titles) -> str:
     cells = frames["cells"]
     scores = cells[(cells["task"] == task.name) & cells["primary"].astype(bool) & cells["mean"].notna()]
     best = scores.loc[scores["mean"].astype(float).idxmax()]
-    if best["kind"] != "baseline":
+    tuned = scores.loc[scores["kind"] != "baseline", "mean"].astype(float)
+    if best["kind"] != "baseline" or (len(tuned) and tuned.max() >= best["mean"]):
         return ""
     title = titles.baselines[task.name, best["method"]]
     return f" The baseline “{title}” scores higher than every cell: {task.primary.short(best['mean'])}."

@@ -8,7 +8,7 @@ import pytest
 
 from tunegrid import miniworld
 from tunegrid.errors import TuneGridError
-from tunegrid.models.corruption import from_sentinels, recurrence_mask, span_mask, to_masks, to_sentinels
+from tunegrid.models.corruption import recurrence_mask, span_mask, to_masks, to_sentinels
 from tunegrid.models.pretrain import PretrainSource, allowed, pretrain
 
 TINY = PretrainSource(
@@ -21,6 +21,21 @@ SENTINELS = list(range(100, 132))
 def run(folder, family, source=TINY, documents=None, instructions=None, excluded=frozenset(), log=lambda line: None):
     documents = miniworld.documents(1) if documents is None else documents
     return pretrain(source, family, iter(documents), instructions, set(excluded), folder, 1, log)
+
+
+def from_sentinels(source: list[int], target: list[int], sentinels: list[int]) -> list[int]:
+    """The text that `to_sentinels` corrupted: each sentinel of the source replaced by its span of the target."""
+    spans: dict[int, list[int]] = {}
+    known, current = set(sentinels), None
+    for token in target:
+        if token in known:
+            current = spans.setdefault(token, [])
+        elif current is not None:
+            current.append(token)
+    restored: list[int] = []
+    for token in source:
+        restored.extend(spans[token] if token in known else [token])
+    return restored
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 10, 75])

@@ -57,21 +57,6 @@ def to_sentinels(tokens: list[int], mask: np.ndarray, sentinels: list[int]) -> t
     return source, target
 
 
-def from_sentinels(source: list[int], target: list[int], sentinels: list[int]) -> list[int]:
-    """The text that `to_sentinels` corrupted: each sentinel of the source replaced by its span of the target."""
-    spans: dict[int, list[int]] = {}
-    known, current = set(sentinels), None
-    for token in target:
-        if token in known:
-            current = spans.setdefault(token, [])
-        elif current is not None:
-            current.append(token)
-    restored: list[int] = []
-    for token in source:
-        restored.extend(spans[token] if token in known else [token])
-    return restored
-
-
 def to_masks(tokens: list[int], mask: np.ndarray, mask_token: int) -> list[int]:
     """BART's source for text infilling: every hidden span is one mask token. The target is the whole text."""
     source: list[int] = []
