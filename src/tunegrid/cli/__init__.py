@@ -1,0 +1,68 @@
+"""The `tunegrid` command: one subcommand per stage of the workflow, each of which a person can run by hand.
+
+Usage: tunegrid COMMAND CONFIG [options]; `tunegrid COMMAND --help` explains each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tunegrid import __version__, warm
+from tunegrid.cli import jobs, studies, tools
+from tunegrid.cli.command import Commands, prepare_to_compute
+from tunegrid.errors import TuneGridError
+from tunegrid.study import Study
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns the exit code: 0, 1 for an error that the message explains, 2 for wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parser().parse_args(arguments)
+    if getattr(options, "heavy", False) and (code := warm.ask(arguments)) is not None:
+        return code
+    return run(options)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs a command in this process."""
+    terminal = _redirect(options.log) if getattr(options, "log", None) else sys.stderr
+    try:
+        return options.run(options) or 0
+    except TuneGridError as error:
+        for stream in {terminal, sys.stderr}:
+            print(f"tunegrid: error: {error}", file=stream, flush=True)
+        return 1
+    except BrokenPipeError:  # the reader (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog="tunegrid", description="Compare tuning methods of encoder-decoders.")
+    root.add_argument("--version", action="version", version=__version__)
+    commands = Commands(root.add_subparsers(metavar="COMMAND", required=True))
+    studies.add_to(commands)
+    jobs.add_to(commands)
+    text = "Import everything once and run the jobs that ask (the workflow starts this)."
+    commands.on_study("serve", _serve, text).add_argument("--socket", required=True)
+    tools.add_to(commands)
+    return root
+
+
+def _serve(study: Study, options: argparse.Namespace) -> None:
+    prepare_to_compute(study)
+    warm.serve(Path(options.socket), lambda arguments: run(parser().parse_args(arguments)))
+
+
+def _redirect(log: Path) -> object:
+    """Sends the output of this process, of its libraries too, to a file; returns the terminal, for an error."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    terminal = os.fdopen(os.dup(2), "w")
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    sys.stdout.flush()
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    return terminal

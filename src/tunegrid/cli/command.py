@@ -1,0 +1,78 @@
+"""What the commands share: how one is declared, and the checks and the environment of those that compute."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tunegrid.errors import TuneGridError
+from tunegrid.settings import did_you_mean
+from tunegrid.study import Study
+
+
+class Commands:
+    """The subcommands of `tunegrid`, to which each module of this package adds its own."""
+
+    def __init__(self, subparsers: Any) -> None:
+        self._subparsers = subparsers
+
+    def add(self, name: str, run: Callable[[argparse.Namespace], int | None], text: str) -> argparse.ArgumentParser:
+        """A command that says itself what its arguments are."""
+        one = self._subparsers.add_parser(name, help=text, description=text)
+        one.set_defaults(run=run)
+        return one
+
+    def on_study(
+        self, name: str, run: Callable[[Study, argparse.Namespace], int | None], text: str
+    ) -> argparse.ArgumentParser:
+        """A command that gets a study."""
+        one = self.add(name, lambda options: run(Study.load(*options.config), options), text)
+        one.add_argument("config", nargs="+", help="the study's YAML file; further files are laid over it")
+        return one
+
+    def job(
+        self,
+        name: str,
+        run: Callable[[Study, argparse.Namespace], int | None],
+        text: str,
+        *names: str,
+        heavy: bool = False,
+    ) -> argparse.ArgumentParser:
+        """A command that the workflow runs, with required options `names`; `heavy`: the warm process may do it."""
+        one = self.on_study(name, run, text)
+        for option in names:
+            one.add_argument(f"--{option}", required=True)
+        one.add_argument("--log", type=Path, help="write the output to this file instead")
+        one.add_argument("--settings", help="digest of the settings to run with; refuse if the file has others")
+        one.set_defaults(heavy=heavy)
+        return one
+
+
+def known(given: object, valid: object, what: str) -> None:
+    """Raises TuneGridError, with the valid names, if the study has nothing of this name."""
+    if given not in valid:
+        raise TuneGridError(f"the study has no {what} {given}. {did_you_mean(given, valid)}")
+
+
+def same_settings(settings: dict, options: argparse.Namespace) -> None:
+    """Raises TuneGridError if the file says something else now.
+
+    A workflow that runs for days must not mix two versions of its configuration.
+    """
+    from tunegrid.provenance import digest
+
+    if options.settings and options.settings != digest(settings):
+        raise TuneGridError(
+            f"{', '.join(options.config)}: its settings for this job have changed since the workflow started. "
+            "Start the workflow again; it will run again what the change touches."
+        )
+
+
+def prepare_to_compute(study: Study) -> None:
+    """Before anything heavy is imported: the number of threads, and no network from here on."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(study.hardware.threads)
+    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}

@@ -1,0 +1,61 @@
+"""Commands about a study: what it consists of, what it will cost, what is there, what may go."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tunegrid.cli.command import Commands
+from tunegrid.study import Study
+
+
+def add_to(commands: Commands) -> None:
+    commands.on_study("check", _check, "Check a study's configuration and print what it consists of.")
+    plan = commands.on_study("plan", _plan, "Estimate what a study costs: time, memory, disk; runs nothing.")
+    plan.add_argument("--device", help="h100, a100, t4, cpu (measured here), …; default: what the study runs on")
+    plan.add_argument("--csv", type=Path, help="also write one row per cell to this file")
+    commands.on_study("summary", _summary, "Say what is there, what failed and where the report is.")
+    clean = commands.on_study("clean", _clean, "Remove what a finished study no longer needs.")
+    clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    which = clean.add_mutually_exclusive_group()
+    which.add_argument("--weights", action="store_true", help="the tuned weights too")
+    which.add_argument("--checkpoints", action="store_true", help="only checkpoints, of the runs that are done")
+    text = (
+        "Resolve what the study takes from the Hub to commits, and write them to a lock file beside its (first) file."
+    )
+    pin = commands.add("pin", _pin, text)  # loads the study itself: without the lock that it is to write
+    pin.add_argument("config", nargs="+", help="the study's YAML file; further files are laid over it")
+    pin.add_argument("--check", action="store_true", help="write nothing; exit 1 if a revision is another commit now")
+
+
+def _check(study: Study, options: argparse.Namespace) -> None:
+    from tunegrid.describe import describe
+
+    study.check_files()
+    print(describe(study))
+
+
+def _plan(study: Study, options: argparse.Namespace) -> None:
+    from tunegrid.plan.text import print_plan
+
+    print_plan(study, options.device, options.csv)
+
+
+def _summary(study: Study, options: argparse.Namespace) -> int:
+    from tunegrid.report import summarise
+
+    text, complete = summarise(study)
+    print(text)
+    return 0 if complete else 1
+
+
+def _clean(study: Study, options: argparse.Namespace) -> None:
+    from tunegrid.clean import clean
+
+    print(clean(study, weights=options.weights, checkpoints_only=options.checkpoints, dry_run=options.dry_run))
+
+
+def _pin(options: argparse.Namespace) -> int:
+    from tunegrid import lock
+
+    return lock.pin(Study.load(*options.config, locked=False), options.config[0], options.check)

@@ -1,0 +1,55 @@
+"""Commands that need no study of their own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tunegrid.cli.command import Commands
+from tunegrid.study import Study
+
+
+def add_to(commands: Commands) -> None:
+    compare = commands.add("compare", _compare, "Say whether two results folders hold the same results.")
+    compare.add_argument("first", type=Path)
+    compare.add_argument("second", type=Path)
+    published = commands.add("published", _published, "Render the paper's own tables through the same templates.")
+    published.add_argument("folder", type=Path)
+    audit = commands.add("audit", _audit, "Check tables of scores by arithmetic: the paper's, or any in CSV files.")
+    audit.add_argument(
+        "folder", type=Path, nargs="?", help="CSV files as docs/audit.md says; default: the paper's tables"
+    )
+    audit.add_argument("--csv", type=Path, metavar="FILE", help="write the findings as CSV too")
+    audit.add_argument("--pairs", type=Path, metavar="FILE", help="write every test size with its positives that fits")
+    schema = commands.add("schema", _schema, "Write the JSON Schema of configurations and results.")
+    schema.add_argument("folder", type=Path)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from tunegrid.compare import compare
+
+    differences = compare(options.first, options.second)
+    print("\n".join(differences) or "the same results: weights and predictions byte for byte, metrics equal")
+    return 1 if differences else 0
+
+
+def _published(options: argparse.Namespace) -> None:
+    from tunegrid.render import render_published, tex_engine
+
+    for file in render_published(options.folder, pdf=tex_engine() is not None):
+        print(file)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from tunegrid.audit.command import audit
+
+    return audit(options.folder, options.csv, options.pairs)
+
+
+def _schema(options: argparse.Namespace) -> None:
+    from tunegrid import records, search_records
+    from tunegrid.files import write_json
+
+    schemas = {"study.json": Study.model_json_schema(), **records.json_schemas(), **search_records.json_schemas()}
+    for name, schema in schemas.items():
+        write_json(options.folder / f"{Path(name).stem}.schema.json", schema)
