@@ -9,8 +9,8 @@ from pathlib import Path
 from tunegrid.cells import Run
 from tunegrid.errors import TuneGridError
 from tunegrid.files import size_of, write_json
-from tunegrid.layout import bytes_
 from tunegrid.records import read_json
+from tunegrid.reporting.layout import bytes_
 from tunegrid.study import Study
 
 LOCKS = Path(".snakemake/locks")

@@ -3,12 +3,12 @@
 import csv
 from collections.abc import Iterable
 
-from tunegrid import layout, report_audit
 from tunegrid.errors import TuneGridError
 from tunegrid.expected import printed_metrics
-from tunegrid.layout import Column, ScoreLine, Section, Table
 from tunegrid.recommend import Candidate, Recommendation, from_printed
-from tunegrid.report_text import Report
+from tunegrid.reporting import audit, layout
+from tunegrid.reporting.layout import Column, ScoreLine, Section, Table
+from tunegrid.reporting.text import Report
 from tunegrid.resources import published_folder
 from tunegrid.tasks import Metric
 
@@ -78,7 +78,7 @@ def published_report() -> Report:
             "These are the numbers that the paper printed, not results of TuneGrid. The paper reports one number per "
             "cell, without seeds, predictions, costs or settings, so nothing can be said about how sure they are.",
         ),
-        summary=(report_audit.published_sentence(),),
+        summary=(audit.published_sentence(),),
         warnings=(),
         sections=(
             Section("Scores", (), tuple(scores)),
@@ -93,7 +93,7 @@ def published_report() -> Report:
                 ),
                 (recommendation,),
             ),
-            report_audit.published_section(),
+            audit.published_section(),
         ),
     )
 

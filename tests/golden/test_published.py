@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tunegrid.published import published_recommendations, published_rows, published_tables
-from tunegrid.render import render_published, render_table
+from tunegrid.reporting.render import render_published, render_table
 from tunegrid.resources import published_folder
 
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ from tunegrid.audit.checks import Audit, audit_folder
 from tunegrid.audit.findings import Finding
 from tunegrid.audit.folder import read_folder
 from tunegrid.cli import main
-from tunegrid.render import render_published
+from tunegrid.reporting.render import render_published
 from tunegrid.resources import published_folder
 
 COPIES = ("T5-base + Full Finetuning", "Flan-T5-small + LoRA")

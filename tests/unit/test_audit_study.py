@@ -15,8 +15,8 @@ from study_on_disk import expected_study, write_json, write_study
 from tunegrid.audit.study import PASSED, counts
 from tunegrid.cells import Cell, Paths, Run
 from tunegrid.expected import Named
-from tunegrid.render import render_report
-from tunegrid.report import summarise
+from tunegrid.reporting.render import render_report
+from tunegrid.reporting.stage import summarise
 from tunegrid.tables import build_tables, write_tables
 
 EXPECTED = expected_study()

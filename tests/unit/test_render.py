@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from study_on_disk import expected_study, write_json, write_study
 
-from tunegrid import latex, render
 from tunegrid.errors import TuneGridError
 from tunegrid.expected import Named, printed_metrics
-from tunegrid.latex import compile_pdf, escape
-from tunegrid.layout import Column, ScoreLine, bytes_, percent, plain_table, score_table
-from tunegrid.report_sources import cuts
-from tunegrid.report_text import _summary
+from tunegrid.reporting import latex, render
+from tunegrid.reporting.latex import compile_pdf, escape
+from tunegrid.reporting.layout import Column, ScoreLine, bytes_, percent, plain_table, score_table
+from tunegrid.reporting.sources import cuts
+from tunegrid.reporting.text import _summary
 from tunegrid.tables import build_tables
 
 RESAMPLES = 300

@@ -324,7 +324,7 @@ def test_the_training_uses_the_chosen_rate_and_says_where_it_is_from(tiny_study)
 
 def test_a_cell_whose_trials_all_failed_is_a_failed_run(tiny_study):
     from tunegrid.evaluate import evaluate_run
-    from tunegrid.report import summarise
+    from tunegrid.reporting.stage import summarise
     from tunegrid.train import train
 
     study = searched_study(tiny_study, {"1": None, "3": None})

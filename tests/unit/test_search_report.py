@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from study_on_disk import expected_study, provenance, train_record, write_json, write_study
 
-from tunegrid import render
 from tunegrid.errors import TuneGridError
-from tunegrid.report_search import table, warnings
+from tunegrid.reporting import render
+from tunegrid.reporting.search import table, warnings
 from tunegrid.search_settings import Search
 from tunegrid.tables import build_tables
 

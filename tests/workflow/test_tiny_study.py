@@ -10,8 +10,8 @@ import pytest
 import yaml
 from running import MINI, TINY, Workflow
 
-from tunegrid.latex import tex_engine
 from tunegrid.records import MetricsRecord, TrainRecord, read_record
+from tunegrid.reporting.latex import tex_engine
 
 pytestmark = pytest.mark.slow
 

@@ -8,12 +8,12 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable
 
-from tunegrid import layout
 from tunegrid.audit.checks import Audit, Group
 from tunegrid.audit.findings import SEVERITIES, Finding, listed, plural
 from tunegrid.audit.folder import LIST, Folder
-from tunegrid.layout import Column
-from tunegrid.layout import Table as Printed
+from tunegrid.reporting import layout
+from tunegrid.reporting.layout import Column
+from tunegrid.reporting.layout import Table as Printed
 
 WIDTH = 110
 PAIRS_SHOWN = 24  # rows of the table of pairs

@@ -129,13 +129,13 @@ def _baseline(study: Study, options: argparse.Namespace) -> None:
 
 
 def _tables(study: Study, options: argparse.Namespace) -> None:
-    from tunegrid.report import write_tables
+    from tunegrid.reporting.stage import write_tables
 
     write_tables(study)
 
 
 def _report(study: Study, options: argparse.Namespace) -> None:
-    from tunegrid.report import write_report
+    from tunegrid.reporting.stage import write_report
 
     for file in write_report(study, pdf=not options.no_pdf, tables=not options.no_tables):
         print(file)

@@ -42,7 +42,7 @@ def _plan(study: Study, options: argparse.Namespace) -> None:
 
 
 def _summary(study: Study, options: argparse.Namespace) -> int:
-    from tunegrid.report import summarise
+    from tunegrid.reporting.stage import summarise
 
     text, complete = summarise(study)
     print(text)

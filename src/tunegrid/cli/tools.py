@@ -34,7 +34,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _published(options: argparse.Namespace) -> None:
-    from tunegrid.render import render_published, tex_engine
+    from tunegrid.reporting.render import render_published, tex_engine
 
     for file in render_published(options.folder, pdf=tex_engine() is not None):
         print(file)

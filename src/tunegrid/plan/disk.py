@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tunegrid.cells import Cell, Run
 from tunegrid.errors import TuneGridError
-from tunegrid.layout import bytes_
 from tunegrid.plan.cells import CellPlan, Estimator
+from tunegrid.reporting.layout import bytes_
 from tunegrid.sources import SPLITS
 from tunegrid.sources.layout import is_slice
 from tunegrid.study import Study

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tunegrid.cells import Cell
-from tunegrid.layout import bytes_
 from tunegrid.plan.cells import CellPlan, Estimator
 from tunegrid.plan.devices import (
     DECODE_SECONDS_PER_LAYER,
@@ -15,6 +14,7 @@ from tunegrid.plan.devices import (
 )
 from tunegrid.plan.disk import Disk, disk
 from tunegrid.plan.flops import FLOPS_FORMULA
+from tunegrid.reporting.layout import bytes_
 from tunegrid.study import Study
 
 

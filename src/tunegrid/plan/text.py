@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tunegrid.files import replaced
-from tunegrid.layout import DASH, bytes_
 from tunegrid.plan.cells import CellPlan
 from tunegrid.plan.devices import device
 from tunegrid.plan.plan import StudyPlan, Sum, plan
+from tunegrid.reporting.layout import DASH, bytes_
 from tunegrid.study import Study
 
 WIDTH = 120

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tunegrid import layout
 from tunegrid.expected import Expected, ExpectedTask
-from tunegrid.layout import DASH, Column, ScoreLine, Table, absent
-from tunegrid.plots import Panel, Point
+from tunegrid.reporting import layout
+from tunegrid.reporting.figures import Panel, Point
+from tunegrid.reporting.layout import DASH, Column, ScoreLine, Table, absent
 from tunegrid.tasks import Metric
 
 Frames = dict[str, Any]  # the tidy tables of tables.py, by name

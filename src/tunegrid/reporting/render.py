@@ -6,13 +6,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tunegrid import latex, plots, published, report_tables
+from tunegrid import published
 from tunegrid.errors import TuneGridError
 from tunegrid.expected import Expected
-from tunegrid.latex import TEX_HINT, compile_pdf, tex_engine
-from tunegrid.layout import Table
 from tunegrid.records import write_text
-from tunegrid.report_text import FIGURE, Report, study_report
+from tunegrid.reporting import figures, latex, tables
+from tunegrid.reporting.latex import TEX_HINT, compile_pdf, tex_engine
+from tunegrid.reporting.layout import Table
+from tunegrid.reporting.text import FIGURE, Report, study_report
 from tunegrid.resources import templates_folder
 from tunegrid.results import read_results
 from tunegrid.tables import tables_of
@@ -34,8 +35,8 @@ def render_report(
     study = read_results(results, expected)
     frames = tables_of(study, resamples)
     report = study_report(frames, expected, study.unexpected)
-    figures = _figure(report_tables.panels(frames, expected), expected, folder) if _has_figure(report) else []
-    return _write(report, folder, figures, pdf)
+    drawn = _figure(tables.panels(frames, expected), expected, folder) if _has_figure(report) else []
+    return _write(report, folder, drawn, pdf)
 
 
 def render_published(folder: Path, pdf: bool) -> list[Path]:
@@ -48,16 +49,16 @@ def render_table(table: Table) -> str:
     return _latex().get_template("table.tex.j2").render(table=table)
 
 
-def _write(report: Report, folder: Path, figures: list[Path], pdf: bool) -> list[Path]:
+def _write(report: Report, folder: Path, drawn: list[Path], pdf: bool) -> list[Path]:
     files = {"preamble.tex": (templates_folder() / "preamble.tex").read_text(encoding="utf-8")}
     for table in report.tables:
         files[f"{latex.label(table.name)}.tex"] = render_table(table)
     files["report.tex"] = _latex().get_template("report.tex.j2").render(report=report)
-    drawings = {path.stem: _inline(path) for path in figures if path.suffix == ".svg"}
+    drawings = {path.stem: _inline(path) for path in drawn if path.suffix == ".svg"}
     files["report.html"] = _html().get_template("report.html.j2").render(report=report, drawings=drawings)
     for name, text in files.items():
         write_text(folder / name, text)
-    written = [*(folder / name for name in files), *figures]
+    written = [*(folder / name for name in files), *drawn]
     if pdf:
         written.append(compile_pdf(folder, report.epoch))
     return written
@@ -67,9 +68,9 @@ def _has_figure(report: Report) -> bool:
     return any(section.figures for section in report.sections)
 
 
-def _figure(panels: list[plots.Panel], expected: Expected, folder: Path) -> list[Path]:
+def _figure(panels: list[figures.Panel], expected: Expected, folder: Path) -> list[Path]:
     models, methods = [model.title for model in expected.models], [method.title for method in expected.methods]
-    return plots.score_figure(panels, models, methods, folder, FIGURE)
+    return figures.score_figure(panels, models, methods, folder, FIGURE)
 
 
 def _inline(path: Path) -> Markup:

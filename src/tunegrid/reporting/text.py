@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tunegrid import layout, report_audit, report_search, report_sources, report_tables
 from tunegrid.expected import Expected, ExpectedTask
-from tunegrid.layout import Section, Table, absent
-from tunegrid.report_tables import Frames, Titles
+from tunegrid.reporting import audit, layout, search, sources, tables
+from tunegrid.reporting.layout import Section, Table, absent
+from tunegrid.reporting.tables import Frames, Titles
 
 FIGURE = "figure-scores"
 
@@ -128,7 +128,7 @@ def _warnings(frames: Frames, expected: Expected, unexpected: tuple[str, ...]) -
             f"{_plural(len(unexpected), 'run')} in the results folder, but not in this study's configuration, not "
             f"shown: {', '.join(unexpected[:3])}{', …' if len(unexpected) > 3 else ''}."
         )
-    return found + report_search.warnings(frames, expected)
+    return found + search.warnings(frames, expected)
 
 
 def _on_test_rows(frames: Frames, titles: Titles) -> list[str]:
@@ -164,7 +164,7 @@ def _sections(frames: Frames, expected: Expected) -> list[Section]:
                 "for orientation: baselines that need no pretrained model, and the models as they were before tuning."
                 + (f" Test examples: {tested}." if tested else ""),
             ),
-            tuple(report_tables.scores(frames, expected, task) for task in tasks),
+            tuple(tables.scores(frames, expected, task) for task in tasks),
         ),
         Section(
             "Recommendation",
@@ -175,34 +175,34 @@ def _sections(frames: Frames, expected: Expected) -> list[Section]:
                 f"The cheapest of them is recommended. {expected.recommend.in_words()}. Stability is the share of "
                 "bootstrap resamples in which the rule says the same.",
             ),
-            (report_tables.recommendation(frames, expected),),
+            (tables.recommendation(frames, expected),),
         ),
         Section(
             "How sure the scores are",
             (_on_intervals(expected),),
-            tuple(report_tables.intervals(frames, expected, task) for task in tasks),
+            tuple(tables.intervals(frames, expected, task) for task in tasks),
             ((FIGURE, "Primary metric of every cell with its 95% interval."),) if _any_score(frames) else (),
         ),
-        Section("Cost", (_on_costs(),), (report_tables.costs(frames, expected),)),
-        *([searched] if (searched := report_search.section(frames, expected)) else []),
+        Section("Cost", (_on_costs(),), (tables.costs(frames, expected),)),
+        *([searched] if (searched := search.section(frames, expected)) else []),
         Section(
             "How it was run",
             (_on_runs(frames, expected),),
             (
-                report_sources.versions(frames),
-                report_sources.sources(frames, expected),
-                report_tables.settings(frames, expected),
+                sources.versions(frames),
+                sources.sources(frames, expected),
+                tables.settings(frames, expected),
             ),
         ),
-        report_audit.study_section(frames, expected),
+        audit.study_section(frames, expected),
     ]
-    cuts = report_sources.cuts(frames, expected)
+    cuts = sources.cuts(frames, expected)
     sections.append(Section("What was cut", (_on_cuts(bool(cuts)),), cuts))
-    failures = report_sources.not_ok(frames, expected, missing=False)
+    failures = sources.not_ok(frames, expected, missing=False)
     if failures:
         text = "Failed and diverged runs are no part of any mean. A cell none of whose runs is left has no score."
         sections.append(Section("Failures", (text,), (failures,)))
-    missing = report_sources.not_ok(frames, expected, missing=True)
+    missing = sources.not_ok(frames, expected, missing=True)
     if missing:
         sections.append(Section("What is missing", ("The study's configuration asks for these as well.",), (missing,)))
     return sections

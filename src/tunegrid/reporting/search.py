@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tunegrid import layout
 from tunegrid.expected import Expected, ExpectedTask
-from tunegrid.layout import DASH, Cell, Column, Row, Section, Table, absent
-from tunegrid.report_tables import Frames, Titles
+from tunegrid.reporting import layout
+from tunegrid.reporting.layout import DASH, Cell, Column, Row, Section, Table, absent
+from tunegrid.reporting.tables import Frames, Titles
 
 
 def section(frames: Frames, expected: Expected) -> Section | None:

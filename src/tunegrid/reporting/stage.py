@@ -54,8 +54,8 @@ def write_report(study: Study, pdf: bool, tables: bool) -> list[Path]:
 
     With `tables`, its CSV files are written again too, so that the two agree.
     """
-    from tunegrid.latex import TEX_HINT, tex_engine
-    from tunegrid.render import render_report
+    from tunegrid.reporting.latex import TEX_HINT, tex_engine
+    from tunegrid.reporting.render import render_report
 
     if pdf and not tex_engine():
         print(f"No LaTeX here, so no PDF: the report ends with its .tex and HTML files. {TEX_HINT}")

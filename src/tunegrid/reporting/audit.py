@@ -3,13 +3,13 @@
 from functools import cache
 from typing import Any
 
-from tunegrid import layout
 from tunegrid.audit import show
 from tunegrid.audit.checks import Audit, audit_folder
 from tunegrid.audit.findings import Finding, listed, plural
 from tunegrid.audit.folder import Folder, read_folder
 from tunegrid.expected import Expected
-from tunegrid.layout import Column, Section, Table
+from tunegrid.reporting import layout
+from tunegrid.reporting.layout import Column, Section, Table
 from tunegrid.resources import published_folder
 
 Frames = dict[str, Any]  # the tidy tables of tables.py, by name

@@ -1,0 +1,1 @@
+"""The report: a study's tables laid out, drawn and written as LaTeX, HTML and PDF."""
