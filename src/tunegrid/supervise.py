@@ -24,7 +24,7 @@ from tunegrid.attempts import Attempt
 from tunegrid.training.stopping import SIGNALS
 
 # Exit codes of a command, beside 0, 1 (an error that its message explains) and 2 (wrong usage); sysexits.h has them.
-ATTEMPT_FAILED, STOPPED = 70, 75
+ATTEMPT_FAILED, CRASHED, STOPPED = 70, 71, 75
 MEGABYTE = 10**6
 
 
@@ -49,6 +49,7 @@ class Fork:
     def __init__(self, run: Callable[[], int]) -> None:
         # Whoever holds the writing end lives: the end of the copy is the end of what can be read.
         self._reader, writer = os.pipe()
+        parent = os.getpid()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # no signal may find our handlers in the copy
         self.pid = os.fork()
         if self.pid == 0:
@@ -57,7 +58,7 @@ class Fork:
                 if signal.getsignal(one) is not signal.SIG_IGN:
                     signal.signal(one, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            _run_and_exit(run)
+            _run_and_exit(run, parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(writer)
 
@@ -71,9 +72,8 @@ class Fork:
         return End.of(status, usage.ru_maxrss * 1024)
 
 
-def _run_and_exit(run: Callable[[], int]) -> None:
+def _run_and_exit(run: Callable[[], int], parent: int) -> None:
     code = 1
-    parent = os.getppid()
     try:
         watch.end_unless(lambda: os.getppid() == parent)
         code = run()
@@ -175,7 +175,8 @@ def _supervise(
         by = supervisor.stopped_by or signal.Signals(end.signal).name
         _say(f"{what}: stopped by {by} before it could save; it goes on from its last checkpoint, if any.", options.log)
         return STOPPED
-    reason = attempt.of(reason_of(end, options.mem_mb, _memory_kills() > kills))
+    reason = _last_line(options.log) if end.code == CRASHED else None
+    reason = attempt.of(reason or reason_of(end, options.mem_mb, _memory_kills() > kills))
     if attempt.is_last:
         _say(f"{what} has failed: {reason}", options.log)
         record(reason)
@@ -201,6 +202,13 @@ def _memory_kills() -> int:
         lines = Path("/proc/vmstat").read_text().splitlines()
         return int(next(line.split()[1] for line in lines if line.startswith("oom_kill ")))
     return 0
+
+
+def _last_line(log: Path | None) -> str | None:
+    """What a traceback ends with: the error. None: there is no log."""
+    with suppress(OSError, IndexError):
+        return log.read_text(errors="replace").strip().splitlines()[-1] if log else None
+    return None
 
 
 def _say(message: str, log: Path | None) -> None:

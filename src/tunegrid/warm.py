@@ -93,7 +93,7 @@ def ask(arguments: list[str]) -> int | None:
 
 def serve(address: Path, run: Callable[[list[str]], int]) -> None:
     """Listens at a socket and forks for each request, until the process that started this one is gone."""
-    parent, clients = os.getppid(), {}
+    parent, this, clients = os.getppid(), os.getpid(), {}
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the jobs; this process ends with its parent
     signal.signal(signal.SIGCHLD, lambda *_: None)
     woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -115,7 +115,7 @@ def serve(address: Path, run: Callable[[list[str]], int]) -> None:
                         signal.set_wakeup_fd(-1)
                         for one in (server, *clients.values()):
                             one.close()
-                        _child(connection, run)
+                        _child(connection, run, this)
                     clients[pid] = connection
                     with suppress(OSError):
                         connection.sendall(STARTED.pack(pid))
@@ -133,9 +133,9 @@ def _report(clients: dict[int, socket.socket]) -> None:
             connection.sendall(END.pack(status, usage.ru_maxrss * 1024))
 
 
-def _child(connection: socket.socket, run: Callable[[list[str]], int]) -> None:
+def _child(connection: socket.socket, run: Callable[[list[str]], int], server: int) -> None:
     """Runs one request in a forked process, which ends here."""
-    code, server = 1, os.getppid()
+    code = 1
     try:
         for one in (signal.SIGCHLD, signal.SIGINT):
             signal.signal(one, signal.SIG_DFL)

@@ -1,6 +1,7 @@
 """Who watches a training: deaths at each attempt, signals passed on, and no work without the one that wanted it."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -236,6 +237,25 @@ def test_a_training_that_was_killed_becomes_a_row_with_its_history_and_can_go_on
     assert [line.split(",")[0] for line in lines] == ["step", "2", "4"]
     assert finish(study) == 4, "it went on from step 4, and steps 5 and 6 have two batches each"
     assert_as_undisturbed(study)
+
+
+@pytest.mark.parametrize("megabytes", [300, 700])
+def test_a_command_that_finds_too_little_memory_is_a_row(study_of, megabytes):
+    """By a limit of the system on the whole command: the watcher lives, wherever the libraries break off."""
+    study = study_of(**PLAIN)
+    files = sorted(map(str, Path().glob("*.yaml")), key=lambda name: name != "tiny.yaml")
+    words = [sys.executable, "-m", "tunegrid", "train", *files, "--task", "qa", "--model", "t5", "--method", "lora"]
+    limited = f"ulimit -v {megabytes * 1024}; exec {shlex.join(words)} --seed 1 --log log --attempt {{}} --attempts 2"
+    first = subprocess.run(["bash", "-c", limited.format(1)], capture_output=True, text=True)
+    assert first.returncode == 1, first.stderr
+    assert first.stderr.startswith("tunegrid: error: qa_t5_lora, seed 1: ")
+    assert first.stderr.endswith(" (attempt 1 of 2)\n")
+    assert not (folder_of(study) / "train.json").exists()
+    last = subprocess.run(["bash", "-c", limited.format(2)], capture_output=True, text=True)
+    assert last.returncode == 0, last.stderr
+    record = read_record(folder_of(study) / "train.json", TrainRecord)
+    assert record.status == "failed"
+    assert record.reason.endswith(" (attempt 2 of 2)")
 
 
 def test_a_run_that_another_process_trains_is_left_alone(study_of, monkeypatch):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from tunegrid import __version__, warm, watch
@@ -17,7 +18,7 @@ from tunegrid.cli.command import Commands, Supervised, prepare_to_compute
 from tunegrid.errors import TuneGridError
 from tunegrid.provenance import now
 from tunegrid.study import Study
-from tunegrid.supervise import ATTEMPT_FAILED, STOPPED, Fork, supervise
+from tunegrid.supervise import ATTEMPT_FAILED, CRASHED, STOPPED, Fork, supervise
 from tunegrid.training.stopping import Stopped
 
 
@@ -43,6 +44,11 @@ def run(options: argparse.Namespace) -> int:
         for stream in {terminal, sys.stderr}:
             print(f"tunegrid: {'' if isinstance(error, Stopped) else 'error: '}{error}", file=stream, flush=True)
         return {AttemptFailed: ATTEMPT_FAILED, Stopped: STOPPED}.get(type(error), 1)
+    except Exception:
+        if not hasattr(options, "supervised"):
+            raise
+        traceback.print_exc()  # outside of the training, so that no other words say it; memory may have run out
+        return CRASHED
     except BrokenPipeError:  # the reader (`| head`) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
