@@ -6,6 +6,7 @@ Usage, in the folder tests/ of a clone: python -m deaths --kills 100 --seed 1 --
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -14,9 +15,10 @@ from pathlib import Path
 def main(arguments: list[str] | None = None) -> int:
     """0: all ended as if nothing had happened; 1: one did not."""
     from deaths.kinds import KINDS, ON_SLURM
-    from deaths.record import read, table
+    from deaths.record import coverage, read, table
 
     options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or nobody would end what it started
     titles = {kind.name: kind.title for kind in (*KINDS, *ON_SLURM)}
     if options.show:
         deaths = [death for file in options.show for death in read(file)]
@@ -25,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         folder = Path(tempfile.mkdtemp(prefix="tunegrid-deaths-", dir=options.folder))
         deaths = Script(folder, options).run()
-    print("\n" + table(deaths, titles))
+    print(f"\n{table(deaths, titles)}\n\n{coverage(deaths)}")
     wrong = [death for death in deaths if not death.survived]
     for death in wrong:
         print(f"\n{death.line()}\n      {death.folder}", file=sys.stderr)

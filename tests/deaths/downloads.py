@@ -25,6 +25,7 @@ class Downloads:
     """Where downloads die: a model with its tokenizer, and a data set, of the real one's layout."""
 
     def __init__(self, folder: Path, prepared: Prepared, keep: Callable[[], list[int]]) -> None:
+        import datasets
         from hub_layouts import imdb
         from hub_server import HubServer
 
@@ -35,6 +36,7 @@ class Downloads:
         self.files = {file.name: file.read_bytes() for file in model.glob("*.json")}
         self.files["model.safetensors"] = random.Random(0).randbytes(WEIGHTS)
         self.server.add("models", HUB_MODEL, self.files)
+        datasets.disable_progress_bars()
         data = imdb(ROWS)
         self.server.add("datasets", HUB_DATA, data)
         self.files |= {name.rsplit("/")[-1]: content for name, content in data.items() if name.endswith("parquet")}

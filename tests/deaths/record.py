@@ -90,6 +90,15 @@ def table(deaths: list[Death], titles: dict[str, str]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
+def coverage(deaths: list[Death]) -> str:
+    """How often each method and family of models was met by deaths of single runs."""
+    from deaths.studies import METHODS, MODELS
+
+    parts = [tuple(death.where.split("_")) for death in deaths if death.where.count("_") == 2]
+    named = [(name, sum(name in part for part in parts)) for name in (*METHODS, *MODELS)]
+    return "Single runs: " + ", ".join(f"{name} {count}" for name, count in named)
+
+
 def _row(title: str, deaths: list[Death]) -> list[str]:
     shares = [min(one.moment / one.of, 1.0) for one in deaths if one.of]
     stages = Counter(one.stage for one in deaths)

@@ -21,7 +21,7 @@ from tunegrid.compare import compare
 
 TRIES = 8  # moments that are drawn until one comes before the end
 PATIENCE = 300.0  # seconds
-WARM = 0.85  # share of the commands that need not import the libraries
+WARM = 0.9  # share of the commands that need not import the libraries
 
 
 @dataclass

@@ -18,7 +18,7 @@ from tunegrid.cells import Cell
 
 TASKS, MODELS, METHODS = ("qa", "translation", "sentiment"), ("t5", "flan-t5", "bart"), ("full", "lora", "adapters")
 ROWS = {"train": 100, "validation": 24, "test": 24}
-STEPS = 36  # of a run that early stopping does not end before
+STEPS = 27  # of a run that early stopping does not end before
 RUNS = {
     "study": "runs",
     "title": "Runs that die",
