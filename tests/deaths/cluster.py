@@ -40,7 +40,8 @@ class SlurmCells:
             files = RunFiles(place, "runs", cell)
             death.moment = chance.uniform(0, death.of)
             started = self._start(cell, place, folder / f"log-{attempt}.txt")
-            if started.wait(death.moment) is None and (job := self._job(place)):
+            started.wait(death.moment)
+            if until(lambda: started.wait(0) is not None or self._job(place), PATIENCE) and (job := self._job(place)):
                 break
         else:
             raise RuntimeError(f"{TRIES} times in a row there was no job to end")
