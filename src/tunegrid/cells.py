@@ -88,6 +88,10 @@ class Paths:
         """Not an output of any rule: Snakemake wipes the outputs of a job that failed, and these must outlive it."""
         return self.root / "checkpoints" / task / model / method / f"seed-{seed}-{configuration_hash[:16]}"
 
+    def lock(self, name: str) -> Path:
+        """Held by the process that writes a result; the file itself stays."""
+        return self.root / "locks" / f"{name}.lock"
+
     # report
     @property
     def tables(self) -> Path:

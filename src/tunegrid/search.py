@@ -6,14 +6,19 @@ Test data is never read. A trial keeps no weights and no checkpoints: what it is
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import astuple, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunegrid import locks
+from tunegrid.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.cells import Cell, Run
 from tunegrid.errors import TuneGridError
 from tunegrid.provenance import digest, now, peak_memory, provenance
@@ -34,14 +39,31 @@ class NoLearningRate(Exception):
     """No trial of a cell's search could be scored; the message says why."""
 
 
-def run_trial(study: Study, cell: Cell, trial: str) -> TrialRecord:
+def run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt = ONLY) -> TrialRecord:
     """Trains and scores one trial of a cell and writes its record. `trial`: a key of `Search.trials`.
 
-    A trial that diverges or fails is a record with a reason. Raises TuneGridError for what a person has to mend.
+    A trial that diverges, or fails at its last attempt, is a record with a reason; one that is stopped begins again.
+
+    Raises:
+        AttemptFailed: the trial raised an error, and there will be another attempt.
+        TuneGridError: what a person has to mend.
     """
-    started, clock = now(), time.perf_counter()
-    search, settings = study.search, trial_settings(study, cell, trial)
     file = study.paths.trial(*astuple(cell), trial)
+    with lock_of(study, cell, trial):
+        for left in file.parent.glob(f".{file.stem}.*/"):  # of a process that was killed
+            shutil.rmtree(left)
+        return _run_trial(study, cell, trial, attempt)
+
+
+def lock_of(study: Study, cell: Cell, trial: str) -> AbstractContextManager[None]:
+    """Held by whoever writes a trial's record."""
+    name = "/".join(astuple(cell))
+    return locks.held(study.paths.lock(f"search/{name}/factor-{trial}"), f"the trial {trial} of {cell}")
+
+
+def _run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt) -> TrialRecord:
+    started, clock = now(), time.perf_counter()
+    settings, file = trial_settings(study, cell, trial), study.paths.trial(*astuple(cell), trial)
     facts: dict[str, Any] = dict.fromkeys(("score", "validation_loss", "train_rows", "validation_rows"))
     cost: dict[str, Any] = dict.fromkeys(TrialCost.model_fields)
     status, reason = "ok", None
@@ -56,9 +78,36 @@ def run_trial(study: Study, cell: Cell, trial: str) -> TrialRecord:
             raise  # something the user has to mend before any trial can work
         except Exception as error:
             traceback.print_exc()
-            status, reason = "failed", f"{type(error).__name__}: {error}"
+            reason = attempt.of(f"{type(error).__name__}: {error}")
+            if not attempt.is_last:
+                raise AttemptFailed(f"{cell}, search x {trial}: {reason}") from error
+            status = "failed"
+    cost |= {"total_seconds": time.perf_counter() - clock, "peak_memory_bytes": peak_memory()}
+    return _write_trial(study, cell, trial, started, facts, cost, status, reason)
+
+
+def write_failed_trial(study: Study, cell: Cell, trial: str, reason: str, started: str) -> TrialRecord:
+    """Writes the record of a trial whose process died."""
+    facts: dict[str, Any] = dict.fromkeys(("score", "validation_loss", "train_rows", "validation_rows"))
+    seconds = (datetime.fromisoformat(now()) - datetime.fromisoformat(started)).total_seconds()
+    cost = dict.fromkeys(TrialCost.model_fields) | {"total_seconds": seconds}
+    with lock_of(study, cell, trial):
+        return _write_trial(study, cell, trial, started, facts, cost, "failed", reason)
+
+
+def _write_trial(
+    study: Study,
+    cell: Cell,
+    trial: str,
+    started: str,
+    facts: dict[str, Any],
+    cost: dict[str, Any],
+    status: str,
+    reason: str | None,
+) -> TrialRecord:
     from tunegrid.train import accelerator
 
+    settings = trial_settings(study, cell, trial)
     record = TrialRecord(
         task=cell.task,
         model=cell.model,
@@ -66,13 +115,13 @@ def run_trial(study: Study, cell: Cell, trial: str) -> TrialRecord:
         metric=study.task(cell.task).primary,
         status=status,
         reason=reason,
-        factor=search.trials[trial],
+        factor=study.search.trials[trial],
         learning_rate=settings["training"]["learning_rate"],
-        seed=search.seed,
+        seed=study.search.seed,
         **facts | ({"score": None} if status != "ok" else {}),
         configuration=settings,
         configuration_hash=digest(settings),
-        cost=TrialCost(**cost | {"total_seconds": time.perf_counter() - clock, "peak_memory_bytes": peak_memory()}),
+        cost=TrialCost(**cost),
         provenance=provenance(
             started=started,
             threads=study.hardware.threads,
@@ -82,7 +131,7 @@ def run_trial(study: Study, cell: Cell, trial: str) -> TrialRecord:
             model=study.paths.model_card(cell.model),
         ),
     )
-    write_record(file, record)
+    write_record(study.paths.trial(*astuple(cell), trial), record)
     outcome = f"{record.metric} {record.score:.4f}" if status == "ok" else f"{status}: {reason}"
     print(f"{cell}, learning rate {record.learning_rate:g} (x {trial}): {outcome}", flush=True)
     return record

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
+import sys
 import time
 import traceback
+from contextlib import AbstractContextManager, suppress
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+from tunegrid import locks
+from tunegrid.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.cells import Cell, Run
 from tunegrid.data import read_parquet
 from tunegrid.errors import TuneGridError
-from tunegrid.files import replaced, replaced_folder, size_of
+from tunegrid.files import replaced_folder, size_of
 from tunegrid.methods import Method
 from tunegrid.models import Shape
 from tunegrid.plan import flops
@@ -24,26 +27,57 @@ from tunegrid.records import Injected, Parameters, TrainingCost, TrainRecord, wr
 from tunegrid.search import NoLearningRate, searched
 from tunegrid.study import Study
 from tunegrid.training.checkpoints import disk_is_full
+from tunegrid.training.history import keep_history, write_history
 from tunegrid.training.selection import ValidationMetric
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
+from tunegrid.training.stopping import Interrupted, Stop, Stopped
 
-HISTORY_COLUMNS = ("step", "epoch", "loss", "learning_rate", "gradient_norm", "validation_loss")
 # What the bits of a training, and the format of its checkpoints, depend on.
 LIBRARIES = ("accelerate", "adapters", "numpy", "peft", "torch", "transformers", "tunegrid")
 
 
-def train(study: Study, run: Run, folder: Path) -> TrainRecord:
+def train(study: Study, run: Run, folder: Path, attempt: Attempt = ONLY) -> TrainRecord:
     """Trains one run and writes `weights/`, `history.csv` and `train.json` into a folder.
 
-    A run that fails is a result too: its record says why, and its weights are an empty folder. Checkpoints outlive
-    everything but the run's end; an interrupted run goes on from them when it is started again.
+    A run that fails at its last attempt is a result too: its record says why, and its weights are an empty folder.
+    Checkpoints outlive everything but the run's end; an interrupted run goes on from them when it is started again.
 
     Raises:
-        TuneGridError: something has to be mended before this run can work: no GPU, no space on the disk, …
+        AttemptFailed: the training raised an error, and there will be another attempt.
+        Stopped: the process was asked to end before the run was done.
+        TuneGridError: something has to be mended before this run can work: no GPU, no space on the disk, another
+            process that trains the same run, …
     """
+    with lock_of(study, run), Stop(f"{run.cell}, seed {run.seed}").listening() as stop:
+        try:
+            return _train(study, run, folder, attempt, stop)
+        except (AttemptFailed, Stopped, TuneGridError):
+            raise
+        except Exception as error:
+            if problem := no_space(folder, error):
+                raise problem from error
+            raise
+
+
+def lock_of(study: Study, run: Run) -> AbstractContextManager[None]:
+    """Held by whoever writes a run's results: two processes must never do it at once."""
+    name = "/".join(astuple(run.cell))
+    return locks.held(study.paths.lock(f"train/{name}/seed-{run.seed}"), f"the run {run.cell}, seed {run.seed},")
+
+
+def no_space(place: Path, error: Exception) -> TuneGridError | None:
+    """What to say where a result could not be written for want of space; None: the error is another."""
+    if not disk_is_full(error):
+        return None
+    return TuneGridError(
+        f"{place}: cannot be written: {error}. Make room and start again: "
+        "the run goes on from its last checkpoint, if it has one."
+    )
+
+
+def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -> TrainRecord:
     started, clock = now(), time.perf_counter()
-    settings = study.run_settings(run.cell)
-    paths, cell = study.paths, run.cell
+    settings, cell = study.run_settings(run.cell), run.cell
     facts: dict[str, Any] = {"parameters": None, "injected": None, "selection": None, "cost": None}
     status, reason = "ok", None
     session, summary = None, TrainingSummary()
@@ -53,7 +87,9 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
         try:
             study, origin = searched(study, cell)
             settings = study.run_settings(cell) | origin
-            session = prepare(study, run, settings)
+            with stop.interrupting():
+                session = prepare(study, run, settings)
+            session.stop = stop
             facts |= _size(session)
             size, injected = facts["parameters"], facts["injected"].count
             print(f"{cell}, seed {run.seed}: {size.trainable} of {size.total} parameters, {injected} modules injected")
@@ -66,34 +102,61 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
                 "selection": summary.selection,
                 "cost": _cost(session, summary, loading_seconds, size_of(weights)),
             }
+        except Interrupted:
+            raise Stopped(stop, 0) from None
         except Diverged as error:
             status, reason, summary.history = "diverged", str(error), error.history
         except NoLearningRate as error:
             status, reason = "failed", str(error)
-        except TuneGridError:
-            raise  # something the user has to mend before any run can work
+        except (Stopped, TuneGridError):
+            raise  # no result; the latter: something the user has to mend before any run can work
         except Exception as error:
-            if disk_is_full(error):  # says nothing about the method
-                raise TuneGridError(
-                    f"{folder / 'weights'}: cannot be written: {error}. Make room and start again: "
-                    "the run goes on from its last checkpoint, if it has one."
-                ) from error
+            if problem := no_space(folder / "weights", error):  # says nothing about the method
+                raise problem from error
             traceback.print_exc()
-            status, reason = "failed", f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {error}"
+            if not attempt.is_last:
+                raise AttemptFailed(f"{cell}, seed {run.seed}: {attempt.of(reason)}") from error
+            status, reason = "failed", attempt.of(reason)
         if status != "ok":  # what was saved by half would look like weights
             shutil.rmtree(weights)
             weights.mkdir()
-    _write_history(summary.history, folder / "history.csv")
+    if status == "failed" and session:
+        keep_history(session.checkpoints, folder)
+    else:
+        write_history(summary.history, folder / "history.csv")
+    record = _write(study, run, folder, settings, started, status=status, reason=reason, **facts)
+    # Only now is nothing left to lose. A run that failed may be started again; one that diverged would diverge again.
+    if session and status != "failed" and session.training.keep_checkpoints == "until-success":
+        shutil.rmtree(session.checkpoints, ignore_errors=True)
+    return record
+
+
+def write_failure(study: Study, run: Run, folder: Path, reason: str, started: str) -> TrainRecord:
+    """Writes the results of a run whose process died: a record with the reason, no weights, the history so far."""
+    settings = study.run_settings(run.cell)
+    with lock_of(study, run):
+        with suppress(NoLearningRate, TuneGridError):
+            study, origin = searched(study, run.cell)
+            settings = study.run_settings(run.cell) | origin
+        for left in folder.glob(".weights.*"):
+            shutil.rmtree(left)
+        with replaced_folder(folder / "weights"):
+            pass
+        keep_history(_checkpoints(study, run, settings), folder)
+        return _write(study, run, folder, settings, started, status="failed", reason=reason)
+
+
+def _write(study: Study, run: Run, folder: Path, settings: dict[str, Any], started: str, **facts: Any) -> TrainRecord:
+    cell, paths = run.cell, study.paths
     record = TrainRecord(
         task=cell.task,
         model=cell.model,
         method=cell.method,
         seed=run.seed,
-        status=status,
-        reason=reason,
         configuration=settings,
         configuration_hash=digest({**settings, "seed": run.seed}),
-        **facts,
+        **{"parameters": None, "injected": None, "cost": None} | facts,
         provenance=provenance(
             started=started,
             threads=study.hardware.threads,
@@ -104,9 +167,6 @@ def train(study: Study, run: Run, folder: Path) -> TrainRecord:
         ),
     )
     write_record(folder / "train.json", record)
-    # Only now is nothing left to lose. A run that failed may be started again; one that diverged would diverge again.
-    if session and status != "failed" and session.training.keep_checkpoints == "until-success":
-        shutil.rmtree(session.checkpoints, ignore_errors=True)
     return record
 
 
@@ -122,9 +182,8 @@ def pick_device(study: Study) -> Any:
 
 def accelerator() -> str | None:
     """The name of the GPU that this process used."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_initialized() else None
+    torch = sys.modules.get("torch")
+    return torch.cuda.get_device_name() if torch is not None and torch.cuda.is_initialized() else None
 
 
 def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession:
@@ -157,7 +216,7 @@ def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession
         training=training,
         seed=run.seed,
         precision=precision,
-        checkpoints=paths.checkpoints(*astuple(cell), run.seed, _checkpoint_key(study, run, settings)),
+        checkpoints=_checkpoints(study, run, settings),
         metric=metric,
     )
 
@@ -181,12 +240,13 @@ def _check_size(cell: Cell, method: Method, model: Any, shape: Shape) -> None:
         )
 
 
-def _checkpoint_key(study: Study, run: Run, settings: dict[str, Any]) -> str:
+def _checkpoints(study: Study, run: Run, settings: dict[str, Any]) -> Path:
     """A checkpoint is only used by a run with the same settings, data, base and versions of libraries."""
     cards = (study.paths.data_card(run.cell.task), study.paths.model_card(run.cell.model))
     fingerprints = [json.loads(card.read_text())["fingerprint"] for card in cards]
     versions = {name: version for name, version in installed_packages().items() if name in LIBRARIES}
-    return digest([settings, run.seed, *fingerprints, versions])
+    key = digest([settings, run.seed, *fingerprints, versions])
+    return study.paths.checkpoints(*astuple(run.cell), run.seed, key)
 
 
 def _size(session: TrainingSession) -> dict[str, Any]:
@@ -229,12 +289,3 @@ def training_flops(model: Any, source_tokens: int, target_tokens: int) -> float:
         size[0] += parameter.numel()
         size[1] += parameter.numel() * parameter.requires_grad
     return flops.training_flops(flops.Stacks(*sizes["encoder"], *sizes["decoder"]), source_tokens, target_tokens)
-
-
-def _write_history(history: list[dict[str, float]], path: Path) -> None:
-    with replaced(path) as temporary, temporary.open("w", newline="") as file:
-        chosen_by_metric = any("validation_metric" in row for row in history)
-        columns = (*HISTORY_COLUMNS, "validation_metric") if chosen_by_metric else HISTORY_COLUMNS
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(history)

@@ -11,14 +11,20 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import select
 import signal
 import socket
+import struct
 import sys
-import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from tunegrid import watch
+from tunegrid.supervise import End
+
 VARIABLE = "TUNEGRID_WARM"
+STARTED, END = struct.Struct("!q"), struct.Struct("!qq")  # what a client is told: process id; wait status, peak bytes
 LONGEST_MESSAGE = 1 << 20  # bytes
 MODULES = (
     "adapters",
@@ -40,60 +46,105 @@ MODULES = (
 )
 
 
-def ask(arguments: list[str]) -> int | None:
-    """Has the warm process run a command; returns its exit code, or None where there is no warm process."""
+class Worker:
+    """A process that the warm one forked for this command. It ends with whoever asked for it."""
+
+    def __init__(self, connection: socket.socket, pid: int) -> None:
+        self._connection, self.pid = connection, pid
+
+    def fileno(self) -> int:
+        """Readable when the process has ended."""
+        return self._connection.fileno()
+
+    def end(self) -> End | None:
+        """Waits for the end; None: the warm process is gone, too."""
+        with self._connection:
+            return None if (answer := _receive(self._connection, END)) is None else End.of(*answer)
+
+
+def start(arguments: list[str]) -> Worker | None:
+    """Has the warm process run a command; None where there is no warm process."""
     if not (address := os.environ.get(VARIABLE)):
         return None
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(address)
-    except OSError:
-        return None
-    message = json.dumps({"arguments": arguments, "folder": os.getcwd()}).encode()
-    with connection:
+        message = json.dumps({"arguments": arguments, "folder": os.getcwd()}).encode()
         socket.send_fds(connection, [message], [1, 2])
-        answer = connection.recv(1)
-    if not answer:
+        answer = _receive(connection, STARTED)
+    except OSError:
+        answer = None
+    if answer is None:
+        connection.close()
+        return None
+    return Worker(connection, *answer)
+
+
+def ask(arguments: list[str]) -> int | None:
+    """Has the warm process run a command; returns its exit code, or None where there is no warm process."""
+    if (worker := start(arguments)) is None:
+        return None
+    end = worker.end()
+    if end is None or end.code is None:
         print("tunegrid: error: the job's process died (killed, or out of memory)", file=sys.stderr)
         return 1
-    return answer[0]
+    return end.code
 
 
 def serve(address: Path, run: Callable[[list[str]], int]) -> None:
     """Listens at a socket and forks for each request, until the process that started this one is gone."""
-    parent = os.getppid()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children here
+    parent, clients = os.getppid(), {}
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the jobs; this process ends with its parent
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(waker)  # a child's end ends the wait below
     address.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(address))
         server.listen(64)  # from here on jobs can ask; they wait until the imports are done
-        server.settimeout(1.0)
         _import_everything()
         try:
             while os.getppid() == parent:
-                try:
+                ready, _, _ = select.select([server, woken], [], [], watch.SECONDS)
+                if woken in ready:
+                    os.read(woken, 4096)
+                _report(clients)
+                if server in ready:
                     connection, _ = server.accept()
-                except TimeoutError:
-                    continue
-                with connection:
-                    if os.fork() == 0:
-                        server.close()
+                    if (pid := os.fork()) == 0:
+                        signal.set_wakeup_fd(-1)
+                        for one in (server, *clients.values()):
+                            one.close()
                         _child(connection, run)
+                    clients[pid] = connection
+                    with suppress(OSError):
+                        connection.sendall(STARTED.pack(pid))
         finally:
             address.unlink(missing_ok=True)
 
 
+def _report(clients: dict[int, socket.socket]) -> None:
+    """Tells whoever asked for them how processes ended."""
+    while clients:
+        pid, status, usage = os.wait4(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        with clients.pop(pid) as connection, suppress(OSError):
+            connection.sendall(END.pack(status, usage.ru_maxrss * 1024))
+
+
 def _child(connection: socket.socket, run: Callable[[list[str]], int]) -> None:
     """Runs one request in a forked process, which ends here."""
-    code = 1
+    code, server = 1, os.getppid()
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        connection.setblocking(True)
+        for one in (signal.SIGCHLD, signal.SIGINT):
+            signal.signal(one, signal.SIG_DFL)
         message, streams, _, _ = socket.recv_fds(connection, LONGEST_MESSAGE, 2)
         for number, stream in zip((1, 2), streams, strict=True):
             os.dup2(stream, number)
             os.close(stream)
-        threading.Thread(target=_end_with_the_client, args=(connection,), daemon=True).start()
+        # Whoever kills the command that waits means the work that it waits for.
+        watch.end_unless(lambda: os.getppid() == server and not _hung_up(connection))
         request = json.loads(message)
         os.chdir(request["folder"])
         code = run(request["arguments"])
@@ -102,16 +153,24 @@ def _child(connection: socket.socket, run: Callable[[list[str]], int]) -> None:
 
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        connection.send(bytes([code]))
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 
-def _end_with_the_client(connection: socket.socket) -> None:
-    """Whoever kills the command that waits means the work that it waits for."""
-    if not connection.recv(1):
-        os.kill(os.getpid(), signal.SIGTERM)
+def _hung_up(connection: socket.socket) -> bool:
+    readable, _, _ = select.select([connection], [], [], 0)
+    return bool(readable) and not connection.recv(1)
+
+
+def _receive(connection: socket.socket, form: struct.Struct) -> tuple[int, ...] | None:
+    """A message of this form; None: the other side is gone."""
+    try:
+        answer = connection.recv(form.size, socket.MSG_WAITALL)
+    except OSError:
+        return None
+    return form.unpack(answer) if len(answer) == form.size else None
 
 
 def _import_everything() -> None:

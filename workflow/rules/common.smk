@@ -12,7 +12,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from tunegrid import warm
+from tunegrid import warm, watch
 from tunegrid.cells import Cell
 from tunegrid.config_file import ConfigFile
 from tunegrid.errors import TuneGridError
@@ -79,6 +79,11 @@ def asks(job):
     return {name: asking(name) for name in ("runtime", "mem_mb", "disk_mb")}
 
 
+# How often Snakemake tries a training again. A Snakemake that runs a single job of another one leaves that to it: the
+# next attempt has to be a job with more memory.
+RETRIES = STUDY.resources.attempts - 1 if workflow.is_main_process else 0
+
+
 def require_disk():
     """Ends the study before its first job if it will not fit on the disk."""
     settings = workflow.resource_settings
@@ -91,6 +96,12 @@ def require_disk():
         check_disk(JOBS.estimator, at_once)
     except TuneGridError as error:
         raise WorkflowError(str(error)) from None
+
+
+def announce_to_jobs():
+    """Jobs on this machine end when this Snakemake is gone; on a cluster they are beyond its reach."""
+    if workflow.local_exec:
+        watch.announce()
 
 
 def start_warm_process():

@@ -23,11 +23,14 @@ rule search_trial:
         PATHS.benchmark("search_trial/{task}/{model}/{method}/factor-{factor}")
     wildcard_constraints:
         factor=one_of(TRIALS),
+    retries: RETRIES
     conda:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
         **asks(lambda wildcards: JOBS.trial(cell_of(wildcards))),
+        attempt=lambda wildcards, attempt: attempt,
+        attempts=STUDY.resources.attempts,
         study=CONFIG,
         gpu=GPUS,
     params:
@@ -35,7 +38,8 @@ rule search_trial:
         digest=lambda wildcards: digest(trial_settings(STUDY, cell_of(wildcards), wildcards.factor)),
     shell:
         "tunegrid search-trial {resources.study} --task {wildcards.task} --model {wildcards.model} "
-        "--method {wildcards.method} --factor {wildcards.factor} --settings {params.digest} --log {log}"
+        "--method {wildcards.method} --factor {wildcards.factor} --settings {params.digest} --log {log} "
+        "--attempt {resources.attempt} --attempts {resources.attempts} --mem-mb {resources.mem_mb}"
 
 
 rule choose_learning_rate:

@@ -25,11 +25,14 @@ def training_rule(cell):
             PATHS.log(f"train/{cell.task}/{cell.model}/{cell.method}/seed-{{seed}}"),
         benchmark:
             PATHS.benchmark(f"train/{cell.task}/{cell.model}/{cell.method}/seed-{{seed}}")
+        retries: RETRIES
         conda:
             "../../environment.yml"
         threads: STUDY.hardware.threads
         resources:
             **asks(lambda wildcards: JOBS.train(cell)),
+            attempt=lambda wildcards, attempt: attempt,
+            attempts=STUDY.resources.attempts,
             study=CONFIG,
             gpu=GPUS,
         params:
@@ -37,7 +40,8 @@ def training_rule(cell):
             settings=lambda wildcards: as_json(STUDY.run_settings(cell)),
             digest=digest(STUDY.run_settings(cell)),
         shell:
-            "tunegrid train {resources.study} {params.cell} --seed {wildcards.seed} --settings {params.digest} --log {log}"
+            "tunegrid train {resources.study} {params.cell} --seed {wildcards.seed} --settings {params.digest} --log {log} "
+            "--attempt {resources.attempt} --attempts {resources.attempts} --mem-mb {resources.mem_mb}"
 
 
 def cell_target(cell):

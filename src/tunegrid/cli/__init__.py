@@ -10,17 +10,25 @@ import os
 import sys
 from pathlib import Path
 
-from tunegrid import __version__, warm
+from tunegrid import __version__, warm, watch
+from tunegrid.attempts import AttemptFailed
 from tunegrid.cli import jobs, studies, tools
-from tunegrid.cli.command import Commands, prepare_to_compute
+from tunegrid.cli.command import Commands, Supervised, prepare_to_compute
 from tunegrid.errors import TuneGridError
+from tunegrid.provenance import now
 from tunegrid.study import Study
+from tunegrid.supervise import ATTEMPT_FAILED, STOPPED, Fork, supervise
+from tunegrid.training.stopping import Stopped
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0, 1 for an error that the message explains, 2 for wrong usage."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(arguments)
+    if supervised := getattr(options, "supervised", None):
+        return _supervise(supervised, arguments, options)
+    if hasattr(options, "heavy"):
+        watch.end_with_snakemake()
     if getattr(options, "heavy", False) and (code := warm.ask(arguments)) is not None:
         return code
     return run(options)
@@ -31,13 +39,30 @@ def run(options: argparse.Namespace) -> int:
     terminal = _redirect(options.log) if getattr(options, "log", None) else sys.stderr
     try:
         return options.run(options) or 0
-    except TuneGridError as error:
+    except (AttemptFailed, Stopped, TuneGridError) as error:
         for stream in {terminal, sys.stderr}:
-            print(f"tunegrid: error: {error}", file=stream, flush=True)
-        return 1
+            print(f"tunegrid: {'' if isinstance(error, Stopped) else 'error: '}{error}", file=stream, flush=True)
+        return {AttemptFailed: ATTEMPT_FAILED, Stopped: STOPPED}.get(type(error), 1)
     except BrokenPipeError:  # the reader (`| head`) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+
+
+def _supervise(supervised: Supervised, arguments: list[str], options: argparse.Namespace) -> int:
+    """Has another process do the work, and writes what becomes of it if it dies."""
+    started = now()
+    try:
+        study = Study.load(*options.config)
+        supervised.check(study, options)
+        return supervise(
+            supervised.what(options),
+            options,
+            lambda: warm.start(arguments) or Fork(lambda: run(options)),
+            lambda reason: supervised.record_failure(study, options, reason, started),
+        )
+    except TuneGridError as error:
+        print(f"tunegrid: error: {error}", file=sys.stderr)
+        return 1
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,30 @@ class Commands:
         one.add_argument("--settings", help="digest of the settings to run with; refuse if the file has others")
         one.set_defaults(heavy=heavy)
         return one
+
+    def supervised_job(self, name: str, run: Any, text: str, *names: str, supervised: Supervised) -> Any:
+        """A job whose process may die: it is tried several times, and its failure is a result."""
+        one = self.job(name, run, text, *names, heavy=True)
+        one.add_argument("--attempt", type=int, default=1, help="the how-manieth attempt this is; default: 1")
+        one.add_argument("--attempts", type=int, default=1, help="the last attempt's failure is a row; default: 1")
+        one.add_argument("--mem-mb", type=int, help="the memory that the job may take, for messages")
+        one.set_defaults(supervised=supervised)
+        return one
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """What has to be known of a job for whoever watches it.
+
+    Attributes:
+        what: how messages call it.
+        check: whether its arguments fit the study: raises TuneGridError before anything is started.
+        record_failure: writes its results if its process died, given the reason and when it was started.
+    """
+
+    what: Callable[[argparse.Namespace], str]
+    check: Callable[[Study, argparse.Namespace], object]
+    record_failure: Callable[[Study, argparse.Namespace, str, str], None]
 
 
 def known(given: object, valid: object, what: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import astuple
 
+from tunegrid.attempts import Attempt
 from tunegrid.cells import UNTUNED, Cell, Run
-from tunegrid.cli.command import Commands, known, prepare_to_compute, same_settings
+from tunegrid.cli.command import Commands, Supervised, known, prepare_to_compute, same_settings
 from tunegrid.errors import TuneGridError
 from tunegrid.study import Study
 
@@ -19,9 +21,12 @@ def add_to(commands: Commands) -> None:
     commands.job(
         "tokenise", _tokenise, "Turn the rows of a task into a model's token ids.", "task", "model", heavy=True
     )
-    train = commands.job("train", _train, "Train one run.", *cell, heavy=True)
+    supervised = Supervised(lambda given: f"{_name(given)}, seed {given.seed}", _run, _train_died)
+    train = commands.supervised_job("train", _train, "Train one run.", *cell, supervised=supervised)
     train.add_argument("--seed", type=int, required=True)
-    commands.job("search-trial", _search_trial, "Try one learning rate of a cell.", *cell, "factor", heavy=True)
+    supervised = Supervised(lambda given: f"{_name(given)}, search x {given.factor}", _trial, _search_trial_died)
+    text = "Try one learning rate of a cell."
+    commands.supervised_job("search-trial", _search_trial, text, *cell, "factor", supervised=supervised)
     commands.job("search-choice", _search_choice, "Choose a cell's learning rate among its trials.", *cell)
     evaluate = commands.job("evaluate", _evaluate, "Predict and score the test set.", *cell, heavy=True)
     evaluate.add_argument("--seed", type=int, help="the run's seed; none for --method untuned")
@@ -72,26 +77,51 @@ def _tokenise(study: Study, options: argparse.Namespace) -> None:
     tokenise(study.task(task, model), family, paths.data(task), paths.model(model), paths.tokens(task, model))
 
 
+def _run(study: Study, options: argparse.Namespace) -> Run:
+    """The run that is to be trained, with the settings that it was to have."""
+    run = Run(_cell(study, options), options.seed)
+    known(run.seed, study.seeds, "seed")
+    same_settings(study.run_settings(run.cell), options)
+    return run
+
+
 def _train(study: Study, options: argparse.Namespace) -> None:
-    cell = _cell(study, options)
-    known(options.seed, study.seeds, "seed")
-    same_settings(study.run_settings(cell), options)
+    run = _run(study, options)
     prepare_to_compute(study)
     from tunegrid.train import train
 
-    train(study, Run(cell, options.seed), study.paths.run(cell.task, cell.model, cell.method, options.seed))
+    train(study, run, study.paths.run(*astuple(run.cell), run.seed), Attempt(options.attempt, options.attempts))
 
 
-def _search_trial(study: Study, options: argparse.Namespace) -> None:
+def _train_died(study: Study, options: argparse.Namespace, reason: str, started: str) -> None:
+    from tunegrid.train import write_failure
+
+    run = _run(study, options)
+    write_failure(study, run, study.paths.run(*astuple(run.cell), run.seed), reason, started)
+
+
+def _trial(study: Study, options: argparse.Namespace) -> Cell:
+    """The cell of a trial, with the settings that it was to have."""
     from tunegrid.search_settings import trial_settings
 
     cell = _searched_cell(study, options)
     known(options.factor, study.search.trials, "factor of the search")
     same_settings(trial_settings(study, cell, options.factor), options)
+    return cell
+
+
+def _search_trial(study: Study, options: argparse.Namespace) -> None:
+    cell = _trial(study, options)
     prepare_to_compute(study)
     from tunegrid.search import run_trial
 
-    run_trial(study, cell, options.factor)
+    run_trial(study, cell, options.factor, Attempt(options.attempt, options.attempts))
+
+
+def _search_trial_died(study: Study, options: argparse.Namespace, reason: str, started: str) -> None:
+    from tunegrid.search import write_failed_trial
+
+    write_failed_trial(study, _trial(study, options), options.factor, reason, started)
 
 
 def _search_choice(study: Study, options: argparse.Namespace) -> None:
@@ -141,8 +171,12 @@ def _report(study: Study, options: argparse.Namespace) -> None:
         print(file)
 
 
+def _name(options: argparse.Namespace) -> Cell:
+    return Cell(options.task, options.model, options.method)
+
+
 def _cell(study: Study, options: argparse.Namespace) -> Cell:
-    cell = Cell(options.task, options.model, options.method)
+    cell = _name(options)
     known(cell, study.cells(), "cell (task_model_method)")
     return cell
 

@@ -79,7 +79,18 @@ def is_last(checkpoint: Path) -> bool:
 
     The Trainer itself forgets this and would do another step.
     """
-    return read_state(checkpoint)["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
+    return _control(read_state(checkpoint))["should_training_stop"]
+
+
+def lacks_evaluation(checkpoint: Path) -> bool:
+    """Whether the run was stopped before an evaluation that was due after the checkpoint's step was done."""
+    state = read_state(checkpoint)
+    done = any("eval_loss" in row and row["step"] == state["global_step"] for row in state["log_history"])
+    return _control(state)["should_evaluate"] and not done
+
+
+def _control(state: dict[str, Any]) -> dict[str, bool]:
+    return state["stateful_callbacks"]["TrainerControl"]["args"]
 
 
 def disk_is_full(error: BaseException | None) -> bool:

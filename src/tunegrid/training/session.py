@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunegrid.records import Selection
 from tunegrid.training.settings import Training
+from tunegrid.training.stopping import Stop
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +34,7 @@ class TrainingSession:
             windows that are predicted on, but that no loss is taken of.
         checkpoints: folder of this very configuration's checkpoints; removed by `train`, not by the method.
         metric: what the weights are chosen by, if not by the validation loss.
+        stop: whether the process was asked to end. A loop that looks at it saves a checkpoint and raises Stopped.
     """
 
     method: Method
@@ -45,6 +47,7 @@ class TrainingSession:
     precision: str
     checkpoints: Path
     metric: ValidationMetric | None = None
+    stop: Stop = field(default_factory=Stop)
 
 
 @dataclass

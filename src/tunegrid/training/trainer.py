@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,19 @@ from transformers import (
     PrinterCallback,
     Trainer,
     TrainerState,
-    TrainingArguments,
 )
+from transformers.trainer_callback import ExportableState
 
 from tunegrid.errors import TuneGridError
 from tunegrid.tokenise import labelled
+from tunegrid.training import history
+from tunegrid.training.arguments import training_arguments
 from tunegrid.training.batches import SeededSampler, TokenDataset
 from tunegrid.training.callbacks import Flow, ProgressLine
-from tunegrid.training.checkpoints import STATE, checkpoint, is_last, last_checkpoint, seal
+from tunegrid.training.checkpoints import STATE, checkpoint, is_last, lacks_evaluation, last_checkpoint, seal
 from tunegrid.training.selection import selection
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
+from tunegrid.training.stopping import Interrupted, Stopped
 
 TENSORS, COUNTS = "trainable.safetensors", "counts.json"
 
@@ -37,13 +41,18 @@ def fit(session: TrainingSession) -> TrainingSummary:
 
     Raises:
         Diverged: the loss became infinite or not a number.
+        Stopped: the process was asked to end; there is a checkpoint of the last step.
         TuneGridError: a checkpoint cannot be written.
     """
     before = last_checkpoint(session.checkpoints, keep_best=session.training.keep_best)
     trainer = GridTrainer(session)
     trainer.start = time.perf_counter()
     try:
-        if before is not None and is_last(before):
+        at_its_end = before is not None and is_last(before)
+        if before is not None and lacks_evaluation(before):
+            print(f"the run was stopped before {before} was evaluated: that comes first", flush=True)
+            at_its_end = trainer.evaluate_first(before)
+        if at_its_end:
             print(f"the training was at its end; its weights are read from {session.checkpoints}", flush=True)
             trainer.restore(before)
         else:
@@ -51,7 +60,7 @@ def fit(session: TrainingSession) -> TrainingSummary:
                 print(f"an interrupted run: it goes on from {before}", flush=True)
             trainer.train(resume_from_checkpoint=None if before is None else str(before))
         if not trainer.evaluated():
-            trainer.evaluate()
+            trainer.evaluate_at_the_end()
     except Diverged as error:
         error.history = trainer.history()
         raise
@@ -67,7 +76,8 @@ class GridTrainer(Trainer):
         # Tensors, so that counting does not wait for the GPU.
         self.source_tokens = self.target_tokens = torch.zeros((), dtype=torch.int64)
         self.loss_sum, self.steps_logged = torch.zeros(()), 0
-        self.examples = 0
+        self.examples, self.saved_step = 0, 0
+        self.evaluated_state: TrainerState | None = None
         self.start, self.evaluation_seconds, self.saving_seconds = time.perf_counter(), 0.0, 0.0
         self.earlier = {"optimisation_seconds": 0.0, "evaluation_seconds": 0.0, "saving_seconds": 0.0}
         callbacks = [ProgressLine(), Flow()]
@@ -126,6 +136,8 @@ class GridTrainer(Trainer):
             logs["loss"] = round(self.loss_sum.item() / steps, 4)
             self.loss_sum, self.steps_logged = torch.zeros_like(self.loss_sum), self.state.global_step
         super().log(logs, *arguments, **options)
+        with suppress(OSError):  # for a run that dies
+            history.write_history(self.history(), self.session.checkpoints / history.NAME)
 
     # -- evaluation ---------------------------------------------------------------------------------------------------
 
@@ -139,14 +151,58 @@ class GridTrainer(Trainer):
             self.evaluation_seconds += time.perf_counter() - start
 
     def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
-        output = super().evaluation_loop(*arguments, **options)
-        if (metric := self.session.metric) is not None:
-            output.metrics[f"eval_{metric.name}"] = metric(self.model)
+        with self.session.stop.interrupting():  # nothing is changed by it, and it can take long
+            output = super().evaluation_loop(*arguments, **options)
+            if (metric := self.session.metric) is not None:
+                output.metrics[f"eval_{metric.name}"] = metric(self.model)
         return output
 
     def evaluated(self) -> bool:
         """Whether the weights after the last step were evaluated."""
         return any("eval_loss" in row and row["step"] == self.state.global_step for row in self.state.log_history)
+
+    # -- stopping, to go on later -------------------------------------------------------------------------------------
+
+    def _maybe_log_save_evaluate(self, *arguments: Any, **options: Any) -> None:
+        with suppress(Interrupted):  # an evaluation: the checkpoint will say that it is to come
+            super()._maybe_log_save_evaluate(*arguments, **options)
+        if self.session.stop.requested:
+            self.stop_here()
+
+    def stop_here(self) -> None:
+        """Saves the step that was done, unless it is, and raises Stopped."""
+        step = self.state.global_step
+        if self.saved_step != step:
+            self._save_checkpoint(self.model, None)
+        raise Stopped(self.session.stop, step)
+
+    def evaluate_at_the_end(self) -> None:
+        try:
+            self.evaluate()
+        except Interrupted:
+            self.stop_here()
+
+    def evaluate_first(self, folder: Path) -> bool:
+        """Does the evaluation that the step of a checkpoint lacks; returns whether the training is at its end.
+
+        `train` and `restore` go on from what followed from it. Nothing is written: this checkpoint has to stay whole.
+        """
+        self.restore(folder, best=False)
+        self._load_callback_state()
+        try:
+            metrics = self._evaluate(None, None)
+        except Interrupted:
+            self.stop_here()
+        self._determine_best_metric(metrics=metrics, trial=None)
+        for one in [*self.callback_handler.callbacks, self.control]:
+            if isinstance(one, ExportableState):
+                self.state.stateful_callbacks[type(one).__name__] = one.state()
+        self.evaluated_state = self.state
+        return self.control.should_training_stop
+
+    def _load_callback_state(self) -> None:
+        self.state = self.evaluated_state or self.state  # Trainer.train has read what the checkpoint says
+        super()._load_callback_state()
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
@@ -163,6 +219,7 @@ class GridTrainer(Trainer):
                 "Mend that (is the disk full?) and start again: the run goes on from the checkpoint before."
             ) from error
         self.saving_seconds += time.perf_counter() - start
+        self.saved_step = self.state.global_step
 
     def _rotate_checkpoints(self, use_mtime: bool = False, output_dir: str | None = None) -> None:
         # The last thing that _save_checkpoint does: sealed first, so that there is always a whole one.
@@ -189,9 +246,9 @@ class GridTrainer(Trainer):
         # What the run did before it was interrupted is part of its cost.
         counts = json.loads((Path(resume_from_checkpoint) / COUNTS).read_text())
         self.examples, self.steps_logged = counts["examples"], counts["steps_logged"]
-        self.source_tokens = self.source_tokens + counts["source_tokens"]
-        self.target_tokens = self.target_tokens + counts["target_tokens"]
-        self.loss_sum = self.loss_sum + counts["loss_sum"]
+        self.source_tokens = torch.tensor(counts["source_tokens"])
+        self.target_tokens = torch.tensor(counts["target_tokens"])
+        self.loss_sum = torch.tensor(counts["loss_sum"])
         self.earlier = {name: counts[name] for name in self.earlier}
 
     def _load_best_model(self) -> None:
@@ -202,11 +259,12 @@ class GridTrainer(Trainer):
         if unexpected:
             raise ValueError(f"{folder}: not a checkpoint of this model: it holds {unexpected[:3]}")
 
-    def restore(self, folder: Path) -> None:
-        """The state and the weights that the training ended with, from the checkpoint of its last step."""
-        self.state = TrainerState.load_from_json(str(folder / STATE))
+    def restore(self, folder: Path, best: bool = True) -> None:
+        """The state and the weights of a checkpoint; `best`: the weights that a training ends with."""
+        self.state = self.evaluated_state or TrainerState.load_from_json(str(folder / STATE))
+        self.saved_step = self.state.global_step
         self._load_from_checkpoint(str(folder))
-        if self.args.load_best_model_at_end:
+        if best and self.args.load_best_model_at_end:
             self._load_best_model()
 
     # -- what it did --------------------------------------------------------------------------------------------------
@@ -219,75 +277,18 @@ class GridTrainer(Trainer):
 
     def history(self) -> list[dict[str, float]]:
         """Rows of history.csv."""
-        columns = {"loss": "loss", "learning_rate": "learning_rate", "grad_norm": "gradient_norm"}
-        columns["eval_loss"] = "validation_loss"
-        if (metric := self.session.metric) is not None:
-            columns[f"eval_{metric.name}"] = "validation_metric"
-        return [
-            {"step": entry["step"], "epoch": round(entry["epoch"], 4)}
-            | {column: entry[name] for name, column in columns.items() if name in entry}
-            for entry in self.state.log_history
-            if "loss" in entry or "eval_loss" in entry
-        ]
+        return history.rows_of(self.state.log_history, self.session.metric and self.session.metric.name)
 
     def summary(self) -> TrainingSummary:
-        history, metric = self.history(), self.session.metric
+        rows, metric = self.history(), self.session.metric
         return TrainingSummary(
             steps=self.state.global_step,
             examples=self.examples,
             source_tokens=int(self.source_tokens),
             target_tokens=int(self.target_tokens),
             **self.seconds(),
-            history=history,
+            history=rows,
             selection=selection(
-                self.session.training, metric and metric.name, history, self.state.global_step, self.state.max_steps
+                self.session.training, metric and metric.name, rows, self.state.global_step, self.state.max_steps
             ),
         )
-
-
-def training_arguments(session: TrainingSession) -> TrainingArguments:
-    """A session's settings in `transformers`' own words."""
-    training, rows = session.training, len(session.train)
-    evaluation_steps, checkpoint_steps = training.evaluation_interval(rows), training.checkpoint_interval(rows)
-    selects = training.keep_best or training.early_stopping_patience is not None
-    return TrainingArguments(
-        output_dir=str(session.checkpoints),
-        max_steps=training.max_steps or -1,
-        num_train_epochs=training.epochs or 1,
-        per_device_train_batch_size=training.batch_size,
-        per_device_eval_batch_size=training.batch_size,
-        gradient_accumulation_steps=training.gradient_accumulation_steps,
-        gradient_checkpointing=training.gradient_checkpointing,
-        # The other kind gives no gradients where the embeddings are frozen.
-        gradient_checkpointing_kwargs={"use_reentrant": False},
-        learning_rate=training.learning_rate,
-        lr_scheduler_type=training.schedule,
-        warmup_ratio=training.warmup_ratio or 0.0,
-        warmup_steps=training.warmup_steps or 0,
-        weight_decay=training.weight_decay,
-        adam_beta1=training.adam_beta1,
-        adam_beta2=training.adam_beta2,
-        max_grad_norm=training.max_grad_norm,
-        label_smoothing_factor=training.label_smoothing,
-        logging_steps=training.logging_steps,
-        eval_strategy="steps" if evaluation_steps else "no",
-        eval_steps=evaluation_steps,
-        save_strategy="steps" if checkpoint_steps else "no",
-        save_steps=checkpoint_steps or 500,
-        save_total_limit=training.checkpoints_kept,
-        load_best_model_at_end=training.keep_best,
-        metric_for_best_model=f"eval_{session.metric.name if session.metric else 'loss'}" if selects else None,
-        greater_is_better=session.metric is not None if selects else None,
-        bf16=session.precision == "bf16",
-        use_cpu=next(session.model.parameters()).device.type == "cpu",
-        seed=session.seed,
-        data_seed=session.seed,
-        # The adapters library hides the model's signature: the Trainer would drop the attention mask as unused.
-        remove_unused_columns=False,
-        label_names=["labels"],
-        prediction_loss_only=True,
-        restore_callback_states_from_checkpoint=True,
-        logging_nan_inf_filter=False,
-        disable_tqdm=True,
-        report_to=[],
-    )
