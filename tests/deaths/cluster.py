@@ -41,7 +41,7 @@ class SlurmCells:
             death.moment = chance.uniform(0, death.of)
             started = self._start(cell, place, folder / f"log-{attempt}.txt")
             started.wait(death.moment)
-            if until(lambda: started.wait(0) is not None or self._job(place), PATIENCE) and (job := self._job(place)):
+            if job := self._wait_for_job(place, started):
                 break
         else:
             raise RuntimeError(f"{TRIES} times in a row there was no job to end")
@@ -96,6 +96,10 @@ class SlurmCells:
     def _job(self, place: Path) -> tuple[str, str] | None:
         """(id, state) of a job of a study in the queue."""
         return next(((number, state) for number, state, folder in self._jobs() if folder == str(place)), None)
+
+    def _wait_for_job(self, place: Path, started: Started) -> tuple[str, str] | None:
+        until(lambda: started.wait(0) is not None or self._job(place), PATIENCE)
+        return self._job(place)
 
     def _hit(self, death: Death, chance: random.Random, number: str, state: str) -> None:
         if death.kind == "scancel":

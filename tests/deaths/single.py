@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from deaths import harm, restart
-from deaths.processes import Started, WarmProcess, descendants, end_orphans, kill_everything, send
+from deaths.processes import Started, WarmProcess, descendants, end_orphans, kill_everything, send, until
 from deaths.record import Death
 from deaths.studies import STEPS, Prepared, environment, run_cells
 from deaths.watch import RunFiles, went_on_from
@@ -126,6 +126,8 @@ class SingleRuns:
             return False
         death.note = "" if warm else "cold, "
         death.note += self._hit(death, started, chance)
+        if death.kind == "damaged-checkpoint":  # nobody may write there any more
+            until(lambda: not self.warm.at_work(), PATIENCE)
         self._look(death, cell, place, number, started.text())
         if death.kind == "damaged-checkpoint":
             sealed = RunFiles(place, "runs", cell).sealed()
@@ -220,8 +222,10 @@ class SingleRuns:
                 death.went_on_from = went_on_from(started.text(), reference.steps)
                 death.repeated = max((death.step or 0) - death.went_on_from, 0)
                 death.beyond = max((death.sealed or 0) - death.went_on_from, 0)
-        if not problems:
-            problems = compare(reference.results, place / "results/runs")
+                if death.kind == "sigterm-training" and death.repeated:
+                    problems.append(f"{death.repeated} steps were not saved at SIGTERM")
+        if not any("ends with" in problem for problem in problems):
+            problems += compare(reference.results, place / "results/runs")
         files = RunFiles(place, "runs", cell)
         if files.checkpoints():
             problems.append("checkpoints are left")

@@ -61,10 +61,10 @@ class RunFiles:
         return Seen(self._stage(log, sealed), step, sealed, recorded)
 
     def _stage(self, log: str, sealed: int) -> str:
-        if (self.run / "train.json").exists():
+        if (state := self.status()) == "ok":
             return "end of the training"
         saving = [file for folder in self.run.glob(".weights.*") for file in folder.iterdir()]
-        if saving or (self.run / "weights").exists():
+        if saving or (state is None and (self.run / "weights").exists()):
             return "saving"
         newest = max(map(step_of, self.checkpoints()), default=0)
         if newest > sealed:
