@@ -24,23 +24,27 @@ def downloads(config: str = "hub.yaml") -> list[list[str]]:
     ]
 
 
-def workflow(*more: str, configs: tuple[str, ...] = ("runs.yaml", "whole.yaml")) -> list[str]:
-    snakefile = ["--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
-    return [sys.executable, "-m", "snakemake", *snakefile, *more, "--configfile", *configs]
-
-
-def study() -> list[list[str]]:
+def study(configs: tuple[str, ...] = ("runs.yaml", "whole.yaml")) -> list[str]:
     """A whole study, the first time."""
-    return [workflow()]
+    return ["snakemake", "--cores", "2", "--configfile", *configs]
 
 
-def study_again() -> list[list[str]]:
-    """A whole study after a death."""
-    return [workflow("--unlock"), workflow("--rerun-incomplete")]
+def study_again(configs: tuple[str, ...] = ("runs.yaml", "whole.yaml")) -> list[str]:
+    """A whole study after a death: what the README says to type, in a folder that `clone` has made one to type it in."""
+    return ["make", "resume", f"CONFIG={' '.join(configs)}", "CORES=2"]
+
+
+def clone(folder: Path) -> None:
+    """Makes a folder look like a clone in which `make setup` was done, in the environment that runs this."""
+    names = ("Makefile", "Snakefile", "workflow", "slurm", "environment.yml", "requirements.txt", "pyproject.toml")
+    for name in names:
+        (folder / name).symlink_to(ROOT / name)
+    (folder / ".venv").mkdir()
+    (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    (folder / ".venv/.ready").touch()
 
 
 def on_slurm(cell: Cell) -> list[str]:
     """A cell on a cluster, first and again: what the profile says, but looking at the jobs more often."""
     often = "--slurm-init-seconds-before-status-checks 3 --seconds-between-status-checks 3 --latency-wait 20".split()
-    profile = ["--snakefile", str(ROOT / "Snakefile"), "--profile", str(ROOT / "slurm")]
-    return [sys.executable, "-m", "snakemake", *profile, *often, cell.target, "--configfile", "runs.yaml"]
+    return ["snakemake", "--profile", "slurm", *often, cell.target, "--configfile", "runs.yaml"]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from deaths.restart import clone
 from tunegrid.cells import Cell
 
 TASKS, MODELS, METHODS = ("qa", "translation", "sentiment"), ("t5", "flan-t5", "bart"), ("full", "lora", "adapters")
@@ -116,6 +117,7 @@ class Prepared:
             shutil.copytree(self.folder / name, folder / name)
         for file in self.folder.glob("*.yaml"):
             shutil.copy(file, folder)
+        clone(folder)
         return folder
 
 

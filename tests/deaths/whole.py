@@ -39,9 +39,8 @@ class WholeStudies:
         """Results of an undisturbed study, the seconds that it took, and the steps of its trainings."""
         folder, start = self.folder / "undisturbed" / self.study, time.monotonic()
         place = self.prepared.copy(folder / "study", results=False)
-        for number, command in enumerate(restart.study()):
-            started = self._start(command, place, folder / f"log-{number}.txt")
-            assert started.wait(PATIENCE) == 0, f"the undisturbed study failed: {folder}\n{started.text()[-3000:]}"
+        started = self._start(restart.study(), place, folder / "log.txt")
+        assert started.wait(PATIENCE) == 0, f"the undisturbed study failed: {folder}\n{started.text()[-3000:]}"
         seconds = time.monotonic() - start
         end_orphans(*self.keep())
         files = {cell: RunFiles(place, self.study, cell) for cell in self.cells}
@@ -58,8 +57,7 @@ class WholeStudies:
         for attempt in range(TRIES):
             place, log = self.prepared.copy(folder / f"try-{attempt}", results=False), folder / f"log-{attempt}.txt"
             death.moment, death.note = chance.uniform(0, death.of), ""
-            (command,) = restart.study()
-            started = self._start(command, place, log)
+            started = self._start(restart.study(), place, log)
             if started.wait(death.moment) is None and self._hit(death, chance, place, started):
                 break
             started.wait(PATIENCE)
@@ -120,16 +118,12 @@ class WholeStudies:
     def _start_another(self, death: Death, chance: random.Random, place: Path, first: Started) -> None:
         """A second one, as a first call or as a restart is typed, while the first is at work."""
         kind = chance.choice(["a first call", "a restart"])
-        commands = restart.study() if kind == "a first call" else restart.study_again()
-        codes = []
-        for number, command in enumerate(commands):
-            second = self._start(command, place, place.parent / f"log-second-{number}.txt")
-            codes.append(second.wait(PATIENCE))
-            if codes[-1] != 0:
-                break
+        command = restart.study() if kind == "a first call" else restart.study_again()
+        second = self._start(command, place, place.parent / "log-second.txt")
+        other = second.wait(PATIENCE)
         code = first.wait(PATIENCE)
         refused = LOCKED.search(second.text()) is not None
-        death.note = f"{kind} beside it: {'refused' if refused else 'let in'}, exit codes {code} and {codes}"
+        death.note = f"{kind} beside it: {'refused' if refused else 'let in'}, exit codes {code} and {other}"
         self.seen = self._look(place)
 
     def _look(self, place: Path) -> dict[Cell, Seen]:
@@ -139,18 +133,23 @@ class WholeStudies:
     # -- restart ------------------------------------------------------------------------------------------------------
 
     def _finish(self, death: Death, place: Path, folder: Path, died: Started) -> None:
-        """Restarts until all is there, as a user would: once; compares."""
+        """Restarts, as a user would, and compares."""
         problems = []
         logs = {cell: RunFiles(place, self.study, cell).log for cell in self.cells}
         before = {cell: log.stat().st_mtime_ns if log.exists() else 0 for cell, log in logs.items()}
-        for number, command in enumerate(restart.study_again()):
-            started = self._start(command, place, folder / f"log-restart-{number}.txt")
-            if code := started.wait(PATIENCE):
-                problems.append(f"restart: exit code {code}: {started.text()[-300:]!r}")
+        for refused in range(5):
+            started = self._start(restart.study_again(), place, folder / f"log-restart-{refused}.txt")
+            code = started.wait(PATIENCE)
+            if not code or LOCKED.search(started.text()) is None:
                 break
-            if code is None:
-                kill_everything(started)
-                problems.append("the restart goes on for ever")
+            time.sleep(2)  # as long as a person takes to read who is still at work
+        if refused:
+            death.note += f", the restart was refused {refused} times"
+        if code:
+            problems.append(f"restart: exit code {code}: {started.text()[-300:]!r}")
+        elif code is None:
+            kill_everything(started)
+            problems.append("the restart goes on for ever")
         again = {cell: log for cell, log in logs.items() if log.exists() and log.stat().st_mtime_ns != before[cell]}
         self._lost(death, again)
         results = place / "results" / self.study
