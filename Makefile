@@ -16,11 +16,17 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup tex run report test lint format clean
+.PHONY: help setup tex run resume paper report test lint format clean
 
-run: setup tex ## set up, and run a study through to its PDF (STUDY=mini; CORES=all)
-	@snakemake --cores $(CORES) --configfile $(CONFIG)
-	@tunegrid summary $(CONFIG) >/dev/null # Snakemake has shown it: only whether a run failed is asked for
+run: setup tex ## set up, and run a study through to its PDF, or go on with one (STUDY=mini; CORES=all)
+	@tunegrid unlock # after a Snakemake that was killed; ends here if one is at work
+	@code=0; TUNEGRID_MAKE=1 snakemake --cores $(CORES) --configfile $(CONFIG) --rerun-incomplete || code=$$?; \
+		tunegrid summary $(CONFIG) || code=$$?; exit $$code
+
+resume: run ## go on with a study that was interrupted, whatever interrupted it: the same as run
+
+paper: ## run the paper study: the same as make STUDY=paper
+	@$(MAKE) --no-print-directory run STUDY=paper
 
 report: setup ## rebuild the report from the results that are there, without training (STUDY=mini)
 	@tunegrid report $(CONFIG)

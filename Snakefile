@@ -26,7 +26,7 @@ rule all:
 
 onstart:
     require_disk()
-    announce_to_jobs()
+    announce()
     start_warm_process()
     print_plan()
 

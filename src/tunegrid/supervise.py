@@ -161,6 +161,8 @@ def _supervise(
 ) -> int:
     attempt, kills, what = Attempt(options.attempt, options.attempts), _memory_kills(), supervisor.what
     end = supervisor.run(start)
+    if end is None and (supervisor.stopped_by or not watch.snakemake_lives()):
+        return STOPPED  # the warm process is gone as Snakemake is; the work has said where it stopped
     if end is None:
         _say(f"{what}: the process that its work was handed to is gone; it has to be started again.", options.log)
         return 1

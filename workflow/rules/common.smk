@@ -12,7 +12,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from tunegrid import warm, watch
+from tunegrid import warm, watch, working_folder
 from tunegrid.cells import Cell
 from tunegrid.config_file import ConfigFile
 from tunegrid.errors import TuneGridError
@@ -98,8 +98,9 @@ def require_disk():
         raise WorkflowError(str(error)) from None
 
 
-def announce_to_jobs():
-    """Jobs on this machine end when this Snakemake is gone; on a cluster they are beyond its reach."""
+def announce():
+    """Says to `tunegrid unlock` that this Snakemake lives, and to jobs on this machine: they end when it is gone."""
+    working_folder.hold()
     if workflow.local_exec:
         watch.announce()
 
@@ -123,4 +124,5 @@ def print_plan():
 
 
 def print_summary():
-    subprocess.run(["tunegrid", "summary", *map(str, workflow.configfiles)], check=False)
+    if not os.environ.get("TUNEGRID_MAKE"):  # it says the same itself, at the very end
+        subprocess.run(["tunegrid", "summary", *map(str, workflow.configfiles)], check=False)

@@ -80,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
 def _serve(study: Study, options: argparse.Namespace) -> None:
     prepare_to_compute(study)
     warm.serve(Path(options.socket), lambda arguments: run(parser().parse_args(arguments)))
+    os._exit(0)  # to take down the libraries can take seconds
 
 
 def _redirect(log: Path) -> object:

@@ -44,7 +44,7 @@ def _plan(study: Study, options: argparse.Namespace) -> None:
 def _summary(study: Study, options: argparse.Namespace) -> int:
     from tunegrid.reporting.stage import summarise
 
-    text, complete = summarise(study)
+    text, complete = summarise(study, options.config)
     print(text)
     return 0 if complete else 1
 

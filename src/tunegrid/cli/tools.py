@@ -21,6 +21,10 @@ def add_to(commands: Commands) -> None:
     )
     audit.add_argument("--csv", type=Path, metavar="FILE", help="write the findings as CSV too")
     audit.add_argument("--pairs", type=Path, metavar="FILE", help="write every test size with its positives that fits")
+    text = "Unlock this folder after a Snakemake that was killed; refuses while one is at work in it."
+    unlock = commands.add("unlock", _unlock, text)
+    unlock.add_argument("config", nargs="*", help="not needed: a lock is on the folder, not on a study")
+    unlock.add_argument("--force", action="store_true", help="even if it may be at work on another machine")
     schema = commands.add("schema", _schema, "Write the JSON Schema of configurations and results.")
     schema.add_argument("folder", type=Path)
 
@@ -44,6 +48,12 @@ def _audit(options: argparse.Namespace) -> int:
     from tunegrid.audit.command import audit
 
     return audit(options.folder, options.csv, options.pairs)
+
+
+def _unlock(options: argparse.Namespace) -> None:
+    from tunegrid import working_folder
+
+    print(working_folder.unlock(options.force))
 
 
 def _schema(options: argparse.Namespace) -> None:

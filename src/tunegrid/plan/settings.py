@@ -17,5 +17,5 @@ class Resources(Closed):
     runtime_factor: float = Field(3.0, ge=1, description="A job may run this many times the estimate.")
     memory_factor: float = Field(1.5, ge=1, description="A job may use this many times the estimate.")
     attempts: int = Field(
-        3, ge=1, description="How often a training that dies is tried, each time with more memory, before it has failed."
+        3, ge=1, description="How often a training that dies is tried, with more memory each time, until it has failed."
     )

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import csv
+import shlex
+from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 
-from tunegrid.cells import Cell
+from tunegrid.cells import Run
 from tunegrid.expected import Expected, ExpectedTask, Named
 from tunegrid.study import Study
+
+DEFAULT = "config/mini.yaml"  # the study that Snakemake takes where no --configfile is given
+MISSING_SHOWN = 5
 
 
 def expected(study: Study) -> Expected:
@@ -65,45 +71,71 @@ def write_report(study: Study, pdf: bool, tables: bool) -> list[Path]:
     return render_report(study.paths.root, expected(study), study.paths.report, pdf)
 
 
-def _again(study: Study, cell: Cell) -> str:
-    """What Snakemake has to be forced to run for a cell that failed: its training, or its search, if that failed."""
+def summarise(study: Study, files: Sequence[str] = (DEFAULT,)) -> tuple[str, bool]:
+    """(what is there, what failed and what the audit found; whether every run is ok and the audit found no error).
+
+    Args:
+        files: those that the study was read from, for the command that tries again.
+    """
+    failed, missing = [], []
+    for run in study.runs():
+        status, reason = _outcome(study, run)
+        if status == "missing":
+            missing.append((run, reason))
+        elif status != "ok":
+            failed.append((run, status, reason))
+    lines = [f"{study.title}: {len(study.runs()) - len(failed) - len(missing)} of {len(study.runs())} runs are done"]
+    for run, status, reason in failed:
+        lines.append(f"  {status}: {run.cell}, seed {run.seed}: {reason}")
+    again = sorted({target for run, status, _ in failed if status == "failed" for target in _again(study, run)})
+    if any(status == "diverged" for _, status, _ in failed):
+        lines.append("  a run that diverged would do so again: lower its learning_rate, or raise its warm-up")
+    for run, reason in missing[:MISSING_SHOWN]:
+        lines.append(f"  not there yet: {run.cell}, seed {run.seed}{reason}")
+    if len(missing) > MISSING_SHOWN:
+        lines.append(f"  not there yet: {len(missing) - MISSING_SHOWN} more")
+    command = "snakemake --cores all"
+    if [Path(file) for file in files] != [Path(DEFAULT)]:
+        command += f" --configfile {shlex.join(map(str, files))}"
+    if again:
+        lines.append(f"  try again what failed: {command} --forcerun {' '.join(again)}")
+    if missing:
+        lines.append(f"  go on with what is not there: {command} --rerun-incomplete")
+    found, contradicted = _audited(study.paths.tables / "audit.csv")
+    lines += found
+    reports = [study.paths.report / name for name in ("report.pdf", "report.html")]
+    lines += [f"  report: {file}" for file in reports if file.is_file()]
+    return "\n".join(lines), not (failed or missing or contradicted)
+
+
+def _outcome(study: Study, run: Run) -> tuple[str, str]:
+    """(status, reason) of a run; of one that is missing: how far it came, to stand behind its name."""
+    from tunegrid.records import MetricsRecord, TrainRecord, read_record
+
+    folder = study.paths.run(*astuple(run.cell), run.seed)
+    training, metrics = folder / "train.json", folder / "metrics.json"
+    if training.is_file() and (record := read_record(training, TrainRecord)).status != "ok":
+        return record.status, record.reason
+    if metrics.is_file():
+        record = read_record(metrics, MetricsRecord)
+        return record.status, record.reason
+    log = study.paths.log(
+        f"{'evaluate' if training.is_file() else 'train'}/{'/'.join(astuple(run.cell))}/seed-{run.seed}"
+    )
+    place = ": trained, but not evaluated" if training.is_file() else ""
+    return "missing", place + (f"; its log: {log}" if log.is_file() else "")
+
+
+def _again(study: Study, run: Run) -> list[str]:
+    """What Snakemake has to be forced to make for a run that failed: its record, or its search, if that failed."""
     from tunegrid.records import read_record
     from tunegrid.search_records import ChoiceRecord
 
-    names = (cell.task, cell.model, cell.method)
+    names = astuple(run.cell)
     file = study.paths.choice(*names)
     if study.search is None or not file.is_file() or read_record(file, ChoiceRecord).status == "ok":
-        return cell.training_rule
-    return " ".join(str(study.paths.trial(*names, trial)) for trial in study.search.trials)
-
-
-def summarise(study: Study) -> tuple[str, bool]:
-    """(what is there, what failed and what the audit found; whether every run is ok and the audit found no error)."""
-    from tunegrid.records import MetricsRecord, read_record
-
-    paths, failed, missing = study.paths, [], []
-    for run in study.runs():
-        cell = run.cell
-        file = paths.run(cell.task, cell.model, cell.method, run.seed) / "metrics.json"
-        if not file.is_file():
-            missing.append(run)
-            continue
-        record = read_record(file, MetricsRecord)
-        if record.status != "ok":
-            failed.append((run, record))
-    lines = [f"{study.title}: {len(study.runs()) - len(failed) - len(missing)} of {len(study.runs())} runs are done"]
-    for run, record in failed:
-        lines.append(f"  {record.status}: {run.cell}, seed {run.seed}: {record.reason}")
-    if failed:
-        rules = " ".join(sorted({_again(study, run.cell) for run, _ in failed}))
-        lines.append(f"  try them again: snakemake --cores all --forcerun {rules}")
-    if missing:
-        lines.append(f"  not there yet: {len(missing)}, the first is {missing[0].cell}, seed {missing[0].seed}")
-    found, contradicted = _audited(paths.tables / "audit.csv")
-    lines += found
-    reports = [paths.report / name for name in ("report.pdf", "report.html")]
-    lines += [f"  report: {file}" for file in reports if file.is_file()]
-    return "\n".join(lines), not (failed or missing or contradicted)
+        return [str(study.paths.run(*names, run.seed) / "train.json")]
+    return [str(study.paths.trial(*names, trial)) for trial in study.search.trials]
 
 
 def _audited(file: Path) -> tuple[list[str], bool]:
