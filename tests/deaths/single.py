@@ -8,7 +8,6 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from deaths import harm, restart
@@ -50,10 +49,10 @@ class SingleRuns:
 
     def reference(self, cell: Cell) -> Undisturbed:
         if cell not in self.undisturbed:
-            self.undisturbed[cell] = self._run_through(cell, self.folder / "undisturbed" / str(cell), warm=True)
+            self.undisturbed[cell] = self._run_through(cell, self.folder / "undisturbed" / str(cell))
         return self.undisturbed[cell]
 
-    def _run_through(self, cell: Cell, folder: Path, *, warm: bool) -> Undisturbed:
+    def _run_through(self, cell: Cell, folder: Path) -> Undisturbed:
         self.prepared.copy(folder, results=True)
         before, peak, done = harm.size(folder / "results"), [0], threading.Event()
 
@@ -66,7 +65,7 @@ class SingleRuns:
         start = time.monotonic()
         try:
             for number, command in enumerate(restart.stages(cell)):
-                started = self._start(command, folder, folder / f"log-{number}.txt", warm=warm)
+                started = self._start(command, folder, folder / f"log-{number}.txt", warm=True)
                 assert started.wait(PATIENCE) == 0, f"the undisturbed run failed: {folder}\n{started.text()[-3000:]}"
         finally:
             done.set()
@@ -75,13 +74,10 @@ class SingleRuns:
         steps = files.seen((folder / "log-0.txt").read_text()).step
         return Undisturbed(folder / "results/runs", time.monotonic() - start, steps, peak[0] - before)
 
-    @cached_property
+    @property
     def imports(self) -> float:
-        """Seconds that the two commands take longer where each has to import the libraries itself."""
-        cell = run_cells()[0]
-        cold = self._run_through(cell, self.folder / "undisturbed/cold", warm=False)
-        assert compare(self.reference(cell).results, cold.results) == [], "with and without the warm process it differs"
-        return max(cold.seconds - self.reference(cell).seconds, 0.0)
+        """Seconds that the two commands take longer where each has to import the libraries itself, about."""
+        return 2 * self.prepared.seconds
 
     def _start(self, command: list[str], folder: Path, log: Path, *, warm: bool, before=None) -> Started:
         more = {"TUNEGRID_WARM": str(self.warm.address)} if warm else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from contextlib import chdir
 from itertools import product
 from pathlib import Path
@@ -84,7 +85,7 @@ class Prepared:
     runs data, models and token ids, made by the real stages."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.seconds = folder, 0.0
         folder.mkdir(parents=True)
         for name, values in {"runs": RUNS, "whole": WHOLE, "hub": HUB}.items():
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
@@ -97,6 +98,7 @@ class Prepared:
         from tunegrid.study import Study
         from tunegrid.tokenise import tokenise
 
+        start = time.monotonic()
         with chdir(self.folder):
             for family in FAMILIES:
                 make_checkpoint(Path("checkpoints") / family, family)
@@ -109,6 +111,7 @@ class Prepared:
             for task, model in {(cell.task, cell.model) for cell in run_cells()}:
                 folders = paths.data(task), paths.model(model), paths.tokens(task, model)
                 tokenise(study.task(task, model), study.models[model].family, *folders)
+        self.seconds = time.monotonic() - start  # nearly all of it are imports
 
     def copy(self, folder: Path, *, results: bool) -> Path:
         """A folder to die in; `results`: with data, models and token ids of the study of single runs."""
