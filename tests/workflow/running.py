@@ -19,6 +19,20 @@ class Workflow:
         self.folder, self.configs = folder, configs
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+        return self._run(self._command(*arguments))
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Snakemake in a process group of its own, while it runs."""
+        return subprocess.Popen(
+            self._command(*arguments),
+            cwd=self.folder,
+            env=self._environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _command(self, *arguments: str) -> list[str]:
         command = [
             sys.executable,
             "-m",
@@ -31,10 +45,14 @@ class Workflow:
         ]
         if self.configs:
             command += ["--configfile", *map(str, self.configs)]
-        return self._run(command)
+        return command
 
     def tunegrid(self, command: str, *arguments: str) -> subprocess.CompletedProcess:
         return self._run([sys.executable, "-m", "tunegrid", command, *map(str, self.configs), *arguments])
+
+    def tunegrid_alone(self, command: str, *arguments: str) -> subprocess.CompletedProcess:
+        """A command that is about no study."""
+        return self._run([sys.executable, "-m", "tunegrid", command, *arguments])
 
     def planned(self, *arguments: str) -> Counter:
         """Rule -> number of jobs that a dry run lists."""
@@ -43,8 +61,14 @@ class Workflow:
         return Counter(re.findall(r"^(?:local)?rule (\S+):$", result.stdout, flags=re.MULTILINE))
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess:
-        bin_folder = Path(sys.executable).parent
-        environment = os.environ | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
         return subprocess.run(
-            command, cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command,
+            cwd=self.folder,
+            env=self._environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

@@ -116,7 +116,7 @@ def _outcome(study: Study, run: Run) -> tuple[str, str]:
     training, metrics = folder / "train.json", folder / "metrics.json"
     if training.is_file() and (record := read_record(training, TrainRecord)).status != "ok":
         return record.status, record.reason
-    if metrics.is_file():
+    if training.is_file() and metrics.is_file():  # without the former, the latter is of weights that are gone
         record = read_record(metrics, MetricsRecord)
         return record.status, record.reason
     log = study.paths.log(
