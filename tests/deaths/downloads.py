@@ -115,5 +115,3 @@ class Downloads:
         death.moment = death.of = time.monotonic() - start
         death.stage = f"{fault}, {'always' if times > 2 else 'at first'}"
         death.note = f"{fault} at byte {at}, {'always' if times > 2 else f'{times} times'}: exit code {code}"
-        if times > 2 and code == 0:
-            raise AssertionError(f"spoilt bytes of {name} were taken")
