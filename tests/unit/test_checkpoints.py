@@ -100,6 +100,51 @@ def test_without_its_best_weights_a_newer_checkpoint_is_of_no_use(study_of, caps
     assert_as_undisturbed(study)
 
 
+def test_the_one_before_a_damaged_best_can_still_be_gone_on_from(study_of, monkeypatch, capsys):
+    """Its own best weights are not removed when better ones come: those may be damaged."""
+    from tunegrid.training.trainer import GridTrainer
+
+    real, losses = GridTrainer.evaluation_loop, {3: 1.0, 6: 2.0, 9: 0.5, 12: 2.0, 15: 2.0}
+
+    def evaluation_loop(trainer, *given, **named):
+        output = real(trainer, *given, **named)
+        output.metrics["eval_loss"] = losses[trainer.state.global_step]
+        return output
+
+    monkeypatch.setattr(GridTrainer, "evaluation_loop", evaluation_loop)
+    study = study_of(max_steps=15)
+    undisturbed(study)
+    kill(study, ("after", "evaluate", 4))  # step 12's checkpoint is not there yet
+    assert steps_of(study) == [3, 9], "6 would be of no use without 3"
+    flip(checkpoints(study)[-1] / "optimizer.pt")
+    finish(study)
+    assert "checkpoint-3\n" in capsys.readouterr().out.partition("goes on from ")[2]
+    assert_as_undisturbed(study)
+
+
+@pytest.mark.parametrize(
+    ("best_of", "count", "kept"),
+    [
+        ({3: 3, 6: 6, 9: 9}, 2, [6, 9]),
+        ({3: 3, 6: 3, 9: 3}, 2, [3, 9]),
+        ({3: 3, 6: 3, 9: 9}, 2, [3, 9]),
+        ({3: 3, 6: 3, 9: 9}, 3, [3, 6, 9]),
+        ({3: 3, 6: 6, 9: 6, 12: 12}, 3, [6, 9, 12]),
+        ({3: 3, 6: 6, 9: 6, 12: 12}, 2, [6, 12]),
+        ({3: 3, 6: 3, 9: 9}, 1, [9]),
+        ({3: None, 6: None, 9: None}, 2, [6, 9]),
+    ],
+)
+def test_of_the_older_ones_those_are_kept_that_are_of_use_without_the_others(tmp_path, best_of, count, kept):
+    from tunegrid.training.checkpoints import prune
+
+    for step, best in best_of.items():
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text(f'{{"best_global_step": {best or "null"}}}')
+    prune(tmp_path, count, keep_best=True)
+    assert sorted(int(one.name[11:]) for one in tmp_path.iterdir()) == kept
+
+
 def test_a_moved_study_finds_its_best_weights(study_of, monkeypatch):
     study = study_of()
     undisturbed(study)

@@ -69,6 +69,31 @@ def last_checkpoint(folder: Path, *, keep_best: bool = False) -> Path | None:
     return None
 
 
+def prune(folder: Path, count: int, *, keep_best: bool = False) -> None:
+    """Removes all but so many checkpoints: the newest, with `keep_best` the best, and older ones as there is room.
+
+    With `keep_best` a checkpoint is of use only together with the best one at its time, which need not be the best one
+    now: where the newest is damaged, a run has to find both.
+    """
+    best_of = {_step(one): _best(one) if keep_best else None for one in folder.glob("checkpoint-*")}
+    newest, *older = sorted(best_of, reverse=True)
+    kept = {newest, best_of[newest] or newest}
+    for step in older:
+        both = kept | {step, best_of[step] or step}
+        if len(both) <= count and both <= best_of.keys():
+            kept = both
+    for step in best_of.keys() - kept:
+        shutil.rmtree(checkpoint(folder, step), ignore_errors=True)
+
+
+def _best(checkpoint: Path) -> int | None:
+    """The step of the best one at a checkpoint's time; -1: it cannot be read, and is of no use."""
+    try:
+        return read_state(checkpoint)["best_global_step"]
+    except (OSError, ValueError):
+        return -1
+
+
 def read_state(checkpoint: Path) -> dict[str, Any]:
     """The Trainer's state as a checkpoint holds it."""
     return json.loads((checkpoint / STATE).read_text(encoding="utf-8"))

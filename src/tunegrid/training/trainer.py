@@ -28,7 +28,7 @@ from tunegrid.training import history
 from tunegrid.training.arguments import training_arguments
 from tunegrid.training.batches import SeededSampler, TokenDataset
 from tunegrid.training.callbacks import Flow, ProgressLine
-from tunegrid.training.checkpoints import STATE, checkpoint, is_last, lacks_evaluation, last_checkpoint, seal
+from tunegrid.training.checkpoints import STATE, checkpoint, is_last, lacks_evaluation, last_checkpoint, prune, seal
 from tunegrid.training.selection import selection
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 from tunegrid.training.stopping import Interrupted, Stopped
@@ -223,8 +223,9 @@ class GridTrainer(Trainer):
 
     def _rotate_checkpoints(self, use_mtime: bool = False, output_dir: str | None = None) -> None:
         # The last thing that _save_checkpoint does: sealed first, so that there is always a whole one.
-        seal(checkpoint(self.session.checkpoints, self.state.global_step))
-        super()._rotate_checkpoints(use_mtime=False, output_dir=output_dir)
+        folder, training = self.session.checkpoints, self.session.training
+        seal(checkpoint(folder, self.state.global_step))
+        prune(folder, training.checkpoints_kept, keep_best=training.keep_best)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or self.args.output_dir)

@@ -1,0 +1,55 @@
+"""Kills at random moments, restarts, compares.
+
+Usage, in the folder tests/ of a clone: python -m deaths --kills 100 --seed 1 --csv deaths.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0: all ended as if nothing had happened; 1: one did not."""
+    from deaths.kinds import KINDS, ON_SLURM
+    from deaths.record import coverage, read, table
+
+    options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or nobody would end what it started
+    titles = {kind.name: kind.title for kind in (*KINDS, *ON_SLURM)}
+    if options.show:
+        deaths = [death for file in options.show for death in read(file)]
+    else:
+        from deaths.script import Script
+
+        folder = Path(tempfile.mkdtemp(prefix="tunegrid-deaths-", dir=options.folder))
+        deaths = Script(folder, options).run()
+    print(f"\n{table(deaths, titles)}\n\n{coverage(deaths)}")
+    wrong = [death for death in deaths if not death.survived]
+    for death in wrong:
+        print(f"\n{death.line()}\n      {death.folder}", file=sys.stderr)
+    return 1 if wrong or not deaths else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    from deaths.kinds import KINDS, ON_SLURM
+
+    one = argparse.ArgumentParser(prog="python -m deaths", description=__doc__.splitlines()[0])
+    one.add_argument("--kills", type=int, default=10, help="how many deaths (default: 10)")
+    one.add_argument("--seed", type=int, default=1, help="of kinds and moments (default: 1)")
+    one.add_argument("--csv", type=Path, help="write every death to this file, as soon as it is over")
+    one.add_argument("--only", type=int, help="of the deaths of this seed only that of this number")
+    one.add_argument("--minutes", type=float, help="begin no death after so many minutes")
+    names = [kind.name for kind in (*KINDS, *ON_SLURM)]
+    one.add_argument("--kinds", nargs="+", choices=names, metavar="KIND", help=f"only these: {', '.join(names)}")
+    one.add_argument("--slurm", type=Path, help="folder of a cluster that tests/slurm/cluster.sh has brought up")
+    one.add_argument("--folder", type=Path, help="where temporary folders are made (default: the system's place)")
+    one.add_argument("--show", type=Path, nargs="+", metavar="CSV", help="only the table of what was written before")
+    return one
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,249 @@
+"""Deaths of a single run: `tunegrid train` and `tunegrid evaluate`, typed by hand."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from deaths import harm, restart
+from deaths.processes import Started, WarmProcess, descendants, end_orphans, kill_everything, send, until
+from deaths.record import Death
+from deaths.studies import STEPS, Prepared, environment, run_cells
+from deaths.watch import RunFiles, went_on_from
+from tunegrid.cells import Cell
+from tunegrid.compare import compare
+
+TRIES = 8  # moments that are drawn until one comes before the end
+PATIENCE = 300.0  # seconds
+WARM = 0.9  # share of the commands that need not import the libraries
+
+
+@dataclass
+class Undisturbed:
+    """A run that nothing happened to."""
+
+    results: Path
+    seconds: float
+    steps: int
+    bytes: int  # that it took on the disk, at most, beside what was there
+
+
+class SingleRuns:
+    """Where single runs die, one after the other."""
+
+    def __init__(self, folder: Path, prepared: Prepared, warm: WarmProcess, *, few: bool = False) -> None:
+        self.folder, self.prepared, self.warm, self.few = folder, prepared, warm, few
+        self.undisturbed: dict[Cell, Undisturbed] = {}
+
+    def cell(self, number: int) -> Cell:
+        """Each in turn, so that all are met; of the few, every method and family once."""
+        cells = run_cells()[:: 4 if self.few else 2] + ([] if self.few else run_cells()[1::2])
+        return cells[number % len(cells)]
+
+    # -- undisturbed --------------------------------------------------------------------------------------------------
+
+    def reference(self, cell: Cell) -> Undisturbed:
+        if cell not in self.undisturbed:
+            self.undisturbed[cell] = self._run_through(cell, self.folder / "undisturbed" / str(cell))
+        return self.undisturbed[cell]
+
+    def _run_through(self, cell: Cell, folder: Path) -> Undisturbed:
+        self.prepared.copy(folder, results=True)
+        before, peak, done = harm.size(folder / "results"), [0], threading.Event()
+
+        def look() -> None:
+            while not done.wait(0.01):
+                peak.append(max(peak.pop(), harm.size(folder / "results")))
+
+        watcher = threading.Thread(target=look)
+        watcher.start()
+        start = time.monotonic()
+        try:
+            for number, command in enumerate(restart.stages(cell)):
+                started = self._start(command, folder, folder / f"log-{number}.txt", warm=True)
+                assert started.wait(PATIENCE) == 0, f"the undisturbed run failed: {folder}\n{started.text()[-3000:]}"
+        finally:
+            done.set()
+            watcher.join()
+        files = RunFiles(folder, "runs", cell)
+        steps = files.seen((folder / "log-0.txt").read_text()).step
+        return Undisturbed(folder / "results/runs", time.monotonic() - start, steps, peak[0] - before)
+
+    @property
+    def imports(self) -> float:
+        """Seconds that the two commands take longer where each has to import the libraries itself, about."""
+        return 2 * self.prepared.seconds
+
+    def _start(self, command: list[str], folder: Path, log: Path, *, warm: bool, before=None) -> Started:
+        more = {"TUNEGRID_WARM": str(self.warm.address)} if warm else {}
+        return Started(command, folder, environment(log.parent, restart.ROOT, **more), log, before)
+
+    # -- deaths -------------------------------------------------------------------------------------------------------
+
+    def die(self, death: Death, chance: random.Random, folder: Path) -> None:
+        cell = self.cell(death.number)
+        death.where = str(cell)
+        with harm.small_disk(folder / "disk") if death.kind == "disk-full" else _nothing(folder / "disk") as mounted:
+            for attempt in range(TRIES):
+                place = folder / "disk" / f"try-{attempt}"
+                self.prepared.copy(place, results=True)
+                if death.kind == "disk-full":
+                    died = self._fill(death, cell, place, folder / f"log-{attempt}", chance, mounted)
+                else:
+                    died = self._kill(death, cell, place, folder / f"log-{attempt}", chance)
+                if died:
+                    break
+                end_orphans(self.warm.pid)
+                shutil.rmtree(place)
+            else:
+                raise RuntimeError(f"death {death.number}: {TRIES} times in a row it came too late")
+            self._restart(death, cell, place, folder / "log-restart", chance)
+            if not death.survived:
+                shutil.copytree(folder / "disk", folder / "died", symlinks=True)
+
+    def _kill(self, death: Death, cell: Cell, place: Path, logs: Path, chance: random.Random) -> bool:
+        """Runs until a moment and kills; whether it was in time."""
+        warm = chance.random() < WARM
+        death.of = self.reference(cell).seconds + (0.0 if warm else self.imports)
+        death.moment = chance.uniform(0, death.of)
+        start = time.monotonic()
+        for number, command in enumerate(restart.stages(cell)):
+            started = self._start(command, place, logs / f"{number}.txt", warm=warm)
+            code = started.wait(start + death.moment - time.monotonic())
+            if code is None:
+                break
+            assert code == 0, f"{place}: {started.text()[-3000:]}"
+        else:
+            return False
+        death.note = "" if warm else "cold, "
+        death.note += self._hit(death, started, chance)
+        if death.kind == "damaged-checkpoint":  # nobody may write there any more
+            until(lambda: not self.warm.at_work(), PATIENCE)
+        self._look(death, cell, place, number, started.text())
+        if death.kind == "damaged-checkpoint":
+            sealed = RunFiles(place, "runs", cell).sealed()
+            if not sealed or death.stage == "end of the training":
+                return False
+            death.note += ", " + harm.damage(sealed[-1], chance)
+            death.sealed = int(sealed[-2].name[11:]) if len(sealed) > 1 else 0
+        return True
+
+    def _hit(self, death: Death, started: Started, chance: random.Random) -> str:
+        """Ends the command in the way of this kind; says whom it met."""
+        at_work = [*self.warm.at_work(), *(one.pid for one in descendants(started.pid))]
+        if death.kind == "sigterm-training":
+            if whole := chance.random() < 0.5:
+                send(signal.SIGTERM, *at_work)
+            send(signal.SIGTERM, started.pid)
+            code = started.wait(PATIENCE)
+            return f"to {'all processes' if whole else 'the command'}, exit code {code}"
+        victim = chance.choice(["the process at work", "the command", "both", "both"]) if at_work else "the command"
+        if victim == "both":
+            kill_everything(started)
+            send(signal.SIGKILL, *at_work)
+        else:
+            send(signal.SIGKILL, at_work[-1] if victim == "the process at work" else started.pid)
+        if started.wait(PATIENCE) is None:
+            raise RuntimeError(f"{started.command} goes on after kill -9 of {victim}")
+        return victim
+
+    def _fill(self, death: Death, cell: Cell, place: Path, logs: Path, chance: random.Random, mounted: bool) -> bool:
+        """Runs with too little space; whether it was too little."""
+        reference = self.reference(cell)
+        if mounted:
+            free = chance.randrange(reference.bytes)
+            filler, before, warm = harm.fill(place.parent, free), None, True
+            death.note = f"{free} bytes free of {reference.bytes}"
+        else:  # this is a limit of the process, which the warm one does not take over
+            free = chance.randrange(1000, 100_000)
+            before, warm = harm.limited(free), False
+            death.note = f"files of at most {free} bytes"
+        death.of, start = reference.seconds + (0.0 if warm else self.imports), time.monotonic()
+        for number, command in enumerate(restart.stages(cell)):
+            started = self._start(command, place, logs / f"{number}.txt", warm=warm, before=before)
+            code = started.wait(PATIENCE)
+            # A run that is recorded as failed for want of space is no result: it has to be done again.
+            if code != 0 or RunFiles(place, "runs", cell).status() != "ok":
+                break
+        else:
+            code = None
+        death.moment = time.monotonic() - start
+        if mounted:
+            filler.unlink()
+        if code is None:
+            return False
+        self._look(death, cell, place, number, started.text())
+        if RunFiles(place, "runs", cell).status() not in ("ok", None):
+            death.note += ", recorded as a failed run"
+        return True
+
+    def _look(self, death: Death, cell: Cell, place: Path, number: int, log: str) -> None:
+        """What was there when it had died, in the command of this number."""
+        files = RunFiles(place, "runs", cell)
+        self.died_in = number
+        if number == 1:
+            scored = (files.run / "predictions.parquet").exists()
+            death.stage = "scores" if scored else "prediction" if log else "start-up of the evaluation"
+            death.step = death.sealed = None
+            return
+        seen = files.seen(log)
+        death.stage, death.step, death.sealed = seen.stage, seen.step, seen.sealed
+        if seen.recorded:
+            death.note += ", the training was recorded"
+
+    # -- restart ------------------------------------------------------------------------------------------------------
+
+    def _restart(self, death: Death, cell: Cell, place: Path, logs: Path, chance: random.Random) -> None:
+        warm, reference = chance.random() < WARM, self.reference(cell)
+        problems = []
+        for number, command in list(enumerate(restart.stages(cell)))[self.died_in :]:
+            for refused in range(5):
+                started = self._start(command, place, logs / f"{number}-{refused}.txt", warm=warm)
+                code = started.wait(PATIENCE)
+                if code == 0:
+                    break
+                time.sleep(1)  # as long as a person takes to read why
+            if refused:
+                death.note += f", {command[1]} was refused {refused} times"
+            if code != 0:
+                kill_everything(started)
+                problems.append(f"{command[1]} ends with {code}")
+                break
+            if number == 0:
+                death.went_on_from = went_on_from(started.text(), reference.steps)
+                death.repeated = max((death.step or 0) - death.went_on_from, 0)
+                death.beyond = max((death.sealed or 0) - death.went_on_from, 0)
+                if death.kind == "sigterm-training" and death.repeated:
+                    problems.append(f"{death.repeated} steps were not saved at SIGTERM")
+        if not any("ends with" in problem for problem in problems):
+            problems += compare(reference.results, place / "results/runs")
+        files = RunFiles(place, "runs", cell)
+        if files.checkpoints():
+            problems.append("checkpoints are left")
+        death.identical = not problems
+        if left := end_orphans(self.warm.pid):
+            death.note += f", still running at the end: {left}"
+        if litter := [file.name for file in files.run.glob(".*")]:
+            death.note += f", left in the run's folder: {litter}"
+        death.note = "; ".join([death.note, *problems[:5]])
+
+
+class _nothing:
+    """In the place of a small disk: a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+
+    def __enter__(self) -> bool:
+        return False
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+assert STEPS % 3 == 0  # the last evaluation is at the end

@@ -1,0 +1,123 @@
+"""What a death found and left: which stage, which step, which checkpoints; and from where the run went on."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunegrid.cells import Cell, Paths
+
+SEAL = "complete.json"
+STEP = re.compile(r"^step (\d+)/\d+  (loss|validation loss) ", re.MULTILINE)
+GOES_ON = re.compile(r"goes on from \S*checkpoint-(\d+)")
+AT_ITS_END = "the training was at its end"
+
+
+@dataclass
+class Seen:
+    """A run at the moment of its death.
+
+    Attributes:
+        stage: what it was doing.
+        step: the last step that it said it had done.
+        sealed: step of the newest finished checkpoint; 0: there is none.
+        recorded: whether its record says that it is done: the end of all checkpoints.
+    """
+
+    stage: str
+    step: int
+    sealed: int
+    recorded: bool
+
+
+class RunFiles:
+    """The files of one run in a folder, as far as the workflow's user can see them."""
+
+    def __init__(self, folder: Path, study: str, cell: Cell, seed: int = 1) -> None:
+        paths = Paths(study, folder / "results")
+        self.cell = cell
+        self.run = paths.run(cell.task, cell.model, cell.method, seed)
+        self.log = paths.log(f"train/{cell.task}/{cell.model}/{cell.method}/seed-{seed}")
+        self.checkpoints_of = paths.root / "checkpoints" / cell.task / cell.model / cell.method
+
+    def checkpoints(self) -> list[Path]:
+        """Finished and unfinished ones, the oldest first."""
+        found = self.checkpoints_of.glob("seed-*/checkpoint-*")
+        return sorted(found, key=step_of)
+
+    def sealed(self) -> list[Path]:
+        return [one for one in self.checkpoints() if (one / SEAL).is_file()]
+
+    def status(self) -> str | None:
+        """What the record of the training says; None: there is none."""
+        return status(self.run / "train.json")
+
+    def seen(self, log: str) -> Seen:
+        """The state of the training whose output is `log`."""
+        sealed = max(map(step_of, self.sealed()), default=0)
+        step, recorded = step_reached(log), self.status() == "ok"
+        return Seen(self._stage(log, sealed), step, sealed, recorded)
+
+    def _stage(self, log: str, sealed: int) -> str:
+        if (state := self.status()) == "ok":
+            return "end of the training"
+        saving = [file for folder in self.run.glob(".weights.*") for file in folder.iterdir()]
+        if saving or (state is None and (self.run / "weights").exists()):
+            return "saving"
+        newest = max(map(step_of, self.checkpoints()), default=0)
+        if newest > sealed:
+            return "checkpoint"
+        said = STEP.findall(log)
+        if not said:
+            return "start-up"
+        step, what = int(said[-1][0]), said[-1][1]
+        if what == "validation loss":
+            return "training" if sealed == step else "checkpoint"
+        return "training" if step % 3 else "validation"
+
+
+def status(record: Path) -> str | None:
+    try:
+        return json.loads(record.read_text())["status"]
+    except FileNotFoundError:
+        return None
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("checkpoint-"))
+
+
+def step_reached(log: str) -> int:
+    return max((int(step) for step, _ in STEP.findall(log)), default=0)
+
+
+def went_on_from(log: str, steps: int) -> int:
+    """The step that a restarted training went on from, by its own words; `steps`: of the whole run.
+
+    0: it began anew.
+    """
+    if AT_ITS_END in log:
+        return steps
+    found = GOES_ON.search(log)
+    return int(found[1]) if found else 0
+
+
+RULE = re.compile(r"^(?:local)?(?:rule|checkpoint) (\S+):\n(?:    .*\n)*?    jobid: (\d+)", re.MULTILINE)
+FINISHED = re.compile(r"^(?:Finished jobid: (\d+)|Error in rule)", re.MULTILINE)
+
+
+def rules_at_work(output: str) -> list[str]:
+    """The rules of the jobs that Snakemake's output shows as begun and not as finished."""
+    begun = {number: rule for rule, number in RULE.findall(output)}
+    for number in FINISHED.findall(output):
+        begun.pop(number, None)
+    return sorted(begun.values())
+
+
+def stage_of_study(output: str) -> str:
+    """The stages at work, in one word each."""
+    if rules := {rule.split("_")[0] for rule in rules_at_work(output)}:
+        return "+".join(sorted(rules))
+    return "between jobs" if "Select jobs to execute" in output else "start-up"
