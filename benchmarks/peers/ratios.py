@@ -14,8 +14,8 @@ KEYS = ("part", "size", "precision", "task", "model", "method")
 def ratio(pairs: Iterable[tuple[float, float]]) -> tuple[float, float, float]:
     """(median of other / own over the pairs, and the 95 % interval of their geometric mean; nan for a single pair).
 
-    Ratios are compared on the logarithmic scale, where twice and half as fast are equally far from the same: Student's t
-    over the logarithms of the pairs' ratios.
+    Ratios are compared on the logarithmic scale, where twice and half as fast are equally far from equal: Student's
+    t over the logarithms of the pairs' ratios.
     """
     from scipy.stats import t
 

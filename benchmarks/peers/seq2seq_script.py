@@ -7,8 +7,8 @@ and `run_translation.py` of adapters 1.3: texts are tokenised by `datasets.map`,
 generates row after row in the order of the file. Their defaults are this script's: batches of 8, padding to the longest
 batch for translation, `--pad_to_max_length` for question answering (and for classification, as text-to-text notebooks
 do). With --method lora peft wraps the model as its own seq2seq example does; with --method adapters the adapters
-library's `Seq2SeqAdapterTrainer` trains. Files are JSON Lines of `source` and `target`. Prints one JSON object: seconds and
-peak memory; writes `predictions.jsonl`.
+library's `Seq2SeqAdapterTrainer` trains. Files are JSON Lines of `source` and `target`. Prints JSON: seconds
+and peak memory; writes `predictions.jsonl`.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The work that TuneGrid and the peer's script both do: one model, one task, the same rows, in folders of their own.
 
-At the *real* size the checkpoint has a Hub model's configuration and random weights, and the rows have lengths like those
+At the *real* size the checkpoint has a Hub model's configuration and random weights, and the rows are as long as those
 of the paper's data sets (`WORDS`); the learning rate is next to nothing, so that no answer ends early on either side.
 At the *mini* size the checkpoint and the rows are the mini study's own, and the scores of both can be compared.
 """
