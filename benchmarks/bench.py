@@ -1,0 +1,201 @@
+"""TuneGrid beside a plain `Seq2SeqTrainer` script on the same work: a table of ratios, and a CSV of every measurement.
+
+Usage: python benchmarks/bench.py [--parts …] [--repeats N] [--output FOLDER]; `make bench` runs all of it.
+
+| part | what is compared |
+| --- | --- |
+| peak | nothing: the matrix-multiply rate of this machine, fp32 and bf16, beside which the rest can be read |
+| training | seconds of one epoch over the same rows, per task, and per model and method (random weights of real size) |
+| evaluation | seconds to predict the same test rows, per task and model (real size, fixed output lengths) |
+| quality | scores of both after the same number of steps, with the mini study's models and rows |
+| start-up | seconds of each stage's command that are not its work |
+| mini | the whole mini study: its time, and what of it is computing |
+
+Each measurement is a process of its own. The sides take turns, so that what else the machine does hits all of them; a
+ratio is the median over the pairs, with the interval of the pairs' geometric mean (t distribution) in brackets. The
+script runs twice: with the public examples' defaults, and with dynamic padding and our batch sizes.
+"""
+
+import argparse
+import csv
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from peers import measure, ratios, whole_study, work
+from peers.quality import quality
+
+PARTS = ("peak", "training", "evaluation", "quality", "start-up", "mini")
+# Every task with one model and one method, and every model and method on one task.
+TASKS = ("translation", "qa", "sentiment")
+MODELS = ("t5", "bart", "flan-t5")
+SIDES = {"script, defaults": True, "script, our batches": False}
+
+
+def main() -> None:
+    options = parser().parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    measurements: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="tunegrid-bench-") as folder:
+        for part in options.parts:
+            run = {
+                "peak": peak,
+                "training": training,
+                "evaluation": evaluation,
+                "quality": quality_part,
+                "start-up": start_up,
+                "mini": mini,
+            }[part]
+            for row in run(Path(folder), options):
+                measurements.append({"part": part, **row})
+                write(measurements, options.output / "measurements.csv")
+    table = ratios.table(measurements)
+    (options.output / "bench.md").write_text(table, encoding="utf-8")
+    print(table)
+
+
+def parser() -> argparse.ArgumentParser:
+    one = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    one.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    one.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
+    one.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    one.add_argument("--repeats", type=int, default=3, help="pairs per comparison (3)")
+    one.add_argument(
+        "--rows",
+        type=int,
+        default=64,
+        help="training rows at the real size; four times as many of the translation (64)",
+    )
+    one.add_argument("--test-rows", type=int, default=128, help="rows to predict at the real size (128)")
+    one.add_argument("--batch", type=int, default=8, help="training batch; translation takes twice as many (8)")
+    one.add_argument("--threads", type=int, default=os.cpu_count(), help="of both sides")
+    one.add_argument("--precision", choices=("fp32", "bf16"), nargs="+", default=["fp32"])
+    one.add_argument("--checkpoints", type=Path, default=Path("results/bench/checkpoints"), help="made where missing")
+    one.add_argument("--mini-results", type=Path, default=Path("results/mini"), help="of a finished mini study")
+    one.add_argument("--output", type=Path, default=Path("results/bench"))
+    return one
+
+
+def pairs(options: argparse.Namespace, ours: Any, others: dict[str, Any], **what: Any) -> Iterator[dict[str, Any]]:
+    """Takes turns; yields one row per measurement. `others` get what ours measured."""
+    for repeat in range(options.repeats):
+        own = ours()
+        yield row("tunegrid", repeat, own, what)
+        for name, other in others.items():
+            yield row(name, repeat, other(own), what)
+
+
+def row(side: str, repeat: int, measured: measure.Measured, what: dict[str, Any]) -> dict[str, Any]:
+    print(
+        f"{what}  {side}: {measured.seconds:.1f} s, {measured.peak_bytes / 2**30:.2f} GiB", file=sys.stderr, flush=True
+    )
+    return {**what, "side": side, "repeat": repeat, **asdict(measured)}
+
+
+def real_works(folder: Path, options: argparse.Namespace, precision: str, cells: Any) -> Iterator[work.Work]:
+    for task, model in cells:
+        more = 2 if task == "translation" else 1
+        yield work.real(
+            folder / f"real-{precision}-{task}-{model}",
+            options.checkpoints.resolve(),
+            task,
+            model,
+            rows=options.rows * more * more,
+            test_rows=options.test_rows,
+            batch=options.batch * more,
+            threads=options.threads,
+            precision=precision,
+        )
+
+
+def peak(_: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Operations per second of a product of two 2048 x 2048 matrices, the best of ten."""
+    import torch
+
+    torch.set_num_threads(options.threads)
+    size = 2048
+    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        left, right = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+        best = min(timed(lambda: left @ right) for _ in range(10))  # noqa: B023 (called at once)
+        yield {"precision": name, "side": "tunegrid", "seconds": best, "gflops": 2 * size**3 / best / 1e9}
+
+
+def timed(call: Any) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def training(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    for precision in options.precision:
+        for one in real_works(folder, options, precision, training_cells(options)):
+            methods = work.METHODS if one.task == options.tasks[0] else ("full",)
+            for method in methods:
+                yield from pairs(
+                    options,
+                    lambda one=one, method=method: measure.train(one, method),
+                    {
+                        side: lambda own, one=one, method=method, defaults=defaults: measure.script_training(
+                            one, method, own, defaults
+                        )
+                        for side, defaults in SIDES.items()
+                    },
+                    size="real", task=one.task, model=one.model, method=method, precision=precision,
+                )  # fmt: skip
+
+
+def training_cells(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Every model on the first task, and the first model on every task."""
+    first_task, first_model = options.tasks[0], options.models[0]
+    return [(first_task, model) for model in options.models] + [(task, first_model) for task in options.tasks[1:]]
+
+
+def evaluation(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    for precision in options.precision:
+        cells = [(task, options.models[0]) for task in options.tasks]
+        for one in real_works(folder, options, precision, cells):
+            yield from pairs(
+                options,
+                lambda one=one: measure.evaluate(one),
+                {
+                    side: lambda _, one=one, defaults=defaults: measure.script_prediction(one, defaults)
+                    for side, defaults in SIDES.items()
+                },
+                size="real", task=one.task, model=one.model, precision=precision,
+            )  # fmt: skip
+
+
+def quality_part(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    for task in options.tasks:
+        one = work.mini(
+            folder / f"mini-{task}", options.mini_results.resolve(), task, options.models[0], threads=options.threads
+        )
+        for method in work.METHODS:
+            yield from quality(one, method)
+
+
+def start_up(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    one = work.mini(folder / "start-up", options.mini_results.resolve(), "qa", options.models[0], threads=1)
+    yield from whole_study.start_up(one, options.repeats)
+
+
+def mini(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    yield from whole_study.mini(folder / "mini")
+
+
+def write(measurements: list[dict[str, Any]], file: Path) -> None:
+    names = list(dict.fromkeys(name for row in measurements for name in row))
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.DictWriter(opened, names)
+        writer.writeheader()
+        writer.writerows(measurements)
+
+
+if __name__ == "__main__":
+    main()
