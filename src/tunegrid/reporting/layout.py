@@ -5,8 +5,9 @@ of a column bold. The paper's own numbers and ours go through the same functions
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from tunegrid.reporting.figures import Figure
 from tunegrid.tasks import Metric
 
 DASH = "–"
@@ -52,12 +53,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the report: text, then tables, then figures (the names of their files, without the suffix)."""
+    """A section of the report: text, then tables, then figures."""
 
     title: str
     paragraphs: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
-    figures: tuple[tuple[str, str], ...] = field(default=())  # (file, caption)
+    figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True)

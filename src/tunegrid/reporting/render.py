@@ -10,10 +10,11 @@ from tunegrid import published
 from tunegrid.errors import TuneGridError
 from tunegrid.expected import Expected
 from tunegrid.records import write_text
-from tunegrid.reporting import figures, latex, tables
+from tunegrid.reporting import latex
+from tunegrid.reporting.figures import draw_figures
 from tunegrid.reporting.latex import TEX_HINT, compile_pdf, tex_engine
 from tunegrid.reporting.layout import Table
-from tunegrid.reporting.text import FIGURE, Report, study_report
+from tunegrid.reporting.text import Report, study_report
 from tunegrid.resources import templates_folder
 from tunegrid.results import read_results
 from tunegrid.tables import tables_of
@@ -34,14 +35,13 @@ def render_report(
     """
     study = read_results(results, expected)
     frames = tables_of(study, resamples)
-    report = study_report(frames, expected, study.unexpected)
-    drawn = _figure(tables.panels(frames, expected), expected, folder) if _has_figure(report) else []
-    return _write(report, folder, drawn, pdf)
+    drawn = draw_figures(frames, expected, folder)
+    return _write(study_report(frames, expected, study.unexpected, drawn), folder, pdf)
 
 
 def render_published(folder: Path, pdf: bool) -> list[Path]:
     """Writes the report of the paper's own numbers, through the same templates; returns the files, the PDF last."""
-    return _write(published.published_report(), folder, [], pdf)
+    return _write(published.published_report(), folder, pdf)
 
 
 def render_table(table: Table) -> str:
@@ -49,28 +49,20 @@ def render_table(table: Table) -> str:
     return _latex().get_template("table.tex.j2").render(table=table)
 
 
-def _write(report: Report, folder: Path, drawn: list[Path], pdf: bool) -> list[Path]:
+def _write(report: Report, folder: Path, pdf: bool) -> list[Path]:
     files = {"preamble.tex": (templates_folder() / "preamble.tex").read_text(encoding="utf-8")}
     for table in report.tables:
         files[f"{latex.label(table.name)}.tex"] = render_table(table)
     files["report.tex"] = _latex().get_template("report.tex.j2").render(report=report)
-    drawings = {path.stem: _inline(path) for path in drawn if path.suffix == ".svg"}
+    drawings = {figure.name: _inline(folder / f"{figure.name}.svg") for figure in report.figures}
     files["report.html"] = _html().get_template("report.html.j2").render(report=report, drawings=drawings)
     for name, text in files.items():
         write_text(folder / name, text)
-    written = [*(folder / name for name in files), *drawn]
+    written = [folder / name for name in files]
+    written += [folder / f"{figure.name}.{suffix}" for figure in report.figures for suffix in ("pdf", "svg")]
     if pdf:
         written.append(compile_pdf(folder, report.epoch))
     return written
-
-
-def _has_figure(report: Report) -> bool:
-    return any(section.figures for section in report.sections)
-
-
-def _figure(panels: list[figures.Panel], expected: Expected, folder: Path) -> list[Path]:
-    models, methods = [model.title for model in expected.models], [method.title for method in expected.methods]
-    return figures.score_figure(panels, models, methods, folder, FIGURE)
 
 
 def _inline(path: Path) -> Markup:

@@ -5,7 +5,6 @@ from typing import Any
 
 from tunegrid.expected import Expected, ExpectedTask
 from tunegrid.reporting import layout
-from tunegrid.reporting.figures import Panel, Point
 from tunegrid.reporting.layout import DASH, Column, ScoreLine, Table, absent
 from tunegrid.tasks import Metric
 
@@ -92,27 +91,6 @@ def _number(metric: Metric, value: float, sign: str = "") -> str:
     """A score without its unit: percentages with one decimal, others with four."""
     text = f"{100 * value:{sign}.1f}" if metric.percent else f"{value:{sign}.4f}"
     return text.replace("-", "−")
-
-
-def panels(frames: Frames, expected: Expected) -> list[Panel]:
-    """What the figure of scores shows; percentages where the tables print percentages."""
-    titles, result = Titles(expected), []
-    for task in expected.tasks:
-        scale = 100 if task.primary.percent else 1
-        points, untuned, baseline = [], {}, None
-        for row in _rows(frames["cells"], task, task.primary.name):
-            if absent(row.mean):
-                continue
-            if row.kind == "run":
-                ends = (None, None) if absent(row.ci_low) else (scale * row.ci_low, scale * row.ci_high)
-                points.append(Point(*titles.line(row), scale * row.mean, *ends))
-            elif row.kind == "untuned":
-                untuned[titles.models[row.model]] = scale * row.mean
-            elif row.method == task.trivial:
-                baseline = scale * row.mean
-        axis = f"{task.primary.title}, %" if task.primary.percent else task.primary.title
-        result.append(Panel(task.title, axis, tuple(points), baseline, untuned))
-    return result
 
 
 def recommendation(frames: Frames, expected: Expected) -> Table:

@@ -1,15 +1,15 @@
 """The report as sections: what it says, and which table stands where. All of it follows from the tidy tables."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tunegrid.expected import Expected, ExpectedTask
 from tunegrid.reporting import audit, layout, search, sources, tables
+from tunegrid.reporting.figures import Figure
 from tunegrid.reporting.layout import Section, Table, absent
 from tunegrid.reporting.tables import Frames, Titles
-
-FIGURE = "figure-scores"
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,15 @@ class Report:
     def tables(self) -> list[Table]:
         return [table for section in self.sections for table in section.tables]
 
+    @property
+    def figures(self) -> list[Figure]:
+        return [figure for section in self.sections for figure in section.figures]
 
-def study_report(frames: Frames, expected: Expected, unexpected: tuple[str, ...] = ()) -> Report:
-    """The report of a study."""
+
+def study_report(
+    frames: Frames, expected: Expected, unexpected: tuple[str, ...] = (), drawn: Mapping[str, Figure] | None = None
+) -> Report:
+    """The report of a study; `drawn`: the figures that were drawn for it, by name."""
     finished = _finished(frames)
     return Report(
         title=expected.title,
@@ -40,7 +46,7 @@ def study_report(frames: Frames, expected: Expected, unexpected: tuple[str, ...]
         abstract=(expected.description, *expected.caveats),
         summary=tuple(_summary(frames, expected)),
         warnings=tuple(_warnings(frames, expected, unexpected)),
-        sections=tuple(_sections(frames, expected)),
+        sections=tuple(_sections(frames, expected, drawn or {})),
         epoch=int(finished.timestamp()) if finished else 0,
     )
 
@@ -151,7 +157,11 @@ def _plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def _sections(frames: Frames, expected: Expected) -> list[Section]:
+def _sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) -> list[Section]:
+
+    def figures(*names: str) -> tuple[Figure, ...]:
+        return tuple(drawn[name] for name in names if name in drawn)
+
     tasks = expected.tasks
     scored = frames["results"][frames["results"]["status"] == "ok"].dropna(subset=["examples"])
     sizes = {row.task: row.examples for row in scored.itertuples()}
@@ -181,7 +191,7 @@ def _sections(frames: Frames, expected: Expected) -> list[Section]:
             "How sure the scores are",
             (_on_intervals(expected),),
             tuple(tables.intervals(frames, expected, task) for task in tasks),
-            ((FIGURE, "Primary metric of every cell with its 95% interval."),) if _any_score(frames) else (),
+            figures("figure-scores"),
         ),
         Section("Cost", (_on_costs(),), (tables.costs(frames, expected),)),
         *([searched] if (searched := search.section(frames, expected)) else []),
@@ -206,10 +216,6 @@ def _sections(frames: Frames, expected: Expected) -> list[Section]:
     if missing:
         sections.append(Section("What is missing", ("The study's configuration asks for these as well.",), (missing,)))
     return sections
-
-
-def _any_score(frames: Frames) -> bool:
-    return bool(frames["cells"]["mean"].notna().any())
 
 
 def _on_intervals(expected: Expected) -> str:
