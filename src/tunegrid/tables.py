@@ -6,6 +6,8 @@
 | cells | cell, untuned model or baseline, and metric: mean over seeds, spread, intervals, difference to the baseline |
 | pairs | pair of cells of a task: difference in the primary metric, p-value, p-value after Holm |
 | recommendation | task |
+| beside | number of the paper and cell of the study: published, reproduced, verdict |
+| agreement | task: how many of the paper's numbers agree, rank order of the cells, recommendation |
 | costs | run |
 | settings | run and setting |
 | provenance | result |
@@ -18,6 +20,7 @@
 from pathlib import Path
 from typing import Any
 
+from tunegrid import beside
 from tunegrid.audit import study as study_audit
 from tunegrid.comparison import Row, TaskScores
 from tunegrid.expected import Expected
@@ -35,6 +38,8 @@ COLUMNS = {
     "pairs": "study task metric first_model first_method second_model second_method "
     "difference p_value p_holm separated",
     "recommendation": "study task model method metric score stability tied rationale left_out",
+    "beside": beside.BESIDE,
+    "agreement": beside.AGREEMENT,
     "costs": "study task model method seed status parameters_total parameters_trainable trainable_share "
     "loading_seconds optimisation_seconds evaluation_seconds saving_seconds steps examples tokens "
     "examples_per_second tokens_per_second peak_memory_bytes saved_bytes training_flops flops_formula "
@@ -79,6 +84,8 @@ def tables_of(study: StudyResults, resamples: int | None = None) -> dict[str, An
         rows["cells"] += scores.cell_rows()
         rows["pairs"] += scores.pair_rows()
         rows["recommendation"].append(scores.recommendation_row())
+    rows["beside"] = beside.beside_rows(study.expected, rows["cells"], study.data_cards)
+    rows["agreement"] = beside.agreement_rows(study.expected, rows["beside"], rows["recommendation"])
     for result in study.results:
         rows["results"] += _result_rows(result)
         rows["provenance"] += _provenance_rows(result)
