@@ -20,7 +20,18 @@ from typing import Literal
 import numpy as np
 
 from tunegrid import statistics
+from tunegrid.formulas import Formula
 from tunegrid.limits import GIB, CostName, Measured
+
+RULE = Formula(
+    "The recommendation",
+    r"T = \{ c : p^{\mathrm{Holm}}(c,\, \hat{c}) > 0.05 \}, \quad "
+    r"\mathrm{recommended} = \arg\min_{c \in T} \, \mathrm{cost}(c)",
+    "T are the cells whose p after Holm's correction, against the best cell, is above five per cent; recommended is "
+    "the cheapest of T",
+    "Of the cells within the study's limits: the best one, c-hat, and all that nothing separates from it are tied; the "
+    "cheapest of them is recommended. Stability is the share of resamples in which the rule says the same.",
+)
 
 
 @dataclass(frozen=True)
