@@ -83,10 +83,10 @@ class Candidate:
         if self.price == inf:
             return "has a cost that is not known"
         return {
-            "train_hours": f"trains in {_duration(self.price)}",
+            "train_hours": f"trains in {duration(self.price)}",
             "train_gpu_memory": f"trains in {self.price / GIB:.3g} GiB",
             "saved_bytes": f"saves {self.price / 1e6:.3g} MB",
-            "prediction_seconds": f"predicts the test set in {_duration(self.price)}",
+            "prediction_seconds": f"predicts the test set in {duration(self.price)}",
         }[self.cost_name]
 
 
@@ -202,7 +202,7 @@ def _compared(chosen: Candidate, best: Candidate) -> str:
     return f", {share(chosen.price / best.price)} {what}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Seconds as a person says them: 41 s, 3.2 min, 1.5 h."""
     if seconds < 60:
         return f"{seconds:.3g} s"

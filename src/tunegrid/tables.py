@@ -10,6 +10,7 @@
 | agreement | task: how many of the paper's numbers agree, rank order of the cells, recommendation |
 | costs | run |
 | settings | run and setting |
+| history | line of a run's history.csv |
 | provenance | result |
 | data | task and split |
 | cuts | task, model and split |
@@ -24,6 +25,8 @@ from tunegrid import beside
 from tunegrid.audit import study as study_audit
 from tunegrid.comparison import Row, TaskScores
 from tunegrid.expected import Expected
+from tunegrid.histories import COLUMNS as HISTORY_COLUMNS
+from tunegrid.histories import history_rows
 from tunegrid.records import write_text
 from tunegrid.results import SPLITS, Result, StudyResults, read_results
 from tunegrid.search_tables import COLUMNS as SEARCH_COLUMNS
@@ -45,6 +48,7 @@ COLUMNS = {
     "examples_per_second tokens_per_second peak_memory_bytes saved_bytes training_flops flops_formula "
     "prediction_seconds prediction_peak_memory_bytes",
     "settings": "study task model method seed setting value",
+    "history": HISTORY_COLUMNS,
     "provenance": "study kind task model method seed stage code_version git_commit python platform processor "
     "accelerator threads precision packages data_fingerprint model_fingerprint data_revision model_revision "
     "started finished",
@@ -95,6 +99,7 @@ def tables_of(study: StudyResults, resamples: int | None = None) -> dict[str, An
     rows["data"], rows["models"], rows["cuts"] = _data_rows(study), _model_rows(study), _cut_rows(study)
     rows["search"], provenance = search_rows(study)
     rows["provenance"] += provenance
+    rows["history"] = history_rows(study)
     rows["audit"] = study_audit.audit_rows(study)
     frames = {}
     for name, columns in COLUMNS.items():

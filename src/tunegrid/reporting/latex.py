@@ -44,6 +44,11 @@ _COMMANDS = {
     "≤": r"\ensuremath{\leq}",
     "≥": r"\ensuremath{\geq}",
     "α": r"\ensuremath{\alpha}",
+    "δ": r"\ensuremath{\delta}",
+    "θ": r"\ensuremath{\theta}",
+    "τ": r"\ensuremath{\tau}",
+    "Δ": r"\ensuremath{\Delta}",
+    "₀": r"\ensuremath{_0}",
     "\u00a0": "~",
     "\u202f": r"\,",
 }

@@ -9,8 +9,9 @@ from markupsafe import Markup
 from tunegrid import published
 from tunegrid.errors import TuneGridError
 from tunegrid.expected import Expected
+from tunegrid.files import replaced_folder
 from tunegrid.records import write_text
-from tunegrid.reporting import latex
+from tunegrid.reporting import export, formulas, latex
 from tunegrid.reporting.figures import draw_figures
 from tunegrid.reporting.latex import TEX_HINT, compile_pdf, tex_engine
 from tunegrid.reporting.layout import Table
@@ -22,6 +23,8 @@ from tunegrid.tables import tables_of
 __all__ = ["TEX_HINT", "compile_pdf", "render_published", "render_report", "render_table", "tex_engine"]
 
 LONGEST_UNBROKEN = 30  # letters of a text that may widen its column
+LETTER, GAP = 0.0105, 0.022  # a letter of a table and the space between two columns, as shares of the line
+NARROWEST = 0.08  # share of the line of a column of running text
 
 
 def render_report(
@@ -29,13 +32,14 @@ def render_report(
 ) -> list[Path]:
     """Writes the report of the results that are there, marking what is missing; returns the files, the PDF last.
 
-    `folder` gets each table as a .tex file that can be used by itself, the figure, report.tex, report.html and, with
-    `pdf`, report.pdf. Raises TuneGridError for results that cannot be read and for a TeX that is missing or fails; the
-    .tex and HTML files are written before.
+    `folder` gets report.tex, report.html and, with `pdf`, report.pdf; `tables/` with each table as LaTeX that can be
+    used by itself, CSV, Markdown and HTML; `figures/` as PDF and SVG; index.json, which lists both. Raises
+    TuneGridError for results that cannot be read and for a TeX that is missing or fails; all else is written before.
     """
     study = read_results(results, expected)
     frames = tables_of(study, resamples)
-    drawn = draw_figures(frames, expected, folder)
+    with replaced_folder(folder / "figures") as drawings:
+        drawn = draw_figures(frames, expected, drawings)
     return _write(study_report(frames, expected, study.unexpected, drawn), folder, pdf)
 
 
@@ -50,25 +54,55 @@ def render_table(table: Table) -> str:
 
 
 def _write(report: Report, folder: Path, pdf: bool) -> list[Path]:
-    files = {"preamble.tex": (templates_folder() / "preamble.tex").read_text(encoding="utf-8")}
-    for table in report.tables:
-        files[f"{latex.label(table.name)}.tex"] = render_table(table)
-    files["report.tex"] = _latex().get_template("report.tex.j2").render(report=report)
-    drawings = {figure.name: _inline(folder / f"{figure.name}.svg") for figure in report.figures}
-    files["report.html"] = _html().get_template("report.html.j2").render(report=report, drawings=drawings)
+    with replaced_folder(folder / "tables") as tables:
+        for name, text in _table_files(report).items():
+            write_text(tables / name, text)
+    drawings = {
+        figure.name: _inline((folder / f"figures/{figure.name}.svg").read_text(encoding="utf-8"), figure.alt)
+        for figure in report.figures
+    }
+    equations = {
+        formula.title: _inline(formulas.drawn(formula), formula.spoken)
+        for section in report.sections
+        for formula in section.formulas
+    }
+    files = {
+        "preamble.tex": _template_text("preamble.tex"),
+        "report.tex": _latex().get_template("report.tex.j2").render(report=report, cited=formulas.cited),
+        "report.html": _html()
+        .get_template("report.html.j2")
+        .render(report=report, drawings=drawings, equations=equations, cited=formulas.cited),
+        export.INDEX: export.as_index(report),
+    }
     for name, text in files.items():
         write_text(folder / name, text)
     written = [folder / name for name in files]
-    written += [folder / f"{figure.name}.{suffix}" for figure in report.figures for suffix in ("pdf", "svg")]
+    written += sorted(path for part in ("tables", "figures") for path in (folder / part).glob("*"))
     if pdf:
         written.append(compile_pdf(folder, report.epoch))
     return written
 
 
-def _inline(path: Path) -> Markup:
-    """An SVG drawing as part of an HTML page: without its XML declaration and document type."""
-    text = path.read_text(encoding="utf-8")
-    return Markup(text[text.index("<svg") :])
+def _table_files(report: Report) -> dict[str, str]:
+    """Every table in every form, and what LaTeX needs for a single one, by the names of their files."""
+    files = {"preamble.tex": _template_text("tables.tex")}
+    for table in report.tables:
+        name = latex.label(table.name)
+        files[f"{name}.tex"] = render_table(table)
+        files[f"{name}.csv"] = export.as_csv(table)
+        files[f"{name}.md"] = export.as_markdown(table)
+        files[f"{name}.html"] = _html().get_template("table.html.j2").render(table=table, number=None)
+    return files
+
+
+def _template_text(name: str) -> str:
+    return (templates_folder() / name).read_text(encoding="utf-8")
+
+
+def _inline(drawing: str, alt: str) -> Markup:
+    """An SVG drawing as part of an HTML page, with words for those who do not see it."""
+    drawing = drawing[drawing.index("<svg") :]
+    return Markup('<svg role="img" aria-label="{}"{}').format(alt, Markup(drawing.removeprefix("<svg")))
 
 
 @cache
@@ -85,6 +119,7 @@ def _latex() -> Any:
         finalize=latex.escape,
     )
     environment.filters["column_types"] = _column_types
+    environment.filters["tex"] = Markup  # of equations in the package's own code, which are LaTeX already
     return environment
 
 
@@ -113,11 +148,33 @@ def _environment(**options: Any) -> Any:
 
 def _column_types(table: Table) -> Markup:
     """The columns as tabular's argument; a column of long texts is broken into lines even where no width is given."""
-    kinds = []
-    for number, column in enumerate(table.columns):
-        texts = [row.cells[number].text for row in table.rows if not row.heading]
-        width = column.width
-        if width is None and column.align == "left" and max(map(len, texts), default=0) > LONGEST_UNBROKEN:
-            width = 0.25
-        kinds.append(f"P{{{width}}}" if width else "r" if column.align == "right" else "l")
+    longest = [
+        max((len(row.cells[number].text) for row in table.rows if not row.heading), default=0)
+        for number in range(len(table.columns))
+    ]
+    widths = [
+        0.25 if column.width is None and column.align == "left" and letters > LONGEST_UNBROKEN else column.width
+        for column, letters in zip(table.columns, longest, strict=True)
+    ]
+    if table.long:
+        widths = _fitted(table, widths, longest)
+    kinds = [
+        f"P{{{width:.3g}}}" if width else "r" if column.align == "right" else "l"
+        for column, width in zip(table.columns, widths, strict=True)
+    ]
     return Markup("".join(kinds))
+
+
+def _fitted(table: Table, widths: list[float | None], longest: list[int]) -> list[float | None]:
+    """Widths with which a table that breaks across pages fits the line: unlike others it cannot be scaled down."""
+    heads = [max(map(len, column.title.split()), default=0) for column in table.columns]
+    natural = sum(
+        LETTER * max(letters, head)
+        for width, letters, head in zip(widths, longest, heads, strict=True)
+        if width is None
+    )
+    room = 1 - GAP * len(widths) - natural
+    wanted = sum(width for width in widths if width)
+    if wanted <= room or not wanted:
+        return widths
+    return [width and max(width * room / wanted, NARROWEST) for width in widths]

@@ -67,9 +67,9 @@ def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
     several = len(expected.seeds) > 1
     rows = []
     for row in _by_model(list(_rows(frames["cells"], task, metric.name)), expected):
-        score = row.status if absent(row.mean) else _with_interval(metric, row.mean, row.ci_low, row.ci_high)
-        spread = [DASH if absent(row.sd) else _number(metric, row.sd)] if several else []
-        difference = _with_interval(metric, row.difference, row.difference_low, row.difference_high, "+")
+        score = row.status if absent(row.mean) else with_interval(metric, row.mean, row.ci_low, row.ci_high)
+        spread = [DASH if absent(row.sd) else number(metric, row.sd)] if several else []
+        difference = with_interval(metric, row.difference, row.difference_low, row.difference_high, "+")
         rows.append((*titles.line(row), score, *spread, difference))
     unit = ", %" if metric.percent else ""
     columns = [MODEL, METHOD, Column(f"{metric.title}{unit} [95% interval]", "right")]
@@ -80,16 +80,17 @@ def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
     return layout.plain_table(f"intervals-{task.name}", caption, columns, rows)
 
 
-def _with_interval(metric: Metric, value: float, low: float, high: float, sign: str = "") -> str:
+def with_interval(metric: Metric, value: float, low: float, high: float, sign: str = "") -> str:
+    """A score with its interval, where it has one: 0.3771 [0.3634, 0.3907]."""
     if absent(value):
         return DASH
-    ends = "" if absent(low) else f" [{_number(metric, low)}, {_number(metric, high)}]"
-    return _number(metric, value, sign) + ends
+    ends = "" if absent(low) else f" [{number(metric, low)}, {number(metric, high)}]"
+    return number(metric, value, sign) + ends
 
 
-def _number(metric: Metric, value: float, sign: str = "") -> str:
-    """A score without its unit: percentages with one decimal, others with four."""
-    text = f"{100 * value:{sign}.1f}" if metric.percent else f"{value:{sign}.4f}"
+def number(metric: Metric, value: float, sign: str = "", digits: int = 1) -> str:
+    """A score without its unit: percentages with so many decimals, others with four."""
+    text = f"{100 * value:{sign}.{digits}f}" if metric.percent else f"{value:{sign}.4f}"
     return text.replace("-", "−")
 
 
@@ -112,7 +113,7 @@ def costs(frames: Frames, expected: Expected) -> Table:
     for task in expected.tasks:
         rows = []
         for model, method in expected.grid(task):
-            runs = _runs(frames["costs"], task, model.name, method.name)
+            runs = cell_of(frames["costs"], task, model.name, method.name)
             mean = {name: runs[name].astype(float).mean() for name in COSTS}
             rows.append(
                 (
@@ -135,7 +136,8 @@ def costs(frames: Frames, expected: Expected) -> Table:
     return layout.grouped_table("costs", caption, columns, groups)
 
 
-def _runs(frame: Any, task: ExpectedTask, model: str, method: str) -> Any:
+def cell_of(frame: Any, task: ExpectedTask, model: str, method: str) -> Any:
+    """The rows of a tidy table that are about a cell."""
     return frame[(frame["task"] == task.name) & (frame["model"] == model) & (frame["method"] == method)]
 
 
@@ -145,9 +147,9 @@ def settings(frames: Frames, expected: Expected) -> Table:
     for task in expected.tasks:
         rows = []
         for model, method in expected.grid(task):
-            found = _runs(frames["settings"], task, model.name, method.name).drop_duplicates("setting")
+            found = cell_of(frames["settings"], task, model.name, method.name).drop_duplicates("setting")
             values = dict(zip(found["setting"], found["value"], strict=True))
-            steps = _runs(frames["costs"], task, model.name, method.name)["steps"].dropna().astype(float)
+            steps = cell_of(frames["costs"], task, model.name, method.name)["steps"].dropna().astype(float)
             batch = values.get("training.batch_size")
             accumulated = values.get("training.gradient_accumulation_steps") or 1
             of_method = [

@@ -16,15 +16,29 @@ Frames = dict[str, Any]
 
 
 class Figure(NamedTuple):
-    """A figure of the report; `name` is its files', without the suffix, `module` draws it."""
+    """A figure of the report; `name` is its files', without the suffix, `module` draws it.
+
+    `words`: what is to be seen, for those who do not see it; "": the caption says it.
+    """
 
     name: str
     caption: str
     module: str  # of this package
+    words: str = ""
+
+    @property
+    def alt(self) -> str:
+        return self.words or self.caption
 
 
 FIGURES: tuple[Figure, ...] = (
     Figure("figure-scores", "Primary metric of every cell with its 95% interval.", "scores"),
+    Figure(
+        "figure-curves",
+        "Learning curves: training loss (lines) and validation loss (marks) of every run; with several seeds each is a "
+        "thin line. Losses of different tasks, models and label smoothings do not compare.",
+        "curves",
+    ),
 )
 
 
