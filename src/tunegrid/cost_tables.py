@@ -110,6 +110,13 @@ def efficiency_costs(mean: Row) -> efficiency.Costs | None:
     return efficiency.Costs(*values) if all(map(_known, values)) else None
 
 
+def task_costs(expected: Expected, task: ExpectedTask, costs: Iterable[Row]) -> list[efficiency.Costs]:
+    """The costs of a task's cells in the efficiency score, as far as they are known."""
+    means = {key: _means(rows) for key, rows in _grouped(costs).items()}
+    found = [efficiency_costs(means.get(key, {})) for key in _cells(expected, task)]
+    return [one for one in found if one is not None]
+
+
 def _front_rows(
     cost: str, keys: list[CellKey], scores: Row, values: dict[CellKey, float | None], apart: set[frozenset[CellKey]]
 ) -> list[Row]:

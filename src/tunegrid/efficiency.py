@@ -5,10 +5,10 @@ PSCP (Belanec et al. 2025, *PEFT-Bench*, arXiv 2511.21285) multiplies a score wi
     score * (1 + P / C_p)^-beta * (1 + F / C_f)^-beta * (1 + M / C_m)^-beta
 
 P: trainable parameters, F: FLOPs of inference, M: memory of training. Its constants are made for models of billions of
-parameters (5e8, 10 TFLOP, 94 GB): at ours they would hardly penalise anything. Here each is what
-the dearest takes, which is, or nearly is, full fine-tuning of the largest model (`constants`): a cost that is as high as
-it gets divides the score by 2^beta, whichever of the three it is. Another
-difference: PSCP's F is what a method adds to its one base model. A study here has several bases, so F is all of it.
+parameters (5e8, 10 TFLOP, 94 GB): at ours they would hardly penalise anything. Here each is what the dearest takes,
+which is, or nearly is, full fine-tuning of the largest model (`constants`): a cost that is as high as it gets divides
+the score by 2^beta, whichever of the three it is. Another difference: the authors' F is what a method adds to its one
+base model. A study here has several bases, so F is all of it.
 
 What beta should be nobody can measure: so there is no score, but a ranking for each beta of a grid.
 """

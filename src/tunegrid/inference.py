@@ -1,8 +1,8 @@
 """What one answer of a tuned model costs: latency, throughput and operations, as it was predicted and merged.
 
-Measured after the test set was predicted and apart from it, so that it alters neither predictions nor their time. Every
-method and model of a task answers the same test examples, drawn evenly over the test set (which may be sorted), with the
-task's own generation settings. Lengths of answers are the model's own: so there are seconds per generated token too.
+Measured after the test set was predicted and apart from it, so that it alters neither predictions nor their time. All
+methods and models of a task answer the same test examples, drawn evenly over the test set (which may be sorted), with
+the task's own generation settings. How long an answer is, is up to the model: so there are seconds per token too.
 """
 
 from __future__ import annotations

@@ -24,14 +24,14 @@ class Answer:
 
     Attributes:
         ended: whether the model ended it; else the longest answer of the task's settings did.
-        tokens: how many were generated, the end included.
         score: log-probability of its tokens, the end of the sequence included, where it was asked for.
+        tokens: how many were generated, the end included.
     """
 
     text: str
     ended: bool
-    tokens: int
     score: float | None = None
+    tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def generate(
         tokens = _until_the_end(output[:, 1:], config).sum(-1).tolist()
         texts = tokenizer.batch_decode(output, skip_special_tokens=True)
         for place, index in enumerate(indices):
-            answers[index] = Answer(texts[place].strip(), ended[place], tokens[place], scores.get(place))
+            answers[index] = Answer(texts[place].strip(), ended[place], scores.get(place), tokens[place])
     return answers
 
 
