@@ -17,8 +17,8 @@ FLOPS_FORMULA = (
 PREDICTION_FORMULA = (
     "mean over the test examples of: 2 N_encoder S + 4 w E S^2, and for each of B texts "
     "2 C S + 2 (N_decoder - C + V d) T + 4 w D (S T + T (T + 1) / 2); S: source tokens, T: tokens that are written, "
-    "B: beams, or labels; N: parameters outside the embeddings and the LM head, C = 2 d w D those of them that make the "
-    "keys and values of the source; E, D: layers; d: width, w: that of the attention, V: vocabulary"
+    "B: beams, or labels; N: parameters outside the embeddings and the LM head, C = 2 d w D those that make the keys "
+    "and values of the source; E, D: layers; d: width, w: that of the attention, V: vocabulary"
 )
 
 

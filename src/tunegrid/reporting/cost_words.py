@@ -96,8 +96,8 @@ def pareto_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         "A cell is on the front of a cost if no other cell of its task has at least its score at no more of the cost, "
         "and is better in one of the two. Scores and costs are means over seeds. A front takes scores at their face "
         "value, so each of its cells is held against the tests of all pairs: it is marked where some cheaper cell is "
-        f"not separated from it. That is so for {doubtful} of the {len(chosen)} places on these fronts. Latency is that "
-        "of the merged model, where the method can be merged."
+        f"not separated from it. That is so for {doubtful} of the {len(chosen)} places on these fronts. Latency is "
+        "that of the merged model, where the method can be merged."
     )
     titles, sentences = Titles(expected), []
     for task in expected.tasks:
@@ -143,10 +143,10 @@ def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
     rule = (
         "The efficiency score is that of PSCP (Belanec et al. 2025), score × (1 + P / C_p)^−β × (1 + F / C_f)^−β × "
         "(1 + M / C_m)^−β, with P the trainable parameters, F the operations of one answer (merged, where the method "
-        "can be merged) and M the peak memory of training. Its constants are made for far larger models. Here C_p is the "
-        f"size of the largest base model ({layout.count(largest)} parameters), and C_f and C_m are the highest of the "
-        f"task's cells ({'; '.join(scales)}), so that each of the three costs at its highest divides the score by 2^β. "
-        "Where Python and its libraries are most of the memory, as on a CPU with small models, M hardly tells cells "
+        "can be merged) and M the peak memory of training. Its constants are made for far larger models. Here C_p is "
+        f"the size of the largest base model ({layout.count(largest)} parameters), and C_f and C_m are the highest of "
+        f"the task's cells ({'; '.join(scales)}), so that each of the three costs at its highest divides the score by "
+        "2^β. Where Python and its libraries are most of the memory, as on a CPU with small models, M hardly tells cells "
         "apart. What β should be cannot be measured: the ranking is shown for several."
     )
     return rule, f"First by β: {'. '.join(firsts)}."
