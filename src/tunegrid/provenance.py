@@ -132,8 +132,8 @@ def reset_peak_memory() -> None:
 def peak_memory() -> int:
     """Peak memory of this process since `reset_peak_memory` (or its start), in bytes: the GPU's where one was used.
 
-    Else it is the resident memory: the model, what is computed with it, and Python and the libraries, whose pages a
-    fork of the warm process shares with the others but counts as well.
+    Else it is the resident memory: the model, what is computed with it, and Python and the libraries. A fork of the
+    warm process counts what it shares with the others, but of library files only what it touches.
     """
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():

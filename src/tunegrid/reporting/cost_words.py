@@ -146,8 +146,8 @@ def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         "can be merged) and M the peak memory of training. Its constants are made for far larger models. Here C_p is "
         f"the size of the largest base model ({layout.count(largest)} parameters), and C_f and C_m are the highest of "
         f"the task's cells ({'; '.join(scales)}), so that each of the three costs at its highest divides the score by "
-        "2^β. Where Python and its libraries are most of the memory, as on a CPU with small models, M hardly tells cells "
-        "apart. What β should be cannot be measured: the ranking is shown for several."
+        "2^β. Where Python and its libraries are most of the memory, as on a CPU with small models, M hardly tells "
+        "cells apart. What β should be cannot be measured: the ranking is shown for several."
     )
     return rule, f"First by β: {'. '.join(firsts)}."
 
