@@ -108,6 +108,26 @@ def test_examples_are_spread_over_the_test_set():
     assert differences([(0, "a"), (5, "b"), (0, "a")], [(0, "a"), (5, "c"), (0, "x")]) == (2, 2)
 
 
+def test_an_example_in_windows_is_answered_as_it_is_in_prediction(checkpoints, tiny_study):
+    import pyarrow
+
+    from tunegrid.inference import Bench
+    from tunegrid.prediction import predict_rows
+    from tunegrid.tokenise import load_tokenizer
+
+    model = method_of("full", "t5").load_base(checkpoints / "t5").eval()
+    tokenizer, task = load_tokenizer(checkpoints / "t5"), tiny_study().task("qa", "t5")
+    sources = [[20, 21, 22, 1], [30, 31, 1], [40, 1], [50, 51, 52, 53, 1], [60, 1]]
+    tokens = pyarrow.table({"input_ids": sources, "labels": [[1]] * 5, "row": [0, 0, 1, 2, 2]})
+    predicted = predict_rows(model, tokenizer, task, tokens, 3, precision="fp32")
+    assert len(predicted.written) == 5
+    bench = Bench.of(tokenizer, task, tokens, 3, precision="fp32", examples=3)
+    assert [len(single) for single in bench.singles] == [2, 1, 2]
+    speed, answers = bench.measure(model)
+    assert answers == [*enumerate(predicted.texts), *enumerate(predicted.texts)]
+    assert speed.token_seconds < speed.latency_seconds
+
+
 # -- operations --------------------------------------------------------------------------------------------------------
 
 
