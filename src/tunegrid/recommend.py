@@ -65,8 +65,11 @@ class Candidate:
             "trainable_parameters": self.trainable,
             "train_hours": self.measured.train_seconds,
             "train_gpu_memory": self.measured.train_memory_bytes,
+            "train_flops": self.measured.train_flops,
             "saved_bytes": self.measured.saved_bytes,
             "prediction_seconds": self.measured.prediction_seconds,
+            "prediction_memory": self.measured.prediction_memory_bytes,
+            "latency": self.measured.latency_seconds,
         }[self.cost_name]
         return inf if value is None else value
 
@@ -86,7 +89,10 @@ class Candidate:
             "train_hours": f"trains in {duration(self.price)}",
             "train_gpu_memory": f"trains in {self.price / GIB:.3g} GiB",
             "saved_bytes": f"saves {self.price / 1e6:.3g} MB",
+            "train_flops": f"trains with {self.price:.3g} floating-point operations",
             "prediction_seconds": f"predicts the test set in {duration(self.price)}",
+            "prediction_memory": f"predicts in {self.price / GIB:.3g} GiB",
+            "latency": f"answers in {duration(self.price)}",
         }[self.cost_name]
 
 
