@@ -16,7 +16,20 @@ What beta should be nobody can measure: so there is no score, but a ranking for 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tunegrid.formulas import BELANEC_2025, Formula
+
 BETAS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+
+
+SCORE = Formula(
+    "Efficiency score",
+    r"\mathrm{score} \times (1 + P / C_P)^{-\beta} \times (1 + F / C_F)^{-\beta} \times (1 + M / C_M)^{-\beta}",
+    "the score, times one plus P over C P to the minus beta, times one plus F over C F to the minus beta, times one "
+    "plus M over C M to the minus beta",
+    "P are the trainable parameters, F the operations of one answer, M the peak memory of training; each constant C is "
+    "what the dearest takes in this study. β, what a cost is worth, cannot be measured.",
+    (BELANEC_2025,),
+)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,4 @@ WEERAHANDI_1993 = Reference(
     "Weerahandi 1993", "Generalized Confidence Intervals. Journal of the American Statistical Association 88."
 )
 KENDALL_1938 = Reference("Kendall 1938", "A New Measure of Rank Correlation. Biometrika 30.")
-PAPER = Reference(
-    "Thai et al. 2025",
-    "Transformer and Applications. Course report (CO3086), Ho Chi Minh City University of Technology, May 2025.",
-)
+BELANEC_2025 = Reference("Belanec et al. 2025", "PEFT-Bench. arXiv 2511.21285.")

@@ -129,7 +129,7 @@ def test_the_report_shows_what_was_tried_chosen_and_spent(folder: Path) -> None:
         assert "in 1 of 3 cells the chosen one is the lowest or highest that was tried" in text
         assert "Sentiment Classification, Mini-BART + Full Finetuning (highest)" in text
     # The cost of training is the training's alone, and its learning rate is the one that was used.
-    assert "21.5" in (folder / "report/tables/costs.tex").read_text()
+    assert "21.5" in (folder / "report/tables/costs-training.tex").read_text()
     assert "Mini-BART & Full Finetuning & 0.008 &" in (folder / "report/tables/settings.tex").read_text()
 
 

@@ -116,7 +116,8 @@ def _recommendation(row: Any) -> str:
 
 
 def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
-    shown, titles, rows = _shown(frames), Titles(expected), []
+    shown, titles = _shown(frames), Titles(expected)
+    groups: dict[str, list[tuple[str, ...]]] = {}
     notes: dict[str, None] = {}
     shown = shown[shown["task"] == task.name]
     several = (
@@ -125,11 +126,10 @@ def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
     )
     for row in shown.itertuples():
         metric = task.metric(row.metric)
-        cell = f"{row.paper_model} + {titles.methods[row.method] if several else row.paper_method}"
         notes |= dict.fromkeys(_notes(row))
-        rows.append(
+        groups.setdefault(titles.models[row.model] if several else row.paper_model, []).append(
             (
-                cell,
+                titles.methods[row.method] if several else row.paper_method,
                 metric.title,
                 number(metric, row.published, digits=4),
                 with_interval(metric, row.reproduced, row.ci_low, row.ci_high),
@@ -138,13 +138,12 @@ def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
             )
         )
     unit = ", %" if task.primary.percent else ""
-    columns = [Column("Cell"), Column("Metric"), Column(f"Published{unit}", "right")]
+    columns = [Column("Method"), Column("Metric"), Column(f"Published{unit}", "right")]
     columns += [Column(f"Reproduced{unit} [95% interval]", "right"), Column("Difference", "right"), Column("Verdict")]
     caption = f"{task.title}: the paper’s numbers and ours."
-    text = "; ".join(notes)
-    return layout.plain_table(
-        f"beside-{task.name}", caption, columns, rows, f"{text[0].upper()}{text[1:]}." if text else ""
-    )
+    note = "; ".join(notes)
+    note = f"{note[0].upper()}{note[1:]}." if note else ""
+    return layout.grouped_table(f"beside-{task.name}", caption, columns, groups.items(), note)
 
 
 def _notes(row: Any) -> Iterator[str]:

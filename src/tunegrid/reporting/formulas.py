@@ -1,27 +1,26 @@
 """The report's section of equations: those of the methods, metrics and statistics that the study uses."""
 
-from collections.abc import Iterable
-
-from tunegrid import recommend, seed_variance, statistics
+from tunegrid import efficiency, recommend, seed_variance, statistics
 from tunegrid.expected import Expected
 from tunegrid.formulas import KENDALL_1938, Formula, Reference
 from tunegrid.methods import METHODS
 from tunegrid.reporting.layout import Section
+from tunegrid.reporting.tables import Frames
 from tunegrid.tasks import TASKS
 
 POINTS = 11  # of the equations that are drawn for HTML
 
 
-def section(expected: Expected) -> Section:
+def section(frames: Frames, expected: Expected) -> Section:
     """What is computed: the methods, the metrics, the statistics, each with its equation."""
     text = (
         "The equations of what this study uses: its tuning methods, its metrics, and the statistics of its intervals, "
         "tests and recommendation. What is not here is not in the study."
     )
-    return Section("Methods and equations", (text,), formulas=tuple(of_study(expected)))
+    return Section("Methods and equations", (text,), formulas=tuple(of_study(frames, expected)))
 
 
-def of_study(expected: Expected) -> list[Formula]:
+def of_study(frames: Frames, expected: Expected) -> list[Formula]:
     """Every equation that the study needs, once, in the order of the report."""
     kinds = [method.kind for method in expected.methods if method.kind]
     found = [METHODS[kind].about for kind in dict.fromkeys(kinds)]
@@ -30,12 +29,16 @@ def of_study(expected: Expected) -> list[Formula]:
     found.append(statistics.INTERVAL)
     if len(expected.seeds) > 1:
         found.append(seed_variance.SEEDS)
-    return [formula for formula in (*found, statistics.TESTS, recommend.RULE) if formula]
+    found += [statistics.TESTS, recommend.RULE]
+    if frames["efficiency"]["rank"].notna().any():
+        found.append(efficiency.SCORE)
+    return [formula for formula in found if formula]
 
 
-def references(formulas: Iterable[Formula], ranked: bool) -> tuple[Reference, ...]:
-    """The sources of equations, each once, by name; `ranked`: whether a rank correlation is printed too."""
-    sources = {source for formula in formulas for source in formula.sources} | ({KENDALL_1938} if ranked else set())
+def references(frames: Frames, expected: Expected) -> tuple[Reference, ...]:
+    """The sources of the study's equations and of the rank correlation, where it has one; each once, by name."""
+    sources = {source for formula in of_study(frames, expected) for source in formula.sources}
+    sources |= {KENDALL_1938} if frames["agreement"]["kendall_tau"].notna().any() else set()
     return tuple(sorted(sources, key=lambda source: source.short))
 
 

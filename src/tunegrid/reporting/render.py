@@ -119,6 +119,7 @@ def _latex() -> Any:
         finalize=latex.escape,
     )
     environment.filters["column_types"] = _column_types
+    environment.filters["font"] = _font
     environment.filters["tex"] = Markup  # of equations in the package's own code, which are LaTeX already
     return environment
 
@@ -147,7 +148,27 @@ def _environment(**options: Any) -> Any:
 
 
 def _column_types(table: Table) -> Markup:
-    """The columns as tabular's argument; a column of long texts is broken into lines even where no width is given."""
+    """The columns as tabular's argument."""
+    kinds = [
+        f"P{{{width:.3g}}}" if width else "r" if column.align == "right" else "l"
+        for column, width in zip(table.columns, _widths(table)[0], strict=True)
+    ]
+    return Markup("".join(kinds))
+
+
+def _font(table: Table) -> Markup:
+    """The size of its letters. A table that breaks across pages cannot be scaled down to the line as others are."""
+    wide = _widths(table)[1] if table.long else 0
+    size, space = ("small", 5) if wide <= 1 else ("footnotesize", 3.5) if wide <= 1.16 else ("scriptsize", 2.5)
+    return Markup(f"\\{size}" + (f"\\setlength{{\\tabcolsep}}{{{space}pt}}" if space != 5 else ""))
+
+
+def _widths(table: Table) -> tuple[list[float | None], float]:
+    """(the columns' widths as shares of the line, None for those as wide as their content; the whole table's).
+
+    A column of long texts is broken into lines even where no width is given. In a table that breaks across pages such
+    columns are as narrow as the others leave room for.
+    """
     longest = [
         max((len(row.cells[number].text) for row in table.rows if not row.heading), default=0)
         for number in range(len(table.columns))
@@ -156,18 +177,7 @@ def _column_types(table: Table) -> Markup:
         0.25 if column.width is None and column.align == "left" and letters > LONGEST_UNBROKEN else column.width
         for column, letters in zip(table.columns, longest, strict=True)
     ]
-    if table.long:
-        widths = _fitted(table, widths, longest)
-    kinds = [
-        f"P{{{width:.3g}}}" if width else "r" if column.align == "right" else "l"
-        for column, width in zip(table.columns, widths, strict=True)
-    ]
-    return Markup("".join(kinds))
-
-
-def _fitted(table: Table, widths: list[float | None], longest: list[int]) -> list[float | None]:
-    """Widths with which a table that breaks across pages fits the line: unlike others it cannot be scaled down."""
-    heads = [max(map(len, column.title.split()), default=0) for column in table.columns]
+    heads = [len(column.title) for column in table.columns]
     natural = sum(
         LETTER * max(letters, head)
         for width, letters, head in zip(widths, longest, heads, strict=True)
@@ -175,6 +185,6 @@ def _fitted(table: Table, widths: list[float | None], longest: list[int]) -> lis
     )
     room = 1 - GAP * len(widths) - natural
     wanted = sum(width for width in widths if width)
-    if wanted <= room or not wanted:
-        return widths
-    return [width and max(width * room / wanted, NARROWEST) for width in widths]
+    if table.long and wanted > room:
+        widths = [width and max(width * room / wanted, NARROWEST) for width in widths]
+    return widths, 1 - room + sum(width for width in widths if width)

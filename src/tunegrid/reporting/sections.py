@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tunegrid.expected import Expected
-from tunegrid.reporting import audit, beside, formulas, layout, search, sources, tables
+from tunegrid.reporting import audit, beside, cost, formulas, layout, search, sources, tables
 from tunegrid.reporting.figures import Figure
 from tunegrid.reporting.layout import Section
 from tunegrid.reporting.tables import Frames
@@ -27,12 +27,18 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         tuple(tables.intervals(frames, expected, task) for task in tasks),
     )
     yield beside.section(frames, expected)
-    yield Section("Cost", (_on_costs(),), (tables.costs(frames, expected),))
+    of_cost = {table.name: table for table in cost.tables(frames, expected)}
+    spent = tuple(table for name, table in of_cost.items() if name.startswith("costs-"))
+    yield Section("Cost", cost.cost_text(frames, expected), spent, figures("figure-breakdown"))
+    weighed = (*cost.pareto_text(frames, expected), *cost.efficiency_text(frames, expected))
+    if weighed:
+        rest = tuple(table for table in of_cost.values() if table not in spent)
+        yield Section("Quality against cost", weighed, rest, figures("figure-pareto", "figure-efficiency"))
     if curves := figures("figure-curves"):
         yield Section("How the runs learned", (_on_curves(),), figures=curves)
     if searched := search.section(frames, expected):
         yield searched
-    yield formulas.section(expected)
+    yield formulas.section(frames, expected)
     yield Section(
         "How it was run",
         (_on_runs(frames, expected),),
@@ -83,13 +89,6 @@ def _on_intervals(expected: Expected) -> str:
             "from its own variance between seeds, moderated by that of the task's other cells."
         )
     return text + " alone. There is one seed per cell: how far another seed would have landed is not known."
-
-
-def _on_costs() -> str:
-    return (
-        "Trainable parameters and the size of the saved weights belong to the method; seconds and memory belong to the "
-        "machine that is named below as well, and compare only with one another."
-    )
 
 
 def _on_curves() -> str:

@@ -10,7 +10,6 @@ from tunegrid.tasks import Metric
 
 Frames = dict[str, Any]  # the tidy tables of tables.py, by name
 MODEL, METHOD = Column("Model"), Column("Method")
-COSTS = ("parameters_trainable", "trainable_share", "optimisation_seconds", "saved_bytes")
 
 
 class Titles:
@@ -105,35 +104,6 @@ def recommendation(frames: Frames, expected: Expected) -> Table:
     columns.append(Column("Stability", "right"))
     caption = "Recommended model and tuning method per task, by the rule above."
     return layout.plain_table("recommendation", caption, columns, rows)
-
-
-def costs(frames: Frames, expected: Expected) -> Table:
-    """What each cell costs: means over its seeds."""
-    titles, groups = Titles(expected), []
-    for task in expected.tasks:
-        rows = []
-        for model, method in expected.grid(task):
-            runs = cell_of(frames["costs"], task, model.name, method.name)
-            mean = {name: runs[name].astype(float).mean() for name in COSTS}
-            rows.append(
-                (
-                    titles.models[model.name],
-                    titles.methods[method.name],
-                    layout.count(mean["parameters_trainable"]),
-                    layout.percent(mean["trainable_share"]),
-                    layout.seconds(mean["optimisation_seconds"]),
-                    layout.bytes_(runs["peak_memory_bytes"].astype(float).max()),
-                    layout.bytes_(mean["saved_bytes"]),
-                )
-            )
-        groups.append((task.title, rows))
-    titles_right = ("Trainable", "Share", "Training, s", "Peak memory", "Saved")
-    columns = [MODEL, METHOD, *(Column(title, "right") for title in titles_right)]
-    caption = (
-        "Cost: trainable parameters and their share of all parameters, seconds of optimisation (loading, evaluation "
-        "and saving apart), peak memory of training, size of the saved weights. Means over seeds; memory: the largest."
-    )
-    return layout.grouped_table("costs", caption, columns, groups)
 
 
 def cell_of(frame: Any, task: ExpectedTask, model: str, method: str) -> Any:

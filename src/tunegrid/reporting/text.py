@@ -61,9 +61,7 @@ def study_report(
         sections=tuple(sections(frames, expected, drawn or {})),
         glance=summary.glance(frames, expected),
         picture=(drawn or {}).get("figure-scores"),
-        references=formulas.references(
-            formulas.of_study(expected), ranked=bool(frames["agreement"]["kendall_tau"].notna().any())
-        ),
+        references=formulas.references(frames, expected),
         epoch=int(finished.timestamp()) if finished else 0,
     )
 

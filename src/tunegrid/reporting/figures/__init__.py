@@ -34,6 +34,24 @@ class Figure(NamedTuple):
 FIGURES: tuple[Figure, ...] = (
     Figure("figure-scores", "Primary metric of every cell with its 95% interval.", "scores"),
     Figure(
+        "figure-breakdown",
+        "Where a run's time goes: seconds of training and of evaluation by what they went to, means over seeds.",
+        "breakdown",
+    ),
+    Figure(
+        "figure-pareto",
+        "Quality against cost: a point per cell, its colour and mark for the method, its letter for the model. The "
+        "stepped line is the front: no other cell is better in one of the two and not worse in the other. Costs are on "
+        "a logarithmic axis.",
+        "pareto",
+    ),
+    Figure(
+        "figure-efficiency",
+        "Rank of each cell by the efficiency score, for each weight β of cost: lines that cross are cells whose order "
+        "depends on what a cost is taken to be worth.",
+        "efficiency",
+    ),
+    Figure(
         "figure-curves",
         "Learning curves: training loss (lines) and validation loss (marks) of every run; with several seeds each is a "
         "thin line. Losses of different tasks, models and label smoothings do not compare.",
