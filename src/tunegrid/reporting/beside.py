@@ -34,9 +34,10 @@ def summary(frames: Frames, expected: Expected) -> list[str]:
         return []
     counts = shown["verdict"].value_counts()
     compared = len(shown) - int(counts.get(NOT_COMPARED, 0))
+    agree, differ = int(counts.get("agrees", 0)), int(counts.get("differs", 0))
     return [
         f"Of the paper’s {_numbers(frames)} numbers, {compared} can be compared with this study: "
-        f"{int(counts.get('agrees', 0))} agree with ours, {int(counts.get('differs', 0))} differ."
+        f"{agree} {'agrees' if agree == 1 else 'agree'} with ours, {differ} {'differs' if differ == 1 else 'differ'}."
     ]
 
 

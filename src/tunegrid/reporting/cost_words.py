@@ -141,13 +141,14 @@ def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         said = [f"{name} ({_betas(betas)})" for name, betas in runs]
         firsts.append(f"{task.title}: {', then '.join(said)}")
     rule = (
-        "The efficiency score is that of PSCP (Belanec et al. 2025), score × (1 + P / C_p)^−β × (1 + F / C_f)^−β × "
-        "(1 + M / C_m)^−β, with P the trainable parameters, F the operations of one answer (merged, where the method "
-        "can be merged) and M the peak memory of training. Its constants are made for far larger models. Here C_p is "
-        f"the size of the largest base model ({layout.count(largest)} parameters), and C_f and C_m are the highest of "
-        f"the task's cells ({'; '.join(scales)}), so that each of the three costs at its highest divides the score by "
-        "2^β. Where Python and its libraries are most of the memory, as on a CPU with small models, M hardly tells "
-        "cells apart. What β should be cannot be measured: the ranking is shown for several."
+        "The efficiency score is that of PSCP (Belanec et al. 2025; its equation is in the section on methods): the "
+        "score, divided by what the trainable parameters, the operations of one answer (merged, where the method can "
+        "be merged) and the peak memory of training weigh. Its constants are made for far larger models. Here they are "
+        f"the size of the largest base model ({layout.count(largest)} parameters), and the most operations and memory "
+        f"of the task's cells ({'; '.join(scales)}), so that each of the three costs at its highest divides the score "
+        "by two to the power of β. Where Python and its libraries are most of the memory, as on a CPU with small "
+        "models, memory hardly tells cells apart. What β should be cannot be measured: the ranking is shown for "
+        "several."
     )
     return rule, f"First by β: {'. '.join(firsts)}."
 

@@ -1,14 +1,9 @@
-"""Each table of the report as files of its own, CSV, Markdown and HTML beside LaTeX, and the list of all of them."""
+"""Each table of the report as CSV and Markdown, beside LaTeX and HTML."""
 
 import csv
 import io
-import json
-from pathlib import Path
-from typing import Any
 
 from tunegrid.reporting.layout import Row, Table
-
-INDEX = "index.json"
 
 
 def rows_of(table: Table) -> tuple[list[str], list[list[str]]]:
@@ -58,31 +53,3 @@ def _line(texts: list[str]) -> str:
 def _markdown(text: str) -> str:
     """Text whose characters Markdown gives no meaning to."""
     return "".join(f"\\{character}" if character in "\\`*_|<>[]#~$" else character for character in text)
-
-
-def as_index(report: Any) -> str:
-    """What there is, as JSON: name, kind, number, section, caption of each table and figure, in their order."""
-    numbers = report.numbers
-    entries = []
-    if report.glance:
-        entries.append(("table", report.glance, "Summary"))
-    if report.picture:
-        entries.append(("figure", report.picture, "Summary"))
-    for section in report.sections:
-        entries += [("figure", figure, section.title) for figure in section.figures]
-        entries += [("table", table, section.title) for table in section.tables]
-    listed = [
-        {"name": item.name, "kind": kind, "number": numbers[item.name], "section": section, "caption": item.caption}
-        for kind, item, section in entries
-    ]
-    return json.dumps(listed, indent=2, ensure_ascii=False) + "\n"
-
-
-def read_index(folder: Path) -> dict[str, dict[str, Any]]:
-    """The entries of a report's index.json, by the name of their files; {} where there is none yet."""
-    file = folder / INDEX
-    if not file.is_file():
-        return {}
-    from tunegrid.reporting.latex import label
-
-    return {str(label(entry["name"])): entry for entry in json.loads(file.read_text(encoding="utf-8"))}

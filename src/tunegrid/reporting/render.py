@@ -11,7 +11,7 @@ from tunegrid.errors import TuneGridError
 from tunegrid.expected import Expected
 from tunegrid.files import replaced_folder
 from tunegrid.records import write_text
-from tunegrid.reporting import export, formulas, latex
+from tunegrid.reporting import export, formulas, index, latex
 from tunegrid.reporting.figures import draw_figures
 from tunegrid.reporting.latex import TEX_HINT, compile_pdf, tex_engine
 from tunegrid.reporting.layout import Table
@@ -33,8 +33,9 @@ def render_report(
     """Writes the report of the results that are there, marking what is missing; returns the files, the PDF last.
 
     `folder` gets report.tex, report.html and, with `pdf`, report.pdf; `tables/` with each table as LaTeX that can be
-    used by itself, CSV, Markdown and HTML; `figures/` as PDF and SVG; index.json, which lists both. Raises
-    TuneGridError for results that cannot be read and for a TeX that is missing or fails; all else is written before.
+    used by itself, CSV, Markdown and HTML; `figures/` as PDF and SVG; index.json, which lists both, and `captions/`
+    are for Snakemake's own report. Raises TuneGridError for results that cannot be read and for a TeX that is missing
+    or fails; all else is written before.
     """
     study = read_results(results, expected)
     frames = tables_of(study, resamples)
@@ -57,6 +58,9 @@ def _write(report: Report, folder: Path, pdf: bool) -> list[Path]:
     with replaced_folder(folder / "tables") as tables:
         for name, text in _table_files(report).items():
             write_text(tables / name, text)
+    with replaced_folder(folder / "captions") as captions:
+        for entry in index.entries(report):
+            write_text(captions / f"{entry['name']}.html", str(Markup("<p>{}</p>\n").format(entry["caption"])))
     drawings = {
         figure.name: _inline((folder / f"figures/{figure.name}.svg").read_text(encoding="utf-8"), figure.alt)
         for figure in report.figures
@@ -72,7 +76,7 @@ def _write(report: Report, folder: Path, pdf: bool) -> list[Path]:
         "report.html": _html()
         .get_template("report.html.j2")
         .render(report=report, drawings=drawings, equations=equations, cited=formulas.cited),
-        export.INDEX: export.as_index(report),
+        index.INDEX: index.as_json(report),
     }
     for name, text in files.items():
         write_text(folder / name, text)

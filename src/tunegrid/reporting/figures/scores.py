@@ -32,6 +32,8 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
 
 
 def _panel(axis: Any, task: ExpectedTask, rows: Any, expected: Expected) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     place = {model.name: -number for number, model in enumerate(expected.models)}
     step, factor = 0.8 / (len(expected.methods) + 1), scale(task)
     for row in rows[(rows["kind"] == "baseline") & (rows["method"] == task.trivial)].itertuples():
@@ -56,6 +58,7 @@ def _panel(axis: Any, task: ExpectedTask, rows: Any, expected: Expected) -> None
         axis.axhline(-number - 0.5, color="0.85", linewidth=0.6, zorder=0)
     axis.set_title(short(task.title, 30))
     axis.set_xlabel(axis_title(task))
+    axis.xaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3))
     axis.set_yticks([-number for number in range(len(place))], [short(model.title) for model in expected.models])
     axis.set_ylim(-len(place) + 0.5, 0.5)
     axis.tick_params(axis="y", length=0)

@@ -10,6 +10,7 @@ STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 WIDTH = 6.3  # inches: the text width of the report
 PANELS_PER_LINE = 3
+LINE, HANDLE = 100, 7  # letters that a line of a legend has room for, and how many a label's mark takes of them
 
 
 def settings() -> dict[str, Any]:
@@ -63,10 +64,12 @@ def legend(figure: Any, order: list[str]) -> None:
             handles.setdefault(label, handle)
     labels = [label for label in order if label in handles]
     if labels:
+        shown = [short(label, 34) for label in labels]
+        widths = [max(map(len, label.split("\n"))) + HANDLE for label in shown]
         figure.legend(
             [handles[label] for label in labels],
-            [short(label, 34) for label in labels],
+            shown,
             loc="outside upper center",
-            ncols=min(len(labels), 6 if max(map(len, labels)) < 18 else 2),
+            ncols=len(labels) if sum(widths) <= LINE else max(1, LINE // max(widths)),
             frameon=False,
         )
