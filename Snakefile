@@ -10,6 +10,10 @@ if "study" not in config:
     configfile: "config/mini.yaml"
 
 
+# The first page of `snakemake --report`.
+report: "report/captions/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/search.smk"

@@ -9,11 +9,13 @@ from typing import Any
 
 from tunegrid.errors import TuneGridError
 
-# What may differ between two runs of the same thing: when, how fast, how much memory, and which version of the code.
+# What may differ between two runs of the same thing: when, how fast, how much memory, what one
+# answer costs, and which version of the code.
 VOLATILE = (
     "_seconds",
     "_per_second",
     "peak_memory_bytes",
+    "inference",
     "seconds",
     "started",
     "finished",

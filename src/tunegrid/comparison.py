@@ -158,9 +158,16 @@ class TaskScores:
         scored = [r.metrics.cost for r in self.ok[key] if r.metrics and r.metrics.cost]
         known = [cost.prediction_seconds for cost in scored if cost.prediction_seconds is not None]
         memory = [cost.peak_memory_bytes for cost in trained if cost.peak_memory_bytes is not None]
+        predicting = [cost.peak_memory_bytes for cost in scored if cost.peak_memory_bytes is not None]
+        flops = [cost.training_flops for cost in trained if cost.training_flops is not None]
+        speeds = [cost.inference.merged or cost.inference.unmerged for cost in scored if cost.inference]
+        latencies = [speed.latency_seconds for speed in speeds if speed is not None]
         return Measured(
             train_seconds=float(np.mean([cost.optimisation_seconds for cost in trained])) if trained else None,
             train_memory_bytes=float(max(memory)) if memory else None,
+            train_flops=float(np.mean(flops)) if flops else None,
+            prediction_memory_bytes=float(max(predicting)) if predicting else None,
+            latency_seconds=float(np.mean(latencies)) if latencies else None,
             saved_bytes=float(max(cost.saved_bytes for cost in trained)) if trained else None,
             prediction_seconds=float(np.mean(known)) if known else None,
         )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import random
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunegrid import clock
 from tunegrid.cells import UNTUNED, Run
 from tunegrid.data import read_parquet
 from tunegrid.files import replaced
 from tunegrid.methods import Method, Untuned
 from tunegrid.methods.untuned import UntunedSettings
-from tunegrid.provenance import now, peak_memory, provenance
+from tunegrid.models import Shape
+from tunegrid.provenance import now, peak_memory, provenance, reset_peak_memory
 from tunegrid.records import EvaluationCost, Metric, MetricsRecord, TrainRecord, read_record, write_record
 from tunegrid.study import Study
 from tunegrid.tasks import Row, Task
@@ -26,10 +28,10 @@ class _Stopwatch:
     """Seconds since the last look."""
 
     def __init__(self) -> None:
-        self._last = time.perf_counter()
+        self._last = clock.seconds()
 
     def lap(self) -> float:
-        last, self._last = self._last, time.perf_counter()
+        last, self._last = self._last, clock.seconds()
         return self._last - last
 
 
@@ -40,7 +42,8 @@ def evaluate_run(study: Study, run: Run, folder: Path) -> MetricsRecord:
     names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
     if trained.status != "ok":
         return _unscored(study, folder, names, trained)
-    return _evaluate_model(study, folder, names, study.method(cell), folder / "weights")
+    examples = study.measure.latency_examples
+    return _evaluate_model(study, folder, names, study.method(cell), folder / "weights", examples)
 
 
 def evaluate_untuned(study: Study, task: str, model: str, folder: Path) -> MetricsRecord:
@@ -58,16 +61,21 @@ def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path)
     columns = task.baselines()[baseline].training_columns
     train = read_parquet(data / "train.parquet", columns) if columns else []
     test = read_parquet(data / "test.parquet")
-    load_seconds = watch.lap()
+    seconds = {"load_seconds": watch.lap()}
+    reset_peak_memory()
     generator = random.Random(task.settings.source.seed)
     predictions = task.baselines()[baseline].predict(train, test, generator)
-    prediction_seconds = watch.lap()
+    seconds["prediction_seconds"] = watch.lap()
+    cost = EvaluationCost(**seconds, **_after(len(test), seconds["prediction_seconds"]))
     names = {"kind": "baseline", "task": task_name, "model": None, "method": baseline, "seed": None}
-    return _score(study, folder, names, task, test, predictions, None, (load_seconds, prediction_seconds), started)
+    return _score(study, folder, names, task, test, predictions, None, cost, started)
 
 
-def _evaluate_model(study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path) -> MetricsRecord:
+def _evaluate_model(
+    study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path, latency_examples: int = 0
+) -> MetricsRecord:
     started, watch = now(), _Stopwatch()
+    from tunegrid.inference import inference_cost
     from tunegrid.prediction import predict_rows
     from tunegrid.tokenise import load_tokenizer, read_tokens
     from tunegrid.train import pick_device
@@ -79,11 +87,23 @@ def _evaluate_model(study: Study, folder: Path, names: dict[str, Any], method: M
     tokenizer = load_tokenizer(base)
     rows = read_parquet(paths.split(names["task"], "test"))
     tokens = read_tokens(paths.tokens(names["task"], names["model"]) / "test.arrow")
-    load_seconds = watch.lap()
-    precision = study.hardware.precision
-    predicted = predict_rows(model, tokenizer, task, tokens, len(rows), precision=precision)
-    seconds = (load_seconds, watch.lap())
-    return _score(study, folder, names, task, rows, predicted.texts, predicted.columns, seconds, started, predicted.cut)
+    shape = Shape.from_config(method.family, json.loads((base / "config.json").read_text()))
+    seconds = {"load_seconds": watch.lap()}
+    reset_peak_memory()  # loading may have needed more
+    options = {"precision": study.hardware.precision}
+    predicted = predict_rows(model, tokenizer, task, tokens, len(rows), **options)
+    seconds["prediction_seconds"] = watch.lap()
+    after = _after(len(rows), seconds["prediction_seconds"])
+    options["examples"] = latency_examples
+    inference = inference_cost(model, method, shape, tokenizer, task, tokens, predicted, **options)
+    cost = EvaluationCost(**seconds, **after, inference=inference)
+    return _score(study, folder, names, task, rows, predicted.texts, predicted.columns, cost, started, predicted.cut)
+
+
+def _after(examples: int, seconds: float) -> dict[str, Any]:
+    """What is known of the cost as soon as all examples are predicted."""
+    per_second = examples / seconds if seconds else None
+    return {"scoring_seconds": None, "examples_per_second": per_second, "peak_memory_bytes": peak_memory()}
 
 
 def _score(
@@ -94,13 +114,12 @@ def _score(
     rows: Sequence[Row],
     predictions: list[str],
     more_columns: pd.DataFrame | None,
-    seconds: tuple[float, float],
+    cost: EvaluationCost,
     started: str,
     predictions_cut: int | None = None,
 ) -> MetricsRecord:
     import pandas as pd
 
-    peak = peak_memory()  # before scoring: the memory of prediction is asked for
     watch = _Stopwatch()
     scores = task.score(predictions, rows)
     table = pd.DataFrame(
@@ -113,7 +132,6 @@ def _score(
     table = pd.concat([table, scores.examples, *([more_columns] if more_columns is not None else [])], axis=1)
     with replaced(folder / "predictions.parquet") as temporary:
         table.to_parquet(temporary, index=False)
-    load_seconds, prediction_seconds = seconds
     record = MetricsRecord(
         **names,
         status="ok",
@@ -127,18 +145,12 @@ def _score(
             )
             for metric in task.metrics
         },
-        cost=EvaluationCost(
-            load_seconds=load_seconds,
-            prediction_seconds=prediction_seconds,
-            scoring_seconds=watch.lap(),
-            examples_per_second=len(rows) / prediction_seconds if prediction_seconds else None,
-            peak_memory_bytes=peak,
-        ),
+        cost=cost.model_copy(update={"scoring_seconds": watch.lap()}),
         provenance=_provenance(study, names, started),
     )
     write_record(folder / "metrics.json", record)
     summary = "  ".join(f"{name} {metric.value:.4f}" for name, metric in record.metrics.items())
-    print(f"{len(rows)} examples in {prediction_seconds:.1f} s: {summary}", flush=True)
+    print(f"{len(rows)} examples in {cost.prediction_seconds:.1f} s: {summary}", flush=True)
     return record
 
 

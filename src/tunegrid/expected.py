@@ -17,6 +17,8 @@ class Named:
     name: str
     title: str
     licence: str | None = None  # of a task's data, or of a model
+    hub_id: str | None = None  # of a model, or of a task's data with the name of its part ("wmt/wmt16 de-en")
+    kind: str = ""  # of a method: a key of `methods.METHODS`
 
 
 @dataclass(frozen=True, kw_only=True)

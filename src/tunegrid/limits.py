@@ -1,4 +1,5 @@
-"""What a user can afford: the limits and the cost that decide what is recommended (`recommend:` of a study)."""
+"""What a user can afford: the limits and the cost that decide what is recommended (`recommend:` of a study), and what
+is measured for it (`measure:`)."""
 
 from __future__ import annotations
 
@@ -8,15 +9,33 @@ from pydantic import Field
 
 from tunegrid.settings import Closed
 
-CostName = Literal["trainable_parameters", "train_hours", "train_gpu_memory", "saved_bytes", "prediction_seconds"]
+CostName = Literal[
+    "trainable_parameters",
+    "train_hours",
+    "train_gpu_memory",
+    "train_flops",
+    "saved_bytes",
+    "prediction_seconds",
+    "prediction_memory",
+    "latency",
+]
 GIB = 2**30
 LEAST: dict[CostName, str] = {
     "trainable_parameters": "fewest trainable parameters, then the fewest parameters, then the least training time",
     "train_hours": "least training time",
     "train_gpu_memory": "least memory in training",
+    "train_flops": "fewest operations in training",
     "saved_bytes": "smallest saved weights",
     "prediction_seconds": "least time to predict the test set",
+    "prediction_memory": "least memory in prediction",
+    "latency": "least time for one answer",
 }
+
+
+class Measure(Closed):
+    """What is measured beside the scores. It alters no result."""
+
+    latency_examples: int = Field(20, ge=0, description="Test examples that a run answers one at a time; 0: none.")
 
 
 class Recommend(Closed):
@@ -62,8 +81,11 @@ class Measured(Closed):
 
     train_seconds: float | None = None
     train_memory_bytes: float | None = None
+    train_flops: float | None = None
     saved_bytes: float | None = None
     prediction_seconds: float | None = None  # of the test set
+    prediction_memory_bytes: float | None = None
+    latency_seconds: float | None = None  # of one answer, merged where there is something to merge
 
 
 def _over(value: float | None, unit: float) -> float | None:

@@ -25,11 +25,13 @@ class Answer:
     Attributes:
         ended: whether the model ended it; else the longest answer of the task's settings did.
         score: log-probability of its tokens, the end of the sequence included, where it was asked for.
+        tokens: how many were generated, the end included.
     """
 
     text: str
     ended: bool
     score: float | None = None
+    tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,13 @@ class Predicted:
         columns: more to keep of each row: the log-probability of each label (`score_<label>`), or which window
             answered (`window`, from 0) with which score (`window_score`) where rows have several. None: nothing.
         cut: how many predictions the longest answer ended, not the model; None where it chooses among labels.
+        written: tokens that were generated for each entry of the token file, its end included; None among labels.
     """
 
     texts: list[str]
     columns: pd.DataFrame | None
     cut: int | None
+    written: list[int] | None = None
 
 
 def predict(
@@ -77,9 +81,10 @@ def predict_rows(
         return Predicted(*choose_labels(model, tokenizer, sources, labels, words=words, **options), None)
     scored = {index for index, row in enumerate(owners) if windows[row] > 1}
     answers = generate(model, tokenizer, sources, task.settings.generation, scored=scored, **options)
-    if not scored:
-        return Predicted([answer.text for answer in answers], None, sum(not answer.ended for answer in answers))
-    return _best_windows(owners, answers, rows)
+    if scored:
+        return _best_windows(owners, answers, rows)
+    unended, written = sum(not answer.ended for answer in answers), [answer.tokens for answer in answers]
+    return Predicted([answer.text for answer in answers], None, unended, written)
 
 
 def _best_windows(owners: list[int], answers: list[Answer], rows: int) -> Predicted:
@@ -97,7 +102,8 @@ def _best_windows(owners: list[int], answers: list[Answer], rows: int) -> Predic
     chosen = [windows.index(answer) for windows, answer in zip(of_row, best, strict=True)]
     columns = pd.DataFrame({"window": chosen, "window_score": [answer.score for answer in best]})
     columns = columns.astype({"window": "int32", "window_score": "float64"})
-    return Predicted([answer.text for answer in best], columns, sum(not answer.ended for answer in best))
+    unended, written = sum(not answer.ended for answer in best), [answer.tokens for answer in answers]
+    return Predicted([answer.text for answer in best], columns, unended, written)
 
 
 def generate(
@@ -121,9 +127,10 @@ def generate(
             scores = dict(zip(asked, _scores(model, batch, output, asked, config), strict=True)) if asked else {}
         # BART starts its answers with the token that ends them.
         ended = (output[:, 1:] == config.eos_token_id).any(-1).tolist()
+        tokens = _until_the_end(output[:, 1:], config).sum(-1).tolist()
         texts = tokenizer.batch_decode(output, skip_special_tokens=True)
         for place, index in enumerate(indices):
-            answers[index] = Answer(texts[place].strip(), ended[place], scores.get(place))
+            answers[index] = Answer(texts[place].strip(), ended[place], scores.get(place), tokens[place])
     return answers
 
 
@@ -141,11 +148,16 @@ def _scores(
         attention_mask=batch["attention_mask"][places],
         decoder_input_ids=output[:, :-1],
     ).logits
-    ends = (targets == config.eos_token_id).int()
-    generated = ends.cumsum(-1) - ends == 0  # nothing has ended before; what follows the end is padding
+    generated = _until_the_end(targets, config)
     if config.forced_bos_token_id is not None:
         generated[:, 0] = False  # forced, not chosen: how probable it was says nothing of the answer
     return _log_probabilities(logits, targets).masked_fill(~generated, 0).sum(-1).tolist()
+
+
+def _until_the_end(targets: torch.Tensor, config: GenerationConfig) -> torch.Tensor:
+    """Which tokens were generated, the end included, [rows, tokens]: what follows the end is padding."""
+    ends = (targets == config.eos_token_id).int()
+    return ends.cumsum(-1) - ends == 0
 
 
 def _log_probabilities(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,18 @@ from typing import Literal
 import numpy as np
 
 from tunegrid import statistics
+from tunegrid.formulas import Formula
 from tunegrid.limits import GIB, CostName, Measured
+
+RULE = Formula(
+    "The recommendation",
+    r"T = \{ c : p^{\mathrm{Holm}}(c,\, \hat{c}) > 0.05 \}, \quad "
+    r"\mathrm{recommended} = \arg\min_{c \in T} \, \mathrm{cost}(c)",
+    "T are the cells whose p after Holm's correction, against the best cell, is above five per cent; recommended is "
+    "the cheapest of T",
+    "Of the cells within the study's limits: the best one, c-hat, and all that nothing separates from it are tied; the "
+    "cheapest of them is recommended. Stability is the share of resamples in which the rule says the same.",
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +65,11 @@ class Candidate:
             "trainable_parameters": self.trainable,
             "train_hours": self.measured.train_seconds,
             "train_gpu_memory": self.measured.train_memory_bytes,
+            "train_flops": self.measured.train_flops,
             "saved_bytes": self.measured.saved_bytes,
             "prediction_seconds": self.measured.prediction_seconds,
+            "prediction_memory": self.measured.prediction_memory_bytes,
+            "latency": self.measured.latency_seconds,
         }[self.cost_name]
         return inf if value is None else value
 
@@ -72,10 +86,13 @@ class Candidate:
         if self.price == inf:
             return "has a cost that is not known"
         return {
-            "train_hours": f"trains in {_duration(self.price)}",
+            "train_hours": f"trains in {duration(self.price)}",
             "train_gpu_memory": f"trains in {self.price / GIB:.3g} GiB",
             "saved_bytes": f"saves {self.price / 1e6:.3g} MB",
-            "prediction_seconds": f"predicts the test set in {_duration(self.price)}",
+            "train_flops": f"trains with {self.price:.3g} floating-point operations",
+            "prediction_seconds": f"predicts the test set in {duration(self.price)}",
+            "prediction_memory": f"predicts in {self.price / GIB:.3g} GiB",
+            "latency": f"answers in {duration(self.price)}",
         }[self.cost_name]
 
 
@@ -191,7 +208,7 @@ def _compared(chosen: Candidate, best: Candidate) -> str:
     return f", {share(chosen.price / best.price)} {what}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Seconds as a person says them: 41 s, 3.2 min, 1.5 h."""
     if seconds < 60:
         return f"{seconds:.3g} s"

@@ -92,6 +92,39 @@ class Selection(Closed):
     stopped_early: bool = Field(description="Whether early stopping ended the run before its last step.")
 
 
+class Speed(Closed):
+    """How fast a model answers, in one form of it. From token ids to text, on the test examples of `InferenceCost`."""
+
+    latency_seconds: Seconds = Field(description="Median over the examples of the seconds for one, alone in its batch.")
+    latency_p90_seconds: Seconds = Field(description="90th percentile of the same.")
+    token_seconds: Seconds | None = Field(
+        description="Median of seconds / generated tokens of the same; null where nothing is generated."
+    )
+    batch_examples_per_second: Seconds = Field(description="Examples per second in one batch of `batch_examples`.")
+
+
+class InferenceCost(Closed):
+    """What one answer costs. All speeds are of the same test examples, for every method and model of a task."""
+
+    flops: Finite = Field(description="Estimated floating-point operations of one test example, as it was predicted.")
+    merged_flops: Finite | None = Field(description="The same of the merged model; null where there is none.")
+    flops_formula: str = Field(description="The formula of both.")
+    generated_tokens: Finite | None = Field(
+        description="Tokens that were generated per test example, the end included; null where nothing is generated."
+    )
+    latency_examples: Count = Field(description="Examples whose latency was measured; 0: no speed was measured.")
+    batch_examples: Count = Field(description="Examples of the batch whose throughput was measured.")
+    unmerged: Speed | None = Field(description="Speed as it was predicted, the method's modules beside the base's.")
+    merge: Literal["merged", "plain", "undefined"] = Field(
+        description="merged: into the base; plain: there is nothing to merge; undefined: this method cannot be merged."
+    )
+    merged: Speed | None = Field(description="Speed of the merged model; null where there is none.")
+    merge_seconds: Seconds | None = Field(description="Seconds of merging; null where there was none.")
+    merged_compared: Count | None = Field(description="Test examples that both forms answered; null where one did.")
+    merged_differences: Count | None = Field(description="Those of them that the two forms answered differently.")
+    measuring_seconds: Seconds = Field(description="What all of this took: part of no other time of the record.")
+
+
 class EvaluationCost(Closed):
     """Cost of predicting and scoring the test set, in wall-clock seconds."""
 
@@ -102,6 +135,7 @@ class EvaluationCost(Closed):
     peak_memory_bytes: Count | None = Field(
         description="Peak memory of prediction, in bytes: the GPU's, else resident."
     )
+    inference: InferenceCost | None = Field(None, description="What one answer costs; null: it was not measured.")
 
 
 class Metric(Closed):

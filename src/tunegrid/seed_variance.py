@@ -21,7 +21,22 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, polygamma
 
+from tunegrid.formulas import SMYTH_2004, WEERAHANDI_1993, Formula
+
 _SMALLEST = 1e-5  # of the median variance: a cell whose seeds agree exactly has no logarithm otherwise (as in limma)
+
+SEEDS = Formula(
+    "Seeds",
+    r"\tilde{s}^2 = \dfrac{d_0 s_0^2 + d s^2}{d_0 + d}, \quad \delta \sim N(0,\, \sigma^2 / k), \quad "
+    r"\sigma^2 \sim \max(0,\, \dfrac{(d_0 + d)\, \tilde{s}^2}{\chi^2_{d_0 + d}} - e)",
+    "the moderated variance is the mean of s zero squared and s squared, weighted with their degrees of freedom; the "
+    "shift is normal with variance sigma squared over k; sigma squared is drawn from the moderated variance times its "
+    "degrees of freedom over chi squared, less e, and at least zero",
+    "Each resample of a cell is shifted by a draw δ of what other seeds would have added to its mean over k seeds. s² "
+    "is the variance over its seeds, with d = k − 1 degrees of freedom, s₀² with d₀ what the task's cells have in "
+    "common, e what the choice of test examples explains of it.",
+    (SMYTH_2004, WEERAHANDI_1993),
+)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,33 @@ from itertools import combinations
 import numpy as np
 
 from tunegrid import seed_variance
+from tunegrid.formulas import HOLM_1979, KOEHN_2004, Formula
 
 ALPHA = 0.05
 RESAMPLES = 10_000
 _CHUNK = 4_000_000  # drawn units held in memory at a time: 32 MB
+
+
+INTERVAL = Formula(
+    "Intervals",
+    r"[\, m^{*}_{(2.5\%)},\; m^{*}_{(97.5\%)} \,], \quad m^{*b} = m\,(\sum_{j=1}^{n} s_{i_{bj}})",
+    "the interval is from the 2.5th to the 97.5th percentile of m star, where m star b is the metric of the sums over "
+    "the units drawn in resample b",
+    "A resample draws as many of the n test examples (of question answering: of their articles) as there are, with "
+    "replacement, the same for every row of a task. The metric m is computed again from the sums of what each "
+    "example contributes, s.",
+    (KOEHN_2004,),
+)
+TESTS = Formula(
+    "Paired tests",
+    r"p = \dfrac{1 + \#\{ b : |\Delta^{*b} - \overline{\Delta^{*}}| \geq |\Delta| \}}{1 + B}, \quad "
+    r"p^{\mathrm{Holm}}_{(i)} = \max_{j \leq i} \, \min(1,\, (k - j + 1)\, p_{(j)})",
+    "p is one plus the number of resamples whose centred difference is at least as large as the observed one, over one "
+    "plus the number of resamples; Holm's p is the largest so far of k minus j plus one times the j-th smallest p",
+    "Δ is the difference of two cells in the primary metric, B the number of resamples. All k pairs of a task are "
+    "tested; two cells are separated if p after Holm's correction is at most 5%.",
+    (KOEHN_2004, HOLM_1979),
+)
 
 
 # Scores as functions of summed statistics, each [..., statistics] -> [...], on 0 to 1 -------------------------------

@@ -12,7 +12,7 @@ from tunegrid import lock
 from tunegrid.cells import Cell, Paths, Run
 from tunegrid.config_file import ConfigFile, KeyProblem, Place, explain
 from tunegrid.errors import TuneGridError
-from tunegrid.limits import Recommend
+from tunegrid.limits import Measure, Recommend
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
 from tunegrid.plan.settings import Resources
@@ -100,6 +100,7 @@ class Study(Closed):
     resources: Resources = Field(default_factory=Resources)
     recommend: Recommend = Field(default_factory=Recommend, description="Limits and cost of the recommendation.")
     search: Search | None = Field(None, description="How each cell's learning rate is searched; none: no search.")
+    measure: Measure = Field(default_factory=Measure, description="What is measured beside the scores.")
 
     @field_validator("families")
     @classmethod

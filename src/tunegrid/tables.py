@@ -6,8 +6,13 @@
 | cells | cell, untuned model or baseline, and metric: mean over seeds, spread, intervals, difference to the baseline |
 | pairs | pair of cells of a task: difference in the primary metric, p-value, p-value after Holm |
 | recommendation | task |
+| beside | number of the paper and cell of the study: published, reproduced, verdict |
+| agreement | task: how many of the paper's numbers agree, rank order of the cells, recommendation |
 | costs | run |
+| pareto | cell and cost: its score, its cost, whether it is on the front |
+| efficiency | cell and beta: score and rank of quality and cost together |
 | settings | run and setting |
+| history | line of a run's history.csv |
 | provenance | result |
 | data | task and split |
 | cuts | task, model and split |
@@ -18,9 +23,12 @@
 from pathlib import Path
 from typing import Any
 
+from tunegrid import beside, cost_tables
 from tunegrid.audit import study as study_audit
 from tunegrid.comparison import Row, TaskScores
 from tunegrid.expected import Expected
+from tunegrid.histories import COLUMNS as HISTORY_COLUMNS
+from tunegrid.histories import history_rows
 from tunegrid.records import write_text
 from tunegrid.results import SPLITS, Result, StudyResults, read_results
 from tunegrid.search_tables import COLUMNS as SEARCH_COLUMNS
@@ -35,11 +43,11 @@ COLUMNS = {
     "pairs": "study task metric first_model first_method second_model second_method "
     "difference p_value p_holm separated",
     "recommendation": "study task model method metric score stability tied rationale left_out",
-    "costs": "study task model method seed status parameters_total parameters_trainable trainable_share "
-    "loading_seconds optimisation_seconds evaluation_seconds saving_seconds steps examples tokens "
-    "examples_per_second tokens_per_second peak_memory_bytes saved_bytes training_flops flops_formula "
-    "prediction_seconds prediction_peak_memory_bytes",
+    "beside": beside.BESIDE,
+    "agreement": beside.AGREEMENT,
+    **cost_tables.COLUMNS,
     "settings": "study task model method seed setting value",
+    "history": HISTORY_COLUMNS,
     "provenance": "study kind task model method seed stage code_version git_commit python platform processor "
     "accelerator threads precision packages data_fingerprint model_fingerprint data_revision model_revision "
     "started finished",
@@ -79,15 +87,22 @@ def tables_of(study: StudyResults, resamples: int | None = None) -> dict[str, An
         rows["cells"] += scores.cell_rows()
         rows["pairs"] += scores.pair_rows()
         rows["recommendation"].append(scores.recommendation_row())
+    rows["beside"] = beside.beside_rows(study.expected, rows["cells"], study.data_cards)
+    rows["agreement"] = beside.agreement_rows(study.expected, rows["beside"], rows["recommendation"])
     for result in study.results:
         rows["results"] += _result_rows(result)
         rows["provenance"] += _provenance_rows(result)
         if result.kind == "run":
-            rows["costs"].append(_cost_row(result))
+            rows["costs"].append(cost_tables.cost_row(result))
             rows["settings"] += _setting_rows(result)
     rows["data"], rows["models"], rows["cuts"] = _data_rows(study), _model_rows(study), _cut_rows(study)
     rows["search"], provenance = search_rows(study)
     rows["provenance"] += provenance
+    rows["history"] = history_rows(study)
+    cost_tables.add_search(rows["costs"], rows["search"])
+    rows["pareto"], rows["efficiency"] = cost_tables.cell_rows(
+        study.expected, rows["cells"], rows["costs"], rows["pairs"]
+    )
     rows["audit"] = study_audit.audit_rows(study)
     frames = {}
     for name, columns in COLUMNS.items():
@@ -120,20 +135,6 @@ def _result_rows(result: Result) -> list[Row]:
             | (metric.model_dump() if metric else {})
         )
     return rows
-
-
-def _cost_row(result: Result) -> Row:
-    row = _identity(result) | {"status": result.status}
-    record = result.training
-    if record and record.parameters:
-        row["parameters_total"], row["parameters_trainable"] = record.parameters.total, record.parameters.trainable
-        row["trainable_share"] = record.parameters.trainable / max(1, record.parameters.total)
-    if record and record.cost:
-        row |= record.cost.model_dump()
-    if result.metrics and result.metrics.cost:
-        row["prediction_seconds"] = result.metrics.cost.prediction_seconds
-        row["prediction_peak_memory_bytes"] = result.metrics.cost.peak_memory_bytes
-    return row
 
 
 def _setting_rows(result: Result) -> list[Row]:

@@ -22,7 +22,7 @@ from tunegrid.methods import Method
 from tunegrid.models import Shape
 from tunegrid.plan import flops
 from tunegrid.plan.flops import FLOPS_FORMULA
-from tunegrid.provenance import digest, installed_packages, now, peak_memory, provenance
+from tunegrid.provenance import digest, installed_packages, now, peak_memory, provenance, reset_peak_memory
 from tunegrid.records import Injected, Parameters, TrainingCost, TrainRecord, write_record
 from tunegrid.search import NoLearningRate, searched
 from tunegrid.study import Study
@@ -94,6 +94,7 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
             size, injected = facts["parameters"], facts["injected"].count
             print(f"{cell}, seed {run.seed}: {size.trainable} of {size.total} parameters, {injected} modules injected")
             loading_seconds = time.perf_counter() - clock
+            reset_peak_memory()  # loading may have needed more
             summary = session.method.fit(session)
             clock = time.perf_counter()
             session.method.save(session.model, weights)
@@ -281,11 +282,4 @@ def _cost(session: TrainingSession, summary: TrainingSummary, loading_seconds: f
 
 def training_flops(model: Any, source_tokens: int, target_tokens: int) -> float:
     """Estimated floating-point operations of a training, by `FLOPS_FORMULA`."""
-    sizes = {"encoder": [0, 0], "decoder": [0, 0]}
-    for name, parameter in model.named_parameters():
-        if "shared" in name or "embed" in name:
-            continue
-        size = sizes["encoder" if ".encoder." in f".{name}" else "decoder"]
-        size[0] += parameter.numel()
-        size[1] += parameter.numel() * parameter.requires_grad
-    return flops.training_flops(flops.Stacks(*sizes["encoder"], *sizes["decoder"]), source_tokens, target_tokens)
+    return flops.training_flops(flops.counted(model), source_tokens, target_tokens)

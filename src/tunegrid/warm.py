@@ -32,6 +32,7 @@ MODULES = (
     "sklearn.feature_extraction.text",
     "sklearn.linear_model",
     "tunegrid.evaluate",
+    "tunegrid.inference",
     "tunegrid.metrics.bleu",
     "tunegrid.metrics.chrf",
     "tunegrid.metrics.classification",

@@ -158,9 +158,9 @@ def test_the_report_of_the_paper_has_the_whole_audit(audit: Audit, tmp_path: Pat
     html = (tmp_path / "report.html").read_text()
     assert "finds 3 errors, 6 warnings and 7 notes" in html
     assert html.count("Unless the models answer alike") == 1
-    tables = "".join((tmp_path / f"published-audit-{number}.tex").read_text() for number in (1, 2, 3))
+    tables = "".join((tmp_path / f"tables/published-audit-{number}.tex").read_text() for number in (1, 2, 3))
     assert tables.count(r"\\") > len(audit.findings)
-    assert r"1,900 & 968 & 0.50947 & 0.88 & 5 \\" in (tmp_path / "published-audit-pairs.tex").read_text()
+    assert r"1,900 & 968 & 0.50947 & 0.88 & 5 \\" in (tmp_path / "tables/published-audit-pairs.tex").read_text()
 
 
 def test_every_known_value_names_its_source() -> None:

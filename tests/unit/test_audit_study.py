@@ -237,5 +237,5 @@ def test_the_report_says_it_on_page_one_and_in_a_section(folder: Path, tmp_path:
     html = (tmp_path / "wrong/report.html").read_text()
     assert "The audit finds 1 contradiction in these numbers" in html
     assert "checks on 67 results: 1 error." in html
-    assert "below its exact match" in (tmp_path / "wrong/audit.tex").read_text()
-    assert "10,570" in (tmp_path / "wrong/published-audit.tex").read_text()
+    assert "below its exact match" in (tmp_path / "wrong/tables/audit.tex").read_text()
+    assert "10,570" in (tmp_path / "wrong/tables/published-audit.tex").read_text()

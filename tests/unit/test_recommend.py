@@ -113,12 +113,15 @@ def test_shares() -> None:
 
 def test_the_studys_own_cost_decides_among_tied_cells() -> None:
     cells = {
-        "full": Measured(train_seconds=60, saved_bytes=9e8),
-        "lora": Measured(train_seconds=90, saved_bytes=2e7),
+        "full": Measured(train_seconds=60, saved_bytes=9e8, latency_seconds=0.02, prediction_memory_bytes=2**30),
+        "lora": Measured(train_seconds=90, saved_bytes=2e7, latency_seconds=0.03, train_flops=1e12),
     }
     for name, chosen, says in (
         ("train_hours", "full", "trains in 1 min"),
         ("saved_bytes", "lora", "saves 20 MB"),
+        ("latency", "full", "answers in 0.02 s"),
+        ("prediction_memory", "full", "predicts in 1 GiB"),
+        ("train_flops", "lora", "trains with 1e+12 floating-point operations"),
         ("train_gpu_memory", "lora", "has a cost that is not known"),
     ):
         candidates = [

@@ -117,7 +117,7 @@ def test_the_report_shows_what_was_tried_chosen_and_spent(folder: Path) -> None:
     write_search(folder, CELLS[2], chosen="4", **{"4": 0.95})
     train_with(folder, CELLS[2], 0.008)
     render.render_report(folder, EXPECTED, folder / "report", pdf=False, resamples=RESAMPLES)
-    tex, html = (folder / "report/search.tex").read_text(), (folder / "report/report.html").read_text()
+    tex, html = (folder / "report/tables/search.tex").read_text(), (folder / "report/report.html").read_text()
     assert r"\textbf{0.002: 75.0\%}" in tex
     assert r"\textbf{0.008: 0.9500} & highest" in tex
     assert tex.count(r"\textbf{0.00") == 3
@@ -129,8 +129,8 @@ def test_the_report_shows_what_was_tried_chosen_and_spent(folder: Path) -> None:
         assert "in 1 of 3 cells the chosen one is the lowest or highest that was tried" in text
         assert "Sentiment Classification, Mini-BART + Full Finetuning (highest)" in text
     # The cost of training is the training's alone, and its learning rate is the one that was used.
-    assert "21.5" in (folder / "report/costs.tex").read_text()
-    assert "Mini-BART & Full Finetuning & 0.008 &" in (folder / "report/settings.tex").read_text()
+    assert "21.5" in (folder / "report/tables/costs-training.tex").read_text()
+    assert "Mini-BART & Full Finetuning & 0.008 &" in (folder / "report/tables/settings.tex").read_text()
 
 
 def test_a_run_with_another_rate_than_the_chosen_one_is_said(folder: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_study_without_a_search_has_an_empty_table_and_no_section(folder: Path
     assert len(frames["search"]) == 0
     assert not (frames["provenance"].stage == "search").any()
     render.render_report(folder, expected, folder / "report", pdf=False, resamples=RESAMPLES)
-    assert not (folder / "report/search.tex").exists()
+    assert not (folder / "report/tables/search.tex").exists()
     assert "search" not in (folder / "report/report.html").read_text().lower()
 
 

@@ -1,7 +1,9 @@
 """A very small study run through: every stage, family, method and task, to the PDF; and what follows from changes."""
 
+import html
 import json
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ import yaml
 from running import MINI, TINY, Workflow
 
 from tunegrid.records import MetricsRecord, TrainRecord, read_record
+from tunegrid.reporting.index import read_index
 from tunegrid.reporting.latex import tex_engine
 
 pytestmark = pytest.mark.slow
@@ -65,6 +68,29 @@ def test_the_study_ends_with_its_report(tiny):
     assert (report / "report.html").is_file()
     if tex_engine():
         assert (report / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_snakemakes_own_report_holds_every_table_and_figure_and_asks_nobody(tiny, tmp_path):
+    file = tmp_path / "workflow.html"
+    result = tiny.snakemake("--report", str(file))
+    assert result.returncode == 0, result.stdout[-3000:]
+    page = file.read_text()
+    report = tiny.folder / "results" / "tiny" / "report"
+    index = read_index(report)
+    assert len([entry for entry in index.values() if entry["kind"] == "figure"]) >= 4
+    # A dictionary of its page's script: path -> caption, labels, data.
+    held = json.JSONDecoder().raw_decode(page, re.search(r"\bresults = (?=\{)", page).end())[0]
+    for name, entry in index.items():
+        kinds = [("tables", "html"), ("tables", "csv")] if entry["kind"] == "table" else [("figures", "svg")]
+        for part, kind in kinds:
+            item = held[f"results/tiny/report/{part}/{name}.{kind}"]
+            assert entry["caption"] in html.unescape(item["caption"])
+            assert entry["title"] in item["labels"]["what"]
+            assert item["data_uri"].startswith("data:")
+    assert "results/tiny/report/report.html" in held
+    for category in ("1 The whole report", "2 Tables", "3 Figures", "01 Scores"):
+        assert category in page
+    assert not re.search(r"<(script|img|iframe)[^>]+src=.https?:|<link[^>]+href=.https?:", page)
 
 
 def test_a_second_call_has_nothing_to_do(tiny):

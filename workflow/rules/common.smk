@@ -18,6 +18,7 @@ from tunegrid.config_file import ConfigFile
 from tunegrid.errors import TuneGridError
 from tunegrid.provenance import digest
 from tunegrid.study import Study
+from tunegrid.reporting.index import read_index
 from tunegrid.reporting.latex import TEX_HINT, tex_engine
 from tunegrid.plan.disk import check_disk
 from tunegrid.plan.jobs import Jobs

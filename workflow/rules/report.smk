@@ -6,6 +6,20 @@ RESULTS = (
 )
 
 
+# What `snakemake --report` says of a table or a figure, by the wildcard `name` of its file; read when it is asked for.
+def section_of(wildcards):
+    item = read_index(PATHS.report)[wildcards.name]
+    return f"{item['section_number']:02d} {item['section']}"
+
+
+def labels_of(wildcards):
+    # Few labels: of a second one with two values Snakemake makes a switch between pairs of files, and fails without them.
+    item = read_index(PATHS.report)[wildcards.name]
+    labels = {"what": f"{item['kind'].capitalize()} {item['number']:02d}: {item['title']}"}
+    forms = {"html": "read", "csv": "save as CSV"}
+    return labels | ({"to": forms[wildcards.format]} if "format" in wildcards.keys() else {})
+
+
 rule tables:
     input:
         metrics=[folder / "metrics.json" for folder in RESULTS],
@@ -31,8 +45,38 @@ rule report:
         rules.tables.output,
     output:
         PATHS.report / "report.tex",
-        PATHS.report / "report.html",
-        [PATHS.report / "report.pdf"] if tex_engine() else [],
+        report(
+            PATHS.report / "report.html",
+            caption="../../report/captions/report.rst",
+            category="1 The whole report",
+            labels={"as": "a page to scroll"},
+        ),
+        [
+            report(
+                PATHS.report / "report.pdf",
+                caption="../../report/captions/report.rst",
+                category="1 The whole report",
+                labels={"as": "a PDF to print"},
+            )
+        ]
+        if tex_engine()
+        else [],
+        tables=report(
+            directory(PATHS.report / "tables"),
+            patterns=["{name}.{format,html|csv}"],
+            caption="../../report/captions/table.rst",
+            category="2 Tables",
+            subcategory=section_of,
+            labels=labels_of,
+        ),
+        figures=report(
+            directory(PATHS.report / "figures"),
+            patterns=["{name}.svg"],
+            caption="../../report/captions/figure.rst",
+            category="3 Figures",
+            subcategory=section_of,
+            labels=labels_of,
+        ),
     log:
         PATHS.log("report"),
     benchmark:
@@ -43,5 +87,6 @@ rule report:
         study=CONFIG,
     params:
         settings=as_json(STUDY.report_settings()),
+        captions=PATHS.report / "captions",
     shell:
         "tunegrid report {resources.study} --no-tables --log {log}"

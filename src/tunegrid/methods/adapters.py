@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from tunegrid.errors import TuneGridError
+from tunegrid.formulas import HOULSBY_2019, Formula
 from tunegrid.methods.base import Method, MethodSettings
 
 if TYPE_CHECKING:
@@ -35,6 +36,15 @@ class Adapters(Method):
     Settings = AdaptersSettings
     settings: AdaptersSettings
     title = "Adapters"
+    about = Formula(
+        title,
+        r"\mathrm{Adapter}(h) = h + s\, (W_{\mathrm{up}}\, "
+        r"f(W_{\mathrm{down}}\, h + b_{\mathrm{down}}) + b_{\mathrm{up}})",
+        "the adapter of h is h plus s times: W up times f of W down times h plus b down, plus b up",
+        "A bottleneck after the self-attention and after the feed-forward block of every layer, narrower than the "
+        "model by the reduction factor; f is its non-linearity, s a scale. Only the bottlenecks are trained.",
+        (HOULSBY_2019,),
+    )
 
     def inject(self, model: PreTrainedModel) -> PreTrainedModel:
         import adapters

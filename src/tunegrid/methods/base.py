@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from tunegrid.formulas import Formula
 from tunegrid.models.families import Family
 from tunegrid.settings import Closed
 
@@ -36,6 +37,7 @@ class Method(ABC):
 
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
     title: ClassVar[str]
+    about: ClassVar[Formula | None] = None  # its equation and its source, for the report
     trains: ClassVar[bool] = True  # False: evaluated as it is, without a training job
 
     def __init__(self, settings: MethodSettings, family: Family) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tunegrid.formulas import ZAKEN_2021, Formula
 from tunegrid.methods.base import Method, MethodSettings
 from tunegrid.models.families import ROLES, Family
 
@@ -27,6 +28,13 @@ class BitFit(Method):
 
     Settings = BitFitSettings
     title = "BitFit"
+    about = Formula(
+        title,
+        r"b^{*} = \arg\min_{b} \sum_{(x, y)} -\log\, p_{W_0, b}(y \mid x)",
+        "b star is the b that minimises the sum over all pairs of source x and target y of minus log p of y given x",
+        "Only the biases b of linear layers and layer normalisations are trained; the weights W₀ stay as they are.",
+        (ZAKEN_2021,),
+    )
 
     @classmethod
     def why_not(cls, settings: MethodSettings, family: Family) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tunegrid.formulas import RAFFEL_2020, Formula
 from tunegrid.methods.base import Method, MethodSettings
 
 if TYPE_CHECKING:
@@ -24,6 +25,15 @@ class Full(Method):
 
     Settings = FullSettings
     title = "Full Finetuning"
+    about = Formula(
+        title,
+        r"\theta^{*} = \arg\min_{\theta} \sum_{(x, y)} -\log\, p_{\theta}(y \mid x)",
+        "theta star is the theta that minimises the sum over all pairs of source x and target y of minus log p of y "
+        "given x",
+        "All parameters θ of the model are trained, from the checkpoint's values, on the cross-entropy of the target's "
+        "tokens. The other methods have the same objective and train fewer parameters.",
+        (RAFFEL_2020,),
+    )
 
     def inject(self, model: PreTrainedModel) -> PreTrainedModel:
         return model

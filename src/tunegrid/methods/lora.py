@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from tunegrid.files import write_json
+from tunegrid.formulas import HU_2021, Formula
 from tunegrid.methods.base import Method, MethodSettings
 from tunegrid.models.families import ROLES, Role
 
@@ -37,6 +38,15 @@ class Lora(Method):
     Settings = LoraSettings
     settings: LoraSettings
     title = "LoRA"
+    about = Formula(
+        title,
+        r"W = W_0 + \dfrac{\alpha}{r}\, B A, \quad B \in \mathbb{R}^{d \times r},\quad A \in \mathbb{R}^{r \times k}",
+        "W is W zero plus alpha over r times B A, where B is d by r and A is r by k",
+        "To each chosen linear layer W₀, which stays as it is, an update of rank r is added. Only A (drawn at random "
+        "at first) and B (zero at first) are trained; α scales the update. It can be merged into the layer "
+        "afterwards.",
+        (HU_2021,),
+    )
 
     def inject(self, model: PreTrainedModel) -> PeftModel:
         from peft import LoraConfig, TaskType, get_peft_model

@@ -44,6 +44,12 @@ _COMMANDS = {
     "≤": r"\ensuremath{\leq}",
     "≥": r"\ensuremath{\geq}",
     "α": r"\ensuremath{\alpha}",
+    "β": r"\ensuremath{\beta}",
+    "δ": r"\ensuremath{\delta}",
+    "θ": r"\ensuremath{\theta}",
+    "τ": r"\ensuremath{\tau}",
+    "Δ": r"\ensuremath{\Delta}",
+    "₀": r"\ensuremath{_0}",
     "\u00a0": "~",
     "\u202f": r"\,",
 }
@@ -55,6 +61,7 @@ _LIGATURE = re.compile(r"([-<>'`,!?])(?=[-<>'`,])")
 _EXTENDED = set("ĂăĄąĆćČčĎďĐđĘęĚěĞğİıĹĺĽľŁłŃńŇňŐőŒœŔŕŘřŚśŞşŠšŢţŤťŮůŰűŸŹźŻżŽž")
 _LONG_WORD = re.compile(r"[^\W_]{25,}")
 _EVERY_FEW = re.compile("(.{8})")
+_LONG_NAME, _INNER_POINT = re.compile(r"\S{15,}"), re.compile(r"(?<=[^\W\d_])\.(?=[^\W\d_])")  # www.statmt.org
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -67,7 +74,9 @@ def escape(value: object) -> Markup:
     if isinstance(value, Markup):
         return value
     text = _CONTROL.sub(" ", unicodedata.normalize("NFC", str(value)))
-    # A very long word may be broken after every so many letters, or it would stand out of its column.
+    # A very long word may be broken after every so many letters, and an address after its points, or it would stand out
+    # of its column.
+    text = _LONG_NAME.sub(lambda name: _INNER_POINT.sub(".\1", name[0]), text)
     text = _LONG_WORD.sub(lambda word: _EVERY_FEW.sub("\\1\1", word[0]), text)
     return Markup("".join(map(_escaped, _LIGATURE.sub("\\1\0", text))))
 

@@ -5,12 +5,14 @@ of a column bold. The paper's own numbers and ours go through the same functions
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from tunegrid.formulas import Formula
+from tunegrid.reporting.figures import Figure
 from tunegrid.tasks import Metric
 
 DASH = "–"
-LONG = 30  # rows from which a table may break across pages
+LONG = 20  # rows from which a table may break across pages
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the report: text, then tables, then figures (the names of their files, without the suffix)."""
+    """A section of the report: text, then equations, figures, tables."""
 
     title: str
     paragraphs: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
-    figures: tuple[tuple[str, str], ...] = field(default=())  # (file, caption)
+    figures: tuple[Figure, ...] = ()
+    formulas: tuple[Formula, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,10 @@ def percent(value: float | None, decimals: int = 1) -> str:
         return DASH
     text = f"{100 * value:.{decimals}f}%"
     return f"<{10**-decimals:.{decimals}f}%" if value > 0 and float(text[:-1]) == 0 else text
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def setting(value: object) -> str:

@@ -9,11 +9,13 @@ from markupsafe import Markup
 from tunegrid import published
 from tunegrid.errors import TuneGridError
 from tunegrid.expected import Expected
+from tunegrid.files import replaced_folder
 from tunegrid.records import write_text
-from tunegrid.reporting import figures, latex, tables
+from tunegrid.reporting import export, formulas, index, latex
+from tunegrid.reporting.figures import draw_figures
 from tunegrid.reporting.latex import TEX_HINT, compile_pdf, tex_engine
 from tunegrid.reporting.layout import Table
-from tunegrid.reporting.text import FIGURE, Report, study_report
+from tunegrid.reporting.text import Report, study_report
 from tunegrid.resources import templates_folder
 from tunegrid.results import read_results
 from tunegrid.tables import tables_of
@@ -21,6 +23,8 @@ from tunegrid.tables import tables_of
 __all__ = ["TEX_HINT", "compile_pdf", "render_published", "render_report", "render_table", "tex_engine"]
 
 LONGEST_UNBROKEN = 30  # letters of a text that may widen its column
+LETTER, GAP = 0.0105, 0.022  # a letter of a table and the space between two columns, as shares of the line
+NARROWEST = 0.08  # share of the line of a column of running text
 
 
 def render_report(
@@ -28,20 +32,21 @@ def render_report(
 ) -> list[Path]:
     """Writes the report of the results that are there, marking what is missing; returns the files, the PDF last.
 
-    `folder` gets each table as a .tex file that can be used by itself, the figure, report.tex, report.html and, with
-    `pdf`, report.pdf. Raises TuneGridError for results that cannot be read and for a TeX that is missing or fails; the
-    .tex and HTML files are written before.
+    `folder` gets report.tex, report.html and, with `pdf`, report.pdf; `tables/` with each table as LaTeX that can be
+    used by itself, CSV, Markdown and HTML; `figures/` as PDF and SVG; index.json, which lists both, and `captions/`
+    are for Snakemake's own report. Raises TuneGridError for results that cannot be read and for a TeX that is missing
+    or fails; all else is written before.
     """
     study = read_results(results, expected)
     frames = tables_of(study, resamples)
-    report = study_report(frames, expected, study.unexpected)
-    drawn = _figure(tables.panels(frames, expected), expected, folder) if _has_figure(report) else []
-    return _write(report, folder, drawn, pdf)
+    with replaced_folder(folder / "figures") as drawings:
+        drawn = draw_figures(frames, expected, drawings)
+    return _write(study_report(frames, expected, study.unexpected, drawn), folder, pdf)
 
 
 def render_published(folder: Path, pdf: bool) -> list[Path]:
     """Writes the report of the paper's own numbers, through the same templates; returns the files, the PDF last."""
-    return _write(published.published_report(), folder, [], pdf)
+    return _write(published.published_report(), folder, pdf)
 
 
 def render_table(table: Table) -> str:
@@ -49,34 +54,59 @@ def render_table(table: Table) -> str:
     return _latex().get_template("table.tex.j2").render(table=table)
 
 
-def _write(report: Report, folder: Path, drawn: list[Path], pdf: bool) -> list[Path]:
-    files = {"preamble.tex": (templates_folder() / "preamble.tex").read_text(encoding="utf-8")}
-    for table in report.tables:
-        files[f"{latex.label(table.name)}.tex"] = render_table(table)
-    files["report.tex"] = _latex().get_template("report.tex.j2").render(report=report)
-    drawings = {path.stem: _inline(path) for path in drawn if path.suffix == ".svg"}
-    files["report.html"] = _html().get_template("report.html.j2").render(report=report, drawings=drawings)
+def _write(report: Report, folder: Path, pdf: bool) -> list[Path]:
+    with replaced_folder(folder / "tables") as tables:
+        for name, text in _table_files(report).items():
+            write_text(tables / name, text)
+    with replaced_folder(folder / "captions") as captions:
+        for entry in index.entries(report):
+            write_text(captions / f"{entry['name']}.html", str(Markup("<p>{}</p>\n").format(entry["caption"])))
+    drawings = {
+        figure.name: _inline((folder / f"figures/{figure.name}.svg").read_text(encoding="utf-8"), figure.alt)
+        for figure in report.figures
+    }
+    equations = {
+        formula.title: _inline(formulas.drawn(formula), formula.spoken)
+        for section in report.sections
+        for formula in section.formulas
+    }
+    files = {
+        "preamble.tex": _template_text("preamble.tex"),
+        "report.tex": _latex().get_template("report.tex.j2").render(report=report, cited=formulas.cited),
+        "report.html": _html()
+        .get_template("report.html.j2")
+        .render(report=report, drawings=drawings, equations=equations, cited=formulas.cited),
+        index.INDEX: index.as_json(report),
+    }
     for name, text in files.items():
         write_text(folder / name, text)
-    written = [*(folder / name for name in files), *drawn]
+    written = [folder / name for name in files]
+    written += sorted(path for part in ("tables", "figures") for path in (folder / part).glob("*"))
     if pdf:
         written.append(compile_pdf(folder, report.epoch))
     return written
 
 
-def _has_figure(report: Report) -> bool:
-    return any(section.figures for section in report.sections)
+def _table_files(report: Report) -> dict[str, str]:
+    """Every table in every form, and what LaTeX needs for a single one, by the names of their files."""
+    files = {"preamble.tex": _template_text("tables.tex")}
+    for table in report.tables:
+        name = latex.label(table.name)
+        files[f"{name}.tex"] = render_table(table)
+        files[f"{name}.csv"] = export.as_csv(table)
+        files[f"{name}.md"] = export.as_markdown(table)
+        files[f"{name}.html"] = _html().get_template("table.html.j2").render(table=table, number=None)
+    return files
 
 
-def _figure(panels: list[figures.Panel], expected: Expected, folder: Path) -> list[Path]:
-    models, methods = [model.title for model in expected.models], [method.title for method in expected.methods]
-    return figures.score_figure(panels, models, methods, folder, FIGURE)
+def _template_text(name: str) -> str:
+    return (templates_folder() / name).read_text(encoding="utf-8")
 
 
-def _inline(path: Path) -> Markup:
-    """An SVG drawing as part of an HTML page: without its XML declaration and document type."""
-    text = path.read_text(encoding="utf-8")
-    return Markup(text[text.index("<svg") :])
+def _inline(drawing: str, alt: str) -> Markup:
+    """An SVG drawing as part of an HTML page, with words for those who do not see it."""
+    drawing = drawing[drawing.index("<svg") :]
+    return Markup('<svg role="img" aria-label="{}"{}').format(alt, Markup(drawing.removeprefix("<svg")))
 
 
 @cache
@@ -93,6 +123,8 @@ def _latex() -> Any:
         finalize=latex.escape,
     )
     environment.filters["column_types"] = _column_types
+    environment.filters["font"] = _font
+    environment.filters["tex"] = Markup  # of equations in the package's own code, which are LaTeX already
     return environment
 
 
@@ -120,12 +152,43 @@ def _environment(**options: Any) -> Any:
 
 
 def _column_types(table: Table) -> Markup:
-    """The columns as tabular's argument; a column of long texts is broken into lines even where no width is given."""
-    kinds = []
-    for number, column in enumerate(table.columns):
-        texts = [row.cells[number].text for row in table.rows if not row.heading]
-        width = column.width
-        if width is None and column.align == "left" and max(map(len, texts), default=0) > LONGEST_UNBROKEN:
-            width = 0.25
-        kinds.append(f"P{{{width}}}" if width else "r" if column.align == "right" else "l")
+    """The columns as tabular's argument."""
+    kinds = [
+        f"P{{{width:.3g}}}" if width else "r" if column.align == "right" else "l"
+        for column, width in zip(table.columns, _widths(table)[0], strict=True)
+    ]
     return Markup("".join(kinds))
+
+
+def _font(table: Table) -> Markup:
+    """The size of its letters. A table that breaks across pages cannot be scaled down to the line as others are."""
+    wide = _widths(table)[1] if table.long else 0
+    size, space = ("small", 5) if wide <= 1 else ("footnotesize", 3.5) if wide <= 1.16 else ("scriptsize", 2.5)
+    return Markup(f"\\{size}" + (f"\\setlength{{\\tabcolsep}}{{{space}pt}}" if space != 5 else ""))
+
+
+def _widths(table: Table) -> tuple[list[float | None], float]:
+    """(the columns' widths as shares of the line, None for those as wide as their content; the whole table's).
+
+    A column of long texts is broken into lines even where no width is given. In a table that breaks across pages such
+    columns are as narrow as the others leave room for.
+    """
+    longest = [
+        max((len(row.cells[number].text) for row in table.rows if not row.heading), default=0)
+        for number in range(len(table.columns))
+    ]
+    widths = [
+        0.25 if column.width is None and column.align == "left" and letters > LONGEST_UNBROKEN else column.width
+        for column, letters in zip(table.columns, longest, strict=True)
+    ]
+    heads = [len(column.title) for column in table.columns]
+    natural = sum(
+        LETTER * max(letters, head)
+        for width, letters, head in zip(widths, longest, heads, strict=True)
+        if width is None
+    )
+    room = 1 - GAP * len(widths) - natural
+    wanted = sum(width for width in widths if width)
+    if table.long and wanted > room:
+        widths = [width and max(width * room / wanted, NARROWEST) for width in widths]
+    return widths, 1 - room + sum(width for width in widths if width)

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 from tunegrid.cells import Run
 from tunegrid.expected import Expected, ExpectedTask, Named
@@ -24,9 +25,12 @@ def expected(study: Study) -> Expected:
         description=study.description,
         tasks=tuple(_task(study, name) for name in study.grid.tasks),
         models=tuple(
-            Named(name, study.title_of("models", name), study.models[name].source.licence) for name in study.grid.models
+            Named(name, study.title_of("models", name), model.licence, _hub_id(model))
+            for name, model in ((name, study.models[name].source) for name in study.grid.models)
         ),
-        methods=tuple(Named(name, study.title_of("methods", name)) for name in study.grid.methods),
+        methods=tuple(
+            Named(name, study.title_of("methods", name), kind=study.methods[name].kind) for name in study.grid.methods
+        ),
         seeds=tuple(study.seeds),
         recommend=study.recommend,
         cells=tuple((cell.task, cell.model, cell.method) for cell in study.cells()),
@@ -40,12 +44,20 @@ def _task(study: Study, name: str) -> ExpectedTask:
         name,
         study.title_of("tasks", name),
         task.settings.source.licence,
+        _hub_id(task.settings.source),
         kind=task.settings.kind,
         baselines=tuple(Named(key, baseline.title) for key, baseline in task.baselines().items()),
         trivial=task.trivial_baseline,
         positive=getattr(task.settings, "positive", "positive"),
         labels=len(task.labels() or (1, 2)),
     )
+
+
+def _hub_id(source: Any) -> str | None:
+    """Its id on the Hub, and the part of a data set that is named; None for what comes from elsewhere."""
+    if getattr(source, "hub_key", None) is None or source.hub_id is None:
+        return None
+    return " ".join(filter(None, (source.hub_id, getattr(source, "name", None))))
 
 
 def write_tables(study: Study) -> list[Path]:

@@ -5,13 +5,11 @@ from typing import Any
 
 from tunegrid.expected import Expected, ExpectedTask
 from tunegrid.reporting import layout
-from tunegrid.reporting.figures import Panel, Point
 from tunegrid.reporting.layout import DASH, Column, ScoreLine, Table, absent
 from tunegrid.tasks import Metric
 
 Frames = dict[str, Any]  # the tidy tables of tables.py, by name
 MODEL, METHOD = Column("Model"), Column("Method")
-COSTS = ("parameters_trainable", "trainable_share", "optimisation_seconds", "saved_bytes")
 
 
 class Titles:
@@ -68,9 +66,9 @@ def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
     several = len(expected.seeds) > 1
     rows = []
     for row in _by_model(list(_rows(frames["cells"], task, metric.name)), expected):
-        score = row.status if absent(row.mean) else _with_interval(metric, row.mean, row.ci_low, row.ci_high)
-        spread = [DASH if absent(row.sd) else _number(metric, row.sd)] if several else []
-        difference = _with_interval(metric, row.difference, row.difference_low, row.difference_high, "+")
+        score = row.status if absent(row.mean) else with_interval(metric, row.mean, row.ci_low, row.ci_high)
+        spread = [DASH if absent(row.sd) else number(metric, row.sd)] if several else []
+        difference = with_interval(metric, row.difference, row.difference_low, row.difference_high, "+")
         rows.append((*titles.line(row), score, *spread, difference))
     unit = ", %" if metric.percent else ""
     columns = [MODEL, METHOD, Column(f"{metric.title}{unit} [95% interval]", "right")]
@@ -81,38 +79,18 @@ def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
     return layout.plain_table(f"intervals-{task.name}", caption, columns, rows)
 
 
-def _with_interval(metric: Metric, value: float, low: float, high: float, sign: str = "") -> str:
+def with_interval(metric: Metric, value: float, low: float, high: float, sign: str = "") -> str:
+    """A score with its interval, where it has one: 0.3771 [0.3634, 0.3907]."""
     if absent(value):
         return DASH
-    ends = "" if absent(low) else f" [{_number(metric, low)}, {_number(metric, high)}]"
-    return _number(metric, value, sign) + ends
+    ends = "" if absent(low) else f" [{number(metric, low)}, {number(metric, high)}]"
+    return number(metric, value, sign) + ends
 
 
-def _number(metric: Metric, value: float, sign: str = "") -> str:
-    """A score without its unit: percentages with one decimal, others with four."""
-    text = f"{100 * value:{sign}.1f}" if metric.percent else f"{value:{sign}.4f}"
+def number(metric: Metric, value: float, sign: str = "", digits: int = 1) -> str:
+    """A score without its unit: percentages with so many decimals, others with four."""
+    text = f"{100 * value:{sign}.{digits}f}" if metric.percent else f"{value:{sign}.4f}"
     return text.replace("-", "−")
-
-
-def panels(frames: Frames, expected: Expected) -> list[Panel]:
-    """What the figure of scores shows; percentages where the tables print percentages."""
-    titles, result = Titles(expected), []
-    for task in expected.tasks:
-        scale = 100 if task.primary.percent else 1
-        points, untuned, baseline = [], {}, None
-        for row in _rows(frames["cells"], task, task.primary.name):
-            if absent(row.mean):
-                continue
-            if row.kind == "run":
-                ends = (None, None) if absent(row.ci_low) else (scale * row.ci_low, scale * row.ci_high)
-                points.append(Point(*titles.line(row), scale * row.mean, *ends))
-            elif row.kind == "untuned":
-                untuned[titles.models[row.model]] = scale * row.mean
-            elif row.method == task.trivial:
-                baseline = scale * row.mean
-        axis = f"{task.primary.title}, %" if task.primary.percent else task.primary.title
-        result.append(Panel(task.title, axis, tuple(points), baseline, untuned))
-    return result
 
 
 def recommendation(frames: Frames, expected: Expected) -> Table:
@@ -128,36 +106,8 @@ def recommendation(frames: Frames, expected: Expected) -> Table:
     return layout.plain_table("recommendation", caption, columns, rows)
 
 
-def costs(frames: Frames, expected: Expected) -> Table:
-    """What each cell costs: means over its seeds."""
-    titles, groups = Titles(expected), []
-    for task in expected.tasks:
-        rows = []
-        for model, method in expected.grid(task):
-            runs = _runs(frames["costs"], task, model.name, method.name)
-            mean = {name: runs[name].astype(float).mean() for name in COSTS}
-            rows.append(
-                (
-                    titles.models[model.name],
-                    titles.methods[method.name],
-                    layout.count(mean["parameters_trainable"]),
-                    layout.percent(mean["trainable_share"]),
-                    layout.seconds(mean["optimisation_seconds"]),
-                    layout.bytes_(runs["peak_memory_bytes"].astype(float).max()),
-                    layout.bytes_(mean["saved_bytes"]),
-                )
-            )
-        groups.append((task.title, rows))
-    titles_right = ("Trainable", "Share", "Training, s", "Peak memory", "Saved")
-    columns = [MODEL, METHOD, *(Column(title, "right") for title in titles_right)]
-    caption = (
-        "Cost: trainable parameters and their share of all parameters, seconds of optimisation (loading, evaluation "
-        "and saving apart), peak memory of training, size of the saved weights. Means over seeds; memory: the largest."
-    )
-    return layout.grouped_table("costs", caption, columns, groups)
-
-
-def _runs(frame: Any, task: ExpectedTask, model: str, method: str) -> Any:
+def cell_of(frame: Any, task: ExpectedTask, model: str, method: str) -> Any:
+    """The rows of a tidy table that are about a cell."""
     return frame[(frame["task"] == task.name) & (frame["model"] == model) & (frame["method"] == method)]
 
 
@@ -167,9 +117,9 @@ def settings(frames: Frames, expected: Expected) -> Table:
     for task in expected.tasks:
         rows = []
         for model, method in expected.grid(task):
-            found = _runs(frames["settings"], task, model.name, method.name).drop_duplicates("setting")
+            found = cell_of(frames["settings"], task, model.name, method.name).drop_duplicates("setting")
             values = dict(zip(found["setting"], found["value"], strict=True))
-            steps = _runs(frames["costs"], task, model.name, method.name)["steps"].dropna().astype(float)
+            steps = cell_of(frames["costs"], task, model.name, method.name)["steps"].dropna().astype(float)
             batch = values.get("training.batch_size")
             accumulated = values.get("training.gradient_accumulation_steps") or 1
             of_method = [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import Field
 
+from tunegrid.formulas import Formula
 from tunegrid.models.families import FAMILIES, Family
 from tunegrid.settings import Closed
 from tunegrid.sources import SOURCES
@@ -128,6 +129,7 @@ class Task(ABC):
     cuttable: ClassVar[str]  # the column that loses its end, or is read in windows, when the source is too long
     metrics: ClassVar[tuple[Metric, ...]]
     primary: ClassVar[str]
+    formulas: ClassVar[tuple[Formula, ...]] = ()  # of the metrics, for the report
     prompts: ClassVar[dict[str, str]] = {}  # family -> template, where the family's file has none for this kind
     trivial_baseline: ClassVar[str]
 

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from tunegrid.formulas import RAJPURKAR_2016, Formula
 from tunegrid.sources import ReadSource
 from tunegrid.tasks.base import Baseline, Metric, Row, RowError, Scores, Task, TaskSettings, text_of
 
@@ -75,6 +76,20 @@ class QuestionAnswering(Task):
     metrics = (
         Metric("exact_match", "Exact Match (EM)", "EM", percent=True),
         Metric("f1", "F1 Score", "F1", percent=True),
+    )
+    formulas = (
+        Formula(
+            "Exact match and F1",
+            r"\mathrm{EM} = \dfrac{1}{n} \sum_{i=1}^{n} \max_{a \in A_i} \, [\hat{a}_i = a], \quad "
+            r"\mathrm{F1} = \dfrac{1}{n} \sum_{i=1}^{n} \max_{a \in A_i} \, "
+            r"\dfrac{2\, |\hat{a}_i \cap a|}{|\hat{a}_i| + |a|}",
+            "exact match is the mean over questions of whether the answer is one of the gold answers; F1 is the mean "
+            "over questions of the best, over the gold answers, of twice the number of common words over the number "
+            "of words of both",
+            "Of the answers to n questions, each with gold answers A. Answers are compared in lower case, without "
+            "punctuation, articles and superfluous blanks; for F1 they are bags of words.",
+            (RAJPURKAR_2016,),
+        ),
     )
     primary = "exact_match"
     trivial_baseline = "random-candidate"

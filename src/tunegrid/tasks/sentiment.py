@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from tunegrid.formulas import Formula
 from tunegrid.settings import did_you_mean
 from tunegrid.tasks.base import Baseline, Metric, Row, RowError, Scores, Task, TaskSettings, text_of
 
@@ -47,6 +48,17 @@ class Sentiment(Task):
         Metric("precision", "Precision", "precision", aggregate="precision"),
         Metric("recall", "Recall", "recall", aggregate="recall"),
         Metric("f1", "F1 Score", "F1", aggregate="f1"),
+    )
+    formulas = (
+        Formula(
+            "Accuracy, precision, recall and F1",
+            r"\mathrm{accuracy} = \dfrac{k}{n}, \quad P = \dfrac{t}{t + f}, \quad R = \dfrac{t}{t + m}, \quad "
+            r"\mathrm{F1} = \dfrac{2 P R}{P + R}",
+            "accuracy is k over n; precision is t over t plus f; recall is t over t plus m; F1 is two P R over P plus "
+            "R",
+            "k of n predictions are right; of the positive label t predictions are right, f wrong, and m examples are "
+            "missed. A prediction is the label whose words the model finds most probable.",
+        ),
     )
     primary = "accuracy"
     trivial_baseline = "majority-class"

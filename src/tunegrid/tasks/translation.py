@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+from tunegrid.formulas import PAPINENI_2002, POST_2018, Formula
 from tunegrid.tasks.base import Baseline, Metric, Row, Scores, Task, TaskSettings, text_of
 
 
@@ -31,6 +32,24 @@ class Translation(Task):
         Metric("cosine_similarity", "Cosine Similarity", "cosine similarity"),
         # Corpus chrF is no mean of sentence scores.
         Metric("chrf", "chrF", "chrF", printed=False, aggregate=None),
+    )
+    formulas = (
+        Formula(
+            "BLEU",
+            r"\mathrm{BLEU} = \min(1,\, e^{1 - r / c}) \, (p_1\, p_2\, p_3\, p_4)^{1/4}",
+            "BLEU is the smaller of one and e to the one minus r over c, times the geometric mean of p one to p four",
+            "Of the whole test set: p are the shares of the predictions' n-grams of 1 to 4 words that occur in the "
+            "references, c and r the lengths of all predictions and of all references. sacreBLEU with its default "
+            "settings, from 0 to 1.",
+            (PAPINENI_2002, POST_2018),
+        ),
+        Formula(
+            "Cosine similarity",
+            r"\mathrm{cosine} = \dfrac{1}{n} \sum_{i=1}^{n} \dfrac{u_i \cdot v_i}{\Vert u_i \Vert \, \Vert v_i \Vert}",
+            "the cosine similarity is the mean over sentences of u times v over the lengths of u and v",
+            "Of TF-IDF vectors u of the prediction and v of the reference, fitted on each pair alone: what words the "
+            "two have in common, in any order. The cosine of sentence embeddings is another number.",
+        ),
     )
     primary = "bleu"
     trivial_baseline = "copy"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from transformers import (
 )
 from transformers.trainer_callback import ExportableState
 
+from tunegrid import clock
 from tunegrid.errors import TuneGridError
 from tunegrid.tokenise import labelled
 from tunegrid.training import history
@@ -46,7 +46,7 @@ def fit(session: TrainingSession) -> TrainingSummary:
     """
     before = last_checkpoint(session.checkpoints, keep_best=session.training.keep_best)
     trainer = GridTrainer(session)
-    trainer.start = time.perf_counter()
+    trainer.start = clock.seconds()
     try:
         at_its_end = before is not None and is_last(before)
         if before is not None and lacks_evaluation(before):
@@ -78,7 +78,7 @@ class GridTrainer(Trainer):
         self.loss_sum, self.steps_logged = torch.zeros(()), 0
         self.examples, self.saved_step = 0, 0
         self.evaluated_state: TrainerState | None = None
-        self.start, self.evaluation_seconds, self.saving_seconds = time.perf_counter(), 0.0, 0.0
+        self.start, self.evaluation_seconds, self.saving_seconds = clock.seconds(), 0.0, 0.0
         self.earlier = {"optimisation_seconds": 0.0, "evaluation_seconds": 0.0, "saving_seconds": 0.0}
         callbacks = [ProgressLine(), Flow()]
         if training.early_stopping_patience is not None:
@@ -142,13 +142,13 @@ class GridTrainer(Trainer):
     # -- evaluation ---------------------------------------------------------------------------------------------------
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
-        start = time.perf_counter()
+        start = clock.seconds()
         try:
             # A DataLoader draws a number when it starts: without this, whoever evaluates gets other dropout.
             with torch.random.fork_rng(devices=[]):
                 return super().evaluate(*arguments, **options)
         finally:
-            self.evaluation_seconds += time.perf_counter() - start
+            self.evaluation_seconds += clock.seconds() - start
 
     def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
         with self.session.stop.interrupting():  # nothing is changed by it, and it can take long
@@ -207,7 +207,7 @@ class GridTrainer(Trainer):
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
     def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
-        start = time.perf_counter()
+        start = clock.seconds()
         try:
             super()._save_checkpoint(*arguments, **options)
         except (OSError, RuntimeError, SafetensorError) as error:
@@ -218,7 +218,7 @@ class GridTrainer(Trainer):
                 f"{folder}: the checkpoint of step {self.state.global_step} cannot be written ({error}). "
                 "Mend that (is the disk full?) and start again: the run goes on from the checkpoint before."
             ) from error
-        self.saving_seconds += time.perf_counter() - start
+        self.saving_seconds += clock.seconds() - start
         self.saved_step = self.state.global_step
 
     def _rotate_checkpoints(self, use_mtime: bool = False, output_dir: str | None = None) -> None:
@@ -273,7 +273,7 @@ class GridTrainer(Trainer):
     def seconds(self) -> dict[str, float]:
         """Seconds of each kind of work so far, those before an interruption included."""
         now = {"evaluation_seconds": self.evaluation_seconds, "saving_seconds": self.saving_seconds}
-        now["optimisation_seconds"] = time.perf_counter() - self.start - sum(now.values())
+        now["optimisation_seconds"] = clock.seconds() - self.start - sum(now.values())
         return {name: seconds + self.earlier[name] for name, seconds in now.items()}
 
     def history(self) -> list[dict[str, float]]:

@@ -1,0 +1,71 @@
+"""Equations as the report prints them, and the literature that they are from.
+
+An equation stands beside the code that computes it: a method's in its class, a metric's in its task, those of the
+statistics in their modules. The report prints those of what the study uses, and lists the sources.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A source; `short` is how a sentence names it ("Hu et al. 2021")."""
+
+    short: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An equation with what it says.
+
+    Attributes:
+        title: what it is the equation of.
+        latex: the equation, in what LaTeX and matplotlib's mathtext have in common; "": words are enough.
+        spoken: the equation as it is read aloud, for those who do not see it.
+        text: what the symbols are, and what is done with it.
+    """
+
+    title: str
+    latex: str
+    spoken: str
+    text: str
+    sources: tuple[Reference, ...] = ()
+
+
+# Methods
+HU_2021 = Reference("Hu et al. 2021", "LoRA: Low-Rank Adaptation of Large Language Models. arXiv 2106.09685.")
+HOULSBY_2019 = Reference("Houlsby et al. 2019", "Parameter-Efficient Transfer Learning for NLP. arXiv 1902.00751.")
+ZAKEN_2021 = Reference(
+    "Ben Zaken et al. 2021",
+    "BitFit: Simple Parameter-efficient Fine-tuning for Transformer-based Masked Language-models. arXiv 2106.10199.",
+)
+RAFFEL_2020 = Reference(
+    "Raffel et al. 2020",
+    "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer. arXiv 1910.10683.",
+)
+# Metrics
+RAJPURKAR_2016 = Reference(
+    "Rajpurkar et al. 2016", "SQuAD: 100,000+ Questions for Machine Comprehension of Text. arXiv 1606.05250."
+)
+PAPINENI_2002 = Reference(
+    "Papineni et al. 2002", "BLEU: a Method for Automatic Evaluation of Machine Translation. Proceedings of ACL."
+)
+POST_2018 = Reference("Post 2018", "A Call for Clarity in Reporting BLEU Scores. Proceedings of WMT. arXiv 1804.08771.")
+# Statistics
+KOEHN_2004 = Reference(
+    "Koehn 2004", "Statistical Significance Tests for Machine Translation Evaluation. Proceedings of EMNLP."
+)
+HOLM_1979 = Reference(
+    "Holm 1979", "A Simple Sequentially Rejective Multiple Test Procedure. Scandinavian Journal of Statistics 6."
+)
+SMYTH_2004 = Reference(
+    "Smyth 2004",
+    "Linear Models and Empirical Bayes Methods for Assessing Differential Expression in Microarray Experiments. "
+    "Statistical Applications in Genetics and Molecular Biology 3.",
+)
+WEERAHANDI_1993 = Reference(
+    "Weerahandi 1993", "Generalized Confidence Intervals. Journal of the American Statistical Association 88."
+)
+KENDALL_1938 = Reference("Kendall 1938", "A New Measure of Rank Correlation. Biometrika 30.")
+BELANEC_2025 = Reference("Belanec et al. 2025", "PEFT-Bench. arXiv 2511.21285.")
