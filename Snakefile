@@ -26,6 +26,7 @@ rule all:
 
 onstart:
     require_disk()
+    check_scheduler()
     start_warm_process()
     print_plan()
 

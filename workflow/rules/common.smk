@@ -12,7 +12,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from tunegrid import warm
+from tunegrid import slurm, warm
 from tunegrid.cells import Cell
 from tunegrid.config_file import ConfigFile
 from tunegrid.errors import TuneGridError
@@ -44,6 +44,8 @@ JOBS = Jobs(STUDY)
 PRETRAINED = [name for name in STUDY.grid.models if STUDY.models[name].source.kind == "pretrain"]
 FETCHED = [name for name in STUDY.grid.models if name not in PRETRAINED]
 SPLITS = ("train", "validation", "test")
+# Bash makes way for the command: a signal to the job then reaches the command, and no shell dies of it before.
+shell.prefix("set -euo pipefail; exec ")
 
 
 def one_of(names):
@@ -91,6 +93,18 @@ def require_disk():
         check_disk(JOBS.estimator, at_once)
     except TuneGridError as error:
         raise WorkflowError(str(error)) from None
+
+
+def check_scheduler():
+    """Ends the study before its first job if Slurm would take none, say for want of an account."""
+    if "slurm" in str(workflow.executor_plugin.name):
+        submitted = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+        try:
+            warnings = slurm.check_requests(slurm.request(job.resources, job.threads) for job in submitted)
+        except TuneGridError as error:
+            raise WorkflowError(str(error)) from None
+        for warning in warnings:
+            logger.warning(warning)
 
 
 def start_warm_process():
