@@ -1,9 +1,9 @@
 """Asks Slurm, before the first job is submitted, whether it would take the study's jobs.
 
 Snakemake would submit them one by one, try each again, and say of each that it failed. `sbatch --test-only` gives
-Slurm's own answer and submits nothing. Only an answer that waiting cannot change ends the study: a partition, an account
-or a constraint that there is not. All else is said and no more, for Slurm answers as it does at the moment (nodes that
-are down for an hour are "not available"), and where it cannot be asked nothing is in the way.
+Slurm's own answer and submits nothing. Only an answer that waiting cannot change ends the study: a partition, an
+account or a constraint that there is not. All else is said and no more, for Slurm answers as it does at the moment
+(nodes that are down for an hour are "not available"), and where it cannot be asked nothing is in the way.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ down)
 node-dies) # and with it all that runs there: a job's processes have its number in their environment
     kill -9 "$(cat "$folder/slurmd.pid")"
     for process in /proc/[0-9]*; do
-        if tr '\0' '\n' <"$process/environ" 2>/dev/null | grep -q "^SLURMD_NODENAME=$name$" ||
+        if grep -qzx "SLURMD_NODENAME=$name" "$process/environ" 2>/dev/null ||
             [ "$(cat "$process/comm" 2>/dev/null)" = slurmstepd ]; then
             kill -9 "${process#/proc/}" 2>/dev/null || true
         fi
