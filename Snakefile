@@ -26,9 +26,9 @@ rule all:
 
 onstart:
     require_disk()
-    check_scheduler()
     start_warm_process()
     print_plan()
+    check_scheduler()
 
 
 onsuccess:

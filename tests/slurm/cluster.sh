@@ -13,7 +13,7 @@ set -euo pipefail
 
 command=${1:?up, down, node-dies or node-returns} folder=$(realpath -m "${2:?a folder}")
 export SLURM_CONF=$folder/slurm.conf
-cpus=$(nproc) memory=$(($(awk '/MemTotal/ {print $2}' /proc/meminfo) / 1024 * 9 / 10))
+cpus=$(nproc --all) memory=$(($(awk '/MemTotal/ {print $2}' /proc/meminfo) / 1024 * 9 / 10))
 name=$(hostname -s)
 
 until_true() { # until_true WHAT COMMAND…: polls for half a minute

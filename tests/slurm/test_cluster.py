@@ -141,8 +141,8 @@ def test_all_that_computes_went_through_sbatch_and_fetching_did_not(study):
     assert {job.state for job in study.jobs} == {"COMPLETED"}
     submitted = Counter(re.sub(r"_wildcards_.*", "", job.comment) for job in study.jobs)
     batches = ("baselines", "tokenise-t5", "untuned-t5", "evaluate-sentiment-t5-lora", "report")
-    assert sum(submitted.values()) == len(batches) + 1 + 2  # pretraining, and a training per seed
-    assert (submitted["rule_pretrain_model"], submitted["rule_train_sentiment_t5_lora"]) == (1, 2)
+    assert (submitted["rule_pretrain_model"], submitted["rule_train_sentiment_t5_lora"]) == (1, 1)
+    assert sum(submitted.values()) == len(batches) + 2
     for batch in batches:
         assert len(study.of(batch)) == 1
     assert not study.of("fetch")
@@ -151,7 +151,7 @@ def test_all_that_computes_went_through_sbatch_and_fetching_did_not(study):
 
 def test_jobs_with_a_gpu_ran_one_at_a_time_and_knew_their_device(study):
     on_gpu = sorted((job for job in study.jobs if job.gpu), key=lambda job: job.start)
-    assert len(on_gpu) == 5
+    assert len(on_gpu) == 4
     for one, next_one in pairwise(on_gpu):
         assert one.end <= next_one.start
     assert {device for job in on_gpu for device in job.devices} == {"0"}
@@ -162,14 +162,14 @@ def test_jobs_with_a_gpu_ran_one_at_a_time_and_knew_their_device(study):
 def test_memory_and_time_are_what_the_study_asks(study):
     jobs = Jobs(Study.load(*(ROOT / file for file in STUDY)))
     cell = Cell("sentiment", "t5", "lora")
-    evaluation, baseline = jobs.evaluate(*("sentiment", "t5", "lora")), jobs.baseline("sentiment")
     for comment, job, together in (
         ("pretrain_model", jobs.pretrain("t5"), 1),
         ("train_", jobs.train(cell), 1),
         ("tokenise", jobs.tokenise("sentiment", "t5"), 1),
         ("untuned", jobs.evaluate("sentiment", "t5"), 1),
-        ("evaluate-", evaluation, 2),  # a batch takes the time of all of its jobs, and the memory of one
-        ("baselines", baseline, len(jobs.study.task("sentiment").baselines())),
+        ("evaluate-", jobs.evaluate("sentiment", "t5", "lora"), 1),
+        # A batch takes the time of all of its jobs, and the memory of one.
+        ("baselines", jobs.baseline("sentiment"), len(jobs.study.task("sentiment").baselines())),
     ):
         for found in study.of(comment):
             assert (found.memory, found.limit) == (job.mem_mb(1), job.runtime(1) * together), comment

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from tunegrid import slurm, warm
+from tunegrid import warm
 from tunegrid.cells import Cell
 from tunegrid.config_file import ConfigFile
 from tunegrid.errors import TuneGridError
@@ -21,6 +21,7 @@ from tunegrid.study import Study
 from tunegrid.reporting.latex import TEX_HINT, tex_engine
 from tunegrid.plan.disk import check_disk
 from tunegrid.plan.jobs import Jobs
+from tunegrid.slurm import check_requests, request
 
 
 def read_study(files, given):
@@ -95,18 +96,6 @@ def require_disk():
         raise WorkflowError(str(error)) from None
 
 
-def check_scheduler():
-    """Ends the study before its first job if Slurm would take none, say for want of an account."""
-    if "slurm" in str(workflow.executor_plugin.name):
-        submitted = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
-        try:
-            warnings = slurm.check_requests(slurm.request(job.resources, job.threads) for job in submitted)
-        except TuneGridError as error:
-            raise WorkflowError(str(error)) from None
-        for warning in warnings:
-            logger.warning(warning)
-
-
 def start_warm_process():
     """Jobs on the CPU of this machine share one process that has the libraries loaded; elsewhere each loads its own."""
     if STUDY.hardware.device == "cpu" and workflow.local_exec:
@@ -123,6 +112,18 @@ def print_plan():
     logger.info(f"{STUDY.title}: {len(STUDY.cells())} cells x {len(STUDY.seeds)} seeds. Results: {PATHS.root}/")
     if not tex_engine():
         logger.warning(f"No LaTeX here: the study will end with .tex and HTML files, without a PDF. {TEX_HINT}")
+
+
+def check_scheduler():
+    """Ends the study before its first job if Slurm would take none, say for want of an account."""
+    if "slurm" in str(workflow.executor_plugin.name):
+        submitted = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+        try:
+            warnings = check_requests(request(job.resources, job.threads) for job in submitted)
+        except TuneGridError as error:
+            raise WorkflowError(str(error)) from None
+        for warning in warnings:
+            logger.warning(warning)
 
 
 def print_summary():
