@@ -173,7 +173,7 @@ def test_memory_and_time_are_what_the_study_asks(study):
     ):
         for found in study.of(comment):
             assert (found.memory, found.limit) == (job.mem_mb(1), job.runtime(1) * together), comment
-    assert {job.memory for job in study.jobs} > {2000, 8000}  # not all the least that a job gets
+    assert len({job.memory for job in study.jobs}) > 4  # not all the least that a job gets
 
 
 def test_a_wrong_account_ends_the_study_before_its_first_job(study, cluster):
