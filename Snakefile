@@ -33,6 +33,7 @@ onstart:
     announce()
     start_warm_process()
     print_plan()
+    check_scheduler()
 
 
 onsuccess:

@@ -5,13 +5,15 @@
 #        cluster.sh down FOLDER    # stop it; the logs in FOLDER stay
 #        cluster.sh node-dies FOLDER | node-returns FOLDER
 #
+# FOLDER/devices.log gets a line per started task, from within its environment: job, step, CUDA_VISIBLE_DEVICES or "none".
+#
 # The configuration is linked into /etc/slurm as well: job steps do not inherit SLURM_CONF. An /etc/slurm/slurm.conf that
 # is there is left alone, and nothing is started. Needs root and Debian's packages slurm-wlm, slurmdbd, mariadb-server and munge.
 set -euo pipefail
 
 command=${1:?up, down, node-dies or node-returns} folder=$(realpath -m "${2:?a folder}")
 export SLURM_CONF=$folder/slurm.conf
-cpus=$(nproc) memory=$(($(awk '/MemTotal/ {print $2}' /proc/meminfo) / 1024 * 9 / 10))
+cpus=$(nproc --all) memory=$(($(awk '/MemTotal/ {print $2}' /proc/meminfo) / 1024 * 9 / 10))
 name=$(hostname -s)
 
 until_true() { # until_true WHAT COMMAND…: polls for half a minute
@@ -46,6 +48,8 @@ AccountingStorageHost=127.0.0.1
 AccountingStoragePort=16819
 AccountingStoragePass=$folder/munge.socket
 AccountingStorageTRES=gres/gpu
+AccountingStoreFlags=job_comment
+AccountingStorageEnforce=associations
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=2
 ProctrackType=proctrack/linuxproc
@@ -57,7 +61,8 @@ ReturnToService=2
 SlurmdTimeout=10
 MinJobAge=300
 SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0
-KillWait=5
+KillWait=30
+TaskProlog=$folder/task-prolog
 NodeName=$name NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=$memory Gres=gpu:1 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 END
@@ -77,6 +82,11 @@ PidFile=$folder/slurmdbd.pid
 LogFile=$folder/slurmdbd.log
 END
     chmod 600 "$folder/slurmdbd.conf"
+    cat >"$folder/task-prolog" <<END
+#!/bin/sh
+echo "\$SLURM_JOB_ID \$SLURM_STEP_ID \${CUDA_VISIBLE_DEVICES:-none}" >>$folder/devices.log
+END
+    chmod 755 "$folder/task-prolog"
 }
 
 start_node() {
@@ -143,9 +153,14 @@ down)
         if [ "$(readlink /etc/slurm/$file)" = "$folder/$file" ]; then rm /etc/slurm/$file; fi
     done
     ;;
-node-dies)
-    pkill -9 slurmstepd || true
+node-dies) # and with it all that runs there: a job's processes have its number in their environment
     kill -9 "$(cat "$folder/slurmd.pid")"
+    for process in /proc/[0-9]*; do
+        if grep -qzx "SLURMD_NODENAME=$name" "$process/environ" 2>/dev/null ||
+            [ "$(cat "$process/comm" 2>/dev/null)" = slurmstepd ]; then
+            kill -9 "${process#/proc/}" 2>/dev/null || true
+        fi
+    done
     ;;
 node-returns) start_node ;;
 *)

@@ -437,7 +437,7 @@ def test_durations_as_a_person_says_them():
 
 def test_a_job_asks_for_more_with_each_attempt_and_never_for_less_than_the_least():
     job = Job(seconds=7200, memory=4e9, disk=5e9, runtime_factor=3.0, memory_factor=1.5)
-    assert [job.runtime(attempt) for attempt in (1, 2)] == [361, 722]  # 3 x 2 hours and the start
+    assert [job.runtime(attempt) for attempt in (1, 2)] == [364, 728]  # 3 x 2 hours, the start, and the notice
     assert [job.mem_mb(attempt) for attempt in (1, 2)] == [6000, 9000]
     assert job.disk_mb(1) == 5000
     small = Job(1, 1, 1, 3.0, 1.5)

@@ -22,6 +22,7 @@ from tunegrid.reporting.index import read_index
 from tunegrid.reporting.latex import TEX_HINT, tex_engine
 from tunegrid.plan.disk import check_disk
 from tunegrid.plan.jobs import Jobs
+from tunegrid.slurm import check_requests, request
 
 
 def read_study(files, given):
@@ -45,6 +46,8 @@ JOBS = Jobs(STUDY)
 PRETRAINED = [name for name in STUDY.grid.models if STUDY.models[name].source.kind == "pretrain"]
 FETCHED = [name for name in STUDY.grid.models if name not in PRETRAINED]
 SPLITS = ("train", "validation", "test")
+# Bash makes way for the command: a signal to the job then reaches the command, and no shell dies of it before.
+shell.prefix("set -euo pipefail; exec ")
 
 
 def one_of(names):
@@ -122,6 +125,18 @@ def print_plan():
     logger.info(f"{STUDY.title}: {len(STUDY.cells())} cells x {len(STUDY.seeds)} seeds. Results: {PATHS.root}/")
     if not tex_engine():
         logger.warning(f"No LaTeX here: the study will end with .tex and HTML files, without a PDF. {TEX_HINT}")
+
+
+def check_scheduler():
+    """Ends the study before its first job if Slurm would take none, say for want of an account."""
+    if "slurm" in str(workflow.executor_plugin.name):
+        submitted = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+        try:
+            warnings = check_requests(request(job.resources, job.threads) for job in submitted)
+        except TuneGridError as error:
+            raise WorkflowError(str(error)) from None
+        for warning in warnings:
+            logger.warning(warning)
 
 
 def print_summary():

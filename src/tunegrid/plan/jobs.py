@@ -13,6 +13,7 @@ from tunegrid.plan.memory import LIBRARIES
 from tunegrid.study import Study
 
 START = 60  # seconds in which a job starts, on a busy file system
+NOTICE = 180  # seconds before its end when a job is told to save and stop, at the earliest (slurm/config.yaml)
 LEAST_MINUTES, LEAST_MEGABYTES, LEAST_DISK_MEGABYTES = 10, 2000, 1000
 MORE_MEMORY = 0.5  # of what the first attempt may use, for each further one
 # A model or a method that nobody here knows: what T5-base would need, and some.
@@ -31,7 +32,7 @@ class Job:
 
     def runtime(self, attempt: int) -> int:
         """Minutes."""
-        return math.ceil(max(LEAST_MINUTES, (START + self.seconds * self.runtime_factor) / 60) * attempt)
+        return math.ceil(max(LEAST_MINUTES, (START + self.seconds * self.runtime_factor + NOTICE) / 60) * attempt)
 
     def mem_mb(self, attempt: int) -> int:
         """Megabytes of main memory."""
