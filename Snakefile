@@ -25,6 +25,7 @@ rule all:
 
 
 onstart:
+    require_gpu()
     require_disk()
     start_warm_process()
     print_plan()

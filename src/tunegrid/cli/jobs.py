@@ -52,7 +52,7 @@ def _fetch_model(study: Study, options: argparse.Namespace) -> None:
 def _pretrain(study: Study, options: argparse.Namespace) -> None:
     known(options.model, study.grid.models, "model")
     same_settings(study.model_settings(options.model), options)
-    prepare_to_compute(study)
+    prepare_to_compute(study, model=True)
     from tunegrid.models.stage import pretrain_model
 
     pretrain_model(study, options.model, study.paths.model(options.model))
@@ -76,7 +76,7 @@ def _train(study: Study, options: argparse.Namespace) -> None:
     cell = _cell(study, options)
     known(options.seed, study.seeds, "seed")
     same_settings(study.run_settings(cell), options)
-    prepare_to_compute(study)
+    prepare_to_compute(study, model=True)
     from tunegrid.train import train
 
     train(study, Run(cell, options.seed), study.paths.run(cell.task, cell.model, cell.method, options.seed))
@@ -88,7 +88,7 @@ def _search_trial(study: Study, options: argparse.Namespace) -> None:
     cell = _searched_cell(study, options)
     known(options.factor, study.search.trials, "factor of the search")
     same_settings(trial_settings(study, cell, options.factor), options)
-    prepare_to_compute(study)
+    prepare_to_compute(study, model=True)
     from tunegrid.search import run_trial
 
     run_trial(study, cell, options.factor)
@@ -107,7 +107,7 @@ def _evaluate(study: Study, options: argparse.Namespace) -> None:
     known(options.task, study.grid.tasks, "task")
     known(options.model, study.grid.models, "model")
     same_settings(study.evaluation_settings(options.task), options)
-    prepare_to_compute(study)
+    prepare_to_compute(study, model=True)
     from tunegrid.evaluate import evaluate_run, evaluate_untuned
 
     if options.method == UNTUNED:
