@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from functools import cache, partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -60,6 +61,11 @@ wildcard_constraints:
 
 def cell_of(wildcards):
     return Cell(wildcards.task, wildcards.model, wildcards.method)
+
+
+# Those that all jobs of a cell, or of a task, share are made once: a large study has thousands of jobs.
+run_settings = cache(STUDY.run_settings)
+evaluation_settings = cache(STUDY.evaluation_settings)
 
 
 def as_json(settings):
