@@ -1,9 +1,9 @@
 """One GPU for each job: which GPUs there are, and a lease of one for as long as a process lives.
 
-Snakemake can limit how many jobs want a GPU at once, but it hands none of them a device: each would take the first. So a
-job that computes on a GPU locks one before anything of CUDA is loaded, and is shown no other (CUDA_VISIBLE_DEVICES). The
-locks lie in one folder of the machine, so that two studies, and two users, share its GPUs; the system frees a lock when
-the process that holds it ends, however it ends.
+Snakemake can limit how many jobs want a GPU at once, but it hands none of them a device: each would take the first. So
+a job that computes on a GPU locks one before anything of CUDA is loaded, and is shown no other (CUDA_VISIBLE_DEVICES).
+The locks lie in one folder of the machine, so that two studies, and two users, share its GPUs; the system frees a lock
+when the process that holds it ends, however it ends.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_without_the_drivers_tool_its_files_tell_the_gpus(tmp_path, monkeypatch)
 def test_an_error_says_that_there_is_no_gpu_and_why(monkeypatch):
     monkeypatch.setenv(gpus.PRETEND, "2")
     monkeypatch.setenv(gpus.VISIBLE, "")
-    with pytest.raises(TuneGridError, match="no GPU can be used here .CUDA_VISIBLE_DEVICES is ''.*Set it to cpu"):
+    with pytest.raises(TuneGridError, match=r"no GPU can be used here .CUDA_VISIBLE_DEVICES is ''.*Set it to cpu"):
         gpus.lease()
     monkeypatch.setenv(gpus.PRETEND, "two")
     with pytest.raises(TuneGridError, match="TUNEGRID_PRETEND_GPUS=two"):
@@ -155,14 +156,16 @@ def test_jobs_run_as_many_at_a_time_as_there_are_gpus_and_never_two_on_one(jobs)
     assert most_at_once(held) == 3
     for device in {device for device, _, _ in held}:
         spans = sorted((start, end) for name, start, end in held if name == device)
-        assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
+        assert all(first[1] <= second[0] for first, second in pairwise(spans))
 
 
 def test_a_killed_job_frees_its_gpu_for_one_that_waits(jobs):
     holder = jobs.start(60, count=1)
     assert holder.stdout.readline().split()[0] == "GPU-pretend-0"
     waiting = jobs.start(0, count=1)
-    assert waiting.stdout.readline().startswith(f"waiting for a GPU: all 1 are in use (GPU-pretend-0: process {holder.pid} ")
+    assert waiting.stdout.readline().startswith(
+        f"waiting for a GPU: all 1 are in use (GPU-pretend-0: process {holder.pid} "
+    )
     time.sleep(1)
     assert waiting.poll() is None
     holder.send_signal(signal.SIGKILL)

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -35,7 +34,9 @@ def test_as_many_jobs_as_gpus_run_at_once_each_on_its_own(study, monkeypatch):
     monkeypatch.setenv(gpus.PRETEND, "2")
     monkeypatch.setenv(gpus.LOG, str(log))
     records = [
-        f"results/gpus/runs/sentiment/t5/{method}/seed-{seed}/train.json" for method in ("full", "lora") for seed in (1, 2)
+        f"results/gpus/runs/sentiment/t5/{method}/seed-{seed}/train.json"
+        for method in ("full", "lora")
+        for seed in (1, 2)
     ]
     result = study.snakemake(*records, "--cores", "4")  # cores for more jobs than there are GPUs
     assert result.returncode == 0, result.stdout[-5000:]
@@ -100,7 +101,9 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
     (0, 1, "1"),      # --resources gpu=1
     (100, 0, "None"),   # a cluster: --jobs 100
 ])  # fmt: skip
-def test_only_a_workstation_limits_the_jobs_on_gpus_and_only_where_the_user_does_not(study, monkeypatch, nodes, given, limit):
+def test_only_a_workstation_limits_the_jobs_on_gpus_and_only_where_the_user_does_not(
+    study, monkeypatch, nodes, given, limit
+):
     monkeypatch.setenv(gpus.PRETEND, "2")
     command = [sys.executable, "-c", LIMIT, str(nodes), str(given), *map(str, study.configs)]
     result = subprocess.run(command, cwd=study.folder, env=os.environ, capture_output=True, text=True)

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from tunegrid import __version__, warm
+from tunegrid import __version__, gpus, warm
 from tunegrid.cli import jobs, studies, tools
 from tunegrid.cli.command import Commands, prepare_to_compute
 from tunegrid.errors import TuneGridError
@@ -38,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
     except BrokenPipeError:  # the reader (`| head`) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+    finally:
+        gpus.release()
 
 
 def parser() -> argparse.ArgumentParser:
