@@ -29,6 +29,7 @@ rule all:
 
 
 onstart:
+    require_gpu()
     require_disk()
     announce()
     start_warm_process()

@@ -12,7 +12,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from tunegrid import locks
+from tunegrid import gpus, locks
 from tunegrid.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.cells import Cell, Run
 from tunegrid.data import read_parquet
@@ -176,13 +176,16 @@ def pick_device(study: Study) -> Any:
     import torch
 
     torch.set_num_threads(study.hardware.threads)
-    if study.hardware.device == "cuda" and not torch.cuda.is_available():
+    device = gpus.torch_device(study)
+    if device == "cuda" and not torch.cuda.is_available():
         raise TuneGridError("hardware.device is cuda, but no GPU can be used here. Set it to cpu, or run where one is.")
-    return torch.device(study.hardware.device)
+    return torch.device(device)
 
 
 def accelerator() -> str | None:
     """The name of the GPU that this process used."""
+    if pretended := gpus.pretended_device():
+        return f"{pretended}: no GPU, computed on the CPU"
     torch = sys.modules.get("torch")
     return torch.cuda.get_device_name() if torch is not None and torch.cuda.is_initialized() else None
 

@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import tempfile
 import time
+from functools import cache, partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from tunegrid import warm, watch, working_folder
+from tunegrid import gpus, warm, watch, working_folder
 from tunegrid.cells import Cell
 from tunegrid.config_file import ConfigFile
 from tunegrid.errors import TuneGridError
@@ -66,6 +67,11 @@ def cell_of(wildcards):
     return Cell(wildcards.task, wildcards.model, wildcards.method)
 
 
+# Those that all jobs of a cell, or of a task, share are made once: a large study has thousands of jobs.
+run_settings = cache(STUDY.run_settings)
+evaluation_settings = cache(STUDY.evaluation_settings)
+
+
 def as_json(settings):
     """Settings as a param: their text is what Snakemake compares, and shows, when they change."""
     return json.dumps(settings, sort_keys=True)
@@ -88,14 +94,37 @@ def asks(job):
 RETRIES = STUDY.resources.attempts - 1 if workflow.is_main_process else 0
 
 
+def limit_gpus():
+    """On a workstation no more jobs on GPUs at once than there are, unless --resources says how many.
+
+    A cluster hands out its own. Which of the two it is Snakemake does not say yet when it reads this file, but only
+    where jobs are sent elsewhere does it know a number of nodes. The scheduler takes a limit only now.
+    """
+    here = workflow.is_main_process and workflow.resource_settings.nodes is None
+    if GPUS and here and workflow.global_resources.get("gpu").value is None:
+        if count := len(gpus.visible()):
+            workflow.register_resource("gpu", count)
+
+
+limit_gpus()
+
+
+def require_gpu():
+    """Ends the study before its first job if a job needs a GPU and this machine, which is to run it, has none."""
+    if GPUS and workflow.local_exec and any(job.resources.get("gpu") for job in workflow.dag.needrun_jobs()):
+        try:
+            gpus.require()
+        except TuneGridError as error:
+            raise WorkflowError(str(error)) from None
+
+
 def require_disk():
     """Ends the study before its first job if it will not fit on the disk."""
     settings = workflow.resource_settings
-    at_once = max(1, (settings.cores or 1) // STUDY.hardware.threads)
-    if not workflow.local_exec:
+    if workflow.local_exec:
+        at_once = gpus.jobs_at_once(STUDY, settings.cores or 1, workflow.global_resources.get("gpu").value)
+    else:
         at_once = settings.nodes or 1
-    elif GPUS:
-        at_once = min(at_once, workflow.global_resources.get("gpu", at_once))
     try:
         check_disk(JOBS.estimator, at_once)
     except TuneGridError as error:

@@ -3,6 +3,8 @@
 from tunegrid.search_settings import choice_settings, trial_settings
 
 TRIALS = list(STUDY.search.trials) if STUDY.search else []
+settings_of_trial = cache(partial(trial_settings, STUDY))
+settings_of_choice = cache(partial(choice_settings, STUDY))
 
 
 localrules:
@@ -34,8 +36,8 @@ rule search_trial:
         study=CONFIG,
         gpu=GPUS,
     params:
-        settings=lambda wildcards: as_json(trial_settings(STUDY, cell_of(wildcards), wildcards.factor)),
-        digest=lambda wildcards: digest(trial_settings(STUDY, cell_of(wildcards), wildcards.factor)),
+        settings=lambda wildcards: as_json(settings_of_trial(cell_of(wildcards), wildcards.factor)),
+        digest=lambda wildcards: digest(settings_of_trial(cell_of(wildcards), wildcards.factor)),
     shell:
         "tunegrid search-trial {resources.study} --task {wildcards.task} --model {wildcards.model} "
         "--method {wildcards.method} --factor {wildcards.factor} --settings {params.digest} --log {log} "
@@ -56,8 +58,8 @@ rule choose_learning_rate:
     resources:
         study=CONFIG,
     params:
-        settings=lambda wildcards: as_json(choice_settings(STUDY, cell_of(wildcards))),
-        digest=lambda wildcards: digest(choice_settings(STUDY, cell_of(wildcards))),
+        settings=lambda wildcards: as_json(settings_of_choice(cell_of(wildcards))),
+        digest=lambda wildcards: digest(settings_of_choice(cell_of(wildcards))),
     shell:
         "tunegrid search-choice {resources.study} --task {wildcards.task} --model {wildcards.model} "
         "--method {wildcards.method} --settings {params.digest} --log {log}"

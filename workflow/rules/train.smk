@@ -37,8 +37,8 @@ def training_rule(cell):
             gpu=GPUS,
         params:
             cell=f"--task {cell.task} --model {cell.model} --method {cell.method}",
-            settings=lambda wildcards: as_json(STUDY.run_settings(cell)),
-            digest=digest(STUDY.run_settings(cell)),
+            settings=lambda wildcards: as_json(run_settings(cell)),
+            digest=digest(run_settings(cell)),
         shell:
             "tunegrid train {resources.study} {params.cell} --seed {wildcards.seed} --settings {params.digest} --log {log} "
             "--attempt {resources.attempt} --attempts {resources.attempts} --mem-mb {resources.mem_mb}"
@@ -57,3 +57,7 @@ def cell_target(cell):
 for cell in STUDY.cells():
     training_rule(cell)
     cell_target(cell)
+    # Snakemake leaves a function of every rule among the names of this file, looks none of them up again, and copies
+    # all names each time that it formats a command: with thousands of cells that was most of a dry run.
+    for name in (cell.training_rule, cell.target):
+        globals().pop(f"__{name}", None)

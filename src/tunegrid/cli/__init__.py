@@ -11,7 +11,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from tunegrid import __version__, warm, watch
+from tunegrid import __version__, gpus, warm, watch
 from tunegrid.attempts import AttemptFailed
 from tunegrid.cli import jobs, studies, tools
 from tunegrid.cli.command import Commands, Supervised, prepare_to_compute
@@ -52,6 +52,8 @@ def run(options: argparse.Namespace) -> int:
     except BrokenPipeError:  # the reader (`| head`) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+    finally:
+        gpus.release()
 
 
 def _supervise(supervised: Supervised, arguments: list[str], options: argparse.Namespace) -> int:

@@ -96,8 +96,15 @@ def same_settings(settings: dict, options: argparse.Namespace) -> None:
         )
 
 
-def prepare_to_compute(study: Study) -> None:
-    """Before anything heavy is imported: the number of threads, and no network from here on."""
+def prepare_to_compute(study: Study, model: bool = False) -> None:
+    """Before anything heavy is imported: the number of threads, no network from here on, and a GPU of its own.
+
+    `model`: whether a model computes, on the study's device.
+    """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(study.hardware.threads)
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    if model and study.hardware.device == "cuda":
+        from tunegrid import gpus
+
+        print(f"GPU: {gpus.lease()}", flush=True)

@@ -57,7 +57,7 @@ def _fetch_model(study: Study, options: argparse.Namespace) -> None:
 def _pretrain(study: Study, options: argparse.Namespace) -> None:
     known(options.model, study.grid.models, "model")
     same_settings(study.model_settings(options.model), options)
-    prepare_to_compute(study)
+    prepare_to_compute(study, model=True)
     from tunegrid.models.stage import pretrain_model
 
     pretrain_model(study, options.model, study.paths.model(options.model))
@@ -87,7 +87,7 @@ def _run(study: Study, options: argparse.Namespace) -> Run:
 
 def _train(study: Study, options: argparse.Namespace) -> None:
     run = _run(study, options)
-    prepare_to_compute(study)
+    prepare_to_compute(study, model=True)
     from tunegrid.train import train
 
     train(study, run, study.paths.run(*astuple(run.cell), run.seed), Attempt(options.attempt, options.attempts))
@@ -112,7 +112,7 @@ def _trial(study: Study, options: argparse.Namespace) -> Cell:
 
 def _search_trial(study: Study, options: argparse.Namespace) -> None:
     cell = _trial(study, options)
-    prepare_to_compute(study)
+    prepare_to_compute(study, model=True)
     from tunegrid.search import run_trial
 
     run_trial(study, cell, options.factor, Attempt(options.attempt, options.attempts))
@@ -137,7 +137,7 @@ def _evaluate(study: Study, options: argparse.Namespace) -> None:
     known(options.task, study.grid.tasks, "task")
     known(options.model, study.grid.models, "model")
     same_settings(study.evaluation_settings(options.task), options)
-    prepare_to_compute(study)
+    prepare_to_compute(study, model=True)
     from tunegrid.evaluate import evaluate_run, evaluate_untuned
 
     if options.method == UNTUNED:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from tunegrid.cli.command import Commands
+from tunegrid.errors import TuneGridError
 from tunegrid.study import Study
 
 
@@ -15,6 +16,9 @@ def add_to(commands: Commands) -> None:
     plan.add_argument("--device", help="h100, a100, t4, cpu (measured here), …; default: what the study runs on")
     plan.add_argument("--csv", type=Path, help="also write one row per cell to this file")
     commands.on_study("summary", _summary, "Say what is there, what failed and where the report is.")
+    status = commands.on_study("status", _status, "Say how a study stands: done, at work, waiting, failed, time left.")
+    text = "look again every so many seconds (10), until the study is done"
+    status.add_argument("--watch", type=float, nargs="?", const=10.0, metavar="SECONDS", help=text)
     clean = commands.on_study("clean", _clean, "Remove what a finished study no longer needs.")
     clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     which = clean.add_mutually_exclusive_group()
@@ -47,6 +51,14 @@ def _summary(study: Study, options: argparse.Namespace) -> int:
     text, complete = summarise(study, options.config)
     print(text)
     return 0 if complete else 1
+
+
+def _status(study: Study, options: argparse.Namespace) -> None:
+    from tunegrid.status import read, show
+
+    if options.watch is not None and options.watch <= 0:
+        raise TuneGridError(f"--watch {options.watch:g}: give a number of seconds above 0.")
+    show(lambda: read(study, options.config), options.watch)
 
 
 def _clean(study: Study, options: argparse.Namespace) -> None:

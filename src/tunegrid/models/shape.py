@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from tunegrid.errors import TuneGridError
@@ -132,7 +133,7 @@ class Shape:
 
     # -- parameters ---------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def parameters(self) -> int:
         """All parameters, each tensor once."""
         return self.embedding_parameters + self.encoder_parameters + self.decoder_parameters

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from tunegrid import gpus
 from tunegrid.data import iterate_parquet
 from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced_folder, write_json
@@ -56,7 +57,7 @@ def pretrain_model(study: Study, name: str, folder: Path) -> None:
             new,
             study.hardware.threads,
             lambda line: print(line, flush=True),
-            study.hardware.device,
+            gpus.torch_device(study),
         )
         _write_card(study, name, new, facts)
 

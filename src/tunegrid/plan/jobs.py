@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 from tunegrid.cells import Cell
 from tunegrid.plan.cells import HOST_BYTES, Estimator
@@ -45,15 +46,16 @@ class Job:
 
 
 class Jobs:
-    """The jobs of a study. Nothing is computed before a job is asked about."""
+    """The jobs of a study. Nothing is computed before a job is asked about, and nothing twice: the seeds share it."""
 
     def __init__(self, study: Study) -> None:
         hardware = study.hardware
         self.gpu = hardware.device == "cuda"
         device = GPUS[study.resources.gpu] if self.gpu else assumed_cpu(hardware.threads, hardware.precision)
         self.study, self.estimator = study, Estimator(study, device)
+        self.train, self.trial, self.evaluate = cache(self._train), cache(self._trial), cache(self._evaluate)
 
-    def train(self, cell: Cell) -> Job:
+    def _train(self, cell: Cell) -> Job:
         plan = self.estimator.cell(cell)
         disk = job_disk(self.estimator, cell)
         if plan is None:
@@ -61,7 +63,7 @@ class Jobs:
         seconds = plan.training_seconds + plan.validation_seconds
         return self._job(seconds, plan.host_memory if self.gpu else plan.memory, disk)
 
-    def trial(self, cell: Cell) -> Job:
+    def _trial(self, cell: Cell) -> Job:
         """A trial of the cell's search for a learning rate."""
         plan = self.estimator.trial(cell)
         if plan is None:
@@ -70,7 +72,7 @@ class Jobs:
         memory = plan.host_memory if self.gpu else max(plan.memory, plan.prediction_memory)
         return self._job(seconds, memory, 0)
 
-    def evaluate(self, task: str, model: str, method: str | None = None) -> Job:
+    def _evaluate(self, task: str, model: str, method: str | None = None) -> Job:
         """`method`: None for the untuned model."""
         plan = self.estimator.cell(Cell(task, model, method)) if method else None
         found = (plan.evaluation_seconds, plan.prediction_memory) if plan else self.estimator.untuned(task, model)

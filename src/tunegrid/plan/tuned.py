@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from tunegrid.methods import Method
 from tunegrid.models import Shape
@@ -40,6 +41,6 @@ class Tuned:
         stacks = self.stacks
         return (stacks.encoder_trainable + stacks.decoder_trainable) / (stacks.encoder + stacks.decoder)
 
-    @property
+    @cached_property
     def full(self) -> bool:
         return self.trainable == self.shape.parameters

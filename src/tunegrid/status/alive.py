@@ -1,0 +1,135 @@
+"""What is at work on a study right now: processes of this machine, and Slurm's queue."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+# The commands of the workflow's rules.
+JOBS = frozenset(
+    "fetch-data fetch-model pretrain tokenise search-trial search-choice train evaluate baseline tables report".split()
+)
+OPTIONS = ("--task", "--model", "--name", "--method", "--seed", "--factor")
+SNAKEMAKE_LOCKS = Path(".snakemake/locks")
+SLURM_SECONDS = 20  # in which a queue has to answer
+_HARMLESS = re.compile(r"-[a-z]*n[a-z]*|--(dry-?run|unlock|lint|summary|list.*|version|help|report|mode)(=.*)?")
+
+
+@dataclass(frozen=True)
+class Snakemake:
+    """A Snakemake that runs a workflow in this folder. `cores`: None: it does not say, or sends its jobs elsewhere."""
+
+    pid: int
+    started: float
+    cores: int | None
+
+
+@dataclass
+class Alive:
+    """What is at work.
+
+    Attributes:
+        commands: of each `tunegrid` command (see `Item.command`) at work here, when its process started.
+        queue: of each job of Slurm's queue, by its comment, its state (RUNNING, PENDING, …).
+        locked: whether Snakemake has locked the folder.
+        note: what could not be seen.
+    """
+
+    snakemake: Snakemake | None = None
+    commands: dict[tuple[str, ...], float] = field(default_factory=dict)
+    queue: dict[str, str] = field(default_factory=dict)
+    locked: bool = False
+    note: str = ""
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.snakemake or self.commands or self.queue)
+
+
+def look(configs: Iterable[str | Path]) -> Alive:
+    """What is at work in the current folder on the study of these files."""
+    found = Alive(locked=SNAKEMAKE_LOCKS.is_dir() and any(SNAKEMAKE_LOCKS.iterdir()))
+    wanted = {Path(config).resolve() for config in configs}
+    for pid, started, words in _processes_here():
+        if _is_snakemake(words):
+            if found.snakemake is None or started < found.snakemake.started:
+                found.snakemake = Snakemake(pid, started, _cores(words))
+        elif command := command_of(words, wanted):
+            found.commands[command] = min(started, found.commands.get(command, started))
+    found.queue, found.note = _queue()
+    return found
+
+
+def _processes_here() -> Iterator[tuple[int, float, list[str]]]:
+    """(id, start, command line) of the processes of this machine whose working folder is the current one."""
+    import psutil
+
+    here = Path.cwd().resolve()
+    for process in psutil.process_iter(["pid", "cmdline", "create_time", "status"]):
+        words = process.info["cmdline"] or []
+        ours = any("tunegrid" in word or "snakemake" in word for word in words)
+        if not ours or process.info["status"] == psutil.STATUS_ZOMBIE:
+            continue
+        try:
+            if Path(process.cwd()) == here:
+                yield process.info["pid"], process.info["create_time"], words
+        except (psutil.AccessDenied, psutil.NoSuchProcess):
+            continue
+
+
+def _is_snakemake(words: list[str]) -> bool:
+    """Whether a Snakemake of its own has this command line, and not one that only looks, or runs another's job."""
+    names = [Path(word).name for word in words[:3]]
+    called = names[:1] == ["snakemake"] or names[1:2] == ["snakemake"] or names[1:] == ["-m", "snakemake"]
+    return called and not any(map(_HARMLESS.fullmatch, words[1:]))
+
+
+def _cores(words: list[str]) -> int | None:
+    text = " ".join(words)
+    if re.search(r"--(executor|profile)\b|\s-e\s", text):
+        return None
+    match = re.search(r"(?:--cores|-c|--jobs|-j)[ =]?(\d+|all)\b", text)
+    return None if match is None else os.cpu_count() if match[1] == "all" else int(match[1])
+
+
+def command_of(words: list[str], configs: set[Path]) -> tuple[str, ...] | None:
+    """The `tunegrid` command on a command line and the values of its options; None: it is none, or of another study."""
+    names = [Path(word).name for word in words]
+    if "tunegrid" not in names[:3] or Path(words[0]).name in ("bash", "sh"):
+        return None
+    rest = words[names.index("tunegrid") + 1 :]
+    files = {Path(word).resolve() for word in rest[1:] if not word.startswith("--")}
+    if not rest or rest[0] not in JOBS or not files & configs:
+        return None
+    given = {name: value for name, value in pairwise(rest) if name in OPTIONS}
+    return (rest[0], *(given[name] for name in OPTIONS if name in given))
+
+
+def _queue() -> tuple[dict[str, str], str]:
+    """(state of each of this user's jobs of Slurm in this folder, by its comment; what could not be seen)."""
+    if not shutil.which("squeue"):
+        return {}, ""
+    command = ["squeue", "--me", "--noheader", "--format=%T|%Z|%k"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SLURM_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        sent = Path(".snakemake/slurm_logs").is_dir()
+        return {}, "Slurm's queue does not answer (squeue --me): its jobs are not seen." if sent else ""
+    return jobs_in_queue(done.stdout, Path.cwd().resolve()), ""
+
+
+def jobs_in_queue(text: str, folder: Path) -> dict[str, str]:
+    """Of what squeue prints, the jobs of a folder."""
+    found = {}
+    for line in text.splitlines():
+        state, _, rest = line.partition("|")
+        place, _, comment = rest.rpartition("|")
+        if place and Path(place).resolve() == folder and comment.startswith(("rule_", "group_")):
+            found[comment] = state
+    return found
