@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from tunegrid import __version__, warm
-from tunegrid.cli import jobs, studies, tools
+from tunegrid.cli import jobs, studies, tools, winner
 from tunegrid.cli.command import Commands, prepare_to_compute
 from tunegrid.errors import TuneGridError
 from tunegrid.study import Study
@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     text = "Import everything once and run the jobs that ask (the workflow starts this)."
     commands.on_study("serve", _serve, text).add_argument("--socket", required=True)
     tools.add_to(commands)
+    winner.add_to(commands)
     return root
 
 

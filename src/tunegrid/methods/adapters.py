@@ -35,6 +35,7 @@ class Adapters(Method):
     Settings = AdaptersSettings
     settings: AdaptersSettings
     title = "Adapters"
+    library = "adapters"
 
     def inject(self, model: PreTrainedModel) -> PreTrainedModel:
         import adapters

@@ -37,6 +37,7 @@ class Lora(Method):
     Settings = LoraSettings
     settings: LoraSettings
     title = "LoRA"
+    library = "peft"
 
     def inject(self, model: PreTrainedModel) -> PeftModel:
         from peft import LoraConfig, TaskType, get_peft_model
