@@ -25,6 +25,19 @@ def add_to(commands: Commands) -> None:
     predict.add_argument("--unmerged", action="store_true", help="leave LoRA's updates apart, as the evaluation does")
     predict.add_argument("--device", choices=("cpu", "cuda"), help="default: what the study runs on")
     predict.add_argument("--at-once", type=_rows, metavar="ROWS", help="rows answered together; default: 16 batches")
+    text = "Write the recommended run, or another, as a folder that transformers, peft or adapters loads, with a card."
+    export = commands.on_study("export", _export, text)
+    _which_run(export)
+    export.add_argument("folder", type=Path, metavar="FOLDER", help="where to; it is there whole or not at all")
+    export.add_argument(
+        "--as",
+        dest="form",
+        choices=("model", "adapter"),
+        default="model",
+        help="model: all in one, LoRA merged; adapter: what peft or adapters loads, its base named",
+    )
+    export.add_argument("--language", nargs="+", default=[], metavar="CODE", help="of the texts, for the card: en de")
+    export.add_argument("--force", action="store_true", help="replace what is in the folder")
 
 
 def _which_run(parser: argparse.ArgumentParser) -> None:
@@ -72,3 +85,15 @@ def _predict(study: Study, options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _export(study: Study, options: argparse.Namespace) -> None:
+    from tunegrid.winner.export import check_folder, check_form, export
+
+    winner = _chosen(study, options)
+    check_form(study, winner, options.form)
+    check_folder(study, options.folder, options.force)
+    prepare_to_compute(study)
+    print(winner, flush=True)
+    layout = export(study, winner, options.folder, form=options.form, force=options.force, languages=options.language)
+    print(f"{options.folder}: for {layout.library}; how to load it is in {options.folder / 'README.md'}")
