@@ -28,7 +28,7 @@ def add_to(commands: Commands) -> None:
     text = "Write the recommended run, or another, as a folder that transformers, peft or adapters loads, with a card."
     export = commands.on_study("export", _export, text)
     _which_run(export)
-    export.add_argument("folder", type=Path, metavar="FOLDER", help="where to; it is there whole or not at all")
+    export.add_argument("folder", type=Path, metavar="FOLDER", help="where to; of several CONFIGs, right after them")
     export.add_argument(
         "--as",
         dest="form",

@@ -48,7 +48,7 @@ class Answerer:
         more = [{}] * len(rows) if predicted.columns is None else predicted.columns.to_dict("records")
         ids = [{"id": row["id"]} if "id" in row else {} for row in rows]
         return [
-            {**given, "prediction": text, **further}
+            {**given, "prediction": text, **{key: value for key, value in further.items() if value == value}}  # not NaN
             for given, text, further in zip(ids, predicted.texts, more, strict=True)
         ]
 
@@ -104,7 +104,11 @@ def _write(answerer: Answerer, blocks: Iterable[list[Row]], file: TextIO, plain:
     for block in blocks:
         for answer in answerer.answer(block):
             # One line stays one line, whatever a model writes.
-            line = " ".join(answer["prediction"].split("\n")) if plain else json.dumps(answer, ensure_ascii=False)
+            line = (
+                " ".join(answer["prediction"].split("\n"))
+                if plain
+                else json.dumps(answer, ensure_ascii=False, allow_nan=False)
+            )
             file.write(line + "\n")
         file.flush()
         count += len(block)

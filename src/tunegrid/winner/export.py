@@ -35,7 +35,7 @@ class Layout:
 
     Attributes:
         library: loads it: transformers for a plain model; peft or adapters for an adapter.
-        base: folder inside it that holds the base model; "" where that is not in it. Tokenizer and settings are there.
+        base: folder inside it that holds the base model; "" where that is not in it. The tokenizer is there.
         adapter: folder inside it that holds the adapter ("" for the folder itself); None: a plain model.
         hub: (id, commit) of the base model on the Hub; None: it is not from there.
     """
@@ -87,7 +87,8 @@ def export(
             _copy_adapter(weights, new / layout.adapter, layout)
             if layout.base:
                 _copy(base, new / layout.base, "config.json", *WEIGHTS)
-        settings.save_pretrained(new / layout.base)
+        for place in {new, new / layout.base}:  # for whoever loads the settings alone, and for the model
+            settings.save_pretrained(place)
         tokenizer.save_pretrained(new / layout.base)
         write_text(new / "README.md", model_card(study, winner, layout, settings, languages))
     return layout
