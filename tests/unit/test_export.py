@@ -156,6 +156,23 @@ def test_what_a_checkpoint_says_about_generation_does_not_come_along(own, tmp_pa
     assert found["answers"] == [predictions(own, cell)["prediction"].tolist()]
 
 
+def test_what_the_tokenizer_returns_is_what_the_model_takes(own, tmp_path):
+    """Those that the pipeline trains, and others of no particular class, return token types by default."""
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    file = own.paths.model("t5") / "tokenizer_config.json"
+    config = json.loads(file.read_text())
+    del config["model_input_names"]
+    file.write_text(json.dumps(config))
+    assert "token_type_ids" in AutoTokenizer.from_pretrained(file.parent)("a dog")
+    assert export(CELLS[0], tmp_path / "out") == 0
+    load = {"pretrained_model_name_or_path": tmp_path / "out"}
+    model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(**load), AutoTokenizer.from_pretrained(**load)
+    row = json.loads(Path("rows/qa-test.jsonl").read_text().splitlines()[0])
+    inputs = tokenizer(f"question: {row['question']} context: {row['context'][:20]}", return_tensors="pt")
+    assert model.generate(**inputs).shape[1] <= 1 + 4 + 1
+
+
 def test_a_length_penalty_without_beams_is_no_obstacle(own, tmp_path):
     changes = Path("changes.yaml").read_text()
     Path("changes.yaml").write_text(changes.replace("num_beams: 3", "num_beams: 1"))
