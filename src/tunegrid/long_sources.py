@@ -66,6 +66,23 @@ def window_sources(
         start = max(end - overlap, start + 1)
 
 
+def fit_source(
+    task: Task, family: str, tokenizer: PreTrainedTokenizerBase, row: Row, ids: list[int]
+) -> tuple[list[Window], bool]:
+    """(what the model reads of a row, whether it was cut): the whole source, its windows, or what was kept of it.
+
+    `ids`: the token ids of the whole source.
+    """
+    if len(ids) <= task.settings.max_source_length:
+        return [Window(ids, row[task.cuttable], 0)], False
+    overlap = task.window_overlap()
+    windows = overlap is not None and window_sources(task, family, tokenizer, row, overlap)
+    if windows:
+        return windows, False
+    ids, kept = cut_source(task, family, tokenizer, row)
+    return [Window(ids, kept, 0)], True
+
+
 def cut_source(task: Task, family: str, tokenizer: PreTrainedTokenizerBase, row: Row) -> tuple[list[int], str]:
     """(token ids of at most `max_source_length`, what was kept of the column that was cut).
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tunegrid.data import iterate_parquet
 from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced_folder, write_json
-from tunegrid.long_sources import cut_source, window_sources
+from tunegrid.long_sources import fit_source
 from tunegrid.sources import SPLITS
 from tunegrid.tasks import Row, Task
 
@@ -166,16 +166,14 @@ class _SplitTokeniser:
 
     def _entries(self, row: Row, source: list[int], target: list[int]) -> list[tuple[list[int], list[int] | None]]:
         """(token ids of a source, labels or None) of each window of a row; of a row that is not split, of the row."""
-        task, limit = self.task, self.task.settings.max_source_length
-        if len(source) <= limit:
+        task = self.task
+        if len(source) <= task.settings.max_source_length:
             return [(source, self._cut_target(target))]
-        overlap = task.window_overlap()
-        windows = overlap is not None and window_sources(task, self.family, self.tokenizer, row, overlap)
-        if not windows:
-            source, kept = cut_source(task, self.family, self.tokenizer, row)
+        windows, cut = fit_source(task, self.family, self.tokenizer, row, source)
+        if cut:
             self.counts["sources_cut"] += 1
-            self._count_lost(row, [kept])
-            return [(source, self._cut_target(target))]
+            self._count_lost(row, [windows[0].text])
+            return [(windows[0].ids, self._cut_target(target))]
         slices = [window.text for window in windows]
         texts = task.window_targets(row, slices)
         self._count_lost(row, slices)
@@ -199,14 +197,7 @@ class _SplitTokeniser:
         return [*target[: limit - 1], self.tokenizer.eos_token_id]
 
     def _as_text(self, row: Row) -> Row:
-        """The row with the names of special tokens in it taken apart, see `special_token_names`."""
-
-        def plain(value: Any) -> Any:
-            if isinstance(value, list):
-                return [plain(item) for item in value]
-            return self.special.sub(_apart, value) if isinstance(value, str) else value
-
-        changed = {name: plain(value) for name, value in row.items()}
+        changed = as_text(row, self.special)
         self.counts["special_tokens_as_text"] += changed != row
         return changed
 
@@ -221,6 +212,17 @@ def special_token_names(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
     """
     names = sorted((name for name in tokenizer.all_special_tokens if len(name) > 1), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, names)) or "(?!)")
+
+
+def as_text(row: Row, special: re.Pattern[str]) -> Row:
+    """The row with the names of special tokens in it taken apart, see `special_token_names`."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, list):
+            return [plain(item) for item in value]
+        return special.sub(_apart, value) if isinstance(value, str) else value
+
+    return {name: plain(value) for name, value in row.items()}
 
 
 def _apart(name: re.Match[str]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tunegrid import __version__, gpus, warm, watch
 from tunegrid.attempts import AttemptFailed
-from tunegrid.cli import jobs, studies, tools
+from tunegrid.cli import jobs, studies, tools, winner
 from tunegrid.cli.command import Commands, Supervised, prepare_to_compute
 from tunegrid.errors import TuneGridError
 from tunegrid.provenance import now
@@ -82,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     text = "Import everything once and run the jobs that ask (the workflow starts this)."
     commands.on_study("serve", _serve, text).add_argument("--socket", required=True)
     tools.add_to(commands)
+    winner.add_to(commands)
     return root
 
 

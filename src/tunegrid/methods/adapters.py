@@ -36,6 +36,7 @@ class Adapters(Method):
     Settings = AdaptersSettings
     settings: AdaptersSettings
     title = "Adapters"
+    library = "adapters"
     about = Formula(
         title,
         r"\mathrm{Adapter}(h) = h + s\, (W_{\mathrm{up}}\, "

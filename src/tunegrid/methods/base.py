@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tunegrid.formulas import Formula
 from tunegrid.models.families import Family
@@ -39,6 +39,7 @@ class Method(ABC):
     title: ClassVar[str]
     about: ClassVar[Formula | None] = None  # its equation and its source, for the report
     trains: ClassVar[bool] = True  # False: evaluated as it is, without a training job
+    library: ClassVar[Literal["peft", "adapters"] | None] = None  # loads the folder that `save` writes
 
     def __init__(self, settings: MethodSettings, family: Family) -> None:
         self.settings = settings

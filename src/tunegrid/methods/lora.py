@@ -38,6 +38,7 @@ class Lora(Method):
     Settings = LoraSettings
     settings: LoraSettings
     title = "LoRA"
+    library = "peft"
     about = Formula(
         title,
         r"W = W_0 + \dfrac{\alpha}{r}\, B A, \quad B \in \mathbb{R}^{d \times r},\quad A \in \mathbb{R}^{r \times k}",

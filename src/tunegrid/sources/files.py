@@ -53,7 +53,8 @@ class FilesSource(ReadSource):
         return "files " + ", ".join(str(path) for path in self.files())
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """(number, from 1; line) of a text in UTF-8. Raises TuneGridError for a line that is not."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -66,7 +67,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _read_jsonl(path: Path) -> Iterator[RawRow]:
-    for number, line in _lines(path):
+    for number, line in lines_of(path):
         if not line.strip():
             continue
         try:
@@ -92,7 +93,7 @@ def _is_unicode(values: object) -> bool:
 
 
 def _read_csv(path: Path) -> Iterator[RawRow]:
-    reader = csv.DictReader((line for _, line in _lines(path)), strict=True)
+    reader = csv.DictReader((line for _, line in lines_of(path)), strict=True)
     try:
         for values in reader:
             where = f"{path}, line {reader.line_num}"

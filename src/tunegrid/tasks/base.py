@@ -146,6 +146,14 @@ class Task(ABC):
             RowError: the row cannot be used, with the reason.
         """
 
+    def clean_source(self, row: Row) -> Row:
+        """The `source_columns` alone, as `clean` leaves them: rows to be answered have no answer yet.
+
+        Raises:
+            RowError: the row cannot be used, with the reason.
+        """
+        return {column: text_of(row, column) for column in self.source_columns}
+
     def prompt(self, family: str) -> str | None:
         """The template for a family of models; None: neither the settings, nor the family, nor the task has one."""
         known = self.family if self.family and self.family.name == family else FAMILIES.get(family)

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from tunegrid.formulas import RAJPURKAR_2016, Formula
 from tunegrid.sources import ReadSource
-from tunegrid.tasks.base import Baseline, Metric, Row, RowError, Scores, Task, TaskSettings, text_of
+from tunegrid.tasks.base import Baseline, Metric, Row, RowError, Scores, Task, TaskSettings
 
 
 class QuestionAnsweringSettings(TaskSettings):
@@ -104,8 +104,7 @@ class QuestionAnswering(Task):
         return {
             "id": row["id"],
             "group": str(row["group"] or ""),
-            "question": text_of(row, "question"),
-            "context": text_of(row, "context"),
+            **self.clean_source(row),
             "answers": answers,
             "candidates": [str(candidate) for candidate in row["candidates"] or ()],
         }

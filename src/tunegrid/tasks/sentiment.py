@@ -64,9 +64,12 @@ class Sentiment(Task):
     trivial_baseline = "majority-class"
 
     def clean(self, row: Row) -> Row:
+        return {"id": row["id"], **self.clean_source(row), "label": self._label(row["label"])}
+
+    def clean_source(self, row: Row) -> Row:
         # IMDB's reviews hold HTML line breaks.
         text = text_of(row, "text").replace("<br />", " ")
-        return {"id": row["id"], "text": text_of({"text": text}, "text"), "label": self._label(row["label"])}
+        return {"text": text_of({"text": text}, "text")}
 
     def _label(self, value: object) -> str:
         labels = self.settings.labels

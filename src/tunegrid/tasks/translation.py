@@ -55,7 +55,7 @@ class Translation(Task):
     trivial_baseline = "copy"
 
     def clean(self, row: Row) -> Row:
-        return {"id": row["id"], "source": text_of(row, "source"), "target": text_of(row, "target")}
+        return {"id": row["id"], **self.clean_source(row), "target": text_of(row, "target")}
 
     def target_text(self, row: Row) -> str:
         return row["target"]
