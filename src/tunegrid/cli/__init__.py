@@ -44,14 +44,14 @@ def run(options: argparse.Namespace) -> int:
         for stream in {terminal, sys.stderr}:
             print(f"tunegrid: {'' if isinstance(error, Stopped) else 'error: '}{error}", file=stream, flush=True)
         return {AttemptFailed: ATTEMPT_FAILED, Stopped: STOPPED}.get(type(error), 1)
+    except BrokenPipeError:  # the reader (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
     except Exception:
         if not hasattr(options, "supervised"):
             raise
         traceback.print_exc()  # outside of the training, so that no other words say it; memory may have run out
         return CRASHED
-    except BrokenPipeError:  # the reader (`| head`) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
     finally:
         gpus.release()
 
