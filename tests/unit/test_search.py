@@ -346,6 +346,28 @@ def test_a_cell_whose_trials_all_failed_is_a_failed_run(tiny_study):
     assert f"--forcerun {folder}/factor-1.json {folder}/factor-3.json" in text
 
 
+def test_a_trial_that_dies_is_tried_again_and_then_is_a_record(tiny_study, monkeypatch):
+    from tunegrid.attempts import Attempt, AttemptFailed
+    from tunegrid.methods import METHODS
+    from tunegrid.search import run_trial, write_failed_trial
+
+    def fit(method, session):
+        raise RuntimeError("no memory")
+
+    study = tiny_study("search: {factors: [1.0, 3.0], validation_rows: 2}")
+    monkeypatch.setattr(METHODS[CELL.method], "fit", fit)
+    file = study.paths.trial(*astuple(CELL), "3")
+    (file.parent / f".{file.stem}.left").mkdir(parents=True)  # by a process that was killed
+    with pytest.raises(AttemptFailed, match=r"search x 3: RuntimeError: no memory \(attempt 1 of 2\)"):
+        run_trial(study, CELL, "3", Attempt(1, 2))
+    assert list(file.parent.iterdir()) == []
+    record = run_trial(study, CELL, "3", Attempt(2, 2))
+    assert (record.status, record.reason) == ("failed", "RuntimeError: no memory (attempt 2 of 2)")
+    write_failed_trial(study, CELL, "3", "killed by signal 9", "2026-01-01T00:00:00+00:00")
+    record = read_record(file, TrialRecord)
+    assert (record.status, record.reason, record.score) == ("failed", "killed by signal 9", None)
+
+
 def test_training_wants_a_choice_of_its_own_settings(tiny_study):
     from tunegrid.train import train
 
