@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tunegrid.attempts import Attempt, AttemptFailed
 from tunegrid.cells import Cell, Run
 from tunegrid.cli import main
 from tunegrid.compare import compare
 from tunegrid.errors import TuneGridError
 from tunegrid.methods import METHODS
 from tunegrid.records import MetricsRecord, TrainRecord, read_record
-from tunegrid.search import best, choose_rate, edge, run_trial, sample
+from tunegrid.search import best, choose_rate, edge, run_trial, sample, write_failed_trial
 from tunegrid.search_records import ChoiceRecord, TrialRecord
 from tunegrid.search_settings import Search, choice_settings, trial_settings, trial_study
 from tunegrid.tokenise import take_rows
@@ -347,10 +348,6 @@ def test_a_cell_whose_trials_all_failed_is_a_failed_run(tiny_study):
 
 
 def test_a_trial_that_dies_is_tried_again_and_then_is_a_record(tiny_study, monkeypatch):
-    from tunegrid.attempts import Attempt, AttemptFailed
-    from tunegrid.methods import METHODS
-    from tunegrid.search import run_trial, write_failed_trial
-
     def fit(method, session):
         raise RuntimeError("no memory")
 
