@@ -360,6 +360,7 @@ def test_a_trial_that_dies_is_tried_again_and_then_is_a_record(tiny_study, monke
     assert list(file.parent.iterdir()) == []
     record = run_trial(study, CELL, "3", Attempt(2, 2))
     assert (record.status, record.reason) == ("failed", "RuntimeError: no memory (attempt 2 of 2)")
+    file.unlink()
     write_failed_trial(study, CELL, "3", "killed by signal 9", "2026-01-01T00:00:00+00:00")
     record = read_record(file, TrialRecord)
     assert (record.status, record.reason, record.score) == ("failed", "killed by signal 9", None)
