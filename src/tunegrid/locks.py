@@ -34,11 +34,15 @@ class Holder:
 
         return cls(socket.gethostname(), os.getpid(), now(), shlex.join(sys.argv), os.environ.get("SLURM_JOB_ID"))
 
+    def write(self, lock: Path) -> None:
+        """Writes this beside a lock; the lock itself is left to the library, which has its own use for it."""
+        lock.with_suffix(".json").write_text(json.dumps(asdict(self)), encoding="utf-8")
+
     @classmethod
-    def read(cls, path: Path) -> Holder | None:
-        """Who wrote itself into a lock file; None: nobody, or not to its end."""
+    def read(cls, lock: Path) -> Holder | None:
+        """Who last held a lock; None: nobody, or it did not come to say so."""
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            return cls(**json.loads(lock.with_suffix(".json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -79,7 +83,7 @@ def held(path: Path, what: str, wait: float | None = None) -> Iterator[None]:
                 "over each other's results. Wait until it is done, or end it, and start again."
             ) from None
     try:
-        path.write_text(json.dumps(asdict(Holder.this_process())), encoding="utf-8")
+        Holder.this_process().write(path)
         yield
     finally:
         lock.release()

@@ -257,6 +257,15 @@ def read_record(path: Path, cls: type[Record]) -> Record:
         ) from error
 
 
+def written_since(started: str, path: Path, cls: type[Record]) -> Record | None:
+    """The record at a path if its work ended at that time (ISO 8601, UTC) or later; None: it did not, or is none."""
+    try:
+        record = read_record(path, cls)
+    except TuneGridError:
+        return None
+    return record if record.provenance.finished >= started else None
+
+
 def write_record(path: Path, record: BaseModel | Mapping[str, Any], cls: type[BaseModel] | None = None) -> None:
     """Writes a record as JSON, whole or not at all; a mapping is validated as `cls` first.
 

@@ -22,7 +22,7 @@ from tunegrid.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.cells import Cell, Run
 from tunegrid.errors import TuneGridError
 from tunegrid.provenance import digest, now, peak_memory, provenance
-from tunegrid.records import read_record, write_record
+from tunegrid.records import read_record, write_record, written_since
 from tunegrid.search_records import ChoiceRecord, Edge, TrialCost, TrialRecord
 from tunegrid.search_settings import choice_settings, trial_settings, trial_study
 from tunegrid.study import Study
@@ -87,12 +87,13 @@ def _run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt) -> TrialR
 
 
 def write_failed_trial(study: Study, cell: Cell, trial: str, reason: str, started: str) -> TrialRecord:
-    """Writes the record of a trial whose process died."""
+    """Writes the record of a trial whose process died, unless it had done so before."""
     facts: dict[str, Any] = dict.fromkeys(("score", "validation_loss", "train_rows", "validation_rows"))
     seconds = (datetime.fromisoformat(now()) - datetime.fromisoformat(started)).total_seconds()
     cost = dict.fromkeys(TrialCost.model_fields) | {"total_seconds": seconds}
     with lock_of(study, cell, trial):
-        return _write_trial(study, cell, trial, started, facts, cost, "failed", reason)
+        written = written_since(started, study.paths.trial(*astuple(cell), trial), TrialRecord)
+        return written or _write_trial(study, cell, trial, started, facts, cost, "failed", reason)
 
 
 def _write_trial(

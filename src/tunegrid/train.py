@@ -23,7 +23,7 @@ from tunegrid.models import Shape
 from tunegrid.plan import flops
 from tunegrid.plan.flops import FLOPS_FORMULA
 from tunegrid.provenance import digest, installed_packages, now, peak_memory, provenance, reset_peak_memory
-from tunegrid.records import Injected, Parameters, TrainingCost, TrainRecord, write_record
+from tunegrid.records import Injected, Parameters, TrainingCost, TrainRecord, write_record, written_since
 from tunegrid.search import NoLearningRate, searched
 from tunegrid.study import Study
 from tunegrid.training.checkpoints import disk_is_full
@@ -134,9 +134,14 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
 
 
 def write_failure(study: Study, run: Run, folder: Path, reason: str, started: str) -> TrainRecord:
-    """Writes the results of a run whose process died: a record with the reason, no weights, the history so far."""
+    """Writes the results of a run whose process died: a record with the reason, no weights, the history so far.
+
+    Results that the process, started at `started`, had written before it died are left as they are.
+    """
     settings = study.run_settings(run.cell)
     with lock_of(study, run):
+        if (written := written_since(started, folder / "train.json", TrainRecord)) is not None:
+            return written
         with suppress(NoLearningRate, TuneGridError):
             study, origin = searched(study, run.cell)
             settings = study.run_settings(run.cell) | origin

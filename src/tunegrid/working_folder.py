@@ -7,12 +7,10 @@ Snakemake of this project leaves a file that says who it is, locked for as long 
 from __future__ import annotations
 
 import atexit
-import json
 import re
 import shlex
 import shutil
 import socket
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,8 +31,8 @@ def hold() -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(file)
     lock.acquire(timeout=10)
-    file.write_text(json.dumps(asdict(holder)), encoding="utf-8")
-    atexit.register(file.unlink, missing_ok=True)
+    holder.write(file)
+    atexit.register(_forget, file)
     atexit.register(lock.release)
 
 
@@ -62,7 +60,7 @@ def unlock(force: bool = False) -> str:
             f"{socket.gethostname()}. Look there (ps -p {unknown[0].pid}); if it is gone, type: tunegrid unlock --force"
         )
     for holder in gone + (unknown if force else []):
-        _file(holder).unlink(missing_ok=True)
+        _forget(HOLDERS / f"{holder.host}-{holder.pid}.lock")
     if not locked:
         return "The folder is not locked."
     shutil.rmtree(SNAKEMAKE_LOCKS)
@@ -70,8 +68,9 @@ def unlock(force: bool = False) -> str:
     return f"Unlocked: {f'it was left so by {who}' if who else 'the Snakemake that left it so is gone'}."
 
 
-def _file(holder: Holder) -> Path:
-    return HOLDERS / f"{holder.host}-{holder.pid}.lock"
+def _forget(lock: Path) -> None:
+    for file in (lock, lock.with_suffix(".json")):
+        file.unlink(missing_ok=True)
 
 
 def _holders() -> tuple[list[Holder], list[Holder], list[Holder]]:

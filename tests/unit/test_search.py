@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tunegrid.attempts import Attempt, AttemptFailed
 from tunegrid.cells import Cell, Run
 from tunegrid.cli import main
 from tunegrid.compare import compare
 from tunegrid.errors import TuneGridError
 from tunegrid.methods import METHODS
 from tunegrid.records import MetricsRecord, TrainRecord, read_record
-from tunegrid.search import best, choose_rate, edge, run_trial, sample
+from tunegrid.search import best, choose_rate, edge, run_trial, sample, write_failed_trial
 from tunegrid.search_records import ChoiceRecord, TrialRecord
 from tunegrid.search_settings import Search, choice_settings, trial_settings, trial_study
 from tunegrid.tokenise import take_rows
@@ -344,6 +345,25 @@ def test_a_cell_whose_trials_all_failed_is_a_failed_run(tiny_study):
     assert not complete
     folder = study.paths.search(*astuple(CELL))
     assert f"--forcerun {folder}/factor-1.json {folder}/factor-3.json" in text
+
+
+def test_a_trial_that_dies_is_tried_again_and_then_is_a_record(tiny_study, monkeypatch):
+    def fit(method, session):
+        raise RuntimeError("no memory")
+
+    study = tiny_study("search: {factors: [1.0, 3.0], validation_rows: 2}")
+    monkeypatch.setattr(METHODS[CELL.method], "fit", fit)
+    file = study.paths.trial(*astuple(CELL), "3")
+    (file.parent / f".{file.stem}.left").mkdir(parents=True)  # by a process that was killed
+    with pytest.raises(AttemptFailed, match=r"search x 3: RuntimeError: no memory \(attempt 1 of 2\)"):
+        run_trial(study, CELL, "3", Attempt(1, 2))
+    assert list(file.parent.iterdir()) == []
+    record = run_trial(study, CELL, "3", Attempt(2, 2))
+    assert (record.status, record.reason) == ("failed", "RuntimeError: no memory (attempt 2 of 2)")
+    file.unlink()
+    write_failed_trial(study, CELL, "3", "killed by signal 9", "2026-01-01T00:00:00+00:00")
+    record = read_record(file, TrialRecord)
+    assert (record.status, record.reason, record.score) == ("failed", "killed by signal 9", None)
 
 
 def test_training_wants_a_choice_of_its_own_settings(tiny_study):

@@ -239,6 +239,19 @@ def test_a_training_that_was_killed_becomes_a_row_with_its_history_and_can_go_on
     assert_as_undisturbed(study)
 
 
+def test_a_process_that_dies_when_all_is_written_has_not_failed(study_of):
+    from tunegrid.provenance import now
+    from tunegrid.train import write_failure
+
+    study, started = study_of(**PLAIN), now()
+    undisturbed(study)
+    kill(study, ("after", "write_record", 1))
+    assert write_failure(study, RUN, folder_of(study), "killed by signal 9", started).status == "ok"
+    assert_as_undisturbed(study)
+    later = "2999-01-01T00:00:00+00:00"
+    assert write_failure(study, RUN, folder_of(study), "killed by signal 9", later).status == "failed"
+
+
 @pytest.mark.parametrize("megabytes", [300, 700])
 def test_a_command_that_finds_too_little_memory_is_a_row(study_of, megabytes):
     """By a limit of the system on the whole command: the watcher lives, wherever the libraries break off."""

@@ -1,6 +1,5 @@
 """`tunegrid unlock`, with real Snakemakes: a living one is left alone, a dead one's lock is removed."""
 
-import json
 import os
 import signal
 import socket
@@ -13,6 +12,7 @@ import pytest
 
 from tunegrid import working_folder
 from tunegrid.errors import TuneGridError
+from tunegrid.locks import Holder
 from tunegrid.working_folder import is_snakemake, unlock
 
 SNAKEFILE = """
@@ -86,7 +86,8 @@ def test_a_snakemake_on_another_machine_cannot_be_seen_so_it_is_left_alone():
     Path(".snakemake/locks/0.input.lock").write_text("x\n")
     working_folder.HOLDERS.mkdir()
     holder = {"host": "login2", "pid": 77, "started": "2026-01-01T00:00:00+00:00", "command": "snakemake"}
-    (working_folder.HOLDERS / "login2-77.lock").write_text(json.dumps(holder))
+    (working_folder.HOLDERS / "login2-77.lock").touch()
+    Holder(**holder).write(working_folder.HOLDERS / "login2-77.lock")
     with pytest.raises(TuneGridError, match=r"process 77 on login2.*\n?.*tunegrid unlock --force"):
         unlock()
     assert Path(".snakemake/locks/0.input.lock").exists()

@@ -55,7 +55,7 @@ def at_work(study: Workflow, cell: str) -> int | None:
     """The process that trains a cell, a fork of the warm process, if it has come to a step; None: there is none."""
     name = cell.replace("_", "/")
     try:
-        holder = json.loads((results(study) / f"locks/train/{name}/seed-1.lock").read_text())
+        holder = json.loads((results(study) / f"locks/train/{name}/seed-1.json").read_text())
         steps = "step " in (results(study) / f"logs/train/{name}/seed-1.log").read_text()
         return holder["pid"] if steps and "serve" in psutil.Process(holder["pid"]).parent().cmdline() else None
     except (OSError, ValueError, AttributeError, psutil.Error):

@@ -68,7 +68,7 @@ def _supervise(supervised: Supervised, arguments: list[str], options: argparse.N
             lambda: warm.start(arguments) or Fork(lambda: run(options)),
             lambda reason: supervised.record_failure(study, options, reason, started),
         )
-    except TuneGridError as error:
+    except (OSError, TuneGridError) as error:
         print(f"tunegrid: error: {error}", file=sys.stderr)
         return 1
 
