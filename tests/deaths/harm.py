@@ -17,11 +17,11 @@ ROOM = 4096  # bytes: a page of tmpfs
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[bool]:
-    """A file system of its own in a folder, where one may be mounted; whether it is there."""
+def small_disk(folder: Path, *, wanted: bool) -> Iterator[bool]:
+    """A folder; if wanted, and where one may be mounted, with a file system of its own. Whether that is there."""
     folder.mkdir(parents=True)
     mounted = False
-    if shutil.which("mount") and os.geteuid() == 0:
+    if wanted and shutil.which("mount") and os.geteuid() == 0:
         command = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "deaths", str(folder)]
         mounted = subprocess.run(command, capture_output=True).returncode == 0
     try:

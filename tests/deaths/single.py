@@ -13,8 +13,8 @@ from pathlib import Path
 from deaths import harm, restart
 from deaths.processes import Started, WarmProcess, descendants, end_orphans, kill_everything, send, until
 from deaths.record import Death
-from deaths.studies import STEPS, Prepared, environment, run_cells
-from deaths.watch import RunFiles, went_on_from
+from deaths.studies import Prepared, environment, run_cells
+from deaths.watch import LOCKED, RunFiles, step_of, went_on_from
 from tunegrid.cells import Cell
 from tunegrid.compare import compare
 
@@ -88,7 +88,7 @@ class SingleRuns:
     def die(self, death: Death, chance: random.Random, folder: Path) -> None:
         cell = self.cell(death.number)
         death.where = str(cell)
-        with harm.small_disk(folder / "disk") if death.kind == "disk-full" else _nothing(folder / "disk") as mounted:
+        with harm.small_disk(folder / "disk", wanted=death.kind == "disk-full") as mounted:
             for attempt in range(TRIES):
                 place = folder / "disk" / f"try-{attempt}"
                 self.prepared.copy(place, results=True)
@@ -130,7 +130,7 @@ class SingleRuns:
             if not sealed or death.stage == "end of the training":
                 return False
             death.note += ", " + harm.damage(sealed[-1], chance)
-            death.sealed = int(sealed[-2].name[11:]) if len(sealed) > 1 else 0
+            death.sealed = step_of(sealed[-2]) if len(sealed) > 1 else 0
         return True
 
     def _hit(self, death: Death, started: Started, chance: random.Random) -> str:
@@ -205,9 +205,9 @@ class SingleRuns:
             for refused in range(5):
                 started = self._start(command, place, logs / f"{number}-{refused}.txt", warm=warm)
                 code = started.wait(PATIENCE)
-                if code == 0:
+                if code == 0 or LOCKED.search(started.text()) is None:
                     break
-                time.sleep(1)  # as long as a person takes to read why
+                time.sleep(1)  # as long as a person takes to read who is at work
             if refused:
                 death.note += f", {command[1]} was refused {refused} times"
             if code != 0:
@@ -231,19 +231,3 @@ class SingleRuns:
         if litter := [file.name for file in files.run.glob(".*")]:
             death.note += f", left in the run's folder: {litter}"
         death.note = "; ".join([death.note, *problems[:5]])
-
-
-class _nothing:
-    """In the place of a small disk: a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
-
-    def __enter__(self) -> bool:
-        return False
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-assert STEPS % 3 == 0  # the last evaluation is at the end

@@ -80,6 +80,15 @@ def run_cells() -> list[Cell]:
     return [Cell(TASKS[(model + method) % 3], MODELS[model], METHODS[method]) for model, method in pairs]
 
 
+def intervals(cell: Cell) -> tuple[int, int]:
+    """Steps between two evaluations, and between two checkpoints, of a run of the cell."""
+    given = RUNS["training"]
+    for override in RUNS["overrides"]:
+        if all(getattr(cell, key) == value for key, value in override["where"].items()):
+            given = given | override["training"]
+    return given["evaluation_steps"], given.get("checkpoint_steps", given["evaluation_steps"])
+
+
 class Prepared:
     """A folder from which every death gets its own copy: checkpoints of base models, configurations, and for single
     runs data, models and token ids, made by the real stages."""

@@ -7,8 +7,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from deaths.studies import intervals
 from tunegrid.cells import Cell, Paths
 
+# What a command says that finds another one at work on the same run, or in the same folder.
+LOCKED = re.compile(r"cannot be locked|is being worked on|is at work in this folder")
 SEAL = "complete.json"
 STEP = re.compile(r"^step (\d+)/\d+  (loss|validation loss) ", re.MULTILINE)
 GOES_ON = re.compile(r"goes on from \S*checkpoint-(\d+)")
@@ -73,9 +76,10 @@ class RunFiles:
         if not said:
             return "start-up"
         step, what = int(said[-1][0]), said[-1][1]
-        if what == "validation loss":
-            return "training" if sealed == step else "checkpoint"
-        return "training" if step % 3 else "validation"
+        evaluations, checkpoints = intervals(self.cell)
+        if what == "loss" and step % evaluations == 0:
+            return "validation"
+        return "checkpoint" if step % checkpoints == 0 and sealed < step else "training"
 
 
 def status(record: Path) -> str | None:

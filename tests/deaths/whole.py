@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import random
-import re
 import signal
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from deaths import restart
 from deaths.processes import Started, descendants, end_orphans, kill_everything, orphans, send, until
 from deaths.record import Death
 from deaths.studies import WHOLE_CELLS, Prepared, environment
-from deaths.watch import RunFiles, Seen, stage_of_study, went_on_from
+from deaths.watch import LOCKED, RunFiles, Seen, stage_of_study, went_on_from
 from tunegrid.cells import Cell
 from tunegrid.compare import compare
 
@@ -23,7 +22,6 @@ PATIENCE = 300.0  # seconds
 TRIES = 5
 # Tables without a time in them: they have to come out the same, to the letter.
 TABLES = ("cells", "cuts", "data", "models", "pairs", "results", "search", "settings")
-LOCKED = re.compile(r"cannot be locked|holds this folder|is at work", re.IGNORECASE)
 
 
 class WholeStudies:
