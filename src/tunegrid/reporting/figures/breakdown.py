@@ -3,7 +3,7 @@
 from typing import Any
 
 from tunegrid.expected import Expected, ExpectedTask
-from tunegrid.reporting.figures.style import PANELS_PER_LINE, STYLES, WIDTH, legend, short, tidy
+from tunegrid.reporting.figures.style import PANELS_PER_LINE, STYLES, WIDTH, short, tidy
 from tunegrid.reporting.layout import absent
 
 # (title, columns of costs, colour, hatch): the hatches tell the parts apart in grey.
@@ -40,8 +40,18 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
             axis.tick_params(labelleft=False)
     for axis in axes.flat[len(tasks) :]:
         axis.set_visible(False)
-    legend(figure, [title for title, *_ in PARTS])
+    _legend(figure)
     return figure
+
+
+def _legend(figure: Any) -> None:
+    """Above all panels, in the order of a bar, in two lines: one is wider than the figure."""
+    found = {label: bar for axis in figure.axes for bar, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    titles = [title for title, *_ in PARTS if title in found]
+    columns = -(-len(titles) // 2)
+    by_column = [title for column in range(columns) for title in titles[column::columns]]  # as matplotlib fills it
+    bars = [found[title] for title in by_column]
+    figure.legend(bars, by_column, loc="outside upper center", ncols=columns, frameon=False)
 
 
 def _panel(axis: Any, task: ExpectedTask, costs: Any, expected: Expected) -> None:
