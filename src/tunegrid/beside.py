@@ -140,9 +140,7 @@ def _remarks(expected: Expected, row: Row, ours: Row | None, printed: Row, publi
         if same and (other["model"], other["method"]) != (printed["model"], printed["method"]):
             yield f"the paper prints the same numbers for {other['model']} + {other['method']}: one of the two is wrong"
     remarks = setup()["tasks"][row["kind"]].get("remarks", {})
-    said = [remarks[name] for name in ("all", row["metric"]) if name in remarks]
-    if said:
-        yield ", ".join(said)
+    yield from (remarks[name] for name in ("all", row["metric"]) if name in remarks)
 
 
 def agreement_rows(expected: Expected, beside: Sequence[Row], recommendations: Iterable[Row]) -> list[Row]:
