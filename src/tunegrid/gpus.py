@@ -34,6 +34,8 @@ LOG = "TUNEGRID_GPU_LOG"  # a file that gets a line for each lease and each rele
 HELD = "TUNEGRID_GPU_LEASE"  # set by the process that holds a lease, for those that it starts: its id, the lock's name
 POLL = 0.5  # seconds between two looks for a free GPU
 PROC = Path("/proc/driver/nvidia/gpus")
+# What is there where a GPU may be that the driver's tool and files do not show: only then torch is asked.
+OTHERS = ("/dev/nvidia0", "/dev/nvhost-ctrl-gpu", "/dev/dxg", "/dev/kfd")
 _LISTED = re.compile(r"^GPU \d+:.*\(UUID: (GPU-[^)\s]+)\)|^\s+MIG .*\(UUID: (MIG-[^)\s]+)\)", re.MULTILINE)
 
 
@@ -119,6 +121,8 @@ def _cards() -> list[Card] | None:
         return [Card(match[1] if match else str(number)) for number, match in enumerate(found)]
     if VISIBLE in os.environ:
         return None
+    if not any(map(os.path.exists, OTHERS)):
+        return []
     code = "import torch; print(torch.cuda.device_count())"
     counted = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     return [Card(str(number)) for number in range(int(counted.stdout.strip() or 0))]

@@ -13,6 +13,9 @@ import pytest
 
 from tunegrid import gpus
 from tunegrid.errors import TuneGridError
+from tunegrid.plan.devices import GPUS
+from tunegrid.plan.plan import plan
+from tunegrid.plan.text import duration, plan_text
 from tunegrid.study import Study
 
 SMI = """\
@@ -87,6 +90,14 @@ def test_without_the_drivers_tool_its_files_tell_the_gpus(tmp_path, monkeypatch)
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(gpus, "PROC", tmp_path / "gpus")
     assert gpus.visible() == [A, B]
+
+
+def test_without_a_driver_or_a_device_there_is_none_and_torch_is_not_asked(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(gpus, "PROC", Path("/nowhere"))
+    monkeypatch.setattr(gpus, "OTHERS", ("/nowhere",))
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")  # it would be started for torch
+    assert gpus.visible() == []
 
 
 def test_an_error_says_that_there_is_no_gpu_and_why(monkeypatch):
@@ -259,3 +270,14 @@ def test_a_folder_of_locks_that_cannot_be_used_is_replaced_by_the_users_own(monk
 def test_as_many_jobs_at_once_as_cores_and_gpus_allow(tiny_study, device, threads, cores, count, jobs):
     study: Study = tiny_study(f"hardware: {{device: {device}, threads: {threads}}}")
     assert gpus.jobs_at_once(study, cores, count) == jobs
+
+
+def test_a_plan_says_how_long_it_takes_with_all_gpus_at_work(tiny_study, monkeypatch):
+    monkeypatch.setenv(gpus.PRETEND, "3")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
+    study = tiny_study("hardware: {device: cuda, threads: 2}")
+    planned = plan(study, GPUS["h100"], gpus.jobs_at_once(study))
+    assert planned.at_once == 3
+    each = duration(planned.total.seconds / 3)
+    assert f"{each} with 3 jobs at once, one for each GPU" in plan_text(planned)
+    assert "at once" not in plan_text(plan(study, GPUS["h100"]))

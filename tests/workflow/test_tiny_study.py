@@ -93,6 +93,24 @@ def test_snakemakes_own_report_holds_every_table_and_figure_and_asks_nobody(tiny
     assert not re.search(r"<(script|img|iframe)[^>]+src=.https?:|<link[^>]+href=.https?:", page)
 
 
+def test_a_finished_study_has_the_status_of_one_also_where_it_was_copied_to(tiny, tmp_path):
+    shutil.copytree(tiny.folder / "results", tmp_path / "results", ignore=shutil.ignore_patterns("logs", "benchmarks"))
+    for workflow in (tiny, Workflow(tmp_path, MINI, TINY)):
+        result = workflow.tunegrid("status", "--watch")  # looks once, for nothing is left to wait for
+        assert result.returncode == 0, result.stdout
+        assert "9 of 9 runs are done" in result.stdout
+        assert "Nothing is left to do.\n" in result.stdout
+        assert "other settings" not in result.stdout
+        rows = [
+            line.split() for line in result.stdout.splitlines() if line.startswith(("training", "untuned", "report"))
+        ]
+        assert rows == [
+            ["training", "9", "·", "·", "·", "9"],
+            ["untuned", "9", "·", "·", "·", "9"],
+            ["report", "1", "·", "·", "·", "1"],
+        ]
+
+
 def test_a_second_call_has_nothing_to_do(tiny):
     start = time.perf_counter()
     result = tiny.snakemake()

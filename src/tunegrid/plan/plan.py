@@ -37,6 +37,7 @@ class StudyPlan:
         sums: by kind of job; `total` is of the kinds that are known.
         warnings: what will not work, or is not in the sums.
         basis: what the numbers rest on.
+        at_once: how many jobs run at a time.
     """
 
     study: Study
@@ -47,6 +48,7 @@ class StudyPlan:
     disk: Disk
     warnings: list[str]
     basis: list[str]
+    at_once: int = 1
 
     @property
     def total(self) -> Sum:
@@ -60,7 +62,10 @@ class StudyPlan:
 
 
 def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
-    """The plan of a study; offline, from its configuration and from what is in its results folder."""
+    """The plan of a study; offline, from its configuration and from what is in its results folder.
+
+    `jobs`: how many run at a time.
+    """
     estimator, seeds = Estimator(study, device), len(study.seeds)
     cells = [(cell, estimator.cell(cell)) for cell in study.cells()]
     known = [one for _, one in cells if one]
@@ -88,7 +93,8 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
         flops=seeds * sum(one.flops for one in known),
         disk=disk(estimator, jobs, fresh=True),
         warnings=_warnings(estimator, cells),
-        basis=_basis(estimator),
+        basis=_basis(estimator, jobs),
+        at_once=jobs,
     )
 
 
@@ -127,7 +133,7 @@ def _warnings(estimator: Estimator, cells: list[tuple[Cell, CellPlan | None]]) -
     return warnings
 
 
-def _basis(estimator: Estimator) -> list[str]:
+def _basis(estimator: Estimator, jobs: int) -> list[str]:
     study, device, sizes = estimator.study, estimator.device, estimator.sizes
     precision = study.hardware.precision
     lines = ["ESTIMATES, all but parameters and modules, which follow from the architectures; see docs/planning.md."]
@@ -152,6 +158,7 @@ def _basis(estimator: Estimator) -> list[str]:
         f"word written, {device.start:g} s per job.",
         f"Memory ({'of the GPU' if device.is_gpu else 'of the process'}): weights, gradients and AdamW in fp32, and "
         "the activations of the longest batch; the higher of training and prediction.",
-        "Disk: of the whole study, whether or not some of it is there; checkpoints of one training at a time.",
+        "Disk: of the whole study, whether or not some of it is there; checkpoints of "
+        f"{'one training' if jobs == 1 else f'{jobs} trainings'} at a time.",
     ]
     return lines

@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import asdict
 from pathlib import Path
 
+from tunegrid import gpus
 from tunegrid.files import replaced
 from tunegrid.plan.cells import CellPlan
 from tunegrid.plan.devices import device
@@ -22,7 +23,9 @@ def print_plan(study: Study, name: str | None, table: Path | None) -> None:
     """Prints the plan for a device (none: what the study runs on); also writes it as CSV, if asked to."""
     hardware = study.hardware
     name = name or (study.resources.gpu if hardware.device == "cuda" else "cpu")
-    found = plan(study, device(name, hardware.threads, hardware.precision))
+    planned = device(name, hardware.threads, hardware.precision)
+    here = planned.is_gpu == (hardware.device == "cuda")  # the plan's device may be one that this machine has
+    found = plan(study, planned, gpus.jobs_at_once(study) if here else 1)
     print(plan_text(found))
     if table:
         write_csv(found, table)
@@ -40,6 +43,10 @@ def plan_text(plan: StudyPlan) -> str:
     lines += ["", f"All {plan.total.jobs} jobs:"]
     lines += [f"  {name:20}  {_sum(one)}" for name, one in plan.sums.items()]
     lines.append(f"  {'together':20}  {_sum(plan.total, jobs=False)} of one {plan.device.name.upper()}")
+    if plan.at_once > 1:
+        each = "GPU" if plan.device.is_gpu else f"{study.hardware.threads} core(s)"
+        time = duration(plan.total.seconds / plan.at_once)
+        lines.append(f"  {'on this machine':20}  {time} with {plan.at_once} jobs at once, one for each {each}")
     lines.append(f"  {'training FLOPs':20}  {_exponent(plan.flops)}")
     needs = ", ".join(f"{kind} {bytes_(size)}" for kind, size in plan.disk.needs.items() if size >= 2**10)
     lines += _wrapped(f"disk {bytes_(sum(plan.disk.needs.values()))}: {needs}")
