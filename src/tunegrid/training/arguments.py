@@ -36,7 +36,6 @@ def training_arguments(session: TrainingSession) -> TrainingArguments:
         eval_steps=evaluation_steps,
         save_strategy="steps" if checkpoint_steps else "no",
         save_steps=checkpoint_steps or 500,
-        save_total_limit=training.checkpoints_kept,
         load_best_model_at_end=training.keep_best,
         metric_for_best_model=f"eval_{session.metric.name if session.metric else 'loss'}" if selects else None,
         greater_is_better=session.metric is not None if selects else None,
