@@ -55,7 +55,7 @@ def rendered(results: Path, report: Path, **changes) -> tuple[str, str]:
         ("--x---", "-{}-x-{}-{}-"),
         ("[x]", "{[}x{]}"),
         ("a\nb\0c\x01", "a b c "),
-        ("中", "{[}U+4E2D{]}"),
+        ("中", "{[}U+\\allowbreak{}4E2D{]}"),
         ("Größe", "Größe"),
         (0.5, "0.5"),
     ],

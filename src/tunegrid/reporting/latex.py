@@ -90,7 +90,7 @@ def _escaped(character: str) -> str:
         return character
     if unicodedata.category(character) in ("Zs", "Zl", "Zp"):
         return " "
-    return f"{{[}}U+{ord(character):04X}{{]}}"
+    return rf"{{[}}U+\allowbreak{{}}{ord(character):04X}{{]}}"
 
 
 def label(name: str) -> Markup:
