@@ -36,6 +36,12 @@ def hold() -> None:
     atexit.register(lock.release)
 
 
+def is_abandoned() -> bool:
+    """Whether Snakemakes were at work here, and all of them are known to be gone."""
+    alive, gone, unknown = _holders()
+    return bool(gone) and not alive and not unknown
+
+
 def unlock(force: bool = False) -> str:
     """Removes what a Snakemake that is gone has left locked; returns what was done, in words.
 

@@ -55,6 +55,17 @@ def test_killed_again_and_again_a_run_ends_with_the_same_bits(study_of, model, m
     assert not list(study.paths.root.glob("checkpoints/*/*/*/*"))
 
 
+def test_a_run_whose_snakemake_is_gone_keeps_its_checkpoints_for_the_next_one(study_of):
+    """To Snakemake its results are not finished: the next one removes them, and has the run done again."""
+    study = study_of()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tunegrid.working_folder.is_abandoned", lambda: True)
+        undisturbed(study)
+    assert steps_of(study) == [6, 12]
+    assert finish(study) == 0, "it trained on"
+    assert steps_of(study) == []
+
+
 @pytest.mark.parametrize(
     "evaluate_and_save", [(2, 3), pytest.param((3, 2), marks=SLOW), pytest.param((5, 4), marks=SLOW)]
 )

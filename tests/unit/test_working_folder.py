@@ -81,6 +81,18 @@ def test_a_living_snakemake_is_left_alone_and_a_dead_one_is_unlocked(text):
     assert subprocess.run(again, capture_output=True).returncode == 0
 
 
+def test_a_folder_is_abandoned_when_all_that_were_at_work_in_it_are_known_to_be_gone():
+    assert not working_folder.is_abandoned(), "nobody was at work here: a command typed by hand"
+    process = snakemake(ANNOUNCED)
+    assert not working_folder.is_abandoned()
+    kill(process)
+    assert working_folder.is_abandoned()
+    elsewhere = working_folder.HOLDERS / "login2-77.lock"
+    elsewhere.touch()
+    Holder("login2", 77, "2026-01-01T00:00:00+00:00", "snakemake").write(elsewhere)
+    assert not working_folder.is_abandoned(), "whether that one lives cannot be seen from here"
+
+
 def test_a_snakemake_on_another_machine_cannot_be_seen_so_it_is_left_alone():
     Path(".snakemake/locks").mkdir(parents=True)
     Path(".snakemake/locks/0.input.lock").write_text("x\n")

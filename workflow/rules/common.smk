@@ -18,12 +18,12 @@ from tunegrid.cells import Cell
 from tunegrid.config_file import ConfigFile
 from tunegrid.errors import TuneGridError
 from tunegrid.provenance import digest
-from tunegrid.study import Study
-from tunegrid.reporting.index import read_index
-from tunegrid.reporting.latex import TEX_HINT, tex_engine
 from tunegrid.plan.disk import check_disk
 from tunegrid.plan.jobs import Jobs
+from tunegrid.reporting.index import read_index
+from tunegrid.reporting.latex import TEX_HINT, tex_engine
 from tunegrid.slurm import check_requests, request
+from tunegrid.study import Study
 
 
 def read_study(files, given):
@@ -92,6 +92,20 @@ def asks(job):
 # How often Snakemake tries a training again. A Snakemake that runs a single job of another one leaves that to it: the
 # next attempt has to be a job with more memory.
 RETRIES = STUDY.resources.attempts - 1 if workflow.is_main_process else 0
+
+
+# What `snakemake --report` says of a table or a figure, by the wildcard `name` of its file; read when it is asked for.
+def section_of(wildcards):
+    item = read_index(PATHS.report)[wildcards.name]
+    return f"{item['section_number']:02d} {item['section']}"
+
+
+def labels_of(wildcards):
+    # Few labels: of a second one with two values Snakemake makes a switch between pairs of files, and fails without them.
+    item = read_index(PATHS.report)[wildcards.name]
+    labels = {"what": f"{item['kind'].capitalize()} {item['number']:02d}: {item['title']}"}
+    forms = {"html": "read", "csv": "save as CSV"}
+    return labels | ({"to": forms[wildcards.format]} if "format" in wildcards.keys() else {})
 
 
 def limit_gpus():

@@ -6,20 +6,6 @@ RESULTS = (
 )
 
 
-# What `snakemake --report` says of a table or a figure, by the wildcard `name` of its file; read when it is asked for.
-def section_of(wildcards):
-    item = read_index(PATHS.report)[wildcards.name]
-    return f"{item['section_number']:02d} {item['section']}"
-
-
-def labels_of(wildcards):
-    # Few labels: of a second one with two values Snakemake makes a switch between pairs of files, and fails without them.
-    item = read_index(PATHS.report)[wildcards.name]
-    labels = {"what": f"{item['kind'].capitalize()} {item['number']:02d}: {item['title']}"}
-    forms = {"html": "read", "csv": "save as CSV"}
-    return labels | ({"to": forms[wildcards.format]} if "format" in wildcards.keys() else {})
-
-
 rule tables:
     input:
         metrics=[folder / "metrics.json" for folder in RESULTS],
