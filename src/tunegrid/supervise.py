@@ -23,8 +23,9 @@ from tunegrid import watch
 from tunegrid.attempts import Attempt
 from tunegrid.training.stopping import SIGNALS
 
-# Exit codes of a command, beside 0, 1 (an error that its message explains) and 2 (wrong usage); sysexits.h has them.
-ATTEMPT_FAILED, CRASHED, STOPPED = 70, 71, 75
+# Exit codes of a process that does the work; sysexits.h has them. An error that its message explains is not 1: so ends
+# a process whose libraries find no memory, too.
+ATTEMPT_FAILED, CRASHED, STOPPED, EXPLAINED = 70, 71, 75, 78
 MEGABYTE = 10**6
 
 
@@ -73,7 +74,7 @@ class Fork:
 
 
 def _run_and_exit(run: Callable[[], int], parent: int) -> None:
-    code = 1
+    code = CRASHED  # even where no memory is left to say why
     try:
         watch.end_unless(lambda: os.getppid() == parent)
         code = run()
@@ -169,7 +170,9 @@ def _supervise(
     if end.code == ATTEMPT_FAILED:
         _keep_log(options.log, attempt)
         return 1
-    if end.code in (0, 1, 2, STOPPED):
+    if end.code == EXPLAINED:
+        return 1
+    if end.code in (0, STOPPED):
         return end.code
     if supervisor.stopped_by or end.signal in SIGNALS:
         by = supervisor.stopped_by or signal.Signals(end.signal).name
@@ -205,9 +208,10 @@ def _memory_kills() -> int:
 
 
 def _last_line(log: Path | None) -> str | None:
-    """What a traceback ends with: the error. None: there is no log."""
-    with suppress(OSError, IndexError):
-        return log.read_text(errors="replace").strip().splitlines()[-1] if log else None
+    """What the traceback of a log ends with: the error. None: there is none."""
+    with suppress(OSError):
+        text = log.read_text(errors="replace").strip() if log else ""
+        return text.splitlines()[-1] if "Traceback (most recent call last):" in text else None
     return None
 
 

@@ -149,8 +149,10 @@ def test_a_run_at_work_is_shown_with_its_progress_and_a_killed_one_as_interrupte
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    status = read(study, CONFIGS)
-    assert counts(status)["training"] == (0, 0, 4, 0)
+    end = time.monotonic() + 10
+    while counts(status := read(study, CONFIGS))["training"] != (0, 0, 4, 0):  # what trained ends soon after it
+        assert time.monotonic() < end
+        time.sleep(0.1)
     [begun] = [one for one in status.jobs if one.begun and one.item.stage == "training"]
     assert begun.checkpoint >= int(saved[0].parent.name.removeprefix("checkpoint-"))
     said = text(status)

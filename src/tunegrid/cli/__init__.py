@@ -18,7 +18,7 @@ from tunegrid.cli.command import Commands, Supervised, prepare_to_compute
 from tunegrid.errors import TuneGridError
 from tunegrid.provenance import now
 from tunegrid.study import Study
-from tunegrid.supervise import ATTEMPT_FAILED, CRASHED, STOPPED, Fork, supervise
+from tunegrid.supervise import ATTEMPT_FAILED, CRASHED, EXPLAINED, STOPPED, Fork, supervise
 from tunegrid.training.stopping import Stopped
 
 
@@ -43,7 +43,8 @@ def run(options: argparse.Namespace) -> int:
     except (AttemptFailed, Stopped, TuneGridError) as error:
         for stream in {terminal, sys.stderr}:
             print(f"tunegrid: {'' if isinstance(error, Stopped) else 'error: '}{error}", file=stream, flush=True)
-        return {AttemptFailed: ATTEMPT_FAILED, Stopped: STOPPED}.get(type(error), 1)
+        explained = EXPLAINED if hasattr(options, "supervised") else 1
+        return {AttemptFailed: ATTEMPT_FAILED, Stopped: STOPPED}.get(type(error), explained)
     except BrokenPipeError:  # the reader (`| head`) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
