@@ -247,15 +247,38 @@ def by_hand_cosine(first: str, second: str) -> float:
     ],
 )
 def test_tfidf_cosine_equals_a_computation_by_hand(first, second):
-    from tunegrid.metrics.cosine import tfidf_cosine
+    from tunegrid.metrics.cosine import tfidf_cosines
 
-    assert tfidf_cosine(first, second) == pytest.approx(by_hand_cosine(first, second))
+    assert tfidf_cosines([first], [second]) == [pytest.approx(by_hand_cosine(first, second))]
+
+
+def test_tfidf_cosine_equals_scikit_learns_vectors_fitted_on_each_pair():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    from tunegrid.metrics.cosine import tfidf_cosines
+
+    generator = random.Random(5)
+    words = ["Das", "das", "Haus", "x", "7", "rot-braun", "über", "am", "AM", "..."]
+    texts = [[" ".join(generator.choices(words, k=generator.randint(1, 12))) for _ in range(300)] for _ in range(2)]
+    texts[0].append("das Haus"), texts[1].append("das Haus")
+    found, fitted = tfidf_cosines(*texts), []
+    for pair in zip(*texts, strict=True):
+        try:
+            vectors = TfidfVectorizer().fit_transform(pair)
+        except ValueError:  # there is no word
+            fitted.append(0.0)
+        else:
+            fitted.append(float(vectors[0].multiply(vectors[1]).sum()))
+    assert found == pytest.approx(fitted, abs=1e-14)
+    assert 0 in found
+    assert found[-1] == max(found) == 1
 
 
 def test_tfidf_cosine_of_texts_without_a_word_is_zero():
-    from tunegrid.metrics.cosine import CosineSimilarity, tfidf_cosine
+    from tunegrid.metrics.cosine import CosineSimilarity, tfidf_cosines
 
-    assert tfidf_cosine("", "") == tfidf_cosine("a", "!") == tfidf_cosine("", "dog") == tfidf_cosine("cat", "dog") == 0
+    assert tfidf_cosines(["", "a"], ["", "!"]) == [0, 0]
+    assert tfidf_cosines(["", "cat", "a"], ["dog", "dog", "!"]) == [0, 0, 0]
     mean = CosineSimilarity().compute(predictions=["dog", "cat"], references=["dog", "dog"])
     assert mean == {"cosine_similarity": pytest.approx(0.5)}
 

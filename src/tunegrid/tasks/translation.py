@@ -68,14 +68,14 @@ class Translation(Task):
 
         from tunegrid.metrics.bleu import Bleu, bleu_statistics
         from tunegrid.metrics.chrf import ChrF, sentence_chrf
-        from tunegrid.metrics.cosine import CosineSimilarity, tfidf_cosine
+        from tunegrid.metrics.cosine import CosineSimilarity, tfidf_cosines
 
         references = [row["target"] for row in rows]
         pairs = list(zip(predictions, references, strict=True))
         examples = pd.DataFrame(
             {
                 "chrf": [sentence_chrf(*pair) for pair in pairs],
-                "cosine_similarity": [tfidf_cosine(*pair) for pair in pairs],
+                "cosine_similarity": tfidf_cosines(predictions, references),
                 "bleu_statistics": bleu_statistics(predictions, references),
             }
         )
