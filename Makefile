@@ -16,7 +16,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup tex run resume paper report test lint format clean
+.PHONY: help setup tex run resume paper report test lint format bench clean
 
 run: setup tex ## set up, and run a study through to its PDF, or go on with one (STUDY=mini; CORES=all)
 	@tunegrid unlock # after a Snakemake that was killed; ends here if one is at work
@@ -44,6 +44,10 @@ format: setup ## bring Python and Snakemake files into format
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow
+
+bench: setup ## measure: beside a plain Seq2SeqTrainer script, and how cost grows (an hour; results/bench)
+	@python benchmarks/bench.py
+	@python benchmarks/growth.py --mini-results results/bench/mini-study/results/mini
 
 setup: $(READY) ## make .venv with everything in requirements.txt
 

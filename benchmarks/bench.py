@@ -5,11 +5,11 @@ Usage: python benchmarks/bench.py [--parts …] [--repeats N] [--output FOLDER];
 | part | what is compared |
 | --- | --- |
 | peak | nothing: the matrix-multiply rate of this machine, fp32 and bf16, beside which the rest can be read |
-| training | seconds of one epoch over the same rows, per task, and per model and method (random weights of real size) |
-| evaluation | seconds to predict the same test rows, per task and model (real size, fixed output lengths) |
-| quality | scores of both after the same number of steps, with the mini study's models and rows |
-| start-up | seconds of each stage's command that are not its work |
 | mini | the whole mini study: its time, and what of it is computing |
+| start-up | seconds of each stage's command that are not its work |
+| quality | scores of both after the same number of steps, with the mini study's models and rows |
+| training | seconds of one epoch over the same rows, per task, and per model and method (random weights of real size) |
+| evaluation | seconds to predict the same test rows, per task (real size, fixed output lengths) |
 
 Each measurement is a process of its own. The sides take turns, so that what else the machine does hits all of them; a
 ratio is the median over the pairs, with the interval of the pairs' geometric mean (t distribution) in brackets. The
@@ -19,6 +19,7 @@ script runs twice: with the public examples' defaults, and with dynamic padding 
 import argparse
 import csv
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -31,10 +32,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from peers import measure, ratios, whole_study, work
 from peers.quality import quality
 
-PARTS = ("peak", "training", "evaluation", "quality", "start-up", "mini")
+PARTS = ("peak", "mini", "start-up", "quality", "training", "evaluation")
 # Every task with one model and one method, and every model and method on one task.
 TASKS = ("translation", "qa", "sentiment")
 MODELS = ("t5", "bart", "flan-t5")
+MINI = Path("mini-study/results/mini")  # in the output folder
 SIDES = {"script, defaults": True, "script, our batches": False}
 
 
@@ -77,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--threads", type=int, default=os.cpu_count(), help="of both sides")
     one.add_argument("--precision", choices=("fp32", "bf16"), nargs="+", default=["fp32"])
     one.add_argument("--checkpoints", type=Path, default=Path("results/bench/checkpoints"), help="made where missing")
-    one.add_argument("--mini-results", type=Path, default=Path("results/mini"), help="of a finished mini study")
+    one.add_argument("--mini-results", type=Path, help="of a finished mini study; default: those of the part `mini`")
     one.add_argument("--output", type=Path, default=Path("results/bench"))
     return one
 
@@ -171,22 +173,32 @@ def evaluation(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, 
             )  # fmt: skip
 
 
+def mini_results(options: argparse.Namespace) -> Path:
+    """Of a finished mini study, whose models are the small ones of the other parts."""
+    results = options.mini_results or options.output / MINI
+    if not (results / "report").is_dir():
+        raise SystemExit(f"{results}: no results of the mini study. Give --mini-results, or run the part `mini` first.")
+    return results.resolve()
+
+
 def quality_part(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for task in options.tasks:
         one = work.mini(
-            folder / f"mini-{task}", options.mini_results.resolve(), task, options.models[0], threads=options.threads
+            folder / f"mini-{task}", mini_results(options), task, options.models[0], threads=options.threads
         )
         for method in work.METHODS:
             yield from quality(one, method)
 
 
 def start_up(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    one = work.mini(folder / "start-up", options.mini_results.resolve(), "qa", options.models[0], threads=1)
+    one = work.mini(folder / "start-up", mini_results(options), "qa", options.models[0], threads=1)
     yield from whole_study.start_up(one, options.repeats)
 
 
-def mini(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    yield from whole_study.mini(folder / "mini")
+def mini(_: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    folder = options.output / MINI.parts[0]
+    shutil.rmtree(folder, ignore_errors=True)
+    yield from whole_study.mini(folder)
 
 
 def write(measurements: list[dict[str, Any]], file: Path) -> None:

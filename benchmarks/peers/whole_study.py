@@ -39,18 +39,8 @@ def timed(one: Work, *arguments: str) -> float:
 
 
 def mini(folder: Path) -> Iterator[dict[str, Any]]:
-    """The mini study in a new folder, as `snakemake --cores all` runs it; seconds of its stages, summed over jobs."""
-    folder.mkdir(parents=True)
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--cores", "all"]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    config = str(REPOSITORY / "config" / "mini.yaml")
-    began = time.perf_counter()
-    done = subprocess.run(
-        [*command, "--configfile", config], cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True
-    )
-    wall = time.perf_counter() - began
-    if done.returncode:
-        raise SystemExit(f"the mini study failed:\n{(done.stdout + done.stderr)[-3000:]}")
+    """The mini study in an empty folder, as `snakemake --cores all` runs it; seconds of its stages, over all jobs."""
+    wall = run_study(folder)
     results = folder / "results" / "mini"
     computing = computed(results)
     pure = sum(computing.values())
@@ -62,6 +52,26 @@ def mini(folder: Path) -> Iterator[dict[str, Any]]:
     yield {"stage": "wall x cores / computing", "side": "tunegrid", "seconds": wall * cores / pure}
     for rule, seconds in jobs(results).items():
         yield {"stage": f"rule {rule}, wall, all jobs", "side": "tunegrid", "seconds": seconds}
+
+
+def run_study(folder: Path, *overlays: Path) -> float:
+    """Runs the mini study, with files laid over it, in a folder; returns its wall seconds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--cores", "all"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    configs = [str(REPOSITORY / "config" / "mini.yaml"), *map(str, overlays)]
+    began = time.perf_counter()
+    done = subprocess.run(
+        [*command, "--configfile", *configs],
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    wall = time.perf_counter() - began
+    if done.returncode:
+        raise SystemExit(f"the mini study failed:\n{(done.stdout + done.stderr)[-3000:]}")
+    return wall
 
 
 def computed(results: Path) -> dict[str, float]:

@@ -127,9 +127,13 @@ def study_of(
 
 def real(
     folder: Path, checkpoints: Path, task: str, model: str, *, rows: int, test_rows: int, batch: int, threads: int,
-    precision: str = "fp32",
+    precision: str = "fp32", length: int | None = None,
 ) -> Work:  # fmt: skip
-    """Random weights of a Hub model's configuration; one epoch over rows of the paper's lengths, roughly."""
+    """Random weights of a Hub model's configuration; one epoch over rows of the paper's lengths, roughly.
+
+    Args:
+        length: source tokens of every row; None: as in the paper's data sets.
+    """
     checkpoint = checkpoints / REAL[model].split("/")[1]
     if not (checkpoint / "tokenizer.json").is_file():
         script = REPOSITORY / "tests" / "true_configurations.py"
@@ -139,8 +143,11 @@ def real(
     for number, (split, count) in enumerate((("train", rows), ("validation", 2), ("test", test_rows))):
         paths[split] = str(folder / f"rows-{split}.jsonl")
         with open(paths[split], "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in made_up_rows(task, count, seed=number))
+            lines = made_up_rows(task, count, seed=number, words=length and (2 * length, 0.0))
+            file.writelines(json.dumps(row) + "\n" for row in lines)
     settings = {**TASKS[task], "source": {"kind": "files", "paths": paths}, "evaluation_batch_size": 4 * batch}
+    if length is not None:
+        settings["max_source_length"] = length
     training = {"learning_rate": 1.0e-9, "epochs": 1, "batch_size": batch}
     source = {"kind": "directory", "path": str(checkpoint)}
     study = study_of(task, model, source, settings, training, threads, precision)
@@ -162,18 +169,24 @@ def _is_about(where: dict[str, str], task: str, model: str) -> bool:
     return where.get("task", task) == task and where.get("model", model) == model
 
 
-def made_up_rows(task: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Rows in the Hub's formats: words of the generated language world, as many as a real text would have."""
+def made_up_rows(
+    task: str, count: int, seed: int, words: tuple[float, float] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Rows in the Hub's formats: words of the generated language world, as many as a real text would have.
+
+    Args:
+        words: (median, spread of the logarithm) of the words of a text; None: those of the task.
+    """
     import numpy as np
 
     from tunegrid import miniworld
 
     random = np.random.default_rng([seed, count])
-    median, spread = WORDS[task]
-    words = (word for document in miniworld.documents(seed=100 + seed) for word in document.split())
+    median, spread = words or WORDS[task]
+    stream = (word for document in miniworld.documents(seed=100 + seed) for word in document.split())
 
     def text(length: float) -> str:
-        return " ".join(next(words) for _ in range(max(3, round(length))))
+        return " ".join(next(stream) for _ in range(max(3, round(length))))
 
     for number in range(count):
         length = median * float(np.exp(spread * random.standard_normal()))
