@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import GenerationConfig
+from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig
 
 from tunegrid.tasks.base import Generation, Task
 
@@ -216,13 +216,16 @@ def choose_labels(
     for indices, batch in _batches(model, tokenizer, sources, batch_size):
         with torch.inference_mode(), _autocast(model, precision):
             encoded = model.get_encoder()(**batch)
+            of_source = DynamicCache()  # the decoder's keys and values of the source are those of every label
             for column, target in enumerate(targets):
                 target = target.to(batch["input_ids"].device).repeat(len(indices), 1)
                 # A copy each time: some models write into the encoder's output that they are given.
                 output = model(
                     encoder_outputs=type(encoded)(last_hidden_state=encoded.last_hidden_state.clone()),
                     attention_mask=batch["attention_mask"],
-                    labels=target,
+                    decoder_input_ids=model.prepare_decoder_input_ids_from_labels(labels=target),
+                    past_key_values=EncoderDecoderCache(DynamicCache(), of_source),
+                    use_cache=True,
                 )
                 scores[indices, column] = _log_probabilities(output.logits, target).sum(-1).cpu()
     predictions = [labels[best] for best in scores.argmax(-1).tolist()]
