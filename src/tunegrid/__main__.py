@@ -1,7 +1,5 @@
 """`python -m tunegrid` is the `tunegrid` command."""
 
-import sys
+from tunegrid.cli import command
 
-from tunegrid.cli import main
-
-sys.exit(main())
+command()

@@ -150,6 +150,13 @@ def test_a_missing_study_is_named(tmp_path, capsys):
     assert "nowhere.yaml: no such file" in capsys.readouterr().err
 
 
+def test_a_signal_that_comes_when_all_is_done_changes_nothing(tiny):
+    """Snakemake would have the work done again."""
+    dying = "import atexit, os, runpy; atexit.register(os.kill, os.getpid(), 15); runpy.run_module('tunegrid')"
+    done = subprocess.run([sys.executable, "-c", dying, "check", str(tiny)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_files_are_laid_over_each_other(tiny, capsys):
     Path("over.yaml").write_text("seeds: [5]\nhardware: {threads: 0}\n")
     assert main(["check", str(tiny), "over.yaml"]) == 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -19,7 +20,16 @@ from tunegrid.errors import TuneGridError
 from tunegrid.provenance import now
 from tunegrid.study import Study
 from tunegrid.supervise import ATTEMPT_FAILED, CRASHED, EXPLAINED, STOPPED, Fork, supervise
-from tunegrid.training.stopping import Stopped
+from tunegrid.training.stopping import SIGNALS, Stopped
+
+
+def command() -> None:
+    """The command `tunegrid`: ends this process."""
+    code = main()
+    # All is done but to say so. Whoever hears of a signal instead has the work done again.
+    for one in SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def main(arguments: list[str] | None = None) -> int:
