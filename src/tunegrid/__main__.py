@@ -1,5 +1,5 @@
 """`python -m tunegrid` is the `tunegrid` command."""
 
-from tunegrid.cli import command
+from tunegrid.cli import entry_point
 
-command()
+entry_point()

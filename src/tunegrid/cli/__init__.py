@@ -23,7 +23,7 @@ from tunegrid.supervise import ATTEMPT_FAILED, CRASHED, EXPLAINED, STOPPED, Fork
 from tunegrid.training.stopping import SIGNALS, Stopped
 
 
-def command() -> None:
+def entry_point() -> None:
     """The command `tunegrid`: ends this process."""
     code = main()
     # All is done but to say so. Whoever hears of a signal instead has the work done again.
