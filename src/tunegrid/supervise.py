@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from tunegrid import watch
 from tunegrid.attempts import Attempt
@@ -73,11 +74,19 @@ class Fork:
         return End.of(status, usage.ru_maxrss * 1024)
 
 
-def _run_and_exit(run: Callable[[], int], parent: int) -> None:
+def _run_and_exit(run: Callable[[], int], parent: int) -> NoReturn:
+    def work() -> int:
+        watch.end_unless(lambda: os.getppid() == parent)
+        return run()
+
+    end_with(work)
+
+
+def end_with(work: Callable[[], int]) -> NoReturn:
+    """Ends this process, a fork, with what its work returns; what it has of the one it was forked from is left alone."""
     code = CRASHED  # even where no memory is left to say why
     try:
-        watch.end_unless(lambda: os.getppid() == parent)
-        code = run()
+        code = work()
     except BaseException:
         import traceback
 

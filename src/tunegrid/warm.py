@@ -19,9 +19,10 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from tunegrid import watch
-from tunegrid.supervise import End
+from tunegrid.supervise import CRASHED, End, end_with
 
 VARIABLE = "TUNEGRID_WARM"
 STARTED, END = struct.Struct("!q"), struct.Struct("!qq")  # what a client is told: process id; wait status, peak bytes
@@ -89,7 +90,7 @@ def ask(arguments: list[str]) -> int | None:
     if end is None or end.code is None:
         print("tunegrid: error: the job's process died (killed, or out of memory)", file=sys.stderr)
         return 1
-    return end.code
+    return 1 if end.code == CRASHED else end.code
 
 
 def serve(address: Path, run: Callable[[list[str]], int]) -> None:
@@ -134,10 +135,10 @@ def _report(clients: dict[int, socket.socket]) -> None:
             connection.sendall(END.pack(status, usage.ru_maxrss * 1024))
 
 
-def _child(connection: socket.socket, run: Callable[[list[str]], int], server: int) -> None:
+def _child(connection: socket.socket, run: Callable[[list[str]], int], server: int) -> NoReturn:
     """Runs one request in a forked process, which ends here."""
-    code = 1
-    try:
+
+    def work() -> int:
         for one in (signal.SIGCHLD, signal.SIGINT):
             signal.signal(one, signal.SIG_DFL)
         message, streams, _, _ = socket.recv_fds(connection, LONGEST_MESSAGE, 2)
@@ -148,16 +149,9 @@ def _child(connection: socket.socket, run: Callable[[list[str]], int], server: i
         watch.end_unless(lambda: os.getppid() == server and not _hung_up(connection))
         request = json.loads(message)
         os.chdir(request["folder"])
-        code = run(request["arguments"])
-    except BaseException:
-        import traceback
+        return run(request["arguments"])
 
-        traceback.print_exc()
-    finally:
-        with suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
+    end_with(work)
 
 
 def _hung_up(connection: socket.socket) -> bool:
