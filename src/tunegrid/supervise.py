@@ -83,7 +83,7 @@ def _run_and_exit(run: Callable[[], int], parent: int) -> NoReturn:
 
 
 def end_with(work: Callable[[], int]) -> NoReturn:
-    """Ends this process, a fork, with what its work returns; what it has of the one it was forked from is left alone."""
+    """Ends this process, a fork, with what its work returns; nothing that it has from its parent is cleaned up."""
     code = CRASHED  # even where no memory is left to say why
     try:
         code = work()

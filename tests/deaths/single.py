@@ -125,6 +125,8 @@ class SingleRuns:
         if death.kind == "damaged-checkpoint":  # nobody may write there any more
             until(lambda: not self.warm.at_work(), PATIENCE)
         self._look(death, cell, place, number, started.text())
+        if death.kind == "sigterm-training" and started.wait(0) == 0:  # it came when all was done: nobody restarts this
+            self.died_in += 1
         if death.kind == "damaged-checkpoint":
             sealed = RunFiles(place, "runs", cell).sealed()
             if not sealed or death.stage == "end of the training":

@@ -97,12 +97,14 @@ class WholeStudies:
         death.note += f", exit code {code}"
 
     def _kill_a_job(self, death: Death, chance: random.Random, started: Started) -> bool:
-        """kill -9 of one of the processes that compute: those that the warm process forked."""
-        working = [one for one in descendants(started.pid) if not descendants(one.pid) and self._computes(one)]
-        if not working:
-            return False
-        send(signal.SIGKILL, chance.choice(working).pid)
-        return True
+        """kill -9 of one of the processes that compute, those that the warm process forked, as soon as there is one."""
+        while started.wait(0) is None:
+            working = [one for one in descendants(started.pid) if not descendants(one.pid) and self._computes(one)]
+            if working:
+                send(signal.SIGKILL, chance.choice(working).pid)
+                return True
+            time.sleep(0.02)
+        return False
 
     @staticmethod
     def _computes(process) -> bool:
