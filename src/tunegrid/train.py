@@ -12,7 +12,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from tunegrid import gpus, locks, working_folder
+from tunegrid import gpus, locks, watch, working_folder
 from tunegrid.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.cells import Cell, Run
 from tunegrid.data import read_parquet
@@ -128,9 +128,9 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
         write_history(summary.history, folder / "history.csv")
     record = _write(study, run, folder, settings, started, status=status, reason=reason, **facts)
     # Only now is nothing left to lose. A run that failed may be started again; one that diverged would diverge again.
-    # And a Snakemake that is gone does not learn that the run is done: the next one starts it once more.
-    is_over = status != "failed" and not working_folder.is_abandoned()
-    if session and is_over and session.training.keep_checkpoints == "until-success":
+    # And whoever is gone, the command or its Snakemake, does not learn that the run is done: it is started once more.
+    is_known = watch.is_wanted() and not working_folder.is_abandoned()
+    if session and status != "failed" and is_known and session.training.keep_checkpoints == "until-success":
         shutil.rmtree(session.checkpoints, ignore_errors=True)
     return record
 

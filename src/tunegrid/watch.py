@@ -40,8 +40,17 @@ def end_with_snakemake() -> None:
         end_unless(snakemake_lives)
 
 
+_WORKS_FOR: list[Callable[[], bool]] = []
+
+
+def is_wanted() -> bool:
+    """Whether all that this process works for is there now."""
+    return all(lives() for lives in _WORKS_FOR)
+
+
 def end_unless(lives: Callable[[], bool]) -> None:
     """From now on asks this process to end, as SIGTERM does, when something that it works for is gone."""
+    _WORKS_FOR.append(lives)
 
     def look() -> None:
         while lives():

@@ -69,12 +69,12 @@ def kill_everything(started: Started) -> None:
 
 
 def orphans(*keep: int) -> list[psutil.Process]:
-    """All that descends from this script, but for the processes `keep` and theirs."""
+    """All that descends from this script, but for the processes `keep` and theirs, and a node that it brought back."""
     kept = set(keep)
     mine = psutil.Process()
     found = []
     for child in mine.children():
-        if child.pid not in kept:
+        if child.pid not in kept and child.name() != "slurmd":
             found += [child, *descendants(child.pid)]
     return [one for one in found if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 

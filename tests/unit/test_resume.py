@@ -55,11 +55,14 @@ def test_killed_again_and_again_a_run_ends_with_the_same_bits(study_of, model, m
     assert not list(study.paths.root.glob("checkpoints/*/*/*/*"))
 
 
-def test_a_run_whose_snakemake_is_gone_keeps_its_checkpoints_for_the_next_one(study_of):
-    """To Snakemake its results are not finished: the next one removes them, and has the run done again."""
+@pytest.mark.parametrize(
+    ("what", "value"), [("working_folder.is_abandoned", True), ("watch.is_wanted", False)], ids=["Snakemake", "command"]
+)
+def test_a_run_that_nobody_waits_for_any_more_keeps_its_checkpoints_for_the_next_one(study_of, what, value):
+    """Its results are taken for half-written: it is started once more, and Snakemake removes them before."""
     study = study_of()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tunegrid.working_folder.is_abandoned", lambda: True)
+        patch.setattr(f"tunegrid.{what}", lambda: value)
         undisturbed(study)
     assert steps_of(study) == [6, 12]
     assert finish(study) == 0, "it trained on"

@@ -306,3 +306,28 @@ def test_a_run_whose_last_process_is_still_saving_waits_for_it(study_of):
     os.read(reader, 1)
     finish(study)
     os.waitpid(pid, 0)
+
+
+def test_a_fork_knows_whether_the_process_that_waits_for_it_is_there():
+    """It may come to its end before it is asked to end."""
+    text = """
+import os, sys, time
+from pathlib import Path
+from tunegrid import watch
+from tunegrid.supervise import Fork
+
+def work():
+    Path("before").write_text(str(watch.is_wanted()))
+    parent = os.getppid()
+    while os.getppid() == parent: time.sleep(0.001)
+    Path("after").write_text(str(watch.is_wanted()))
+    return 0
+
+Fork(work)
+while not Path("before").exists(): time.sleep(0.01)
+os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", text], check=True)
+    wait_for(lambda: Path("after").exists() and Path("after").read_text())
+    assert (Path("before").read_text(), Path("after").read_text()) == ("True", "False")
+    assert watch.is_wanted(), "this process works for nobody"
