@@ -8,7 +8,7 @@ Usage: python benchmarks/bench.py [--parts …] [--repeats N] [--output FOLDER];
 | mini | the whole mini study: its time, and what of it is computing |
 | start-up | seconds of each stage's command that are not its work |
 | quality | scores of both after the same number of steps, with the mini study's models and rows |
-| training | seconds of one epoch over the same rows, per task, and per model and method (random weights of real size) |
+| training | seconds of one epoch over the same rows: each model and method on the first task, the first on all tasks |
 | evaluation | seconds to predict the same test rows, per task (real size, fixed output lengths) |
 
 Each measurement is a process of its own. The sides take turns, so that what else the machine does hits all of them; a
@@ -37,7 +37,7 @@ PARTS = ("peak", "mini", "start-up", "quality", "training", "evaluation")
 TASKS = ("translation", "qa", "sentiment")
 MODELS = ("t5", "bart", "flan-t5")
 MINI = Path("mini-study/results/mini")  # in the output folder
-SIDES = {"script, defaults": True, "script, our batches": False}
+SIDES = {"defaults": True, "our-batches": False}  # of the script: whether with the public examples' defaults
 
 
 def main() -> None:
@@ -67,6 +67,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     one.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
     one.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    one.add_argument("--methods", nargs="+", choices=tuple(work.METHODS), default=tuple(work.METHODS))
+    one.add_argument(
+        "--sides", nargs="+", choices=tuple(SIDES), default=tuple(SIDES), help="of the script; default: both"
+    )
     one.add_argument("--repeats", type=int, default=3, help="pairs per comparison (3)")
     one.add_argument(
         "--rows",
@@ -137,7 +141,7 @@ def timed(call: Any) -> float:
 def training(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for precision in options.precision:
         for one in real_works(folder, options, precision, training_cells(options)):
-            methods = work.METHODS if one.task == options.tasks[0] else ("full",)
+            methods = options.methods if one.task == options.tasks[0] else options.methods[:1]
             for method in methods:
                 yield from pairs(
                     options,
@@ -146,10 +150,15 @@ def training(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, An
                         side: lambda own, one=one, method=method, defaults=defaults: measure.script_training(
                             one, method, own, defaults
                         )
-                        for side, defaults in SIDES.items()
+                        for side, defaults in sides(options)
                     },
                     size="real", task=one.task, model=one.model, method=method, precision=precision,
                 )  # fmt: skip
+
+
+def sides(options: argparse.Namespace) -> list[tuple[str, bool]]:
+    """(name in the table, whether with the public examples' defaults)."""
+    return [(f"script, {side.replace('-', ' ')}", SIDES[side]) for side in options.sides]
 
 
 def training_cells(options: argparse.Namespace) -> list[tuple[str, str]]:
@@ -167,7 +176,7 @@ def evaluation(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, 
                 lambda one=one: measure.evaluate(one),
                 {
                     side: lambda _, one=one, defaults=defaults: measure.script_prediction(one, defaults)
-                    for side, defaults in SIDES.items()
+                    for side, defaults in sides(options)
                 },
                 size="real", task=one.task, model=one.model, precision=precision,
             )  # fmt: skip
