@@ -18,7 +18,7 @@ from deaths.watch import LOCKED, RunFiles, step_of, went_on_from
 from tunegrid.cells import Cell
 from tunegrid.compare import compare
 
-TRIES = 8  # moments that are drawn until one comes before the end
+TRIES = 25  # moments that are drawn until one comes before the end
 PATIENCE = 300.0  # seconds
 WARM = 0.9  # share of the commands that need not import the libraries
 
