@@ -16,6 +16,8 @@ from tunegrid.cells import Cell
 from tunegrid.cli import main
 from tunegrid.study import Study
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["trained_study"]
 RUNNER = Path(__file__).with_name("run_cards.py")
 SUFFIXES = {".json", ".safetensors", ".md", ".txt", ".model"}  # nothing that is pickled

@@ -342,6 +342,7 @@ for cell in study.cells():
 """
 
 
+@pytest.mark.slow
 def test_saved_weights_are_safetensors_and_load_in_a_fresh_process_to_the_same_predictions(tiny_study, tmp_path):
     import pyarrow.parquet
     import torch

@@ -19,6 +19,8 @@ from tunegrid.study import Study
 from tunegrid.winner.choose import choose
 from tunegrid.winner.rows import Input, Stdin
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["trained_study"]
 
 
@@ -146,7 +148,6 @@ def test_rows_of_a_pipe_are_handed_on_as_soon_as_no_more_come(tiny_study):
     os.close(read)
 
 
-@pytest.mark.slow
 def test_a_person_who_types_gets_an_answer_a_line_and_may_mistype(study):
     import pty
 

@@ -17,6 +17,8 @@ from tunegrid.reporting.sources import cuts
 from tunegrid.reporting.summary import sentences
 from tunegrid.tables import build_tables
 
+pytestmark = pytest.mark.slow
+
 RESAMPLES = 300
 NASTY = r"\input{/etc/passwd} a_b% $x$ & #1 ~^ [b] *c* «--» 中 \\ " + "x" * 80
 needs_tex = pytest.mark.skipif(latex.tex_engine() is None, reason="no TeX here")
@@ -225,7 +227,6 @@ def test_without_tex_the_message_says_how_to_install_it(tmp_path: Path, monkeypa
 
 
 @needs_tex
-@pytest.mark.slow
 def test_the_pdf_compiles_within_its_margins_and_reproducibly(written: Path, tmp_path: Path) -> None:
     pdfs = []
     for name in ("one", "two"):
@@ -239,7 +240,6 @@ def test_the_pdf_compiles_within_its_margins_and_reproducibly(written: Path, tmp
 
 
 @needs_tex
-@pytest.mark.slow
 def test_names_with_latex_in_them_compile_to_text(folder: Path, tmp_path: Path) -> None:
     shutil.rmtree(folder / "runs/qa/mini-t5")  # a table of what is missing, with these names in it
     models = (Named("mini-t5", NASTY), Named("mini-bart", "[B]"), Named("mini-flan-t5", "*"))
@@ -249,7 +249,6 @@ def test_names_with_latex_in_them_compile_to_text(folder: Path, tmp_path: Path) 
 
 
 @needs_tex
-@pytest.mark.slow
 def test_an_error_of_latex_is_quoted(tmp_path: Path) -> None:
     (tmp_path / "report.tex").write_text(r"\documentclass{article}\begin{document}\nonsense\end{document}")
     with pytest.raises(TuneGridError, match=r"Undefined control sequence. l\.1"):

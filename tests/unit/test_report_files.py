@@ -20,6 +20,8 @@ from tunegrid.reporting.layout import Cell, Column, Row, Table
 from tunegrid.tables import build_tables
 from tunegrid.tasks import TASKS
 
+pytestmark = pytest.mark.slow
+
 needs_tex = pytest.mark.skipif(latex.tex_engine() is None, reason="no TeX here")
 LONG = "A model whose name is much longer than any column of any table has room for"
 
@@ -139,7 +141,6 @@ def test_every_method_and_every_task_has_an_equation_that_can_be_drawn() -> None
 
 
 @needs_tex
-@pytest.mark.slow
 def test_each_table_stands_alone_in_another_document(report: Path, tmp_path: Path) -> None:
     if not shutil.which("pdflatex"):
         pytest.skip("tectonic compiles the same, but slowly")
@@ -155,7 +156,6 @@ def test_each_table_stands_alone_in_another_document(report: Path, tmp_path: Pat
 
 
 @needs_tex
-@pytest.mark.slow
 def test_long_names_stay_within_the_margins_and_fonts_are_embedded(results: Path, tmp_path: Path) -> None:
     models = (Named("mini-t5", LONG), Named("mini-bart", f"{LONG} (2)"), Named("mini-flan-t5", "F"))
     methods = (Named("full", f"Full, {LONG}", kind="full"), *expected_study().methods[1:])

@@ -17,7 +17,7 @@ from interrupted_runs import (
 from tunegrid.cells import Cell, Run
 from tunegrid.records import TrainRecord, read_record
 
-SLOW = pytest.mark.slow
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -26,9 +26,9 @@ def study_of(tiny_study, monkeypatch):
 
 
 @pytest.mark.parametrize(("model", "method"), [
-    ("t5", "full"), pytest.param("t5", "lora", marks=SLOW), pytest.param("t5", "adapters", marks=SLOW),
-    pytest.param("flan-t5", "full", marks=SLOW), pytest.param("flan-t5", "lora", marks=SLOW), ("flan-t5", "adapters"),
-    pytest.param("bart", "full", marks=SLOW), ("bart", "lora"), pytest.param("bart", "adapters", marks=SLOW),
+    ("t5", "full"), ("t5", "lora"), ("t5", "adapters"),
+    ("flan-t5", "full"), ("flan-t5", "lora"), ("flan-t5", "adapters"),
+    ("bart", "full"), ("bart", "lora"), ("bart", "adapters"),
 ])  # fmt: skip
 def test_killed_again_and_again_a_run_ends_with_the_same_bits(study_of, model, method):
     study, run = study_of(), Run(Cell("qa", model, method), 1)
@@ -69,9 +69,7 @@ def test_a_run_that_nobody_waits_for_any_more_keeps_its_checkpoints_for_the_next
     assert steps_of(study) == []
 
 
-@pytest.mark.parametrize(
-    "evaluate_and_save", [(2, 3), pytest.param((3, 2), marks=SLOW), pytest.param((5, 4), marks=SLOW)]
-)
+@pytest.mark.parametrize("evaluate_and_save", [(2, 3), (3, 2), (5, 4)])
 def test_checkpoints_that_fall_between_evaluations_lose_nothing_of_early_stopping(study_of, evaluate_and_save):
     """With no best weights to keep, checkpoints need not be where evaluations are."""
     evaluation, saving = evaluate_and_save

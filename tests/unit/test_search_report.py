@@ -13,6 +13,8 @@ from tunegrid.reporting.search import table, warnings
 from tunegrid.search_settings import Search
 from tunegrid.tables import build_tables
 
+pytestmark = pytest.mark.slow
+
 SEARCH = Search(factors=[1.0, 0.5, 4.0], seed=9)
 CELLS = (("qa", "mini-t5", "lora"), ("qa", "mini-t5", "full"), ("sentiment", "mini-bart", "full"))
 EXPECTED = expected_study(seeds=(1,), cells=CELLS, search=SEARCH)
