@@ -58,6 +58,24 @@ def test_stability_falls_where_a_cell_is_only_just_separated() -> None:
     assert 0.3 < said.stability < 0.95
 
 
+def test_with_one_seed_only_what_other_seeds_would_have_shown_is_not_known() -> None:
+    """The same two cells: by their first seed alone the examples separate them, by three seeds nothing does."""
+    accuracies = {"full": (0.70, 0.55, 0.66), "lora": (0.60, 0.72, 0.58)}
+
+    def chosen(seeds: int) -> Recommendation:
+        generator, rows = np.random.default_rng(3), []
+        for of_seeds in accuracies.values():
+            right = [generator.permutation(EXAMPLES) < accuracy * EXAMPLES for accuracy in of_seeds[:seeds]]
+            values = np.stack([np.array(right), np.ones((seeds, EXAMPLES))], axis=-1).astype(float)
+            rows.append(ExampleStatistics(values, statistics.mean))
+        candidates = [candidate("full", 1000), candidate("lora", 30)]
+        return from_tests(candidates, bootstrap(rows, resamples=2000), "accuracy")
+
+    one, three = chosen(1), chosen(3)
+    assert (one.chosen.method, len(one.tied)) == ("full", 1)
+    assert (three.chosen.method, len(three.tied)) == ("lora", 2)
+
+
 def test_failed_cells_are_left_out_and_named() -> None:
     said = recommended({"lora": (0.6, 30)}, left_out=["BART + Adapters (diverged: loss not finite)"])
     assert said.chosen.method == "lora"
