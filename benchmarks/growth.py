@@ -132,7 +132,7 @@ def draw(rows: list[dict[str, Any]], file: Path) -> None:
     import matplotlib
 
     matplotlib.use("svg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     parts = [part for part in TITLES if any(row["part"] == part for row in rows)]
     figure, axes = pyplot.subplots(2, len(parts), figsize=(3 * len(parts), 4.6), layout="constrained", squeeze=False)
@@ -147,6 +147,8 @@ def draw(rows: list[dict[str, Any]], file: Path) -> None:
         for axis in axes[:, column]:
             axis.set_xticks(sizes, map(str, sizes))
             axis.minorticks_off()
+            axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter("{x:,g}")
             axis.grid(alpha=0.3)
         if part != "cells":
             axes[0, column].legend(frameon=False)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from study_on_disk import expected_study, train_record, write_json, write_study
 
 from tunegrid.errors import TuneGridError
+from tunegrid.limits import Recommend
 from tunegrid.records import MetricsRecord, TrainRecord, json_schemas, read_record, write_record
 from tunegrid.results import read_results
 from tunegrid.tables import COLUMNS, build_tables, write_tables
@@ -115,6 +117,17 @@ def test_a_diverged_cell_is_a_row_with_its_reason(folder: Path) -> None:
     assert cell(frames, "lora").reason == "the loss was not finite"
     assert len(frames["pairs"].query("task == 'qa'")) == 28
     assert "diverged: the loss was not finite" in frames["recommendation"].set_index("task").left_out["qa"]
+
+
+def test_a_limit_excludes_the_best_cell_and_the_rule_goes_on_without_it(folder: Path) -> None:
+    chosen = build_tables(folder, EXPECTED, RESAMPLES)["recommendation"].set_index("task").loc["qa"]
+    for record in folder.glob(f"runs/qa/{chosen.model}/{chosen.method}/*/train.json"):
+        change(record, cost=json.loads(record.read_text())["cost"] | {"saved_bytes": 10**15})
+    limited = replace(EXPECTED, recommend=Recommend(max_saved_bytes=10**14))
+    other = build_tables(folder, limited, RESAMPLES)["recommendation"].set_index("task").loc["qa"]
+    assert (other.model, other.method) != (chosen.model, chosen.method)
+    assert other.method in ("full", "lora", "adapters")
+    assert "recommend.max_saved_bytes is 1e+14" in other.left_out
 
 
 def test_nothing_there_yet(tmp_path: Path) -> None:
