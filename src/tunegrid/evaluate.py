@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegrid import clock
+from tunegrid import clock, kernels
 from tunegrid.cells import UNTUNED, Run
 from tunegrid.data import read_parquet
 from tunegrid.files import replaced
@@ -83,7 +83,7 @@ def _evaluate_model(
     task, paths = study.task(names["task"], names["model"]), study.paths
     base = paths.model(names["model"])
     device = pick_device(study)
-    model = method.load(base, weights).to(device).eval()
+    model = kernels.place(method.load(base, weights), device).eval()
     tokenizer = load_tokenizer(base)
     rows = read_parquet(paths.split(names["task"], "test"))
     tokens = read_tokens(paths.tokens(names["task"], names["model"]) / "test.arrow")

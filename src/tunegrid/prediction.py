@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig
 
+from tunegrid.encoder import encoding_in_parts
 from tunegrid.tasks.base import Generation, Task
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def generate(
     config = generation_config(model, tokenizer, generation)
     answers: list[Any] = [None] * len(sources)
     for indices, batch in _batches(model, tokenizer, sources, batch_size):
-        with torch.inference_mode(), _autocast(model, precision):
+        with torch.inference_mode(), _autocast(model, precision), encoding_in_parts(model):
             # Without the last argument, the checkpoint's own settings would replace those of ours that are the default.
             output = model.generate(**batch, generation_config=config, use_model_defaults=False)
             asked = [place for place, index in enumerate(indices) if index in scored]
@@ -214,7 +215,7 @@ def choose_labels(
     targets = [tokenizer(text_target=word, return_tensors="pt")["input_ids"] for word in words or labels]
     scores = torch.empty(len(sources), len(labels))
     for indices, batch in _batches(model, tokenizer, sources, batch_size):
-        with torch.inference_mode(), _autocast(model, precision):
+        with torch.inference_mode(), _autocast(model, precision), encoding_in_parts(model):
             encoded = model.get_encoder()(**batch)
             of_source = DynamicCache()  # the decoder's keys and values of the source are those of every label
             for column, target in enumerate(targets):

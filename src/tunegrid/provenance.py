@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tunegrid import kernels
 from tunegrid.records import Provenance
 from tunegrid.resources import families_folder
 
@@ -43,6 +44,7 @@ def provenance(
         accelerator=accelerator,
         threads=threads,
         precision=precision,
+        fp32_library=kernels.chosen() if model else None,
         git_commit=git_commit(),
         code_version=code_version(),
         data_fingerprint=of_data["fingerprint"],

@@ -35,6 +35,9 @@ class Provenance(Closed):
     accelerator: str | None = Field(description="Name of the GPU; null on a CPU.")
     threads: int = Field(ge=1, description="Threads of one computation; part of the configuration, for it alters bits.")
     precision: str | None = Field(description="Precision of the computation: fp32, bf16, …; null where there is none.")
+    fp32_library: Literal["mkl", "onednn"] | None = Field(
+        None, description="What multiplied fp32 matrices on the CPU; null: a GPU did, or no model computed."
+    )
     git_commit: str | None = Field(description="Commit of the repository; null outside of one.")
     code_version: Name = Field(description="Hash of the package's source.")
     data_fingerprint: str = Field(description="Fingerprint of the task's data, as in its card.json.")

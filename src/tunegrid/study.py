@@ -12,6 +12,7 @@ from tunegrid import lock
 from tunegrid.cells import Cell, Paths, Run
 from tunegrid.config_file import ConfigFile, KeyProblem, Place, explain
 from tunegrid.errors import TuneGridError
+from tunegrid.hardware import Hardware
 from tunegrid.limits import Measure, Recommend
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
@@ -41,14 +42,6 @@ class ModelSettings(Closed):
     title: str = Field("", description="Name in tables; default: its key.")
     family: Name = Field(description=f"{', '.join(FAMILIES)}, or a name under `families`.")
     source: AnyModelSource
-
-
-class Hardware(Closed):
-    """What the jobs run on. Threads and precision alter the bits of a result, so they belong to the study."""
-
-    device: Literal["cpu", "cuda"] = "cpu"
-    threads: int = Field(1, gt=0, description="CPU threads of each job that computes with a model.")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast over fp32 weights.")
 
 
 class Where(Closed):
@@ -119,6 +112,8 @@ class Study(Closed):
         config = ConfigFile.read([Path(path) for path in paths])
         try:
             study = cls.model_validate(config.values)
+            # What `auto` comes to is part of the configuration from here on, and of every record.
+            study = study.model_copy(update={"hardware": study.hardware.resolved(study.resources.gpu)})
             study._check_names()
             study._check_cells()
             if locked:

@@ -12,7 +12,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from tunegrid import gpus, locks, watch, working_folder
+from tunegrid import gpus, kernels, locks, watch, working_folder
 from tunegrid.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.cells import Cell, Run
 from tunegrid.data import read_parquet
@@ -220,7 +220,7 @@ def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession
         metric = ValidationMetric(task, tokenizer, validation, rows, limit=limit, precision=precision)
     return TrainingSession(
         method=method,
-        model=model.to(device),
+        model=kernels.place(model, device),
         tokenizer=tokenizer,
         train=read_tokens(tokens / "train.arrow"),
         validation=validation,

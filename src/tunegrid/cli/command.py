@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tunegrid import kernels
 from tunegrid.errors import TuneGridError
 from tunegrid.settings import did_you_mean
 from tunegrid.study import Study
@@ -103,6 +104,7 @@ def prepare_to_compute(study: Study, model: bool = False) -> None:
     """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(study.hardware.threads)
+    kernels.keep_few()
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     if model and study.hardware.device == "cuda":
         from tunegrid import gpus

@@ -61,7 +61,10 @@ class Lora(Method):
         )
         # The folder that the base was read from is no property of the weights, but peft would save it with them.
         model.name_or_path = model.config.name_or_path = ""
-        return get_peft_model(model, config)
+        tuned = get_peft_model(model, config)
+        if self.settings.dropout:
+            _drop_sparingly(tuned, self.settings.dropout)
+        return tuned
 
     def injected_modules(self, model: PeftModel) -> list[str]:
         from peft.tuners.lora import LoraLayer
@@ -94,3 +97,17 @@ class Lora(Method):
 
     def merge(self, model: PeftModel) -> PreTrainedModel:
         return model.merge_and_unload(safe_merge=True)
+
+
+def _drop_sparingly(model: PeftModel, dropout: float) -> None:
+    """Puts each dropout and the A behind it into one module, which keeps less for the way back; to the same bits."""
+    import torch
+    from peft.tuners.lora import LoraLayer
+
+    from tunegrid.methods.dropped_linear import DroppedLinear
+
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            for name, layer in module.lora_A.items():
+                module.lora_A[name] = DroppedLinear(layer, dropout)
+                module.lora_dropout[name] = torch.nn.Identity()

@@ -108,7 +108,7 @@ def _activations(
         + shape.heads * source**2 * _score_bytes(shape, precision, gpu)
     )
     inner, size = shape.heads * shape.d_kv, _size(precision)
-    own = _method_bytes(tuned, gpu, 2 * shape.d_model) if _beside_linear_layers(tuned) else 0
+    own = _method_bytes(tuned, 0, 2 * shape.d_model) if _beside_linear_layers(tuned) else 0
     cross = source * (2 * inner * size + own) + target * _attention_bytes(tuned, precision, gpu)
     d_ff = shape.decoder_d_ff or shape.d_ff
     decoder = shape.decoder_layers * (
@@ -140,7 +140,7 @@ def _attention_bytes(tuned: Tuned, precision: str, gpu: bool) -> float:
     inner = shape.heads * shape.d_kv
     casts = 3 if precision == "bf16" else 1  # autocast casts the input for each projection
     inputs = size * (casts * shape.d_model + inner) if tuned.full else 0
-    own = _method_bytes(tuned, gpu, 3 * shape.d_model + inner)
+    own = _method_bytes(tuned, shape.d_model + inner, 3 * shape.d_model + inner)
     return _norm_bytes(tuned) + 3 * size * inner + shape.d_model * _mask(gpu) + inputs + own
 
 
@@ -150,16 +150,21 @@ def _feed_forward_bytes(tuned: Tuned, precision: str, gpu: bool, d_ff: int) -> f
     into = len(shape.family.linear["feed-forward"]) - 1
     inside = (3 if into > 1 else 1) * size + _mask(gpu)  # gated: input and output of the activation, and the gate
     inputs = size * (shape.d_model * (into if precision == "bf16" else 1) + d_ff) if tuned.full else 0
-    own = _method_bytes(tuned, gpu, into * shape.d_model + d_ff)
+    own = _method_bytes(tuned, shape.d_model + d_ff, into * shape.d_model + d_ff)
     return _norm_bytes(tuned) + d_ff * inside + shape.d_model * _mask(gpu) + inputs + own
 
 
-def _method_bytes(tuned: Tuned, gpu: bool, inputs: float) -> float:
-    """Per token of a block: what a method's own modules keep."""
+def _method_bytes(tuned: Tuned, inputs: float, masks: float) -> float:
+    """Per token of a block: what a method's own modules keep.
+
+    Args:
+        inputs: numbers that go into the block's linear layers, those that several share counting once.
+        masks: the same, each layer's counting.
+    """
     if tuned.full or not tuned.modules:
         return 0.0
-    if _beside_linear_layers(tuned):  # the layer's input after dropout, and the mask
-        return inputs * (FP32 + _mask(gpu))
+    if _beside_linear_layers(tuned):  # the layers' inputs, and a byte of mask for each (methods/dropped_linear.py)
+        return FP32 * inputs + masks
     return 3 * FP32 * tuned.shape.d_model  # bottlenecks: input, inside, output
 
 

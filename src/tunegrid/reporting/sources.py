@@ -132,6 +132,7 @@ def versions(frames: Frames) -> Table:
         "accelerator": "Accelerator",
         "threads": "Threads per job",
         "precision": "Precision",
+        "fp32_library": "Products of fp32 on a CPU",
         "platform": "Platform",
         "python": "Python",
         "packages": "Packages",
@@ -141,7 +142,7 @@ def versions(frames: Frames) -> Table:
     trained = frame[frame["stage"] == "train"]
     for name, title in fields.items():
         # Baselines compute without a model: what they lack says nothing about the study.
-        values = (trained if name in ("accelerator", "precision") and len(trained) else frame)[name]
+        values = (trained if name in ("accelerator", "precision", "fp32_library") and len(trained) else frame)[name]
         distinct = list(dict.fromkeys("none" if absent(value) else str(value) for value in values))
         if name in ("code_version", "git_commit"):
             distinct = [value[:12] for value in distinct]

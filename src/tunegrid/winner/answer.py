@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
+from tunegrid import kernels
 from tunegrid.errors import TuneGridError
 from tunegrid.files import replaced
 from tunegrid.study import Study
@@ -35,7 +36,7 @@ class Answerer:
         self.tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # advice that says nothing here
         self._special = special_token_names(self.tokenizer)
         device = pick_device(study)
-        self.model = load_model(study, winner, merged).to(device).eval()
+        self.model = kernels.place(load_model(study, winner, merged), device).eval()
 
     def answer(self, rows: list[Row]) -> list[dict[str, Any]]:
         """Of each row its `id`, if it has one, its `prediction`, and what else predictions.parquet keeps of it."""

@@ -1,0 +1,91 @@
+"""Which of torch's libraries multiplies matrices on a CPU, and which precision a CPU is fast in.
+
+torch hands products of fp32 matrices to MKL. MKL keeps its AVX-512 kernels for Intel's processors; on another one that
+has AVX-512, oneDNN's are twice as fast. torch has no switch between the two but the one that *allows* bf16 inside of
+fp32 products (`torch.backends.mkldnn.matmul.fp32_precision`): then oneDNN gets them, and where the processor has no AMX
+it computes them in fp32 all the same. So the switch is used where that holds, and only if a product is exact enough.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+Library = Literal["mkl", "onednn"]
+
+CPUINFO = Path("/proc/cpuinfo")
+
+# oneDNN prepares a kernel for each shape, which costs a narrow model more than it gains: at a width of 64 a training
+# took between 0.9 times (T5) and 2.4 times (BART, whose attention calls it for each head) as long.
+NARROWEST = 256
+FP32_ERROR = 1e-5  # largest relative error of a product of 256 x 256: fp32 has 1e-6, with bf16 inside it is 2e-3
+BF16_FLAGS = {"amx_bf16", "avx512_bf16"}  # without either, a CPU computes bf16 slower than fp32
+# torch keeps a kernel, with buffers, for each of the last 1024 shapes, beside those that oneDNN keeps; in batches of
+# all lengths that was 0.9 GB of T5-small's training, and without it nothing was slower.
+FEW_KERNELS = {"LRU_CACHE_CAPACITY": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
+
+_chosen: Library | None = None
+
+
+def keep_few() -> None:
+    """Before torch is imported: keeps the memory small that its kernels on a CPU take."""
+    for name, value in FEW_KERNELS.items():
+        os.environ.setdefault(name, value)
+
+
+def place(model: Any, device: Any) -> Any:
+    """Moves a model to its device; on a CPU this process then computes with the library that is faster for it."""
+    global _chosen
+    if device.type == "cpu":
+        from torch.backends import mkldnn
+
+        wide = model.get_input_embeddings().embedding_dim >= NARROWEST
+        _chosen = "onednn" if wide and onednn_is_faster() else "mkl"
+        mkldnn.matmul.fp32_precision = "bf16" if _chosen == "onednn" else "none"
+    return model.to(device)
+
+
+def chosen() -> Library | None:
+    """The library that computes this process's products of fp32 matrices; None: it has placed no model on a CPU."""
+    return _chosen
+
+
+@cache
+def onednn_is_faster() -> bool:
+    """Whether this CPU has AVX-512 that MKL leaves unused, and oneDNN computes in fp32 on it."""
+    from torch.backends import mkldnn
+
+    if "GenuineIntel" in _listed("vendor_id") or "avx512f" not in _listed("flags") or not mkldnn.is_available():
+        return False
+    before = mkldnn.matmul.fp32_precision
+    mkldnn.matmul.fp32_precision = "bf16"
+    try:
+        return _error() < FP32_ERROR
+    finally:
+        mkldnn.matmul.fp32_precision = before
+
+
+def cpu_precision() -> Literal["fp32", "bf16"]:
+    """The precision that this machine's CPU is fastest in."""
+    return "bf16" if _listed("flags") & BF16_FLAGS else "fp32"
+
+
+def _error() -> float:
+    """Of a product of random fp32 matrices, relative to the largest value of the exact one."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    left, right = torch.randn(2, 256, 256, generator=generator)
+    exact = left.double() @ right.double()
+    return float(((left @ right).double() - exact).abs().max() / exact.abs().max())
+
+
+def _listed(key: str) -> set[str]:
+    """The words that /proc/cpuinfo has of the first processor; elsewhere than on Linux none."""
+    try:
+        lines = CPUINFO.read_text().splitlines()
+    except OSError:
+        return set()
+    return next((set(line.split(":", 1)[1].split()) for line in lines if line.split(":")[0].strip() == key), set())
