@@ -118,6 +118,9 @@ def _parts(case: Case):
 
 def measure(case: Case, steps: int, threads: int) -> dict[str, float]:
     """Trains a case; seconds per step, FLOPs of a step, and the peak memory of this process, in bytes."""
+    from tunegrid import kernels
+
+    kernels.keep_few()
     import pyarrow
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -132,7 +135,7 @@ def measure(case: Case, steps: int, threads: int) -> dict[str, float]:
     set_seed(0)
     family, config, method = _parts(case)
     config = AutoConfig.for_model(config["model_type"], **{k: v for k, v in config.items() if k != "model_type"})
-    model = method.inject(AutoModelForSeq2SeqLM.from_config(config))
+    model = kernels.place(method.inject(AutoModelForSeq2SeqLM.from_config(config)), torch.device("cpu"))
     tokenizer = train_tokeniser(["one two three four"], family.name, 400, 512)
     rows = case.batch * steps
     ids = torch.randint(5, 300, (rows, case.source)).tolist()

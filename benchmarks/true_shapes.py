@@ -96,6 +96,10 @@ def in_a_fresh_process(stage: str, model: str, method: str, weights: str) -> dic
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Times the steps of a training; saves what was trained to `options.weights`."""
+    method, base = start(options)
+    import torch
+
+    from tunegrid import kernels
     from tunegrid.files import size_of
     from tunegrid.methods import trainable_parameters
     from tunegrid.models import Shape
@@ -105,7 +109,6 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     from tunegrid.training.session import TrainingSession
     from tunegrid.training.settings import Training
 
-    method, base = start(options)
     config = json.loads((base / "config.json").read_text())
     shape = Shape.from_config(method.family, config)
     model = method.inject(method.load_base(base))
@@ -120,7 +123,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             checkpoints=options.weights / "checkpoints",
         )  # fmt: skip
 
-    model.to(options.device)
+    kernels.place(model, torch.device(options.device))
     method.fit(session(1))  # whatever is slow once: allocation, kernels
     wall, cpu = time.perf_counter(), time.process_time()
     summary = method.fit(session(options.steps))
@@ -147,15 +150,17 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
 
 def generate(options: argparse.Namespace) -> dict[str, Any]:
     """Times the generation of one batch, greedily, as question answering does."""
+    method, base = start(options)
+    import torch
     from pydantic import TypeAdapter
 
+    from tunegrid import kernels
     from tunegrid.prediction import predict
     from tunegrid.provenance import peak_memory
     from tunegrid.tasks import TASKS
     from tunegrid.tokenise import load_tokenizer
 
-    method, base = start(options)
-    model = method.load(base, options.weights).to(options.device).eval()
+    model = kernels.place(method.load(base, options.weights), torch.device(options.device)).eval()
     kind = TASKS["qa"]
     settings = {
         "kind": "qa",
@@ -175,6 +180,9 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
 
 def start(options: argparse.Namespace) -> tuple[Any, Path]:
     """(the method for a family, the folder of the base); sets up torch."""
+    from tunegrid import kernels
+
+    kernels.keep_few()
     import torch
     from transformers import set_seed
 

@@ -29,7 +29,7 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 METHODS: dict[str, dict[str, Any]] = {
     "full": {"kind": "full"},
-    "lora": {"kind": "lora", "r": 16, "alpha": 32, "dropout": 0.0},
+    "lora": {"kind": "lora", "r": 16, "alpha": 32, "dropout": 0.05},
     "adapters": {"kind": "adapters", "reduction_factor": 16},
 }
 

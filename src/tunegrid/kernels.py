@@ -9,6 +9,8 @@ it computes them in fp32 all the same. So the switch is used where that holds, a
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -59,10 +61,19 @@ def onednn_is_faster() -> bool:
 
     if "GenuineIntel" in _listed("vendor_id") or "avx512f" not in _listed("flags") or not mkldnn.is_available():
         return False
+    with onednn():
+        return _error() < FP32_ERROR
+
+
+@contextmanager
+def onednn() -> Iterator[None]:
+    """Within it, oneDNN computes the products of fp32 matrices."""
+    from torch.backends import mkldnn
+
     before = mkldnn.matmul.fp32_precision
     mkldnn.matmul.fp32_precision = "bf16"
     try:
-        return _error() < FP32_ERROR
+        yield
     finally:
         mkldnn.matmul.fp32_precision = before
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from tunegrid import memory
 from tunegrid.errors import TuneGridError
 from tunegrid.models.families import Family
 from tunegrid.models.sources import ModelSource
@@ -127,7 +128,7 @@ def pretrain(
     from tunegrid.models.batches import Corruption, instruction_batches, span_batches
     from tunegrid.models.tokenisers import train_tokeniser
 
-    keep_memory()
+    memory.keep()
     torch.set_num_threads(threads)
     torch.manual_seed(source.seed)
     if source.learning_rate is None:
@@ -177,22 +178,6 @@ def allowed(items: Iterable, texts_of: Callable, excluded: set[str], tally: dict
             tally["left_out"] += 1
         else:
             yield item
-
-
-def keep_memory() -> None:
-    """Make glibc keep freed memory for the next step; fetching it anew costs page faults in every step.
-
-    Elsewhere than on glibc it does nothing.
-    """
-    import ctypes
-
-    m_trim_threshold, m_mmap_threshold = -1, -3
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(m_mmap_threshold, 1 << 30)
-        libc.mallopt(m_trim_threshold, 1 << 30)
-    except (OSError, AttributeError):
-        pass
 
 
 def _optimise(model, batches: Iterator[dict], source: PretrainSource, log: Callable[[str], None]) -> dict:

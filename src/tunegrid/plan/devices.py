@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tunegrid import kernels
 from tunegrid.errors import TuneGridError
 from tunegrid.settings import did_you_mean
 
@@ -35,6 +36,7 @@ class Device:
             holds that already.
         start: seconds in which a job starts: imports, the model from disk, the first CUDA call.
         note: what to know about the numbers.
+        wide_fp32: FLOP/s in fp32 of wide models, where a CPU computes theirs with another library (kernels.py).
     """
 
     name: str
@@ -48,9 +50,12 @@ class Device:
     traffic: float = 0.0
     start: float = 45.0
     note: str = ""
+    wide_fp32: float | None = None
 
-    def flops(self, precision: str) -> float:
-        """Peak FLOP/s of matrix multiplications in a precision."""
+    def flops(self, precision: str, width: int = 0) -> float:
+        """Peak FLOP/s of matrix multiplications in a precision, of a model of this width."""
+        if precision == "fp32" and self.wide_fp32 and width >= kernels.NARROWEST:
+            return self.wide_fp32
         return self.peak.get(precision, self.peak["fp32"])
 
     @property
@@ -120,16 +125,17 @@ def measured_cpu(threads: int, precision: Precision, seconds: float = 0.5) -> De
         left, right = torch.randn(512, 768).to(dtype), torch.randn(768, 768).to(dtype)
         source = torch.randn(4_000_000)
         target = torch.empty_like(source)
-        multiplications = _rate(lambda: torch.mm(left, right), seconds, time.process_time) * threads
+        work = 2 * 512 * 768 * 768 * threads
+        multiplications = _rate(lambda: torch.mm(left, right), seconds, time.process_time)
+        wide = None
+        if precision == "fp32" and kernels.onednn_is_faster():
+            with kernels.onednn():
+                wide = _rate(lambda: torch.mm(left, right), seconds, time.process_time) * work
         copies = _rate(lambda: target.copy_(source), seconds / 2, time.process_time) * threads
     finally:
         torch.set_num_threads(before)
-    return _cpu(
-        f"this CPU ({processor()}), {threads} thread(s)",
-        multiplications * 2 * 512 * 768 * 768,
-        copies * 2 * 4 * 4_000_000,
-        precision,
-    )
+    title = f"this CPU ({processor()}), {threads} thread(s)"
+    return _cpu(title, multiplications * work, copies * 2 * 4 * 4_000_000, precision, wide)
 
 
 def assumed_cpu(threads: int, precision: Precision) -> Device:
@@ -137,9 +143,10 @@ def assumed_cpu(threads: int, precision: Precision) -> Device:
     return _cpu(f"a CPU, {threads} thread(s)", 15e9 * threads, 3e9, precision)
 
 
-def _cpu(title: str, peak: float, bandwidth: float, precision: Precision) -> Device:
+def _cpu(title: str, peak: float, bandwidth: float, precision: Precision, wide_fp32: float | None = None) -> Device:
     peaks = {"fp32": peak, precision: peak}
-    return Device("cpu", title, peaks, None, bandwidth, CPU_LOW, CPU_TYPICAL, CPU_HIGH, CPU_TRAFFIC, CPU_START)
+    shares = CPU_LOW, CPU_TYPICAL, CPU_HIGH, CPU_TRAFFIC, CPU_START
+    return Device("cpu", title, peaks, None, bandwidth, *shares, wide_fp32=wide_fp32)
 
 
 def _rate(work, seconds: float, clock) -> float:

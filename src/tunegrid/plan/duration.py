@@ -68,7 +68,7 @@ def training_seconds(
     optimiser = tuned.trainable * OPTIMISER_BYTES / device.bandwidth * training.steps(train.entries)
     kept = activation_bytes(tuned, per_pass, source, target, precision, device.is_gpu)
     moved = device.traffic * kept / device.bandwidth
-    rate = device.flops(precision) * (share or device.typical)
+    rate = device.flops(precision, tuned.shape.d_model) * (share or device.typical)
     return count * (flops / rate + moved + host) + optimiser
 
 
@@ -87,7 +87,7 @@ def validation_seconds(
     source, target = (padded(lengths, batch, False) for lengths in (validation.source, validation.target))
     flops = executed(tuned.shape, tuned.stacks, validation.entries, source, target).forward
     host = math.ceil(validation.entries / batch) * tuned.layers * STEP_SECONDS_PER_LAYER / 3
-    once = flops / (device.flops(precision) * device.typical) + host
+    once = flops / (device.flops(precision, tuned.shape.d_model) * device.typical) + host
     if training.select_by == "metric":
         predicted = validation.part(training.validation_rows or validation.rows)
         once += prediction_seconds(tuned, task, predicted, device, precision)
@@ -100,7 +100,7 @@ def prediction_seconds(tuned: Tuned, task: Task, test: SplitSize, device: Device
     batches = math.ceil(test.entries / batch)
     source = min(test.source.mean * BUCKETED_PADDING, test.source.longest)  # sorted by length
     shape, stacks, layers = tuned.shape, tuned.stacks, tuned.shape.decoder_layers
-    rate = device.flops(precision) * device.low
+    rate = device.flops(precision, tuned.shape.d_model) * device.low
     encoding = _encoding_seconds(tuned, test.entries, source, batch, rate)
     if labels := task.labels():
         scoring = decoding(shape, stacks, test.entries, source, test.target.mean) / rate
@@ -115,7 +115,7 @@ def generation_seconds(
     tuned: Tuned, split: SplitSize, written: int, beams: int, batch: int, device: Device, precision: str
 ) -> float:
     """Seconds of writing exactly so many tokens for each row, the sources' encoding included."""
-    rate = device.flops(precision) * device.low
+    rate = device.flops(precision, tuned.shape.d_model) * device.low
     encoding = _encoding_seconds(tuned, split.entries, split.source.mean, batch, rate)
     return encoding + _writing_seconds(tuned, split.entries, split.source.mean, written, beams, batch, device, rate)
 

@@ -21,7 +21,7 @@ from transformers import (
 )
 from transformers.trainer_callback import ExportableState
 
-from tunegrid import clock
+from tunegrid import clock, memory
 from tunegrid.errors import TuneGridError
 from tunegrid.tokenise import labelled
 from tunegrid.training import history
@@ -77,6 +77,7 @@ class GridTrainer(Trainer):
         self.source_tokens = self.target_tokens = torch.zeros((), dtype=torch.int64)
         self.loss_sum, self.steps_logged = torch.zeros(()), 0
         self.examples, self.saved_step = 0, 0
+        self.largest = 0  # tokens of a batch so far, padding included
         self.evaluated_state: TrainerState | None = None
         self.start, self.evaluation_seconds, self.saving_seconds = clock.seconds(), 0.0, 0.0
         self.earlier = {"optimisation_seconds": 0.0, "evaluation_seconds": 0.0, "saving_seconds": 0.0}
@@ -122,6 +123,10 @@ class GridTrainer(Trainer):
         return loss
 
     def training_step(self, model: Any, inputs: dict[str, Any], *arguments: Any, **options: Any) -> torch.Tensor:
+        if (size := inputs["input_ids"].numel() + inputs["labels"].numel()) > self.largest:
+            self.largest = size
+            if self.args.use_cpu:
+                memory.give_back_holes()
         self.source_tokens = self.source_tokens + inputs["attention_mask"].sum()
         self.target_tokens = self.target_tokens + (inputs["labels"] != -100).sum()
         self.examples += len(inputs["labels"])
