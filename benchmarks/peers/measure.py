@@ -19,13 +19,18 @@ PADDED = ("qa", "sentiment")
 
 @dataclass(frozen=True)
 class Measured:
-    """One measurement. `seconds`: the work alone; `wall`: the whole process. `tokens`: source and target, unpadded."""
+    """One measurement.
+
+    `seconds`: the work alone; `wall`: the whole process. `tokens`: source and target, unpadded. `flops`: of a training,
+    by `tunegrid.plan.flops.FLOPS_FORMULA`.
+    """
 
     seconds: float
     wall: float
     peak_bytes: int
     tokens: int
     rows: int
+    flops: float = 0.0
 
 
 def train(work: Work, method: str) -> Measured:
@@ -40,7 +45,8 @@ def train(work: Work, method: str) -> Measured:
     if record["status"] != "ok":
         raise SystemExit(f"{work.folder}: the training is {record['status']}: {record['reason']}")
     cost = record["cost"]
-    return Measured(cost["optimisation_seconds"], wall, cost["peak_memory_bytes"], cost["tokens"], cost["examples"])
+    seconds, peak, flops = (cost[name] for name in ("optimisation_seconds", "peak_memory_bytes", "training_flops"))
+    return Measured(seconds, wall, peak, cost["tokens"], cost["examples"], flops)
 
 
 def evaluate(work: Work, method: str | None = None) -> Measured:

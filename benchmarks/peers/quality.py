@@ -10,13 +10,14 @@ from peers import measure
 from peers.work import Work
 
 
-def quality(one: Work, method: str) -> Iterator[dict[str, Any]]:
-    """Trains and predicts with both; the package scores the script's predictions, too.
+def quality(one: Work, method: str, beside: bool) -> Iterator[dict[str, Any]]:
+    """Trains and predicts; `beside`: the script too, whose predictions the package scores.
 
     The script answers with free text where TuneGrid chooses a label: what is no label counts as wrong.
     """
     primary = one.loaded.task(one.task, one.model).primary
     about = {"size": "mini", "task": one.task, "model": one.model, "method": method}
+    about["precision"] = one.loaded.hardware.precision
     trained = measure.train(one, method)
     predicted = measure.evaluate(one, method)
     record = json.loads((one.results / "runs" / one.task / one.model / method / "seed-1" / "metrics.json").read_text())
@@ -24,6 +25,8 @@ def quality(one: Work, method: str) -> Iterator[dict[str, Any]]:
         **about, "side": "tunegrid", "metric": primary, "score": record["metrics"][primary]["value"],
         "train_seconds": trained.seconds, "predict_seconds": predicted.seconds,
     }  # fmt: skip
+    if not beside:
+        return
     folder = one.folder / f"quality-{method}"
     report, _ = measure.script(one, method, train=True, predict=True, defaults=False, folder=folder)
     lines = (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()

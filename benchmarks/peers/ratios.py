@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from statistics import mean, median, stdev
 from typing import Any
 
-NUMBERS = ("times as fast [95 %]", "memory, script / ours", "tokens/s", "rows/s", "peak, GiB")
+NUMBERS = ("times as fast [95 %]", "memory, script / ours", "tokens/s", "rows/s", "peak, GiB", "of the CPU's peak")
 KEYS = ("part", "size", "precision", "task", "model", "method")
 
 
@@ -47,6 +47,7 @@ def compared(measurements: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 | {"tokens_per_second": median(a["tokens"] / a["seconds"] for a, _ in both)}
                 | {"rows_per_second": median(a["rows"] / a["seconds"] for a, _ in both)}
                 | {"peak_gib": median(a["peak_bytes"] for a, _ in both) / 2**30}
+                | {"flops": median(a.get("flops", 0.0) / a["seconds"] for a, _ in both)}
             )
     return rows
 
@@ -54,11 +55,15 @@ def compared(measurements: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def table(measurements: list[dict[str, Any]]) -> str:
     """Everything as Markdown."""
     timed = [row for row in measurements if row["part"] in ("training", "evaluation")]
+    peaks: dict[str, float] = {}
+    for row in measurements:
+        if row["part"] == "peak":
+            peaks[row["precision"]] = max(peaks.get(row["precision"], 0.0), row["gflops"] * 1e9)
     lines = []
     if timed:
         names = ("", "task", "model", "method", "precision", "beside", *NUMBERS)
         lines += ["| " + " | ".join(names) + " |", "| --- " * 6 + "| ---: " * len(NUMBERS) + "|"]
-        lines += [_line(row) for row in compared(timed)]
+        lines += [_line(row, peaks) for row in compared(timed)]
     for part in dict.fromkeys(row["part"] for row in measurements):
         rows = [row for row in measurements if row["part"] == part]
         if part not in ("training", "evaluation"):
@@ -68,12 +73,15 @@ def table(measurements: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: dict[str, Any], peaks: dict[str, float]) -> str:
     interval = "" if math.isnan(row["low"]) else f" [{row['low']:.2f}, {row['high']:.2f}]"
     words = [row[name] or "–" for name in ("part", "task", "model", "method", "precision", "side")]
     tokens = f"{row['tokens_per_second']:,.0f}" if row["tokens_per_second"] else "–"
     numbers = [f"{row['speed']:.2f}{interval}", f"{row['memory']:.2f}", tokens]
-    return "| " + " | ".join([*words, *numbers, f"{row['rows_per_second']:.1f}", f"{row['peak_gib']:.2f}"]) + " |"
+    known = row["flops"] and row["precision"] in peaks
+    share = f"{row['flops'] / peaks[row['precision']]:.0%}" if known else "–"
+    numbers += [f"{row['rows_per_second']:.1f}", f"{row['peak_gib']:.2f}", share]
+    return "| " + " | ".join([*words, *numbers]) + " |"
 
 
 def _text(value: Any) -> str:

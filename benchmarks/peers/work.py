@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REAL = {"t5": "google-t5/t5-small", "bart": "facebook/bart-base", "flan-t5": "google/flan-t5-small"}
-# (median, spread of the logarithm) of the words of a text: paragraphs of an encyclopedia, film reviews, news sentences.
+# (median, spread of the logarithm) of the words of a text: paragraphs of an encyclopedia, film reviews, news sentences;
+# a tokenizer of the Hub makes about so many tokens of an English word, ours of a made-up one more.
+TOKENS_PER_WORD = 1.3
 WORDS = {"qa": (110, 0.40), "sentiment": (175, 0.65), "translation": (20, 0.55)}
 TASKS: dict[str, dict[str, Any]] = {
     "qa": {"max_source_length": 384, "max_target_length": 32, "generation": {"max_new_tokens": 16}},
@@ -139,11 +142,13 @@ def real(
         script = REPOSITORY / "tests" / "true_configurations.py"
         run([sys.executable, str(script), str(checkpoints), REAL[model]], REPOSITORY)
     folder.mkdir(parents=True, exist_ok=True)
+    median, spread = WORDS[task]
+    words = (median * TOKENS_PER_WORD / tokens_per_word(checkpoint), spread) if length is None else (2 * length, 0.0)
     paths = {}
     for number, (split, count) in enumerate((("train", rows), ("validation", 2), ("test", test_rows))):
         paths[split] = str(folder / f"rows-{split}.jsonl")
         with open(paths[split], "w", encoding="utf-8") as file:
-            lines = made_up_rows(task, count, seed=number, words=length and (2 * length, 0.0))
+            lines = made_up_rows(task, count, number, words)
             file.writelines(json.dumps(row) + "\n" for row in lines)
     settings = {**TASKS[task], "source": {"kind": "files", "paths": paths}, "evaluation_batch_size": 4 * batch}
     if length is not None:
@@ -169,20 +174,30 @@ def _is_about(where: dict[str, str], task: str, model: str) -> bool:
     return where.get("task", task) == task and where.get("model", model) == model
 
 
-def made_up_rows(
-    task: str, count: int, seed: int, words: tuple[float, float] | None = None
-) -> Iterator[dict[str, Any]]:
-    """Rows in the Hub's formats: words of the generated language world, as many as a real text would have.
+def tokens_per_word(checkpoint: Path) -> float:
+    """Of the words that rows are made of."""
+    from transformers import AutoTokenizer
+
+    from tunegrid import miniworld
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    texts = list(islice(miniworld.documents(seed=100), 300))
+    tokens = sum(len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts)
+    return tokens / sum(len(text.split()) for text in texts)
+
+
+def made_up_rows(task: str, count: int, seed: int, words: tuple[float, float]) -> Iterator[dict[str, Any]]:
+    """Rows in the Hub's formats, of words of the generated language world.
 
     Args:
-        words: (median, spread of the logarithm) of the words of a text; None: those of the task.
+        words: (median, spread of the logarithm) of the words of a text.
     """
     import numpy as np
 
     from tunegrid import miniworld
 
     random = np.random.default_rng([seed, count])
-    median, spread = words or WORDS[task]
+    median, spread = words
     stream = (word for document in miniworld.documents(seed=100 + seed) for word in document.split())
 
     def text(length: float) -> str:

@@ -57,7 +57,11 @@ def test_each_side_is_compared_with_ours_of_the_same_turn():
     assert (full["tokens_per_second"], full["rows_per_second"], full["peak_gib"]) == (45, 2.25, 1)
     assert lora["pairs"] == 1
     text = table([*rows, {"part": "peak", "side": "tunegrid", "precision": "fp32", "gflops": 123.4}])
-    assert "| training | qa | t5 | full | fp32 | script | 2.00 [2.00, 2.00] | 2.00 | 45 | 2.2 | 1.00 |" in text
+    assert "| training | qa | t5 | full | fp32 | script | 2.00 [2.00, 2.00] | 2.00 | 45 | 2.2 | 1.00 | – |" in text
+    # 1e12 operations in 20 s and 10 s: 50 and 100 of 123.4 GFLOP/s; their median is 75.
+    with_flops = [row | {"flops": 1e12} for row in rows]
+    text = table([*with_flops, {"part": "peak", "side": "tunegrid", "precision": "fp32", "gflops": 123.4}])
+    assert "| 45 | 2.2 | 1.00 | 61% |" in text
     assert "| fp32 | tunegrid | 123 |" not in text
     assert "| tunegrid | fp32 | 123 |" in text
 
@@ -73,7 +77,7 @@ def test_rows_have_the_length_that_is_asked_for():
 
     rows = list(made_up_rows("sentiment", 5, seed=0, words=(40, 0.0)))
     assert [len(row["text"].split()) for row in rows] == [40] * 5
-    question = next(iter(made_up_rows("qa", 1, seed=0)))
+    question = next(iter(made_up_rows("qa", 1, seed=0, words=(40, 0.0))))
     start, [answer] = question["answers"]["answer_start"][0], question["answers"]["text"]
     assert question["context"][start : start + len(answer)] == answer
 
