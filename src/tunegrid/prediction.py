@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow
     from transformers import PreTrainedTokenizerBase
+
+# Label words cost the decoder next to nothing, so that a batch gains nothing from more rows: with so many tokens, the
+# keys and values of the sources take half the memory that they take with 32 sources of 512 tokens.
+CPU_LABEL_TOKENS = 8192
 
 
 @dataclass(frozen=True)
@@ -214,7 +219,7 @@ def choose_labels(
 
     targets = [tokenizer(text_target=word, return_tensors="pt")["input_ids"] for word in words or labels]
     scores = torch.empty(len(sources), len(labels))
-    for indices, batch in _batches(model, tokenizer, sources, batch_size):
+    for indices, batch in _batches(model, tokenizer, sources, batch_size, CPU_LABEL_TOKENS):
         with torch.inference_mode(), _autocast(model, precision), encoding_in_parts(model):
             encoded = model.get_encoder()(**batch)
             of_source = DynamicCache()  # the decoder's keys and values of the source are those of every label
@@ -234,14 +239,22 @@ def choose_labels(
 
 
 def _batches(
-    model: Any, tokenizer: PreTrainedTokenizerBase, sources: list[list[int]], batch_size: int
+    model: Any, tokenizer: PreTrainedTokenizerBase, sources: list[list[int]], batch_size: int, cpu_tokens: float = inf
 ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
-    """(indices, padded batch), the longest sources first: little padding, and memory runs out at once or never."""
+    """(indices, padded batch), the longest sources first: little padding, and memory runs out at once or never.
+
+    Args:
+        cpu_tokens: a batch on the CPU has no more tokens, unless one row has.
+    """
+    device = next(model.parameters()).device
     order = sorted(range(len(sources)), key=lambda index: (-len(sources[index]), index))
-    for start in range(0, len(order), batch_size):
-        indices = order[start : start + batch_size]
+    start = 0
+    while start < len(order):
+        fitting = cpu_tokens / max(1, len(sources[order[start]])) if device.type == "cpu" else inf
+        rows = int(max(1, min(batch_size, fitting)))
+        indices = order[start : start + rows]
+        start += rows
         batch = tokenizer.pad({"input_ids": [sources[index] for index in indices]}, return_tensors="pt")
-        device = next(model.parameters()).device
         yield indices, {name: batch[name].to(device) for name in ("input_ids", "attention_mask")}
 
 

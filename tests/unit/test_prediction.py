@@ -333,3 +333,24 @@ def test_labels_do_not_depend_on_batches(loaded, family):
     )
     assert one[0] == many[0]
     assert one[1].to_numpy() == pytest.approx(many[1].to_numpy(), abs=1e-3)
+
+
+def test_on_a_cpu_labels_are_scored_in_batches_of_few_tokens(loaded, monkeypatch):
+    from tunegrid import prediction
+
+    model, tokenizer = loaded("t5")
+    sources = [list(range(5, 5 + length)) for length in (30, 12, 10, 4, 3, 3, 2)]
+    widths = []
+    pad = tokenizer.pad
+    monkeypatch.setattr(
+        tokenizer, "pad", lambda rows, **options: widths.append(len(rows["input_ids"])) or pad(rows, **options)
+    )
+    monkeypatch.setattr(prediction, "CPU_LABEL_TOKENS", 24)
+    options = {"batch_size": 4, "precision": "fp32"}
+    few = prediction.choose_labels(model, tokenizer, sources, ["negative", "positive"], **options)
+    # The longest is alone; 12 + 10 fit, padded to 12; never more than the rows of a batch.
+    assert widths == [1, 2, 4]
+    monkeypatch.setattr(prediction, "CPU_LABEL_TOKENS", 10_000)
+    all_at_once = prediction.choose_labels(model, tokenizer, sources, ["negative", "positive"], **options)
+    assert few[0] == all_at_once[0]
+    assert few[1].to_numpy() == pytest.approx(all_at_once[1].to_numpy(), abs=1e-3)
