@@ -4,7 +4,7 @@ Usage: python benchmarks/growth.py [--parts examples tokens cells] [--mini-resul
 
 | part | what grows | the rest |
 | --- | --- | --- |
-| examples | training examples: 1, 4, 16 times 64 | T5-small's configuration, translation, one epoch in batches of 16 |
+| examples | training examples: 1, 4, 16 times 32 | T5-small's configuration, translation, one epoch in batches of 16 |
 | tokens | source tokens of an example: 64 to 512 | the same, 32 examples in batches of 4, one label word as target |
 | cells | cells of the mini study: 1, 3, 9, 27 | its data, models and token ids are there: from training to report |
 
@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from peers import measure, whole_study, work
 
 TITLES = {"examples": "training examples", "tokens": "source tokens per example", "cells": "cells of the study"}
-EXAMPLES, TOKENS = (64, 256, 1024), (64, 128, 256, 512)
+EXAMPLES, TOKENS = (32, 128, 512), (64, 128, 256, 512)
 CELLS = {
     1: {"tasks": ["qa"], "models": ["t5"], "methods": ["full"]},
     3: {"tasks": ["qa"], "models": ["t5"], "methods": ["full", "lora", "adapters"]},

@@ -43,4 +43,4 @@ def score(one: Work, texts: list[str]) -> float:
     if (labels := task.labels()) is not None:
         known = {task.word(label): label for label in labels}
         texts = [known.get(text, text) for text in texts]
-    return task.score(texts, one.rows("test")).metrics[task.primary].value
+    return task.score(texts, one.rows("test")).metrics[task.primary]

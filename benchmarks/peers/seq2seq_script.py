@@ -57,6 +57,8 @@ def main() -> None:
             pad = tokenizer.pad_token_id
             labels["input_ids"] = [[-100 if id == pad else id for id in ids] for ids in labels["input_ids"]]
         inputs["labels"] = labels["input_ids"]
+        # As `remove_unused_columns`, which is off below, would do: no model here takes them.
+        inputs.pop("token_type_ids", None)
         return inputs
 
     def dataset(file: str) -> Any:

@@ -94,3 +94,15 @@ def test_computing_is_summed_over_the_records_of_a_study(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert computed(tmp_path) == {"pretraining": 5, "training": 3, "prediction": 4}
+
+
+def test_free_texts_of_the_script_are_scored_as_labels_and_what_is_none_is_wrong():
+    from types import SimpleNamespace
+
+    from peers.quality import score
+
+    from tunegrid.study import Study
+
+    rows = [{"id": str(n), "text": "…", "label": label} for n, label in enumerate(["positive", "negative"] * 2)]
+    one = SimpleNamespace(loaded=Study.load("config/mini.yaml"), task="sentiment", model="t5", rows=lambda split: rows)
+    assert score(one, ["positive", "negative", "positive negative", "positive"]) == 0.5
