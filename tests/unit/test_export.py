@@ -129,9 +129,11 @@ def test_weights_stay_tied_and_the_logits_are_those_of_the_run(study, tmp_path, 
     tied = loaded.get_input_embeddings().weight.data_ptr() == loaded.get_output_embeddings().weight.data_ptr()
     assert tied == (cell.model != "flan-t5")
     inputs = {"input_ids": torch.tensor([[5, 6, 7, 2]]), "labels": torch.tensor([[8, 9, 2]])}
+    # In fp64, so that what differs is in the weights: LoRA's were rounded when they were merged.
     with torch.inference_mode():
-        said, expected, before = (model(**inputs).logits for model in (loaded, run, untuned))
-    torch.testing.assert_close(said, expected, rtol=0, atol=1e-4 if cell.method == "lora" else 0)
+        said, expected, before = (model.double()(**inputs).logits for model in (loaded, run, untuned))
+    rounding = 5e-5 * expected.abs().max().item()
+    torch.testing.assert_close(said, expected, rtol=0, atol=rounding if cell.method == "lora" else 0)
     assert (before - expected).abs().max() > 0.01, "the tuning altered something"
 
 
