@@ -29,6 +29,7 @@ from tunegrid.training.arguments import training_arguments
 from tunegrid.training.batches import SeededSampler, TokenDataset
 from tunegrid.training.callbacks import Flow, ProgressLine
 from tunegrid.training.checkpoints import STATE, checkpoint, is_last, lacks_evaluation, last_checkpoint, prune, seal
+from tunegrid.training.head_loss import IGNORED, HeadLoss
 from tunegrid.training.selection import selection
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 from tunegrid.training.stopping import Interrupted, Stopped
@@ -96,6 +97,7 @@ class GridTrainer(Trainer):
         self.remove_callback(PrinterCallback)  # ProgressLine says the same, readably
         # The adapters library hides the model's signature: T5 would be given an argument that it does not take.
         self.model_accepts_loss_kwargs = False
+        self.head_loss = HeadLoss(session.model, training.label_smoothing)
 
     # -- batches and losses -------------------------------------------------------------------------------------------
 
@@ -106,21 +108,25 @@ class GridTrainer(Trainer):
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: torch.device) -> tuple[list, Any]:
         batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
-        self.tokens_of_step = sum((batch["labels"] != -100).sum() for batch in batches)
+        self.tokens_of_step = sum((batch["labels"] != IGNORED).sum() for batch in batches)
         return batches, count
 
     def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any) -> Any:
-        if return_outputs:  # an evaluation
-            return super().compute_loss(model, inputs, return_outputs=True)
+        if return_outputs:  # an evaluation, of which only the loss is wanted
+            loss = self.loss_of_batch(model, inputs)
+            return loss, {"loss": loss}
         if (loss := self.session.method.loss(model, inputs)) is not None:
             return loss
-        tokens = (inputs["labels"] != -100).sum()  # before the labels are taken out, where they are smoothed
-        loss = super().compute_loss(model, inputs)
+        tokens = (inputs["labels"] != IGNORED).sum()  # before the labels are taken out, where they are smoothed
+        loss = self.loss_of_batch(model, inputs)
         if (batches := self.current_gradient_accumulation_steps) > 1:
             # The Trainer takes the mean over the batches of a step. Each has to count by its tokens, or the same
             # examples in one batch would give another gradient.
             loss = loss * (batches * tokens / self.tokens_of_step)
         return loss
+
+    def loss_of_batch(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        return self.head_loss(inputs) if self.head_loss.suits(inputs) else super().compute_loss(model, inputs)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *arguments: Any, **options: Any) -> torch.Tensor:
         if (size := inputs["input_ids"].numel() + inputs["labels"].numel()) > self.largest:
@@ -128,7 +134,7 @@ class GridTrainer(Trainer):
             if self.args.use_cpu:
                 memory.give_back_holes()
         self.source_tokens = self.source_tokens + inputs["attention_mask"].sum()
-        self.target_tokens = self.target_tokens + (inputs["labels"] != -100).sum()
+        self.target_tokens = self.target_tokens + (inputs["labels"] != IGNORED).sum()
         self.examples += len(inputs["labels"])
         loss = super().training_step(model, inputs, *arguments, **options)
         self.loss_sum = self.loss_sum + loss
