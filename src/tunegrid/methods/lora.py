@@ -62,8 +62,7 @@ class Lora(Method):
         # The folder that the base was read from is no property of the weights, but peft would save it with them.
         model.name_or_path = model.config.name_or_path = ""
         tuned = get_peft_model(model, config)
-        if self.settings.dropout:
-            _drop_sparingly(tuned, self.settings.dropout)
+        _lighten(tuned, self.settings.dropout)
         return tuned
 
     def injected_modules(self, model: PeftModel) -> list[str]:
@@ -99,15 +98,17 @@ class Lora(Method):
         return model.merge_and_unload(safe_merge=True)
 
 
-def _drop_sparingly(model: PeftModel, dropout: float) -> None:
-    """Puts each dropout and the A behind it into one module, which keeps less for the way back; to the same bits."""
+def _lighten(model: PeftModel, dropout: float) -> None:
+    """Has each update computed by `lora_layers`, for less time and memory."""
     import torch
     from peft.tuners.lora import LoraLayer
 
-    from tunegrid.methods.dropped_linear import DroppedLinear
+    from tunegrid.methods.lora_layers import Added, DroppedLinear
 
     for module in model.modules():
         if isinstance(module, LoraLayer):
             for name, layer in module.lora_A.items():
-                module.lora_A[name] = DroppedLinear(layer, dropout)
-                module.lora_dropout[name] = torch.nn.Identity()
+                module.lora_variant[name] = Added()
+                if dropout:
+                    module.lora_A[name] = DroppedLinear(layer, dropout)
+                    module.lora_dropout[name] = torch.nn.Identity()

@@ -8,9 +8,11 @@ from tunegrid.models import Shape
 from tunegrid.plan.lengths import SplitSize
 from tunegrid.plan.tuned import Tuned
 from tunegrid.tasks import Task
+from tunegrid.training.parts import tokens_per_part
 from tunegrid.training.settings import Training
 
 FP32 = 4
+MASK = 1  # of a dropout, per number
 # What a process holds beside the model: Python and the libraries, resident; or CUDA's context and workspaces.
 LIBRARIES = 520 * 2**20
 CUDA_WORKSPACE = 600 * 2**20
@@ -27,7 +29,7 @@ class TrainingMemory:
         optimiser: AdamW's two moments.
         gradients: of all trainable parameters, as they are when a step ends.
         activations: kept for the backward pass, of the longest batch.
-        logits: of the head, with their gradient.
+        logits: of the part of a batch whose loss is computed at once, with their gradient.
         libraries: what the process holds without a model.
         embedding: a gradient of the embedding on its way to the others, where it is trained.
     """
@@ -79,18 +81,16 @@ def training_memory(tuned: Tuned, training: Training, train: SplitSize, precisio
         optimiser=2 * gradients,
         gradients=gradients,
         activations=activations + (gradients if accumulated else 0),
-        logits=batch * target * shape.vocabulary * _logit_bytes(training, precision),
+        logits=min(batch * target, tokens_per_part(shape.vocabulary, gpu)) * shape.vocabulary * _logit_bytes(precision),
         libraries=CUDA_WORKSPACE if gpu else LIBRARIES,
         embedding=FP32 * shape.vocabulary * shape.d_model if tuned.full else 0,
         gpu=gpu,
     )
 
 
-def _logit_bytes(training: Training, precision: str) -> int:
+def _logit_bytes(precision: str) -> int:
     """Bytes per logit: the logits, their log-softmax in fp32, its gradient; autocast keeps more than one form."""
-    form = FP32 + (2 if precision == "bf16" else 0)
-    smoothing = 2 * FP32 if training.label_smoothing else 0  # the smoothed loss is of tensors of its own
-    return form + 2 * FP32 + smoothing
+    return 3 * FP32 + (2 if precision == "bf16" else 0)
 
 
 def activation_bytes(tuned: Tuned, batch: float, source: float, target: float, precision: str, gpu: bool) -> float:
@@ -104,15 +104,15 @@ def _activations(
     """(encoder's, decoder's) bytes that the backward pass needs."""
     shape = tuned.shape
     encoder = shape.encoder_layers * (
-        source * (_attention_bytes(tuned, precision, gpu) + _feed_forward_bytes(tuned, precision, gpu, shape.d_ff))
+        source * (_attention_bytes(tuned, precision) + _feed_forward_bytes(tuned, precision, shape.d_ff))
         + shape.heads * source**2 * _score_bytes(shape, precision, gpu)
     )
     inner, size = shape.heads * shape.d_kv, _size(precision)
     own = _method_bytes(tuned, 0, 2 * shape.d_model) if _beside_linear_layers(tuned) else 0
-    cross = source * (2 * inner * size + own) + target * _attention_bytes(tuned, precision, gpu)
+    cross = source * (2 * inner * size + own) + target * _attention_bytes(tuned, precision)
     d_ff = shape.decoder_d_ff or shape.d_ff
     decoder = shape.decoder_layers * (
-        target * (_attention_bytes(tuned, precision, gpu) + _feed_forward_bytes(tuned, precision, gpu, d_ff))
+        target * (_attention_bytes(tuned, precision) + _feed_forward_bytes(tuned, precision, d_ff))
         + cross
         + shape.heads * (target**2 + source * target) * _score_bytes(shape, precision, gpu)
     )
@@ -123,35 +123,30 @@ def _size(precision: str) -> int:
     return 2 if precision == "bf16" else FP32
 
 
-def _mask(gpu: bool) -> int:
-    """Bytes of a dropout mask's element: torch on the CPU keeps it as fp32."""
-    return 1 if gpu else FP32
-
-
 def _norm_bytes(tuned: Tuned) -> float:
     """Per token: a normalisation keeps its input; T5's, where its weight is trained, also what that scales."""
     kept = 2 if tuned.full and not tuned.shape.family.has_biases else 1
     return kept * FP32 * tuned.shape.d_model
 
 
-def _attention_bytes(tuned: Tuned, precision: str, gpu: bool) -> float:
+def _attention_bytes(tuned: Tuned, precision: str) -> float:
     """Per token of an attention block: query, key, value, a dropout mask, and where they are trained, the inputs."""
     shape, size = tuned.shape, _size(precision)
     inner = shape.heads * shape.d_kv
     casts = 3 if precision == "bf16" else 1  # autocast casts the input for each projection
     inputs = size * (casts * shape.d_model + inner) if tuned.full else 0
     own = _method_bytes(tuned, shape.d_model + inner, 3 * shape.d_model + inner)
-    return _norm_bytes(tuned) + 3 * size * inner + shape.d_model * _mask(gpu) + inputs + own
+    return _norm_bytes(tuned) + 3 * size * inner + shape.d_model * MASK + inputs + own
 
 
-def _feed_forward_bytes(tuned: Tuned, precision: str, gpu: bool, d_ff: int) -> float:
+def _feed_forward_bytes(tuned: Tuned, precision: str, d_ff: int) -> float:
     """Per token of a feed-forward block: activation, dropout masks, and the inputs of weights that are trained."""
     shape, size = tuned.shape, _size(precision)
     into = len(shape.family.linear["feed-forward"]) - 1
-    inside = (3 if into > 1 else 1) * size + _mask(gpu)  # gated: input and output of the activation, and the gate
+    inside = (3 if into > 1 else 1) * size + MASK  # gated: input and output of the activation, and the gate
     inputs = size * (shape.d_model * (into if precision == "bf16" else 1) + d_ff) if tuned.full else 0
     own = _method_bytes(tuned, shape.d_model + d_ff, into * shape.d_model + d_ff)
-    return _norm_bytes(tuned) + d_ff * inside + shape.d_model * _mask(gpu) + inputs + own
+    return _norm_bytes(tuned) + d_ff * inside + shape.d_model * MASK + inputs + own
 
 
 def _method_bytes(tuned: Tuned, inputs: float, masks: float) -> float:
@@ -163,7 +158,7 @@ def _method_bytes(tuned: Tuned, inputs: float, masks: float) -> float:
     """
     if tuned.full or not tuned.modules:
         return 0.0
-    if _beside_linear_layers(tuned):  # the layers' inputs, and a byte of mask for each (methods/dropped_linear.py)
+    if _beside_linear_layers(tuned):  # the layers' inputs, and a byte of mask for each (methods/lora_layers.py)
         return FP32 * inputs + masks
     return 3 * FP32 * tuned.shape.d_model  # bottlenecks: input, inside, output
 
@@ -180,7 +175,7 @@ def _score_bytes(shape: Shape, precision: str, gpu: bool) -> float:
     T5's has no such path in transformers 4.57.
     """
     fused = shape.positions is not None and gpu
-    return 0.0 if fused else FP32 + _mask(gpu) + _size(precision)
+    return 0.0 if fused else FP32 + MASK + _size(precision)
 
 
 def prediction_memory(tuned: Tuned, task: Task, test: SplitSize, precision: str, gpu: bool) -> float:

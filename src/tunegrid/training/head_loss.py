@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from tunegrid.training.parts import tokens_per_part
+
 IGNORED = -100  # the label of padding, for transformers and for torch
-# Bytes of a part's logits in fp32. On a CPU they should be near the cache: twice or half as much is slower. A GPU needs
-# more tokens at once to be busy.
-CPU_PART, GPU_PART = 2**25, 2**28
 
 
 class HeadLoss:
@@ -34,8 +33,7 @@ class HeadLoss:
 
     def tokens(self, device: torch.device) -> int:
         """Of a part."""
-        part = CPU_PART if device.type == "cpu" else GPU_PART
-        return max(1, part // (4 * self.head.out_features))
+        return tokens_per_part(self.head.out_features, gpu=device.type != "cpu")
 
     def suits(self, inputs: dict[str, torch.Tensor]) -> bool:
         """Whether a batch has more than one part. Of one that has not, the model's own loss costs nothing."""
