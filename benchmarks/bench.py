@@ -7,14 +7,17 @@ Usage: python benchmarks/bench.py [--parts …] [--repeats N] [--output FOLDER];
 | peak | nothing: the matrix-multiply rate of this machine, fp32 and bf16, beside which the rest can be read |
 | mini | the whole mini study: its time, and what of it is computing |
 | start-up | seconds of each stage's command that are not its work |
-| quality | scores of both after the same number of steps, with the mini study's models and rows |
-| training | seconds of one epoch over the same rows: each model and method on the first task, the first on all tasks |
+| quality | with the mini study's models and rows: scores of both after the same number of steps, and their seconds |
+| training | seconds of one epoch over the same rows (real size) |
 | evaluation | seconds to predict the same test rows, per task (real size, fixed output lengths) |
+
+Training and quality compare every method, with each model on the first task and with the first model on all tasks.
 
 Each measurement is a process of its own. The sides take turns, so that what else the machine does hits all of them; a
 ratio is the median over the pairs, with the interval of the pairs' geometric mean (t distribution) in brackets. The
-script runs in two ways: with the public examples' defaults (once, so that there is no interval), and with dynamic
-padding and our batch sizes. Beside trainings stands the share of the peak that they reach, where that is measured too.
+script runs in two ways: with the public examples' defaults (once, and of the methods only the first), and with dynamic
+padding and our batch sizes. Beside trainings stands the share of the peak that they reach, where that is measured too:
+on a GPU (`--device cuda`) the utilisation of its floating-point units.
 """
 
 import argparse
@@ -77,11 +80,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--rows",
         type=int,
-        default=48,
-        help="training rows at the real size; twice as many of the translation (48)",
+        default=32,
+        help="training rows at the real size; twice as many of the translation (32)",
     )
-    one.add_argument("--test-rows", type=int, default=192, help="rows to predict at the real size (192)")
+    one.add_argument("--test-rows", type=int, default=128, help="rows to predict at the real size (128)")
     one.add_argument("--batch", type=int, default=8, help="training batch; translation takes twice as many (8)")
+    one.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of both sides")
     one.add_argument("--threads", type=int, default=os.cpu_count(), help="of both sides")
     one.add_argument("--precision", choices=("fp32", "bf16"), nargs="+", default=["fp32"])
     one.add_argument("--checkpoints", type=Path, default=Path("results/bench/checkpoints"), help="made where missing")
@@ -120,39 +124,47 @@ def real_works(folder: Path, options: argparse.Namespace, precision: str, cells:
             batch=options.batch * more,
             threads=options.threads,
             precision=precision,
+            device=options.device,
         )
 
 
 def peak(_: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Operations per second of a product of two 2048 x 2048 matrices, the best of ten, by each library in use."""
+    """Operations per second of a product of two square matrices, the best of ten, by each library in use."""
     import torch
 
     from tunegrid import kernels
 
     torch.set_num_threads(options.threads)
-    size = 2048
-    ways = [("fp32", torch.float32, "mkl"), ("bf16", torch.bfloat16, "onednn")]
-    if kernels.onednn_is_faster():
+    gpu = options.device == "cuda"
+    size = 8192 if gpu else 2048
+    ways = [
+        ("fp32", torch.float32, "cublas" if gpu else "mkl"),
+        ("bf16", torch.bfloat16, "cublas" if gpu else "onednn"),
+    ]
+    if not gpu and kernels.onednn_is_faster():
         ways.insert(1, ("fp32", torch.float32, "onednn"))
     for name, dtype, library in ways:
-        left, right = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+        left, right = torch.randn(2, size, size, device=options.device).to(dtype)
         with kernels.onednn() if library == "onednn" else nullcontext():
-            best = min(timed(lambda: left @ right) for _ in range(10))  # noqa: B023 (called at once)
+            best = min(timed(lambda: left @ right, gpu) for _ in range(10))  # noqa: B023 (called at once)
         about = {"precision": name, "library": library, "side": "tunegrid"}
         yield {**about, "seconds": best, "gflops": 2 * size**3 / best / 1e9}
 
 
-def timed(call: Any) -> float:
+def timed(call: Any, gpu: bool) -> float:
+    from torch import cuda
+
     began = time.perf_counter()
     call()
+    if gpu:
+        cuda.synchronize()
     return time.perf_counter() - began
 
 
 def training(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for precision in options.precision:
-        for one in real_works(folder, options, precision, training_cells(options)):
-            methods = options.methods if one.task == options.tasks[0] else options.methods[:1]
-            for method in methods:
+        for one in real_works(folder, options, precision, cells(options)):
+            for method in options.methods:
                 yield from pairs(
                     options,
                     lambda one=one, method=method: measure.train(one, method),
@@ -161,6 +173,7 @@ def training(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, An
                             one, method, own, defaults
                         )
                         for side, defaults in sides(options)
+                        if method == options.methods[0] or not defaults
                     },
                     size="real", task=one.task, model=one.model, method=method, precision=precision,
                 )  # fmt: skip
@@ -171,10 +184,10 @@ def sides(options: argparse.Namespace) -> list[tuple[str, bool]]:
     return [(f"script, {side.replace('-', ' ')}", SIDES[side]) for side in options.sides]
 
 
-def training_cells(options: argparse.Namespace) -> list[tuple[str, str]]:
-    """Every model on the first task, and the first model on every task."""
+def cells(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """(task, model): the first model on every task, and every model on the first task."""
     first_task, first_model = options.tasks[0], options.models[0]
-    return [(first_task, model) for model in options.models] + [(task, first_model) for task in options.tasks[1:]]
+    return [(task, first_model) for task in options.tasks] + [(first_task, model) for model in options.models[1:]]
 
 
 def evaluation(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -201,10 +214,11 @@ def mini_results(options: argparse.Namespace) -> Path:
 
 
 def quality_part(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    for task in options.tasks:
+    for task, model in cells(options):
         for precision in dict.fromkeys(["fp32", *options.precision]):
-            place, settings = folder / f"mini-{task}-{precision}", {"threads": options.threads, "precision": precision}
-            one = work.mini(place, mini_results(options), task, options.models[0], **settings)
+            place = folder / f"mini-{task}-{model}-{precision}"
+            settings = {"threads": options.threads, "precision": precision, "device": options.device}
+            one = work.mini(place, mini_results(options), task, model, **settings)
             for method in options.methods:
                 yield from quality(one, method, beside=precision == "fp32")
 

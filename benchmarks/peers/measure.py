@@ -86,6 +86,7 @@ def script(
         "max_steps": cell.max_steps or -1,
         "warmup_ratio": cell.warmup_ratio or 0,
         "threads": work.loaded.hardware.threads,
+        "device": work.loaded.hardware.device,
         "per_device_train_batch_size": EXAMPLE_BATCH if defaults else cell.batch_size,
         "per_device_eval_batch_size": EXAMPLE_BATCH if defaults else settings.evaluation_batch_size,
     }

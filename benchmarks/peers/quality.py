@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from peers import measure
@@ -11,7 +12,7 @@ from peers.work import Work
 
 
 def quality(one: Work, method: str, beside: bool) -> Iterator[dict[str, Any]]:
-    """Trains and predicts; `beside`: the script too, whose predictions the package scores.
+    """Trains and predicts; `beside`: the script too, whose predictions the package scores, and whose training is timed.
 
     The script answers with free text where TuneGrid chooses a label: what is no label counts as wrong.
     """
@@ -27,12 +28,16 @@ def quality(one: Work, method: str, beside: bool) -> Iterator[dict[str, Any]]:
     }  # fmt: skip
     if not beside:
         return
+    about["part"] = "training"
+    yield {**about, "side": "tunegrid", "repeat": 0, **asdict(trained)}
     folder = one.folder / f"quality-{method}"
-    report, _ = measure.script(one, method, train=True, predict=True, defaults=False, folder=folder)
+    report, wall = measure.script(one, method, train=True, predict=True, defaults=False, folder=folder)
+    script = measure.Measured(report["train_seconds"], wall, report["train_peak_bytes"], trained.tokens, trained.rows)
+    yield {**about, "side": "script, our batches", "repeat": 0, **asdict(script)}
     lines = (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["prediction"] for line in lines]
     yield {
-        **about, "side": "script, our batches", "metric": primary, "score": score(one, texts),
+        **about, "part": "quality", "side": "script, our batches", "metric": primary, "score": score(one, texts),
         "train_seconds": report["train_seconds"], "predict_seconds": report["predict_seconds"],
     }  # fmt: skip
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from statistics import mean, median, stdev
 from typing import Any
 
-NUMBERS = ("times as fast [95 %]", "memory, script / ours", "tokens/s", "rows/s", "peak, GiB", "of the CPU's peak")
+NUMBERS = ("times as fast [95 %]", "memory, script / ours", "tokens/s", "rows/s", "peak, GiB", "of the peak")
 KEYS = ("part", "size", "precision", "task", "model", "method")
 
 
@@ -61,8 +61,8 @@ def table(measurements: list[dict[str, Any]]) -> str:
             peaks[row["precision"]] = max(peaks.get(row["precision"], 0.0), row["gflops"] * 1e9)
     lines = []
     if timed:
-        names = ("", "task", "model", "method", "precision", "beside", *NUMBERS)
-        lines += ["| " + " | ".join(names) + " |", "| --- " * 6 + "| ---: " * len(NUMBERS) + "|"]
+        names = ("", "size", "task", "model", "method", "precision", "beside", *NUMBERS)
+        lines += ["| " + " | ".join(names) + " |", "| --- " * 7 + "| ---: " * len(NUMBERS) + "|"]
         lines += [_line(row, peaks) for row in compared(timed)]
     for part in dict.fromkeys(row["part"] for row in measurements):
         rows = [row for row in measurements if row["part"] == part]
@@ -75,7 +75,7 @@ def table(measurements: list[dict[str, Any]]) -> str:
 
 def _line(row: dict[str, Any], peaks: dict[str, float]) -> str:
     interval = "" if math.isnan(row["low"]) else f" [{row['low']:.2f}, {row['high']:.2f}]"
-    words = [row[name] or "–" for name in ("part", "task", "model", "method", "precision", "side")]
+    words = [row[name] or "–" for name in ("part", "size", "task", "model", "method", "precision", "side")]
     tokens = f"{row['tokens_per_second']:,.0f}" if row["tokens_per_second"] else "–"
     numbers = [f"{row['speed']:.2f}{interval}", f"{row['memory']:.2f}", tokens]
     known = row["flops"] and row["precision"] in peaks

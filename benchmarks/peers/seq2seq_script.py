@@ -74,7 +74,7 @@ def main() -> None:
         max_steps=options.max_steps,
         warmup_ratio=options.warmup_ratio,
         bf16=options.bf16,
-        use_cpu=True,
+        use_cpu=options.device == "cpu",
         seed=options.seed,
         predict_with_generate=True,
         generation_max_length=options.generation_max_length,
@@ -100,14 +100,14 @@ def main() -> None:
         began = time.perf_counter()
         trainer.train()
         report["train_seconds"] = time.perf_counter() - began
-        report["train_peak_bytes"] = peak()
+        report["train_peak_bytes"] = peak(options.device)
         report["steps"] = trainer.state.global_step
     if options.do_predict:
         test = dataset(options.test_file)
         began = time.perf_counter()
         output = trainer.predict(test)
         report["predict_seconds"] = time.perf_counter() - began
-        report["predict_peak_bytes"] = peak()
+        report["predict_peak_bytes"] = peak(options.device)
         ids = output.predictions
         ids[ids == -100] = tokenizer.pad_token_id
         texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
@@ -140,8 +140,12 @@ def with_adapters(model: Any, options: argparse.Namespace) -> Any:
     return model
 
 
-def peak() -> int:
-    """Peak resident memory of this process, in bytes."""
+def peak(device: str) -> int:
+    """Peak memory in bytes: what tensors held on the GPU, or else what of this process was resident."""
+    if device == "cuda":
+        from torch import cuda
+
+        return cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -167,6 +171,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--warmup_ratio", type=float, default=0.0)
     one.add_argument("--bf16", action="store_true")
     one.add_argument("--seed", type=int, default=42)
+    one.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     one.add_argument("--threads", type=int, default=2)
     one.add_argument("--lora_r", type=int, default=8)
     one.add_argument("--lora_alpha", type=int, default=16)

@@ -111,7 +111,7 @@ def run(command: list[str], folder: Path) -> str:
 
 
 def study_of(
-    task: str, model: str, source: dict, rows: dict[str, Any], training: dict, threads: int, precision: str
+    task: str, model: str, source: dict, rows: dict[str, Any], training: dict, threads: int, precision: str, device: str
 ) -> dict[str, Any]:
     """A study of one task and one model with the three methods."""
     return {
@@ -119,7 +119,7 @@ def study_of(
         "title": "A benchmark",
         "description": "The same work for two programs.",
         "seeds": [1],
-        "hardware": {"device": "cpu", "threads": threads, "precision": precision},
+        "hardware": {"device": device, "threads": threads, "precision": precision},
         "grid": {"tasks": [task], "models": [model], "methods": list(METHODS)},
         "tasks": {task: {"kind": task, **rows}},
         "models": {model: {"family": model, "source": source}},
@@ -130,7 +130,7 @@ def study_of(
 
 def real(
     folder: Path, checkpoints: Path, task: str, model: str, *, rows: int, test_rows: int, batch: int, threads: int,
-    precision: str = "fp32", length: int | None = None,
+    precision: str = "fp32", device: str = "cpu", length: int | None = None,
 ) -> Work:  # fmt: skip
     """Random weights of a Hub model's configuration; one epoch over rows of the paper's lengths, roughly.
 
@@ -155,16 +155,18 @@ def real(
         settings["max_source_length"] = length
     training = {"learning_rate": 1.0e-9, "epochs": 1, "batch_size": batch}
     source = {"kind": "directory", "path": str(checkpoint)}
-    study = study_of(task, model, source, settings, training, threads, precision)
+    study = study_of(task, model, source, settings, training, threads, precision, device)
     return Work(folder, task, model, study).prepare()
 
 
-def mini(folder: Path, results: Path, task: str, model: str, *, threads: int, precision: str = "fp32") -> Work:
+def mini(
+    folder: Path, results: Path, task: str, model: str, *, threads: int, precision: str = "fp32", device: str = "cpu"
+) -> Work:
     """The mini study's model and rows, and its settings of training; `results`: those of the whole mini study."""
     mini_study = yaml.safe_load((REPOSITORY / "config" / "mini.yaml").read_text(encoding="utf-8"))
     settings = {key: value for key, value in mini_study["tasks"][task].items() if key != "kind"}
     source = {"kind": "directory", "path": str(results / "models" / model)}
-    study = study_of(task, model, source, settings, mini_study["training"], threads, precision)
+    study = study_of(task, model, source, settings, mini_study["training"], threads, precision, device)
     study["methods"] = mini_study["methods"]
     study["overrides"] = [rule for rule in mini_study["overrides"] if _is_about(rule["where"], task, model)]
     return Work(folder, task, model, study).prepare()

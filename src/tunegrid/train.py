@@ -95,10 +95,7 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
             print(f"{cell}, seed {run.seed}: {size.trainable} of {size.total} parameters, {injected} modules injected")
             loading_seconds = time.perf_counter() - clock
             reset_peak_memory()  # loading may have needed more
-            from tunegrid.training.dropout import sparing_dropout
-
-            with sparing_dropout():
-                summary = session.method.fit(session)
+            summary = session.method.fit(session)
             clock = time.perf_counter()
             session.method.save(session.model, weights)
             summary.saving_seconds += time.perf_counter() - clock

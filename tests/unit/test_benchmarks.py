@@ -57,7 +57,9 @@ def test_each_side_is_compared_with_ours_of_the_same_turn():
     assert (full["tokens_per_second"], full["rows_per_second"], full["peak_gib"]) == (45, 2.25, 1)
     assert lora["pairs"] == 1
     text = table([*rows, {"part": "peak", "side": "tunegrid", "precision": "fp32", "gflops": 123.4}])
-    assert "| training | qa | t5 | full | fp32 | script | 2.00 [2.00, 2.00] | 2.00 | 45 | 2.2 | 1.00 | – |" in text
+    assert (
+        "| training | real | qa | t5 | full | fp32 | script | 2.00 [2.00, 2.00] | 2.00 | 45 | 2.2 | 1.00 | – |" in text
+    )
     # 1e12 operations in 20 s and 10 s: 50 and 100 of 123.4 GFLOP/s; their median is 75.
     with_flops = [row | {"flops": 1e12} for row in rows]
     text = table([*with_flops, {"part": "peak", "side": "tunegrid", "precision": "fp32", "gflops": 123.4}])

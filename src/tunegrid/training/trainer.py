@@ -29,6 +29,7 @@ from tunegrid.training.arguments import training_arguments
 from tunegrid.training.batches import SeededSampler, TokenDataset
 from tunegrid.training.callbacks import Flow, ProgressLine
 from tunegrid.training.checkpoints import STATE, checkpoint, is_last, lacks_evaluation, last_checkpoint, prune, seal
+from tunegrid.training.dropout import sparing_dropout
 from tunegrid.training.head_loss import IGNORED, HeadLoss
 from tunegrid.training.selection import selection
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
@@ -37,6 +38,7 @@ from tunegrid.training.stopping import Interrupted, Stopped
 TENSORS, COUNTS = "trainable.safetensors", "counts.json"
 
 
+@sparing_dropout()
 def fit(session: TrainingSession) -> TrainingSummary:
     """Trains `session.model` in place, from the session's last checkpoint if there is one.
 
