@@ -46,7 +46,7 @@ RUNS = {
     "training": {
         "learning_rate": 0.02, "max_steps": STEPS, "batch_size": 6, "gradient_accumulation_steps": 2, "schedule": "constant",
         "warmup_ratio": 0.0, "logging_steps": 1, "evaluation_steps": 3, "keep_best": True, "early_stopping_patience": 2,
-        "early_stopping_threshold": 0.02,
+        "early_stopping_threshold": 0.02, "length_buckets": True,
     },
     # One cell whose checkpoints are not where its evaluations are.
     "overrides": [{"where": {"model": "bart", "method": "lora"}, "training": {"keep_best": False, "checkpoint_steps": 4}}],

@@ -17,7 +17,7 @@ from tunegrid.records import TrainRecord, read_record
 # nor the evaluations fall on the borders of epochs, nor on one another.
 TRAINING = {
     "max_steps": 40, "batch_size": 6, "learning_rate": 0.02, "gradient_accumulation_steps": 2, "schedule": "constant", "warmup_ratio": 0.0,
-    "logging_steps": 2, "evaluation_steps": 3, "keep_best": True, "early_stopping_patience": 2,
+    "logging_steps": 2, "evaluation_steps": 3, "keep_best": True, "early_stopping_patience": 2, "length_buckets": True,
 }  # fmt: skip
 PLAIN = {"keep_best": False, "early_stopping_patience": None, "evaluation_steps": None, "max_steps": 6,
          "checkpoint_steps": 2}  # fmt: skip

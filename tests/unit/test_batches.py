@@ -161,7 +161,7 @@ def test_the_trainer_sees_each_row_once_per_epoch_in_the_sampler_s_order_of_that
     assert sorted(unpadded(first)) == sorted(unpadded(second))
     assert unpadded(first) != unpadded(second)
     dataset = TokenDataset(read_tokens(study.paths.tokens("qa", "t5") / "train.arrow"))
-    sampler = SeededSampler(dataset.lengths(), 9, seed=1, buckets=True)
+    sampler = SeededSampler(dataset.lengths(), 9, seed=1, buckets=False)
     for epoch, batches_seen in enumerate((first, second)):
         sampler.set_epoch(epoch)
         assert unpadded(batches_seen) == [tuple(dataset[i]["input_ids"]) for i in sampler]

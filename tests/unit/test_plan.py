@@ -275,6 +275,19 @@ def test_gradient_checkpointing_and_smaller_batches_save_memory():
     assert activations(batch_size=32, gradient_checkpointing=True) < 0.3 * whole
 
 
+def test_on_a_cpu_only_a_group_of_a_batch_is_in_memory():
+    shape = Shape.from_config(FAMILIES["t5"], json.loads(_architecture("google-t5--t5-base")))
+
+    def activations(rows: int, gpu: bool) -> float:
+        training = Training(learning_rate=1.0, max_steps=1, batch_size=rows)
+        return training_memory(tuned(shape, "lora"), training, batch(64, 512, 32), "fp32", gpu=gpu).activations
+
+    assert activations(32, gpu=True) == 2 * activations(16, gpu=True)
+    # 2^20 / 768 tokens are two rows of 544. Beside them the gradients of the groups before are kept.
+    gradients = 4 * tuned(shape, "lora").trainable
+    assert activations(32, gpu=False) == activations(2, gpu=False) + gradients < activations(3, gpu=True)
+
+
 # -- lengths and rows --------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from tunegrid.plan.lengths import Lengths, SplitSize
 from tunegrid.plan.memory import activation_bytes
 from tunegrid.plan.tuned import Tuned
 from tunegrid.tasks import Task
+from tunegrid.training.groups import OVERHEAD
 from tunegrid.training.settings import Training
 
 BUCKETED_PADDING = 1.05  # tokens of a batch of rows of like length, with padding, for each token without
@@ -60,8 +61,9 @@ def training_seconds(
     if not count:
         return 0.0
     per_pass = examples(training, train.entries) / count
-    source = padded(train.source, training.batch_size, training.length_buckets)
-    target = padded(train.target, training.batch_size, training.length_buckets)
+    narrow = training.length_buckets or (not device.is_gpu and _grouped(tuned, training, train))
+    source = padded(train.source, training.batch_size, narrow)
+    target = padded(train.target, training.batch_size, narrow)
     work = executed(tuned.shape, tuned.stacks, per_pass, source, target)
     flops = work.training(tuned.trained_share, tuned.full, training.gradient_checkpointing)
     host = tuned.layers * STEP_SECONDS_PER_LAYER + tuned.modules * STEP_SECONDS_PER_MODULE
@@ -70,6 +72,12 @@ def training_seconds(
     moved = device.traffic * kept / device.bandwidth
     rate = device.flops(precision, tuned.shape.d_model) * (share or device.typical)
     return count * (flops / rate + moved + host) + optimiser
+
+
+def _grouped(tuned: Tuned, training: Training, train: SplitSize) -> bool:
+    """Whether a batch on a CPU has more padding than a second group costs (`training.groups`)."""
+    padding = sum(padded(one, training.batch_size, False) - one.mean for one in (train.source, train.target))
+    return training.batch_size * padding > 2 * OVERHEAD / tuned.shape.d_model
 
 
 def validation_seconds(

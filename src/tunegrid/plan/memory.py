@@ -8,6 +8,7 @@ from tunegrid.models import Shape
 from tunegrid.plan.lengths import SplitSize
 from tunegrid.plan.tuned import Tuned
 from tunegrid.tasks import Task
+from tunegrid.training.groups import most_tokens
 from tunegrid.training.parts import tokens_per_part
 from tunegrid.training.settings import Training
 
@@ -62,7 +63,10 @@ def training_memory(tuned: Tuned, training: Training, train: SplitSize, precisio
     """Of a run, at its longest batch."""
     shape, batch = tuned.shape, min(training.batch_size, max(train.entries, 1))
     source, target = train.source.longest, train.target.longest
-    # Batches of rows of like length have the longest rows in one batch; others hardly ever have several.
+    accumulated = training.gradient_accumulation_steps > 1
+    if not gpu:  # groups of a batch; of the longest rows there may be several
+        rows = max(1, int(most_tokens(shape.d_model) // (source + target)))
+        accumulated, batch = accumulated or rows < batch, min(batch, rows)
     layers = _activations(tuned, batch, source, target, precision, gpu)
     activations = sum(layers)
     if training.gradient_checkpointing:
@@ -71,7 +75,6 @@ def training_memory(tuned: Tuned, training: Training, train: SplitSize, precisio
             layers[0] / max(shape.encoder_layers, 1),
             layers[1] / max(shape.decoder_layers, 1),
         )
-    accumulated = training.gradient_accumulation_steps > 1
     weights = FP32 * tuned.total
     if precision == "bf16":
         activations += 2 * (tuned.total - shape.embedding_parameters + shape.vocabulary * shape.d_model)

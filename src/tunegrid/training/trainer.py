@@ -23,6 +23,7 @@ from transformers.trainer_callback import ExportableState
 
 from tunegrid import clock, memory
 from tunegrid.errors import TuneGridError
+from tunegrid.methods import Method
 from tunegrid.tokenise import labelled
 from tunegrid.training import history
 from tunegrid.training.arguments import training_arguments
@@ -30,6 +31,7 @@ from tunegrid.training.batches import SeededSampler, TokenDataset
 from tunegrid.training.callbacks import Flow, ProgressLine
 from tunegrid.training.checkpoints import STATE, checkpoint, is_last, lacks_evaluation, last_checkpoint, prune, seal
 from tunegrid.training.dropout import sparing_dropout
+from tunegrid.training.groups import groups
 from tunegrid.training.head_loss import IGNORED, HeadLoss
 from tunegrid.training.selection import selection
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
@@ -100,6 +102,9 @@ class GridTrainer(Trainer):
         # The adapters library hides the model's signature: T5 would be given an argument that it does not take.
         self.model_accepts_loss_kwargs = False
         self.head_loss = HeadLoss(session.model, training.label_smoothing)
+        own_loss = type(session.method).loss is not Method.loss  # may be of the whole batch
+        self.may_group = self.args.use_cpu and not own_loss and session.tokenizer.padding_side == "right"
+        self.groups = 1  # of the batch at hand
 
     # -- batches and losses -------------------------------------------------------------------------------------------
 
@@ -115,32 +120,47 @@ class GridTrainer(Trainer):
 
     def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any) -> Any:
         if return_outputs:  # an evaluation, of which only the loss is wanted
-            loss = self.loss_of_batch(model, inputs)
+            loss = self.loss_of(model, inputs)
             return loss, {"loss": loss}
         if (loss := self.session.method.loss(model, inputs)) is not None:
             return loss
         tokens = (inputs["labels"] != IGNORED).sum()  # before the labels are taken out, where they are smoothed
-        loss = self.loss_of_batch(model, inputs)
-        if (batches := self.current_gradient_accumulation_steps) > 1:
+        loss = self.loss_of(model, inputs)
+        if (batches := self.current_gradient_accumulation_steps) > 1 or self.groups > 1:
             # The Trainer takes the mean over the batches of a step. Each has to count by its tokens, or the same
-            # examples in one batch would give another gradient.
+            # examples in one batch would give another gradient; and so has each group of a batch.
             loss = loss * (batches * tokens / self.tokens_of_step)
         return loss
 
-    def loss_of_batch(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    def loss_of(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         return self.head_loss(inputs) if self.head_loss.suits(inputs) else super().compute_loss(model, inputs)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *arguments: Any, **options: Any) -> torch.Tensor:
-        if (size := inputs["input_ids"].numel() + inputs["labels"].numel()) > self.largest:
-            self.largest = size
-            if self.args.use_cpu:
-                memory.give_back_holes()
         self.source_tokens = self.source_tokens + inputs["attention_mask"].sum()
         self.target_tokens = self.target_tokens + (inputs["labels"] != IGNORED).sum()
         self.examples += len(inputs["labels"])
-        loss = super().training_step(model, inputs, *arguments, **options)
+        parts = self.in_groups(inputs) if self.may_group else [inputs]
+        self.groups = len(parts)
+        size = max(part["input_ids"].numel() + part["labels"].numel() for part in parts)
+        if size > self.largest:
+            self.largest = size
+            if self.args.use_cpu:
+                memory.give_back_holes()
+        loss = sum(super(GridTrainer, self).training_step(model, part, *arguments, **options) for part in parts)
         self.loss_sum = self.loss_sum + loss
         return loss
+
+    def in_groups(self, inputs: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+        """A batch as batches of some of its rows, each only as wide as its longest."""
+        sources, targets = inputs["attention_mask"].sum(-1).tolist(), (inputs["labels"] != IGNORED).sum(-1).tolist()
+        found = groups(sources, targets, self.session.model.get_input_embeddings().embedding_dim)
+        if len(found) == 1:
+            return [inputs]
+        wide = {"input_ids": sources, "attention_mask": sources, "labels": targets, "decoder_input_ids": targets}
+        return [
+            {name: tensor[rows, : max(wide[name][row] for row in rows)] for name, tensor in inputs.items()}
+            for rows in found
+        ]
 
     def log(self, logs: dict[str, float], *arguments: Any, **options: Any) -> None:
         if "loss" in logs:
