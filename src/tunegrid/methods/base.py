@@ -86,7 +86,10 @@ class Method(ABC):
         return 0
 
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor | None:
-        """The method's own objective; None for the usual one, the cross-entropy of the target's tokens."""
+        """The method's own objective; None for the usual one, the cross-entropy of the target's tokens.
+
+        A method that overrides this gets its batches whole, where others are computed in groups of rows.
+        """
         return None
 
     def fit(self, session: TrainingSession) -> TrainingSummary:
