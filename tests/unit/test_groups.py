@@ -4,8 +4,7 @@ from itertools import combinations, pairwise
 
 import pytest
 import yaml
-from checkpoints import FAMILIES
-from test_training import without_dropout
+from checkpoints import FAMILIES, without_dropout
 
 from tunegrid.cells import Cell, Run
 from tunegrid.training import groups as module

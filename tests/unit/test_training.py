@@ -1,13 +1,12 @@
 """What the settings of training do: losses, schedules, precision, memory for time; which weights are kept and when it ends."""
 
 import csv
-import json
 import math
 from pathlib import Path
 
 import pytest
 import yaml
-from checkpoints import DECODER_LAYERS, ENCODER_LAYERS
+from checkpoints import DECODER_LAYERS, ENCODER_LAYERS, without_dropout
 from pydantic import ValidationError
 
 from tunegrid.cells import Cell, Run
@@ -42,14 +41,6 @@ def session_of(study, run: Run = RUN):
     from tunegrid.train import prepare
 
     return prepare(study, run, study.run_settings(run.cell))
-
-
-def without_dropout() -> dict:
-    """Takes it out of the models; returns the settings of the methods."""
-    for file in Path("results/tiny/models").glob("*/config.json"):
-        config = json.loads(file.read_text())
-        file.write_text(json.dumps(config | {"dropout_rate": 0.0, "dropout": 0.0}))
-    return {"lora": {"dropout": 0.0}, "adapters": {"dropout": 0.0}}
 
 
 # -- through transformers' arguments ----------------------------------------------------------------------------------

@@ -61,9 +61,9 @@ def training_seconds(
     if not count:
         return 0.0
     per_pass = examples(training, train.entries) / count
-    narrow = training.length_buckets or (not device.is_gpu and _grouped(tuned, training, train))
-    source = padded(train.source, training.batch_size, narrow)
-    target = padded(train.target, training.batch_size, narrow)
+    sorted_rows = training.length_buckets or (not device.is_gpu and _grouped(tuned, training, train))
+    source = padded(train.source, training.batch_size, sorted_rows)
+    target = padded(train.target, training.batch_size, sorted_rows)
     work = executed(tuned.shape, tuned.stacks, per_pass, source, target)
     flops = work.training(tuned.trained_share, tuned.full, training.gradient_checkpointing)
     host = tuned.layers * STEP_SECONDS_PER_LAYER + tuned.modules * STEP_SECONDS_PER_MODULE

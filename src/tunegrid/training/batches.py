@@ -1,4 +1,4 @@
-"""Token ids to batches: in seeded length buckets, padded to the longest of each batch."""
+"""Token ids to batches: in a seeded order, at random or in length buckets."""
 
 from __future__ import annotations
 

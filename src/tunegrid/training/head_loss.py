@@ -51,12 +51,12 @@ class HeadLoss:
         if states.device.type == "cpu":  # padding is left out; a GPU would have to wait for the count
             counted = labels != IGNORED
             states, labels = states[counted], labels[counted]
-        parts = self.tokens(states.device)
+        size = self.tokens(states.device)
         if torch.is_grad_enabled():
             trained = [parameter for parameter in self.head.parameters() if parameter.requires_grad]
-            loss = _WithGradient.apply(self._loss, states, labels, parts, *trained)
+            loss = _WithGradient.apply(self._loss, states, labels, size, *trained)
         else:
-            loss = sum(self._loss(*part) for part in zip(states.split(parts), labels.split(parts), strict=True))
+            loss = sum(self._loss(*part) for part in zip(states.split(size), labels.split(size), strict=True))
         return loss / tokens
 
     def _states(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -89,12 +89,12 @@ class _WithGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        context: Any, loss: Any, states: torch.Tensor, labels: torch.Tensor, parts: int, *trained: torch.Tensor
+        context: Any, loss: Any, states: torch.Tensor, labels: torch.Tensor, size: int, *trained: torch.Tensor
     ) -> torch.Tensor:
         total = torch.zeros((), device=states.device)
         of_states, of_trained = torch.empty_like(states), [torch.zeros_like(one) for one in trained]
-        for start in range(0, len(states), parts):
-            part = slice(start, start + parts)
+        for start in range(0, len(states), size):
+            part = slice(start, start + size)
             with torch.enable_grad():
                 inputs = states[part].detach().requires_grad_()
                 one = loss(inputs, labels[part])
