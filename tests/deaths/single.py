@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deaths import harm, restart
+from deaths.moments import Moments
 from deaths.processes import Started, WarmProcess, descendants, end_orphans, kill_everything, send, until
 from deaths.record import Death
 from deaths.studies import Prepared, environment, run_cells
@@ -18,7 +19,7 @@ from deaths.watch import LOCKED, RunFiles, step_of, went_on_from
 from tunegrid.cells import Cell
 from tunegrid.compare import compare
 
-TRIES = 25  # moments that are drawn until one comes before the end
+TRIES = 25  # until a death comes when there is something to harm
 PATIENCE = 300.0  # seconds
 WARM = 0.9  # share of the commands that need not import the libraries
 
@@ -88,6 +89,8 @@ class SingleRuns:
     def die(self, death: Death, chance: random.Random, folder: Path) -> None:
         cell = self.cell(death.number)
         death.where = str(cell)
+        warm = chance.random() < WARM
+        moments = Moments(chance, self.reference(cell).seconds + (0.0 if warm else self.imports))
         with harm.small_disk(folder / "disk", wanted=death.kind == "disk-full") as mounted:
             for attempt in range(TRIES):
                 place = folder / "disk" / f"try-{attempt}"
@@ -95,22 +98,22 @@ class SingleRuns:
                 if death.kind == "disk-full":
                     died = self._fill(death, cell, place, folder / f"log-{attempt}", chance, mounted)
                 else:
-                    died = self._kill(death, cell, place, folder / f"log-{attempt}", chance)
+                    died = self._kill(death, cell, place, folder / f"log-{attempt}", chance, moments, warm=warm)
                 if died:
                     break
                 end_orphans(self.warm.pid)
                 shutil.rmtree(place)
             else:
-                raise RuntimeError(f"death {death.number}: {TRIES} times in a row it came too late")
+                raise RuntimeError(f"death {death.number}: {TRIES} times in a row it came too early or too late")
             self._restart(death, cell, place, folder / "log-restart", chance)
             if not death.survived:
                 shutil.copytree(folder / "disk", folder / "died", symlinks=True)
 
-    def _kill(self, death: Death, cell: Cell, place: Path, logs: Path, chance: random.Random) -> bool:
+    def _kill(
+        self, death: Death, cell: Cell, place: Path, logs: Path, chance: random.Random, moments: Moments, *, warm: bool
+    ) -> bool:
         """Runs until a moment and kills; whether it was in time."""
-        warm = chance.random() < WARM
-        death.of = self.reference(cell).seconds + (0.0 if warm else self.imports)
-        death.moment = chance.uniform(0, death.of)
+        death.of, death.moment = moments.length, moments.draw()
         start = time.monotonic()
         for number, command in enumerate(restart.stages(cell)):
             started = self._start(command, place, logs / f"{number}.txt", warm=warm)
@@ -119,6 +122,7 @@ class SingleRuns:
                 break
             assert code == 0, f"{place}: {started.text()[-3000:]}"
         else:
+            moments.was_too_late()
             return False
         death.note = "" if warm else "cold, "
         death.note += self._hit(death, started, chance)
@@ -129,7 +133,11 @@ class SingleRuns:
             self.died_in += 1
         if death.kind == "damaged-checkpoint":
             sealed = RunFiles(place, "runs", cell).sealed()
-            if not sealed or death.stage == "end of the training":
+            if number == 1 or death.stage == "end of the training":
+                moments.was_too_late()
+                return False
+            if not sealed:
+                moments.was_too_early()
                 return False
             death.note += ", " + harm.damage(sealed[-1], chance)
             death.sealed = step_of(sealed[-2]) if len(sealed) > 1 else 0

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from deaths import restart
+from deaths.moments import Moments
 from deaths.processes import Started, descendants, end_orphans, kill_everything, orphans, send, until
 from deaths.record import Death
 from deaths.studies import WHOLE_CELLS, Prepared, environment
@@ -52,12 +53,14 @@ class WholeStudies:
 
     def die(self, death: Death, chance: random.Random, folder: Path) -> None:
         death.where, death.of = f"study of {len(self.cells)} cells", self.reference[1]
+        moments = Moments(chance, death.of)
         for attempt in range(TRIES):
             place, log = self.prepared.copy(folder / f"try-{attempt}", results=False), folder / f"log-{attempt}.txt"
-            death.moment, death.note = chance.uniform(0, death.of), ""
+            death.moment, death.note = moments.draw(), ""
             started = self._start(restart.study(), place, log)
             if started.wait(death.moment) is None and self._hit(death, chance, place, started):
                 break
+            moments.was_too_late()
             started.wait(PATIENCE)
             end_orphans(*self.keep())
         else:
