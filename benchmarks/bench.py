@@ -7,11 +7,12 @@ Usage: python benchmarks/bench.py [--parts …] [--repeats N] [--output FOLDER];
 | peak | nothing: the matrix-multiply rate of this machine, fp32 and bf16, beside which the rest can be read |
 | mini | the whole mini study: its time, and what of it is computing |
 | start-up | seconds of each stage's command that are not its work |
-| quality | with the mini study's models and rows: scores of both after the same number of steps, and their seconds |
+| quality | with the mini study's models and rows: scores of both after the same number of steps, and the same ratios |
 | training | seconds of one epoch over the same rows (real size) |
 | evaluation | seconds to predict the same test rows, per task (real size, fixed output lengths) |
 
-Training and quality compare every method, with each model on the first task and with the first model on all tasks.
+Training and quality compare every method, with each model on the first task and with the first model on all tasks; in
+bf16, which is measured too where the CPU has instructions for it (`--precision`), with the first model only.
 
 Each measurement is a process of its own. The sides take turns, so that what else the machine does hits all of them; a
 ratio is the median over the pairs, with the interval of the pairs' geometric mean (t distribution) in brackets. The
@@ -37,6 +38,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from peers import measure, ratios, whole_study, work
 from peers.quality import quality
 
+from tunegrid import kernels
+
 PARTS = ("peak", "mini", "start-up", "quality", "training", "evaluation")
 # Every task with one model and one method, and every model and method on one task.
 TASKS = ("translation", "qa", "sentiment")
@@ -47,6 +50,9 @@ SIDES = {"defaults": True, "our-batches": False}  # of the script: whether with 
 
 def main() -> None:
     options = parser().parse_args()
+    if options.precision is None:
+        fast = "bf16" if options.device == "cuda" else kernels.cpu_precision()
+        options.precision = list(dict.fromkeys(["fp32", fast]))
     options.output.mkdir(parents=True, exist_ok=True)
     measurements: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="tunegrid-bench-") as folder:
@@ -87,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--batch", type=int, default=8, help="training batch; translation takes twice as many (8)")
     one.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="of both sides")
     one.add_argument("--threads", type=int, default=os.cpu_count(), help="of both sides")
-    one.add_argument("--precision", choices=("fp32", "bf16"), nargs="+", default=["fp32"])
+    one.add_argument("--precision", choices=("fp32", "bf16"), nargs="+", help="default: fp32, and bf16 if it is faster")
     one.add_argument("--checkpoints", type=Path, default=Path("results/bench/checkpoints"), help="made where missing")
     one.add_argument("--mini-results", type=Path, help="of a finished mini study; default: those of the part `mini`")
     one.add_argument("--output", type=Path, default=Path("results/bench"))
@@ -132,8 +138,6 @@ def peak(_: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Operations per second of a product of two square matrices, the best of ten, by each library in use."""
     import torch
 
-    from tunegrid import kernels
-
     torch.set_num_threads(options.threads)
     gpu = options.device == "cuda"
     size = 8192 if gpu else 2048
@@ -163,7 +167,7 @@ def timed(call: Any, gpu: bool) -> float:
 
 def training(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for precision in options.precision:
-        for one in real_works(folder, options, precision, cells(options)):
+        for one in real_works(folder, options, precision, cells(options, precision)):
             for method in options.methods:
                 yield from pairs(
                     options,
@@ -184,16 +188,16 @@ def sides(options: argparse.Namespace) -> list[tuple[str, bool]]:
     return [(f"script, {side.replace('-', ' ')}", SIDES[side]) for side in options.sides]
 
 
-def cells(options: argparse.Namespace) -> list[tuple[str, str]]:
-    """(task, model): the first model on every task, and every model on the first task."""
+def cells(options: argparse.Namespace, precision: str) -> list[tuple[str, str]]:
+    """(task, model): the first model on every task, and in the first precision every model on the first task."""
     first_task, first_model = options.tasks[0], options.models[0]
-    return [(task, first_model) for task in options.tasks] + [(first_task, model) for model in options.models[1:]]
+    more = options.models[1:] if precision == options.precision[0] else ()
+    return [(task, first_model) for task in options.tasks] + [(first_task, model) for model in more]
 
 
 def evaluation(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for precision in options.precision:
-        cells = [(task, options.models[0]) for task in options.tasks]
-        for one in real_works(folder, options, precision, cells):
+        for one in real_works(folder, options, precision, [(task, options.models[0]) for task in options.tasks]):
             yield from pairs(
                 options,
                 lambda one=one: measure.evaluate(one),
@@ -214,13 +218,13 @@ def mini_results(options: argparse.Namespace) -> Path:
 
 
 def quality_part(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    for task, model in cells(options):
-        for precision in dict.fromkeys(["fp32", *options.precision]):
+    for precision in options.precision:
+        for task, model in cells(options, precision):
             place = folder / f"mini-{task}-{model}-{precision}"
             settings = {"threads": options.threads, "precision": precision, "device": options.device}
             one = work.mini(place, mini_results(options), task, model, **settings)
-            for method in options.methods:
-                yield from quality(one, method, beside=precision == "fp32")
+            for method in options.methods:  # in a second precision the scores are of interest, not the speed
+                yield from quality(one, method, options.repeats if precision == options.precision[0] else 1)
 
 
 def start_up(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:

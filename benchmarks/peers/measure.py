@@ -22,7 +22,7 @@ class Measured:
     """One measurement.
 
     `seconds`: the work alone; `wall`: the whole process. `tokens`: source and target, unpadded. `flops`: of a training,
-    by `tunegrid.plan.flops.FLOPS_FORMULA`.
+    by `tunegrid.plan.flops.FLOPS_FORMULA`. 0: not known.
     """
 
     seconds: float
@@ -121,6 +121,13 @@ def script_prediction(work: Work, defaults: bool) -> Measured:
         work, "full", train=False, predict=True, defaults=defaults, folder=work.folder / "script-predict"
     )
     return Measured(report["predict_seconds"], wall, report["predict_peak_bytes"], 0, len(work.rows("test")))
+
+
+def script_both(work: Work, method: str, ours: Measured, folder: Path) -> tuple[Measured, Measured]:
+    """A training and the prediction after it, in one process: the latter's own memory is not known."""
+    report, wall = script(work, method, train=True, predict=True, defaults=False, folder=folder)
+    trained = Measured(report["train_seconds"], wall, report["train_peak_bytes"], ours.tokens, ours.rows)
+    return trained, Measured(report["predict_seconds"], wall, 0, 0, len(work.rows("test")))
 
 
 def _run(work: Work, method: str) -> Path:

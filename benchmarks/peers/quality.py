@@ -11,35 +11,33 @@ from peers import measure
 from peers.work import Work
 
 
-def quality(one: Work, method: str, beside: bool) -> Iterator[dict[str, Any]]:
-    """Trains and predicts; `beside`: the script too, whose predictions the package scores, and whose training is timed.
+def quality(one: Work, method: str, repeats: int) -> Iterator[dict[str, Any]]:
+    """Pairs of trainings and predictions, and the scores of both, which every pair has again.
 
-    The script answers with free text where TuneGrid chooses a label: what is no label counts as wrong.
+    The package scores the script's predictions too. The script answers with free text where TuneGrid chooses a label:
+    what is no label counts as wrong.
     """
     primary = one.loaded.task(one.task, one.model).primary
     about = {"size": "mini", "task": one.task, "model": one.model, "method": method}
     about["precision"] = one.loaded.hardware.precision
-    trained = measure.train(one, method)
-    predicted = measure.evaluate(one, method)
-    record = json.loads((one.results / "runs" / one.task / one.model / method / "seed-1" / "metrics.json").read_text())
-    yield {
-        **about, "side": "tunegrid", "metric": primary, "score": record["metrics"][primary]["value"],
-        "train_seconds": trained.seconds, "predict_seconds": predicted.seconds,
-    }  # fmt: skip
-    if not beside:
-        return
-    about["part"] = "training"
-    yield {**about, "side": "tunegrid", "repeat": 0, **asdict(trained)}
+    record = one.results / "runs" / one.task / one.model / method / "seed-1" / "metrics.json"
     folder = one.folder / f"quality-{method}"
-    report, wall = measure.script(one, method, train=True, predict=True, defaults=False, folder=folder)
-    script = measure.Measured(report["train_seconds"], wall, report["train_peak_bytes"], trained.tokens, trained.rows)
-    yield {**about, "side": "script, our batches", "repeat": 0, **asdict(script)}
+    for repeat in range(repeats):
+        trained, predicted = measure.train(one, method), measure.evaluate(one, method)
+        script_trained, script_predicted = measure.script_both(one, method, trained, folder)
+        for side, training, prediction in (
+            ("tunegrid", trained, predicted),
+            ("script, our batches", script_trained, script_predicted),
+        ):
+            yield {**about, "part": "training", "side": side, "repeat": repeat, **asdict(training)}
+            yield {**about, "part": "evaluation", "side": side, "repeat": repeat, **asdict(prediction)}
     lines = (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-    texts = [json.loads(line)["prediction"] for line in lines]
-    yield {
-        **about, "part": "quality", "side": "script, our batches", "metric": primary, "score": score(one, texts),
-        "train_seconds": report["train_seconds"], "predict_seconds": report["predict_seconds"],
-    }  # fmt: skip
+    scores = {
+        "tunegrid": json.loads(record.read_text())["metrics"][primary]["value"],
+        "script, our batches": score(one, [json.loads(line)["prediction"] for line in lines]),
+    }
+    for side, value in scores.items():
+        yield {**about, "side": side, "metric": primary, "score": value}
 
 
 def score(one: Work, texts: list[str]) -> float:

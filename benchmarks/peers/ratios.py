@@ -39,7 +39,7 @@ def compared(measurements: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for side, others in sides.items():
             both = [(own[repeat], other) for repeat, other in others.items() if repeat in own]
             middle, low, high = ratio([(a["seconds"], b["seconds"]) for a, b in both])
-            memory = median(b["peak_bytes"] / a["peak_bytes"] for a, b in both)
+            memory = median(b["peak_bytes"] / a["peak_bytes"] for a, b in both)  # 0: not known
             rows.append(
                 dict(zip(KEYS, key, strict=True))
                 | {"side": side, "pairs": len(both), "speed": middle, "low": low, "high": high, "memory": memory}
@@ -77,7 +77,7 @@ def _line(row: dict[str, Any], peaks: dict[str, float]) -> str:
     interval = "" if math.isnan(row["low"]) else f" [{row['low']:.2f}, {row['high']:.2f}]"
     words = [row[name] or "–" for name in ("part", "size", "task", "model", "method", "precision", "side")]
     tokens = f"{row['tokens_per_second']:,.0f}" if row["tokens_per_second"] else "–"
-    numbers = [f"{row['speed']:.2f}{interval}", f"{row['memory']:.2f}", tokens]
+    numbers = [f"{row['speed']:.2f}{interval}", f"{row['memory']:.2f}" if row["memory"] else "–", tokens]
     known = row["flops"] and row["precision"] in peaks
     share = f"{row['flops'] / peaks[row['precision']]:.0%}" if known else "–"
     numbers += [f"{row['rows_per_second']:.1f}", f"{row['peak_gib']:.2f}", share]

@@ -8,6 +8,7 @@ not. Results are the same bit for bit: a fork has the same code and its own memo
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -182,3 +183,4 @@ def _import_everything() -> None:
         "T5ForConditionalGeneration",
     ):
         getattr(transformers, name)
+    gc.freeze()  # a fork's garbage collector need not look through all this, nor copy its pages

@@ -51,6 +51,10 @@ def padded(sampler) -> int:
     return sum(len(batch) * max(sampler.lengths[batch]) for batch in batches(sampler))
 
 
+def as_lists(dataset) -> list[dict[str, list[int]]]:
+    return [{name: ids.tolist() for name, ids in dataset[i].items()} for i in range(len(dataset))]
+
+
 def test_rows_of_a_table_in_chunks_are_read_where_they_lie(tmp_path):
     import pyarrow
 
@@ -75,14 +79,34 @@ def test_rows_of_a_table_in_chunks_are_read_where_they_lie(tmp_path):
     before = pyarrow.total_allocated_bytes()
     table = read_tokens(tmp_path / "tokens.arrow")
     dataset = TokenDataset(table)
-    assert [dataset[i] for i in range(len(dataset))] == wanted
-    assert type(dataset[0]["labels"][0]) is int
+    assert as_lists(dataset) == wanted
     assert dataset.lengths().tolist() == [len(row["input_ids"]) + len(row["labels"]) for row in wanted]
     assert pyarrow.total_allocated_bytes() - before < 1e5, "4 MB of token ids stay in the file"
     part = TokenDataset(table.slice(3, 200))
-    assert [part[i] for i in range(len(part))] == wanted[3:203]
+    assert as_lists(part) == wanted[3:203]
     with pytest.raises(IndexError):
         part[200]
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("family", ["t5", "bart"])
+def test_a_batch_is_what_transformers_collator_makes_of_the_same_rows(checkpoints, family, side):
+    import torch
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, DataCollatorForSeq2Seq
+
+    from tunegrid.training.batches import Collator
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoints / family, padding_side=side)
+    model = AutoModelForSeq2SeqLM.from_pretrained(checkpoints / family)
+    # The third has the padding's id among its own, which is no padding.
+    rows = [([5, 6, 7, 8], [9, 1]), ([7], [5, 6, 8, 1]), ([tokenizer.pad_token_id, 6, 5], [1])]
+    arrays = [{"input_ids": np.array(a, "int32"), "labels": np.array(b, "int32")} for a, b in rows]
+    batch = Collator(tokenizer, model)(arrays)
+    wanted = DataCollatorForSeq2Seq(tokenizer, model=model)([{"input_ids": a, "labels": b} for a, b in rows])
+    assert batch.keys() == wanted.keys()
+    for name, tensor in wanted.items():
+        assert batch[name].dtype == tensor.dtype
+        assert torch.equal(batch[name], tensor)
 
 
 def test_buckets_reduce_padding_to_little_more_than_the_tokens():

@@ -141,7 +141,7 @@ def test_training_reads_what_was_written(tokenised, tmp_path):
 
     ids, _, _ = tokenised("t5")
     dataset = TokenDataset(read_tokens(tmp_path / "tokens/test.arrow"))
-    assert [dataset[i] for i in range(len(dataset))] == [
+    assert [{name: ids.tolist() for name, ids in dataset[i].items()} for i in range(len(dataset))] == [
         {name: row[name] for name in ("input_ids", "labels")} for row in ids
     ]
     assert dataset.lengths().tolist() == [len(row["input_ids"]) + len(row["labels"]) for row in ids]

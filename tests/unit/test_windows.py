@@ -208,7 +208,9 @@ def test_the_validation_loss_is_of_windows_with_labels_only(tokenised, tmp_path)
     entries, _ = tokenised("t5", ROWS)
     kept = labelled(read_tokens(tmp_path / "tokens/validation.arrow"))
     dataset = TokenDataset(kept)
-    assert [dataset[i]["labels"] for i in range(len(dataset))] == [entry["labels"] for entry in entries["train"]]
+    assert [dataset[i]["labels"].tolist() for i in range(len(dataset))] == [
+        entry["labels"] for entry in entries["train"]
+    ]
     whole = read_tokens(tmp_path / "tokens/train.arrow")
     assert labelled(whole) is whole, "what is complete is not copied"
 

@@ -1,4 +1,4 @@
-"""Token ids to batches: in a seeded order, at random or in length buckets."""
+"""Token ids to batches: in a seeded order, at random or in length buckets, padded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
+import torch
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
+
+from tunegrid.training.head_loss import IGNORED
 
 BUCKET = 50  # batches whose examples are sorted by length together: enough to save padding, few enough to stay mixed
 
@@ -32,16 +36,43 @@ class TokenDataset(Dataset):
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    def __getitem__(self, index: int) -> dict[str, list[int]]:
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        """`input_ids` and `labels` of a row, each an array that cannot be written to."""
         chunk = bisect_right(self._ends, index)
         row = index - (self._ends[chunk - 1] if chunk else 0)
         columns = ((name, *column[chunk]) for name, column in self._columns.items())
-        return {name: values[offsets[row] : offsets[row + 1]].tolist() for name, values, offsets in columns}
+        return {name: values[offsets[row] : offsets[row + 1]] for name, values, offsets in columns}
 
     def lengths(self) -> np.ndarray:
         """Source plus target tokens of each row."""
         columns = self._columns.values()
         return sum(np.concatenate([np.diff(offsets) for _, offsets in column]) for column in columns)
+
+
+class Collator:
+    """Rows of a TokenDataset to one batch, the same that transformers' DataCollatorForSeq2Seq makes of lists.
+
+    For a narrow model that one takes a twentieth of a step, this one a hundredth.
+    """
+
+    def __init__(self, tokenizer: Any, model: Any) -> None:
+        self.padding, self.side, self.model = tokenizer.pad_token_id, tokenizer.padding_side, model
+
+    def __call__(self, rows: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
+        """Each [rows, tokens of the longest]: token ids and mask of the sources, labels, what the decoder is fed."""
+        sources, targets = (
+            [torch.from_numpy(row[name].astype(np.int64)) for row in rows] for name in ("input_ids", "labels")
+        )
+        labels = self._padded(targets, IGNORED)
+        return {
+            "input_ids": self._padded(sources, self.padding),
+            "attention_mask": self._padded([torch.ones_like(source) for source in sources], 0),
+            "labels": labels,
+            "decoder_input_ids": self.model.prepare_decoder_input_ids_from_labels(labels=labels),
+        }
+
+    def _padded(self, rows: list[torch.Tensor], value: int) -> torch.Tensor:
+        return pad_sequence(rows, batch_first=True, padding_value=value, padding_side=self.side)
 
 
 class SeededSampler(Sampler[int]):

@@ -13,7 +13,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import (
-    DataCollatorForSeq2Seq,
     EarlyStoppingCallback,
     PrinterCallback,
     Trainer,
@@ -27,7 +26,7 @@ from tunegrid.methods import Method
 from tunegrid.tokenise import labelled
 from tunegrid.training import history
 from tunegrid.training.arguments import training_arguments
-from tunegrid.training.batches import SeededSampler, TokenDataset
+from tunegrid.training.batches import Collator, SeededSampler, TokenDataset
 from tunegrid.training.callbacks import Flow, ProgressLine
 from tunegrid.training.checkpoints import STATE, checkpoint, is_last, lacks_evaluation, last_checkpoint, prune, seal
 from tunegrid.training.dropout import sparing_dropout
@@ -95,7 +94,7 @@ class GridTrainer(Trainer):
             args=training_arguments(session),
             train_dataset=TokenDataset(session.train),
             eval_dataset=TokenDataset(labelled(session.validation)),
-            data_collator=DataCollatorForSeq2Seq(session.tokenizer, model=session.model),
+            data_collator=Collator(session.tokenizer, session.model),
             callbacks=callbacks,
         )
         self.remove_callback(PrinterCallback)  # ProgressLine says the same, readably
@@ -124,16 +123,21 @@ class GridTrainer(Trainer):
             return loss, {"loss": loss}
         if (loss := self.session.method.loss(model, inputs)) is not None:
             return loss
-        tokens = (inputs["labels"] != IGNORED).sum()  # before the labels are taken out, where they are smoothed
         loss = self.loss_of(model, inputs)
         if (batches := self.current_gradient_accumulation_steps) > 1 or self.groups > 1:
             # The Trainer takes the mean over the batches of a step. Each has to count by its tokens, or the same
             # examples in one batch would give another gradient; and so has each group of a batch.
+            tokens = (inputs["labels"] != IGNORED).sum()
             loss = loss * (batches * tokens / self.tokens_of_step)
         return loss
 
     def loss_of(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        return self.head_loss(inputs) if self.head_loss.suits(inputs) else super().compute_loss(model, inputs)
+        if self.head_loss.suits(inputs):
+            return self.head_loss(inputs)
+        return super().compute_loss(model, inputs | {"use_cache": False})  # which would serve generation only
+
+    def floating_point_ops(self, inputs: dict[str, torch.Tensor]) -> int:
+        return 0  # `tunegrid.plan.flops` counts them at the end; this would count all parameters in every step
 
     def training_step(self, model: Any, inputs: dict[str, Any], *arguments: Any, **options: Any) -> torch.Tensor:
         self.source_tokens = self.source_tokens + inputs["attention_mask"].sum()
