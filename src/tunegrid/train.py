@@ -12,7 +12,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from tunegrid import gpus, kernels, locks, watch, working_folder
+from tunegrid import gpus, kernels, locks, memory, watch, working_folder
 from tunegrid.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.cells import Cell, Run
 from tunegrid.data import read_parquet
@@ -179,10 +179,14 @@ def _write(study: Study, run: Run, folder: Path, settings: dict[str, Any], start
 
 
 def pick_device(study: Study) -> Any:
-    """The torch device of a study's jobs; also fixes the number of threads, on which the bits of a result depend."""
+    """The torch device of a study's jobs.
+
+    Also fixes the number of threads, on which the bits of a result depend, and has this process keep its memory.
+    """
     import torch
 
     torch.set_num_threads(study.hardware.threads)
+    memory.keep()
     device = gpus.torch_device(study)
     if device == "cuda" and not torch.cuda.is_available():
         raise TuneGridError("hardware.device is cuda, but no GPU can be used here. Set it to cpu, or run where one is.")
