@@ -17,7 +17,9 @@ class Hardware(Closed):
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = Field(1, gt=0, description="CPU threads of each job that computes with a model.")
     precision: Literal["fp32", "bf16", "auto"] = Field(
-        "fp32", description="bf16: autocast over fp32 weights. auto: bf16 where the device has instructions for it."
+        "fp32",
+        description="bf16: autocast over fp32 weights (frozen ones are held in bf16 while others are trained). "
+        "auto: bf16 where the device has instructions for it.",
     )
 
     def resolved(self, gpu: str) -> Hardware:

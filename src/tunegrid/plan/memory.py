@@ -26,7 +26,7 @@ class TrainingMemory:
     """Bytes by what they are for; `peak` is the highest moment of a step.
 
     Attributes:
-        weights: fp32 weights, for the whole run.
+        weights: for the whole run; fp32, or bf16 where they are frozen and the run computes in it.
         optimiser: AdamW's two moments.
         gradients: of all trainable parameters, as they are when a step ends.
         activations: kept for the backward pass, of the longest batch.
@@ -76,8 +76,12 @@ def training_memory(tuned: Tuned, training: Training, train: SplitSize, precisio
             layers[1] / max(shape.decoder_layers, 1),
         )
     weights = FP32 * tuned.total
-    if precision == "bf16":
-        activations += 2 * (tuned.total - shape.embedding_parameters + shape.vocabulary * shape.d_model)
+    if (
+        precision == "bf16"
+    ):  # a copy of each weight that a product takes; frozen ones are that copy (training/frozen.py)
+        frozen = 0 if tuned.full else tuned.total - tuned.trainable - shape.embedding_parameters
+        activations += 2 * (tuned.total - frozen - shape.embedding_parameters + shape.vocabulary * shape.d_model)
+        weights -= 2 * frozen
     gradients = FP32 * tuned.trainable
     return TrainingMemory(
         weights=weights,

@@ -30,6 +30,7 @@ from tunegrid.training.batches import Collator, SeededSampler, TokenDataset
 from tunegrid.training.callbacks import Flow, ProgressLine
 from tunegrid.training.checkpoints import STATE, checkpoint, is_last, lacks_evaluation, last_checkpoint, prune, seal
 from tunegrid.training.dropout import sparing_dropout
+from tunegrid.training.frozen import hold_in_bf16
 from tunegrid.training.groups import groups
 from tunegrid.training.head_loss import IGNORED, HeadLoss
 from tunegrid.training.selection import selection
@@ -49,6 +50,8 @@ def fit(session: TrainingSession) -> TrainingSummary:
         TuneGridError: a checkpoint cannot be written.
     """
     before = last_checkpoint(session.checkpoints, keep_best=session.training.keep_best)
+    if session.precision == "bf16":
+        hold_in_bf16(session.model)
     trainer = GridTrainer(session)
     trainer.start = clock.seconds()
     try:
