@@ -26,7 +26,7 @@ class TrainingMemory:
     """Bytes by what they are for; `peak` is the highest moment of a step.
 
     Attributes:
-        weights: for the whole run; fp32, or bf16 where they are frozen and the run computes in it.
+        weights: for the whole run; fp32, or on a GPU bf16 where they are frozen and the run computes in it.
         optimiser: AdamW's two moments.
         gradients: of all trainable parameters, as they are when a step ends.
         activations: kept for the backward pass, of the longest batch.

@@ -2,7 +2,8 @@
 
 Under autocast every product with a frozen weight rounds it to bf16 anew, in every forward pass, and keeps the rounded
 copy for the way back beside the weight (torch keeps one copy of *trained* weights only). Held in bf16 from the start, a
-weight takes half the memory and none of that time, and the products have the same bits.
+weight takes half the memory and none of that time, and the products have the same bits. This is for a GPU, where it was
+not measured; on a CPU it alters neither the time nor the peak of T5-small's training.
 """
 
 from __future__ import annotations
