@@ -7,7 +7,7 @@ Usage: python benchmarks/bench.py [--parts …] [--repeats N] [--output FOLDER];
 | peak | nothing: the matrix-multiply rate of this machine, fp32 and bf16, beside which the rest can be read |
 | mini | the whole mini study: its time, and what of it is computing |
 | start-up | seconds of each stage's command that are not its work |
-| quality | with the mini study's models and rows: scores of both after the same number of steps, and the same ratios |
+| quality | with the mini study's models and rows, a job per core: scores of both, and the same ratios |
 | training | seconds of one epoch over the same rows (real size) |
 | evaluation | seconds to predict the same test rows, per task (real size, fixed output lengths) |
 
@@ -29,8 +29,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -218,16 +220,22 @@ def mini_results(options: argparse.Namespace) -> Path:
 
 
 def quality_part(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """As the mini study runs its jobs: one thread each, and on a CPU as many at once as there are threads."""
+    settings = {"threads": 1, "device": options.device}
+    study, works = mini_results(options), []
     for precision in options.precision:
         for task, model in cells(options, precision):
             place = folder / f"mini-{task}-{model}-{precision}"
-            settings = {"threads": options.threads, "precision": precision, "device": options.device}
-            one = work.mini(place, mini_results(options), task, model, **settings)
-            for method in options.methods:
-                if precision == options.precision[0]:
-                    yield from quality(one, method, options.repeats)
-                else:  # of interest is whether the score holds
-                    yield own_quality(one, method)
+            works.append(work.mini(place, study, task, model, precision=precision, **settings))
+
+    def measured(one: work.Work, method: str) -> list[dict[str, Any]]:
+        if one.loaded.hardware.precision == options.precision[0]:
+            return list(quality(one, method, options.repeats))
+        return [own_quality(one, method)]  # of interest is whether the score holds
+
+    with ThreadPoolExecutor(1 if options.device == "cuda" else options.threads) as pool:
+        for rows in pool.map(lambda job: measured(*job), product(works, options.methods)):
+            yield from rows
 
 
 def start_up(folder: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:

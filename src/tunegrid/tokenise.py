@@ -97,7 +97,8 @@ def labelled(tokens: Any) -> Any:
     """The entries of a table of token ids that a loss can be taken of: those that have labels."""
     import pyarrow.compute
 
-    mask = pyarrow.compute.greater(pyarrow.compute.list_value_length(tokens.column("labels")), 0)
+    # A comparison with a number of Python's would import pandas.
+    mask = pyarrow.compute.list_value_length(tokens.column("labels")).cast(pyarrow.bool_())
     return tokens if pyarrow.compute.all(mask).as_py() else tokens.filter(mask)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunegrid import kernels
+from tunegrid import imports, kernels
 from tunegrid.errors import TuneGridError
 from tunegrid.settings import did_you_mean
 from tunegrid.study import Study
@@ -98,7 +98,7 @@ def same_settings(settings: dict, options: argparse.Namespace) -> None:
 
 
 def prepare_to_compute(study: Study, model: bool = False) -> None:
-    """Before anything heavy is imported: the number of threads, no network from here on, and a GPU of its own.
+    """Before anything heavy is imported: the number of threads, no network from here on, a GPU of its own.
 
     `model`: whether a model computes, on the study's device.
     """
@@ -110,3 +110,4 @@ def prepare_to_compute(study: Study, model: bool = False) -> None:
         from tunegrid import gpus
 
         print(f"GPU: {gpus.lease()}", flush=True)
+    imports.import_transformers()

@@ -70,7 +70,6 @@ def _predict(study: Study, options: argparse.Namespace) -> int:
     winner = _chosen(study, options)
     if options.device:
         study = study.model_copy(update={"hardware": study.hardware.model_copy(update={"device": options.device})})
-    prepare_to_compute(study)
     task = study.task(options.task)
     print(winner, file=sys.stderr, flush=True)  # standard output is for answers alone
     if options.input is None and sys.stdin.isatty():
@@ -81,6 +80,7 @@ def _predict(study: Study, options: argparse.Namespace) -> int:
         source = Input.of(task, options.input, options.format)
         if not isinstance(source.place, Stdin):
             check_rows(source)  # before anything is loaded or written
+        prepare_to_compute(study)
         answer_all(Answerer(study, winner, merged=not options.unmerged), source, options.output, options.at_once)
     except KeyboardInterrupt:
         return 130

@@ -14,7 +14,8 @@ from tunegrid.training.settings import Training
 
 FP32 = 4
 MASK = 1  # of a dropout, per number
-# What a process holds beside the model: Python and the libraries, resident; or CUDA's context and workspaces.
+# What a process holds beside the model: Python and the libraries, resident, some 130 MiB of them for scores, which a
+# training does without; or CUDA's context and workspaces.
 LIBRARIES = 520 * 2**20
 CUDA_WORKSPACE = 600 * 2**20
 # What allocators hold and cannot give: torch's own on a GPU, the system's for blocks that come and go on a CPU.

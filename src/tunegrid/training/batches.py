@@ -28,7 +28,8 @@ class TokenDataset(Dataset):
         chunks = {name: table.column(name).chunks for name in ("input_ids", "labels")}
         # Column -> for each chunk (all token ids, where each row's begin and the last row's end).
         self._columns = {
-            name: [(chunk.values.to_numpy(), chunk.offsets.to_numpy()) for chunk in column]
+            # Their own `to_numpy` would import pandas.
+            name: [(np.from_dlpack(chunk.values), np.from_dlpack(chunk.offsets)) for chunk in column]
             for name, column in chunks.items()
         }
         self._ends = list(accumulate(len(chunk) for chunk in chunks["input_ids"]))
