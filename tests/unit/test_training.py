@@ -182,6 +182,18 @@ def test_bf16_is_autocast_over_weights_in_fp32(tiny_study, method):
     assert {value.dtype for value in states if torch.is_tensor(value)} == {torch.float32}
 
 
+def test_nothing_but_the_study_says_in_which_precision_a_run_trains(tiny_study, monkeypatch):
+    """accelerate reads variables, which users set and a training in bf16 leaves behind in its process."""
+    from tunegrid.training.trainer import GridTrainer
+
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    found = []
+    for precision in ("fp32", "bf16", "fp32"):
+        trainer = GridTrainer(session_of(tiny_study(f"{{hardware: {{precision: {precision}}}}}")))
+        found.append(trainer.accelerator.mixed_precision)
+    assert found == ["no", "bf16", "no"]
+
+
 def test_gradients_are_clipped(tiny_study):
     import torch
     from transformers import TrainerCallback

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from transformers import TrainingArguments
 
 from tunegrid.training.session import TrainingSession
@@ -9,6 +11,10 @@ from tunegrid.training.session import TrainingSession
 
 def training_arguments(session: TrainingSession) -> TrainingArguments:
     """A session's settings in `transformers`' own words."""
+    # What is trained is in the study. Of a user's variables for accelerate, ACCELERATE_MIXED_PRECISION would turn fp32
+    # into bf16; the arguments of a training in bf16 set it, too, for the next one in the same process.
+    for name in [name for name in os.environ if name.startswith("ACCELERATE_")]:
+        del os.environ[name]
     training, rows = session.training, len(session.train)
     evaluation_steps, checkpoint_steps = training.evaluation_interval(rows), training.checkpoint_interval(rows)
     selects = training.keep_best or training.early_stopping_patience is not None
