@@ -45,7 +45,7 @@ format: setup ## bring Python and Snakemake files into format
 	ruff format .
 	snakefmt Snakefile workflow
 
-bench: setup ## measure: beside a plain Seq2SeqTrainer script, and how cost grows (some hours; results/bench)
+bench: setup ## measure: beside a plain Seq2SeqTrainer script, and how cost grows (two hours or more; results/bench)
 	@python benchmarks/bench.py
 	@python benchmarks/growth.py --mini-results results/bench/mini-study/results/mini
 
