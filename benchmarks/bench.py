@@ -237,8 +237,8 @@ def quality_part(folder: Path, options: argparse.Namespace) -> Iterator[dict[str
         for rows in pool.map(lambda job: measured(*job), product(works, options.methods)):
             for one in rows:
                 said = f"{one['seconds']:.1f} s" if "seconds" in one else f"{one['metric']} {one['score']:.3f}"
-                names = (one.get(name, "quality") for name in ("part", "task", "model", "method", "precision", "side"))
-                print(*names, said, file=sys.stderr, flush=True)
+                names = (one[name] for name in ("task", "model", "method", "precision", "side"))
+                print(one.get("part", "quality"), *names, said, file=sys.stderr, flush=True)
             yield from rows
 
 

@@ -98,7 +98,9 @@ def same_settings(settings: dict, options: argparse.Namespace) -> None:
 
 
 def prepare_to_compute(study: Study, model: bool = False) -> None:
-    """Before anything heavy is imported: the number of threads, no network from here on, a GPU of its own.
+    """Before anything heavy is imported: the number of threads, no network from here on, and a GPU of its own.
+
+    Then transformers, without what it would only import because it is installed.
 
     `model`: whether a model computes, on the study's device.
     """
