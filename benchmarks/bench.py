@@ -40,7 +40,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from peers import measure, ratios, whole_study, work
 from peers.quality import own_quality, quality
 
-from tunegrid import kernels
+from tunegrid.runtime import cpu_kernels
 
 PARTS = ("peak", "mini", "start-up", "quality", "training", "evaluation")
 # Every task with one model and one method, and every model and method on one task.
@@ -53,7 +53,7 @@ SIDES = {"defaults": True, "our-batches": False}  # of the script: whether with 
 def main() -> None:
     options = parser().parse_args()
     if options.precision is None:
-        fast = "bf16" if options.device == "cuda" else kernels.cpu_precision()
+        fast = "bf16" if options.device == "cuda" else cpu_kernels.cpu_precision()
         options.precision = list(dict.fromkeys(["fp32", fast]))
     options.output.mkdir(parents=True, exist_ok=True)
     measurements: list[dict[str, Any]] = []
@@ -147,11 +147,11 @@ def peak(_: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         ("fp32", torch.float32, "cublas" if gpu else "mkl"),
         ("bf16", torch.bfloat16, "cublas" if gpu else "onednn"),
     ]
-    if not gpu and kernels.onednn_is_faster():
+    if not gpu and cpu_kernels.onednn_is_faster():
         ways.insert(1, ("fp32", torch.float32, "onednn"))
     for name, dtype, library in ways:
         left, right = torch.randn(2, size, size, device=options.device).to(dtype)
-        with kernels.onednn() if library == "onednn" else nullcontext():
+        with cpu_kernels.onednn() if library == "onednn" else nullcontext():
             best = min(timed(lambda: left @ right, gpu) for _ in range(10))  # noqa: B023 (called at once)
         about = {"precision": name, "library": library, "side": "tunegrid"}
         yield {**about, "seconds": best, "gflops": 2 * size**3 / best / 1e9}

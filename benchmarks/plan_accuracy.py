@@ -96,7 +96,7 @@ def _parts(case: Case):
 
     from tunegrid.methods import METHODS as KINDS
     from tunegrid.models import FAMILIES
-    from tunegrid.models.pretrain import PretrainSource
+    from tunegrid.models.pretrain.loop import PretrainSource
     from tunegrid.models.shape import known_config
 
     if case.model.startswith("mini-"):
@@ -118,15 +118,15 @@ def _parts(case: Case):
 
 def measure(case: Case, steps: int, threads: int) -> dict[str, float]:
     """Trains a case; seconds per step, FLOPs of a step, and the peak memory of this process, in bytes."""
-    from tunegrid import kernels
+    from tunegrid.runtime import cpu_kernels
 
-    kernels.keep_few()
+    cpu_kernels.keep_few()
     import pyarrow
     import torch
     from torch.utils.flop_counter import FlopCounterMode
     from transformers import AutoConfig, AutoModelForSeq2SeqLM, TrainerCallback, set_seed
 
-    from tunegrid.models.tokenisers import train_tokeniser
+    from tunegrid.models.pretrain.tokenizers import train_tokeniser
     from tunegrid.training.session import TrainingSession
     from tunegrid.training.settings import Training
     from tunegrid.training.trainer import GridTrainer
@@ -135,7 +135,7 @@ def measure(case: Case, steps: int, threads: int) -> dict[str, float]:
     set_seed(0)
     family, config, method = _parts(case)
     config = AutoConfig.for_model(config["model_type"], **{k: v for k, v in config.items() if k != "model_type"})
-    model = kernels.place(method.inject(AutoModelForSeq2SeqLM.from_config(config)), torch.device("cpu"))
+    model = cpu_kernels.place(method.inject(AutoModelForSeq2SeqLM.from_config(config)), torch.device("cpu"))
     tokenizer = train_tokeniser(["one two three four"], family.name, 400, 512)
     rows = case.batch * steps
     ids = torch.randint(5, 300, (rows, case.source)).tolist()
@@ -180,12 +180,12 @@ def measure(case: Case, steps: int, threads: int) -> dict[str, float]:
 def compare(case: Case, measured: dict[str, float], threads: int) -> dict[str, object]:
     """Measured and predicted side by side; errors as predicted / measured."""
     from tunegrid.models import Shape
-    from tunegrid.plan.devices import measured_cpu
-    from tunegrid.plan.duration import generation_seconds, training_seconds
-    from tunegrid.plan.flops import executed, stacks_of
-    from tunegrid.plan.lengths import Lengths, SplitSize
-    from tunegrid.plan.memory import training_memory
-    from tunegrid.plan.tuned import Tuned
+    from tunegrid.runtime.devices import measured_cpu
+    from tunegrid.study.plan.duration import generation_seconds, training_seconds
+    from tunegrid.study.plan.flops import executed, stacks_of
+    from tunegrid.study.plan.lengths import Lengths, SplitSize
+    from tunegrid.study.plan.memory import training_memory
+    from tunegrid.study.plan.tuned import Tuned
     from tunegrid.training.settings import Training
 
     family, config, method = _parts(case)

@@ -27,8 +27,8 @@ from typing import Any
 
 import yaml
 
-from tunegrid.provenance import digest
-from tunegrid.study import Study
+from tunegrid.runtime.provenance import digest
+from tunegrid.study.study import Study
 
 ROOT = Path(__file__).resolve().parents[1]
 MINI = ROOT / "config" / "mini.yaml"
@@ -124,8 +124,8 @@ def run(command: list[str], repeat: int) -> tuple[float, float, float, str]:
 
 def write_records(study: Study) -> None:
     """Made-up train.json and metrics.json of every run, valid and with the hash of the study's settings."""
-    sys.path.insert(0, str(ROOT / "tests" / "unit"))
-    from study_on_disk import provenance, train_record
+    sys.path.insert(0, str(ROOT))
+    from tests.support.study_on_disk import provenance, train_record
 
     scored = {
         "schema_version": 1, "kind": "run", "status": "ok", "reason": None, "examples": 1000, "primary": "m",

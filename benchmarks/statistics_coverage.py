@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tunegrid import statistics
-from tunegrid.statistics import ExampleStatistics, bootstrap, paired_tests
+from tunegrid.results.statistics import bootstrap as statistics
+from tunegrid.results.statistics.bootstrap import ExampleStatistics, bootstrap, paired_tests
 
 CELLS, EXAMPLES, RESAMPLES = 9, 200, 2000
 HEADS = ("seeds", "ratio", "own", "spread", "studies", "coverage", "coverage_plain", "rejecting", "rejecting_plain")

@@ -4,12 +4,12 @@ Usage: python benchmarks/true_shapes.py CHECKPOINTS [options]; --help lists them
 
 For each model and method: a few training steps, then the generation of one batch, each in a process of its own and
 through the package's own code (`Method.load_base`, `inject`, `fit`, `save`, `load`; `prediction.predict`). Every source
-has the full length, so that nothing real needs more. CHECKPOINTS is made by tests/true_configurations.py.
+has the full length, so that nothing real needs more. CHECKPOINTS is made by tests/support/true_configurations.py.
 Prints a table and writes a CSV file. On a CPU that others use too, CPU seconds say more than seconds. On a GPU:
 --device cuda --precision bf16 --peak-tflops 989 (an H100, dense bf16).
 
-FLOPs are those of `tunegrid.train.FLOPS_FORMULA`: products with parameters outside the embeddings. The attention's own
-products and a tied LM head are not in it, so the utilisation errs on the low side.
+FLOPs are those of `tunegrid.study.plan.flops.FLOPS_FORMULA`: products with parameters outside the embeddings. The
+attention's own products and a tied LM head are not in it, so the utilisation errs on the low side.
 """
 
 import argparse
@@ -99,13 +99,13 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     method, base = start(options)
     import torch
 
-    from tunegrid import kernels
-    from tunegrid.files import size_of
+    from tunegrid.common.files import size_of
     from tunegrid.methods import trainable_parameters
     from tunegrid.models import Shape
-    from tunegrid.provenance import peak_memory
-    from tunegrid.tokenise import load_tokenizer
-    from tunegrid.train import accelerator, training_flops
+    from tunegrid.runtime import cpu_kernels
+    from tunegrid.runtime.provenance import peak_memory
+    from tunegrid.stages.train import accelerator, training_flops
+    from tunegrid.tasks.tokenise import load_tokenizer
     from tunegrid.training.session import TrainingSession
     from tunegrid.training.settings import Training
 
@@ -123,7 +123,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             checkpoints=options.weights / "checkpoints",
         )  # fmt: skip
 
-    kernels.place(model, torch.device(options.device))
+    cpu_kernels.place(model, torch.device(options.device))
     method.fit(session(1))  # whatever is slow once: allocation, kernels
     wall, cpu = time.perf_counter(), time.process_time()
     summary = method.fit(session(options.steps))
@@ -154,13 +154,13 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     import torch
     from pydantic import TypeAdapter
 
-    from tunegrid import kernels
-    from tunegrid.prediction import predict
-    from tunegrid.provenance import peak_memory
+    from tunegrid.models.generate import predict
+    from tunegrid.runtime import cpu_kernels
+    from tunegrid.runtime.provenance import peak_memory
     from tunegrid.tasks import TASKS
-    from tunegrid.tokenise import load_tokenizer
+    from tunegrid.tasks.tokenise import load_tokenizer
 
-    model = kernels.place(method.load(base, options.weights), torch.device(options.device)).eval()
+    model = cpu_kernels.place(method.load(base, options.weights), torch.device(options.device)).eval()
     kind = TASKS["qa"]
     settings = {
         "kind": "qa",
@@ -180,9 +180,9 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
 
 def start(options: argparse.Namespace) -> tuple[Any, Path]:
     """(the method for a family, the folder of the base); sets up torch."""
-    from tunegrid import kernels
+    from tunegrid.runtime import cpu_kernels
 
-    kernels.keep_few()
+    cpu_kernels.keep_few()
     import torch
     from transformers import set_seed
 

@@ -4,11 +4,14 @@ import json
 import os
 import random
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+
+from tests.support import ROOT
+
+pytest_plugins = ["tests.support.trained_study"]
 
 # Before any library reads them: nothing of a test comes from, or goes to, the Hub or the cache of whoever runs it.
 os.environ |= {
@@ -18,9 +21,7 @@ os.environ |= {
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_NUM_THREADS": "1",
 }
-sys.path.insert(0, str(Path(__file__).parent / "unit"))  # helpers of the tests: `import checkpoints`
 
-ROOT = Path(__file__).parents[1]
 TINY = """\
 study: tiny
 title: A tiny study
@@ -66,7 +67,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one small checkpoint of each family, named by the family."""
-    from checkpoints import FAMILIES, make_checkpoint
+    from tests.support.checkpoints import FAMILIES, make_checkpoint
 
     folder = tmp_path_factory.mktemp("checkpoints")
     for family in FAMILIES:
@@ -77,10 +78,10 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def _prepared(tmp_path_factory: pytest.TempPathFactory, checkpoints: Path) -> Path:
     """The tiny study with its data, models and tokens made by the real stages; copied for each test that wants it."""
-    from tunegrid.data import fetch_data
-    from tunegrid.models.stage import fetch_model
-    from tunegrid.study import Study
-    from tunegrid.tokenise import tokenise
+    from tunegrid.stages.fetch_data import fetch_data
+    from tunegrid.stages.fetch_model import fetch_model
+    from tunegrid.study.study import Study
+    from tunegrid.tasks.tokenise import tokenise
 
     folder = tmp_path_factory.mktemp("tiny")
     shutil.copytree(checkpoints, folder / "checkpoints")
@@ -115,7 +116,7 @@ def tiny(_prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 @pytest.fixture
 def tiny_study(tiny: Path):
     """Reads the tiny study with changes, given as the YAML of a file that is laid over it."""
-    from tunegrid.study import Study
+    from tunegrid.study.study import Study
 
     def load(changes: str = "{}"):
         Path("changes.yaml").write_text(changes, encoding="utf-8")
@@ -127,8 +128,9 @@ def tiny_study(tiny: Path):
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A server that stands for the Hub, and this process as if it had been started with HF_ENDPOINT and HF_HOME."""
-    from hub_server import HubServer, connect
     from huggingface_hub import constants
+
+    from tests.support.hub_server import HubServer, connect
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))

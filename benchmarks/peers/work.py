@@ -57,7 +57,7 @@ class Work:
 
     @cached_property
     def loaded(self) -> Any:
-        from tunegrid.study import Study
+        from tunegrid.study.study import Study
 
         return Study.load(self.file)
 
@@ -74,7 +74,7 @@ class Work:
         return self.loaded.tasks[self.task]
 
     def rows(self, split: str) -> list[dict[str, Any]]:
-        from tunegrid.data import read_parquet
+        from tunegrid.stages.fetch_data import read_parquet
 
         return read_parquet(self.results / "data" / self.task / f"{split}.parquet")
 
@@ -180,7 +180,7 @@ def tokens_per_word(checkpoint: Path) -> float:
     """Of the words that rows are made of."""
     from transformers import AutoTokenizer
 
-    from tunegrid import miniworld
+    from tunegrid.data import miniworld
 
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     texts = list(islice(miniworld.documents(seed=100), 300))
@@ -196,7 +196,7 @@ def made_up_rows(task: str, count: int, seed: int, words: tuple[float, float]) -
     """
     import numpy as np
 
-    from tunegrid import miniworld
+    from tunegrid.data import miniworld
 
     random = np.random.default_rng([seed, count])
     median, spread = words

@@ -1,6 +1,6 @@
 """Kills at random moments, restarts, compares.
 
-Usage, in the folder tests/ of a clone: python -m deaths --kills 100 --seed 1 --csv deaths.csv
+Usage, in a clone: python -m tests.deaths --kills 100 --seed 1 --csv deaths.csv
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 
 def main(arguments: list[str] | None = None) -> int:
     """0: all ended as if nothing had happened; 1: one did not."""
-    from deaths.kinds import KINDS, ON_SLURM
-    from deaths.record import coverage, read, table
+    from tests.deaths.kinds import KINDS, ON_SLURM
+    from tests.deaths.record import coverage, read, table
 
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or nobody would end what it started
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.show:
         deaths = [death for file in options.show for death in read(file)]
     else:
-        from deaths.script import Script
+        from tests.deaths.script import Script
 
         folder = Path(tempfile.mkdtemp(prefix="tunegrid-deaths-", dir=options.folder))
         deaths = Script(folder, options).run()
@@ -35,9 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    from deaths.kinds import KINDS, ON_SLURM
+    from tests.deaths.kinds import KINDS, ON_SLURM
 
-    one = argparse.ArgumentParser(prog="python -m deaths", description=__doc__.splitlines()[0])
+    one = argparse.ArgumentParser(prog="python -m tests.deaths", description=__doc__.splitlines()[0])
     one.add_argument("--kills", type=int, default=10, help="how many deaths (default: 10)")
     one.add_argument("--seed", type=int, default=1, help="of kinds and moments (default: 1)")
     one.add_argument("--csv", type=Path, help="write every death to this file, as soon as it is over")

@@ -8,14 +8,14 @@ import subprocess
 import time
 from pathlib import Path
 
-from deaths import restart
-from deaths.processes import Started, end_orphans, kill_everything, until
-from deaths.record import Death
-from deaths.single import SingleRuns
-from deaths.studies import Prepared, environment
-from deaths.watch import RunFiles, went_on_from
-from tunegrid.cells import Cell
-from tunegrid.compare import compare
+from tests.deaths import restart
+from tests.deaths.processes import Started, end_orphans, kill_everything, until
+from tests.deaths.record import Death
+from tests.deaths.single import SingleRuns
+from tests.deaths.studies import Prepared, environment
+from tests.deaths.watch import RunFiles, went_on_from
+from tunegrid.results.compare import compare
+from tunegrid.study.cells import Cell
 
 SCRIPT = restart.ROOT / "tests" / "slurm" / "cluster.sh"
 PATIENCE = 1200.0  # seconds

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from deaths import harm, restart
-from deaths.processes import Started, end_orphans, send
-from deaths.record import Death
-from deaths.studies import HUB_DATA, HUB_MODEL, Prepared, environment
-from tunegrid.compare import compare
+from tests.deaths import harm, restart
+from tests.deaths.processes import Started, end_orphans, send
+from tests.deaths.record import Death
+from tests.deaths.studies import HUB_DATA, HUB_MODEL, Prepared, environment
+from tunegrid.results.compare import compare
 
 WEIGHTS = 24 * harm.MEGABYTE  # more than two of the pieces in which huggingface_hub writes
 ROWS = 3000
@@ -26,8 +26,9 @@ class Downloads:
 
     def __init__(self, folder: Path, prepared: Prepared, keep: Callable[[], list[int]]) -> None:
         import datasets
-        from hub_layouts import imdb
-        from hub_server import HubServer
+
+        from tests.support.hub_layouts import imdb
+        from tests.support.hub_server import HubServer
 
         self.folder, self.prepared, self.keep = folder, prepared, keep
         self.undisturbed: dict[str, tuple[Path, float]] = {}

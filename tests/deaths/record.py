@@ -92,7 +92,7 @@ def table(deaths: list[Death], titles: dict[str, str]) -> str:
 
 def coverage(deaths: list[Death]) -> str:
     """How often each method and family of models was met by deaths of single runs."""
-    from deaths.studies import METHODS, MODELS
+    from tests.deaths.studies import METHODS, MODELS
 
     parts = [tuple(death.where.split("_")) for death in deaths if death.where.count("_") == 2]
     named = [(name, sum(name in part for part in parts)) for name in (*METHODS, *MODELS)]

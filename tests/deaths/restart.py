@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tunegrid.cells import Cell
-
-ROOT = Path(__file__).parents[2]
+from tests.support import ROOT
+from tunegrid.study.cells import Cell
 
 
 def stages(cell: Cell, config: str = "runs.yaml", seed: int = 1) -> list[list[str]]:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
-import sys
 import time
 from functools import cached_property
 from pathlib import Path
 
-from deaths.kinds import KINDS, ON_SLURM, Kind, draw
-from deaths.processes import WarmProcess, adopt_orphans, end_orphans
-from deaths.record import Death, write
-from deaths.restart import ROOT
-from deaths.studies import Prepared, environment
-
-sys.path.insert(0, str(ROOT / "tests" / "unit"))  # checkpoints, hub_server, hub_layouts
-
+from tests.deaths.kinds import KINDS, ON_SLURM, Kind, draw
+from tests.deaths.processes import WarmProcess, adopt_orphans, end_orphans
+from tests.deaths.record import Death, write
+from tests.deaths.studies import Prepared, environment
+from tests.support import ROOT
 
 FEW = 20  # so many deaths meet three cells, more of them all nine: each costs an undisturbed run
 
@@ -85,7 +81,7 @@ class Script:
 
     @cached_property
     def single(self):
-        from deaths.single import SingleRuns
+        from tests.deaths.single import SingleRuns
 
         warm = WarmProcess(self.prepared.folder, environment(self.folder / "warm", ROOT))
         self.warm_processes.append(warm)
@@ -99,7 +95,7 @@ class Script:
 
     @cached_property
     def whole(self):
-        from deaths.whole import WholeStudies
+        from tests.deaths.whole import WholeStudies
 
         _ = self._base
         return WholeStudies(self.folder, self.prepared, self._keep)
@@ -110,13 +106,13 @@ class Script:
 
     @cached_property
     def hub(self):
-        from deaths.downloads import Downloads
+        from tests.deaths.downloads import Downloads
 
         _ = self._base
         return Downloads(self.folder, self.prepared, self._keep)
 
     @cached_property
     def slurm(self):
-        from deaths.cluster import SlurmCells
+        from tests.deaths.cluster import SlurmCells
 
         return SlurmCells(self.prepared, self.single, self.options.slurm)

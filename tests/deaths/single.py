@@ -10,14 +10,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from deaths import harm, restart
-from deaths.moments import Moments
-from deaths.processes import Started, WarmProcess, descendants, end_orphans, kill_everything, send, until
-from deaths.record import Death
-from deaths.studies import Prepared, environment, run_cells
-from deaths.watch import LOCKED, RunFiles, step_of, went_on_from
-from tunegrid.cells import Cell
-from tunegrid.compare import compare
+from tests.deaths import harm, restart
+from tests.deaths.moments import Moments
+from tests.deaths.processes import Started, WarmProcess, descendants, end_orphans, kill_everything, send, until
+from tests.deaths.record import Death
+from tests.deaths.studies import Prepared, environment, run_cells
+from tests.deaths.watch import LOCKED, RunFiles, step_of, went_on_from
+from tunegrid.results.compare import compare
+from tunegrid.study.cells import Cell
 
 TRIES = 25  # until a death comes when there is something to harm
 PATIENCE = 300.0  # seconds

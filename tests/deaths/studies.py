@@ -15,8 +15,8 @@ from pathlib import Path
 
 import yaml
 
-from deaths.restart import clone
-from tunegrid.cells import Cell
+from tests.deaths.restart import clone
+from tunegrid.study.cells import Cell
 
 TASKS, MODELS, METHODS = ("qa", "translation", "sentiment"), ("t5", "flan-t5", "bart"), ("full", "lora", "adapters")
 ROWS = {"train": 100, "validation": 24, "test": 24}
@@ -100,12 +100,11 @@ class Prepared:
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
 
     def make(self) -> None:
-        from checkpoints import FAMILIES, make_checkpoint
-
-        from tunegrid.data import fetch_data
-        from tunegrid.models.stage import fetch_model
-        from tunegrid.study import Study
-        from tunegrid.tokenise import tokenise
+        from tests.support.checkpoints import FAMILIES, make_checkpoint
+        from tunegrid.stages.fetch_data import fetch_data
+        from tunegrid.stages.fetch_model import fetch_model
+        from tunegrid.study.study import Study
+        from tunegrid.tasks.tokenise import tokenise
 
         start = time.monotonic()
         with chdir(self.folder):

@@ -3,18 +3,28 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.support import ROOT
+
 pytestmark = pytest.mark.slow
-TESTS = Path(__file__).parents[1]
 
 
 def test_ten_deaths_alter_nothing(tmp_path):
     seed = os.environ.get("TUNEGRID_DEATHS_SEED", "1")
-    command = [sys.executable, "-m", "deaths", "--kills", "10", "--seed", seed, "--csv", str(tmp_path / "deaths.csv")]
-    result = subprocess.run(command, cwd=TESTS, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.deaths",
+        "--kills",
+        "10",
+        "--seed",
+        seed,
+        "--csv",
+        str(tmp_path / "deaths.csv"),
+    ]
+    result = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     print(result.stdout)
     assert result.returncode == 0, result.stdout
     assert (tmp_path / "deaths.csv").read_text().count("\n") == 11

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from deaths.studies import intervals
-from tunegrid.cells import Cell, Paths
+from tests.deaths.studies import intervals
+from tunegrid.study.cells import Cell, Paths
 
 # What a command says that finds another one at work on the same run, or in the same folder.
 LOCKED = re.compile(r"cannot be locked|is being worked on|is at work in this folder")

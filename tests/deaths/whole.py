@@ -10,14 +10,14 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from deaths import restart
-from deaths.moments import Moments
-from deaths.processes import Started, descendants, end_orphans, kill_everything, orphans, send, until
-from deaths.record import Death
-from deaths.studies import WHOLE_CELLS, Prepared, environment
-from deaths.watch import LOCKED, RunFiles, Seen, stage_of_study, went_on_from
-from tunegrid.cells import Cell
-from tunegrid.compare import compare
+from tests.deaths import restart
+from tests.deaths.moments import Moments
+from tests.deaths.processes import Started, descendants, end_orphans, kill_everything, orphans, send, until
+from tests.deaths.record import Death
+from tests.deaths.studies import WHOLE_CELLS, Prepared, environment
+from tests.deaths.watch import LOCKED, RunFiles, Seen, stage_of_study, went_on_from
+from tunegrid.results.compare import compare
+from tunegrid.study.cells import Cell
 
 PATIENCE = 300.0  # seconds
 TRIES = 5

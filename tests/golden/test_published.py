@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tunegrid.published import published_recommendations, published_rows, published_tables
-from tunegrid.reporting.render import render_published, render_table
-from tunegrid.resources import published_folder
+from tunegrid.common.package_data import published_folder
+from tunegrid.report.published import published_recommendations, published_rows, published_tables
+from tunegrid.report.render import render_published, render_table
 
 HERE = Path(__file__).parent
 TABLES = {"translation": 2, "qa": 2, "sentiment": 4}  # columns of numbers

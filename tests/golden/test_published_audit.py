@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tunegrid.audit.checks import Audit, audit_folder
-from tunegrid.audit.findings import Finding
-from tunegrid.audit.folder import read_folder
 from tunegrid.cli import main
-from tunegrid.reporting.render import render_published
-from tunegrid.resources import published_folder
+from tunegrid.common.package_data import published_folder
+from tunegrid.report.render import render_published
+from tunegrid.results.audit.checks import Audit, audit_folder
+from tunegrid.results.audit.findings import Finding
+from tunegrid.results.audit.folder import read_folder
 
 COPIES = ("T5-base + Full Finetuning", "Flan-T5-small + LoRA")
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tunegrid.cells import Cell
-from tunegrid.plan.jobs import Jobs
-from tunegrid.reporting.latex import tex_engine
-from tunegrid.study import Study
+from tests.support import ROOT
+from tunegrid.report.latex import tex_engine
+from tunegrid.study.cells import Cell
+from tunegrid.study.plan.jobs import Jobs
+from tunegrid.study.study import Study
 
-ROOT = Path(__file__).parents[2]
 CLUSTER = Path(__file__).with_name("cluster.sh")
 STUDY = ("config/mini.yaml", "tests/slurm/small.yaml")
 PROGRAMS = ("sbatch", "slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd")

@@ -1,7 +1,8 @@
 """The tiny study, run through once for all tests of the workflow."""
 
 import pytest
-from running import MINI, TINY, Workflow
+
+from tests.support.running import MINI, TINY, Workflow
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from running import MINI, ROOT, Workflow
+
+from tests.support.running import MINI, ROOT, Workflow
 
 TASKS, MODELS, METHODS = ("translation", "qa", "sentiment"), ("t5", "bart", "flan-t5"), ("full", "lora", "adapters")
 

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 import yaml
-from running import MINI, ROOT, TINY, Workflow
 
-from tunegrid import gpus
-from tunegrid.records import TrainRecord, read_record
+from tests.support.running import MINI, ROOT, TINY, Workflow
+from tunegrid.results.records import TrainRecord, read_record
+from tunegrid.runtime import gpus
 
 VALUES = {
     "study": "gpus",

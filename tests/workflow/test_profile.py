@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from running import ROOT, Workflow
+
+from tests.support.running import ROOT, Workflow
 
 PROFILE = yaml.safe_load((ROOT / "slurm" / "config.yaml").read_text())
 ON_GPU = re.compile(r"pretrain_model|search_trial|train_\w|evaluate$|evaluate_untuned")

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from running import MINI, TINY, Workflow
 
-from tunegrid.compare import compare
-from tunegrid.records import TrainRecord, read_record
+from tests.support.running import MINI, TINY, Workflow
+from tunegrid.results.compare import compare
+from tunegrid.results.records import TrainRecord, read_record
 
 pytestmark = pytest.mark.slow
 

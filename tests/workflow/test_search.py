@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from running import MINI, TINY, Workflow
 
-from tunegrid.cells import Cell, Paths
-from tunegrid.records import TrainRecord, read_record
-from tunegrid.search_records import ChoiceRecord, TrialRecord
+from tests.support.running import MINI, TINY, Workflow
+from tunegrid.results.records import TrainRecord, read_record
+from tunegrid.results.search_records import ChoiceRecord, TrialRecord
+from tunegrid.study.cells import Cell, Paths
 
 pytestmark = pytest.mark.slow
 

@@ -3,10 +3,10 @@
 import re
 
 import yaml
-from running import MINI, Workflow
 
-from tunegrid.status.items import items
-from tunegrid.study import Study
+from tests.support.running import MINI, Workflow
+from tunegrid.study.status.items import items
+from tunegrid.study.study import Study
 
 
 def test_the_jobs_of_a_status_are_those_of_the_workflow_with_their_files_and_logs(tmp_path, monkeypatch):

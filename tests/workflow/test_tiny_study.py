@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from running import MINI, TINY, Workflow
 
-from tunegrid.records import MetricsRecord, TrainRecord, read_record
-from tunegrid.reporting.index import read_index
-from tunegrid.reporting.latex import tex_engine
+from tests.support.running import MINI, TINY, Workflow
+from tunegrid.report.index import read_index
+from tunegrid.report.latex import tex_engine
+from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
 
 pytestmark = pytest.mark.slow
 

@@ -13,17 +13,18 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from tunegrid import gpus, warm, watch, working_folder
-from tunegrid.cells import Cell
-from tunegrid.config_file import ConfigFile
-from tunegrid.errors import TuneGridError
-from tunegrid.provenance import digest
-from tunegrid.plan.disk import check_disk
-from tunegrid.plan.jobs import Jobs
-from tunegrid.reporting.index import read_index
-from tunegrid.reporting.latex import TEX_HINT, tex_engine
-from tunegrid.slurm import check_requests, request
-from tunegrid.study import Study
+from tunegrid.runtime import gpus, parent, warm
+from tunegrid.study.cells import Cell
+from tunegrid.common.yaml_file import ConfigFile
+from tunegrid.common.errors import TuneGridError
+from tunegrid.runtime.provenance import digest
+from tunegrid.study.plan.disk import check_disk
+from tunegrid.study.plan.jobs import Jobs
+from tunegrid.report.index import read_index
+from tunegrid.report.latex import TEX_HINT, tex_engine
+from tunegrid.runtime.snakemake import hold
+from tunegrid.runtime.slurm import check_requests, request
+from tunegrid.study.study import Study
 
 
 def read_study(files, given):
@@ -147,9 +148,9 @@ def require_disk():
 
 def announce():
     """Says to `tunegrid unlock` that this Snakemake lives, and to jobs on this machine: they end when it is gone."""
-    working_folder.hold()
+    hold()
     if workflow.local_exec:
-        watch.announce()
+        parent.announce()
 
 
 def start_warm_process():

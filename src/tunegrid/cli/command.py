@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunegrid import imports, kernels
-from tunegrid.errors import TuneGridError
-from tunegrid.settings import did_you_mean
-from tunegrid.study import Study
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.settings import did_you_mean
+from tunegrid.runtime import cpu_kernels, light_imports
+from tunegrid.study.study import Study
 
 
 class Commands:
@@ -88,7 +88,7 @@ def same_settings(settings: dict, options: argparse.Namespace) -> None:
 
     A workflow that runs for days must not mix two versions of its configuration.
     """
-    from tunegrid.provenance import digest
+    from tunegrid.runtime.provenance import digest
 
     if options.settings and options.settings != digest(settings):
         raise TuneGridError(
@@ -106,10 +106,10 @@ def prepare_to_compute(study: Study, model: bool = False) -> None:
     """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(study.hardware.threads)
-    kernels.keep_few()
+    cpu_kernels.keep_few()
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     if model and study.hardware.device == "cuda":
-        from tunegrid import gpus
+        from tunegrid.runtime import gpus
 
         print(f"GPU: {gpus.lease()}", flush=True)
-    imports.import_transformers()
+    light_imports.import_transformers()

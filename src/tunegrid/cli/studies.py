@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from tunegrid.cli.command import Commands
-from tunegrid.errors import TuneGridError
-from tunegrid.study import Study
+from tunegrid.common.errors import TuneGridError
+from tunegrid.study.study import Study
 
 
 def add_to(commands: Commands) -> None:
@@ -33,20 +33,20 @@ def add_to(commands: Commands) -> None:
 
 
 def _check(study: Study, options: argparse.Namespace) -> None:
-    from tunegrid.describe import describe
+    from tunegrid.study.describe import describe
 
     study.check_files()
     print(describe(study))
 
 
 def _plan(study: Study, options: argparse.Namespace) -> None:
-    from tunegrid.plan.text import print_plan
+    from tunegrid.study.plan.text import print_plan
 
     print_plan(study, options.device, options.csv)
 
 
 def _summary(study: Study, options: argparse.Namespace) -> int:
-    from tunegrid.reporting.stage import summarise
+    from tunegrid.stages.report import summarise
 
     text, complete = summarise(study, options.config)
     print(text)
@@ -54,7 +54,7 @@ def _summary(study: Study, options: argparse.Namespace) -> int:
 
 
 def _status(study: Study, options: argparse.Namespace) -> None:
-    from tunegrid.status import read, show
+    from tunegrid.study.status import read, show
 
     if options.watch is not None and options.watch <= 0:
         raise TuneGridError(f"--watch {options.watch:g}: give a number of seconds above 0.")
@@ -62,12 +62,12 @@ def _status(study: Study, options: argparse.Namespace) -> None:
 
 
 def _clean(study: Study, options: argparse.Namespace) -> None:
-    from tunegrid.clean import clean
+    from tunegrid.study.clean import clean
 
     print(clean(study, weights=options.weights, checkpoints_only=options.checkpoints, dry_run=options.dry_run))
 
 
 def _pin(options: argparse.Namespace) -> int:
-    from tunegrid import lock
+    from tunegrid.study import lock
 
     return lock.pin(Study.load(*options.config, locked=False), options.config[0], options.check)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from tunegrid.cli.command import Commands
-from tunegrid.study import Study
+from tunegrid.study.study import Study
 
 
 def add_to(commands: Commands) -> None:
@@ -30,7 +30,7 @@ def add_to(commands: Commands) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from tunegrid.compare import compare
+    from tunegrid.results.compare import compare
 
     differences = compare(options.first, options.second)
     print("\n".join(differences) or "the same results: weights and predictions byte for byte, metrics equal")
@@ -38,27 +38,27 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _published(options: argparse.Namespace) -> None:
-    from tunegrid.reporting.render import render_published, tex_engine
+    from tunegrid.report.render import render_published, tex_engine
 
     for file in render_published(options.folder, pdf=tex_engine() is not None):
         print(file)
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from tunegrid.audit.command import audit
+    from tunegrid.results.audit.command import audit
 
     return audit(options.folder, options.csv, options.pairs)
 
 
 def _unlock(options: argparse.Namespace) -> None:
-    from tunegrid import working_folder
+    from tunegrid.runtime import snakemake
 
-    print(working_folder.unlock(options.force))
+    print(snakemake.unlock(options.force))
 
 
 def _schema(options: argparse.Namespace) -> None:
-    from tunegrid import records, search_records
-    from tunegrid.files import write_json
+    from tunegrid.common.files import write_json
+    from tunegrid.results import records, search_records
 
     schemas = {"study.json": Study.model_json_schema(), **records.json_schemas(), **search_records.json_schemas()}
     for name, schema in schemas.items():

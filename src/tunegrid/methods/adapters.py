@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from tunegrid.errors import TuneGridError
-from tunegrid.formulas import HOULSBY_2019, Formula
+from tunegrid.common.citations import HOULSBY_2019, Formula
+from tunegrid.common.errors import TuneGridError
 from tunegrid.methods.base import Method, MethodSettings
 
 if TYPE_CHECKING:

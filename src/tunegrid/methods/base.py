@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tunegrid.formulas import Formula
+from tunegrid.common.citations import Formula
+from tunegrid.common.settings import Closed
 from tunegrid.models.families import Family
-from tunegrid.settings import Closed
 
 if TYPE_CHECKING:
     import torch

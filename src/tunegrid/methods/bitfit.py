@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tunegrid.formulas import ZAKEN_2021, Formula
+from tunegrid.common.citations import ZAKEN_2021, Formula
 from tunegrid.methods.base import Method, MethodSettings
 from tunegrid.models.families import ROLES, Family
 

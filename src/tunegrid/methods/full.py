@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tunegrid.formulas import RAFFEL_2020, Formula
+from tunegrid.common.citations import RAFFEL_2020, Formula
 from tunegrid.methods.base import Method, MethodSettings
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from tunegrid.files import write_json
-from tunegrid.formulas import HU_2021, Formula
+from tunegrid.common.citations import HU_2021, Formula
+from tunegrid.common.files import write_json
 from tunegrid.methods.base import Method, MethodSettings
 from tunegrid.models.families import ROLES, Role
 

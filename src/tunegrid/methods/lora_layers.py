@@ -16,7 +16,7 @@ from peft.tuners.lora import LoraLayer
 from peft.tuners.lora.layer import LoraVariant
 from torch.nn.functional import linear
 
-from tunegrid.training.dropout import draw, drop
+from tunegrid.training.fast.dropout import draw, drop
 
 
 class DroppedLinear(torch.nn.Linear):

@@ -14,10 +14,10 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from tunegrid.config_file import ConfigFile, explain
-from tunegrid.errors import TuneGridError
-from tunegrid.resources import families_folder
-from tunegrid.settings import Closed
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.package_data import families_folder
+from tunegrid.common.settings import Closed
+from tunegrid.common.yaml_file import ConfigFile, explain
 
 Role = Literal["query", "key", "value", "output", "feed-forward"]
 ROLES: tuple[Role, ...] = ("query", "key", "value", "output", "feed-forward")

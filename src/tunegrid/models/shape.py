@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from tunegrid.errors import TuneGridError
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.package_data import architectures_folder
 from tunegrid.models.families import ROLES, Family, Role
-from tunegrid.resources import architectures_folder
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from tunegrid.errors import TuneGridError
-from tunegrid.lock import OnHub
-from tunegrid.settings import Closed
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.settings import Closed
+from tunegrid.study.lock import OnHub
 
 if TYPE_CHECKING:
     from tunegrid.models.families import Family
@@ -57,10 +57,10 @@ class HubModel(OnHub, ModelSource):
     id: str = Field(description="Id on the Hub: `google-t5/t5-base`.")
 
     def fetch(self, folder: Path) -> dict[str, Any]:
-        from tunegrid import hub
+        from tunegrid.common.hub import download
 
-        commit = self.commit or hub.resolve("model", self.id, self.revision)
-        for file in hub.download_model(self.id, commit):
+        commit = self.commit or download.resolve("model", self.id, self.revision)
+        for file in download.download_model(self.id, commit):
             _copy(file, folder / file.name)
         return {"id": self.id, "revision": self.revision, "commit": commit}
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import Field
 
-from tunegrid.formulas import Formula
+from tunegrid.common.citations import Formula
+from tunegrid.common.settings import Closed
+from tunegrid.data.sources import SOURCES
 from tunegrid.models.families import FAMILIES, Family
-from tunegrid.settings import Closed
-from tunegrid.sources import SOURCES
 
 if TYPE_CHECKING:
     import random
@@ -51,8 +51,9 @@ class Metric:
         word: its name in a sentence.
         percent: printed as a percentage.
         printed: whether the tables of the paper's form print it.
-        aggregate: the function of `tunegrid.statistics` that makes the score of what each example contributes, so that
-            test examples can be resampled; None: the score is no function of that, and has no interval.
+        aggregate: the function of `tunegrid.results.statistics.bootstrap` that makes the score of what each example
+            contributes, so that test examples can be resampled; None: the score is no function of that, and has no
+            interval.
         column: the per-example scores in predictions.parquet that `mean` is taken of; default: the metric's name.
     """
 

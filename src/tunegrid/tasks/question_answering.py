@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tunegrid.formulas import RAJPURKAR_2016, Formula
-from tunegrid.sources import ReadSource
+from tunegrid.common.citations import RAJPURKAR_2016, Formula
+from tunegrid.data.sources import ReadSource
 from tunegrid.tasks.base import Baseline, Metric, Row, RowError, Scores, Task, TaskSettings
 
 
@@ -143,7 +143,7 @@ class QuestionAnswering(Task):
     def score(self, predictions: list[str], rows: Sequence[Row]) -> Scores:
         import pandas as pd
 
-        from tunegrid.metrics.squad import SquadScore, best_over_references
+        from tunegrid.tasks.metrics.squad import SquadScore, best_over_references
 
         references = [self.references(row) for row in rows]
         pairs = zip(predictions, references, strict=True)

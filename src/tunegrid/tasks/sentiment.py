@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tunegrid.formulas import Formula
-from tunegrid.settings import did_you_mean
+from tunegrid.common.citations import Formula
+from tunegrid.common.settings import did_you_mean
 from tunegrid.tasks.base import Baseline, Metric, Row, RowError, Scores, Task, TaskSettings, text_of
 
 
@@ -97,7 +97,7 @@ class Sentiment(Task):
     def score(self, predictions: list[str], rows: Sequence[Row]) -> Scores:
         import pandas as pd
 
-        from tunegrid.metrics.classification import LabelScores
+        from tunegrid.tasks.metrics.classification import LabelScores
 
         references = [row["label"] for row in rows]
         metrics = LabelScores(self.settings.positive).compute(predictions=predictions, references=references)

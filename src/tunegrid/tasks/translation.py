@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from tunegrid.formulas import PAPINENI_2002, POST_2018, Formula
+from tunegrid.common.citations import PAPINENI_2002, POST_2018, Formula
 from tunegrid.tasks.base import Baseline, Metric, Row, Scores, Task, TaskSettings, text_of
 
 
@@ -66,9 +66,9 @@ class Translation(Task):
     def score(self, predictions: list[str], rows: Sequence[Row]) -> Scores:
         import pandas as pd
 
-        from tunegrid.metrics.bleu import Bleu, bleu_statistics
-        from tunegrid.metrics.chrf import ChrF, sentence_chrf
-        from tunegrid.metrics.cosine import CosineSimilarity, tfidf_cosines
+        from tunegrid.tasks.metrics.bleu import Bleu, bleu_statistics
+        from tunegrid.tasks.metrics.chrf import ChrF, sentence_chrf
+        from tunegrid.tasks.metrics.cosine import CosineSimilarity, tfidf_cosines
 
         references = [row["target"] for row in rows]
         pairs = list(zip(predictions, references, strict=True))

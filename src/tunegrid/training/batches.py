@@ -12,7 +12,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
 
-from tunegrid.training.head_loss import IGNORED
+from tunegrid.training.fast.head_loss import IGNORED
 
 BUCKET = 50  # batches whose examples are sorted by length together: enough to save padding, few enough to stay mixed
 

@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tunegrid.files import write_json
+from tunegrid.common.files import write_json
 
 SEAL = "complete.json"
 STATE = "trainer_state.json"

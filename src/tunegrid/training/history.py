@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tunegrid.files import replaced
+from tunegrid.common.files import replaced
 
 NAME = "history.csv"
 COLUMNS = ("step", "epoch", "loss", "learning_rate", "gradient_norm", "validation_loss")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tunegrid.records import Selection
-from tunegrid.tokenise import take_rows
+from tunegrid.results.records import Selection
+from tunegrid.tasks.tokenise import take_rows
 from tunegrid.training.settings import Training
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class ValidationMetric:
 
     def __call__(self, model: torch.nn.Module) -> float:
         """The metric of a model in evaluation mode, from 0 to 1; higher is better."""
-        from tunegrid.prediction import predict
+        from tunegrid.models.generate import predict
 
         predictions, _ = predict(
             model, self.tokenizer, self.task, self.tokens, len(self.rows), precision=self.precision

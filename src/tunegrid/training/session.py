@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegrid.records import Selection
+from tunegrid.results.records import Selection
+from tunegrid.runtime.stopping import Stop
 from tunegrid.training.settings import Training
-from tunegrid.training.stopping import Stop
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,7 @@ class TrainingSession:
 
     Attributes:
         model: the model with the method's modules in it, on its device, trained in place.
-        train, validation: tables of token ids, see `tunegrid.tokenise`. Validation has entries without labels too:
+        train, validation: tables of token ids, see `tunegrid.tasks.tokenise`. Validation has entries without labels:
             windows that are predicted on, but that no loss is taken of.
         checkpoints: folder of this very configuration's checkpoints; removed by `train`, not by the method.
         metric: what the weights are chosen by, if not by the validation loss.

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
-from tunegrid.settings import Closed
+from tunegrid.common.settings import Closed
 
 # Two ways to say the same thing: who names one means it instead of the other.
 EXCLUSIVE = (

@@ -20,22 +20,22 @@ from transformers import (
 )
 from transformers.trainer_callback import ExportableState
 
-from tunegrid import clock, memory
-from tunegrid.errors import TuneGridError
+from tunegrid.common.errors import TuneGridError
 from tunegrid.methods import Method
-from tunegrid.tokenise import labelled
+from tunegrid.runtime import cpu_memory, measure
+from tunegrid.runtime.stopping import Interrupted, Stopped
+from tunegrid.tasks.tokenise import labelled
 from tunegrid.training import history
 from tunegrid.training.arguments import training_arguments
 from tunegrid.training.batches import Collator, SeededSampler, TokenDataset
 from tunegrid.training.callbacks import Flow, ProgressLine
 from tunegrid.training.checkpoints import STATE, checkpoint, is_last, lacks_evaluation, last_checkpoint, prune, seal
-from tunegrid.training.dropout import sparing_dropout
-from tunegrid.training.frozen import hold_in_bf16
-from tunegrid.training.groups import groups
-from tunegrid.training.head_loss import IGNORED, HeadLoss
+from tunegrid.training.fast.dropout import sparing_dropout
+from tunegrid.training.fast.frozen import hold_in_bf16
+from tunegrid.training.fast.groups import groups
+from tunegrid.training.fast.head_loss import IGNORED, HeadLoss
 from tunegrid.training.selection import selection
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
-from tunegrid.training.stopping import Interrupted, Stopped
 
 TENSORS, COUNTS = "trainable.safetensors", "counts.json"
 
@@ -53,7 +53,7 @@ def fit(session: TrainingSession) -> TrainingSummary:
     if session.precision == "bf16":
         hold_in_bf16(session.model)
     trainer = GridTrainer(session)
-    trainer.start = clock.seconds()
+    trainer.start = measure.seconds()
     try:
         at_its_end = before is not None and is_last(before)
         if before is not None and lacks_evaluation(before):
@@ -86,7 +86,7 @@ class GridTrainer(Trainer):
         self.examples, self.saved_step = 0, 0
         self.largest = 0  # tokens of a batch so far, padding included
         self.evaluated_state: TrainerState | None = None
-        self.start, self.evaluation_seconds, self.saving_seconds = clock.seconds(), 0.0, 0.0
+        self.start, self.evaluation_seconds, self.saving_seconds = measure.seconds(), 0.0, 0.0
         self.earlier = {"optimisation_seconds": 0.0, "evaluation_seconds": 0.0, "saving_seconds": 0.0}
         callbacks = [ProgressLine(), Flow()]
         if training.early_stopping_patience is not None:
@@ -140,7 +140,7 @@ class GridTrainer(Trainer):
         return super().compute_loss(model, inputs | {"use_cache": False})  # which would serve generation only
 
     def floating_point_ops(self, inputs: dict[str, torch.Tensor]) -> int:
-        return 0  # `tunegrid.plan.flops` counts them at the end; this would count all parameters in every step
+        return 0  # `tunegrid.study.plan.flops` counts them at the end; this would count all parameters in every step
 
     def training_step(self, model: Any, inputs: dict[str, Any], *arguments: Any, **options: Any) -> torch.Tensor:
         self.source_tokens = self.source_tokens + inputs["attention_mask"].sum()
@@ -152,7 +152,7 @@ class GridTrainer(Trainer):
         if size > self.largest:
             self.largest = size
             if self.args.use_cpu:
-                memory.give_back_holes()
+                cpu_memory.give_back_holes()
         loss = sum(super(GridTrainer, self).training_step(model, part, *arguments, **options) for part in parts)
         self.loss_sum = self.loss_sum + loss
         return loss
@@ -182,13 +182,13 @@ class GridTrainer(Trainer):
     # -- evaluation ---------------------------------------------------------------------------------------------------
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
-        start = clock.seconds()
+        start = measure.seconds()
         try:
             # A DataLoader draws a number when it starts: without this, whoever evaluates gets other dropout.
             with torch.random.fork_rng(devices=[]):
                 return super().evaluate(*arguments, **options)
         finally:
-            self.evaluation_seconds += clock.seconds() - start
+            self.evaluation_seconds += measure.seconds() - start
 
     def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
         with self.session.stop.interrupting():  # nothing is changed by it, and it can take long
@@ -247,7 +247,7 @@ class GridTrainer(Trainer):
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
     def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
-        start = clock.seconds()
+        start = measure.seconds()
         try:
             super()._save_checkpoint(*arguments, **options)
         except (OSError, RuntimeError, SafetensorError) as error:
@@ -258,7 +258,7 @@ class GridTrainer(Trainer):
                 f"{folder}: the checkpoint of step {self.state.global_step} cannot be written ({error}). "
                 "Mend that (is the disk full?) and start again: the run goes on from the checkpoint before."
             ) from error
-        self.saving_seconds += clock.seconds() - start
+        self.saving_seconds += measure.seconds() - start
         self.saved_step = self.state.global_step
 
     def _rotate_checkpoints(self, use_mtime: bool = False, output_dir: str | None = None) -> None:
@@ -313,7 +313,7 @@ class GridTrainer(Trainer):
     def seconds(self) -> dict[str, float]:
         """Seconds of each kind of work so far, those before an interruption included."""
         now = {"evaluation_seconds": self.evaluation_seconds, "saving_seconds": self.saving_seconds}
-        now["optimisation_seconds"] = clock.seconds() - self.start - sum(now.values())
+        now["optimisation_seconds"] = measure.seconds() - self.start - sum(now.values())
         return {name: seconds + self.earlier[name] for name, seconds in now.items()}
 
     def history(self) -> list[dict[str, float]]:

@@ -1,0 +1,99 @@
+"""Commands that use a finished study: answers of the recommended run, and that run as a folder for others."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tunegrid.cli.command import Commands, known, prepare_to_compute
+from tunegrid.deploy.input import FORMATS
+from tunegrid.study.cells import Cell
+from tunegrid.study.study import Study
+
+
+def add_to(commands: Commands) -> None:
+    predict = commands.on_study("predict", _predict, "Answer rows of a task with the recommended run, or another.")
+    _which_run(predict)
+    predict.add_argument(
+        "--input", type=Path, metavar="FILE", help="rows to answer: .jsonl, .csv, .parquet or .txt; default: stdin"
+    )
+    predict.add_argument("--format", choices=FORMATS, help="of the input; default: by its suffix, or its first line")
+    predict.add_argument(
+        "--output", type=Path, metavar="FILE", help="write JSON Lines to this file; default: an answer a line to stdout"
+    )
+    predict.add_argument("--unmerged", action="store_true", help="leave LoRA's updates apart, as the evaluation does")
+    predict.add_argument("--device", choices=("cpu", "cuda"), help="default: what the study runs on")
+    predict.add_argument("--at-once", type=_rows, metavar="ROWS", help="rows answered together; default: 16 batches")
+    text = "Write the recommended run, or another, as a folder that transformers, peft or adapters loads, with a card."
+    export = commands.on_study("export", _export, text)
+    _which_run(export)
+    export.add_argument("folder", type=Path, metavar="FOLDER", help="where to; of several CONFIGs, right after them")
+    export.add_argument(
+        "--as",
+        dest="form",
+        choices=("model", "adapter"),
+        default="model",
+        help="model: all in one, LoRA merged; adapter: what peft or adapters loads, its base named",
+    )
+    export.add_argument("--language", nargs="+", default=[], metavar="CODE", help="of the texts, for the card: en de")
+    export.add_argument("--force", action="store_true", help="replace what is in the folder")
+
+
+def _which_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--model", help="with --method: another cell than the recommended one")
+    parser.add_argument("--method")
+    parser.add_argument("--seed", type=int, help="default: of the cell's seeds the best one on validation data")
+
+
+def _rows(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
+def _chosen(study: Study, options: argparse.Namespace):
+    from tunegrid.deploy.choose import choose
+
+    known(options.task, study.grid.tasks, "task")
+    if options.model is not None and options.method is not None:
+        known(Cell(options.task, options.model, options.method), study.cells(), "cell (task_model_method)")
+    if options.seed is not None:
+        known(options.seed, study.seeds, "seed")
+    return choose(study, options.task, options.model, options.method, options.seed)
+
+
+def _predict(study: Study, options: argparse.Namespace) -> int:
+    from tunegrid.deploy.input import Input, Stdin
+
+    winner = _chosen(study, options)
+    if options.device:
+        study = study.model_copy(update={"hardware": study.hardware.model_copy(update={"device": options.device})})
+    task = study.task(options.task)
+    print(winner, file=sys.stderr, flush=True)  # standard output is for answers alone
+    if options.input is None and sys.stdin.isatty():
+        print(f"One row a line: {', a tab, '.join(task.source_columns)}. Ctrl-D ends.", file=sys.stderr, flush=True)
+    from tunegrid.deploy.predict import Answerer, answer_all, check_rows
+
+    try:
+        source = Input.of(task, options.input, options.format)
+        if not isinstance(source.place, Stdin):
+            check_rows(source)  # before anything is loaded or written
+        prepare_to_compute(study)
+        answer_all(Answerer(study, winner, merged=not options.unmerged), source, options.output, options.at_once)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _export(study: Study, options: argparse.Namespace) -> None:
+    from tunegrid.deploy.export import check_folder, check_form, export
+
+    winner = _chosen(study, options)
+    check_form(study, winner, options.form)
+    check_folder(study, options.folder, options.force)
+    prepare_to_compute(study)
+    print(winner, flush=True)
+    layout = export(study, winner, options.folder, form=options.form, force=options.force, languages=options.language)
+    print(f"{options.folder}: for {layout.library}; how to load it is in {options.folder / 'README.md'}")

@@ -1,0 +1,115 @@
+"""The `tunegrid` command: one subcommand per stage of the workflow, each of which a person can run by hand.
+
+Usage: tunegrid COMMAND CONFIG [options]; `tunegrid COMMAND --help` explains each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from tunegrid import __version__
+from tunegrid.cli import deploy, stages, studies, tools
+from tunegrid.cli.command import Commands, Supervised, prepare_to_compute
+from tunegrid.common.errors import TuneGridError
+from tunegrid.runtime import gpus, parent, warm
+from tunegrid.runtime.attempts import AttemptFailed
+from tunegrid.runtime.provenance import now
+from tunegrid.runtime.stopping import SIGNALS, Stopped
+from tunegrid.runtime.supervisor import ATTEMPT_FAILED, CRASHED, EXPLAINED, STOPPED, Fork, supervise
+from tunegrid.study.study import Study
+
+
+def entry_point() -> None:
+    """The command `tunegrid`: ends this process."""
+    code = main()
+    # All is done but to say so. Whoever hears of a signal instead has the work done again.
+    for one in SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
+    sys.exit(code)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns the exit code: 0, 1 for an error that the message explains, 2 for wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parser().parse_args(arguments)
+    if supervised := getattr(options, "supervised", None):
+        return _supervise(supervised, arguments, options)
+    if hasattr(options, "heavy"):
+        parent.end_with_snakemake()
+    if getattr(options, "heavy", False) and (code := warm.ask(arguments)) is not None:
+        return code
+    return run(options)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs a command in this process."""
+    terminal = _redirect(options.log) if getattr(options, "log", None) else sys.stderr
+    try:
+        return options.run(options) or 0
+    except (AttemptFailed, Stopped, TuneGridError) as error:
+        for stream in {terminal, sys.stderr}:
+            print(f"tunegrid: {'' if isinstance(error, Stopped) else 'error: '}{error}", file=stream, flush=True)
+        explained = EXPLAINED if hasattr(options, "supervised") else 1
+        return {AttemptFailed: ATTEMPT_FAILED, Stopped: STOPPED}.get(type(error), explained)
+    except BrokenPipeError:  # the reader (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception:
+        if not hasattr(options, "supervised"):
+            raise
+        traceback.print_exc()  # outside of the training, so that no other words say it; memory may have run out
+        return CRASHED
+    finally:
+        gpus.release()
+
+
+def _supervise(supervised: Supervised, arguments: list[str], options: argparse.Namespace) -> int:
+    """Has another process do the work, and writes what becomes of it if it dies."""
+    started = now()
+    try:
+        study = Study.load(*options.config)
+        supervised.check(study, options)
+        return supervise(
+            supervised.what(options),
+            options,
+            lambda: warm.start(arguments) or Fork(lambda: run(options)),
+            lambda reason: supervised.record_failure(study, options, reason, started),
+        )
+    except (OSError, TuneGridError) as error:
+        print(f"tunegrid: error: {error}", file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog="tunegrid", description="Compare tuning methods of encoder-decoders.")
+    root.add_argument("--version", action="version", version=__version__)
+    commands = Commands(root.add_subparsers(metavar="COMMAND", required=True))
+    studies.add_to(commands)
+    stages.add_to(commands)
+    text = "Import everything once and run the jobs that ask (the workflow starts this)."
+    commands.on_study("serve", _serve, text).add_argument("--socket", required=True)
+    tools.add_to(commands)
+    deploy.add_to(commands)
+    return root
+
+
+def _serve(study: Study, options: argparse.Namespace) -> None:
+    prepare_to_compute(study)
+    warm.serve(Path(options.socket), lambda arguments: run(parser().parse_args(arguments)))
+    os._exit(0)  # to take down the libraries can take seconds
+
+
+def _redirect(log: Path) -> object:
+    """Sends the output of this process, of its libraries too, to a file; returns the terminal, for an error."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    terminal = os.fdopen(os.dup(2), "w")
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    sys.stdout.flush()
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    return terminal

@@ -1,0 +1,40 @@
+"""Where the package's own files are: in the repository for an editable install, inside the package for a wheel."""
+
+from pathlib import Path
+
+from tunegrid.common.errors import TuneGridError
+
+PACKAGE = Path(__file__).resolve().parents[1]  # the folder of `tunegrid` itself
+_REPOSITORY = PACKAGE.parents[1]
+
+
+def templates_folder() -> Path:
+    """The folder of the report's templates. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "report" / "templates", PACKAGE / "_resources" / "templates")
+
+
+def published_folder() -> Path:
+    """The folder of the paper's numbers. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources" / "published", PACKAGE / "_resources" / "published")
+
+
+def families_folder() -> Path:
+    """The folder of the families' YAML files. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources" / "families", PACKAGE / "_resources" / "families")
+
+
+def architectures_folder() -> Path:
+    """The folder of the known models' config.json files. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources" / "architectures", PACKAGE / "_resources" / "architectures")
+
+
+def datasets_file() -> Path:
+    """The file of what is known of the paper's data sets. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources", PACKAGE / "_resources") / "datasets.yaml"
+
+
+def _first(*folders: Path) -> Path:
+    for folder in folders:
+        if folder.is_dir():
+            return folder
+    raise TuneGridError(f"Not found: {' or '.join(map(str, folders))}. Install the package again.")

@@ -1,0 +1,165 @@
+"""Reading YAML so that an error can say in which file, on which line and at which key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.settings import did_you_mean
+
+Place = tuple[str | int, ...]  # the way to a value: ("overrides", 2, "training", "learning_rate")
+
+
+class KeyProblem(Exception):
+    """Something wrong at a place of the configuration that only a check over several keys finds."""
+
+    def __init__(self, place: Place, message: str) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+class ConfigFile:
+    """The merged values of one or several YAML files, and where each of them stands."""
+
+    def __init__(self, files: list[tuple[Path, yaml.Node, Any]]) -> None:
+        self._files = files
+        self.values: Any = {}
+        for _, _, values in files:
+            self.values = _merge(self.values, values)
+
+    @classmethod
+    def read(cls, paths: list[Path]) -> ConfigFile:
+        """Reads the files; mappings of later ones are merged into earlier ones, everything else is replaced.
+
+        Raises:
+            TuneGridError: a file is not there, is not valid UTF-8 or YAML, or names a key twice.
+        """
+        files = []
+        for path in paths:
+            try:
+                text = path.read_text(encoding="utf-8")
+                node = yaml.compose(text, Loader=yaml.SafeLoader)
+                values = yaml.safe_load(text)
+                _reject_duplicate_keys(path, node)
+            except FileNotFoundError:
+                raise TuneGridError(
+                    f"{path}: no such file. The studies that come with the project are in config/."
+                ) from None
+            except (OSError, UnicodeDecodeError) as error:
+                raise TuneGridError(f"{path}: cannot be read: {error}") from None
+            except yaml.YAMLError as error:
+                raise TuneGridError(f"{path}: not valid YAML: {error}") from None
+            if not isinstance(values, dict):
+                raise TuneGridError(f"{path}: a study is a mapping of keys to values; config/README.md lists the keys.")
+            files.append((path, node, values))
+        return cls(files)
+
+    def key(self, place: Place) -> str:
+        """The place as a person writes it: `overrides[2].training.learning_rate`."""
+        text = ""
+        for part in self._real(place):
+            text += f"[{part}]" if isinstance(part, int) else f".{part}"
+        return text.lstrip(".")
+
+    def where(self, place: Place) -> str:
+        """File, line and key of a place: of the last file that holds it, or else of its closest parent there."""
+        place = self._real(place)
+        for length in range(len(place), -1, -1):
+            for path, node, _ in reversed(self._files):
+                if (found := _find(node, place[:length])) is not None:
+                    return ": ".join(filter(None, [f"{path}, line {found.start_mark.line + 1}", self.key(place)]))
+        raise AssertionError("the root of a file is always found")
+
+    def _real(self, place: Place) -> Place:
+        """The place without what is no key of the file: the tags that pydantic puts in for a union's branch."""
+        real, value = [], self.values
+        for i, part in enumerate(place):
+            if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int)):
+                value = value[part]
+                real.append(part)
+            elif i == len(place) - 1 and not (isinstance(value, dict) and value.get("kind") == part):
+                real.append(part)  # a key that is missing
+        return tuple(real)
+
+
+def explain(error: ValidationError, config: ConfigFile) -> list[str]:
+    """The problems that pydantic found, one line each, for a person."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        place, message = problem["loc"], problem["msg"]
+        match problem["type"]:
+            case "unknown_key":
+                place = (*place, problem["ctx"]["key"])
+            case "missing":
+                message = "required, but not given"
+            case "union_tag_invalid":
+                place, message = (*place, "kind"), _unknown(problem["ctx"]["tag"], problem["ctx"]["expected_tags"])
+            case "union_tag_not_found":
+                place, message = (*place, "kind"), "required, but not given"
+            case "literal_error":
+                message = _unknown(problem["input"], problem["ctx"]["expected"])
+            case "string_pattern_mismatch":
+                message = f"not a valid name: {problem['input']!r}. Names: letters and digits, with . or - between"
+            case "float_type" if _is_number(problem["input"]):
+                message = f"{problem['input']!r} is text to YAML, not a number. Write it with a dot: 1.0e-4"
+            case _:
+                message = f"{message.removeprefix('Value error, ')} (found {problem['input']!r:.80})"
+        place = tuple(part for part in place if part != "[key]")
+        lines.append(f"{config.where(place)}: {message}")
+    return lines
+
+
+def _unknown(given: object, expected: str) -> str:
+    """`expected` is pydantic's list of the valid values: 't5', 'flan-t5' or 'bart'."""
+    valid = re.findall(r"'([^']*)'", expected)
+    return f"unknown: {given!r}. {did_you_mean(given, valid)}"
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(value, str)
+
+
+def _merge(base: Any, over: Any) -> Any:
+    if isinstance(base, dict) and isinstance(over, dict):
+        return base | {key: _merge(base.get(key), value) for key, value in over.items()}
+    return over
+
+
+def _find(node: yaml.Node | None, place: Place) -> yaml.Node | None:
+    """The node at a place: the key's, so that the line is where the key stands."""
+    found = node
+    for part in place:
+        if isinstance(node, yaml.MappingNode):
+            found, node = next(((key, value) for key, value in node.value if key.value == part), (None, None))
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = node = node.value[part]
+        else:
+            return None
+        if found is None:
+            return None
+    return found
+
+
+def _reject_duplicate_keys(path: Path, node: yaml.Node | None) -> None:
+    # YAML's loader takes the last of two equal keys without a word.
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise TuneGridError(
+                    f"{path}, line {key.start_mark.line + 1}: the key {key.value!r} stands here a second time"
+                )
+            seen.add(key.value)
+            _reject_duplicate_keys(path, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _reject_duplicate_keys(path, item)

@@ -1,0 +1,1 @@
+"""Where rows come from, their splits, and the files of rows and token ids."""

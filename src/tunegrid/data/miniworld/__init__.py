@@ -1,0 +1,67 @@
+"""The generated language world of the mini study: stories with questions, an English-German grammar, and reviews.
+
+Everything is deterministic by seed. What a text is about decides its split (see `keys`), so no text can be drawn in
+two splits, and pretraining text is drawn from the training split alone, whatever the counts and seeds.
+"""
+
+from collections.abc import Iterator
+from random import Random
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.data.miniworld import grammar, reviews, stories
+from tunegrid.data.miniworld.instructions import draw_instruction
+from tunegrid.data.miniworld.keys import SPLITS, contained_keys, text_key
+
+__all__ = ["ROW_TEXT", "contained_keys", "documents", "instructions", "row_texts", "rows", "text_key"]
+
+# The columns of each task's canonical rows that may not occur in training text of a held-out row.
+ROW_TEXT = {"qa": ("context",), "translation": ("source", "target"), "sentiment": ("text",)}
+
+_EXAMPLES = {"qa": stories.draw_examples, "translation": grammar.draw_examples, "sentiment": reviews.draw_examples}
+
+
+def rows(task: str, split: str, count: int, seed: int) -> list[dict]:
+    """The first `count` canonical rows of a split, no two the same. Raises TuneGridError on an unknown name."""
+    for name, known in ((task, tuple(_EXAMPLES)), (split, SPLITS)):
+        if name not in known:
+            raise TuneGridError(f"the generated world has no {name!r}; it has {', '.join(known)}")
+    random = Random(f"{task} {split} {seed}")
+    found: dict[str, dict] = {}
+    for example in _EXAMPLES[task](random, split):
+        if len(found) == count:
+            break
+        key = text_key(" ".join(row_texts(task, example)) + " " + example.get("question", ""))
+        if key not in found:
+            found[key] = example
+    return [_with_id(task, split, number, example) for number, example in enumerate(found.values())]
+
+
+def row_texts(task: str, row: dict) -> tuple[str, ...]:
+    """The texts of a row that must not occur in training text if the row is held out."""
+    return tuple(row[column] for column in ROW_TEXT[task])
+
+
+def documents(seed: int) -> Iterator[str]:
+    """Endless pretraining text: stories, reviews, sentences of one language and glossaries.
+
+    No question, no pair of sentences and no labelled review is among them.
+    """
+    random = Random(f"documents {seed}")
+    kinds = (stories.draw_document, reviews.draw_document, grammar.draw_document, grammar.draw_glossary)
+    while True:
+        (draw,) = random.choices(kinds, weights=(46, 20, 18, 16))
+        yield draw(random)
+
+
+def instructions(seed: int) -> Iterator[tuple[str, str]]:
+    """Endless (source, target) pairs for Flan's second stage; none is in the wording of the study's own tasks."""
+    random = Random(f"instructions {seed}")
+    while True:
+        yield draw_instruction(random)
+
+
+def _with_id(task: str, split: str, number: int, example: dict) -> dict:
+    row = {"id": f"{task}-{split}-{number:05d}", **example}
+    if task == "qa":  # The resampling unit is the story.
+        row = {"id": row.pop("id"), "group": f"story-{text_key(example['context'])}", **row}
+    return row

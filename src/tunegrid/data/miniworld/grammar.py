@@ -1,0 +1,228 @@
+"""A small English-German grammar: gender, number and case agree, and the German verb stands where it has to.
+
+Every sentence is drawn as a structure and spoken in both languages. German main clauses put the verb second, so a
+time or place in front moves the subject behind it; participles and infinitives close the clause; subordinate clauses
+end with the finite verb; separable prefixes go to the end and come back where the verb is last.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from tunegrid.data.miniworld import lexicon
+from tunegrid.data.miniworld.keys import split_of
+from tunegrid.data.miniworld.lexicon import Noun, Verb
+
+# Endings of "der" words, by case and by gender (p: plural).
+_DEFINITE = {
+    "nominative": {"m": "der", "f": "die", "n": "das", "p": "die"},
+    "accusative": {"m": "den", "f": "die", "n": "das", "p": "die"},
+    "dative": {"m": "dem", "f": "der", "n": "dem", "p": "den"},
+}
+# Endings of "ein", "kein", "mein" and so on.
+_EIN_ENDINGS = {
+    "nominative": {"m": "", "f": "e", "n": "", "p": "e"},
+    "accusative": {"m": "en", "f": "e", "n": "", "p": "e"},
+    "dative": {"m": "em", "f": "er", "n": "em", "p": "en"},
+}
+# Adjective endings where the article does not show case and gender: after a bare "ein", and without any article.
+_STRONG = {
+    "nominative": {"m": "er", "f": "e", "n": "es", "p": "e"},
+    "accusative": {"m": "en", "f": "e", "n": "es", "p": "e"},
+    "dative": {"m": "en", "f": "en", "n": "en", "p": "en"},
+}
+_EIN_WORDS = {"a": "ein", "no": "kein", "my": "mein", "his": "sein", "our": "unser"}
+_IN_DEM = {"in dem": "im"}
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A noun phrase. `determiner` is the English one ("the", "a", "my", …; "" is a plural without an article)."""
+
+    determiner: str
+    adjective: str
+    noun: Noun
+    plural: bool
+
+    def english(self) -> str:
+        noun = self.noun.english_plural if self.plural else self.noun.english
+        following = self.adjective or noun
+        determiner = "an" if self.determiner == "a" and following[0] in "aeiou" else self.determiner
+        return _join(determiner, self.adjective, noun)
+
+    def german(self, case: str) -> str:
+        gender = "p" if self.plural else self.noun.gender
+        if self.determiner == "the":
+            determiner = _DEFINITE[case][gender]
+            singular_e = (case == "nominative" and gender != "p") or (case == "accusative" and gender in "fn")
+            ending = "e" if singular_e else "en"
+        elif self.determiner:
+            determiner = _EIN_WORDS[self.determiner] + _EIN_ENDINGS[case][gender]
+            ending = "en" if gender == "p" else _STRONG[case][gender]
+        else:
+            determiner, ending = "", _STRONG[case][gender]
+        adjective = lexicon.ADJECTIVES[self.adjective] + ending if self.adjective else ""
+        noun = self.noun.german_plural if self.plural else self.noun.german
+        if self.plural and case == "dative":
+            noun = self.noun.dative_plural
+        return _join(determiner, adjective, noun)
+
+
+@dataclass(frozen=True)
+class Clause:
+    """Who does what to whom, when and where. `form` is "present", "perfect" or an English modal."""
+
+    subject: Phrase
+    verb: Verb
+    object: Phrase
+    form: str
+    time: str = ""
+    preposition: str = ""
+    place: Phrase | None = None
+    time_first: bool = False
+
+    def english(self) -> str:
+        plural, verb = self.subject.plural, self.verb
+        if self.form == "present":
+            action = verb.english if plural else verb.english_third
+        elif self.form == "perfect":
+            action = f"{'have' if plural else 'has'} {verb.english_participle}"
+        else:
+            modal = self.form.replace("wants", "want") if plural else self.form
+            action = f"{modal} {verb.english}"
+        place = f"{self.preposition} {self.place.english()}" if self.place else ""
+        core = _join(self.subject.english(), action, self.object.english(), place)
+        return f"{self.time} {core}" if self.time_first else _join(core, self.time)
+
+    def _verbs(self) -> tuple[str, str, str]:
+        """(finite verb, separated prefix, what closes the clause)."""
+        plural, verb = self.subject.plural, self.verb
+        if self.form == "present":
+            return (verb.german if plural else verb.german_third), verb.prefix, ""
+        if self.form == "perfect":
+            return ("haben" if plural else "hat"), "", verb.german_participle
+        return lexicon.MODALS[self.form][plural], "", verb.prefix + verb.german
+
+    def _middle(self) -> tuple[str, str, str]:
+        """(time, object, place) in German. Time stands before the object, place after it."""
+        place = f"{lexicon.PREPOSITIONS[self.preposition]} {self.place.german('dative')}" if self.place else ""
+        for long, short in _IN_DEM.items():
+            place = short + place.removeprefix(long) if place.startswith(long + " ") else place
+        return lexicon.TIMES.get(self.time, ""), self.object.german(self.verb.case), place
+
+    def german_main(self) -> str:
+        finite, prefix, closing = self._verbs()
+        time, target, place = self._middle()
+        subject = self.subject.german("nominative")
+        front, after = (time, subject) if self.time_first else (subject, time)
+        return _join(front, finite, after, target, place, prefix, closing)
+
+    def german_subordinate(self) -> str:
+        """With the finite verb last; a separable prefix is then joined to it."""
+        finite, prefix, closing = self._verbs()
+        return _join(self.subject.german("nominative"), *self._middle(), closing, prefix + finite)
+
+
+def translate(form: str, first: Clause, second: Clause | None = None) -> tuple[str, str]:
+    """(English, German) of a main clause, a that-clause (`form`: its frame) or two clauses (`form`: a conjunction)."""
+    if form in lexicon.FRAMES:
+        english = f"{form} {first.english()}"
+        german = f"{lexicon.FRAMES[form]} {first.german_subordinate()}"
+    elif second is None:
+        english, german = first.english(), first.german_main()
+    else:
+        english = f"{first.english()} {form} {second.english()}"
+        german = f"{first.german_main()}, {lexicon.CONJUNCTIONS[form]} {second.german_subordinate()}"
+    return _sentence(english), _sentence(german)
+
+
+def draw_phrase(random: Random, nouns: tuple[Noun, ...], adjectives: tuple[str, ...]) -> Phrase:
+    plural = random.random() < 0.3
+    determiners = ("the", "the", "my", "no", "") if plural else ("the", "the", "a", "a", "my", "his", "our", "no")
+    adjective = random.choice(adjectives) if random.random() < 0.45 else ""
+    return Phrase(random.choice(determiners), adjective, random.choice(nouns), plural)
+
+
+def draw_clause(random: Random, subordinate: bool = False) -> Clause:
+    if random.random() < 0.5:
+        verb, objects, adjectives = random.choice(lexicon.THING_VERBS), lexicon.THINGS, lexicon.THING_ADJECTIVES
+    else:
+        verb, objects, adjectives = random.choice(lexicon.BEING_VERBS), lexicon.BEINGS, lexicon.BEING_ADJECTIVES
+    form = random.choice(("present", "present", "perfect", random.choice(sorted(lexicon.MODALS))))
+    time = random.choice(sorted(lexicon.TIMES)) if random.random() < 0.5 else ""
+    preposition = random.choice(sorted(lexicon.PREPOSITIONS)) if random.random() < 0.4 else ""
+    place = Phrase("the", "", random.choice(lexicon.PLACES), False) if preposition else None
+    subject = draw_phrase(random, lexicon.BEINGS, lexicon.BEING_ADJECTIVES)
+    while subject.determiner == "no":  # "no king sees no queen" is good grammar and bad sense
+        subject = draw_phrase(random, lexicon.BEINGS, lexicon.BEING_ADJECTIVES)
+    target = draw_phrase(random, objects, adjectives)
+    time_first = bool(time) and not subordinate and random.random() < 0.5
+    return Clause(subject, verb, target, form, time, preposition, place, time_first)
+
+
+def draw_pair(random: Random, split: str) -> tuple[str, str]:
+    """(English, German), both of which may occur in `split` only."""
+    while True:
+        kind = random.random()
+        if kind < 0.5:
+            pair = translate("", draw_clause(random))
+        elif kind < 0.75:
+            pair = translate(random.choice(sorted(lexicon.FRAMES)), draw_clause(random, subordinate=True))
+        else:
+            conjunction = random.choice(sorted(lexicon.CONJUNCTIONS))
+            pair = translate(conjunction, draw_clause(random), draw_clause(random, subordinate=True))
+        if all(split_of(text) == split for text in pair):
+            return pair
+
+
+def draw_examples(random: Random, split: str) -> Iterator[dict]:
+    """Endless translation rows (without ids)."""
+    while True:
+        source, target = draw_pair(random, split)
+        yield {"source": source, "target": target}
+
+
+def draw_document(random: Random) -> str:
+    """For pretraining: two unrelated sentences in one language; never a sentence and its translation."""
+    language = 0 if random.random() < 0.35 else 1
+    return " ".join(draw_pair(random, "train")[language] for _ in range(2))
+
+
+def draw_glossary(random: Random) -> str:
+    """For pretraining: a list of words and short phrases with their translations, as in a dictionary."""
+    return "\n".join(f"{english} = {german}" for english, german in (draw_entry(random) for _ in range(5)))
+
+
+def draw_entry(random: Random) -> tuple[str, str]:
+    """One dictionary entry: a noun phrase in the nominative, a verb, a time or a preposition with its place."""
+    kind = random.random()
+    if kind < 0.5:
+        nouns, adjectives = random.choice(
+            (
+                (lexicon.BEINGS, lexicon.BEING_ADJECTIVES),
+                (lexicon.THINGS, lexicon.THING_ADJECTIVES),
+                (lexicon.PLACES, ("",)),
+            )
+        )
+        phrase = draw_phrase(random, nouns, adjectives)
+        return phrase.english(), phrase.german("nominative")
+    if kind < 0.8:
+        verb = random.choice(lexicon.THING_VERBS + lexicon.BEING_VERBS)
+        return random.choice(
+            (
+                (f"to {verb.english}", verb.prefix + verb.german),
+                (verb.english_third, _join(verb.german_third, verb.prefix)),
+                (verb.english_participle, verb.german_participle),
+            )
+        )
+    small_words = {**lexicon.TIMES, **lexicon.PREPOSITIONS, **lexicon.CONJUNCTIONS, **lexicon.FRAMES}
+    english = random.choice(sorted(small_words))
+    return english, small_words[english]
+
+
+def _join(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."

@@ -1,0 +1,76 @@
+"""What every source of rows has in common."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from tunegrid.common.settings import Closed
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """One row as its source gave it, and where it stands (for messages): `data/train.jsonl, row 12`."""
+
+    values: dict[str, Any]
+    where: str
+
+
+class RowLimits(Closed):
+    """At most so many rows of each split, taken after a seeded shuffle; none: all of them."""
+
+    train: Annotated[int, Field(gt=0)] | None = None
+    validation: Annotated[int, Field(gt=0)] | None = None
+    test: Annotated[int, Field(gt=0)] | None = None
+
+
+class DataSource(Closed):
+    """Where the rows of a task come from. A new kind is a subclass in a new file, named in `sources.SOURCES`."""
+
+    licence: str = Field("not stated", description="The data's licence, as the report prints it.")
+    seed: int = Field(0, description="Seed of the shuffle before a subset is taken, and of generated rows.")
+
+    def read(self, split: Split, task_kind: str) -> Iterator[RawRow] | None:
+        """The rows of a split, in the source's order; None where the source has no such split.
+
+        Raises:
+            TuneGridError: the rows cannot be read.
+        """
+        raise NotImplementedError
+
+    def files(self) -> list[Path]:
+        """The local files that the rows depend on: a changed file makes the data stage run again."""
+        return []
+
+    def describe(self) -> str:
+        """One line for the report and the data card: what and where from."""
+        raise NotImplementedError
+
+    def provenance(self) -> dict[str, Any]:
+        """What was resolved while reading (a revision, say), for the data card."""
+        return {}
+
+
+class ReadSource(DataSource):
+    """A source of existing rows: their columns are mapped, and a validation split can be held out."""
+
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Canonical column -> column of the source; dots reach into nested values (`answers.text`).",
+    )
+    rows: RowLimits = Field(default_factory=RowLimits, description="At most so many rows per split.")
+    unusable_rows: Literal["error", "skip"] = Field(
+        "error", description="Rows that the task cannot use (an empty text, no answer): end the stage, or are left out."
+    )
+    validation_share: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="Share of the training rows (of their groups, where rows have one) held out for validation if the "
+        "source has no validation split.",
+    )

@@ -1,0 +1,200 @@
+"""Which run answers: of the recommended cell, or of one that is named, the seed that validation data prefer."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.results.records import TrainRecord, read_json, read_record
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.study import Study
+
+
+@dataclass(frozen=True)
+class Winner:
+    """A run whose weights are there.
+
+    Attributes:
+        folder: of the run.
+        training: its train.json.
+        recommended: the task's row of recommendation.csv if the run is of the recommended cell; else None.
+        reason: why this cell and this seed, in sentences.
+    """
+
+    run: Run
+    folder: Path
+    training: TrainRecord
+    recommended: dict[str, str] | None
+    reason: str
+
+    def __str__(self) -> str:
+        cell = self.run.cell
+        return f"{cell.task}: {cell.model} with {cell.method}, seed {self.run.seed}. {self.reason}"
+
+
+def choose(
+    study: Study, task: str, model: str | None = None, method: str | None = None, seed: int | None = None
+) -> Winner:
+    """The run to answer with; scores on test data are not looked at beyond what the recommendation is made of.
+
+    Args:
+        model, method: both, for a cell other than the recommended one.
+        seed: none: of the cell's runs the one that validation data prefer.
+
+    Raises:
+        TuneGridError: there is no such run, no recommendation, or nothing of it can be used any more.
+    """
+    if (model is None) != (method is None):
+        raise TuneGridError("--model and --method name a cell together: give both, or none for the recommended one.")
+    if not study.paths.root.is_dir():
+        raise TuneGridError(
+            f"{study.paths.root}/: no such folder of results. Run the study first, or go to the folder it was run in."
+        )
+    found = _recommendation(study, task, required=model is None)
+    recommended = Cell(task, found["model"], found["method"]) if found and found["model"] else None
+    if model is None or method is None:
+        cell = _recommended_cell(study, task, found, recommended)
+        reason = f"Recommended: {found['rationale']}"
+    else:
+        cell = Cell(task, model, method)
+        reason = "The recommended cell." if cell == recommended else "Not the recommended cell."
+    run, training, of_seed = _run(study, cell, seed)
+    winner = Winner(
+        run, _folder(study, run), training, found if cell == recommended else None, f"{reason} {of_seed}".strip()
+    )
+    _require_usable(study, winner)
+    return winner
+
+
+# -- the cell ---------------------------------------------------------------------------------------------------------
+
+
+def _recommendation(study: Study, task: str, required: bool) -> dict[str, str]:
+    """The task's row of recommendation.csv; {} where there is none and none is required."""
+    file = study.paths.tables / "recommendation.csv"
+    rows = []
+    if file.is_file():
+        with file.open(encoding="utf-8", newline="") as lines:
+            rows = [row for row in csv.DictReader(lines) if row.get("task") == task]
+    columns = {"model", "method", "rationale", "left_out"}
+    if rows and columns <= rows[0].keys():
+        return rows[0]
+    if not required:
+        return {}
+    what = f"{file}: says nothing of the task {task}" if file.is_file() else f"{file}: no such file"
+    raise TuneGridError(
+        f"{what}, so no run is recommended. `tunegrid tables` with this configuration writes it from the results that "
+        "are there; or name a cell: --model and --method."
+    )
+
+
+def _recommended_cell(study: Study, task: str, found: dict[str, str], cell: Cell | None) -> Cell:
+    if cell is None:
+        out = f" Left out: {found['left_out']}." if found["left_out"] else ""
+        raise TuneGridError(
+            f"No cell is recommended for the task {task}. {found['rationale']}{out} "
+            "To use a run nevertheless, name its cell: --model and --method."
+        )
+    if cell not in study.cells():
+        raise TuneGridError(
+            f"{study.paths.tables / 'recommendation.csv'}: recommends {cell}, which the study does not have. It is of "
+            "another configuration: write it again with `tunegrid tables`."
+        )
+    return cell
+
+
+# -- the seed ---------------------------------------------------------------------------------------------------------
+
+
+def _run(study: Study, cell: Cell, seed: int | None) -> tuple[Run, TrainRecord, str]:
+    """(the run, its record, why this seed)."""
+    records = {}
+    states = {}
+    for one in study.seeds if seed is None else [seed]:
+        file = _folder(study, Run(cell, one)) / "train.json"
+        if not file.is_file():
+            states[one] = "not trained yet"
+            continue
+        record = read_record(file, TrainRecord)
+        if record.status == "ok":
+            records[one] = record
+        else:
+            states[one] = f"{record.status}: {record.reason}"
+    if not records:
+        said = "; ".join(f"seed {one}: {state}" for one, state in states.items())
+        raise TuneGridError(f"{cell} has no weights to use ({said}). Run it first: snakemake … {cell.target}")
+    chosen, why = (seed, "") if seed is not None else _preferred(records)
+    if states:
+        why += " Not to choose from: " + "; ".join(f"seed {one} ({state})" for one, state in states.items()) + "."
+    return Run(cell, chosen), records[chosen], why.strip()
+
+
+def _preferred(records: dict[int, TrainRecord]) -> tuple[int, str]:
+    """(the seed whose weights were best on validation data, why). Of equal ones the first in the study's order."""
+    first = next(iter(records))
+    if len(records) == 1:
+        return first, ""
+    chosen = {seed: record.selection for seed, record in records.items()}
+    if any(selection is None for selection in chosen.values()) or len({s.by for s in chosen.values()}) > 1:
+        return first, f"Seed {first} is the first of {len(records)}: they have no validation score in common."
+    by = chosen[first].by
+    if by == "loss":
+        values = {seed: selection.validation_loss for seed, selection in chosen.items()}
+        best, what = min(values, key=values.get), "lowest validation loss"
+    else:
+        values = {seed: selection.validation_metric for seed, selection in chosen.items()}
+        best, what = max(values, key=values.get), f"highest {by} on validation data"
+    others = ", ".join(f"{value:.4g} with seed {seed}" for seed, value in values.items() if seed != best)
+    return best, f"Of its seeds, {best} has the {what}: {values[best]:.4g}, and not {others}."
+
+
+def _folder(study: Study, run: Run) -> Path:
+    return study.paths.run(run.cell.task, run.cell.model, run.cell.method, run.seed)
+
+
+# -- whether it can be used -------------------------------------------------------------------------------------------
+
+
+def _require_usable(study: Study, winner: Winner) -> None:
+    """Weights and base model are there, and are those that belong together and to the study as it is now."""
+    cell, weights = winner.run.cell, winner.folder / "weights"
+    if not weights.is_dir() or not any(weights.iterdir()):
+        raise TuneGridError(
+            f"{weights}: the weights of this run are not there; `tunegrid clean --weights` removes them. Train it "
+            f"again: snakemake … --forcerun {cell.training_rule} {cell.target}"
+        )
+    base = study.paths.model(cell.model)
+    if not (base / "config.json").is_file():
+        command = "pretrain" if study.models[cell.model].source.kind == "pretrain" else "fetch-model"
+        raise TuneGridError(
+            f"{base}: the base model, which has the tokenizer too, is not there; `tunegrid clean` removes it. Get it "
+            f"again: tunegrid {command} CONFIG --model {cell.model}"
+        )
+    trained_on = winner.training.provenance.model_fingerprint
+    now = read_json(study.paths.model_card(cell.model)).get("fingerprint")
+    if trained_on != now:
+        raise TuneGridError(
+            f"{base}: is another model (fingerprint {now}) than the one that {winner.folder} was tuned from "
+            f"({trained_on}): its answers would mean nothing. Put that one back, or train again."
+        )
+    _require_same_prompts(study, winner)
+
+
+def _require_same_prompts(study: Study, winner: Winner) -> None:
+    """A model only answers well to the prompts and lengths that it was tuned with."""
+    cell, recorded = winner.run.cell, winner.training.configuration
+    expected: dict[str, Any] = {
+        **study.token_settings(cell.task, cell.model),
+        "kind of method": study.method_settings(cell).kind,
+    }
+    then = {**recorded.get("tokens", {}), "kind of method": recorded.get("method", {}).get("kind")}
+    changed = [key for key in expected if expected[key] != then.get(key)]
+    if changed:
+        told = "; ".join(f"{key}: {then.get(key)!r} then, {expected[key]!r} now" for key in changed)
+        raise TuneGridError(
+            f"{winner.folder}: was trained with other settings than the study has now ({told}). Put them back, or run "
+            "the study again."
+        )

@@ -1,0 +1,158 @@
+"""A run as a folder that transformers, peft or adapters loads without TuneGrid: safetensors, settings, tokenizer, card.
+
+| method | `model` (the default) | `adapter` |
+| --- | --- | --- |
+| full, BitFit | a plain model | not defined: there is none |
+| LoRA | a plain model, merged | what peft loads |
+| adapters | what the adapters library loads, with its base | what the adapters library loads |
+
+An adapter stands alone in its folder where its base is a model of the Hub, which it then names with its commit. Any
+other base goes with it (`base/`, `adapter/`), for nobody else could get it. With `model` it always does.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import replaced_folder, write_json
+from tunegrid.deploy.choose import Winner
+from tunegrid.results.records import read_json, write_text
+from tunegrid.study.lock import OnHub
+from tunegrid.study.study import Study
+
+Form = Literal["model", "adapter"]
+WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a folder holds, and where.
+
+    Attributes:
+        library: loads it: transformers for a plain model; peft or adapters for an adapter.
+        base: folder inside it that holds the base model; "" where that is not in it. The tokenizer is there.
+        adapter: folder inside it that holds the adapter ("" for the folder itself); None: a plain model.
+        hub: (id, commit) of the base model on the Hub; None: it is not from there.
+    """
+
+    library: Literal["transformers", "peft", "adapters"]
+    base: str
+    adapter: str | None
+    hub: tuple[str, str | None] | None
+
+
+def export(
+    study: Study,
+    winner: Winner,
+    folder: Path,
+    *,
+    form: Form = "model",
+    force: bool = False,
+    languages: Sequence[str] = (),
+) -> Layout:
+    """Writes a run into a folder, which is there whole or not at all.
+
+    Args:
+        force: replace what is in the folder.
+        languages: of the texts, for the card; none: those that are known of the data.
+
+    Raises:
+        TuneGridError: the folder is in use, or the run has no such form.
+    """
+    check_folder(study, folder, force)
+    check_form(study, winner, form)
+    from tunegrid.deploy.card import model_card
+    from tunegrid.models.generate import generation_config
+    from tunegrid.tasks.tokenise import load_tokenizer
+
+    cell, weights = winner.run.cell, winner.folder / "weights"
+    base, method = study.paths.model(cell.model), study.method(cell)
+    tokenizer = load_tokenizer(base)
+    # A tokenizer that does not know its model hands out token types too, which `generate` refuses.
+    tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = ["input_ids", "attention_mask"]
+    model = method.load(base, weights)
+    # Last of all files, for saving a model writes settings too: those of its checkpoint, or of its architecture.
+    settings = generation_config(model, tokenizer, study.task(cell.task).settings.generation)
+    if settings.num_beams == 1:
+        settings.length_penalty = 1.0  # without beams it alters nothing, and is refused
+    plain = method.merge(model) if form == "model" else None
+    layout = _layout(study, winner, form, is_plain=plain is not None)
+    with replaced_folder(folder) as new:
+        if layout.adapter is None:
+            plain.save_pretrained(new, safe_serialization=True)
+        else:
+            _copy_adapter(weights, new / layout.adapter, layout)
+            if layout.base:
+                _copy(base, new / layout.base, "config.json", *WEIGHTS)
+        for place in {new, new / layout.base}:  # for whoever loads the settings alone, and for the model
+            settings.save_pretrained(place)
+        tokenizer.save_pretrained(new / layout.base)
+        write_text(new / "README.md", model_card(study, winner, layout, settings, languages))
+    return layout
+
+
+def _layout(study: Study, winner: Winner, form: Form, is_plain: bool) -> Layout:
+    cell = winner.run.cell
+    library, hub = study.method(cell).library, hub_name(study, cell.model)
+    if is_plain:
+        return Layout("transformers", "", None, hub)
+    if library is None:
+        raise TuneGridError(f"{cell}: the method {cell.method} says neither how to merge nor which library loads it.")
+    alone = form == "adapter" and hub is not None
+    return Layout(library, "", "", hub) if alone else Layout(library, "base", "adapter", hub)
+
+
+def check_folder(study: Study, folder: Path, force: bool) -> None:
+    """Raises TuneGridError if the folder cannot be written, or holds something that is not to be lost."""
+    here, place, results = Path.cwd(), folder.resolve(), study.paths.root.resolve()
+    if folder.exists() and not folder.is_dir():
+        raise TuneGridError(f"{folder}: is a file; name a folder.")
+    if here.is_relative_to(place) or results.is_relative_to(place) or place.is_relative_to(results):
+        raise TuneGridError(
+            f"{folder}: holds the current folder or the study's results, or is among them. What an export writes "
+            "replaces the whole folder: name one of its own."
+        )
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise TuneGridError(f"{folder}: is not empty. Name another folder, or --force to replace what is in it.")
+
+
+def check_form(study: Study, winner: Winner, form: Form) -> None:
+    """Raises TuneGridError if the run's method has no such form."""
+    cell = winner.run.cell
+    if form == "adapter" and study.method(cell).library is None:
+        raise TuneGridError(
+            f"{cell}: {study.title_of('methods', cell.method)} makes no adapter that a library loads; leave out "
+            "`--as adapter` to get the whole model."
+        )
+
+
+def hub_name(study: Study, model: str) -> tuple[str, str | None] | None:
+    """(id, commit) of a base model on the Hub; None where it does not come from there."""
+    source = study.models[model].source
+    if not isinstance(source, OnHub) or source.hub_id is None:
+        return None
+    return source.hub_id, read_json(study.paths.model_card(model)).get("commit") or source.commit
+
+
+def _copy_adapter(weights: Path, folder: Path, layout: Layout) -> None:
+    """The adapter as its library saved it, with the name of its base where that has one for others too."""
+    _copy(weights, folder, "adapter_config.json", *WEIGHTS)
+    file = folder / "adapter_config.json"
+    config = read_json(file)
+    identifier, commit = layout.hub or (None, None)
+    if layout.library == "peft":
+        config |= {"base_model_name_or_path": identifier, "revision": commit}
+    else:
+        config |= {"model_name": identifier or ""}
+    write_json(file, config)
+
+
+def _copy(source: Path, folder: Path, *patterns: str) -> None:
+    folder.mkdir(exist_ok=True)
+    for file in sorted({file for pattern in patterns for file in source.glob(pattern)}):
+        shutil.copyfile(file, folder / file.name)

@@ -1,0 +1,148 @@
+"""Answers of one run, by the steps of its evaluation: the same prompts, windows, cuts, settings and label words."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import replaced
+from tunegrid.deploy.choose import Winner
+from tunegrid.deploy.input import Input, Stdin
+from tunegrid.runtime import cpu_kernels
+from tunegrid.study.study import Study
+from tunegrid.tasks import Row
+
+BATCHES = 16  # of the evaluation's size, answered at once: they are sorted by length among themselves
+
+
+class Answerer:
+    """The tuned model of a run, with all that it takes to ask it."""
+
+    def __init__(self, study: Study, winner: Winner, merged: bool = True) -> None:
+        """`merged`: without the method's own modules, where that is defined (LoRA)."""
+        from tunegrid.stages.train import pick_device
+        from tunegrid.tasks.tokenise import load_tokenizer, special_token_names
+
+        cell = winner.run.cell
+        self.task, self.family = study.task(cell.task, cell.model), study.models[cell.model].family
+        self.precision = study.hardware.precision
+        base = study.paths.model(cell.model)
+        self.tokenizer = load_tokenizer(base)
+        self.tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # advice that says nothing here
+        self._special = special_token_names(self.tokenizer)
+        device = pick_device(study)
+        self.model = cpu_kernels.place(load_model(study, winner, merged), device).eval()
+
+    def answer(self, rows: list[Row]) -> list[dict[str, Any]]:
+        """Of each row its `id`, if it has one, its `prediction`, and what else predictions.parquet keeps of it."""
+        from tunegrid.models.generate import predict_rows
+
+        if not rows:
+            return []
+        tokens = self._tokens(rows)
+        predicted = predict_rows(self.model, self.tokenizer, self.task, tokens, len(rows), precision=self.precision)
+        more = [{}] * len(rows) if predicted.columns is None else predicted.columns.to_dict("records")
+        ids = [{"id": row["id"]} if "id" in row else {} for row in rows]
+        return [
+            {**given, "prediction": text, **{key: value for key, value in further.items() if value == value}}  # not NaN
+            for given, text, further in zip(ids, predicted.texts, more, strict=True)
+        ]
+
+    def _tokens(self, rows: list[Row]) -> Any:
+        """Token ids of the rows, as the tokenise stage makes them of a test split, without labels."""
+        import pyarrow
+
+        from tunegrid.tasks.tokenise import as_text
+        from tunegrid.tasks.windows import fit_source
+
+        texts = [as_text(row, self._special) for row in rows]
+        prompts = [self.task.source_text(row, self.family) for row in texts]
+        encoded = self.tokenizer(prompts, return_attention_mask=False, verbose=False)["input_ids"]
+        columns: dict[str, list[Any]] = {"input_ids": [], "row": []}
+        for number, (row, whole) in enumerate(zip(texts, encoded, strict=True)):
+            for window in fit_source(self.task, self.family, self.tokenizer, row, whole)[0]:
+                columns["input_ids"].append(window.ids)
+                columns["row"].append(number)
+        return pyarrow.table(columns)
+
+
+def load_model(study: Study, winner: Winner, merged: bool = True) -> Any:
+    """A run's tuned model, on the CPU. `merged`: as a plain model of transformers, where its method defines that."""
+    cell = winner.run.cell
+    method = study.method(cell)
+    model = method.load(study.paths.model(cell.model), winner.folder / "weights")
+    plain = method.merge(model) if merged else None
+    return model if plain is None else plain
+
+
+def answer_all(answerer: Answerer, source: Input, output: Path | None, at_once: int | None = None) -> int:
+    """Answers every row of the input, in order; returns how many there were.
+
+    Args:
+        output: a file of JSON Lines, there whole or not at all; none: standard output, one answer a line.
+        at_once: how many rows are answered together; none: 16 batches. A row's answer depends on its neighbours by
+            no more than the rounding of sums over padding.
+
+    Raises:
+        TuneGridError: a row cannot be used. Those before it have been answered, unless it is a file that is written.
+    """
+    at_once = at_once or BATCHES * answerer.task.settings.evaluation_batch_size
+    if output is None:
+        return _write(answerer, _blocks(source, at_once), sys.stdout, plain=True)
+    if output.is_dir():
+        raise TuneGridError(f"{output}: is a folder; name a file to write the answers to.")
+    with replaced(output) as temporary, temporary.open("w", encoding="utf-8") as file:
+        return _write(answerer, _blocks(source, at_once), file, plain=False)
+
+
+def _write(answerer: Answerer, blocks: Iterable[list[Row]], file: TextIO, plain: bool) -> int:
+    count = 0
+    for block in blocks:
+        for answer in answerer.answer(block):
+            # One line stays one line, whatever a model writes.
+            line = (
+                " ".join(answer["prediction"].split("\n"))
+                if plain
+                else json.dumps(answer, ensure_ascii=False, allow_nan=False)
+            )
+            file.write(line + "\n")
+        file.flush()
+        count += len(block)
+    return count
+
+
+def _blocks(source: Input, size: int) -> Iterator[list[Row]]:
+    """Rows to be answered together: so many of a file; of standard input no more than have come, so nobody waits."""
+    if not isinstance(source.place, Stdin):
+        rows = source.rows()
+        while block := list(islice(rows, size)):
+            yield block
+        return
+    stdin, block = source.place, []
+    for raw in source.raw():
+        try:
+            block.append(source.row(raw))
+        except TuneGridError as error:
+            if not stdin.interactive:
+                if block:
+                    yield block
+                raise
+            print(f"tunegrid: {error}", file=sys.stderr, flush=True)  # who types can type it again
+        if block and (len(block) == size or not stdin.more()):
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def check_rows(source: Input) -> int:
+    """How many rows a file has; it is read to its end. Raises TuneGridError if there is none, or one cannot be used."""
+    count = sum(1 for _ in source.rows())
+    if not count:
+        raise TuneGridError(f"{source.place}: has no rows.")
+    return count

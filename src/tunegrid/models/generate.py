@@ -1,0 +1,263 @@
+"""Predictions of a model: free text by generation, or the label word that it finds most probable."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig
+
+from tunegrid.models.encoder import encoding_in_parts
+from tunegrid.tasks.base import Generation, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow
+    from transformers import PreTrainedTokenizerBase
+
+# Label words cost the decoder next to nothing, so that a batch gains nothing from more rows: with so many tokens, the
+# keys and values of the sources take half the memory that they take with 32 sources of 512 tokens.
+CPU_LABEL_TOKENS = 8192
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was generated for one source.
+
+    Attributes:
+        ended: whether the model ended it; else the longest answer of the task's settings did.
+        score: log-probability of its tokens, the end of the sequence included, where it was asked for.
+        tokens: how many were generated, the end included.
+    """
+
+    text: str
+    ended: bool
+    score: float | None = None
+    tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The predictions of one split.
+
+    Attributes:
+        texts: one per row.
+        columns: more to keep of each row: the log-probability of each label (`score_<label>`), or which window
+            answered (`window`, from 0) with which score (`window_score`) where rows have several. None: nothing.
+        cut: how many predictions the longest answer ended, not the model; None where it chooses among labels.
+        written: tokens that were generated for each entry of the token file, its end included; None among labels.
+    """
+
+    texts: list[str]
+    columns: pd.DataFrame | None
+    cut: int | None
+    written: list[int] | None = None
+
+
+def predict(
+    model: Any, tokenizer: PreTrainedTokenizerBase, task: Task, tokens: pyarrow.Table, rows: int, *, precision: str
+) -> tuple[list[str], pd.DataFrame | None]:
+    """(one prediction per row, further columns of each row if there are any), see `predict_rows`."""
+    predicted = predict_rows(model, tokenizer, task, tokens, rows, precision=precision)
+    return predicted.texts, predicted.columns
+
+
+def predict_rows(
+    model: Any, tokenizer: PreTrainedTokenizerBase, task: Task, tokens: pyarrow.Table, rows: int, *, precision: str
+) -> Predicted:
+    """One prediction per row: free text by generation, or a label word. Of a row in windows, the best window's.
+
+    Args:
+        tokens: the token ids of so many rows of one split, in their order.
+    """
+    sources = tokens.column("input_ids").to_pylist()
+    owners = tokens.column("row").to_pylist() if "row" in tokens.column_names else []
+    windows = Counter(owners)
+    if len(owners) != len(sources) or windows.keys() != set(range(rows)):
+        raise ValueError(f"{len(windows)} tokenised rows, but {rows} rows: tokenise again")
+    options = {"batch_size": task.settings.evaluation_batch_size, "precision": precision}
+    if (labels := task.labels()) is not None:
+        if len(sources) != rows:
+            raise ValueError("sources in windows can be answered, not classified")
+        words = [task.word(label) for label in labels]
+        return Predicted(*choose_labels(model, tokenizer, sources, labels, words=words, **options), None)
+    scored = {index for index, row in enumerate(owners) if windows[row] > 1}
+    answers = generate(model, tokenizer, sources, task.settings.generation, scored=scored, **options)
+    if scored:
+        return _best_windows(owners, answers, rows)
+    unended, written = sum(not answer.ended for answer in answers), [answer.tokens for answer in answers]
+    return Predicted([answer.text for answer in answers], None, unended, written)
+
+
+def _best_windows(owners: list[int], answers: list[Answer], rows: int) -> Predicted:
+    """Of each row the answer with the highest score; an empty one only where no window has another."""
+    import pandas as pd
+
+    of_row: list[list[Answer]] = [[] for _ in range(rows)]
+    for owner, answer in zip(owners, answers, strict=True):
+        of_row[owner].append(answer)
+
+    def rank(answer: Answer) -> tuple[bool, float]:
+        return bool(answer.text), 0.0 if answer.score is None else answer.score
+
+    best = [max(windows, key=rank) for windows in of_row]
+    chosen = [windows.index(answer) for windows, answer in zip(of_row, best, strict=True)]
+    columns = pd.DataFrame({"window": chosen, "window_score": [answer.score for answer in best]})
+    columns = columns.astype({"window": "int32", "window_score": "float64"})
+    unended, written = sum(not answer.ended for answer in best), [answer.tokens for answer in answers]
+    return Predicted([answer.text for answer in best], columns, unended, written)
+
+
+def generate(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    sources: list[list[int]],
+    generation: Generation,
+    *,
+    batch_size: int,
+    precision: str,
+    scored: Collection[int] = (),
+) -> list[Answer]:
+    """One answer per source, in the order of the sources; those at the indices `scored` with their score."""
+    config = generation_config(model, tokenizer, generation)
+    answers: list[Any] = [None] * len(sources)
+    for indices, batch in _batches(model, tokenizer, sources, batch_size):
+        with torch.inference_mode(), _autocast(model, precision), encoding_in_parts(model):
+            # Without the last argument, the checkpoint's own settings would replace those of ours that are the default.
+            output = model.generate(**batch, generation_config=config, use_model_defaults=False)
+            asked = [place for place, index in enumerate(indices) if index in scored]
+            scores = dict(zip(asked, _scores(model, batch, output, asked, config), strict=True)) if asked else {}
+        # BART starts its answers with the token that ends them.
+        ended = (output[:, 1:] == config.eos_token_id).any(-1).tolist()
+        tokens = _until_the_end(output[:, 1:], config).sum(-1).tolist()
+        texts = tokenizer.batch_decode(output, skip_special_tokens=True)
+        for place, index in enumerate(indices):
+            answers[index] = Answer(texts[place].strip(), ended[place], scores.get(place), tokens[place])
+    return answers
+
+
+def _scores(
+    model: Any, batch: dict[str, torch.Tensor], output: torch.Tensor, places: list[int], config: GenerationConfig
+) -> list[float]:
+    """Log-probability of what was generated at some places of a batch, up to and with the end of the sequence.
+
+    Computed afresh from the tokens: beam search's own scores hold the length penalty, greedy decoding has none.
+    """
+    output = output[places]
+    targets = output[:, 1:]
+    logits = model(
+        input_ids=batch["input_ids"][places],
+        attention_mask=batch["attention_mask"][places],
+        decoder_input_ids=output[:, :-1],
+    ).logits
+    generated = _until_the_end(targets, config)
+    if config.forced_bos_token_id is not None:
+        generated[:, 0] = False  # forced, not chosen: how probable it was says nothing of the answer
+    return _log_probabilities(logits, targets).masked_fill(~generated, 0).sum(-1).tolist()
+
+
+def _until_the_end(targets: torch.Tensor, config: GenerationConfig) -> torch.Tensor:
+    """Which tokens were generated, the end included, [rows, tokens]: what follows the end is padding."""
+    ends = (targets == config.eos_token_id).int()
+    return ends.cumsum(-1) - ends == 0
+
+
+def _log_probabilities(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Of each target token, [rows, tokens]."""
+    return logits.float().log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+
+
+def generation_config(model: Any, tokenizer: PreTrainedTokenizerBase, generation: Generation) -> GenerationConfig:
+    """The task's own settings with the model's token ids: nothing of what the checkpoint ships.
+
+    (The libraries' default of 20 tokens halves BLEU; BART's checkpoints bring four beams and no repeated trigram.)
+
+    The decoder starts with T5's padding or BART's `</s>`. BART's targets all go on with `<s>`, in its pretraining as in
+    our training; so does what it generates, whatever it was tuned by. No end is forced on an answer that is too long.
+    """
+    return GenerationConfig(
+        # Some families start every text with a special token; it should not cost them a word.
+        max_new_tokens=generation.max_new_tokens + tokenizer.num_special_tokens_to_add(),
+        num_beams=generation.num_beams,
+        length_penalty=generation.length_penalty,
+        early_stopping=False,  # beams go on while a better answer is to be expected
+        do_sample=False,
+        forced_bos_token_id=first_token(tokenizer),
+        decoder_start_token_id=model.config.decoder_start_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def first_token(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The token that the tokenizer puts before every target: BART's `<s>`; None for T5."""
+    start = tokenizer(text_target="")["input_ids"][:1]
+    return start[0] if start == [tokenizer.bos_token_id] else None
+
+
+def choose_labels(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    sources: list[list[int]],
+    labels: list[str],
+    *,
+    batch_size: int,
+    precision: str,
+    words: list[str] | None = None,
+) -> tuple[list[str], pd.DataFrame]:
+    """(the most probable label per source, the log-probability of each label's word: columns `score_<label>`).
+
+    Args:
+        words: what the model writes for each label; none: the labels themselves.
+    """
+    import pandas as pd
+
+    targets = [tokenizer(text_target=word, return_tensors="pt")["input_ids"] for word in words or labels]
+    scores = torch.empty(len(sources), len(labels))
+    for indices, batch in _batches(model, tokenizer, sources, batch_size, CPU_LABEL_TOKENS):
+        with torch.inference_mode(), _autocast(model, precision), encoding_in_parts(model):
+            encoded = model.get_encoder()(**batch)
+            of_source = DynamicCache()  # the decoder's keys and values of the source are those of every label
+            for column, target in enumerate(targets):
+                target = target.to(batch["input_ids"].device).repeat(len(indices), 1)
+                # A copy each time: some models write into the encoder's output that they are given.
+                output = model(
+                    encoder_outputs=type(encoded)(last_hidden_state=encoded.last_hidden_state.clone()),
+                    attention_mask=batch["attention_mask"],
+                    decoder_input_ids=model.prepare_decoder_input_ids_from_labels(labels=target),
+                    past_key_values=EncoderDecoderCache(DynamicCache(), of_source),
+                    use_cache=True,
+                )
+                scores[indices, column] = _log_probabilities(output.logits, target).sum(-1).cpu()
+    predictions = [labels[best] for best in scores.argmax(-1).tolist()]
+    return predictions, pd.DataFrame(scores.numpy(), columns=[f"score_{label}" for label in labels])
+
+
+def _batches(
+    model: Any, tokenizer: PreTrainedTokenizerBase, sources: list[list[int]], batch_size: int, cpu_tokens: float = inf
+) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
+    """(indices, padded batch), the longest sources first: little padding, and memory runs out at once or never.
+
+    Args:
+        cpu_tokens: a batch on the CPU has no more tokens, unless one row has.
+    """
+    device = next(model.parameters()).device
+    order = sorted(range(len(sources)), key=lambda index: (-len(sources[index]), index))
+    start = 0
+    while start < len(order):
+        fitting = cpu_tokens / max(1, len(sources[order[start]])) if device.type == "cpu" else inf
+        rows = int(max(1, min(batch_size, fitting)))
+        indices = order[start : start + rows]
+        start += rows
+        batch = tokenizer.pad({"input_ids": [sources[index] for index in indices]}, return_tensors="pt")
+        yield indices, {name: batch[name].to(device) for name in ("input_ids", "attention_mask")}
+
+
+def _autocast(model: Any, precision: str) -> torch.autocast:
+    device = next(model.parameters()).device.type
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16")

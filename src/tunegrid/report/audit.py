@@ -1,0 +1,112 @@
+"""The audit in reports: of a study's own results, and of the paper's numbers."""
+
+from functools import cache
+from typing import Any
+
+from tunegrid.common.package_data import published_folder
+from tunegrid.report import layout
+from tunegrid.report.layout import Column, Section, Table
+from tunegrid.results.audit import show
+from tunegrid.results.audit.checks import Audit, audit_folder
+from tunegrid.results.audit.findings import Finding, listed, plural
+from tunegrid.results.audit.folder import Folder, read_folder
+from tunegrid.results.expected import Expected
+
+Frames = dict[str, Any]  # the tidy tables of tables.py, by name
+_WHAT = (
+    "The results are checked by arithmetic: scores lie within 0 and 1; exact match and accuracy are whole numbers of "
+    "test examples; precision, recall, F1 and accuracy follow from one table of counts, with as many positive examples "
+    "everywhere; F1 is not below exact match; every result is of the whole test set. That two results have the same "
+    "predictions, or that a model is worse than before tuning, can be right, and is said."
+)
+
+
+def study_section(frames: Frames, expected: Expected) -> Section:
+    """What the audit says of a study's results, and, where the study is about the paper, of the paper's numbers."""
+    audit = frames["audit"]
+    found = audit[audit["severity"] != "passed"]
+    results = int((frames["results"]["primary"].astype(bool) & (frames["results"]["status"] == "ok")).sum())
+    checked = f"{plural(int(audit['checked'].sum()), 'check')} on {plural(results, 'result')}"
+    texts, tables = [f"{_WHAT} {checked}: {_outcome(found)}."], [_table(found, expected)] if len(found) else []
+    if about_paper(expected):
+        text, table = _pointer()
+        texts.append(text)
+        tables.append(table)
+    return Section("Audit", tuple(texts), tuple(tables))
+
+
+def _outcome(found: Any) -> str:
+    counts = found["severity"].value_counts()
+    said = [plural(int(counts[severity]), severity) for severity in ("error", "warning", "note") if severity in counts]
+    return listed(said) if said else "nothing found"
+
+
+def _table(found: Any, expected: Expected) -> Table:
+    columns = (
+        Column("Task", width=0.14),
+        Column("Severity", width=0.08),
+        Column("What was found", width=0.42),
+        Column("What it means", width=0.28),
+    )
+    titles = {task.name: task.title for task in expected.tasks}
+    rows = ((titles[row.task], row.severity, row.computed, row.meaning) for row in found.itertuples())
+    return layout.plain_table("audit", "What the audit of these results found.", columns, rows)
+
+
+def about_paper(expected: Expected) -> bool:
+    """Whether a cell of the study stands in the paper's tables: a kind of task, a model and a method, by title."""
+    from tunegrid.report.published import TASKS, published_rows
+
+    for kind in TASKS.keys() & {task.kind for task in expected.tasks}:
+        cells = {(row["model"].casefold(), row["method"].casefold()) for row in published_rows(kind)}
+        for task in (task for task in expected.tasks if task.kind == kind):
+            if any((model.title.casefold(), method.title.casefold()) in cells for model, method in expected.grid(task)):
+                return True
+    return False
+
+
+def _pointer() -> tuple[str, Table]:
+    """What a study about the paper says of the audit of the paper's numbers: a sentence, and the contradictions."""
+    findings = [finding for finding in _published(pairs=False)[1].findings if finding.severity != "note"]
+    text = (
+        f"A like audit of the numbers that the paper printed finds {show.counted(findings)}. The errors are in the "
+        "table below; tunegrid audit prints all of it, and what follows from the numbers."
+    )
+    errors = [finding for finding in findings if finding.severity == "error"]
+    columns = (Column("Table", width=0.2), Column("What was computed", width=0.45), Column("What it means", width=0.28))
+    rows = ((finding.table, finding.computed, finding.meaning) for finding in errors)
+    return text, layout.plain_table("published-audit", "Contradictions in the paper's own numbers.", columns, rows)
+
+
+def published_sentence() -> str:
+    """What page one of the report of the paper's numbers says of the audit."""
+    _, audit = _published(pairs=True)
+    return (
+        f"An audit of these numbers by arithmetic finds {show.counted(audit.findings)}: see the section on the audit."
+    )
+
+
+def published_section() -> Section:
+    """The whole audit of the paper's numbers."""
+    folder, audit = _published(pairs=True)
+    tables = []
+    for number, table in enumerate(folder.tables, 1):
+        found: list[Finding] = [finding for finding in audit.findings if finding.table == table.title]
+        caption = f"Audit of {table.title[0].lower()}{table.title[1:]}."
+        tables.append(show.findings_table(f"published-audit-{number}", caption, found))
+    tables += [show.pairs_table("published-audit-pairs", group) for group in audit.groups[:1]]
+    text = (
+        f"What arithmetic alone says of these numbers: {show.counted(audit.findings)}. An error contradicts what is "
+        "claimed, or another number; a warning can be right, but a reader has to know; a note follows. "
+        "The paper names its data sets, not the sizes of its tests: they are compared with the public test sets. "
+        "Values beside the paper's come from the sources named with them. docs/audit.md explains each check; tunegrid "
+        "audit prints the same."
+    )
+    return Section("Audit", (text,), tuple(tables))
+
+
+@cache
+def _published(pairs: bool) -> tuple[Folder, Audit]:
+    """The paper's tables and their audit; without `pairs` in a fraction of the time."""
+    folder = read_folder(published_folder())
+    return folder, audit_folder(folder) if pairs else audit_folder(folder, largest_pair=0)

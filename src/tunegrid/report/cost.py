@@ -1,0 +1,224 @@
+"""The report's tables of costs, of the fronts of quality and cost, and of the efficiency score."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tunegrid.report import layout
+from tunegrid.report.cost_words import (
+    COST_TITLES,
+    cost_text,
+    digits,
+    efficiency_text,
+    mean,
+    operations,
+    pareto_text,
+    total,
+    unit_of,
+)
+from tunegrid.report.layout import Cell, Column, Row, Table, absent
+from tunegrid.report.tables import METHOD, MODEL, Frames, Titles
+from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.statistics import efficiency
+from tunegrid.results.tables import costs
+
+__all__ = ["cost_text", "efficiency_text", "pareto_text", "tables"]
+
+
+def tables(frames: Frames, expected: Expected) -> tuple[Table, ...]:
+    """All tables about cost that have something to say, in the order of the report."""
+    found = [training(frames, expected), times(frames, expected), inference(frames, expected)]
+    found += [merged(frames, expected), fronts(frames, expected), ranking(frames, expected)]
+    return tuple(table for table in found if table is not None)
+
+
+def training(frames: Frames, expected: Expected) -> Table:
+    """What a training costs and leaves behind."""
+    titles = ("Trainable", "Share", "Optimisation, s", "FLOPs", "Memory", "Saved")
+    caption = (
+        "Cost of training: trainable parameters and their share of all, seconds of optimisation, floating-point "
+        f"operations by formula, peak memory, size of the saved weights. {_over_seeds(expected)}"
+    )
+
+    def line(runs: Any) -> tuple[str, ...]:
+        return (
+            layout.count(mean(runs, "parameters_trainable")),
+            layout.percent(mean(runs, "trainable_share")),
+            _spread(runs, "optimisation_seconds"),
+            operations(mean(runs, "training_flops")),
+            layout.bytes_(mean(runs, "peak_memory_bytes")),
+            layout.bytes_(mean(runs, "saved_bytes")),
+        )
+
+    return _per_cell("costs-training", caption, titles, frames, expected, line)
+
+
+def times(frames: Frames, expected: Expected) -> Table:
+    """Where the time of a run goes, and what the search took before it."""
+    columns = {
+        "loading_seconds": "Load",
+        "optimisation_seconds": "Optimise",
+        "evaluation_seconds": "Validate",
+        "saving_seconds": "Save",
+        "prediction_load_seconds": "Load again",
+        "prediction_seconds": "Predict",
+        "scoring_seconds": "Score",
+        "measuring_seconds": "Measure",
+    }
+    searched = {"search_seconds": "Search"} if expected.search else {}
+    caption = (
+        "Seconds of one run, by what they went to: training (load, optimise, validate, save), then evaluation (load "
+        "again, predict the test set, score it, measure latency)."
+        + (" Search: all trials of the cell, once for all of its seeds." if searched else "")
+        + f" {_over_seeds(expected)}"
+    )
+    columns |= searched
+
+    def line(runs: Any) -> tuple[str, ...]:
+        return tuple(_spread(runs, name) if name == "optimisation_seconds" else _short(runs, name) for name in columns)
+
+    return _per_cell("costs-time", caption, columns.values(), frames, expected, line)
+
+
+def inference(frames: Frames, expected: Expected) -> Table:
+    """What an answer costs, as the test set was predicted."""
+    titles = ("Latency, ms", "90%, ms", "ms / token", "Tokens", "Examples / s", "Memory", "FLOPs")
+    caption = (
+        "Cost of prediction, the method's modules beside the base's: latency of one example at a time (median and 90th "
+        "percentile) from token ids to text, the same per generated token, tokens generated per example, examples per "
+        "second of the whole test set in batches, peak memory, floating-point operations of one example by formula. "
+        f"{_over_seeds(expected)}"
+    )
+
+    def line(runs: Any) -> tuple[str, ...]:
+        return (
+            _spread(runs, "latency_seconds", 1e3),
+            _short(runs, "latency_p90_seconds", 1e3),
+            _short(runs, "token_seconds", 1e3),
+            _short(runs, "generated_tokens"),
+            layout.count(mean(runs, "prediction_examples_per_second")),
+            layout.bytes_(mean(runs, "prediction_peak_memory_bytes")),
+            operations(mean(runs, "inference_flops")),
+        )
+
+    return _per_cell("costs-inference", caption, titles, frames, expected, line)
+
+
+def merged(frames: Frames, expected: Expected) -> Table | None:
+    """The cells that can be merged into their base: what that gains, and whether it alters an answer."""
+    if not (frames["costs"]["merge"] == "merged").any():
+        return None
+    titles = ("Latency, ms", "merged", "Examples / s", "merged", "Other answers", "of")
+    caption = (
+        "Methods that can be merged into the base's weights, before and after: median latency, throughput in one batch "
+        "of the same examples, and how many of the measured test examples the two answer differently."
+    )
+
+    def line(runs: Any) -> tuple[str, ...] | None:
+        if not (runs["merge"] == "merged").any():
+            return None
+        return (
+            *(_short(runs, f"{prefix}latency_seconds", 1e3) for prefix in ("", "merged_")),
+            *(layout.count(mean(runs, f"{prefix}batch_examples_per_second")) for prefix in ("", "merged_")),
+            *(layout.count(total(runs, f"merged_{name}")) for name in ("differences", "compared")),
+        )
+
+    return _per_cell("costs-merged", caption, titles, frames, expected, line)
+
+
+def fronts(frames: Frames, expected: Expected) -> Table | None:
+    """For each task and cost the cells on the front, the cheapest first."""
+    table, titles, groups = frames["pareto"], Titles(expected), []
+    table = table[table["on_front"].astype(bool)]
+    for task in expected.tasks:
+        rows = []
+        for cost in costs.PARETO_COSTS:
+            cells = table[(table["task"] == task.name) & (table["cost"] == cost)].sort_values("value", kind="stable")
+            if len(cells):
+                listed = [_front_cell(row, task, titles) for row in cells.itertuples()]
+                rows.append((COST_TITLES[cost], "; ".join(listed)))
+        groups.append((f"{task.title}: {task.primary.title}", rows))
+    if not any(rows for _, rows in groups):
+        return None
+    columns = (Column("Cost", width=0.2), Column("On the front, the cheapest first", width=0.74))
+    caption = (
+        "Fronts of quality and cost: the cells that no other cell of the task beats in both, with score and cost. "
+        "* A cheaper cell is tied with it: what it costs more buys a difference that may be chance."
+    )
+    return layout.grouped_table("pareto", caption, columns, groups)
+
+
+def ranking(frames: Frames, expected: Expected) -> Table | None:
+    """The rank of each cell by the efficiency score, for each beta."""
+    table, titles, rows = frames["efficiency"], Titles(expected), []
+    if not table["rank"].notna().any():
+        return None
+    for task in expected.tasks:
+        rows.append(Row((Cell(task.title, bold=True),), rule=bool(rows), heading=True))
+        group = None
+        for model, method in expected.grid(task):
+            found = _of(table, task, model.name, method.name)
+            ranks = dict(zip(found["beta"], found["rank"], strict=True))
+            cells = [Cell("" if model.name == group else titles.models[model.name]), Cell(titles.methods[method.name])]
+            cells += [Cell(layout.count(ranks[beta]), bold=ranks[beta] == 1) for beta in efficiency.BETAS]
+            rows.append(Row(tuple(cells)))
+            group = model.name
+    columns = (MODEL, METHOD, *(Column(f"β = {beta:g}", "right") for beta in efficiency.BETAS))
+    caption = (
+        "Rank within its task by the efficiency score, for each weight β of cost. β = 0: by quality alone. Bold: the "
+        "first. The scores are in efficiency.csv."
+    )
+    return Table("efficiency", caption, columns, tuple(rows))
+
+
+# Parts ---------------------------------------------------------------------------------------------------------------
+
+
+def _per_cell(name: str, caption: str, titles: Iterable[str], frames: Frames, expected: Expected, line: Any) -> Table:
+    names, groups = Titles(expected), []
+    for task in expected.tasks:
+        rows = []
+        for model, method in expected.grid(task):
+            runs = _of(frames["costs"], task, model.name, method.name)
+            values = line(runs[runs["status"] == "ok"])
+            if values is not None:
+                rows.append((names.models[model.name], names.methods[method.name], *values))
+        groups.append((task.title, rows))
+    return layout.grouped_table(name, caption, [MODEL, METHOD, *(Column(title, "right") for title in titles)], groups)
+
+
+def _front_cell(row: Any, task: ExpectedTask, titles: Titles) -> str:
+    star = "" if absent(row.tied_with_cheaper) else "*"
+    name = f"{titles.models[row.model]} + {titles.methods[row.method]}{star}"
+    return f"{name} ({task.primary.short(row.score)}; {_value(row.cost, row.value)})"
+
+
+def _value(cost: str, value: float) -> str:
+    if cost.endswith("bytes"):
+        return layout.bytes_(value)
+    if cost == "parameters_trainable":
+        return layout.count(value)
+    if cost == "training_flops":
+        return operations(value)
+    factor, unit = unit_of(cost)
+    return f"{value / factor:.3g} {unit}"
+
+
+def _of(frame: Any, task: ExpectedTask, model: str, method: str) -> Any:
+    return frame[(frame["task"] == task.name) & (frame["model"] == model) & (frame["method"] == method)]
+
+
+def _spread(runs: Any, name: str, factor: float = 1.0) -> str:
+    """Mean, and with several seeds their standard deviation."""
+    values = factor * runs[name].dropna().astype(float)
+    text = digits(values.mean())
+    return f"{text} ± {digits(values.std())}" if len(values) > 1 else text
+
+
+def _short(runs: Any, name: str, factor: float = 1.0) -> str:
+    return digits(factor * mean(runs, name))
+
+
+def _over_seeds(expected: Expected) -> str:
+    if len(expected.seeds) == 1:
+        return "One seed."
+    return f"Means over {len(expected.seeds)} seeds; ±: their standard deviation."

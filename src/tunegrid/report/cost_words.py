@@ -1,0 +1,158 @@
+"""What the report says about cost: units, numbers as text, and the paragraphs beside its tables."""
+
+from typing import Any
+
+from tunegrid.report import layout
+from tunegrid.report.layout import DASH, absent
+from tunegrid.report.tables import Frames, Titles
+from tunegrid.results.expected import Expected
+from tunegrid.results.statistics import efficiency
+from tunegrid.results.tables import costs as cost_tables
+
+COST_TITLES = {
+    "parameters_trainable": "Trainable parameters",
+    "optimisation_seconds": "Optimisation",
+    "training_flops": "Training FLOPs",
+    "peak_memory_bytes": "Memory of training",
+    "prediction_peak_memory_bytes": "Memory of prediction",
+    "deployed_latency_seconds": "Latency",
+    "saved_bytes": "Saved weights",
+}
+UNITS = {"seconds": (1.0, "s"), "bytes": (2.0**20, "MiB"), "flops": (1.0, "")}
+
+
+def unit_of(cost: str) -> tuple[float, str]:
+    """(what a value of this column is divided by, the unit that it then has)."""
+    if cost == "deployed_latency_seconds":
+        return 1e-3, "ms"
+    return UNITS.get(cost.rsplit("_", 1)[-1], (1.0, ""))
+
+
+def mean(runs: Any, name: str) -> float:
+    """Of a column of some rows of costs; NaN where none has a value."""
+    return runs[name].astype(float).mean()
+
+
+def total(runs: Any, name: str) -> float:
+    """Of a column of some rows of costs."""
+    return runs[name].astype(float).sum()
+
+
+def digits(value: float) -> str:
+    """Three digits, or all before the point: 0.031, 4.57, 21.5, 1,234."""
+    if absent(value):
+        return DASH
+    decimals = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
+    return f"{value:,.{decimals}f}"
+
+
+def operations(value: float) -> str:
+    """Operations as a person reads them: 1.5 T, 37 M."""
+    if absent(value):
+        return DASH
+    for size, unit in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g}"
+
+
+def cost_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
+    """What the tables of costs hold and what they do not, as paragraphs."""
+    costs, texts = frames["costs"], []
+    texts.append(
+        "Trainable parameters, saved weights and operations belong to the method; seconds and memory belong to the "
+        "machine that is named below as well, and compare only with one another. Jobs that ran beside one another on "
+        "one machine slowed one another down. Loading, optimisation, validation and saving are timed apart; the clock "
+        "waits for the GPU. Memory is the peak of the stage itself: of a GPU what was allocated, else what was "
+        "resident, Python and its libraries included."
+    )
+    examples = costs["latency_examples"].dropna().astype(float)
+    if len(examples) and examples.max() > 0:
+        compared, different = (total(costs, f"merged_{name}") for name in ("compared", "differences"))
+        texts.append(
+            f"Latency is measured on {examples.max():,.0f} test examples, the same for all cells of a task, drawn "
+            "evenly over the test set and answered one at a time with the task's settings, after a warm-up. Answers "
+            "are as long as the model makes them; hence also the time per token."
+            + (
+                f" Of {compared:,.0f} examples that a model answered both merged and unmerged, {different:,.0f} have "
+                "another answer."
+                if compared
+                else ""
+            )
+        )
+    if expected.search:
+        seconds = costs.drop_duplicates(["task", "model", "method"])["search_seconds"].astype(float).sum()
+        texts.append(f"The search for learning rates, {layout.seconds(seconds)} seconds in all, is in no other column.")
+    return tuple(texts)
+
+
+def pareto_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
+    """What a front is, how sure it is, and what stands on it, as paragraphs."""
+    table = frames["pareto"]
+    chosen = table[table["on_front"].astype(bool)]
+    if chosen.empty:
+        return ()
+    doubtful = int(chosen["tied_with_cheaper"].notna().sum())
+    rule = (
+        "A cell is on the front of a cost if no other cell of its task has at least its score at no more of the cost, "
+        "and is better in one of the two. Scores and costs are means over seeds. A front takes scores at their face "
+        "value, so each of its cells is held against the tests of all pairs: it is marked where some cheaper cell is "
+        f"not separated from it. That is so for {doubtful} of the {len(chosen)} places on these fronts. Latency is "
+        "that of the merged model, where the method can be merged."
+    )
+    titles, sentences = Titles(expected), []
+    for task in expected.tasks:
+        places = table[(table["task"] == task.name) & table["score"].notna() & table["value"].notna()]
+        counts = places.groupby(["model", "method"], sort=False)["on_front"].agg(lambda on: int(on.astype(bool).sum()))
+        if len(counts) < 2:
+            continue
+        best = places["score"].astype(float).max()
+        highest = {(row.model, row.method) for row in places.itertuples() if row.score == best}
+        most = counts[[key not in highest for key in counts.index]]
+        nowhere = int((counts == 0).sum())
+        text = f"{task.title}: {nowhere} of {len(counts)} cells are on no front"
+        if len(most) and most.max() > 0:
+            names = [f"{titles.models[key[0]]} + {titles.methods[key[1]]}" for key in most[most == most.max()].index]
+            text += f"; beside the best, {' and '.join(names)} on the most ({most.max()} of {places['cost'].nunique()})"
+        sentences.append(f"{text}.")
+    return rule, "The best score is on every front, whatever it costs. " + " ".join(sentences)
+
+
+def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
+    """The score, its constants in this study, and how far the first place depends on beta, as paragraphs."""
+    table = frames["efficiency"]
+    if not table["rank"].notna().any():
+        return ()
+    titles, firsts, scales = Titles(expected), [], []
+    records = frames["costs"].astype(object).where(frames["costs"].notna(), None).to_dict("records")
+    largest = cost_tables.largest_base(expected, records)
+    for task in expected.tasks:
+        rows = table[(table["task"] == task.name) & table["rank"].notna()]
+        if rows.empty:
+            continue
+        scale = efficiency.constants(cost_tables.task_costs(expected, task, records), largest)
+        scales.append(f"{task.title}: {operations(scale.flops)} FLOPs and {layout.bytes_(scale.memory)}")
+        best = rows[rows["rank"] == 1].drop_duplicates("beta")
+        runs: list[tuple[str, list[float]]] = []
+        for row in best.itertuples():
+            name = f"{titles.models[row.model]} + {titles.methods[row.method]}"
+            if not runs or runs[-1][0] != name:
+                runs.append((name, []))
+            runs[-1][1].append(row.beta)
+        said = [f"{name} ({_betas(betas)})" for name, betas in runs]
+        firsts.append(f"{task.title}: {', then '.join(said)}")
+    rule = (
+        "The efficiency score is that of PSCP (Belanec et al. 2025; its equation is in the section on methods): the "
+        "score, divided by what the trainable parameters, the operations of one answer (merged, where the method can "
+        "be merged) and the peak memory of training weigh. Its constants are made for far larger models. Here they are "
+        f"the size of the largest base model ({layout.count(largest)} parameters), and the most operations and memory "
+        f"of the task's cells ({'; '.join(scales)}), so that each of the three costs at its highest divides the score "
+        "by two to the power of β. Where Python and its libraries are most of the memory, as on a CPU with small "
+        "models, memory hardly tells cells apart. What β should be cannot be measured: the ranking is shown for "
+        "several."
+    )
+    return rule, f"First by β: {'. '.join(firsts)}."
+
+
+def _betas(betas: list[float]) -> str:
+    return f"β = {betas[0]:g}" if len(betas) == 1 else f"β from {betas[0]:g} to {betas[-1]:g}"

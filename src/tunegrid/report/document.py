@@ -1,0 +1,78 @@
+"""The report before it is LaTeX or HTML: page one, sections, references. All of it follows from the tidy tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tunegrid.common.citations import Reference
+from tunegrid.report import formulas, summary
+from tunegrid.report.figures import Figure
+from tunegrid.report.layout import Section, Table
+from tunegrid.report.sections import sections
+from tunegrid.report.tables import Frames
+from tunegrid.results.expected import Expected
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report before it is LaTeX or HTML; tables and figures are numbered in the order in which they stand."""
+
+    title: str
+    subtitle: str
+    date: str
+    abstract: tuple[str, ...]
+    summary: tuple[str, ...]
+    warnings: tuple[str, ...]
+    sections: tuple[Section, ...]
+    glance: Table | None = None  # on page one
+    picture: Figure | None = None  # the same
+    references: tuple[Reference, ...] = ()
+    epoch: int = 0  # seconds since 1970 of the newest result: the date in the PDF
+
+    @property
+    def tables(self) -> list[Table]:
+        inner = [table for section in self.sections for table in section.tables]
+        return [self.glance, *inner] if self.glance else inner
+
+    @property
+    def figures(self) -> list[Figure]:
+        inner = [figure for section in self.sections for figure in section.figures]
+        return [self.picture, *inner] if self.picture else inner
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The number of each table and each figure, by name."""
+        tables = {table.name: number for number, table in enumerate(self.tables, 1)}
+        return tables | {figure.name: number for number, figure in enumerate(self.figures, 1)}
+
+
+def study_report(
+    frames: Frames, expected: Expected, unexpected: tuple[str, ...] = (), drawn: Mapping[str, Figure] | None = None
+) -> Report:
+    """The report of a study; `drawn`: the figures that were drawn for it, by name."""
+    finished = _finished(frames)
+    return Report(
+        title=expected.title,
+        subtitle=f"TuneGrid study “{expected.study}”",
+        date=f"Results of {finished.day} {finished:%B %Y}" if finished else "No results yet",
+        abstract=(expected.description, *expected.caveats),
+        summary=tuple(summary.sentences(frames, expected)),
+        warnings=tuple(summary.warnings(frames, expected, unexpected)),
+        sections=tuple(sections(frames, expected, drawn or {})),
+        glance=summary.glance(frames, expected),
+        picture=(drawn or {}).get("figure-scores"),
+        references=formulas.references(frames, expected),
+        epoch=int(finished.timestamp()) if finished else 0,
+    )
+
+
+def _finished(frames: Frames) -> datetime | None:
+    times = []
+    for text in frames["provenance"]["finished"].dropna():
+        try:
+            time = datetime.fromisoformat(text)
+        except ValueError:
+            continue
+        if time.tzinfo is not None:
+            times.append(time)
+    return max(times, default=None)

@@ -1,0 +1,55 @@
+"""Each table of the report as CSV and Markdown, beside LaTeX and HTML."""
+
+import csv
+import io
+
+from tunegrid.report.layout import Row, Table
+
+
+def rows_of(table: Table) -> tuple[list[str], list[list[str]]]:
+    """A table's heads and rows with nothing left to the eye: headings of groups are a column, no name is left out."""
+    grouped = any(row.heading for row in table.rows)
+    heads = [*(["Group"] if grouped else []), *(column.title for column in table.columns)]
+    rows, group, first = [], "", ""
+    for row in table.rows:
+        if row.heading:
+            group, first = row.cells[0].text, ""
+            continue
+        texts = [cell.text for cell in row.cells]
+        first = texts[0] = texts[0] or first
+        rows.append([*([group] if grouped else []), *texts])
+    return heads, rows
+
+
+def as_csv(table: Table) -> str:
+    """The table as CSV: what is printed, with an ASCII minus so that numbers are read as numbers."""
+    heads, rows = rows_of(table)
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerows([heads, *([text.replace("−", "-") for text in row] for row in rows)])
+    return output.getvalue()
+
+
+def as_markdown(table: Table) -> str:
+    """The table as Markdown (GitHub's): caption, table, note; the best in bold, as in the report."""
+    columns = table.columns
+    lines = [f"**{_markdown(table.caption)}**", "", _line([_markdown(column.title) for column in columns])]
+    lines.append(_line(["---:" if column.align == "right" else "---" for column in columns]))
+    lines += [_line(_cells(row, len(columns))) for row in table.rows]
+    if table.note:
+        lines += ["", _markdown(table.note)]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(row: Row, width: int) -> list[str]:
+    texts = [f"**{_markdown(cell.text)}**" if cell.bold else _markdown(cell.text) for cell in row.cells]
+    return texts + [""] * (width - len(texts))
+
+
+def _line(texts: list[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _markdown(text: str) -> str:
+    """Text whose characters Markdown gives no meaning to."""
+    return "".join(f"\\{character}" if character in "\\`*_|<>[]#~$" else character for character in text)

@@ -1,0 +1,85 @@
+"""The report's figures: one module each, one list from which they are drawn, and put into the report's sections.
+
+A module offers `draw(frames, expected) -> matplotlib.figure.Figure | None`: `frames` are the tidy tables by name
+(tables.py), None says that there is nothing to show. It takes sizes, colours and markers from `style`.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tunegrid.report.figures.style import settings
+from tunegrid.results.expected import Expected
+
+Frames = dict[str, Any]
+
+
+class Figure(NamedTuple):
+    """A figure of the report; `name` is its files', without the suffix, `module` draws it.
+
+    `words`: what is to be seen, for those who do not see it; "": the caption says it.
+    """
+
+    name: str
+    caption: str
+    module: str  # of this package
+    words: str = ""
+
+    @property
+    def alt(self) -> str:
+        return self.words or self.caption
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure("figure-scores", "Primary metric of every cell with its 95% interval.", "scores"),
+    Figure(
+        "figure-breakdown",
+        "Where a run's time goes: seconds of training and of evaluation by what they went to, means over seeds.",
+        "breakdown",
+    ),
+    Figure(
+        "figure-pareto",
+        "Quality against cost: a point per cell, its colour and mark for the method, its letter for the model. The "
+        "stepped line is the front: no other cell is better in one of the two and not worse in the other. Costs are on "
+        "a logarithmic axis.",
+        "pareto",
+    ),
+    Figure(
+        "figure-efficiency",
+        "Rank of each cell by the efficiency score, for each weight β of cost: lines that cross are cells whose order "
+        "depends on what a cost is taken to be worth.",
+        "efficiency",
+    ),
+    Figure(
+        "figure-curves",
+        "Learning curves: training loss (lines) and validation loss (marks) of every run; with several seeds each is a "
+        "thin line. Losses of different tasks, models and label smoothings do not compare.",
+        "curves",
+    ),
+)
+
+
+def draw_figures(frames: Frames, expected: Expected, folder: Path) -> dict[str, Figure]:
+    """Draws what there is to show as `folder`/<name>.pdf (vector, fonts embedded) and .svg; same input, same bytes.
+
+    Returns the figures that were drawn, by name.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    drawn = {}
+    with plt.rc_context(settings()):
+        for figure in FIGURES:
+            draw: Callable[[Frames, Expected], Any] = import_module(f"{__name__}.{figure.module}").draw
+            drawing = draw(frames, expected)
+            if drawing is None:
+                continue
+            folder.mkdir(parents=True, exist_ok=True)
+            drawing.savefig(folder / f"{figure.name}.pdf", metadata={"CreationDate": None})
+            drawing.savefig(folder / f"{figure.name}.svg", metadata={"Date": None})
+            plt.close(drawing)
+            drawn[figure.name] = figure
+    return drawn

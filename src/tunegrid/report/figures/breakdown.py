@@ -1,0 +1,82 @@
+"""Where a run's time goes: a panel per task, a bar per cell, its parts loading, optimisation, …, mean over seeds."""
+
+from typing import Any
+
+from tunegrid.report.figures.style import PANELS_PER_LINE, STYLES, WIDTH, short, tidy
+from tunegrid.report.layout import absent
+from tunegrid.results.expected import Expected, ExpectedTask
+
+# (title, columns of costs, colour, hatch): the hatches tell the parts apart in grey.
+PARTS = (
+    ("loading", ("loading_seconds",), STYLES[4][0], ""),
+    ("optimisation", ("optimisation_seconds",), STYLES[0][0], ""),
+    ("validation", ("evaluation_seconds",), STYLES[2][0], "////"),
+    ("saving", ("saving_seconds",), "0.25", ""),
+    ("loading again", ("prediction_load_seconds",), STYLES[4][0], "...."),
+    ("prediction", ("prediction_seconds",), STYLES[1][0], "\\\\\\\\"),
+    ("scoring", ("scoring_seconds",), STYLES[5][0], ""),
+    ("measuring latency", ("measuring_seconds",), STYLES[3][0], "xxxx"),
+)
+
+
+def draw(frames: dict[str, Any], expected: Expected) -> Any:
+    """The figure; None where no run has a cost."""
+    import matplotlib.pyplot as plt
+
+    costs = frames["costs"]
+    costs = costs[costs["optimisation_seconds"].notna()]
+    if costs.empty:
+        return None
+    tasks = [task for task in expected.tasks if (costs["task"] == task.name).any()]
+    lines, columns = -(-len(tasks) // PANELS_PER_LINE), min(len(tasks), PANELS_PER_LINE)
+    most = max(len(list(expected.grid(task))) for task in tasks)
+    figure, axes = plt.subplots(
+        lines, columns, figsize=(WIDTH, lines * (0.7 + 0.15 * most) + 0.5), squeeze=False, layout="constrained"
+    )
+    same = len({tuple(expected.grid(task)) for task in tasks}) == 1
+    for number, (axis, task) in enumerate(zip(axes.flat, tasks, strict=False)):
+        _panel(axis, task, costs[costs["task"] == task.name], expected)
+        if same and number % columns:  # the same cells as in the panel at the left
+            axis.tick_params(labelleft=False)
+    for axis in axes.flat[len(tasks) :]:
+        axis.set_visible(False)
+    _legend(figure)
+    return figure
+
+
+def _legend(figure: Any) -> None:
+    """Above all panels, in the order of a bar, in two lines: one is wider than the figure."""
+    found = {label: bar for axis in figure.axes for bar, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    titles = [title for title, *_ in PARTS if title in found]
+    columns = -(-len(titles) // 2)
+    by_column = [title for column in range(columns) for title in titles[column::columns]]  # as matplotlib fills it
+    bars = [found[title] for title in by_column]
+    figure.legend(bars, by_column, loc="outside upper center", ncols=columns, frameon=False)
+
+
+def _panel(axis: Any, task: ExpectedTask, costs: Any, expected: Expected) -> None:
+    cells = list(expected.grid(task))
+    labels, model_before = [], None
+    for number, (model, method) in enumerate(cells):
+        labels.append(f"{short(model.title, 20)} · {short(method.title, 16)}".replace("\n", " "))
+        runs = costs[(costs["model"] == model.name) & (costs["method"] == method.name)]
+        left = 0.0
+        for title, columns, colour, hatch in PARTS:
+            width = runs[list(columns)].astype(float).sum(axis=1, min_count=1).mean()
+            if absent(width):
+                continue
+            axis.barh(
+                -number, width, left=left, height=0.72, color=colour, hatch=hatch, edgecolor="white", linewidth=0.3,
+                label=title,
+            )  # fmt: skip
+            left += width
+        if model_before not in (None, model.name):
+            axis.axhline(-number + 0.5, color="0.85", linewidth=0.6, zorder=0)
+        model_before = model.name
+    axis.set_title(short(task.title, 30))
+    axis.set_xlabel("seconds of one run")
+    axis.set_yticks([-number for number in range(len(cells))], labels, fontsize=7)
+    axis.set_ylim(-len(cells) + 0.4, 0.6)
+    axis.tick_params(axis="y", length=0)
+    axis.grid(axis="x", color="0.9", linewidth=0.6)
+    tidy(axis, "left")

@@ -1,0 +1,69 @@
+"""Learning curves: training and validation loss of every run, one panel per task and model."""
+
+from typing import Any
+
+from tunegrid.report.figures.style import WIDTH, legend, methods, short, tidy
+from tunegrid.results.expected import Expected
+
+TRAINING, VALIDATION = "training loss", "validation loss"
+
+
+def draw(frames: dict[str, Any], expected: Expected) -> Any:
+    """The figure; None where no run has a history. Seeds are thin lines; the axis is examples seen, else steps."""
+    import matplotlib.pyplot as plt
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
+
+    history = frames["history"]
+    history = history[history[["loss", "validation_loss"]].notna().any(axis=1)]
+    if not len(history):
+        return None
+    axis_column = "examples" if history["examples"].notna().all() else "step"
+    tasks, models = expected.tasks, expected.models
+    height = 0.7 + len(models) * min(1.25, 7.4 / len(models))
+    size = {"figsize": (WIDTH, height), "squeeze": False, "layout": "constrained"}
+    figure, axes = plt.subplots(len(models), len(tasks), sharex="col", **size)
+    for line, model in enumerate(models):
+        for column, task in enumerate(tasks):
+            axis = axes[line, column]
+            _panel(
+                axis, history[(history["task"] == task.name) & (history["model"] == model.name)], axis_column, expected
+            )
+            if line == 0:
+                axis.set_title(short(task.title, 30))
+            if column == 0:
+                axis.set_ylabel(short(model.title))
+            if line == len(models) - 1:
+                axis.set_xlabel("examples seen" if axis_column == "examples" else "step")
+            axis.xaxis.set_major_locator(MaxNLocator(4))
+            axis.yaxis.set_major_locator(MaxNLocator(4))
+            axis.xaxis.set_major_formatter(_thousands)
+            axis.grid(color="0.92", linewidth=0.6)
+            tidy(axis)
+    styles = methods(expected)
+    for method in expected.methods:  # what a method looks like, whether or not it is in the first panel
+        colour, marker, dashes = styles[method.name]
+        axes[0, 0].add_line(Line2D([], [], color=colour, marker=marker, linestyle=dashes, ms=4, label=method.title))
+    axes[0, 0].add_line(Line2D([], [], color="0.3", linewidth=1.1, label=TRAINING))
+    axes[0, 0].add_line(Line2D([], [], color="0.3", marker="o", mfc="none", ms=4.5, linestyle="", label=VALIDATION))
+    legend(figure, [*(method.title for method in expected.methods), TRAINING, VALIDATION])
+    return figure
+
+
+def _panel(axis: Any, history: Any, column: str, expected: Expected) -> None:
+    styles = methods(expected)
+    for method in expected.methods:
+        colour, marker, dashes = styles[method.name]
+        of_method = history[history["method"] == method.name]
+        width = 1.2 if of_method["seed"].nunique() < 2 else 0.6
+        for _, run in of_method.groupby("seed"):
+            trained, checked = run[run["loss"].notna()], run[run["validation_loss"].notna()]
+            axis.plot(trained[column], trained["loss"], color=colour, linestyle=dashes, linewidth=width)
+            axis.plot(
+                checked[column], checked["validation_loss"], color=colour, linestyle=":", linewidth=0.4,
+                marker=marker, markersize=4, markerfacecolor="white", markeredgewidth=0.9,
+            )  # fmt: skip
+
+
+def _thousands(value: float, _: int) -> str:
+    return f"{value / 1000:g}k" if abs(value) >= 10_000 else f"{value:g}"

@@ -1,0 +1,109 @@
+"""Quality against cost: a row of panels per task, a panel per cost, a point per cell, the front as a line of steps."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tunegrid.report.cost_words import COST_TITLES, unit_of
+from tunegrid.report.figures.style import WIDTH, axis_title, legend, methods, scale, short, tidy
+from tunegrid.report.layout import absent
+from tunegrid.results.expected import Expected, ExpectedTask
+
+# The others are in pareto.csv: operations go with seconds, and the saved weights with the parameters.
+SHOWN = ("parameters_trainable", "optimisation_seconds", "peak_memory_bytes", "deployed_latency_seconds")
+FRONT, CHANCE = "front", "cheaper cell tied"
+
+
+def draw(frames: dict[str, Any], expected: Expected) -> Any:
+    """The figure; None where no cell has a score and a cost."""
+    import matplotlib.pyplot as plt
+
+    table = frames["pareto"]
+    table = table[table["score"].notna() & table["value"].notna()]
+    shown = [cost for cost in SHOWN if (table["cost"] == cost).any()]
+    if not shown:
+        return None
+    tasks = [task for task in expected.tasks if (table["task"] == task.name).any()]
+    figure, axes = plt.subplots(
+        len(tasks),
+        len(shown),
+        figsize=(WIDTH, 1.55 * len(tasks) + 0.75),
+        sharex="col",
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    letters = model_letters(expected)
+    for line, task in enumerate(tasks):
+        for column, cost in enumerate(shown):
+            rows = table[(table["task"] == task.name) & (table["cost"] == cost)]
+            _panel(axes[line, column], task, list(rows.itertuples()), expected, letters)
+    for column, cost in enumerate(shown):
+        _cost_axis(axes[:, column], cost, table.loc[table["cost"] == cost, "value"].astype(float))
+    for line, task in enumerate(tasks):
+        axes[line, 0].set_ylabel(f"{short(task.title, 18)}\n{axis_title(task)}")
+    legend(figure, [*(method.title for method in expected.methods), FRONT, CHANCE])
+    key = ", ".join(f"{letter}: {title}" for letter, title in zip(letters.values(), _titles(expected), strict=True))
+    figure.supxlabel(short(key, 110), fontsize=7.5)
+    return figure
+
+
+def model_letters(expected: Expected) -> dict[str, str]:
+    """What stands beside a model's points: A, B, C, … in the order of the tables."""
+    return {model.name: chr(ord("A") + number % 26) for number, model in enumerate(expected.models)}
+
+
+def _titles(expected: Expected) -> Iterable[str]:
+    return (model.title for model in expected.models)
+
+
+def _panel(axis: Any, task: ExpectedTask, rows: list[Any], expected: Expected, letters: dict[str, str]) -> None:
+    factor, styles, titles = scale(task), methods(expected), {one.name: one.title for one in expected.methods}
+    for row in rows:
+        colour, marker, _ = styles[row.method]
+        factor_unit = unit_of(row.cost)[0]
+        x, y = row.value / factor_unit, factor * row.score
+        chance = row.on_front and not absent(row.tied_with_cheaper)
+        style = {"markerfacecolor": "white" if chance else colour, "markeredgewidth": 1.1}
+        alpha = 1.0 if row.on_front else 0.45
+        axis.plot([x], [y], marker, color=colour, markersize=5, alpha=alpha, zorder=3, **style)
+        axis.annotate(
+            letters[row.model], (x, y), xytext=(3.2, 2.2), textcoords="offset points", fontsize=6, color="0.25"
+        )
+    for method in {row.method for row in rows}:  # one entry of the legend each, whatever its points look like here
+        colour, marker, _ = styles[method]
+        axis.plot([], [], marker, color=colour, markersize=5, label=titles[method])
+    if any(row.on_front and not absent(row.tied_with_cheaper) for row in rows):
+        axis.plot([], [], "o", color="0.3", markerfacecolor="white", markersize=5, markeredgewidth=1.1, label=CHANCE)
+    front = sorted((row.value / unit_of(row.cost)[0], factor * row.score) for row in rows if row.on_front)
+    if front:
+        xs, ys = zip(*front, strict=True)
+        axis.step([*xs], [*ys], where="post", color="0.35", linewidth=0.9, zorder=2, label=FRONT)
+    axis.grid(color="0.9", linewidth=0.6)
+    axis.margins(0.12, 0.12)
+    tidy(axis)
+
+
+def _cost_axis(axes: Any, cost: str, values: Any) -> None:
+    """Title and scale of a column of panels: logarithmic where the cells differ by more than fivefold."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    logarithmic = (values > 0).all() and values.max() > 5 * values.min()
+    for axis in axes:
+        if logarithmic:
+            axis.set_xscale("log")
+            subs = (1.0,) if values.max() > 300 * values.min() else (1.0, 3.0)
+            axis.xaxis.set_major_locator(LogLocator(subs=subs, numticks=6))
+            axis.xaxis.set_minor_formatter(NullFormatter())
+        else:
+            axis.xaxis.set_major_locator(MaxNLocator(3))
+        axis.xaxis.set_major_formatter(FuncFormatter(_number))
+    unit = unit_of(cost)[1]
+    axes[-1].set_xlabel(short(f"{COST_TITLES[cost]}, {unit}" if unit else COST_TITLES[cost], 16))
+
+
+def _number(value: float, _: int) -> str:
+    """A tick: 300, 30k, 1M. (The library's own powers of ten need the mathematics that titles must not start.)"""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= 10 * size or (value >= size and value % size == 0):
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"

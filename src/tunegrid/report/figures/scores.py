@@ -1,0 +1,66 @@
+"""The primary metric of every cell with its interval, one panel per task."""
+
+from typing import Any
+
+from tunegrid.report.figures.style import PANELS_PER_LINE, WIDTH, axis_title, legend, methods, scale, short, tidy
+from tunegrid.report.layout import absent
+from tunegrid.results.expected import Expected, ExpectedTask
+
+BASELINE, UNTUNED = "trivial baseline", "untuned"
+
+
+def draw(frames: dict[str, Any], expected: Expected) -> Any:
+    """The figure; None where no row has a score."""
+    import matplotlib.pyplot as plt
+
+    cells = frames["cells"]
+    if not cells["mean"].notna().any():
+        return None
+    tasks, models = expected.tasks, expected.models
+    lines, columns = -(-len(tasks) // PANELS_PER_LINE), min(len(tasks), PANELS_PER_LINE)
+    height = lines * (0.65 + 0.14 * len(models) * (len(expected.methods) + 1)) + 0.35
+    figure, axes = plt.subplots(
+        lines, columns, figsize=(WIDTH, height), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axis, task in zip(axes.flat, tasks, strict=False):
+        rows = cells[(cells["task"] == task.name) & cells["primary"].astype(bool) & cells["mean"].notna()]
+        _panel(axis, task, rows, expected)
+    for axis in axes.flat[len(tasks) :]:
+        axis.set_visible(False)
+    legend(figure, [*(method.title for method in expected.methods), UNTUNED, BASELINE])
+    return figure
+
+
+def _panel(axis: Any, task: ExpectedTask, rows: Any, expected: Expected) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    place = {model.name: -number for number, model in enumerate(expected.models)}
+    step, factor = 0.8 / (len(expected.methods) + 1), scale(task)
+    for row in rows[(rows["kind"] == "baseline") & (rows["method"] == task.trivial)].itertuples():
+        axis.axvline(factor * row.mean, color="0.35", linewidth=1, linestyle="--", label=BASELINE, zorder=1)
+    styles = methods(expected)
+    for column, method in enumerate(expected.methods):
+        colour, marker, _ = styles[method.name]
+        points = list(rows[(rows["kind"] == "run") & (rows["method"] == method.name)].itertuples())
+        heights = [place[point.model] + 0.4 - step * (column + 0.5) for point in points]
+        for point, height in zip(points, heights, strict=True):
+            if not absent(point.ci_low):
+                ends = [factor * point.ci_low, factor * point.ci_high]
+                axis.plot(ends, [height] * 2, color=colour, linewidth=1.4, zorder=2)
+        values = [factor * point.mean for point in points]
+        if points:
+            axis.plot(values, heights, marker, color=colour, markersize=4.5, label=method.title, zorder=3)
+    untuned = list(rows[rows["kind"] == "untuned"].itertuples())
+    if untuned:
+        heights = [place[row.model] + 0.4 - step * (len(expected.methods) + 0.5) for row in untuned]
+        axis.plot([factor * row.mean for row in untuned], heights, "x", color="0.2", markersize=4.5, label=UNTUNED)
+    for number in range(len(expected.models) - 1):
+        axis.axhline(-number - 0.5, color="0.85", linewidth=0.6, zorder=0)
+    axis.set_title(short(task.title, 30))
+    axis.set_xlabel(axis_title(task))
+    axis.xaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3))
+    axis.set_yticks([-number for number in range(len(place))], [short(model.title) for model in expected.models])
+    axis.set_ylim(-len(place) + 0.5, 0.5)
+    axis.tick_params(axis="y", length=0)
+    axis.grid(axis="x", color="0.9", linewidth=0.6)
+    tidy(axis, "left")

@@ -1,0 +1,75 @@
+"""What all figures share: sizes, fonts, colours and markers."""
+
+import textwrap
+from typing import Any
+
+from tunegrid.results.expected import Expected, ExpectedTask
+
+# Okabe and Ito's colours: told apart by colour-blind eyes; markers and dashes tell them apart in grey.
+STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#56B4E9", "v"), ("#E69F00", "P"))
+DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
+WIDTH = 6.3  # inches: the text width of the report
+PANELS_PER_LINE = 3
+LINE, HANDLE = 100, 7  # letters that a line of a legend has room for, and how many a label's mark takes of them
+
+
+def settings() -> dict[str, Any]:
+    """Matplotlib's settings for every figure."""
+    return {
+        "pdf.fonttype": 42,  # TrueType, embedded
+        "svg.hashsalt": "tunegrid",  # the same drawing has the same bytes
+        "svg.fonttype": "path",
+        "font.size": 8,
+        "axes.titlesize": 8.5,
+        "legend.fontsize": 8,
+        "text.parse_math": False,  # a $ in a name is a dollar
+    }
+
+
+def methods(expected: Expected) -> dict[str, tuple[str, str, Any]]:
+    """(colour, marker, dashes) of each method, by name: the same in every figure."""
+    return {
+        method.name: (*STYLES[number % len(STYLES)], DASHES[number % len(DASHES)])
+        for number, method in enumerate(expected.methods)
+    }
+
+
+def axis_title(task: ExpectedTask) -> str:
+    """The task's primary metric as the title of an axis; see `scale`."""
+    return f"{task.primary.title}, %" if task.primary.percent else task.primary.title
+
+
+def scale(task: ExpectedTask) -> int:
+    """What a score of the task's primary metric is multiplied with: percentages where the tables print percentages."""
+    return 100 if task.primary.percent else 1
+
+
+def short(label: str, letters: int = 20) -> str:
+    """A label that leaves room for the panels: two lines of at most so many letters."""
+    lines = textwrap.wrap(label, letters) or [""]
+    return "\n".join(lines if len(lines) <= 2 else [lines[0], f"{lines[1][: letters - 1]}…"])
+
+
+def tidy(axis: Any, *hidden: str) -> None:
+    """A panel without a box, with a faint grid behind what is drawn."""
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right", *hidden]].set_visible(False)
+
+
+def legend(figure: Any, order: list[str]) -> None:
+    """One legend above all panels, each label once, in this order."""
+    handles: dict[str, object] = {}
+    for axis in figure.axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    labels = [label for label in order if label in handles]
+    if labels:
+        shown = [short(label, 34) for label in labels]
+        widths = [max(map(len, label.split("\n"))) + HANDLE for label in shown]
+        figure.legend(
+            [handles[label] for label in labels],
+            shown,
+            loc="outside upper center",
+            ncols=len(labels) if sum(widths) <= LINE else max(1, LINE // max(widths)),
+            frameon=False,
+        )

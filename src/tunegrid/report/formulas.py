@@ -1,0 +1,66 @@
+"""The report's section of equations: those of the methods, metrics and statistics that the study uses."""
+
+from tunegrid.common.citations import KENDALL_1938, Formula, Reference
+from tunegrid.methods import METHODS
+from tunegrid.report.layout import Section
+from tunegrid.report.tables import Frames
+from tunegrid.results.expected import Expected
+from tunegrid.results.statistics import bootstrap, efficiency, recommend, seeds
+from tunegrid.tasks import TASKS
+
+POINTS = 11  # of the equations that are drawn for HTML
+
+
+def section(frames: Frames, expected: Expected) -> Section:
+    """What is computed: the methods, the metrics, the statistics, each with its equation."""
+    text = (
+        "The equations of what this study uses: its tuning methods, its metrics, and the statistics of its intervals, "
+        "tests and recommendation. What is not here is not in the study."
+    )
+    return Section("Methods and equations", (text,), formulas=tuple(of_study(frames, expected)))
+
+
+def of_study(frames: Frames, expected: Expected) -> list[Formula]:
+    """Every equation that the study needs, once, in the order of the report."""
+    kinds = [method.kind for method in expected.methods if method.kind]
+    found = [METHODS[kind].about for kind in dict.fromkeys(kinds)]
+    for kind in dict.fromkeys(task.kind for task in expected.tasks):
+        found += TASKS[kind].formulas
+    found.append(bootstrap.INTERVAL)
+    if len(expected.seeds) > 1:
+        found.append(seeds.SEEDS)
+    found += [bootstrap.TESTS, recommend.RULE]
+    if frames["efficiency"]["rank"].notna().any():
+        found.append(efficiency.SCORE)
+    return [formula for formula in found if formula]
+
+
+def references(frames: Frames, expected: Expected) -> tuple[Reference, ...]:
+    """The sources of the study's equations and of the rank correlation, where it has one; each once, by name."""
+    sources = {source for formula in of_study(frames, expected) for source in formula.sources}
+    sources |= {KENDALL_1938} if frames["agreement"]["kendall_tau"].notna().any() else set()
+    return tuple(sorted(sources, key=lambda source: source.short))
+
+
+def cited(formula: Formula) -> str:
+    """Its sources in parentheses, as a sentence names them; "" for none."""
+    return f"({'; '.join(source.short for source in formula.sources)})" if formula.sources else ""
+
+
+def drawn(formula: Formula) -> str:
+    """The equation as an SVG drawing of its own glyphs: it needs no fonts and no scripts."""
+    import io
+    import re
+
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.mathtext import math_to_image
+
+    settings = {"svg.hashsalt": "tunegrid", "svg.fonttype": "path", "mathtext.fontset": "cm", "text.parse_math": True}
+    output = io.StringIO()
+    with plt.rc_context(settings):
+        math_to_image(f"${formula.latex}$", output, format="svg", prop=FontProperties(size=POINTS))
+    return re.sub(r"<metadata>.*?</metadata>", "", output.getvalue(), flags=re.DOTALL)  # it holds the time

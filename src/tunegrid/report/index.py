@@ -1,0 +1,52 @@
+"""The list of a report's tables and figures: index.json, for those who look for one of them, and their captions."""
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunegrid.report.latex import label
+
+if TYPE_CHECKING:
+    from tunegrid.report.document import Report
+
+INDEX = "index.json"
+_LETTERS = 70  # of a title
+
+
+def entries(report: "Report") -> list[dict[str, Any]]:
+    """What there is, in the order of the report: name of the files, kind, number, section, title, caption."""
+    first = [("table", report.glance)] if report.glance else []
+    first += [("figure", report.picture)] if report.picture else []
+    found = [(0, "Summary", *item) for item in first]
+    for number, section in enumerate(report.sections, 1):
+        found += [(number, section.title, "figure", figure) for figure in section.figures]
+        found += [(number, section.title, "table", table) for table in section.tables]
+    numbers = report.numbers
+    return [
+        {
+            "name": str(label(item.name)),
+            "kind": kind,
+            "number": numbers[item.name],
+            "section_number": number,
+            "section": section,
+            "title": _title(item.caption),
+            "caption": item.caption,
+        }
+        for number, section, kind, item in found
+    ]
+
+
+def as_json(report: "Report") -> str:
+    return json.dumps(entries(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def read_index(folder: Path) -> dict[str, dict[str, Any]]:
+    """The entries of a report's index.json, by name."""
+    return {entry["name"]: entry for entry in json.loads((folder / INDEX).read_text(encoding="utf-8"))}
+
+
+def _title(caption: str) -> str:
+    """A caption's first words: up to its first full stop or colon, and not too many."""
+    words = re.split(r"[.:;] ", caption, maxsplit=1)[0].rstrip(".")
+    return words if len(words) <= _LETTERS else f"{words[: _LETTERS - 1].rsplit(' ', 1)[0]} …"

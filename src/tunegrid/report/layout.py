@@ -1,0 +1,183 @@
+"""Tables as a report prints them: text in cells, before it is known whether LaTeX or HTML is made of them.
+
+The tables of scores are laid out as in the paper: rows grouped by model, its methods below one another, the best value
+of a column bold. The paper's own numbers and ours go through the same functions.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tunegrid.common.citations import Formula
+from tunegrid.report.figures import Figure
+from tunegrid.tasks import Metric
+
+DASH = "–"
+LONG = 20  # rows from which a table may break across pages
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; `width`: share of the line (0 to 1) of a column of running text; None: as wide as its content."""
+
+    title: str
+    align: str = "left"  # or "right"
+    width: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    cells: tuple[Cell, ...]
+    rule: bool = False  # whether a line stands above: a new group
+    heading: bool = False  # whether its one cell spans the table: the title of a group
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report; `name` is its file's, without the suffix."""
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    note: str = ""
+
+    @property
+    def long(self) -> bool:
+        return len(self.rows) > LONG
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the report: text, then equations, figures, tables."""
+
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    formulas: tuple[Formula, ...] = ()
+
+
+@dataclass(frozen=True)
+class ScoreLine:
+    """One line of a table of scores. `values` by metric, 0 to 1; empty where there is no result: `status` says why."""
+
+    group: str  # title of the model
+    label: str  # title of the method
+    values: Mapping[str, float]
+    status: str = "ok"
+    competes: bool = True  # whether it is a cell: baselines and untuned models are never bold
+
+
+def score_table(
+    name: str, caption: str, metrics: Sequence[Metric], lines: Sequence[ScoreLine], note: str = ""
+) -> Table:
+    """A table in the form of the paper's 6.1 to 6.3: model, method, one column per metric; the best is bold."""
+    best = {metric.name: _best(metric, lines) for metric in metrics}
+    rows, group = [], None
+    for line in lines:
+        new = line.group != group
+        cells = [Cell(line.group if new else ""), Cell(line.label)]
+        for number, metric in enumerate(metrics):
+            if metric.name in line.values:
+                text = metric.text(line.values[metric.name])
+                cells.append(Cell(text, bold=line.competes and text == best[metric.name]))
+            else:
+                cells.append(Cell(line.status if number == 0 and not line.values else DASH))
+        rows.append(Row(tuple(cells), rule=new and bool(rows)))
+        group = line.group
+    columns = [Column("Model"), Column("Method"), *(Column(metric.title, "right") for metric in metrics)]
+    return Table(name, caption, tuple(columns), tuple(rows), note)
+
+
+def _best(metric: Metric, lines: Iterable[ScoreLine]) -> str | None:
+    values = [line.values[metric.name] for line in lines if line.competes and metric.name in line.values]
+    return metric.text(max(values)) if values else None
+
+
+def plain_table(
+    name: str, caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]], note: str = ""
+) -> Table:
+    """A table of text whose first column is not repeated while it stays the same."""
+    rows = list(rows)
+    firsts = [row[0] for row in rows]
+    grouped = len(set(firsts)) < len(firsts)  # lines between groups of one row would be lines between rows
+    laid: list[Row] = []
+    before = None
+    for row in rows:
+        new = row[0] != before
+        cells = tuple(Cell(text) for text in ("" if not new else row[0], *row[1:]))
+        laid.append(Row(cells, rule=new and bool(laid) and grouped))
+        before = row[0]
+    return Table(name, caption, tuple(columns), tuple(laid), note)
+
+
+def grouped_table(
+    name: str,
+    caption: str,
+    columns: Sequence[Column],
+    groups: Iterable[tuple[str, Iterable[Sequence[str]]]],
+    note: str = "",
+) -> Table:
+    """A table whose groups of rows each stand under a heading; within a group as in `plain_table`."""
+    laid: list[Row] = []
+    for heading, rows in groups:
+        inner = plain_table(name, "", columns, rows).rows
+        if inner:
+            laid.append(Row((Cell(heading, bold=True),), rule=bool(laid), heading=True))
+            laid += [Row(row.cells) for row in inner]
+    return Table(name, caption, tuple(columns), tuple(laid), note)
+
+
+# Numbers as text -----------------------------------------------------------------------------------------------------
+
+
+def absent(value: object) -> bool:
+    """Whether a table's value is missing: None or NaN."""
+    return value is None or value != value
+
+
+def count(value: float | None) -> str:
+    return DASH if absent(value) else f"{value:,.0f}"
+
+
+def seconds(value: float | None) -> str:
+    return DASH if absent(value) else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
+
+
+def bytes_(value: float | None) -> str:
+    """Bytes in the unit that leaves one to four digits before the point: 412 MiB, 1.2 GiB."""
+    if absent(value):
+        return DASH
+    size, units = float(value), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while size >= 1000 and len(units) > 1:
+        size, units = size / 1024, units[1:]
+    return f"{size:.0f} {units[0]}" if size >= 100 or units[0] == "bytes" else f"{size:.1f} {units[0]}"
+
+
+def percent(value: float | None, decimals: int = 1) -> str:
+    """A share, 0 to 1, as a percentage; one that is above 0 never prints as 0."""
+    if absent(value):
+        return DASH
+    text = f"{100 * value:.{decimals}f}%"
+    return f"<{10**-decimals:.{decimals}f}%" if value > 0 and float(text[:-1]) == 0 else text
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def setting(value: object) -> str:
+    """A setting as a person writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(setting(item) for item in value)
+    return str(value)

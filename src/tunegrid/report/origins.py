@@ -1,0 +1,183 @@
+"""The report's tables about where the numbers come from: sources, licences, versions, what was cut, what is missing."""
+
+from typing import Any
+
+from tunegrid.report import layout
+from tunegrid.report.layout import DASH, Column, Table, absent
+from tunegrid.report.tables import Frames, Titles
+from tunegrid.results.expected import Expected
+from tunegrid.results.read import SPLITS
+
+
+def sources(frames: Frames, expected: Expected) -> Table:
+    """Data and models: where from, under which licence."""
+    titles, rows = Titles(expected), []
+    for task in expected.tasks:
+        card = frames["data"][frames["data"]["task"] == task.name]
+        sizes = " / ".join(layout.count(rows) for rows in card.set_index("split")["rows"].reindex(SPLITS))
+        rows.append((titles.tasks[task.name], *_source(card.iloc[0]), sizes + _choice_of_rows(card.set_index("split"))))
+    for model in expected.models:
+        card = frames["models"][frames["models"]["model"] == model.name].iloc[0]
+        totals = frames["costs"].loc[frames["costs"]["model"] == model.name, "parameters_total"].astype(float)
+        rows.append((model.title, *_source(card), f"{layout.count(totals.min())} parameters"))
+    columns = [Column("Data or model", width=0.2), Column("Source", width=0.33), Column("Licence", width=0.14)]
+    columns.append(Column("Rows (train / validation / test) or size", width=0.24))
+    return layout.plain_table("sources", "Data and models: source, licence and size.", columns, rows)
+
+
+def _choice_of_rows(card: Any) -> str:
+    """What the sizes of the splits do not say: subsets, rows that were left out, splits that are not the source's."""
+    said = ["splits by row (published protocol)"] if (card["protocol"] == "published").any() else []
+    if (card["rows_available"].astype(float) > card["rows"].astype(float)).any():
+        available = " / ".join(layout.count(rows) for rows in card["rows_available"].reindex(SPLITS))
+        said.append(f"taken from {available}")
+    if skipped := card["unusable_rows"].astype(float).sum():
+        said.append(f"{layout.count(skipped)} unusable rows of the source left out")
+    return "".join(f"; {words}" for words in said)
+
+
+def _source(card: Any) -> tuple[str, str]:
+    source = "no card.json" if absent(card.source) else str(card.source)
+    if not absent(card.commit):
+        source += f", commit {str(card.commit)[:12]}"
+    return source, "not stated" if absent(card.licence) else str(card.licence)
+
+
+CUT = {
+    "sources_cut": "Sources cut",
+    "targets_cut": "Targets cut",
+    "answers_lost": "Answers lost",
+    "unknown_tokens": "Unknown tokens",
+    "special_tokens_as_text": "Special tokens as text",
+}
+IN_WINDOWS = {
+    "rows_with_windows": "Rows in windows",
+    "windows": "Windows",
+    "windows_without_answer": "Without answer",
+    "windows_abstaining": "Taught to abstain",
+}
+
+
+def cuts(frames: Frames, expected: Expected) -> tuple[Table, ...]:
+    """What models could not see, and what they could not say to its end; none of the tables where all of it is zero."""
+    of_rows = (
+        "Rows of the training / validation / test data whose source or target was longer than the model was given, and "
+        "was cut; rows whose answer is not whole in what was kept; tokens that the model's vocabulary does not have; "
+        "rows that name a special token of the model (</s>), which were read as text. Columns of zeros are left out."
+    )
+    of_windows = (
+        "Rows of the training / validation / test data that were read in overlapping windows, because they were longer "
+        "than the model was given; windows without a whole answer, which are no part of training or of the validation "
+        "loss unless they are taught to be answered with nothing. All windows of a test row are predicted on."
+    )
+    tables = (
+        _counts("cuts", of_rows, CUT, frames, expected),
+        _counts("windows", of_windows, IN_WINDOWS, frames, expected),
+        _unfinished(frames, expected),
+    )
+    return tuple(table for table in tables if table.rows)
+
+
+def _counts(name: str, caption: str, columns: dict[str, str], frames: Frames, expected: Expected) -> Table:
+    """Counts of the three splits by task and model. Columns of zeros are left out, and tasks that have nothing else."""
+    titles, groups, frame = Titles(expected), [], frames["cuts"]
+    shown = {column: title for column, title in columns.items() if (frame[column].fillna(0) != 0).any()}
+    for task in expected.tasks if shown else ():
+        of_task = frame[frame["task"] == task.name]
+        if not (of_task[list(shown)].fillna(0) != 0).any(axis=None):
+            continue
+        rows = []
+        for model in expected.models:
+            stats = of_task[of_task["model"] == model.name].set_index("split")
+            counts = [" / ".join(layout.count(stats.loc[split, column]) for split in SPLITS) for column in shown]
+            rows.append((titles.models[model.name], *counts))
+        groups.append((task.title, rows))
+    heads = (Column("Model"), *(Column(title, "right") for title in shown.values()))
+    return layout.grouped_table(name, caption, heads, groups)
+
+
+def _unfinished(frames: Frames, expected: Expected) -> Table:
+    """Test predictions that the longest answer ended, by task, model and method; of tasks that have any."""
+    titles, groups, frame = Titles(expected), [], frames["results"]
+    frame = frame[frame["primary"].astype(bool)]
+    methods = ("untuned", *(method.name for method in expected.methods))
+
+    def cell(task: str, model: str, method: str) -> str:
+        chosen = frame[(frame["task"] == task) & (frame["model"] == model) & (frame["method"] == method)]
+        chosen = chosen[chosen["predictions_cut"].notna()].astype({"predictions_cut": float, "examples": float})
+        if not len(chosen):
+            return DASH
+        return f"{layout.count(chosen['predictions_cut'].sum())} of {layout.count(chosen['examples'].sum())}"
+
+    for task in expected.tasks:
+        if frame.loc[frame["task"] == task.name, "predictions_cut"].fillna(0).astype(float).sum() == 0:
+            continue
+        rows = [
+            (model.title, *(cell(task.name, model.name, method) for method in methods)) for model in expected.models
+        ]
+        groups.append((task.title, rows))
+    caption = (
+        "Predictions on the test data, all seeds together, that the model had not ended when they were as long as the "
+        "task allows (max_new_tokens). Tasks without any are left out."
+    )
+    heads = [Column("Model"), *(Column(titles.methods.get(method, "Untuned"), "right") for method in methods)]
+    return layout.grouped_table("unfinished", caption, heads, groups)
+
+
+def versions(frames: Frames) -> Table:
+    """Hardware and software of all results; where they differ, every value that occurs."""
+    frame, rows = frames["provenance"], []
+    fields = {
+        "processor": "Processor",
+        "accelerator": "Accelerator",
+        "threads": "Threads per job",
+        "precision": "Precision",
+        "fp32_library": "Products of fp32 on a CPU",
+        "platform": "Platform",
+        "python": "Python",
+        "packages": "Packages",
+        "code_version": "TuneGrid's code",
+        "git_commit": "Git commit",
+    }
+    trained = frame[frame["stage"] == "train"]
+    for name, title in fields.items():
+        # Baselines compute without a model: what they lack says nothing about the study.
+        values = (trained if name in ("accelerator", "precision", "fp32_library") and len(trained) else frame)[name]
+        distinct = list(dict.fromkeys("none" if absent(value) else str(value) for value in values))
+        if name in ("code_version", "git_commit"):
+            distinct = [value[:12] for value in distinct]
+        elif name == "packages":
+            distinct = [_merged(distinct)]
+        elif name == "threads":
+            distinct = [value.removesuffix(".0") for value in distinct]
+        rows.append((title, "; ".join(distinct) or DASH))
+    columns = [Column("What", width=0.2), Column("Value", width=0.74)]
+    return layout.plain_table("versions", "Hardware and software of these results.", columns, rows)
+
+
+def _merged(lists: list[str]) -> str:
+    """All packages of all results, each once per version."""
+    return ", ".join(sorted({package for text in lists for package in text.split("; ") if package}))
+
+
+def not_ok(frames: Frames, expected: Expected, missing: bool) -> Table | None:
+    """The results that failed, or those that are missing; None where there are none."""
+    titles, frame = Titles(expected), frames["results"]
+    chosen = frame[(frame["status"] == "missing") == missing]
+    chosen = chosen[(chosen["status"] != "ok") & chosen["primary"].astype(bool)]
+    rows = [
+        (
+            titles.tasks[row.task],
+            *titles.line(row),
+            DASH if absent(row.seed) else f"{row.seed:.0f}",
+            row.status,
+            row.reason,
+        )
+        for row in chosen.itertuples()
+    ]
+    if not rows:
+        return None
+    columns = [Column("Task", width=0.2), Column("Model"), Column("Method"), Column("Seed", "right")]
+    columns += [Column("Status"), Column("Reason", width=0.3)]
+    name, caption = ("missing", "Results that are not there.") if missing else ("failures", "Results that failed.")
+    return layout.plain_table(name, caption, columns, rows)

@@ -1,0 +1,159 @@
+"""The report's section that puts ours beside the paper's; what is computed is in `tunegrid.results.paper.agreement`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tunegrid.report import layout
+from tunegrid.report.layout import DASH, Column, Section, Table, absent, plural
+from tunegrid.report.tables import Frames, Titles, number, with_interval
+from tunegrid.results.audit.findings import listed
+from tunegrid.results.expected import Expected, ExpectedTask
+
+NOT_COMPARED = "cannot be compared"
+ELSEWHERE = {"task", "data", "model", "method", "excluded"}  # causes for which a number has no row in the report
+
+
+def section(frames: Frames, expected: Expected) -> Section:
+    """Every number of the paper that the study is about, with ours, or the sentence that there is none."""
+    title, shown = "Beside the paper’s numbers", _shown(frames)
+    if not len(shown):
+        return Section(title, (_why_nothing(frames, expected),))
+    text = (
+        "What the paper printed, and what this study reproduces. A number agrees if, as it is rounded in print, it "
+        "lies within our 95% interval, else it differs. The paper gives no interval of its own, no seeds and no "
+        "settings: a number that differs may differ by its choice of seed, settings or test examples."
+    )
+    tables = [_table(frames, expected, task) for task in expected.tasks if (shown["task"] == task.name).any()]
+    return Section(title, (text, *_elsewhere(frames)), (agreement(frames, expected, shown), *tables))
+
+
+def summary(frames: Frames, expected: Expected) -> list[str]:
+    """What page one says of it: nothing for a study that is not about the paper."""
+    shown = _shown(frames)
+    if not len(shown):
+        return []
+    counts = shown["verdict"].value_counts()
+    compared = len(shown) - int(counts.get(NOT_COMPARED, 0))
+    agree, differ = int(counts.get("agrees", 0)), int(counts.get("differs", 0))
+    return [
+        f"Of the paper’s {_numbers(frames)} numbers, {compared} can be compared with this study: "
+        f"{agree} {'agrees' if agree == 1 else 'agree'} with ours, {differ} {'differs' if differ == 1 else 'differ'}."
+    ]
+
+
+def _shown(frames: Frames) -> Any:
+    """The rows of numbers that the study is about: same model, method and data, whatever became of them."""
+    frame = frames["beside"]
+    causes = frame["cause"].fillna("").str.split().map(set)
+    return frame[[not found & ELSEWHERE for found in causes]]
+
+
+def _numbers(frames: Frames) -> int:
+    return len(frames["beside"].drop_duplicates(["kind", "paper_model", "paper_method", "metric"]))
+
+
+def _why_nothing(frames: Frames, expected: Expected) -> str:
+    """That nothing can be compared, and why, in one sentence."""
+    causes = set(" ".join(frames["beside"]["cause"].fillna("")).split())
+    words = {
+        "data": "its data are not the paper’s SQuAD, WMT16 and IMDB",
+        "model": "its models are not the paper’s checkpoints",
+        "method": "it lacks some of the paper’s methods",
+        "task": "it lacks some of the paper’s tasks",
+        "excluded": "it leaves out cells of the paper’s grid",
+    }
+    said = [text for cause, text in words.items() if cause in causes]
+    return (
+        f"None of the paper’s {_numbers(frames)} numbers (its Tables 6.1 to 6.3) can be compared with this study: "
+        f"{listed(said)}."
+    )
+
+
+def _elsewhere(frames: Frames) -> Iterator[str]:
+    """A sentence about the numbers that have no row: for what reason, how many."""
+    frame = frames["beside"]
+    left = frame[~frame.index.isin(_shown(frames).index)]
+    if len(left):
+        reasons = left.groupby("reason", sort=False).size()
+        said = "; ".join(f"{reason} ({plural(count, 'number')})" for reason, count in reasons.items())
+        yield f"Numbers of the paper that this study is not about: {said}."
+
+
+def agreement(frames: Frames, expected: Expected, shown: Any) -> Table:
+    """Per task: how many numbers agree, whether the order of the cells and the recommendation come out again."""
+    titles, rows = Titles(expected), []
+    for row in frames["agreement"].itertuples():
+        of_task = shown[shown["task"] == row.task]
+        if not len(of_task):
+            continue
+        test = "" if absent(row.same_test) or row.same_test else ", on other test examples"
+        left = int((of_task["verdict"] == NOT_COMPARED).sum())
+        tau = DASH if absent(row.kendall_tau) else f"{row.kendall_tau:.2f} (p = {row.p_value:.3f})".replace("-", "−")
+        rows.append(
+            (
+                titles.tasks[row.task],
+                f"{row.agree} agree, {row.differ} differ, {left} not compared",
+                f"{tau}, {plural(row.cells, 'cell')}{test}" if row.cells else DASH,
+                _recommendation(row),
+            )
+        )
+    columns = [Column("Task", width=0.16), Column("Numbers", width=0.24), Column("Rank order", width=0.22)]
+    columns.append(Column("The paper’s recommendation (its Table 6.4)", width=0.3))
+    caption = (
+        "What of the paper comes out again. Rank order: Kendall’s τ between the published and the reproduced order of "
+        "the cells in the primary metric, 1 for the same order, 0 for none in common (Kendall 1938)."
+    )
+    return layout.plain_table("beside-agreement", caption, columns, rows)
+
+
+def _recommendation(row: Any) -> str:
+    theirs = row.published_recommendation
+    if absent(row.same_recommendation):
+        return f"{theirs}: cannot be compared"
+    if row.same_recommendation:
+        return f"{theirs}: recommended here too"
+    tied = "which ties with the best here" if row.published_is_tied else "which is separated from the best here"
+    return f"{theirs}, {tied}; here the rule recommends {row.recommendation}"
+
+
+def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
+    shown, titles = _shown(frames), Titles(expected)
+    groups: dict[str, list[tuple[str, ...]]] = {}
+    notes: dict[str, None] = {}
+    shown = shown[shown["task"] == task.name]
+    several = (
+        shown.drop_duplicates(["model", "method"]).shape[0]
+        > shown.drop_duplicates(["paper_model", "paper_method"]).shape[0]
+    )
+    for row in shown.itertuples():
+        metric = task.metric(row.metric)
+        notes |= dict.fromkeys(_notes(row))
+        groups.setdefault(titles.models[row.model] if several else row.paper_model, []).append(
+            (
+                titles.methods[row.method] if several else row.paper_method,
+                metric.title,
+                number(metric, row.published, digits=4),
+                with_interval(metric, row.reproduced, row.ci_low, row.ci_high),
+                DASH if absent(row.difference) else number(metric, row.difference, "+"),
+                "not compared" if row.verdict == NOT_COMPARED else row.verdict,
+            )
+        )
+    unit = ", %" if task.primary.percent else ""
+    columns = [Column("Method"), Column("Metric"), Column(f"Published{unit}", "right")]
+    columns += [Column(f"Reproduced{unit} [95% interval]", "right"), Column("Difference", "right"), Column("Verdict")]
+    caption = f"{task.title}: the paper’s numbers and ours."
+    note = "; ".join(notes)
+    note = f"{note[0].upper()}{note[1:]}." if note else ""
+    return layout.grouped_table(f"beside-{task.name}", caption, columns, groups.items(), note)
+
+
+def _notes(row: Any) -> Iterator[str]:
+    """What has to be said once below the table: why numbers are not compared, and what weakens the others."""
+    if not absent(row.reason) and row.reason:
+        yield (
+            f"not compared: {row.reason}"
+            if "result" not in str(row.cause).split()
+            else "not compared where there is no result"
+        )
+    if not absent(row.remark) and row.remark:
+        yield from row.remark.split("; ")

@@ -1,0 +1,193 @@
+"""The report as files: LaTeX and HTML from the templates in `report/`, and the PDF."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import replaced_folder
+from tunegrid.common.package_data import templates_folder
+from tunegrid.report import export, formulas, index, latex, published
+from tunegrid.report.document import Report, study_report
+from tunegrid.report.figures import draw_figures
+from tunegrid.report.latex import TEX_HINT, compile_pdf, tex_engine
+from tunegrid.report.layout import Table
+from tunegrid.results.expected import Expected
+from tunegrid.results.read import read_results
+from tunegrid.results.records import write_text
+from tunegrid.results.tables import tables_of
+
+__all__ = ["TEX_HINT", "compile_pdf", "render_published", "render_report", "render_table", "tex_engine"]
+
+LONGEST_UNBROKEN = 30  # letters of a text that may widen its column
+LETTER, GAP = 0.0105, 0.022  # a letter of a table and the space between two columns, as shares of the line
+NARROWEST = 0.08  # share of the line of a column of running text
+
+
+def render_report(
+    results: Path, expected: Expected, folder: Path, pdf: bool, resamples: int | None = None
+) -> list[Path]:
+    """Writes the report of the results that are there, marking what is missing; returns the files, the PDF last.
+
+    `folder` gets report.tex, report.html and, with `pdf`, report.pdf; `tables/` with each table as LaTeX that can be
+    used by itself, CSV, Markdown and HTML; `figures/` as PDF and SVG; index.json, which lists both, and `captions/`
+    are for Snakemake's own report. Raises TuneGridError for results that cannot be read and for a TeX that is missing
+    or fails; all else is written before.
+    """
+    study = read_results(results, expected)
+    frames = tables_of(study, resamples)
+    with replaced_folder(folder / "figures") as drawings:
+        drawn = draw_figures(frames, expected, drawings)
+    return _write(study_report(frames, expected, study.unexpected, drawn), folder, pdf)
+
+
+def render_published(folder: Path, pdf: bool) -> list[Path]:
+    """Writes the report of the paper's own numbers, through the same templates; returns the files, the PDF last."""
+    return _write(published.published_report(), folder, pdf)
+
+
+def render_table(table: Table) -> str:
+    """A table as LaTeX."""
+    return _latex().get_template("table.tex.j2").render(table=table)
+
+
+def _write(report: Report, folder: Path, pdf: bool) -> list[Path]:
+    with replaced_folder(folder / "tables") as tables:
+        for name, text in _table_files(report).items():
+            write_text(tables / name, text)
+    with replaced_folder(folder / "captions") as captions:
+        for entry in index.entries(report):
+            write_text(captions / f"{entry['name']}.html", str(Markup("<p>{}</p>\n").format(entry["caption"])))
+    drawings = {
+        figure.name: _inline((folder / f"figures/{figure.name}.svg").read_text(encoding="utf-8"), figure.alt)
+        for figure in report.figures
+    }
+    equations = {
+        formula.title: _inline(formulas.drawn(formula), formula.spoken)
+        for section in report.sections
+        for formula in section.formulas
+    }
+    files = {
+        "preamble.tex": _template_text("preamble.tex"),
+        "report.tex": _latex().get_template("report.tex.j2").render(report=report, cited=formulas.cited),
+        "report.html": _html()
+        .get_template("report.html.j2")
+        .render(report=report, drawings=drawings, equations=equations, cited=formulas.cited),
+        index.INDEX: index.as_json(report),
+    }
+    for name, text in files.items():
+        write_text(folder / name, text)
+    written = [folder / name for name in files]
+    written += sorted(path for part in ("tables", "figures") for path in (folder / part).glob("*"))
+    if pdf:
+        written.append(compile_pdf(folder, report.epoch))
+    return written
+
+
+def _table_files(report: Report) -> dict[str, str]:
+    """Every table in every form, and what LaTeX needs for a single one, by the names of their files."""
+    files = {"preamble.tex": _template_text("tables.tex")}
+    for table in report.tables:
+        name = latex.label(table.name)
+        files[f"{name}.tex"] = render_table(table)
+        files[f"{name}.csv"] = export.as_csv(table)
+        files[f"{name}.md"] = export.as_markdown(table)
+        files[f"{name}.html"] = _html().get_template("table.html.j2").render(table=table, number=None)
+    return files
+
+
+def _template_text(name: str) -> str:
+    return (templates_folder() / name).read_text(encoding="utf-8")
+
+
+def _inline(drawing: str, alt: str) -> Markup:
+    """An SVG drawing as part of an HTML page, with words for those who do not see it."""
+    drawing = drawing[drawing.index("<svg") :]
+    return Markup('<svg role="img" aria-label="{}"{}').format(alt, Markup(drawing.removeprefix("<svg")))
+
+
+@cache
+def _latex() -> Any:
+    """Jinja2 with delimiters that LaTeX leaves alone: ((( value ))), ((* statement *)), ((= comment =))."""
+    environment = _environment(
+        variable_start_string="(((",
+        variable_end_string=")))",
+        block_start_string="((*",
+        block_end_string="*))",
+        comment_start_string="((=",
+        comment_end_string="=))",
+        # Every value passes this; what a macro made is Markup and passes unchanged.
+        finalize=latex.escape,
+    )
+    environment.filters["column_types"] = _column_types
+    environment.filters["font"] = _font
+    environment.filters["tex"] = Markup  # of equations in the package's own code, which are LaTeX already
+    return environment
+
+
+def _html() -> Any:
+    return _environment()
+
+
+def _environment(**options: Any) -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    folder = templates_folder()
+    if not (folder / "report.tex.j2").exists():
+        raise TuneGridError(f"{folder}: the report's templates are not there. Install the package again.")
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **options,
+    )
+    environment.filters["label"] = latex.label
+    return environment
+
+
+def _column_types(table: Table) -> Markup:
+    """The columns as tabular's argument."""
+    kinds = [
+        f"P{{{width:.3g}}}" if width else "r" if column.align == "right" else "l"
+        for column, width in zip(table.columns, _widths(table)[0], strict=True)
+    ]
+    return Markup("".join(kinds))
+
+
+def _font(table: Table) -> Markup:
+    """The size of its letters. A table that breaks across pages cannot be scaled down to the line as others are."""
+    wide = _widths(table)[1] if table.long else 0
+    size, space = ("small", 5) if wide <= 1 else ("footnotesize", 3.5) if wide <= 1.16 else ("scriptsize", 2.5)
+    return Markup(f"\\{size}" + (f"\\setlength{{\\tabcolsep}}{{{space}pt}}" if space != 5 else ""))
+
+
+def _widths(table: Table) -> tuple[list[float | None], float]:
+    """(the columns' widths as shares of the line, None for those as wide as their content; the whole table's).
+
+    A column of long texts is broken into lines even where no width is given. In a table that breaks across pages such
+    columns are as narrow as the others leave room for.
+    """
+    longest = [
+        max((len(row.cells[number].text) for row in table.rows if not row.heading), default=0)
+        for number in range(len(table.columns))
+    ]
+    widths = [
+        0.25 if column.width is None and column.align == "left" and letters > LONGEST_UNBROKEN else column.width
+        for column, letters in zip(table.columns, longest, strict=True)
+    ]
+    heads = [len(column.title) for column in table.columns]
+    natural = sum(
+        LETTER * max(letters, head)
+        for width, letters, head in zip(widths, longest, heads, strict=True)
+        if width is None
+    )
+    room = 1 - GAP * len(widths) - natural
+    wanted = sum(width for width in widths if width)
+    if table.long and wanted > room:
+        widths = [width and max(width * room / wanted, NARROWEST) for width in widths]
+    return widths, 1 - room + sum(width for width in widths if width)

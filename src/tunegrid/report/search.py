@@ -1,0 +1,108 @@
+"""The report's section on the learning-rate search, and what page one says about it."""
+
+from typing import Any
+
+from tunegrid.report import layout
+from tunegrid.report.layout import DASH, Cell, Column, Row, Section, Table, absent
+from tunegrid.report.tables import Frames, Titles
+from tunegrid.results.expected import Expected, ExpectedTask
+
+
+def section(frames: Frames, expected: Expected) -> Section | None:
+    """What was tried, what it scored, what it cost; None for a study without a search."""
+    search, frame = expected.search, frames["search"]
+    if search is None:
+        return None
+    total, steps = frame["total_seconds"].astype(float), frame["optimisation_seconds"].astype(float)
+    done = int(frame["total_seconds"].notna().sum())
+    text = (
+        f"The learning rate of every cell was searched before its training, with the same budget for each: "
+        f"{len(search.factors)} trials, at {_listed(search.factors)} times the learning rate that the study names. A "
+        f"trial trains on {100 * search.train_share:g}% of the training rows for that share of the cell's "
+        f"length, ten steps at least, with seed {search.seed}, and predicts at most {search.validation_rows:,} "
+        "validation rows. The best score on them is chosen; among those within one row's worth of it, the one with the "
+        "lowest validation loss, then the rate that is nearest to the study's. Test data has no part in it."
+    )
+    cost = (
+        f"The search took {layout.seconds(total.sum())} seconds ({done} of {len(frame)} trials), of which "
+        f"{layout.seconds(steps.sum())} were optimisation. The cost of training, above, holds none of that."
+    )
+    return Section("Search for the learning rates", (text, cost), (table(frames, expected),))
+
+
+def table(frames: Frames, expected: Expected) -> Table:
+    """Per cell the learning rates, what each scored, which was chosen, and what all of them cost."""
+    titles, rows = Titles(expected), []
+    factors = sorted(expected.search.factors)
+    for task in expected.tasks:
+        heading = f"{task.title}: {task.primary.title}"
+        rows.append(Row((Cell(heading, bold=True),), rule=bool(rows), heading=True))
+        group = None
+        for model, method in expected.grid(task):
+            trials = _of_cell(frames["search"], task.name, model.name, method.name)
+            by_factor = {trial.factor: trial for trial in trials}
+            cost = sum(trial.total_seconds for trial in trials if not absent(trial.total_seconds))
+            edge = next((trial.edge for trial in trials if trial.chosen and not absent(trial.edge)), DASH)
+            name = titles.models[model.name]
+            cells = [Cell("" if name == group else name), Cell(titles.methods[method.name])]
+            cells += [_outcome(by_factor[factor], task) for factor in factors]
+            rows.append(Row((*cells, Cell(edge), Cell(layout.seconds(cost)))))
+            group = name
+    columns = [Column("Model"), Column("Method"), *(Column(f"× {factor:g}", "right") for factor in factors)]
+    columns += [Column("At the edge"), Column("Search, s", "right")]
+    caption = (
+        "The search for each cell's learning rate: the rates that were tried, each with its score on validation rows, "
+        "the chosen one bold; whether that is the lowest or highest that was tried; seconds of all trials of the cell. "
+        "More about each trial is in search.csv."
+    )
+    return Table("search", caption, tuple(columns), tuple(rows))
+
+
+def _of_cell(frame: Any, task: str, model: str, method: str) -> list[Any]:
+    chosen = frame[(frame["task"] == task) & (frame["model"] == model) & (frame["method"] == method)]
+    return list(chosen.itertuples())
+
+
+def _outcome(trial: Any, task: ExpectedTask) -> Cell:
+    result = trial.status if absent(trial.score) else task.primary.short(trial.score)
+    return Cell(result if absent(trial.learning_rate) else f"{trial.learning_rate:g}: {result}", bold=trial.chosen)
+
+
+def _listed(numbers: list[float]) -> str:
+    texts = [f"{number:g}" for number in sorted(numbers)]
+    return f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def warnings(frames: Frames, expected: Expected) -> list[str]:
+    """What page one has to say about the search."""
+    frame, found = frames["search"], []
+    if expected.search is None:
+        return found
+    cells = len(frame) // len(expected.search.factors)
+    edges = [_name(row, expected) + f" ({row.edge})" for row in frame[frame["edge"].notna()].itertuples()]
+    if edges:
+        found.append(
+            f"Learning rates: in {len(edges)} of {cells} cells the chosen one is the lowest or highest that was tried, "
+            f"so the best may lie outside of search.factors. They are: {_first(edges)}"
+        )
+    used = frames["settings"][frames["settings"]["setting"] == "training.learning_rate"]
+    others = [
+        _name(row, expected)
+        for row in frame[frame["chosen"].astype(bool)].itertuples()
+        if {run.value for run in _of_cell(used, row.task, row.model, row.method)} - {row.learning_rate}
+    ]
+    if others:
+        found.append(
+            "Learning rates: runs were trained with another one than the search has chosen by now; run them again: "
+            f"{_first(others)}"
+        )
+    return found
+
+
+def _name(row: Any, expected: Expected) -> str:
+    titles = Titles(expected)
+    return f"{titles.tasks[row.task]}, {titles.models[row.model]} + {titles.methods[row.method]}"
+
+
+def _first(names: list[str]) -> str:
+    return "; ".join(names[:3]) + ("; …" if len(names) > 3 else "")

@@ -1,0 +1,115 @@
+"""The sections of a study's report: what each says, and which tables and figures stand in it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tunegrid.report import audit, cost, formulas, layout, origins, paper, search, tables
+from tunegrid.report.figures import Figure
+from tunegrid.report.layout import Section
+from tunegrid.report.tables import Frames
+from tunegrid.results.expected import Expected
+
+
+def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) -> Iterator[Section]:
+    """All sections, in the order of the report; `drawn`: the figures that were drawn, by name."""
+
+    def figures(*names: str) -> tuple[Figure, ...]:
+        return tuple(drawn[name] for name in names if name in drawn)
+
+    tasks = expected.tasks
+    yield Section(
+        "Scores", (_on_scores(frames, expected),), tuple(tables.scores(frames, expected, task) for task in tasks)
+    )
+    yield Section("Recommendation", (_on_rule(expected),), (tables.recommendation(frames, expected),))
+    yield Section(
+        "How sure the scores are",
+        (_on_intervals(expected),),
+        tuple(tables.intervals(frames, expected, task) for task in tasks),
+    )
+    yield paper.section(frames, expected)
+    of_cost = {table.name: table for table in cost.tables(frames, expected)}
+    spent = tuple(table for name, table in of_cost.items() if name.startswith("costs-"))
+    yield Section("Cost", cost.cost_text(frames, expected), spent, figures("figure-breakdown"))
+    weighed = (*cost.pareto_text(frames, expected), *cost.efficiency_text(frames, expected))
+    if weighed:
+        rest = tuple(table for table in of_cost.values() if table not in spent)
+        yield Section("Quality against cost", weighed, rest, figures("figure-pareto", "figure-efficiency"))
+    if curves := figures("figure-curves"):
+        yield Section("How the runs learned", (_on_curves(),), figures=curves)
+    if searched := search.section(frames, expected):
+        yield searched
+    yield formulas.section(frames, expected)
+    yield Section(
+        "How it was run",
+        (_on_runs(frames, expected),),
+        (origins.versions(frames), origins.sources(frames, expected), tables.settings(frames, expected)),
+    )
+    yield audit.study_section(frames, expected)
+    cuts = origins.cuts(frames, expected)
+    yield Section("What was cut", (_on_cuts(bool(cuts)),), cuts)
+    if failures := origins.not_ok(frames, expected, missing=False):
+        text = "Failed and diverged runs are no part of any mean. A cell none of whose runs is left has no score."
+        yield Section("Failures", (text,), (failures,))
+    if missing := origins.not_ok(frames, expected, missing=True):
+        yield Section("What is missing", ("The study's configuration asks for these as well.",), (missing,))
+
+
+def _on_scores(frames: Frames, expected: Expected) -> str:
+    scored = frames["results"][frames["results"]["status"] == "ok"].dropna(subset=["examples"])
+    sizes = {row.task: row.examples for row in scored.itertuples()}
+    tested = "; ".join(f"{task.title}: {sizes[task.name]:,.0f}" for task in expected.tasks if task.name in sizes)
+    return (
+        "Scores on the test sets, in the form of the paper's Tables 6.1 to 6.3. Rows without a tuned model are "
+        "for orientation: baselines that need no pretrained model, and the models as they were before tuning."
+        + (f" Test examples: {tested}." if tested else "")
+    )
+
+
+def _on_rule(expected: Expected) -> str:
+    return (
+        "The rule: all pairs of cells of a task are compared with a paired test (bootstrap over test examples"
+        f"{' and seeds' if len(expected.seeds) > 1 else ''}, "
+        "Holm's correction over all pairs, level 5%). The cells that nothing separates from the best are tied. "
+        f"The cheapest of them is recommended. {expected.recommend.in_words()}. Stability is the share of "
+        "bootstrap resamples in which the rule says the same."
+    )
+
+
+def _on_intervals(expected: Expected) -> str:
+    grouped = any(task.grouped for task in expected.tasks)
+    text = (
+        "Intervals are 95% percentile intervals of a paired bootstrap: all results of a task are scored on the same "
+        "resamples of its test set"
+        + (", questions about one text being drawn together" if grouped else "")
+        + "; BLEU is computed again on each resample. They hold the uncertainty of the choice of test examples"
+    )
+    if len(expected.seeds) > 1:
+        return (
+            text + " and of the seeds: each cell is shifted by draws of what other seeds would have added to its mean, "
+            "from its own variance between seeds, moderated by that of the task's other cells."
+        )
+    return text + " alone. There is one seed per cell: how far another seed would have landed is not known."
+
+
+def _on_curves() -> str:
+    return (
+        "The training loss as the optimiser saw it, and the loss on validation rows, which are part of neither "
+        "training nor the test set. history.csv holds every value, with the learning rate and the norm of the gradient."
+    )
+
+
+def _on_cuts(anything: bool) -> str:
+    return (
+        "Texts that are longer than the lengths of the study are cut, or read in windows. What a model never saw, it "
+        "can neither learn nor answer."
+    ) + ("" if anything else " Of the results that are there, nothing was cut.")
+
+
+def _on_runs(frames: Frames, expected: Expected) -> str:
+    costs: Any = frames["costs"]
+    seconds = costs["optimisation_seconds"].astype(float).sum()
+    seeds = ", ".join(str(seed) for seed in expected.seeds)
+    return (
+        f"{'Seed' if len(expected.seeds) == 1 else 'Seeds'}: {seeds}. All runs together took "
+        f"{layout.seconds(seconds)} seconds of optimisation."
+    )

@@ -1,0 +1,153 @@
+"""Page one of a study's report: what wins, how sure, at what cost, and what to know before believing it."""
+
+from typing import Any
+
+from tunegrid.report import layout, paper, search
+from tunegrid.report.layout import DASH, Column, Table, absent, plural
+from tunegrid.report.tables import Frames, Titles, cell_of, with_interval
+from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.statistics.recommend import duration
+
+
+def glance(frames: Frames, expected: Expected) -> Table | None:
+    """What wins in each task, how sure that is, and what it costs; None without results."""
+    rows = [row for task in expected.tasks if (row := _of_task(frames, expected, task))]
+    if not rows:
+        return None
+    columns = [Column("Task", width=0.14), Column("Best cell [95% interval]", width=0.23)]
+    columns += [Column("Recommended", width=0.23), Column("Tied with the best", width=0.1)]
+    columns += [Column("Stability", "right"), Column("Cost of the recommended", width=0.18)]
+    caption = "What wins, how sure, and at what cost. The sections below say how each of these is found."
+    note = "The intervals hold the choice of test examples only: there is one seed." if len(expected.seeds) == 1 else ""
+    return layout.plain_table("summary", caption, columns, rows, note)
+
+
+def _of_task(frames: Frames, expected: Expected, task: ExpectedTask) -> tuple[str, ...] | None:
+    cells = frames["cells"]
+    cells = cells[(cells["task"] == task.name) & cells["primary"].astype(bool) & (cells["kind"] == "run")]
+    cells = cells[cells["mean"].notna()]
+    if not len(cells):
+        return None
+    said = frames["recommendation"].set_index("task").loc[task.name]
+    best = cells.loc[cells["mean"].astype(float).idxmax()]
+    recommended = cells[(cells["model"] == said.model) & (cells["method"] == said.method)]
+    first = _named(expected, task, best)
+    if not len(recommended):
+        return task.title, first, DASH, DASH, DASH, DASH
+    chosen = recommended.iloc[0]
+    same = (best["model"], best["method"]) == (said.model, said.method)
+    ties, others = said.tied.count("; "), len(cells) - 1
+    return (
+        task.title,
+        first,
+        "the same" if same else _named(expected, task, chosen),
+        f"{ties} of {plural(others, 'other')}" if ties else "none",
+        layout.percent(said.stability, 0),
+        _cost(frames, task, chosen),
+    )
+
+
+def _named(expected: Expected, task: ExpectedTask, cell: Any) -> str:
+    titles = Titles(expected)
+    ends = with_interval(task.primary, cell["mean"], cell["ci_low"], cell["ci_high"]).partition(" ")[2]
+    name = f"{titles.models[cell['model']]} + {titles.methods[cell['method']]}"
+    return f"{name}: {task.primary.word} {task.primary.short(cell['mean'])} {ends}".rstrip()
+
+
+def _cost(frames: Frames, task: ExpectedTask, cell: Any) -> str:
+    runs = cell_of(frames["costs"], task, cell["model"], cell["method"])
+    mean = {
+        name: runs[name].astype(float).mean() for name in ("trainable_share", "optimisation_seconds", "saved_bytes")
+    }
+    seconds = mean["optimisation_seconds"]
+    return (
+        f"trains {layout.percent(mean['trainable_share'])} of its parameters in "
+        f"{DASH if absent(seconds) else duration(seconds)}, saves {layout.bytes_(mean['saved_bytes'])}"
+    )
+
+
+def sentences(frames: Frames, expected: Expected) -> list[str]:
+    """What the table of page one does not say."""
+    titles, runs = Titles(expected), frames["costs"]
+    done = int((runs["status"] == "ok").sum())
+    found = [
+        f"{done} of {len(runs)} runs have a result: {plural(len(expected.tasks), 'task')}, "
+        f"{plural(len(expected.models), 'model')}, {plural(len(expected.methods), 'tuning method')}, "
+        f"{plural(len(expected.seeds), 'seed')}."
+    ]
+    for row in frames["recommendation"].itertuples():
+        task = next(task for task in expected.tasks if task.name == row.task)
+        if absent(row.model):
+            found.append(f"{task.title}: no cell can be recommended. {row.rationale}")
+            continue
+        ties = row.tied.count("; ")
+        if ties and ties + 1 == len(list(expected.grid(task))):
+            found.append(f"{task.title}: no clear winner. Nothing separates the cells; the cheapest is recommended.")
+        found += _better_baseline(frames, task, titles)
+    return found + paper.summary(frames, expected)
+
+
+def _better_baseline(frames: Frames, task: ExpectedTask, titles: Titles) -> list[str]:
+    """A sentence where a baseline scores higher than every cell: no reader should have to find that in a table."""
+    cells = frames["cells"]
+    scores = cells[(cells["task"] == task.name) & cells["primary"].astype(bool) & cells["mean"].notna()]
+    best = scores.loc[scores["mean"].astype(float).idxmax()]
+    tuned = scores.loc[scores["kind"] != "baseline", "mean"].astype(float)
+    if best["kind"] != "baseline" or (len(tuned) and tuned.max() >= best["mean"]):
+        return []
+    title, score = titles.baselines[task.name, best["method"]], task.primary.short(best["mean"])
+    return [f"{task.title}: the baseline “{title}” scores higher than every cell: {task.primary.word} {score}."]
+
+
+def warnings(frames: Frames, expected: Expected, unexpected: tuple[str, ...]) -> list[str]:
+    """What a reader has to know before believing a number; none in a study in which all is well."""
+    results, provenance = frames["results"], frames["provenance"]
+    primary = results[results["primary"].astype(bool)]
+    found = []
+    missing = int((primary["status"] == "missing").sum())
+    if missing:
+        found.append(
+            f"Incomplete: {plural(missing, 'result')} of {len(primary)} missing; see the section on what is missing."
+        )
+    failed = int(primary["status"].isin(["failed", "diverged"]).sum())
+    if failed:
+        found.append(f"Not all went well: {plural(failed, 'result')} failed or diverged; see the section on failures.")
+    contradictions = int((frames["audit"]["severity"] == "error").sum())
+    if contradictions:
+        found.append(
+            f"The audit finds {plural(contradictions, 'contradiction')} in these numbers: they cannot be right as "
+            "they stand; see the section on the audit."
+        )
+    codes = provenance["code_version"].nunique()
+    if codes > 1:
+        found.append(
+            f"These results come from {codes} versions of TuneGrid's code. Where the difference matters, numbers "
+            "cannot be compared; run the older ones again."
+        )
+    for task, rows in provenance.groupby("task"):
+        if rows["data_fingerprint"].nunique() > 1:
+            title = Titles(expected).tasks[task]
+            found.append(f"{title}: results come from different data (their fingerprints differ); run them again.")
+    found += _on_test_rows(frames, Titles(expected))
+    if unexpected:
+        found.append(
+            f"{plural(len(unexpected), 'run')} in the results folder, but not in this study's configuration, not "
+            f"shown: {', '.join(unexpected[:3])}{', …' if len(unexpected) > 3 else ''}."
+        )
+    return found + search.warnings(frames, expected)
+
+
+def _on_test_rows(frames: Frames, titles: Titles) -> list[str]:
+    """What a reader has to know about the test rows before believing a score."""
+    found = []
+    for row in frames["data"].query("split == 'test'").itertuples():
+        title, size = titles.tasks[row.task], layout.count(row.rows)
+        words = {
+            "test_rows_seen_in_training": f"of {size} test rows occur among the training rows as well.",
+            "test_contexts_seen_in_training": f"of {size} test questions are about a context that training questions "
+            "are about too.",
+            "unusable_rows": "test rows of the source could not be used and were left out.",
+        }
+        counts = {name: getattr(row, name) for name in words}
+        found += [f"{title}: {n:,.0f} {words[name]}" for name, n in counts.items() if not absent(n) and n > 0]
+    return found

@@ -1,0 +1,146 @@
+"""The tables of a study's report, laid out from its tidy tables."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tunegrid.report import layout
+from tunegrid.report.layout import DASH, Column, ScoreLine, Table, absent
+from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.tasks import Metric
+
+Frames = dict[str, Any]  # the tidy tables of tables.py, by name
+MODEL, METHOD = Column("Model"), Column("Method")
+
+
+class Titles:
+    """What tables call tasks, models, methods and baselines."""
+
+    def __init__(self, expected: Expected) -> None:
+        self.tasks = {task.name: task.title for task in expected.tasks}
+        self.models = {model.name: model.title for model in expected.models}
+        self.methods = {method.name: method.title for method in expected.methods}
+        self.baselines = {(task.name, named.name): named.title for task in expected.tasks for named in task.baselines}
+
+    def line(self, row: Any) -> tuple[str, str]:
+        """The two leading cells of a row about a cell, an untuned model or a baseline."""
+        if row.kind == "baseline":
+            return "Baseline", self.baselines[row.task, row.method]
+        return self.models[row.model], "Untuned" if row.kind == "untuned" else self.methods[row.method]
+
+
+def _rows(frame: Any, task: ExpectedTask, metric: str | None = None) -> Iterator[Any]:
+    """Rows of a task in the order of the tables: baselines, then each model untuned and tuned."""
+    chosen = frame[frame["task"] == task.name]
+    if metric is not None:
+        chosen = chosen[chosen["metric"] == metric]
+    yield from chosen.itertuples()
+
+
+def _by_model(rows: list[Any], expected: Expected) -> list[Any]:
+    """Baselines first, then model by model: untuned, then its cells."""
+    order = {model.name: number for number, model in enumerate(expected.models)}
+    return sorted(rows, key=lambda row: -1 if row.kind == "baseline" else order[row.model])
+
+
+def scores(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
+    """The task's table in the paper's form, with the trivial baselines and the untuned models as rows."""
+    titles, cells = Titles(expected), frames["cells"]
+    lines = []
+    for row in _by_model(list(_rows(cells, task, task.primary.name)), expected):
+        group, label = titles.line(row)
+        same = cells[(cells["task"] == row.task) & (cells["kind"] == row.kind) & (cells["method"] == row.method)]
+        same = same[same["model"].isna() if absent(row.model) else same["model"] == row.model]
+        values = {name: mean for name, mean in zip(same["metric"], same["mean"], strict=True) if not absent(mean)}
+        if row.status == "ok" and row.seeds_ok < row.seeds_expected:
+            label += f" ({row.seeds_ok} of {row.seeds_expected} seeds)"
+        lines.append(ScoreLine(group, label, values, row.status, competes=row.kind == "run"))
+    seeds = len(expected.seeds)
+    mean = f"Means over {seeds} seeds. " if seeds > 1 else ""
+    caption = f"{task.title}. {mean}Bold: the best tuned cell of a column."
+    return layout.score_table(f"scores-{task.name}", caption, task.metrics, lines)
+
+
+def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
+    """Primary metric of every row with its 95% interval and its difference to the trivial baseline."""
+    titles, metric = Titles(expected), task.primary
+    several = len(expected.seeds) > 1
+    rows = []
+    for row in _by_model(list(_rows(frames["cells"], task, metric.name)), expected):
+        score = row.status if absent(row.mean) else with_interval(metric, row.mean, row.ci_low, row.ci_high)
+        spread = [DASH if absent(row.sd) else number(metric, row.sd)] if several else []
+        difference = with_interval(metric, row.difference, row.difference_low, row.difference_high, "+")
+        rows.append((*titles.line(row), score, *spread, difference))
+    unit = ", %" if metric.percent else ""
+    columns = [MODEL, METHOD, Column(f"{metric.title}{unit} [95% interval]", "right")]
+    columns += [Column("SD of seeds", "right")] if several else []
+    columns += [Column("Difference [95% interval]", "right")]
+    trivial = titles.baselines.get((task.name, task.trivial or ""), "trivial baseline")
+    caption = f"{task.title}: {metric.title} with its interval, and the paired difference to the baseline “{trivial}”."
+    return layout.plain_table(f"intervals-{task.name}", caption, columns, rows)
+
+
+def with_interval(metric: Metric, value: float, low: float, high: float, sign: str = "") -> str:
+    """A score with its interval, where it has one: 0.3771 [0.3634, 0.3907]."""
+    if absent(value):
+        return DASH
+    ends = "" if absent(low) else f" [{number(metric, low)}, {number(metric, high)}]"
+    return number(metric, value, sign) + ends
+
+
+def number(metric: Metric, value: float, sign: str = "", digits: int = 1) -> str:
+    """A score without its unit: percentages with so many decimals, others with four."""
+    text = f"{100 * value:{sign}.{digits}f}" if metric.percent else f"{value:{sign}.4f}"
+    return text.replace("-", "−")
+
+
+def recommendation(frames: Frames, expected: Expected) -> Table:
+    """Which cell for which task, and why."""
+    titles, rows = Titles(expected), []
+    for row in frames["recommendation"].itertuples():
+        chosen = DASH if absent(row.model) else f"{titles.models[row.model]} + {titles.methods[row.method]}"
+        why = row.rationale + (f" Not compared: {row.left_out}." if row.left_out else "")
+        rows.append((titles.tasks[row.task], chosen, why, layout.percent(row.stability, 0)))
+    columns = [Column("Task", width=0.2), Column("Recommended set-up", width=0.19), Column("Rationale", width=0.42)]
+    columns.append(Column("Stability", "right"))
+    caption = "Recommended model and tuning method per task, by the rule above."
+    return layout.plain_table("recommendation", caption, columns, rows)
+
+
+def cell_of(frame: Any, task: ExpectedTask, model: str, method: str) -> Any:
+    """The rows of a tidy table that are about a cell."""
+    return frame[(frame["task"] == task.name) & (frame["model"] == model) & (frame["method"] == method)]
+
+
+def settings(frames: Frames, expected: Expected) -> Table:
+    """The settings of each cell, those of its first run."""
+    titles, groups = Titles(expected), []
+    for task in expected.tasks:
+        rows = []
+        for model, method in expected.grid(task):
+            found = cell_of(frames["settings"], task, model.name, method.name).drop_duplicates("setting")
+            values = dict(zip(found["setting"], found["value"], strict=True))
+            steps = cell_of(frames["costs"], task, model.name, method.name)["steps"].dropna().astype(float)
+            batch = values.get("training.batch_size")
+            accumulated = values.get("training.gradient_accumulation_steps") or 1
+            of_method = [
+                f"{name.removeprefix('method.').replace('_', ' ')} {layout.setting(value)}"
+                for name, value in values.items()
+                if name.startswith("method.") and name != "method.kind" and not absent(value)
+            ]
+            rows.append(
+                (
+                    titles.models[model.name],
+                    titles.methods[method.name],
+                    layout.setting(values["training.learning_rate"]) if "training.learning_rate" in values else DASH,
+                    layout.count(steps.max()) if len(steps) else DASH,
+                    DASH if batch is None else layout.setting(batch * accumulated),
+                    "; ".join(of_method) or DASH,
+                )
+            )
+        groups.append((task.title, rows))
+    columns = [MODEL, METHOD, Column("Learning rate", "right"), Column("Steps", "right"), Column("Batch", "right")]
+    columns.append(Column("The method's own settings", width=0.36))
+    caption = "Settings of each cell. Batch: examples per optimiser step. All others are in settings.csv."
+    if expected.search:
+        caption += " Learning rates are those that the search chose."
+    return layout.grouped_table("settings", caption, columns, groups)

@@ -1,0 +1,29 @@
+"""`tunegrid audit`: the audit of a folder of tables, printed and written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tunegrid.results.audit import show
+from tunegrid.results.audit.checks import audit_folder
+from tunegrid.results.audit.findings import as_csv
+from tunegrid.results.audit.folder import read_folder
+from tunegrid.results.records import write_text
+from tunegrid.common.package_data import published_folder
+
+
+def audit(folder: Path | None, findings: Path | None, pairs: Path | None) -> int:
+    """Prints the audit of a folder, by default of the paper's tables; returns 1 if it finds an error, else 0.
+
+    `findings`, `pairs`: files to write the findings to, and every test size and positives that fit a table's rows.
+
+    Raises:
+        TuneGridError: the folder or a file in it cannot be read, with what to do.
+    """
+    read = read_folder(folder or published_folder())
+    found = audit_folder(read)
+    print(show.report(read, found, str(folder) if folder else "the paper's tables"))
+    for file, text in ((findings, as_csv(found.findings)), (pairs, show.pairs_csv(found.groups))):
+        if file:
+            write_text(file, text)
+    return 1 if found.failed else 0

@@ -1,0 +1,255 @@
+"""Anybody's tables of scores: CSV files, read as text, with an optional list of what is known of them.
+
+The format is in docs/audit.md. Every mistake in a file ends with one message that names file, line and column.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tunegrid.results.audit.printed import Printed, parse
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.settings import did_you_mean
+
+METRICS: dict[str, str] = {  # column, without `_percent` -> what a sentence calls it
+    "exact_match": "exact match",
+    "f1": "F1",
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "cosine_similarity": "cosine similarity",
+}
+WHOLE = ("exact_match", "accuracy")  # means of zeros and ones
+COUNTS = ("examples", "positives")
+PERCENT = "_percent"
+LIST, KNOWN = "tables.csv", "known.csv"
+LIST_COLUMNS = ("table", "title", "data", "test_size", "positives", "train_size", "known")
+KNOWN_COLUMNS = ("known", "model", "state", "conditions", "source", "mark")
+STATES = ("untuned", "tuned")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: what it is called, its scores by metric, and the counts behind them where they are given."""
+
+    name: str
+    values: Mapping[str, Printed]
+    model: str = ""
+    examples: int | None = None
+    positives: int | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """A published value to compare with, and where it stands."""
+
+    model: str
+    tuned: bool
+    values: Mapping[str, Printed]
+    conditions: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of scores and what is claimed or known of it."""
+
+    title: str
+    rows: tuple[Row, ...]
+    data: str = ""  # "the test set of …": what the scores are said to be measured on
+    test_size: int | None = None
+    positives: int | None = None
+    train_size: int | None = None
+    known: tuple[Known, ...] = ()
+    aside: tuple[str, ...] = ()  # columns that hold numbers but no score that is known here
+
+    def with_scores(self, *metrics: str) -> list[Row]:
+        return [row for row in self.rows if all(metric in row.values for metric in metrics)]
+
+
+def names(rows: Iterable[Row]) -> tuple[str, ...]:
+    return tuple(row.name for row in rows)
+
+
+@dataclass(frozen=True)
+class Folder:
+    tables: tuple[Table, ...]
+    left_out: tuple[str, ...] = field(default=())  # CSV files that tables.csv does not list
+
+
+def read_folder(folder: Path) -> Folder:
+    """The tables of a folder. Raises TuneGridError for a folder without tables, and for files that cannot be read."""
+    if not folder.is_dir():
+        raise TuneGridError(f"{folder}: no such folder. Name a folder of CSV files, one per table.")
+    files = {path.stem: path for path in sorted(folder.glob("*.csv")) if path.name not in (LIST, KNOWN)}
+    known = _read_known(folder / KNOWN)
+    there = (folder / LIST).exists()
+    listed = _read_list(folder / LIST, files, known) if there else {name: {} for name in files}
+    if not listed:
+        raise TuneGridError(f"{folder}: holds no tables. Put one CSV file per table there.")
+    tables = []
+    for name, said in listed.items():
+        rows, aside = read_rows(files[name])
+        numbers = {key: int(said[key]) for key in ("test_size", "positives", "train_size") if said.get(key)}
+        compared = tuple(known.get(said.get("known", ""), ()))
+        title = said.get("title") or name
+        tables.append(Table(title, tuple(rows), said.get("data", ""), known=compared, aside=tuple(aside), **numbers))
+    return Folder(tuple(tables), tuple(path.name for name, path in files.items() if name not in listed))
+
+
+def read_rows(path: Path) -> tuple[list[Row], list[str]]:
+    """The rows of a table, and the columns of numbers that are no scores."""
+    head, lines = _read_csv(path)
+    scores, counts, others = {}, [], []
+    for column in head:
+        metric = column.removesuffix(PERCENT)
+        if metric in METRICS:
+            if metric in scores.values():
+                raise TuneGridError(f"{path}: two columns hold {metric}: leave one, with {PERCENT} for percentages.")
+            scores[column] = metric
+        elif column in COUNTS:
+            counts.append(column)
+        else:
+            _no_slip(path, column, [*METRICS, *(f"{name}{PERCENT}" for name in METRICS), *COUNTS])
+            others.append(column)
+    if not scores:
+        valid = ", ".join(METRICS)
+        raise TuneGridError(
+            f"{path}: no column is a score. Columns of scores: {valid}; each with {PERCENT} for percentages. To leave "
+            f"the file out, list the tables in {path.parent / LIST}."
+        )
+    aside = [column for column in others if column != "seed" and _all_numbers(line[column] for _, line in lines)]
+    rows = []
+    for number, line in lines:
+        values = {}
+        for column, metric in scores.items():
+            try:
+                value = parse(line[column], column.endswith(PERCENT))
+            except ValueError as error:
+                raise TuneGridError(f"{path}, line {number}, column {column}: {error}.") from error
+            if value is not None:
+                values[metric] = value
+        labels = [
+            f"seed {line[column]}" if column == "seed" else line[column]
+            for column in others
+            if column not in aside and line[column]
+        ]
+        name = " + ".join(labels) or f"line {number}"
+        whole = {column: _whole(path, number, column, line[column]) for column in counts if line[column]}
+        rows.append(Row(name, values, line.get("model", ""), **whole))
+    return rows, aside
+
+
+def _read_list(path: Path, files: Mapping[str, Path], known: Mapping[str, object]) -> dict[str, dict[str, str]]:
+    head, lines = _read_csv(path)
+    _only(path, head, LIST_COLUMNS, "table")
+    listed: dict[str, dict[str, str]] = {}
+    for number, line in lines:
+        place, name = f"{path}, line {number}", line["table"].removesuffix(".csv")
+        if name not in files:
+            raise TuneGridError(f"{place}, column table: there is no {name}.csv. {did_you_mean(name, files)}")
+        if name in listed:
+            raise TuneGridError(f"{place}, column table: {name} is listed twice.")
+        for column in ("test_size", "positives", "train_size"):
+            if line.get(column):
+                _whole(path, number, column, line[column])
+        if line.get("positives") and int(line["positives"]) > int(line.get("test_size") or 0):
+            raise TuneGridError(
+                f"{place}, column positives: {line['positives']} is more than test_size says there are."
+            )
+        if line.get("known") and line["known"] not in known:
+            hint = did_you_mean(line["known"], known)
+            raise TuneGridError(f"{place}, column known: {path.parent / KNOWN} has no {line['known']}. {hint}")
+        listed[name] = line
+    return listed
+
+
+def _read_known(path: Path) -> dict[str, list[Known]]:
+    """Published values by the name of their group; only those with the mark V were read in the source they name."""
+    if not path.exists():
+        return {}
+    head, lines = _read_csv(path)
+    scores = {column: column.removesuffix(PERCENT) for column in head if column.removesuffix(PERCENT) in METRICS}
+    _only(path, [column for column in head if column not in scores], KNOWN_COLUMNS, *KNOWN_COLUMNS)
+    groups: dict[str, list[Known]] = {}
+    for number, line in lines:
+        place = f"{path}, line {number}"
+        if line["state"] not in STATES:
+            raise TuneGridError(f"{place}, column state: {line['state']!r} is not one of {', '.join(STATES)}.")
+        if line["mark"] not in ("V", "M"):
+            raise TuneGridError(f"{place}, column mark: V (read in the source) or M (from memory, not used).")
+        try:
+            values = {metric: parse(line[column], column.endswith(PERCENT)) for column, metric in scores.items()}
+        except ValueError as error:
+            raise TuneGridError(f"{place}: {error}.") from error
+        group = groups.setdefault(line["known"], [])
+        if line["mark"] == "V":
+            found = {metric: value for metric, value in values.items() if value is not None}
+            group.append(Known(line["model"], line["state"] == "tuned", found, line["conditions"], line["source"]))
+    return groups
+
+
+def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """(the names of the columns, each row with the number of its line)"""
+    lines: list[tuple[int, dict[str, str]]] = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            head = [name.strip() for name in next(reader, [])]
+            if not head or not all(head):
+                raise TuneGridError(
+                    f"{path}, line 1: every column needs a name; this is a CSV file with a first line of names."
+                )
+            if repeated := {name for name in head if head.count(name) > 1}:
+                raise TuneGridError(f"{path}, line 1: the column {min(repeated)} occurs twice.")
+            for cells in reader:
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if len(cells) != len(head):
+                    raise TuneGridError(
+                        f"{path}, line {reader.line_num}: {len(cells)} values for {len(head)} columns "
+                        "(a comma inside a value needs quotation marks around it)."
+                    )
+                lines.append((reader.line_num, {name: cell.strip() for name, cell in zip(head, cells, strict=True)}))
+    except OSError as error:
+        raise TuneGridError(f"{path}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise TuneGridError(f"{path}: is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
+    except csv.Error as error:
+        raise TuneGridError(f"{path}, line {reader.line_num}: not valid CSV ({error}).") from error
+    if not lines:
+        raise TuneGridError(f"{path}: has no rows.")
+    return head, lines
+
+
+def _only(path: Path, head: Sequence[str], valid: Sequence[str], *needed: str) -> None:
+    for column in head:
+        if column not in valid:
+            raise TuneGridError(f"{path}, line 1: unknown column {column}. {did_you_mean(column, valid)}")
+    if missing := [column for column in needed if column not in head]:
+        raise TuneGridError(f"{path}, line 1: the column {missing[0]} is missing.")
+
+
+def _no_slip(path: Path, column: str, valid: Sequence[str]) -> None:
+    """A misspelt score must not be taken for the name of the row."""
+    if close := difflib.get_close_matches(column.lower(), valid, n=1, cutoff=0.84):
+        raise TuneGridError(f"{path}, line 1: unknown column {column}. Did you mean {close[0]}?")
+
+
+def _all_numbers(texts: Iterable[str]) -> bool:
+    try:
+        return all(parse(text, True) is not None for text in texts)
+    except ValueError:
+        return False
+
+
+def _whole(path: Path, number: int, column: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise TuneGridError(f"{path}, line {number}, column {column}: {text!r} is not a whole number above 0.")
+    return int(text)

@@ -1,0 +1,100 @@
+"""Which test sizes printed means of zeros and ones allow: the GRIM test (Brown and Heathers 2017).
+
+The mean of n zeros and ones is k / n for a whole k, so a printed mean fits a test of n examples only if some k / n
+rounds to it. Integers throughout: nothing is lost to floating point.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from tunegrid.results.audit.printed import EXACT, Printed
+
+HALF_UP, HALF_EVEN = "half up", "half to even"
+ROUNDINGS = frozenset({HALF_UP, HALF_EVEN})
+_NONE: frozenset[str] = frozenset()
+_SHARES = tuple(Fraction(percent, 100) for percent in (5, 10, 15, 20, 25, 30, 40, 50))  # what people hold out
+
+
+def roundings(printed: Printed, size: int, halves: int = EXACT) -> frozenset[str]:
+    """The ways of rounding a tie under which some k / `size` is printed like this; none: no k fits.
+
+    `halves`: how far k / size may lie from the printed number, in half units of its last digit; both ways of rounding
+    count as one where that is more than rounding leaves.
+    """
+    halves = max(halves, printed.halves)
+    over = printed.digits * size % printed.scale  # how far the number lies above a whole k, in 1 / (size * scale)
+    under = -over % printed.scale  # and below the next
+    if 2 * min(over, under) < halves * size or (halves > EXACT and 2 * min(over, under) == halves * size):
+        return ROUNDINGS
+    found = set()
+    if 2 * under == size and printed.digits % 2 == 0:  # k / size is half a unit above: only an even digit takes it
+        found.add(HALF_EVEN)
+    if 2 * over == size:  # k / size is half a unit below: rounded up
+        found |= {HALF_UP, HALF_EVEN} if printed.digits % 2 == 0 else {HALF_UP}
+    return frozenset(found)
+
+
+def common_roundings(values: Iterable[Printed], size: int, halves: int = EXACT) -> frozenset[str]:
+    """The ways of rounding under which all values fit one test size."""
+    left = ROUNDINGS
+    for value in values:
+        left &= roundings(value, size, halves)
+        if not left:
+            return _NONE
+    return left
+
+
+@dataclass(frozen=True)
+class Size:
+    """A test size that fits, and the ways of rounding ties that it needs (both: there is no tie to round)."""
+
+    size: int
+    roundings: frozenset[str]
+
+
+def sizes(values: Sequence[Printed], bound: int) -> list[Size]:
+    """All test sizes up to `bound` that fit every value."""
+    # The longest numbers leave the fewest sizes, so they are asked first.
+    values = sorted(set(values), key=lambda value: -value.scale)
+    found = []
+    for size in range(1, bound + 1):
+        left = common_roundings(values, size)
+        if left:
+            found.append(Size(size, left))
+    return found
+
+
+def chance(values: Iterable[Printed], size: int) -> float:
+    """How likely a test size near `size` fits all values that have nothing to do with it: the power of the test.
+
+    A printed number with unit u takes every size whose multiples of 1 / size lie closer than u, and else a share of
+    u * size of them.
+    """
+    return math.prod(min(1.0, size / value.scale) for value in set(values))
+
+
+def splits(total: int, size: int) -> list[str]:
+    """The usual ways in which `size` of `total` examples are held out, in words that go before "examples".
+
+    A share of them; a share of what a first split leaves; half of a held-out part. Held-out parts are rounded up, as
+    scikit-learn and datasets round them.
+    """
+    found = []
+    for share in _SHARES:
+        held = math.ceil(share * total)
+        if held == size:
+            found.append(f"{_percent(share)} of {total:,}")
+        if size in (held // 2, held - held // 2):
+            found.append(f"half of {_percent(share)} of {total:,}")
+        for second in _SHARES:
+            if math.ceil(second * (total - held)) == size:
+                found.append(f"{_percent(second)} of what a split of {_percent(share)} leaves of {total:,}")
+    return found
+
+
+def _percent(share: Fraction) -> str:
+    return f"{share * 100}%"

@@ -1,0 +1,128 @@
+"""Scores beside published ones of the same data, as findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tunegrid.results.audit.findings import Finding, listed, plural
+from tunegrid.results.audit.folder import METRICS, Known, Row, Table, names
+from tunegrid.results.audit.printed import Printed, below
+
+
+def check(table: Table) -> list[Finding]:
+    """Partial credit, and scores above the best published ones or below those of the same model."""
+    return [*partial_credit(table), *beyond_known(table), *below_untuned(table), *below_tuned(table)]
+
+
+def partial_credit(table: Table) -> list[Finding]:
+    """The mean F1 of the answers that are not exact, (F1 - EM) / (1 - EM), beside that of published systems.
+
+    An exact answer has an F1 of 1, so F1 = EM + (1 - EM) x, and x depends on the data and the scorer more than on the
+    model.
+    """
+    rows = [row for row in table.with_scores("exact_match", "f1") if 0 <= row.values["exact_match"].value < 1]
+    if not rows:
+        return []
+    credits = {row.name: _credit(row.values) for row in rows}
+    numbers: dict[str, Any] = {"credits": {name: round(credit, 4) for name, credit in credits.items()}}
+    computed = (
+        "(F1 − EM) / (1 − EM), the mean F1 of the answers that do not match exactly, is "
+        f"{min(credits.values()):.2f} to {max(credits.values()):.2f}"
+    )
+    systems = [known for known in table.known if known.tuned and {"exact_match", "f1"} <= set(known.values)]
+    others = sorted((_credit(known.values), known.model) for known in systems)
+    if not others:
+        meaning = "Published systems on the same data should have about as much."
+        return [Finding("partial-credit", "note", table.title, (), f"{computed}.", meaning, numbers)]
+    under = [row for row in rows if credits[row.name] < others[0][0]]
+    numbers["published"] = {model: round(credit, 4) for credit, model in others}
+    computed += (
+        f"; that of {plural(len(others), 'published system')} is {others[0][0]:.2f} to {others[-1][0]:.2f} "
+        f"({listed(f'{model} {credit:.2f}' for credit, model in others)})."
+    )
+    if not under:
+        meaning = "The answers that are not exact are about as close as those of published systems."
+        return [Finding("partial-credit", "note", table.title, (), computed, meaning, numbers)]
+    meaning = (
+        "The answers that are not exact share fewer words with the gold answers than those of any of these systems: "
+        "other test questions, fewer gold answers to each, or another scorer."
+    )
+    return [Finding("partial-credit", "warning", table.title, names(under), computed, meaning, numbers)]
+
+
+def _credit(values: Mapping[str, Printed]) -> float:
+    exact, f1 = values["exact_match"].value, values["f1"].value
+    return float((f1 - exact) / (1 - exact))
+
+
+def beyond_known(table: Table) -> list[Finding]:
+    """Scores above the best published one that is known here."""
+    findings = []
+    for metric in METRICS:
+        published = [known for known in table.known if known.tuned and metric in known.values]
+        if not published:
+            continue
+        best = max(published, key=lambda known: known.values[metric].value)
+        rows = [row for row in table.with_scores(metric) if below(best.values[metric], row.values[metric])]
+        if rows:
+            computed = (
+                f"The {METRICS[metric]} of {_values(rows, metric)} is above {_cited(best, metric, rows[0])}, the best "
+                "published one known here."
+            )
+            meaning = "The question is whether the test data are easier, or were seen by the model before."
+            numbers = {"metric": metric, "best": best.values[metric].text, "of": best.model}
+            findings.append(Finding("beyond-known", "warning", table.title, names(rows), computed, meaning, numbers))
+    return findings
+
+
+def below_untuned(table: Table) -> list[Finding]:
+    """Tuned models that score less than the same model is said to score untuned."""
+    findings = []
+    for known, metric in _each(table, tuned=False):
+        rows = [row for row in _same_model(table, known, metric) if below(row.values[metric], known.values[metric])]
+        if rows:
+            cited = _cited(known, metric, rows[0])
+            computed = f"The {METRICS[metric]} of {_values(rows, metric)} is below {cited}, untuned."
+            meaning = "Tuning made the model worse, or the test data, the decoding or the scorer differ from those."
+            numbers = {"metric": metric, "untuned": known.values[metric].text, "conditions": known.conditions}
+            findings.append(Finding("below-untuned", "warning", table.title, names(rows), computed, meaning, numbers))
+    return findings
+
+
+def below_tuned(table: Table) -> list[Finding]:
+    """Models whose best row is below a published score of the same model, tuned."""
+    findings = []
+    for known, metric in _each(table, tuned=True):
+        rows = _same_model(table, known, metric)
+        best = max(rows, key=lambda row: row.values[metric].value, default=None)
+        if best and below(best.values[metric], known.values[metric]):
+            cited = _cited(known, metric, best)
+            computed = f"The best {METRICS[metric]} of {known.model} is {best.values[metric]}, below {cited}."
+            meaning = "The model can do better than any row says."
+            numbers = {"metric": metric, "published": known.values[metric].text}
+            findings.append(Finding("below-published", "note", table.title, (best.name,), computed, meaning, numbers))
+    return findings
+
+
+def _each(table: Table, tuned: bool) -> list[tuple[Known, str]]:
+    return [(known, metric) for known in table.known if known.tuned == tuned for metric in known.values]
+
+
+def _same_model(table: Table, known: Known, metric: str) -> list[Row]:
+    return [row for row in table.with_scores(metric) if row.model.casefold() == known.model.casefold()]
+
+
+def _values(rows: list[Row], metric: str) -> str:
+    return listed(f"{row.name} ({row.values[metric]})" for row in rows)
+
+
+def _cited(known: Known, metric: str, row: Row) -> str:
+    """A published value with its source, in the unit of a row that it is compared with."""
+    value = known.values[metric]
+    text = str(value) if value.percent == row.values[metric].percent else _converted(value)
+    return f"{text} of {known.model} ({known.conditions}; {known.source})"
+
+
+def _converted(value: Printed) -> str:
+    return f"{float(value.value):.4f}" if value.percent else f"{float(100 * value.value):.2f}%"

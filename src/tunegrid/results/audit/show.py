@@ -1,0 +1,114 @@
+"""An audit for a person: on the terminal, and as tables of a report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+from collections import Counter
+from collections.abc import Iterable
+
+from tunegrid.results.audit.checks import Audit, Group
+from tunegrid.results.audit.findings import SEVERITIES, Finding, listed, plural
+from tunegrid.results.audit.folder import LIST, Folder
+from tunegrid.report import layout
+from tunegrid.report.layout import Column
+from tunegrid.report.layout import Table as Printed
+
+WIDTH = 110
+PAIRS_SHOWN = 24  # rows of the table of pairs
+CHECKS = {  # what reports call the checks
+    "range": "Range",
+    "f1-below-exact-match": "F1 and exact match",
+    "claimed-size": "Claimed test size",
+    "test-size": "Test size",
+    "split": "Held-out part",
+    "f1": "F1, precision, recall",
+    "accuracy": "Accuracy",
+    "share-of-positives": "Share of positives",
+    "claimed-positives": "Claimed test set",
+    "test-size-and-positives": "Test size and positives",
+    "identical-rows": "Identical rows",
+    "failed-run": "Failed runs",
+    "partial-credit": "Partial credit",
+    "beyond-known": "Beyond known systems",
+    "below-untuned": "Below untuned",
+    "below-published": "Below published",
+    # of our own results only
+    "whole-counts": "Whole counts",
+    "test-set": "Test set",
+}
+
+
+def counted(findings: Iterable[Finding]) -> str:
+    """How many findings there are: `2 errors, 1 warning and 3 notes`, or `none`."""
+    counts = Counter(finding.severity for finding in findings)
+    return listed(plural(counts[severity], severity) for severity in SEVERITIES if counts[severity])
+
+
+def report(folder: Folder, audit: Audit, place: str) -> str:
+    """The audit of a folder as text, table by table."""
+    lines = [f"Audit of {place}: {counted(audit.findings)}"]
+    if folder.left_out:
+        lines.append(f"  not audited, for {LIST} does not list them: {', '.join(folder.left_out)}")
+    for table in folder.tables:
+        rows, claimed = plural(len(table.rows), "row"), f", {table.test_size:,} examples" if table.test_size else ""
+        lines += ["", f"{table.title}: {rows}" + (f"; compared with {table.data}{claimed}" if table.data else claimed)]
+        if table.aside:
+            lines.append(f"  columns of numbers that are no scores known here: {', '.join(table.aside)}")
+        found = [finding for finding in audit.findings if finding.table == table.title]
+        for finding in found:
+            whose = f" [{listed(finding.rows, most=4)}]" if finding.rows and len(finding.rows) < len(table.rows) else ""
+            lines.append(f"  {finding.severity}: {CHECKS[finding.check]}{whose}")
+            lines += textwrap.wrap(finding.computed, WIDTH, initial_indent="    ", subsequent_indent="    ")
+            lines += textwrap.wrap(finding.meaning, WIDTH, initial_indent="    => ", subsequent_indent="       ")
+        if not found:
+            lines.append("  nothing found")
+    return "\n".join(lines)
+
+
+def pairs_csv(groups: Iterable[Group]) -> str:
+    """Every test size and number of positives that fits a group of rows, with the tolerance that it needs."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(("table", "rows", "test_size", "positives", "tolerance_in_units", "rows_exact"))
+    for group in groups:
+        for pair in group.pairs:
+            tolerance = f"{pair.tolerance:.4f}"
+            writer.writerow((group.table, "; ".join(group.rows), pair.size, pair.positives, tolerance, pair.exact))
+    return file.getvalue()
+
+
+def findings_table(name: str, caption: str, findings: Iterable[Finding]) -> Printed:
+    """Findings as a table of a report."""
+    columns = (
+        Column("Severity", width=0.08),
+        Column("Check", width=0.13),
+        Column("What was computed", width=0.43),
+        Column("What it means", width=0.26),
+    )
+    rows = [(finding.severity, CHECKS[finding.check], finding.computed, finding.meaning) for finding in findings]
+    return layout.plain_table(name, caption, columns, rows)
+
+
+def pairs_table(name: str, group: Group) -> Printed:
+    """The first pairs of a group, and the first that gives every row correctly rounded."""
+    shown = list(group.pairs[:PAIRS_SHOWN])
+    shown += [pair for pair in group.pairs[PAIRS_SHOWN:] if pair.tolerance <= 0.5][:1]
+    columns = [Column(title, "right") for title in ("Test size", "Positives", "Share", "Tolerance", "Rows exact")]
+    rows = [
+        (
+            f"{pair.size:,}",
+            f"{pair.positives:,}",
+            f"{pair.positives / pair.size:.5f}",
+            f"{pair.tolerance:.2f}",
+            f"{pair.exact}",
+        )
+        for pair in shown
+    ]
+    caption = (
+        f"{group.table}: test sizes and numbers of positives that give {plural(len(group.rows), 'row')} within one "
+        "unit of the last digit, with the tolerance that the worst score needs, in such units (up to 0.5: correctly "
+        f"rounded). The first {PAIRS_SHOWN} of {len(group.pairs):,}, and the first that rounds every row correctly."
+    )
+    return layout.plain_table(name, caption, columns, rows)

@@ -1,0 +1,103 @@
+"""What the printed means of zeros and ones say of the size of the test set, as findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tunegrid.results.audit import grim
+from tunegrid.results.audit.findings import Finding, listed, plural
+from tunegrid.results.audit.folder import METRICS, Row, Table, names
+from tunegrid.results.audit.printed import ONE_UNIT, Printed
+
+SHOWN = 10  # numbers of a list that a sentence holds
+KEPT = 1000  # and that a finding keeps
+
+
+def check(table: Table, metric: str, largest: int) -> list[Finding]:
+    """Whether a claimed test size is consistent with the values of `metric`, and which sizes up to `largest` are."""
+    rows = [row for row in table.with_scores(metric) if 0 <= row.values[metric].value <= 1]
+    if not rows:
+        return []
+    claimed = [(row, size) for row in rows if (size := row.examples or table.test_size)]
+    findings = _claimed(table, metric, claimed)
+    if len({size for _, size in claimed}) > 1:
+        return findings  # rows of several sizes have none in common to look for
+    values = [row.values[metric] for row in rows]
+    bound = min(largest, 2 * max(value.scale for value in values))  # from there on every size fits
+    found = grim.sizes(values, bound)
+    return findings + _found(table, metric, values, found, bound)
+
+
+def _claimed(table: Table, metric: str, claimed: Sequence[tuple[Row, int]]) -> list[Finding]:
+    misfits = [(row, size) for row, size in claimed if not grim.roundings(row.values[metric], size)]
+    if not misfits:
+        return []
+    far = [row for row, size in misfits if not grim.roundings(row.values[metric], size, ONE_UNIT)]
+    sizes = sorted({size for _, size in misfits})
+    said, fitting, near = listed(f"{size:,}" for size in sizes), len(claimed) - len(misfits), len(misfits) - len(far)
+    whose = f" ({table.data})" if table.data and sizes == [table.test_size] else ""
+    near_too = f"; {near} more within one unit of the last digit." if near else ", or within one unit of it."
+    computed = (
+        f"{fitting or 'None'} of the {plural(len(claimed), 'value')} of {METRICS[metric]} "
+        f"{'is' if fitting < 2 else 'are'} k / {said}{whose} to the printed digit{near_too}"
+    )
+    meaning = f"These values were not measured on {said} examples."
+    if not far:
+        meaning = f"These values are cut off, not rounded, or were not measured on {said} examples."
+    numbers = {"metric": metric, "sizes": sizes, "fitting": fitting, "within_one_unit": near, "of": len(claimed)}
+    rows = names(row for row, _ in misfits)
+    return [Finding("claimed-size", "error" if far else "warning", table.title, rows, computed, meaning, numbers)]
+
+
+def _found(
+    table: Table, metric: str, values: Sequence[Printed], found: Sequence[grim.Size], bound: int
+) -> list[Finding]:
+    all_values = f"{plural(len(values), 'value')} of {METRICS[metric]}"
+    numbers = {"metric": metric, "values": len(values), "fitting": len(found), "searched_to": bound}
+    numbers |= {"sizes": [fit.size for fit in found[:KEPT]]}
+    if not found:
+        computed = f"For no n up to {bound:,} are all {all_values} k / n to the printed digit."
+        meaning = "The rows are not all of one test set of at most that size, or are no plain means over its examples."
+        return [Finding("test-size", "warning", table.title, (), computed, meaning, numbers)]
+    first, multiples = found[0], _are_multiples(found, bound)
+    if multiples and len(found) > 1:
+        where = f"n = {first.size:,} and its multiples ({found[1].size:,} is the next), and no other n up to {bound:,}"
+        meaning = f"The scores were measured on {first.size:,} examples, or on a multiple of that."
+    elif len(found) <= SHOWN:
+        where = f"n = {listed(f'{fit.size:,}' for fit in found)}, and no other n up to {bound:,}"
+        meaning = f"The scores were measured on {listed(f'{fit.size:,}' for fit in found)} examples."
+        meaning = meaning.replace(" and ", " or ")
+    else:
+        smallest = ", ".join(f"{fit.size:,}" for fit in found[:SHOWN])
+        where = f"{len(found):,} of the n up to {bound:,}, the smallest of which are {smallest}"
+        meaning = (
+            f"The digits, if rounded correctly, rule out fewer than {first.size:,} examples; they say little more."
+        )
+        if first.size == 1:
+            meaning = "The digits say nothing of the size of the test set."
+    computed = f"All {all_values} are k / n to the printed digit for {where}."
+    if len(first.roundings) == 1:
+        computed += f" At {first.size:,} some are ties, rounded {min(first.roundings)}."
+    clear = multiples or len(found) <= SHOWN
+    if clear:
+        numbers["chance"] = chance = grim.chance(values, first.size)
+        computed += (
+            f" Another size of about {first.size:,} would fit them all by chance with a probability of {chance:.0e}."
+        )
+    findings = [Finding("test-size", "note", table.title, (), computed, meaning, numbers)]
+    return findings + (_held_out(table, first.size) if clear and table.train_size else [])
+
+
+def _are_multiples(found: Sequence[grim.Size], bound: int) -> bool:
+    first = found[0].size
+    return first > 1 and [fit.size for fit in found] == list(range(first, bound + 1, first))
+
+
+def _held_out(table: Table, size: int) -> list[Finding]:
+    ways = grim.splits(table.train_size or 0, size)
+    if not ways:
+        return []
+    computed = f"{size:,} is {listed(ways, most=4)} training examples of the data set."
+    meaning = "The test set has the size of a part held out of the training data."
+    numbers = {"size": size, "train_size": table.train_size, "ways": ways}
+    return [Finding("split", "note", table.title, (), computed, meaning, numbers)]

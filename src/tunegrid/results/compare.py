@@ -1,0 +1,76 @@
+"""Whether two results folders hold the same results: bytes of weights and predictions, values of the records."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from tunegrid.common.errors import TuneGridError
+
+# What may differ between two runs of the same thing: when, how fast, how much memory, what one
+# answer costs, and which version of the code.
+VOLATILE = (
+    "_seconds",
+    "_per_second",
+    "peak_memory_bytes",
+    "inference",
+    "seconds",
+    "started",
+    "finished",
+    "git_commit",
+    "code_version",
+)
+BYTES = (".safetensors", ".parquet", ".arrow")
+RESULTS = ("data", "models", "tokens", "search", "runs", "untuned", "baselines")
+
+
+def compare(first: Path, second: Path) -> list[str]:
+    """The differences, one line each; an empty list says that the results are the same.
+
+    Raises:
+        TuneGridError: a folder holds no results.
+    """
+    files = [_files(folder) for folder in (first, second)]
+    differences = [f"only in {first}: {name}" for name in sorted(files[0].keys() - files[1].keys())]
+    differences += [f"only in {second}: {name}" for name in sorted(files[1].keys() - files[0].keys())]
+    for name in sorted(files[0].keys() & files[1].keys()):
+        differences += _compare_files(name, files[0][name], files[1][name])
+    return differences
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    files = {
+        str(file.relative_to(folder)): file
+        for part in RESULTS
+        for file in (folder / part).rglob("*")
+        if file.is_file() and not any(piece.startswith(".") for piece in file.relative_to(folder).parts)
+    }
+    if not files:
+        raise TuneGridError(f"{folder}: holds no results. A results folder is results/<study>.")
+    return files
+
+
+def _compare_files(name: str, first: Path, second: Path) -> list[str]:
+    if first.suffix in BYTES:
+        return [] if first.read_bytes() == second.read_bytes() else [f"{name}: the bytes differ"]
+    if first.suffix == ".json":
+        values = [json.loads(file.read_text()) for file in (first, second)]
+        return [f"{name}: {line}" for line in _compare_values("", *values)]
+    if first.suffix == ".csv":
+        rows = [list(csv.reader(file.open(newline=""))) for file in (first, second)]
+        return [] if rows[0] == rows[1] else [f"{name}: the rows differ"]
+    return [] if first.read_bytes() == second.read_bytes() else [f"{name}: the content differs"]
+
+
+def _compare_values(key: str, first: Any, second: Any) -> list[str]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        names = sorted(first.keys() | second.keys())
+        stable = [name for name in names if not name.endswith(VOLATILE)]
+        return [
+            line
+            for name in stable
+            for line in _compare_values(f"{key}.{name}".lstrip("."), first.get(name), second.get(name))
+        ]
+    return [] if first == second else [f"{key}: {first!r:.60} and {second!r:.60}"]

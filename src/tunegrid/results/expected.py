@@ -1,0 +1,86 @@
+"""What the tables of a study must hold, whether or not it is there: the frame that results are hung into."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tunegrid.study.limits import Recommend
+from tunegrid.study.search import Search
+from tunegrid.tasks import TASKS, Metric
+
+CellKey = tuple[str, str, str]  # names of task, model, method
+
+
+@dataclass(frozen=True)
+class Named:
+    """A name as in paths, and the title that tables print for it."""
+
+    name: str
+    title: str
+    licence: str | None = None  # of a task's data, or of a model
+    hub_id: str | None = None  # of a model, or of a task's data with the name of its part ("wmt/wmt16 de-en")
+    kind: str = ""  # of a method: a key of `methods.METHODS`
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedTask(Named):
+    """A task of the study; `trivial` is the baseline that differences are taken to."""
+
+    kind: str  # a key of `tasks.TASKS`
+    baselines: tuple[Named, ...] = ()
+    trivial: str | None = None
+    positive: str = "positive"  # sentiment: the label of precision, recall and F1
+    labels: int = 2  # sentiment: how many there are
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics that tables of the paper's form print."""
+        return printed_metrics(self.kind)
+
+    @property
+    def all_metrics(self) -> tuple[Metric, ...]:
+        return TASKS[self.kind].metrics
+
+    @property
+    def primary(self) -> Metric:
+        return self.metric(TASKS[self.kind].primary)
+
+    def metric(self, name: str) -> Metric:
+        return next(metric for metric in self.all_metrics if metric.name == name)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether its rows belong to groups (questions to articles), which are then resampled together."""
+        return "group" in TASKS[self.kind].columns
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A study, as its report needs it. Every order is the order of the tables."""
+
+    study: str  # name, as in the paths
+    title: str
+    description: str  # what this study is, in full sentences; printed on page one
+    tasks: tuple[ExpectedTask, ...]
+    models: tuple[Named, ...]
+    methods: tuple[Named, ...]
+    seeds: tuple[int, ...]
+    caveats: tuple[str, ...] = ()  # what the numbers cannot show ("The data are generated: …"); printed on page one
+    cells: tuple[CellKey, ...] | None = None  # None: every task with every model and every method
+    untuned: bool = True  # whether the untuned models are rows
+    recommend: Recommend = field(default_factory=Recommend)
+    search: Search | None = None  # of the learning rates
+
+    def has(self, task: str, model: str, method: str) -> bool:
+        return self.cells is None or (task, model, method) in self.cells
+
+    def grid(self, task: ExpectedTask) -> Iterator[tuple[Named, Named]]:
+        """Model and method of each cell of a task, in the order of its table."""
+        for model in self.models:
+            for method in self.methods:
+                if self.has(task.name, model.name, method.name):
+                    yield model, method
+
+
+def printed_metrics(kind: str) -> tuple[Metric, ...]:
+    """The metrics of a kind of task that tables of the paper's form print, in its order."""
+    return tuple(metric for metric in TASKS[kind].metrics if metric.printed)

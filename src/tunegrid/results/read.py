@@ -1,0 +1,198 @@
+"""Reads a results folder into typed objects: for each expected result what is there, or that it is missing.
+
+Only files are looked at, never their times, so that results copied from another machine read the same.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tunegrid.results.statistics import bootstrap
+from tunegrid.study.cells import Paths
+from tunegrid.common.errors import TuneGridError
+from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.records import MetricsRecord, TrainRecord, read_json, read_record
+from tunegrid.tasks import Metric
+
+Status = Literal["ok", "diverged", "failed", "missing"]
+TOLERANCE = 1e-6  # between a metric and what its per-example scores give
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run, untuned model or baseline of the study, there or not."""
+
+    kind: Literal["run", "untuned", "baseline"]
+    task: ExpectedTask
+    model: str | None
+    method: str
+    seed: int | None
+    folder: Path
+    status: Status
+    reason: str | None
+    metrics: MetricsRecord | None
+    training: TrainRecord | None
+
+    @property
+    def key(self) -> tuple[str, str, str | None, str]:
+        """What the results of all seeds of a cell have in common."""
+        return (self.kind, self.task.name, self.model, self.method)
+
+    @cached_property
+    def predictions(self) -> Any:
+        """predictions.parquet as a pandas frame. Raises TuneGridError if it is not there or not readable."""
+        import pandas as pd
+
+        path = self.folder / "predictions.parquet"
+        try:
+            frame = pd.read_parquet(path)
+        except Exception as error:  # pyarrow raises many kinds; each means that the file is not what it should be
+            raise TuneGridError(f"{path}: cannot be read ({error}). Run its job again.") from error
+        if self.metrics is not None and len(frame) != self.metrics.examples:
+            raise TuneGridError(
+                f"{path}: has {len(frame)} rows, but metrics.json says {self.metrics.examples}. Evaluate it again."
+            )
+        return frame
+
+    def statistics(self, metric: str) -> np.ndarray | None:
+        """What each example contributes to a metric, [examples, statistics]; None where it is no function of that.
+
+        Raises TuneGridError if the primary metric in metrics.json is not what the predictions give.
+        """
+        values = _statistics(self.task, self.task.metric(metric), self.predictions, self.folder)
+        if values is None or self.metrics is None or metric not in self.metrics.metrics:
+            return None
+        recorded = self.metrics.metrics[metric].value
+        computed = float(score_function(self.task.metric(metric))(values.sum(axis=0)))
+        if abs(recorded - computed) <= TOLERANCE:
+            return values
+        if metric == self.task.primary.name:
+            raise TuneGridError(
+                f"{self.folder}: metrics.json says {metric} {recorded:.6f}, but the scores in predictions.parquet give "
+                f"{computed:.6f}. One of the two files is not of this run: evaluate it again."
+            )
+        return None
+
+
+def score_function(metric: Metric) -> Any:
+    """The function of `statistics` that makes a metric's score of the sums of its per-example statistics."""
+    return getattr(bootstrap, metric.aggregate)
+
+
+def _statistics(task: ExpectedTask, metric: Metric, frame: Any, folder: Path) -> np.ndarray | None:
+    try:
+        match metric.aggregate:
+            case None:
+                return None
+            case "bleu":
+                return np.array(frame["bleu_statistics"].tolist(), dtype=np.float64).reshape(len(frame), 10)
+            case "mean":
+                values = frame[metric.column or metric.name].to_numpy(dtype=np.float64)
+                return np.stack([values, np.ones(len(values))], axis=1)
+        said = frame["prediction"].to_numpy() == task.positive
+        is_so = np.array([references[0] == task.positive for references in frame["references"]], dtype=bool)
+        return np.stack([said & is_so, said & ~is_so, ~said & is_so], axis=1).astype(np.float64)
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise TuneGridError(
+            f"{folder / 'predictions.parquet'}: no usable scores for {metric.name} ({type(error).__name__}: {error}). "
+            "Evaluate again."
+        ) from error
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """All that a report needs of a results folder."""
+
+    folder: Path
+    expected: Expected
+    results: tuple[Result, ...]
+    data_cards: dict[str, dict[str, Any]]  # by task; {} where missing
+    model_cards: dict[str, dict[str, Any]]  # by model
+    tokens: dict[tuple[str, str], dict[str, Any]]  # by task and model
+    unexpected: tuple[str, ...]  # folders of runs that are not of this study's configuration
+
+    def of(self, task: ExpectedTask, kind: str) -> list[Result]:
+        return [result for result in self.results if result.task == task and result.kind == kind]
+
+    def units(self, task: ExpectedTask) -> np.ndarray | None:
+        """What test examples are drawn with in the bootstrap, [examples]; None: each by itself.
+
+        Questions about one article share it, so they are drawn together, as long as some group holds more than one.
+        """
+        path = Paths(self.folder.name, self.folder.parent).split(task.name, "test")
+        if not task.grouped or not path.exists():
+            return None
+        import pandas as pd
+
+        try:
+            groups = pd.read_parquet(path, columns=["group"])["group"].to_numpy()
+        except Exception as error:
+            raise TuneGridError(f"{path}: cannot be read ({error}). Fetch the data again.") from error
+        distinct = len(set(groups))
+        return groups if 1 < distinct < len(groups) else None
+
+
+def read_results(folder: Path, expected: Expected) -> StudyResults:
+    """Reads what is there of a study. Raises TuneGridError, naming the file, for one that is not what it should be."""
+    if not folder.is_dir():
+        raise TuneGridError(
+            f"{folder}: no such folder of results. Run the study first, or name another results folder."
+        )
+    paths = Paths(folder.name, folder.parent)
+    results = []
+    for task in expected.tasks:
+        for baseline in task.baselines:
+            place = paths.baseline(task.name, baseline.name)
+            results.append(_read(place, "baseline", task, None, baseline.name, None))
+        for model in expected.models if expected.untuned else ():
+            place = paths.untuned(task.name, model.name)
+            results.append(_read(place, "untuned", task, model.name, "untuned", None))
+        for model, method in expected.grid(task):
+            for seed in expected.seeds:
+                place = paths.run(task.name, model.name, method.name, seed)
+                results.append(_read(place, "run", task, model.name, method.name, seed))
+    known = {result.folder for result in results}
+    found = sorted(path.parent for path in folder.glob("runs/*/*/*/seed-*/metrics.json"))
+    tasks, models = [task.name for task in expected.tasks], [model.name for model in expected.models]
+    return StudyResults(
+        folder=folder,
+        expected=expected,
+        results=tuple(results),
+        data_cards={task: _card(paths.data_card(task)) for task in tasks},
+        model_cards={model: _card(paths.model_card(model)) or _card(paths.kept_card(model)) for model in models},
+        tokens={(task, model): _card(paths.tokens(task, model) / "stats.json") for task in tasks for model in models},
+        unexpected=tuple(str(place.relative_to(folder)) for place in found if place not in known),
+    )
+
+
+def _read(folder: Path, kind: Any, task: ExpectedTask, model: str | None, method: str, seed: int | None) -> Result:
+    metrics_path, training_path = folder / "metrics.json", folder / "train.json"
+    metrics = read_record(metrics_path, MetricsRecord) if metrics_path.exists() else None
+    training = read_record(training_path, TrainRecord) if kind == "run" and training_path.exists() else None
+    for path, record in ((metrics_path, metrics), (training_path, training)):
+        found = record and (record.task, record.model, record.method, record.seed)
+        if found and found != (task.name, model, method, seed):
+            raise TuneGridError(f"{path}: is the record of {found}, which belongs elsewhere. Run its job again.")
+    status, reason = _status(metrics, training)
+    return Result(kind, task, model, method, seed, folder, status, reason, metrics, training)
+
+
+def _status(metrics: MetricsRecord | None, training: TrainRecord | None) -> tuple[Status, str | None]:
+    if training is not None and training.status != "ok":
+        return training.status, training.reason
+    if metrics is not None:
+        return metrics.status, metrics.reason
+    return "missing", "trained, but not evaluated" if training is not None else "no result"
+
+
+def _card(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    card = read_json(path)
+    if not isinstance(card, dict):
+        raise TuneGridError(f"{path}: expected a JSON object, found {type(card).__name__}. Run its job again.")
+    return card

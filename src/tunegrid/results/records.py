@@ -1,0 +1,300 @@
+"""The two JSON records of a result, `train.json` and `metrics.json`: their schema, written down once, checked always.
+
+A record is validated when it is written and when it is read, so that a table can never be made from a file that only
+looks like a result. `json_schemas()` gives the same schema to other programs as JSON Schema.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import replaced
+from tunegrid.common.settings import Closed
+
+SCHEMA_VERSION = 1
+
+Status = Literal["ok", "diverged", "failed"]
+Kind = Literal["run", "untuned", "baseline"]
+Count = Annotated[int, Field(ge=0)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Provenance(Closed):
+    """Where and with what a result was computed."""
+
+    packages: dict[str, str] = Field(description="Installed version of each package that can alter a result.")
+    python: str = Field(description="Version of Python.")
+    platform: str = Field(description="Operating system and architecture, without the name of the machine.")
+    processor: str = Field(description="Name of the CPU.")
+    accelerator: str | None = Field(description="Name of the GPU; null on a CPU.")
+    threads: int = Field(ge=1, description="Threads of one computation; part of the configuration, for it alters bits.")
+    precision: str | None = Field(description="Precision of the computation: fp32, bf16, …; null where there is none.")
+    fp32_library: Literal["mkl", "onednn"] | None = Field(
+        None, description="What multiplied fp32 matrices on the CPU; null: a GPU did, or no model computed."
+    )
+    git_commit: str | None = Field(description="Commit of the repository; null outside of one.")
+    code_version: Name = Field(description="Hash of the package's source.")
+    data_fingerprint: str = Field(description="Fingerprint of the task's data, as in its card.json.")
+    model_fingerprint: str | None = Field(description="Fingerprint of the base model; null for a trivial baseline.")
+    data_revision: str | None = Field(None, description="Commit of the task's data on the Hub; null: not from there.")
+    model_revision: str | None = Field(None, description="Commit of the base model on the Hub; null: not from there.")
+    started: str = Field(description="Start, ISO 8601 with time zone.")
+    finished: str = Field(description="End, ISO 8601 with time zone.")
+
+
+class Parameters(Closed):
+    """Size of the model as trained."""
+
+    total: Count = Field(description="All parameters, those that the method added included.")
+    trainable: Count = Field(description="Parameters that the optimiser changes.")
+
+
+class Injected(Closed):
+    """What the method put into the model; `count` equals `expected` or the run would not have started."""
+
+    count: Count = Field(description="Modules that the method touched.")
+    expected: Count = Field(description="Modules that the architecture says it must touch.")
+    modules: list[str] = Field(description="Their names, as in the model.")
+
+
+class TrainingCost(Closed):
+    """Cost of one run. Times are wall-clock seconds; the optimisation is timed apart from everything else."""
+
+    loading_seconds: Seconds = Field(description="Imports, data and model, in seconds.")
+    optimisation_seconds: Seconds = Field(description="Optimisation steps only, in seconds.")
+    evaluation_seconds: Seconds = Field(description="Evaluation on validation data during training, in seconds.")
+    saving_seconds: Seconds = Field(description="Writing of weights and checkpoints, in seconds.")
+    steps: Count = Field(description="Optimiser steps done.")
+    examples: Count = Field(description="Training examples seen, repeats counted.")
+    tokens: Count = Field(description="Source and target tokens seen, without padding.")
+    examples_per_second: Seconds | None = Field(description="examples / optimisation_seconds.")
+    tokens_per_second: Seconds | None = Field(description="tokens / optimisation_seconds.")
+    peak_memory_bytes: Count | None = Field(description="Peak memory of training, in bytes: the GPU's, else resident.")
+    saved_bytes: Count = Field(description="Size of the saved weights, in bytes.")
+    training_flops: Finite | None = Field(description="Estimated floating-point operations of the training.")
+    flops_formula: str | None = Field(description="The formula of that estimate.")
+
+
+class Selection(Closed):
+    """Which weights of a run were saved, and what validation data said about them."""
+
+    kept: Literal["best", "last"] = Field(description="The weights of the best evaluation, or those of the last step.")
+    by: Name = Field(description="What best means: the lowest validation 'loss', or the highest metric of this name.")
+    step: Count = Field(description="Optimiser steps after which the saved weights were there.")
+    validation_loss: Finite = Field(description="Loss of the saved weights on the validation rows.")
+    validation_metric: Finite | None = Field(description="Metric of the saved weights, 0 to 1; null if chosen by loss.")
+    best_step: Count = Field(description="Step of the best evaluation, whether its weights were kept or not.")
+    best_value: Finite = Field(description="The validation loss, or the metric, of the best evaluation.")
+    evaluations: Count = Field(description="Evaluations on validation data.")
+    stopped_early: bool = Field(description="Whether early stopping ended the run before its last step.")
+
+
+class Speed(Closed):
+    """How fast a model answers, in one form of it. From token ids to text, on the test examples of `InferenceCost`."""
+
+    latency_seconds: Seconds = Field(description="Median over the examples of the seconds for one, alone in its batch.")
+    latency_p90_seconds: Seconds = Field(description="90th percentile of the same.")
+    token_seconds: Seconds | None = Field(
+        description="Median of seconds / generated tokens of the same; null where nothing is generated."
+    )
+    batch_examples_per_second: Seconds = Field(description="Examples per second in one batch of `batch_examples`.")
+
+
+class InferenceCost(Closed):
+    """What one answer costs. All speeds are of the same test examples, for every method and model of a task."""
+
+    flops: Finite = Field(description="Estimated floating-point operations of one test example, as it was predicted.")
+    merged_flops: Finite | None = Field(description="The same of the merged model; null where there is none.")
+    flops_formula: str = Field(description="The formula of both.")
+    generated_tokens: Finite | None = Field(
+        description="Tokens that were generated per test example, the end included; null where nothing is generated."
+    )
+    latency_examples: Count = Field(description="Examples whose latency was measured; 0: no speed was measured.")
+    batch_examples: Count = Field(description="Examples of the batch whose throughput was measured.")
+    unmerged: Speed | None = Field(description="Speed as it was predicted, the method's modules beside the base's.")
+    merge: Literal["merged", "plain", "undefined"] = Field(
+        description="merged: into the base; plain: there is nothing to merge; undefined: this method cannot be merged."
+    )
+    merged: Speed | None = Field(description="Speed of the merged model; null where there is none.")
+    merge_seconds: Seconds | None = Field(description="Seconds of merging; null where there was none.")
+    merged_compared: Count | None = Field(description="Test examples that both forms answered; null where one did.")
+    merged_differences: Count | None = Field(description="Those of them that the two forms answered differently.")
+    measuring_seconds: Seconds = Field(description="What all of this took: part of no other time of the record.")
+
+
+class EvaluationCost(Closed):
+    """Cost of predicting and scoring the test set, in wall-clock seconds."""
+
+    load_seconds: Seconds | None = Field(description="Imports, data and weights, in seconds.")
+    prediction_seconds: Seconds | None = Field(description="Prediction of all test examples, in seconds.")
+    scoring_seconds: Seconds | None = Field(description="Computation of the metrics, in seconds.")
+    examples_per_second: Seconds | None = Field(description="Test examples / prediction_seconds.")
+    peak_memory_bytes: Count | None = Field(
+        description="Peak memory of prediction, in bytes: the GPU's, else resident."
+    )
+    inference: InferenceCost | None = Field(None, description="What one answer costs; null: it was not measured.")
+
+
+class Metric(Closed):
+    """One score of one result, on 0 to 1."""
+
+    # Scores computed in floating point overshoot a perfect 1 by a few units of the last place (sacreBLEU's do).
+    value: float = Field(ge=0, le=1 + 1e-9, allow_inf_nan=False, description="The score, on 0 to 1.")
+    direction: Literal["higher", "lower"] = Field(description="Whether higher or lower is better.")
+    signature: str | None = Field(
+        description="How it was computed (sacreBLEU's signature); null where there is one way."
+    )
+
+
+class Outcome(Closed):
+    """What all records share: a status, and a reason whenever it is not ok."""
+
+    status: Status = Field(description="ok; diverged (the loss was not finite, …); failed.")
+    reason: str | None = Field(description="Why the status is not ok; null where it is.")
+
+    @model_validator(mode="after")
+    def _reason_where_not_ok(self) -> Self:
+        if self.status == "ok" and self.reason is not None:
+            raise ValueError("a result with status ok has no reason: reason must be null")
+        if self.status != "ok" and not (self.reason or "").strip():
+            raise ValueError(f"a result with status {self.status} needs a reason")
+        return self
+
+
+class TrainRecord(Outcome):
+    """`train.json`: what one run did, at what cost, with what."""
+
+    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
+    task: Name = Field(description="Name of the task.")
+    model: Name = Field(description="Name of the base model.")
+    method: Name = Field(description="Name of the tuning method.")
+    seed: int = Field(description="Seed of the run.")
+    configuration: dict[str, Any] = Field(description="Every setting of the run that alters its result.")
+    configuration_hash: Name = Field(description="Hash of `configuration`.")
+    parameters: Parameters | None = Field(description="Size of the model; null if the run failed before it was built.")
+    injected: Injected | None = Field(description="What the method put into the model; null if it failed before.")
+    selection: Selection | None = Field(
+        default=None,
+        description="Which weights were saved; null if there are none, or the method has a loop of its own.",
+    )
+    cost: TrainingCost | None = Field(description="Cost of the run; null if it failed before training.")
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _complete_where_ok(self) -> Self:
+        missing = [name for name in ("parameters", "injected", "cost") if getattr(self, name) is None]
+        if self.status == "ok" and missing:
+            raise ValueError(f"a run with status ok must have {', '.join(missing)}")
+        return self
+
+
+class MetricsRecord(Outcome):
+    """`metrics.json`: the scores of one result on the test set."""
+
+    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
+    kind: Kind = Field(description="run: a tuned model; untuned: the base model as it is; baseline: no model at all.")
+    task: Name = Field(description="Name of the task.")
+    model: Name | None = Field(description="Name of the base model; null for a baseline.")
+    method: Name = Field(description="Name of the tuning method, 'untuned', or the name of the baseline.")
+    seed: int | None = Field(description="Seed of the run; null for an untuned model or a baseline.")
+    examples: Count = Field(description="Test examples scored.")
+    predictions_cut: Count | None = Field(
+        default=None,
+        description="Predictions that max_new_tokens ended, not the model; null where nothing is generated.",
+    )
+    primary: Name = Field(description="Name of the task's primary metric.")
+    metrics: dict[str, Metric] = Field(description="Score by name; empty where the status is not ok.")
+    cost: EvaluationCost | None = Field(description="Cost of the evaluation; null where there was none.")
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.status == "ok" and self.primary not in self.metrics:
+            raise ValueError(f"metrics lacks the primary metric {self.primary!r}; it has {sorted(self.metrics)}")
+        if (self.model is None) != (self.kind == "baseline"):
+            raise ValueError(f"kind {self.kind} with model {self.model!r}: a baseline, and nothing else, has no model")
+        if (self.seed is None) != (self.kind != "run"):
+            raise ValueError(f"kind {self.kind} with seed {self.seed!r}: a run, and nothing else, has a seed")
+        return self
+
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+def explain(error: ValidationError) -> str:
+    """The first few problems of a validation as one line for a person: `cost.steps: Field required; …`."""
+    problems = []
+    for problem in error.errors(include_url=False):
+        # The error of an unknown key (see Closed) stands at the object that holds it.
+        place = [*problem["loc"], *([problem["ctx"]["key"]] if problem["type"] == "unknown_key" else [])]
+        problems.append(".".join(map(str, place)) + (": " if place else "") + problem["msg"])
+    more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+    return "; ".join(problems[:3]) + more
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises TuneGridError, naming the file, if it is missing, cut off or not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TuneGridError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError
+        raise TuneGridError(f"{path}: not valid JSON ({error}). Delete it and run its job again.") from error
+
+
+def read_record(path: Path, cls: type[Record]) -> Record:
+    """Reads and validates a record. Raises TuneGridError, naming file and field, for anything that is not one."""
+    content = read_json(path)
+    try:
+        # Through JSON again: strict validation of JSON, not of Python objects, is what the schema describes.
+        return cls.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        raise TuneGridError(
+            f"{path}: not a valid {cls.__name__} ({explain(error)}). Delete it and run its job again."
+        ) from error
+
+
+def written_since(started: str, path: Path, cls: type[Record]) -> Record | None:
+    """The record at a path if its work ended at that time (ISO 8601, UTC) or later; None: it did not, or is none."""
+    try:
+        record = read_record(path, cls)
+    except TuneGridError:
+        return None
+    return record if record.provenance.finished >= started else None
+
+
+def write_record(path: Path, record: BaseModel | Mapping[str, Any], cls: type[BaseModel] | None = None) -> None:
+    """Writes a record as JSON, whole or not at all; a mapping is validated as `cls` first.
+
+    Raises TuneGridError if the record does not follow its schema (also one made by `model_copy`, which validates
+    nothing). The folder of `path` is made where it is missing.
+    """
+    cls = type(record) if isinstance(record, BaseModel) else cls
+    if cls is None:
+        raise TypeError("write_record needs the class of a record given as a mapping")
+    try:
+        content = record.model_dump(mode="python", warnings=False) if isinstance(record, BaseModel) else dict(record)
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        cls.model_validate_json(text)
+    except ValidationError as error:
+        raise TuneGridError(f"{path}: not written, for it is no valid {cls.__name__} ({explain(error)}).") from error
+    except (TypeError, ValueError) as error:
+        raise TuneGridError(f"{path}: not written, for it cannot be JSON ({error}).") from error
+    write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text, whole or not at all."""
+    with replaced(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """JSON Schema of each record, by the name of its file."""
+    return {"train.json": TrainRecord.model_json_schema(), "metrics.json": MetricsRecord.model_json_schema()}

@@ -1,0 +1,275 @@
+"""How sure a score is: paired bootstrap over test examples, intervals, paired tests of all pairs, ties.
+
+All results of a task are scored on the same resamples of its test set, so that differences are paired. A resample draws
+*units* with replacement: examples, or groups of examples that share a text (Koehn 2004; for grouped data the cluster
+bootstrap). What a resample needs of a result is a few sums: each example contributes its *sufficient statistics*, and a
+score is a function of their sums. BLEU is thereby recomputed at the level of the corpus in every resample.
+
+Several seeds of a cell are averaged: its score in a resample is the mean over its seeds of their scores in it, shifted
+by what other seeds might have added (`seed_variance`). So intervals and tests hold both the choice of the test examples
+and the choice of the seeds; with one seed per cell nothing is known of the latter, and they hold the former only.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from tunegrid.results.statistics import seeds
+from tunegrid.common.citations import HOLM_1979, KOEHN_2004, Formula
+
+ALPHA = 0.05
+RESAMPLES = 10_000
+_CHUNK = 4_000_000  # drawn units held in memory at a time: 32 MB
+
+
+INTERVAL = Formula(
+    "Intervals",
+    r"[\, m^{*}_{(2.5\%)},\; m^{*}_{(97.5\%)} \,], \quad m^{*b} = m\,(\sum_{j=1}^{n} s_{i_{bj}})",
+    "the interval is from the 2.5th to the 97.5th percentile of m star, where m star b is the metric of the sums over "
+    "the units drawn in resample b",
+    "A resample draws as many of the n test examples (of question answering: of their articles) as there are, with "
+    "replacement, the same for every row of a task. The metric m is computed again from the sums of what each "
+    "example contributes, s.",
+    (KOEHN_2004,),
+)
+TESTS = Formula(
+    "Paired tests",
+    r"p = \dfrac{1 + \#\{ b : |\Delta^{*b} - \overline{\Delta^{*}}| \geq |\Delta| \}}{1 + B}, \quad "
+    r"p^{\mathrm{Holm}}_{(i)} = \max_{j \leq i} \, \min(1,\, (k - j + 1)\, p_{(j)})",
+    "p is one plus the number of resamples whose centred difference is at least as large as the observed one, over one "
+    "plus the number of resamples; Holm's p is the largest so far of k minus j plus one times the j-th smallest p",
+    "Δ is the difference of two cells in the primary metric, B the number of resamples. All k pairs of a task are "
+    "tested; two cells are separated if p after Holm's correction is at most 5%.",
+    (KOEHN_2004, HOLM_1979),
+)
+
+
+# Scores as functions of summed statistics, each [..., statistics] -> [...], on 0 to 1 -------------------------------
+
+
+def mean(sums: np.ndarray) -> np.ndarray:
+    """Mean score, from the sums (score, count)."""
+    return _ratio(sums[..., 0], sums[..., 1])
+
+
+def precision(sums: np.ndarray) -> np.ndarray:
+    """Precision, from the sums (true positives, false positives, false negatives); 0 where nothing was predicted."""
+    return _ratio(sums[..., 0], sums[..., 0] + sums[..., 1])
+
+
+def recall(sums: np.ndarray) -> np.ndarray:
+    """Recall, from the sums (true positives, false positives, false negatives); 0 where there is no positive."""
+    return _ratio(sums[..., 0], sums[..., 0] + sums[..., 2])
+
+
+def f1(sums: np.ndarray) -> np.ndarray:
+    """F1, from the sums (true positives, false positives, false negatives); 0 where there is no true positive."""
+    return _ratio(2 * sums[..., 0], 2 * sums[..., 0] + sums[..., 1] + sums[..., 2])
+
+
+def bleu(sums: np.ndarray) -> np.ndarray:
+    """Corpus BLEU from the sums (hyp_len, ref_len, correct1..4, total1..4): sacreBLEU's formula, smoothing `exp`.
+
+    Each order without a match counts as 1 / (2^k · total), k being how many such orders there were so far; without any
+    match, or with hypotheses all too short for some order, BLEU is 0 (sacreBLEU takes log 0 for -9999999999).
+    """
+    hypothesis, reference = sums[..., 0], sums[..., 1]
+    correct, total = sums[..., 2:6], sums[..., 6:10]
+    unmatched = correct == 0
+    halvings = np.cumsum(unmatched, axis=-1)
+    scored = np.where(unmatched, 0.5**halvings, correct)
+    possible = (total > 0).all(axis=-1) & ~unmatched.all(axis=-1)
+    log_precision = np.log(scored / np.where(total > 0, total, 1)).mean(axis=-1)
+    brevity = np.minimum(0.0, 1 - reference / np.where(hypothesis > 0, hypothesis, 1))
+    return np.where(possible, np.exp(brevity + log_precision), 0.0)
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    return np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1), 0.0)
+
+
+# The bootstrap ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ExampleStatistics:
+    """What the test examples contribute to the score of one row of a table (a cell, an untuned model, a baseline)."""
+
+    values: np.ndarray  # [seeds, examples, statistics]
+    score: Callable[[np.ndarray], np.ndarray]  # summed statistics -> score
+    seeded: bool = True  # False: the row has no seeds to choose (an untuned model, a baseline)
+
+    @property
+    def points(self) -> np.ndarray:
+        """Score of each seed on the test set itself, [seeds]."""
+        return self.score(self.values.sum(axis=1))
+
+    @property
+    def point(self) -> float:
+        """Score on the test set itself, mean over seeds."""
+        return float(self.points.mean())
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Scores of all rows of a task in one metric, on the test set and on the resamples that they share."""
+
+    point: np.ndarray  # [rows]
+    resampled: np.ndarray  # [rows, resamples]
+
+    def interval(self, row: int, level: float = 1 - ALPHA) -> tuple[float, float]:
+        """Percentile interval of a row's score."""
+        return _percentiles(self.resampled[row], level)
+
+    def difference_interval(self, row: int, baseline: int, level: float = 1 - ALPHA) -> tuple[float, float]:
+        """Percentile interval of score(row) - score(baseline), paired."""
+        return _percentiles(self.resampled[row] - self.resampled[baseline], level)
+
+
+def bootstrap(
+    rows: Sequence[ExampleStatistics],
+    units: np.ndarray | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Bootstrap:
+    """Scores all rows on the same resamples of their test set, each shifted by a draw of what other seeds would add.
+
+    `units` [examples] names the unit that each example is drawn with; None draws single examples. Raises ValueError if
+    the rows do not have the same number of examples, or none.
+    """
+    counts = {row.values.shape[1] for row in rows}
+    if len(counts) != 1 or not all(counts):
+        raise ValueError(f"rows of one task must share a non-empty test set; examples per row: {sorted(counts)}")
+    columns = np.concatenate([block for row in rows for block in row.values.astype(np.float64)], axis=1)
+    sums = resampled_sums(_by_unit(columns, units), resamples, seed)
+    scores, start = [], 0  # scores: of each row, [resamples, seeds]
+    for row in rows:
+        count, _, width = row.values.shape
+        scores.append(row.score(sums[:, start : start + count * width].reshape(resamples, count, width)))
+        start += count * width
+    resampled = np.stack([score.mean(axis=1) for score in scores])
+    seeded = [i for i, row in enumerate(rows) if row.seeded]
+    # A generator of its own: with one seed per cell the resamples are those that they were without this.
+    generator = np.random.default_rng([seed, 1])
+    shifts = seeds.shifts([rows[i].points for i in seeded], [scores[i] for i in seeded], resamples, generator)
+    if shifts is not None:
+        resampled[seeded] += shifts
+    return Bootstrap(np.array([row.point for row in rows]), resampled)
+
+
+def resampled_sums(statistics: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Sums over resampled units: [units, columns] -> [resamples, columns]. The seed decides all the draws."""
+    units = len(statistics)
+    generator = np.random.default_rng(seed)
+    result = np.empty((resamples, statistics.shape[1]))
+    step = max(1, _CHUNK // units)
+    for start in range(0, resamples, step):
+        size = min(step, resamples - start)
+        drawn = generator.integers(units, size=(size, units)) + np.arange(size)[:, None] * units
+        # How often each unit was drawn: a multinomial sample, as [resamples, units].
+        weights = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units)
+        result[start : start + size] = weights.astype(np.float64) @ statistics
+    return result
+
+
+def _by_unit(columns: np.ndarray, units: np.ndarray | None) -> np.ndarray:
+    if units is None:
+        return columns
+    _, index = np.unique(units, return_inverse=True)
+    summed = np.zeros((index.max() + 1, columns.shape[1]))
+    np.add.at(summed, index, columns)
+    return summed
+
+
+def _percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def resamples_for(rows: int, alpha: float = ALPHA, least: int = RESAMPLES) -> int:
+    """Resamples so many that Holm's smallest level, alpha / pairs, is ten times the smallest possible p-value."""
+    return max(least, int(np.ceil(10 * rows * (rows - 1) / 2 / alpha)))
+
+
+# Paired tests -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PairedTests:
+    """Tests of all pairs of rows of a task; `first` < `second` are row numbers."""
+
+    first: np.ndarray  # [pairs]
+    second: np.ndarray  # [pairs]
+    difference: np.ndarray  # [pairs] score(first) - score(second) on the test set
+    p_value: np.ndarray  # [pairs]
+    adjusted: np.ndarray  # [pairs] p-values after Holm's correction over all pairs
+    null: np.ndarray  # [pairs, resamples] sorted |difference - its mean| over the resamples
+
+    def separated(self, alpha: float = ALPHA) -> np.ndarray:
+        """Which rows are told apart, [rows, rows], symmetric."""
+        return _symmetric(self.adjusted <= alpha, self.first, self.second)
+
+
+def paired_tests(scores: Bootstrap) -> PairedTests:
+    """Two-sided paired bootstrap tests of all pairs, as in sacreBLEU: p is the share of resamples, the observed one
+    added, in which the centred difference is at least as large as the observed difference. Holm over all pairs.
+    """
+    pairs = np.array(list(combinations(range(len(scores.point)), 2)), dtype=int).reshape(-1, 2)
+    first, second = pairs[:, 0], pairs[:, 1]
+    resampled = scores.resampled[first] - scores.resampled[second]
+    null = np.sort(np.abs(resampled - resampled.mean(axis=1, keepdims=True)), axis=1)
+    difference = scores.point[first] - scores.point[second]
+    p_value = _p_values(null, np.abs(difference)[:, None])[:, 0]
+    return PairedTests(first, second, difference, p_value, holm(p_value), null)
+
+
+def separated_in_resamples(scores: Bootstrap, tests: PairedTests, alpha: float = ALPHA) -> np.ndarray:
+    """Which rows the same tests tell apart in each resample, [resamples, rows, rows].
+
+    The difference in a resample is held against the null distribution of the test set, so that no bootstrap within the
+    bootstrap is needed.
+    """
+    differences = np.abs(scores.resampled[tests.first] - scores.resampled[tests.second])
+    adjusted = holm(_p_values(tests.null, differences).T)
+    return _symmetric(adjusted <= alpha, tests.first, tests.second)
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Holm's step-down adjusted p-values over the last axis (Holm 1979): compare them with the level itself."""
+    p_values = np.asarray(p_values, dtype=float)
+    count = p_values.shape[-1]
+    order = np.argsort(p_values, axis=-1, kind="stable")
+    stepped = np.take_along_axis(p_values, order, axis=-1) * np.arange(count, 0, -1)
+    adjusted = np.minimum(1.0, np.maximum.accumulate(stepped, axis=-1))
+    result = np.empty_like(adjusted)
+    np.put_along_axis(result, order, adjusted, axis=-1)
+    return result
+
+
+def tied_with_best(point: np.ndarray, separated: np.ndarray) -> np.ndarray:
+    """The best row and those that nothing separates from it: [rows] of bool, from [rows] and [rows, rows]."""
+    best = int(np.argmax(point))
+    tied = ~separated[best]
+    tied[best] = True
+    return tied
+
+
+def _p_values(null: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """[pairs, resamples] sorted, [pairs, n] -> [pairs, n]. A tie within rounding counts as at least as large."""
+    resamples = null.shape[1]
+    p_values = np.empty(observed.shape)
+    for pair, values in enumerate(observed):
+        smaller = np.searchsorted(null[pair], values - 1e-12, side="left")
+        p_values[pair] = (resamples - smaller + 1) / (resamples + 1)
+    return p_values
+
+
+def _symmetric(values: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """[..., pairs] -> [..., rows, rows]."""
+    rows = int(second.max()) + 1 if len(second) else 1
+    result = np.zeros((*values.shape[:-1], rows, rows), dtype=bool)
+    result[..., first, second] = values
+    result[..., second, first] = values
+    return result

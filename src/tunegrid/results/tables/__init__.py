@@ -1,0 +1,201 @@
+"""Tidy tables of a study: every number of the report stands in one of these, and each is a CSV file.
+
+| table | one row per |
+| --- | --- |
+| results | run, untuned model or baseline, and metric |
+| cells | cell, untuned model or baseline, and metric: mean over seeds, spread, intervals, difference to the baseline |
+| pairs | pair of cells of a task: difference in the primary metric, p-value, p-value after Holm |
+| recommendation | task |
+| beside | number of the paper and cell of the study: published, reproduced, verdict |
+| agreement | task: how many of the paper's numbers agree, rank order of the cells, recommendation |
+| costs | run |
+| pareto | cell and cost: its score, its cost, whether it is on the front |
+| efficiency | cell and beta: score and rank of quality and cost together |
+| settings | run and setting |
+| history | line of a run's history.csv |
+| provenance | result |
+| data | task and split |
+| cuts | task, model and split |
+| search | trial of a cell's learning rate |
+| audit | finding of the audit of these results, or check that found nothing |
+"""
+
+from pathlib import Path
+from typing import Any
+
+from tunegrid.results.paper import agreement
+from tunegrid.results.tables import costs
+from tunegrid.results.audit import study as study_audit
+from tunegrid.results.tables.scores import Row, TaskScores
+from tunegrid.results.expected import Expected
+from tunegrid.results.tables.history import COLUMNS as HISTORY_COLUMNS
+from tunegrid.results.tables.history import history_rows
+from tunegrid.results.records import write_text
+from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
+from tunegrid.results.tables.search import COLUMNS as SEARCH_COLUMNS
+from tunegrid.results.tables.search import search_rows
+from tunegrid.tasks.tokenise import COUNTS
+
+COLUMNS = {
+    "results": "study kind task model method seed metric primary value direction signature examples predictions_cut "
+    "status reason",
+    "cells": "study kind task model method metric primary mean sd seeds_ok seeds_expected ci_low ci_high "
+    "baseline difference difference_low difference_high status reason",
+    "pairs": "study task metric first_model first_method second_model second_method "
+    "difference p_value p_holm separated",
+    "recommendation": "study task model method metric score stability tied rationale left_out",
+    "beside": agreement.BESIDE,
+    "agreement": agreement.AGREEMENT,
+    **costs.COLUMNS,
+    "settings": "study task model method seed setting value",
+    "history": HISTORY_COLUMNS,
+    "provenance": "study kind task model method seed stage code_version git_commit python platform processor "
+    "accelerator threads precision fp32_library packages data_fingerprint model_fingerprint data_revision "
+    "model_revision started finished",
+    "data": "study task split rows rows_available unusable_rows test_rows_seen_in_training "
+    "test_contexts_seen_in_training protocol source revision commit licence fingerprint",
+    "models": "study model source revision commit licence fingerprint",
+    "cuts": f"study task model split rows {' '.join(COUNTS)} share_cut",
+    "search": SEARCH_COLUMNS,
+    "audit": study_audit.COLUMNS,
+}
+
+
+def build_tables(results: Path, expected: Expected, resamples: int | None = None) -> dict[str, Any]:
+    """All tables of a study as pandas frames, by name. Raises TuneGridError for files that are not what they should be.
+
+    `resamples`: of the bootstrap; None: enough for Holm's smallest level, at least 10,000.
+    """
+    return tables_of(read_results(results, expected), resamples)
+
+
+def write_tables(results: Path, expected: Expected, folder: Path, resamples: int | None = None) -> list[Path]:
+    """Writes every table as `folder`/<name>.csv."""
+    written = []
+    for name, frame in build_tables(results, expected, resamples).items():
+        write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        written.append(folder / f"{name}.csv")
+    return written
+
+
+def tables_of(study: StudyResults, resamples: int | None = None) -> dict[str, Any]:
+    """All tables of results that have been read."""
+    import pandas as pd
+
+    rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
+    for task in study.expected.tasks:
+        scores = TaskScores(study, task, resamples)
+        rows["cells"] += scores.cell_rows()
+        rows["pairs"] += scores.pair_rows()
+        rows["recommendation"].append(scores.recommendation_row())
+    rows["beside"] = agreement.beside_rows(study.expected, rows["cells"], study.data_cards)
+    rows["agreement"] = agreement.agreement_rows(study.expected, rows["beside"], rows["recommendation"])
+    for result in study.results:
+        rows["results"] += _result_rows(result)
+        rows["provenance"] += _provenance_rows(result)
+        if result.kind == "run":
+            rows["costs"].append(costs.cost_row(result))
+            rows["settings"] += _setting_rows(result)
+    rows["data"], rows["models"], rows["cuts"] = _data_rows(study), _model_rows(study), _cut_rows(study)
+    rows["search"], provenance = search_rows(study)
+    rows["provenance"] += provenance
+    rows["history"] = history_rows(study)
+    costs.add_search(rows["costs"], rows["search"])
+    rows["pareto"], rows["efficiency"] = costs.cell_rows(
+        study.expected, rows["cells"], rows["costs"], rows["pairs"]
+    )
+    rows["audit"] = study_audit.audit_rows(study)
+    frames = {}
+    for name, columns in COLUMNS.items():
+        frame = pd.DataFrame(rows[name], columns=columns.split())
+        frames[name] = frame.assign(study=study.expected.study)
+    return frames
+
+
+def _identity(result: Result) -> Row:
+    return {
+        "kind": result.kind,
+        "task": result.task.name,
+        "model": result.model,
+        "method": result.method,
+        "seed": result.seed,
+    }
+
+
+def _result_rows(result: Result) -> list[Row]:
+    metrics = result.metrics.metrics if result.status == "ok" and result.metrics else {}
+    names = list(metrics) or [metric.name for metric in result.task.metrics]
+    rows = []
+    for name in names:
+        metric = metrics.get(name)
+        rows.append(
+            _identity(result)
+            | {"metric": name, "primary": name == result.task.primary.name, "status": result.status}
+            | {"reason": result.reason, "examples": result.metrics.examples if result.metrics else None}
+            | {"predictions_cut": result.metrics.predictions_cut if result.metrics else None}
+            | (metric.model_dump() if metric else {})
+        )
+    return rows
+
+
+def _setting_rows(result: Result) -> list[Row]:
+    if not result.training:
+        return []
+    settings = _flat(result.training.configuration)
+    return [_identity(result) | {"setting": name, "value": value} for name, value in settings.items()]
+
+
+def _flat(settings: Row, prefix: str = "") -> Row:
+    flat: Row = {}
+    for name, value in settings.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def _provenance_rows(result: Result) -> list[Row]:
+    rows = []
+    for stage, record in (("train", result.training), ("evaluate", result.metrics)):
+        if record is not None:
+            row = record.provenance.model_dump()
+            row["packages"] = "; ".join(f"{name} {version}" for name, version in sorted(row["packages"].items()))
+            rows.append(_identity(result) | {"stage": stage} | row)
+    return rows
+
+
+def _data_rows(study: StudyResults) -> list[Row]:
+    rows = []
+    licences = {task.name: task.licence for task in study.expected.tasks}
+    for task, card in study.data_cards.items():
+        for split in SPLITS:
+            row: Row = {"task": task, "split": split, "protocol": card.get("protocol")}
+            row |= {name: (card.get(name) or {}).get(split) for name in ("rows", "rows_available")}
+            row |= _source(card, licences[task])
+            if "unusable_rows" in card:  # of the source's split of that name
+                skipped = card["unusable_rows"].get(split, {}).values()
+                row["unusable_rows"] = sum(reason["rows"] for reason in skipped)
+            if split == "test":
+                names = ("test_rows_seen_in_training", "test_contexts_seen_in_training")
+                row |= {name: card.get(name) for name in names}
+            rows.append(row)
+    return rows
+
+
+def _model_rows(study: StudyResults) -> list[Row]:
+    licences = {model.name: model.licence for model in study.expected.models}
+    return [{"model": model} | _source(card, licences[model]) for model, card in study.model_cards.items()]
+
+
+def _source(card: Row, licence: str | None) -> Row:
+    return {name: card.get(name) for name in ("source", "revision", "commit", "fingerprint")} | {"licence": licence}
+
+
+def _cut_rows(study: StudyResults) -> list[Row]:
+    rows = []
+    for (task, model), stats in study.tokens.items():
+        for split in SPLITS:
+            counts = (stats.get("splits") or {}).get(split) or {}
+            row: Row = {"task": task, "model": model, "split": split, "rows": counts.get("rows")}
+            row |= {name: counts.get(name) for name in COUNTS}
+            row["share_cut"] = row["sources_cut"] / row["rows"] if row["rows"] else None
+            rows.append(row)
+    return rows

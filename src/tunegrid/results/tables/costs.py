@@ -1,0 +1,182 @@
+"""The rows of costs in the tidy tables: of each run, and what follows from them per cell: fronts and efficiency."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from tunegrid.results.statistics import efficiency, pareto
+from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.read import Result
+
+Row = dict[str, Any]
+CellKey = tuple[str, str, str]  # names of task, model, method
+
+SPEEDS = ("latency_seconds", "latency_p90_seconds", "token_seconds", "batch_examples_per_second")
+COLUMNS = {
+    "costs": "study task model method seed status parameters_total parameters_trainable trainable_share "
+    "loading_seconds optimisation_seconds evaluation_seconds saving_seconds steps examples tokens "
+    "examples_per_second tokens_per_second peak_memory_bytes saved_bytes training_flops flops_formula "
+    "prediction_seconds prediction_peak_memory_bytes prediction_load_seconds prediction_examples_per_second "
+    "scoring_seconds measuring_seconds generated_tokens latency_examples batch_examples "
+    f"inference_flops {' '.join(SPEEDS)} merge merge_seconds merged_inference_flops "
+    f"{' '.join(f'merged_{name}' for name in SPEEDS)} merged_compared merged_differences "
+    "deployed_inference_flops deployed_latency_seconds search_seconds",
+    "pareto": "study task cost model method score value on_front tied_with_cheaper",
+    "efficiency": "study task beta model method score rank",
+}
+# What quality is held against, by the column of `costs`.
+PARETO_COSTS = (
+    "parameters_trainable",
+    "optimisation_seconds",
+    "training_flops",
+    "peak_memory_bytes",
+    "prediction_peak_memory_bytes",
+    "deployed_latency_seconds",
+    "saved_bytes",
+)
+
+
+def cost_row(result: Result) -> Row:
+    """What a run has cost, as far as its records say; `deployed_…` is of the merged model where there is one."""
+    row: Row = {"task": result.task.name, "model": result.model, "method": result.method}
+    row |= {"seed": result.seed, "status": result.status}
+    record = result.training
+    if record and record.parameters:
+        row["parameters_total"], row["parameters_trainable"] = record.parameters.total, record.parameters.trainable
+        row["trainable_share"] = record.parameters.trainable / max(1, record.parameters.total)
+    if record and record.cost:
+        row |= record.cost.model_dump()
+    cost = result.metrics.cost if result.metrics else None
+    if cost:
+        row["prediction_seconds"], row["prediction_load_seconds"] = cost.prediction_seconds, cost.load_seconds
+        row["prediction_examples_per_second"] = cost.examples_per_second
+        row["prediction_peak_memory_bytes"], row["scoring_seconds"] = cost.peak_memory_bytes, cost.scoring_seconds
+    if cost and cost.inference:
+        row |= _inference(cost.inference)
+    return row
+
+
+def _inference(cost: Any) -> Row:
+    same = ("measuring_seconds", "generated_tokens", "latency_examples", "batch_examples", "merge", "merge_seconds")
+    row: Row = {name: getattr(cost, name) for name in (*same, "merged_compared", "merged_differences")}
+    row |= {"inference_flops": cost.flops, "merged_inference_flops": cost.merged_flops}
+    for prefix, speed in (("", cost.unmerged), ("merged_", cost.merged)):
+        row |= {f"{prefix}{name}": getattr(speed, name) for name in SPEEDS} if speed else {}
+    for name in ("inference_flops", "latency_seconds"):
+        merged = row.get(f"merged_{name}")
+        row[f"deployed_{name}"] = row.get(name) if merged is None else merged
+    return row
+
+
+def add_search(costs: Iterable[Row], trials: Iterable[Row]) -> None:
+    """Gives each row of costs the seconds of its cell's search, which all seeds of the cell share."""
+    seconds: dict[CellKey, float] = {}
+    for trial in trials:
+        if trial.get("total_seconds") is not None:
+            seconds[_key(trial)] = seconds.get(_key(trial), 0.0) + trial["total_seconds"]
+    for row in costs:
+        row["search_seconds"] = seconds.get(_key(row))
+
+
+def cell_rows(
+    expected: Expected, cells: Sequence[Row], costs: Sequence[Row], pairs: Sequence[Row]
+) -> tuple[list[Row], list[Row]]:
+    """(rows of pareto.csv, rows of efficiency.csv) from the rows of the other tables."""
+    scores = {_key(row): row["mean"] for row in cells if row["kind"] == "run" and row["primary"]}
+    means = {key: _means(rows) for key, rows in _grouped(costs).items()}
+    apart = {frozenset(_ends(row)) for row in pairs if row["separated"]}
+    largest = largest_base(expected, costs)
+    fronts, efficiencies = [], []
+    for task in expected.tasks:
+        keys = list(_cells(expected, task))
+        for cost in PARETO_COSTS:
+            values = {key: means.get(key, {}).get(cost) for key in keys}
+            fronts += _front_rows(cost, keys, scores, values, apart)
+        efficiencies += _efficiency_rows(keys, scores, means, largest)
+    return fronts, efficiencies
+
+
+def largest_base(expected: Expected, costs: Iterable[Row]) -> float | None:
+    """Parameters of the study's largest base model: of each model the fewest that a run has, for methods only add."""
+    totals: dict[str, list[float]] = {model.name: [] for model in expected.models}
+    for row in costs:
+        if _known(row.get("parameters_total")):
+            totals[row["model"]].append(row["parameters_total"])
+    return max((min(found) for found in totals.values() if found), default=None)
+
+
+def efficiency_costs(mean: Row) -> efficiency.Costs | None:
+    """The costs of the efficiency score of a cell, from its means; None where one is not known."""
+    values = [mean.get(name) for name in ("parameters_trainable", "deployed_inference_flops", "peak_memory_bytes")]
+    return efficiency.Costs(*values) if all(map(_known, values)) else None
+
+
+def task_costs(expected: Expected, task: ExpectedTask, costs: Iterable[Row]) -> list[efficiency.Costs]:
+    """The costs of a task's cells in the efficiency score, as far as they are known."""
+    means = {key: _means(rows) for key, rows in _grouped(costs).items()}
+    found = [efficiency_costs(means.get(key, {})) for key in _cells(expected, task)]
+    return [one for one in found if one is not None]
+
+
+def _front_rows(
+    cost: str, keys: list[CellKey], scores: Row, values: dict[CellKey, float | None], apart: set[frozenset[CellKey]]
+) -> list[Row]:
+    known = [key for key in keys if _known(scores.get(key)) and _known(values[key])]
+    prices = [values[key] for key in known]
+    on_front = dict(zip(known, pareto.front([scores[key] for key in known], prices), strict=True))
+    separated = [[frozenset((one, other)) in apart for other in known] for one in known]
+    tied = dict(zip(known, pareto.cheaper_and_tied(prices, separated), strict=True))
+    rows = []
+    for key in keys:
+        cheaper = tied.get(key)
+        rows.append(
+            dict(zip(("task", "model", "method"), key, strict=True))
+            | {"cost": cost, "score": scores.get(key), "value": values[key], "on_front": on_front.get(key, False)}
+            | {"tied_with_cheaper": None if cheaper is None else "/".join(known[cheaper][1:])}
+        )
+    return rows
+
+
+def _efficiency_rows(
+    keys: list[CellKey], scores: Row, means: dict[CellKey, Row], largest: float | None
+) -> Iterator[Row]:
+    costs = {key: efficiency_costs(means.get(key, {})) for key in keys}
+    known = [key for key in keys if _known(scores.get(key)) and costs[key] is not None]
+    scale = efficiency.constants([costs[key] for key in known], largest) if known and largest else None
+    for beta in efficiency.BETAS:
+        reached = [efficiency.score(scores[key], costs[key], scale, beta) for key in known] if scale else []
+        ranked = dict(zip(known, zip(reached, efficiency.ranks(reached), strict=True), strict=False))
+        for key in keys:
+            row = dict(zip(("task", "model", "method"), key, strict=True)) | {"beta": beta}
+            yield row | dict(zip(("score", "rank"), ranked.get(key, (None, None)), strict=True))
+
+
+def _cells(expected: Expected, task: ExpectedTask) -> Iterator[CellKey]:
+    for model, method in expected.grid(task):
+        yield task.name, model.name, method.name
+
+
+def _key(row: Row) -> CellKey:
+    return row["task"], row["model"], row["method"]
+
+
+def _ends(pair: Row) -> tuple[CellKey, CellKey]:
+    return tuple((pair["task"], pair[f"{end}_model"], pair[f"{end}_method"]) for end in ("first", "second"))
+
+
+def _grouped(costs: Iterable[Row]) -> dict[CellKey, list[Row]]:
+    groups: dict[CellKey, list[Row]] = {}
+    for row in costs:
+        if row["status"] == "ok":
+            groups.setdefault(_key(row), []).append(row)
+    return groups
+
+
+def _means(rows: list[Row]) -> Row:
+    """Mean over the seeds of every column that is a number; None where no seed has one."""
+    names = {name for row in rows for name, value in row.items() if isinstance(value, int | float) and name != "seed"}
+    found = {name: [row[name] for row in rows if _known(row.get(name))] for name in names}
+    return {name: sum(values) / len(values) for name, values in found.items() if values}
+
+
+def _known(value: Any) -> bool:
+    return value is not None and value == value

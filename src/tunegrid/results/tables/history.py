@@ -1,0 +1,46 @@
+"""The course of every run's training, from its history.csv, as one tidy table."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.results.read import Result, StudyResults
+
+MEASURED = ("epoch", "loss", "validation_loss", "validation_metric", "learning_rate", "gradient_norm")
+COLUMNS = f"study task model method seed status step examples {' '.join(MEASURED)}"
+
+
+def history_rows(study: StudyResults) -> list[dict[str, Any]]:
+    """A row per line of each history.csv, those of failed runs too; `examples`: how many were seen until that step.
+
+    Raises TuneGridError for a file that is not what a training writes.
+    """
+    rows = []
+    for result in study.results:
+        if result.kind == "run":
+            rows += _rows(result)
+    return rows
+
+
+def _rows(result: Result) -> list[dict[str, Any]]:
+    file = result.folder / "history.csv"
+    if not file.is_file():
+        return []
+    cost = result.training.cost if result.training else None
+    per_step = cost.examples / cost.steps if cost and cost.steps else None
+    of_run = {"task": result.task.name, "model": result.model, "method": result.method, "seed": result.seed}
+    rows = []
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            for line in csv.DictReader(lines):
+                step = int(line["step"])
+                row = of_run | {"status": result.status, "step": step}
+                row["examples"] = None if per_step is None else round(step * per_step)
+                rows.append(row | {name: float(line[name]) for name in MEASURED if line.get(name)})
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise TuneGridError(
+            f"{file}: not a history of a training ({type(error).__name__}: {error}). Train again."
+        ) from error
+    return rows

@@ -1,0 +1,213 @@
+"""The comparison of all results of one task: means over seeds, bootstrap, paired tests, recommendation."""
+
+from typing import Any
+
+import numpy as np
+
+from tunegrid.results.statistics import recommend, bootstrap
+from tunegrid.common.errors import TuneGridError
+from tunegrid.results.expected import ExpectedTask, Named
+from tunegrid.study.limits import Measured
+from tunegrid.results.read import Result, StudyResults, score_function
+
+Row = dict[str, Any]
+Key = tuple[str, str, str | None, str]  # kind, task, model, method: what the seeds of a cell have in common
+SECONDARY_RESAMPLES = 2_000  # of metrics that nothing is tested in: enough for an interval
+
+
+class TaskScores:
+    """The scores of one task: means over seeds, bootstrap, tests, recommendation."""
+
+    def __init__(self, study: StudyResults, task: ExpectedTask, resamples: int | None = None) -> None:
+        self.task, self.expected = task, study.expected
+        self.groups: dict[Key, list[Result]] = {}  # in the order of the tables
+        for result in study.results:
+            if result.task == task:
+                self.groups.setdefault(result.key, []).append(result)
+        self.ok = {key: [r for r in group if r.status == "ok"] for key, group in self.groups.items()}
+        self.cells = [key for key, ok in self.ok.items() if key[0] == "run" and ok]
+        trivial = ("baseline", task.name, None, task.trivial)
+        self.trivial = trivial if self.ok.get(trivial) else None
+        self.units = study.units(task)
+        self.resamples = resamples or bootstrap.resamples_for(len(self.cells))
+        self._check_same_examples()
+        names = [metric.name for metric in task.all_metrics]
+        self.bootstraps = {name: self._bootstrap(name) for name in names}
+
+    def _check_same_examples(self) -> None:
+        first = None
+        for result in (result for ok in self.ok.values() for result in ok):
+            ids = result.predictions["id"].tolist()
+            first = first or (result.folder, ids)
+            if ids != first[1]:
+                raise TuneGridError(
+                    f"{result.folder}: its predictions are not of the same test examples in the same order as those in "
+                    f"{first[0]}. Results of different data cannot be compared: evaluate them again."
+                )
+        if first and self.units is not None and len(self.units) != len(first[1]):
+            raise TuneGridError(
+                f"data/{self.task.name}/test.parquet has {len(self.units)} rows, but the predictions in {first[0]} "
+                f"{len(first[1])}. Evaluate again."
+            )
+
+    def _bootstrap(self, metric: str) -> tuple[list[Key], bootstrap.Bootstrap] | None:
+        """The rows whose scores are functions of per-example statistics, and their scores."""
+        keys, samples = [], []
+        for key, ok in self.ok.items():
+            blocks = [result.statistics(metric) for result in ok]
+            if blocks and all(block is not None for block in blocks):
+                keys.append(key)
+                score = score_function(self.task.metric(metric))
+                samples.append(bootstrap.ExampleStatistics(np.stack(blocks), score, seeded=key[0] == "run"))
+        if not keys:
+            return None
+        primary = metric == self.task.primary.name
+        resamples = self.resamples if primary else min(self.resamples, SECONDARY_RESAMPLES)
+        return keys, bootstrap.bootstrap(samples, self.units, resamples)
+
+    def cell_rows(self) -> list[Row]:
+        return [self._cell_row(key, metric) for key in self.groups for metric in self.bootstraps]
+
+    def _cell_row(self, key: Key, metric: str) -> Row:
+        ok = [r.metrics.metrics[metric].value for r in self.ok[key] if r.metrics and metric in r.metrics.metrics]
+        status, reason = cell_status(self.groups[key])
+        row: Row = dict(zip(("kind", "task", "model", "method"), key, strict=True)) | {
+            "metric": metric,
+            "primary": metric == self.task.primary.name,
+            "mean": float(np.mean(ok)) if ok else None,
+            "sd": float(np.std(ok, ddof=1)) if len(ok) > 1 else None,
+            "seeds_ok": len(ok),
+            "seeds_expected": len(self.groups[key]),
+            "status": status,
+            "reason": reason,
+        }
+        keys, scores = self.bootstraps[metric] or ([], None)
+        if scores is not None and key in keys:
+            row["ci_low"], row["ci_high"] = scores.interval(keys.index(key))
+            if self.trivial in keys and key != self.trivial:
+                one, other = keys.index(key), keys.index(self.trivial)
+                row["baseline"] = self.task.trivial
+                row["difference"] = float(scores.point[one] - scores.point[other])
+                row["difference_low"], row["difference_high"] = scores.difference_interval(one, other)
+        return row
+
+    @property
+    def _cell_scores(self) -> bootstrap.Bootstrap:
+        """Scores of the cells alone in the primary metric."""
+        keys, scores = self.bootstraps[self.task.primary.name]
+        chosen = [keys.index(key) for key in self.cells]
+        return bootstrap.Bootstrap(scores.point[chosen], scores.resampled[chosen])
+
+    def pair_rows(self) -> list[Row]:
+        if len(self.cells) < 2:
+            return []
+        tests = bootstrap.paired_tests(self._cell_scores)
+        separated = tests.adjusted <= bootstrap.ALPHA
+        return [
+            {
+                "task": self.task.name,
+                "metric": self.task.primary.name,
+                "first_model": self.cells[first][2],
+                "first_method": self.cells[first][3],
+                "second_model": self.cells[second][2],
+                "second_method": self.cells[second][3],
+                "difference": tests.difference[pair],
+                "p_value": tests.p_value[pair],
+                "p_holm": tests.adjusted[pair],
+                "separated": bool(separated[pair]),
+            }
+            for pair, (first, second) in enumerate(zip(tests.first, tests.second, strict=True))
+        ]
+
+    def recommendation_row(self) -> Row:
+        """What the rule says of the cells whose size is known."""
+        left_out = []
+        for key, group in self.groups.items():
+            status, reason = cell_status(group)
+            if key[0] == "run" and key not in self.cells:
+                left_out.append(f"{self._title(key)} ({status}: {reason})")
+        with_size = [key for key in self.cells if any(r.training and r.training.parameters for r in self.ok[key])]
+        left_out += [f"{self._title(key)} (no train.json)" for key in self.cells if key not in with_size]
+        costs = {key: self._measured(key) for key in with_size}
+        against = {key: self.expected.recommend.reason_against(cost) for key, cost in costs.items()}
+        left_out += [f"{self._title(key)} ({reason})" for key, reason in against.items() if reason]
+        with_size = [key for key in with_size if not against[key]]
+        candidates = [self._candidate(key, costs[key]) for key in with_size]
+        metric = self.task.primary
+        if candidates:
+            scores, rows = self._cell_scores, [self.cells.index(key) for key in with_size]
+            scores = bootstrap.Bootstrap(scores.point[rows], scores.resampled[rows])
+            said = recommend.from_tests(candidates, scores, metric.word, left_out)
+        else:
+            said = recommend.recommend([], np.empty(0), np.empty((0, 0)), metric.word, None, left_out)
+        chosen = with_size[candidates.index(said.chosen)] if said.chosen else (None,) * 4
+        return {
+            "task": self.task.name,
+            "model": chosen[2],
+            "method": chosen[3],
+            "metric": metric.name,
+            "score": said.chosen.score if said.chosen else None,
+            "stability": said.stability,
+            "tied": "; ".join(candidate.title for candidate in said.tied),
+            "rationale": said.rationale,
+            "left_out": "; ".join(said.notes),
+        }
+
+    def _measured(self, key: Key) -> Measured:
+        trained = [r.training.cost for r in self.ok[key] if r.training and r.training.cost]
+        scored = [r.metrics.cost for r in self.ok[key] if r.metrics and r.metrics.cost]
+        known = [cost.prediction_seconds for cost in scored if cost.prediction_seconds is not None]
+        memory = [cost.peak_memory_bytes for cost in trained if cost.peak_memory_bytes is not None]
+        predicting = [cost.peak_memory_bytes for cost in scored if cost.peak_memory_bytes is not None]
+        flops = [cost.training_flops for cost in trained if cost.training_flops is not None]
+        speeds = [cost.inference.merged or cost.inference.unmerged for cost in scored if cost.inference]
+        latencies = [speed.latency_seconds for speed in speeds if speed is not None]
+        return Measured(
+            train_seconds=float(np.mean([cost.optimisation_seconds for cost in trained])) if trained else None,
+            train_memory_bytes=float(max(memory)) if memory else None,
+            train_flops=float(np.mean(flops)) if flops else None,
+            prediction_memory_bytes=float(max(predicting)) if predicting else None,
+            latency_seconds=float(np.mean(latencies)) if latencies else None,
+            saved_bytes=float(max(cost.saved_bytes for cost in trained)) if trained else None,
+            prediction_seconds=float(np.mean(known)) if known else None,
+        )
+
+    def _candidate(self, key: Key, measured: Measured) -> recommend.Candidate:
+        records = [r.training for r in self.ok[key] if r.training and r.training.parameters]
+        row = self._cell_row(key, self.task.primary.name)
+        return recommend.Candidate(
+            model=_title(self.expected.models, key[2]),
+            method=_title(self.expected.methods, key[3]),
+            score=row["mean"],
+            printed=self.task.primary.short(row["mean"]),
+            trainable=max(record.parameters.trainable for record in records),
+            total=max(record.parameters.total for record in records),
+            measured=measured,
+            baseline=_side(row["difference_low"], row["difference_high"]) if "difference_low" in row else None,
+            incomplete=row["reason"],
+            cost_name=self.expected.recommend.cost,
+        )
+
+    def _title(self, key: Key) -> str:
+        return f"{_title(self.expected.models, key[2])} + {_title(self.expected.methods, key[3])}"
+
+
+def cell_status(results: list[Result]) -> tuple[str, str]:
+    """Status and reason of all seeds of a cell together: ok if one seed is, the reason then names the others."""
+    bad = [result for result in results if result.status != "ok"]
+    named = [f"seed {r.seed}: {r.status}, {r.reason}" if r.seed is not None else str(r.reason) for r in bad]
+    if len(bad) < len(results):
+        return "ok", "; ".join(named)
+    kinds = [result.status for result in results]
+    worst = next(kind for kind in ("diverged", "failed", "missing") if kind in kinds)
+    alike = len({(result.status, result.reason) for result in results}) == 1
+    return worst, str(results[0].reason) if alike else "; ".join(named)
+
+
+def _title(names: tuple[Named, ...], name: str | None) -> str:
+    return next((named.title for named in names if named.name == name), str(name))
+
+
+def _side(low: float, high: float) -> str:
+    """Where an interval of differences lies: above 0, below 0, or level with it."""
+    return "above" if low > 0 else "below" if high < 0 else "level"

@@ -1,0 +1,65 @@
+"""The rows of the learning-rate search in the tidy tables: one per trial, there or not."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tunegrid.study.cells import Paths
+from tunegrid.common.errors import TuneGridError
+from tunegrid.results.records import read_record
+from tunegrid.results.read import StudyResults
+from tunegrid.results.search_records import ChoiceRecord, TrialRecord
+
+COLUMNS = (
+    "study task model method factor learning_rate status reason metric score validation_loss chosen edge seed "
+    "train_rows validation_rows steps examples tokens total_seconds optimisation_seconds evaluation_seconds "
+    "prediction_seconds peak_memory_bytes"
+)
+Row = dict[str, Any]
+
+
+def search_rows(study: StudyResults) -> tuple[list[Row], list[Row]]:
+    """(rows of search.csv, their rows of provenance.csv), in the order of the cells; none where there is no search.
+
+    Raises TuneGridError, naming the file, for a record that is not what it should be.
+    """
+    rows, provenance = [], []
+    for cell in _cells(study) if study.expected.search else ():
+        trials, choice = _read(study, cell)
+        for factor, trial in trials.items():
+            row = dict(zip(("task", "model", "method"), cell, strict=True)) | {"factor": factor, "chosen": False}
+            if trial is None:
+                rows.append(row | {"status": "missing", "reason": "no result"})
+                continue
+            if choice and choice.factor == trial.factor:
+                row |= {"chosen": True, "edge": choice.edge}
+            rows.append(row | trial.model_dump(exclude={"factor", "cost", "provenance"}) | trial.cost.model_dump())
+            versions = trial.provenance.model_dump()
+            versions["packages"] = "; ".join(
+                f"{name} {number}" for name, number in sorted(versions["packages"].items())
+            )
+            provenance.append(row | {"kind": "trial", "stage": "search", "seed": trial.seed} | versions)
+    return rows, provenance
+
+
+def _cells(study: StudyResults) -> Iterator[tuple[str, str, str]]:
+    for task in study.expected.tasks:
+        for model, method in study.expected.grid(task):
+            yield task.name, model.name, method.name
+
+
+def _read(
+    study: StudyResults, cell: tuple[str, str, str]
+) -> tuple[dict[float, TrialRecord | None], ChoiceRecord | None]:
+    """(the trials of a cell by factor, None where one is missing; its choice)."""
+    paths, search = Paths(study.folder.name, study.folder.parent), study.expected.search
+    files = {factor: paths.trial(*cell, trial) for trial, factor in search.trials.items()}
+    trials = {factor: read_record(file, TrialRecord) if file.exists() else None for factor, file in files.items()}
+    choice = read_record(paths.choice(*cell), ChoiceRecord) if paths.choice(*cell).exists() else None
+    found = [(files[factor], trial) for factor, trial in trials.items()] + [(paths.choice(*cell), choice)]
+    for file, record in found:
+        if record and (record.task, record.model, record.method) != cell:
+            raise TuneGridError(f"{file}: is the record of another cell. Run its job again.")
+    for factor, trial in trials.items():
+        if trial and trial.factor != factor:
+            raise TuneGridError(f"{files[factor]}: is the record of the factor {trial.factor:g}. Run its job again.")
+    return trials, choice

@@ -1,0 +1,1 @@
+"""The process and its machine: devices, memory, locks, attempts, Slurm, Snakemake."""

@@ -1,0 +1,317 @@
+"""One GPU for each job: which GPUs there are, and a lease of one for as long as a process lives.
+
+Snakemake can limit how many jobs want a GPU at once, but it hands none of them a device: each would take the first. So
+a job that computes on a GPU locks one before anything of CUDA is loaded, and is shown no other (CUDA_VISIBLE_DEVICES).
+The locks lie in one folder of the machine, so that two studies, and two users, share its GPUs; the system frees a lock
+when the process that holds it ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunegrid.common.errors import TuneGridError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+    from tunegrid.study.study import Study
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+PRETEND = "TUNEGRID_PRETEND_GPUS"  # for tests: so many GPUs that are none; their jobs compute on the CPU
+LOCKS = "TUNEGRID_GPU_LOCKS"  # another folder for the locks
+LOG = "TUNEGRID_GPU_LOG"  # a file that gets a line for each lease and each release
+HELD = "TUNEGRID_GPU_LEASE"  # set by the process that holds a lease, for those that it starts: its id, the lock's name
+POLL = 0.5  # seconds between two looks for a free GPU
+PROC = Path("/proc/driver/nvidia/gpus")
+# What is there where a GPU may be that the driver's tool and files do not show: only then torch is asked.
+OTHERS = ("/dev/nvidia0", "/dev/nvhost-ctrl-gpu", "/dev/dxg", "/dev/kfd")
+_LISTED = re.compile(r"^GPU \d+:.*\(UUID: (GPU-[^)\s]+)\)|^\s+MIG .*\(UUID: (MIG-[^)\s]+)\)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A GPU of the machine, and its MIG instances: where it has some, jobs can have those, and not the whole."""
+
+    name: str
+    instances: tuple[str, ...] = ()
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return self.instances or (self.name,)
+
+
+@dataclass
+class Lease:
+    """The GPU that this process may use. `device`: its name, as CUDA_VISIBLE_DEVICES has it; `lock`: None if another
+    process, which started this one, holds it."""
+
+    device: str
+    lock: FileLock | None
+
+
+_lease: Lease | None = None
+
+
+# -- which there are --------------------------------------------------------------------------------------------------
+
+
+def visible() -> list[str]:
+    """The devices that this process may use, by name; only those in CUDA_VISIBLE_DEVICES where that is set.
+
+    Entries of the variable are indices, counted as `nvidia-smi` counts, or (beginnings of) UUIDs of GPUs and of MIG
+    instances; as CUDA does, this stops at the first that names nothing.
+    """
+    cards, given = _cards(), os.environ.get(VISIBLE)
+    if given is None:
+        return [device for card in cards or () for device in card.devices]
+    found: list[str] = []
+    for entry in (part.strip() for part in given.split(",")):
+        device = _named(entry, cards)
+        if device is None:
+            break
+        if device not in found:
+            found.append(device)
+    return found
+
+
+def _named(entry: str, cards: list[Card] | None) -> str | None:
+    """The device that an entry of CUDA_VISIBLE_DEVICES names; without a list of what is there, the entry itself."""
+    if not entry or entry.startswith("-"):
+        return None
+    if cards is None:
+        return entry
+    if entry.isdigit():  # of a GPU in instances, CUDA gives the first
+        return cards[int(entry)].devices[0] if int(entry) < len(cards) else None
+    for card in cards:
+        for name in card.instances:
+            if name.startswith(entry):
+                return name
+        if card.name.startswith(entry) or entry.startswith(f"MIG-{card.name}/"):  # the latter: of older drivers
+            return entry if entry.startswith("MIG-") else card.devices[0]
+    return None
+
+
+def _cards() -> list[Card] | None:
+    """The GPUs of this machine; None: nobody says which, and CUDA_VISIBLE_DEVICES has to be taken at its word.
+
+    Without importing torch where that can be had, for it takes seconds: the driver's own tool, its files, torch.
+    """
+    if pretended := _pretended():
+        return [Card(f"GPU-pretend-{number}") for number in range(pretended)]
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        listed = None
+    if listed is not None and listed.returncode == 0:
+        return listed_cards(listed.stdout)
+    if PROC.is_dir():
+        files = sorted(PROC.glob("*/information"))  # by their address on the bus, as nvidia-smi counts
+        found = [re.search(r"GPU UUID:\s*(GPU-\S+)", file.read_text(errors="replace")) for file in files]
+        return [Card(match[1] if match else str(number)) for number, match in enumerate(found)]
+    if VISIBLE in os.environ:
+        return None
+    if not any(map(os.path.exists, OTHERS)):
+        return []
+    code = "import torch; print(torch.cuda.device_count())"
+    counted = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return [Card(str(number)) for number in range(int(counted.stdout.strip() or 0))]
+
+
+def listed_cards(text: str) -> list[Card]:
+    """The GPUs and MIG instances in what `nvidia-smi -L` prints."""
+    cards: list[Card] = []
+    for whole, instance in _LISTED.findall(text):
+        if whole:
+            cards.append(Card(whole))
+        elif cards:
+            cards[-1] = Card(cards[-1].name, (*cards[-1].instances, instance))
+    return cards
+
+
+def _pretended() -> int:
+    value = os.environ.get(PRETEND, "")
+    if value and not value.isdigit():
+        raise TuneGridError(f"{PRETEND}={value}: give a number of GPUs to pretend, or leave it out.")
+    return int(value or 0)
+
+
+def pretended_device() -> str | None:
+    """The name of the GPU that this process only pretends to have; None: it holds none, or a real one."""
+    return _lease.device if _lease and _pretended() else None
+
+
+def torch_device(study: Study) -> str:
+    """What a study's jobs compute on, as torch calls it: the study's device, but the CPU where a GPU is pretended."""
+    return "cpu" if pretended_device() else study.hardware.device
+
+
+def jobs_at_once(study: Study, cores: int | None = None, gpus: int | None = None) -> int:
+    """How many jobs that compute run at once on this machine: one per `threads` cores, and no more than GPUs.
+
+    Args:
+        cores: default: all that this process may use.
+        gpus: default: all that are visible, where the study computes on GPUs.
+    """
+    cores = cores or len(os.sched_getaffinity(0))
+    count = max(1, cores // study.hardware.threads)
+    if study.hardware.device == "cuda":
+        count = min(count, max(1, len(visible()) if gpus is None else gpus))
+    return count
+
+
+# -- a lease ----------------------------------------------------------------------------------------------------------
+
+
+def lease() -> str:
+    """Locks a free GPU until this process ends, and makes it the only one that the process sees; waits for one.
+
+    Has to be called before anything initialises CUDA. Returns the device's name.
+
+    Raises:
+        TuneGridError: there is no GPU that this process may use.
+    """
+    global _lease
+    if _lease is None:
+        _lease = _inherited() or _locked(require())
+        os.environ[VISIBLE] = _lease.device
+        os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # an index means what nvidia-smi's means
+    return _lease.device
+
+
+def require() -> list[str]:
+    """The devices that this process may use. Raises TuneGridError if there is none."""
+    devices = visible()
+    if not devices:
+        given = os.environ.get(VISIBLE)
+        why = "" if given is None else f" ({VISIBLE} is {given!r})"
+        raise TuneGridError(
+            f"hardware.device is cuda, but no GPU can be used here{why}. Set it to cpu, or run where one is."
+        )
+    return devices
+
+
+def release() -> None:
+    """Gives the lease back before the process ends."""
+    global _lease
+    if _lease is not None and _lease.lock is not None:
+        _note("release", _lease)
+        _lease.lock.release()
+        os.environ.pop(HELD, None)
+    _lease = None
+
+
+def _inherited() -> Lease | None:
+    """The lease of a process that started this one: it waits for this one, and the device is for both."""
+    holder, _, device = os.environ.get(HELD, "").partition(" ")
+    if not device:
+        return None
+    import psutil
+
+    if int(holder) not in {parent.pid for parent in psutil.Process().parents()}:
+        return None  # left in the environment by somebody who has ended
+    return Lease(device, None)
+
+
+def _locked(devices: list[str]) -> Lease:
+    from filelock import FileLock, Timeout
+
+    folder, said = lock_folder(), False
+    while True:
+        for device in devices:
+            file = folder / f"{_key(device)}.lock"
+            lock = FileLock(file, mode=0o666, thread_local=False, on_acquired=_sign)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            except OSError as error:
+                if folder == _own_folder():
+                    raise TuneGridError(f"{file}: cannot be locked ({error}). {LOCKS} names another folder.") from error
+                print(f"{file}: cannot be locked ({error}); {_own_folder()} is used: other users are not seen there")
+                folder = _own_folder()
+                break
+            found = Lease(device, lock)
+            os.environ[HELD] = f"{os.getpid()} {device}"
+            atexit.register(release)
+            _note("lease", found)
+            return found
+        else:
+            if not said:
+                holders = "; ".join(f"{device}: {_holder(folder / f'{_key(device)}.lock')}" for device in devices)
+                print(f"waiting for a GPU: all {len(devices)} are in use ({holders})", flush=True)
+                said = True
+            time.sleep(POLL * random.uniform(0.8, 1.2))
+
+
+def _key(device: str) -> str:
+    """The name of a device's lock.
+
+    Slurm hands out devices itself, perhaps one to several jobs on purpose: there only what runs in one and the same
+    job has to share. An index means another device in each of its steps, where cgroups renumber them.
+    """
+    name = re.sub(r"[^A-Za-z0-9.-]+", "_", device if not device.isdigit() else f"gpu-{device}")
+    if (job := os.environ.get("SLURM_JOB_ID")) and VISIBLE in os.environ:
+        step = "" if device.startswith(("GPU-", "MIG-")) else f".{os.environ.get('SLURM_STEP_ID', '')}"
+        return f"slurm-{job}{step}-{name}"
+    return name
+
+
+def lock_folder() -> Path:
+    """The folder of the locks: one for all users of the machine, or this user's own where that cannot be had."""
+    if given := os.environ.get(LOCKS):
+        Path(given).mkdir(parents=True, exist_ok=True)
+        return Path(given)
+    # Not TMPDIR, which differs from user to user and from job to job.
+    shared = _temporary() / "tunegrid-gpus"
+    mask = os.umask(0)
+    try:
+        # Not sticky: the library refuses another user's file where that user could take it away.
+        shared.mkdir(mode=0o777, exist_ok=True)
+    except OSError:
+        return _own_folder()
+    finally:
+        os.umask(mask)
+    usable = not shared.is_symlink() and os.access(shared, os.W_OK | os.X_OK)
+    return shared if usable else _own_folder()
+
+
+def _own_folder() -> Path:
+    folder = _temporary() / f"tunegrid-gpus-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _temporary() -> Path:
+    return Path("/tmp") if os.access("/tmp", os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+
+
+def _sign(descriptor: int) -> None:
+    """Who holds a lock, for those who wait for it."""
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} of user {os.getuid()}\n".encode(), 0)
+
+
+def _holder(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace").strip() or "unknown"
+    except OSError:
+        return "unknown"
+
+
+def _note(what: str, lease: Lease) -> None:
+    if file := os.environ.get(LOG):
+        line = f"{time.time():.6f} {what} {lease.device} process {os.getpid()}\n"
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        os.write(descriptor, line.encode())  # one write: lines of several processes do not mix
+        os.close(descriptor)

@@ -1,0 +1,30 @@
+"""What a study's jobs compute on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tunegrid.common.settings import Closed
+from tunegrid.runtime import cpu_kernels
+from tunegrid.runtime.devices import GPUS
+
+
+class Hardware(Closed):
+    """What the jobs run on. Threads and precision alter the bits of a result, so they belong to the study."""
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: int = Field(1, gt=0, description="CPU threads of each job that computes with a model.")
+    precision: Literal["fp32", "bf16", "auto"] = Field(
+        "fp32",
+        description="bf16: autocast over fp32 weights (frozen ones are held in bf16 while others are trained). "
+        "auto: bf16 where the device has instructions for it.",
+    )
+
+    def resolved(self, gpu: str) -> Hardware:
+        """The same without `auto`: by the data sheet of the study's GPU (`resources.gpu`), or by this machine's CPU."""
+        if self.precision != "auto":
+            return self
+        on_gpu = "bf16" if "bf16" in GPUS[gpu].peak else "fp32"
+        return self.model_copy(update={"precision": on_gpu if self.device == "cuda" else cpu_kernels.cpu_precision()})

@@ -1,0 +1,186 @@
+"""A process that has imported the heavy libraries once, and forks for every job that asks.
+
+Importing torch, transformers, peft and adapters takes seconds; a small study has a hundred jobs that compute for about
+as long. The workflow starts `tunegrid serve` for studies on the CPU and names its socket in `TUNEGRID_WARM`; a command
+that finds it there hands its arguments and its output streams over and waits, and does its work itself where it does
+not. Results are the same bit for bit: a fork has the same code and its own memory.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from tunegrid.runtime import parent
+from tunegrid.runtime.supervisor import CRASHED, End, end_with
+
+VARIABLE = "TUNEGRID_WARM"
+STARTED, END = struct.Struct("!q"), struct.Struct("!qq")  # what a client is told: process id; wait status, peak bytes
+LONGEST_MESSAGE = 1 << 20  # bytes
+MODULES = (
+    "adapters",
+    "peft",
+    "sklearn.feature_extraction.text",
+    "sklearn.linear_model",
+    "tunegrid.stages.evaluate",
+    "tunegrid.stages.latency",
+    "tunegrid.tasks.metrics.bleu",
+    "tunegrid.tasks.metrics.chrf",
+    "tunegrid.tasks.metrics.classification",
+    "tunegrid.tasks.metrics.cosine",
+    "tunegrid.tasks.metrics.squad",
+    "tunegrid.stages.fetch_model",
+    "tunegrid.models.generate",
+    "tunegrid.stages.search",
+    "tunegrid.tasks.tokenise",
+    "tunegrid.stages.train",
+    "tunegrid.training.trainer",
+)
+
+
+class Worker:
+    """A process that the warm one forked for this command. It ends with whoever asked for it."""
+
+    def __init__(self, connection: socket.socket, pid: int) -> None:
+        self._connection, self.pid = connection, pid
+
+    def fileno(self) -> int:
+        """Readable when the process has ended."""
+        return self._connection.fileno()
+
+    def end(self) -> End | None:
+        """Waits for the end; None: the warm process is gone, too."""
+        with self._connection:
+            return None if (answer := _receive(self._connection, END)) is None else End.of(*answer)
+
+
+def start(arguments: list[str]) -> Worker | None:
+    """Has the warm process run a command; None where there is no warm process."""
+    if not (address := os.environ.get(VARIABLE)):
+        return None
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(address)
+        message = json.dumps({"arguments": arguments, "folder": os.getcwd()}).encode()
+        socket.send_fds(connection, [message], [1, 2])
+        answer = _receive(connection, STARTED)
+    except OSError:
+        answer = None
+    if answer is None:
+        connection.close()
+        return None
+    return Worker(connection, *answer)
+
+
+def ask(arguments: list[str]) -> int | None:
+    """Has the warm process run a command; returns its exit code, or None where there is no warm process."""
+    if (worker := start(arguments)) is None:
+        return None
+    end = worker.end()
+    if end is None or end.code is None:
+        print("tunegrid: error: the job's process died (killed, or out of memory)", file=sys.stderr)
+        return 1
+    return 1 if end.code == CRASHED else end.code
+
+
+def serve(address: Path, run: Callable[[list[str]], int]) -> None:
+    """Listens at a socket and forks for each request, until the process that started this one is gone."""
+    starter, this, clients = os.getppid(), os.getpid(), {}
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the jobs; this process ends with its parent
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(waker)  # a child's end ends the wait below
+    address.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(address))
+        server.listen(64)  # from here on jobs can ask; they wait until the imports are done
+        _import_everything()
+        try:
+            while os.getppid() == starter:
+                ready, _, _ = select.select([server, woken], [], [], parent.SECONDS)
+                if woken in ready:
+                    os.read(woken, 4096)
+                _report(clients)
+                if server in ready:
+                    connection, _ = server.accept()
+                    if (pid := os.fork()) == 0:
+                        signal.set_wakeup_fd(-1)
+                        for one in (server, *clients.values()):
+                            one.close()
+                        _child(connection, run, this)
+                    clients[pid] = connection
+                    with suppress(OSError):
+                        connection.sendall(STARTED.pack(pid))
+        finally:
+            address.unlink(missing_ok=True)
+
+
+def _report(clients: dict[int, socket.socket]) -> None:
+    """Tells whoever asked for them how processes ended."""
+    while clients:
+        pid, status, usage = os.wait4(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        with clients.pop(pid) as connection, suppress(OSError):
+            connection.sendall(END.pack(status, usage.ru_maxrss * 1024))
+
+
+def _child(connection: socket.socket, run: Callable[[list[str]], int], server: int) -> NoReturn:
+    """Runs one request in a forked process, which ends here."""
+
+    def work() -> int:
+        for one in (signal.SIGCHLD, signal.SIGINT):
+            signal.signal(one, signal.SIG_DFL)
+        message, streams, _, _ = socket.recv_fds(connection, LONGEST_MESSAGE, 2)
+        for number, stream in zip((1, 2), streams, strict=True):
+            os.dup2(stream, number)
+            os.close(stream)
+        # Whoever kills the command that waits means the work that it waits for.
+        parent.end_unless(lambda: os.getppid() == server and not _hung_up(connection))
+        request = json.loads(message)
+        os.chdir(request["folder"])
+        return run(request["arguments"])
+
+    end_with(work)
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    readable, _, _ = select.select([connection], [], [], 0)
+    return bool(readable) and not connection.recv(1)
+
+
+def _receive(connection: socket.socket, form: struct.Struct) -> tuple[int, ...] | None:
+    """A message of this form; None: the other side is gone."""
+    try:
+        answer = connection.recv(form.size, socket.MSG_WAITALL)
+    except OSError:
+        return None
+    return form.unpack(answer) if len(answer) == form.size else None
+
+
+def _import_everything() -> None:
+    """What the jobs import. Nothing here may start a thread: it would not live on in a fork."""
+    for module in MODULES:
+        importlib.import_module(module)
+    import transformers
+
+    # This library loads its models on first use.
+    for name in (
+        "AutoModelForSeq2SeqLM",
+        "AutoTokenizer",
+        "BartForConditionalGeneration",
+        "T5ForConditionalGeneration",
+    ):
+        getattr(transformers, name)
+    gc.freeze()  # a fork's garbage collector need not look through all this, nor copy its pages

@@ -1,0 +1,187 @@
+"""The evaluation stage: a run's (or an untuned model's, or a baseline's) predictions and scores on the test set."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunegrid.common.files import replaced
+from tunegrid.methods import Method, Untuned
+from tunegrid.methods.untuned import UntunedSettings
+from tunegrid.models import Shape
+from tunegrid.results.records import EvaluationCost, Metric, MetricsRecord, TrainRecord, read_record, write_record
+from tunegrid.runtime import cpu_kernels, measure
+from tunegrid.runtime.provenance import now, peak_memory, provenance, reset_peak_memory
+from tunegrid.stages.fetch_data import read_parquet
+from tunegrid.study.cells import UNTUNED, Run
+from tunegrid.study.study import Study
+from tunegrid.tasks import Row, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class _Stopwatch:
+    """Seconds since the last look."""
+
+    def __init__(self) -> None:
+        self._last = measure.seconds()
+
+    def lap(self) -> float:
+        last, self._last = self._last, measure.seconds()
+        return self._last - last
+
+
+def evaluate_run(study: Study, run: Run, folder: Path) -> MetricsRecord:
+    """Predicts and scores the test set with a run's weights; a run that failed is passed on as it is, unscored."""
+    cell = run.cell
+    trained = read_record(folder / "train.json", TrainRecord)
+    names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
+    if trained.status != "ok":
+        return _unscored(study, folder, names, trained)
+    examples = study.measure.latency_examples
+    return _evaluate_model(study, folder, names, study.method(cell), folder / "weights", examples)
+
+
+def evaluate_untuned(study: Study, task: str, model: str, folder: Path) -> MetricsRecord:
+    """Predicts and scores the test set with the pretrained model as it is."""
+    method = Untuned(UntunedSettings(), study.family(model))
+    names = {"kind": "untuned", "task": task, "model": model, "method": UNTUNED, "seed": None}
+    return _evaluate_model(study, folder, names, method, study.paths.model(model))
+
+
+def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path) -> MetricsRecord:
+    """Scores a baseline that needs no pretrained model."""
+    started, watch = now(), _Stopwatch()
+    task = study.task(task_name)
+    data = study.paths.data(task_name)
+    columns = task.baselines()[baseline].training_columns
+    train = read_parquet(data / "train.parquet", columns) if columns else []
+    test = read_parquet(data / "test.parquet")
+    seconds = {"load_seconds": watch.lap()}
+    reset_peak_memory()
+    generator = random.Random(task.settings.source.seed)
+    predictions = task.baselines()[baseline].predict(train, test, generator)
+    seconds["prediction_seconds"] = watch.lap()
+    cost = EvaluationCost(**seconds, **_after(len(test), seconds["prediction_seconds"]))
+    names = {"kind": "baseline", "task": task_name, "model": None, "method": baseline, "seed": None}
+    return _score(study, folder, names, task, test, predictions, None, cost, started)
+
+
+def _evaluate_model(
+    study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path, latency_examples: int = 0
+) -> MetricsRecord:
+    started, watch = now(), _Stopwatch()
+    from tunegrid.models.generate import predict_rows
+    from tunegrid.stages.latency import inference_cost
+    from tunegrid.stages.train import pick_device
+    from tunegrid.tasks.tokenise import load_tokenizer, read_tokens
+
+    task, paths = study.task(names["task"], names["model"]), study.paths
+    base = paths.model(names["model"])
+    device = pick_device(study)
+    model = cpu_kernels.place(method.load(base, weights), device).eval()
+    tokenizer = load_tokenizer(base)
+    rows = read_parquet(paths.split(names["task"], "test"))
+    tokens = read_tokens(paths.tokens(names["task"], names["model"]) / "test.arrow")
+    shape = Shape.from_config(method.family, json.loads((base / "config.json").read_text()))
+    seconds = {"load_seconds": watch.lap()}
+    reset_peak_memory()  # loading may have needed more
+    options = {"precision": study.hardware.precision}
+    predicted = predict_rows(model, tokenizer, task, tokens, len(rows), **options)
+    seconds["prediction_seconds"] = watch.lap()
+    after = _after(len(rows), seconds["prediction_seconds"])
+    options["examples"] = latency_examples
+    inference = inference_cost(model, method, shape, tokenizer, task, tokens, predicted, **options)
+    cost = EvaluationCost(**seconds, **after, inference=inference)
+    return _score(study, folder, names, task, rows, predicted.texts, predicted.columns, cost, started, predicted.cut)
+
+
+def _after(examples: int, seconds: float) -> dict[str, Any]:
+    """What is known of the cost as soon as all examples are predicted."""
+    per_second = examples / seconds if seconds else None
+    return {"scoring_seconds": None, "examples_per_second": per_second, "peak_memory_bytes": peak_memory()}
+
+
+def _score(
+    study: Study,
+    folder: Path,
+    names: dict[str, Any],
+    task: Task,
+    rows: Sequence[Row],
+    predictions: list[str],
+    more_columns: pd.DataFrame | None,
+    cost: EvaluationCost,
+    started: str,
+    predictions_cut: int | None = None,
+) -> MetricsRecord:
+    import pandas as pd
+
+    watch = _Stopwatch()
+    scores = task.score(predictions, rows)
+    table = pd.DataFrame(
+        {
+            "id": [row["id"] for row in rows],
+            "prediction": predictions,
+            "references": [task.references(row) for row in rows],
+        }
+    )
+    table = pd.concat([table, scores.examples, *([more_columns] if more_columns is not None else [])], axis=1)
+    with replaced(folder / "predictions.parquet") as temporary:
+        table.to_parquet(temporary, index=False)
+    record = MetricsRecord(
+        **names,
+        status="ok",
+        reason=None,
+        examples=len(rows),
+        predictions_cut=predictions_cut,
+        primary=task.primary,
+        metrics={
+            metric.name: Metric(
+                value=scores.metrics[metric.name], direction="higher", signature=scores.signatures.get(metric.name)
+            )
+            for metric in task.metrics
+        },
+        cost=cost.model_copy(update={"scoring_seconds": watch.lap()}),
+        provenance=_provenance(study, names, started),
+    )
+    write_record(folder / "metrics.json", record)
+    summary = "  ".join(f"{name} {metric.value:.4f}" for name, metric in record.metrics.items())
+    print(f"{len(rows)} examples in {cost.prediction_seconds:.1f} s: {summary}", flush=True)
+    return record
+
+
+def _unscored(study: Study, folder: Path, names: dict[str, Any], trained: TrainRecord) -> MetricsRecord:
+    import pandas as pd
+
+    with replaced(folder / "predictions.parquet") as temporary:
+        pd.DataFrame({"id": [], "prediction": [], "references": []}).to_parquet(temporary, index=False)
+    record = MetricsRecord(
+        **names,
+        status=trained.status,
+        reason=trained.reason,
+        examples=0,
+        primary=study.task(names["task"]).primary,
+        metrics={},
+        cost=None,
+        provenance=_provenance(study, names, now()),
+    )
+    write_record(folder / "metrics.json", record)
+    return record
+
+
+def _provenance(study: Study, names: dict[str, Any], started: str) -> Any:
+    from tunegrid.stages.train import accelerator
+
+    model = names["model"]
+    return provenance(
+        started=started,
+        threads=study.hardware.threads,
+        precision=study.hardware.precision if model else None,
+        accelerator=accelerator() if model else None,
+        data=study.paths.data_card(names["task"]),
+        model=study.paths.model_card(model) if model else None,
+    )

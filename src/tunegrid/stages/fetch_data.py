@@ -1,0 +1,245 @@
+"""The data stage: the rows of a source, mapped, cleaned and checked, as one Parquet file per split.
+
+Rows stream through, so that a data set may be larger than the memory. What has to be known of all rows is kept as
+numbers: 8 bytes a row to find ids that stand twice, 8 to find test rows among the training rows, one for the split that
+the row goes to. Where that split depends on all rows (subsets, held-out rows), they are read twice.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import replaced_folder, write_json
+from tunegrid.data import splits
+from tunegrid.data.sources import SPLITS, ReadSource, Split
+from tunegrid.runtime.provenance import file_digest
+from tunegrid.tasks import Row, Task
+from tunegrid.tasks.rows import Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow
+
+ROW_GROUP = 10_000  # rows written at once: bounds the memory; it shows in the files' bytes, and so in the fingerprint
+
+
+def fetch_data(name: str, task: Task, folder: Path) -> None:
+    """Writes `train`, `validation` and `test` as Parquet, and `card.json`, into a folder. Rows keep the source's order.
+
+    Raises:
+        TuneGridError: a row or a split cannot be used; the message says where it stands. Nothing is written then.
+    """
+    source, shared = task.settings.source, _shared(task)
+    with replaced_folder(folder) as new:
+        available, unusable = {}, {}
+        with ExitStack() as stack:
+            outputs = {}
+            for split in SPLITS:
+                output = SplitWriter(new / f"{split}.parquet", {} if split == "validation" else shared)
+                outputs[split] = stack.enter_context(output)
+            for rows in _splits_to_read(name, task):
+                plan, counts = _plan(rows)
+                _write(rows, plan, outputs)
+                available |= counts or {rows.split: rows.count}
+                if rows.unusable:
+                    unusable[rows.split] = rows.unusable
+        for split, output in outputs.items():
+            if not output.rows:
+                raise TuneGridError(f"tasks.{name}: the {split} split has no rows ({source.describe()})")
+        train, test = outputs["train"].hashes, outputs["test"].hashes
+        card = {
+            "task": name,
+            "kind": task.settings.kind,
+            "source": source.describe(),
+            **source.provenance(),
+            **({"protocol": protocol} if (protocol := _protocol(task)) else {}),
+            "rows": {split: output.rows for split, output in outputs.items()},
+            "rows_available": {split: available[split] for split in SPLITS},
+            "unusable_rows": unusable,
+            **{f"test_{what}_seen_in_training": _seen(train[what], test[what]) for what in shared},
+            "fingerprint": file_digest(*(new / f"{split}.parquet" for split in SPLITS)),
+        }
+        write_json(new / "card.json", card)
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
+    """The canonical rows of one split, or only some of their columns."""
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_table(path, columns=columns and list(columns)).to_pylist()
+
+
+def iterate_parquet(path: Path, batch_size: int) -> Iterator[list[Row]]:
+    """The canonical rows of one split, in order, so many at a time: a whole split may not fit into memory."""
+    import pyarrow.parquet
+
+    # Buffered ahead, the whole file would be in memory at the end.
+    for batch in pyarrow.parquet.ParquetFile(path, pre_buffer=False).iter_batches(batch_size):
+        yield batch.to_pylist()
+
+
+# -- what is read -----------------------------------------------------------------------------------------------------
+
+
+def _protocol(task: Task) -> str | None:
+    """How the splits are made, for tasks that leave a choice."""
+    return getattr(task.settings, "protocol", None)
+
+
+def _splits_to_read(name: str, task: Task) -> list[Rows]:
+    """The splits of the source that are read; the other ones come out of its training rows."""
+    source = task.settings.source
+    if _protocol(task) == "published":
+        return [Rows(name, task, "train")]
+    if isinstance(source, ReadSource) and source.read("validation", task.settings.kind) is None:
+        return [Rows(name, task, "train", holds_out=True), Rows(name, task, "test")]
+    return [Rows(name, task, split) for split in SPLITS]
+
+
+# -- what becomes of each row -----------------------------------------------------------------------------------------
+
+
+def _plan(rows: Rows) -> tuple[np.ndarray | None, dict[Split, int]]:
+    """(the number of the split that each row goes to, how many rows each split could have).
+
+    (None, {}) where all rows go to their own split: then there is no need to read them twice.
+    """
+    source, published = rows.task.settings.source, _protocol(rows.task) == "published"
+    if not isinstance(source, ReadSource):
+        return None, {}
+    if not (published or rows.holds_out) and getattr(source.rows, rows.split) is None:
+        return None, {}
+    import numpy as np
+
+    into: tuple[Split, ...] = (rows.split,)
+    if rows.holds_out:
+        into = ("train", "validation")
+        plan = splits.hold_out(_keys(rows), source.validation_share, source.seed)
+    else:
+        for _ in rows.read():
+            pass
+        plan = np.full(rows.count, SPLITS.index(rows.split), dtype=np.uint8)
+    if published:
+        into, plan = SPLITS, splits.published(rows.count, source.seed)
+    available = {split: int((plan == SPLITS.index(split)).sum()) for split in into}
+    for split in into:
+        splits.limit(plan, split, getattr(source.rows, split), source.seed)
+    return plan, available
+
+
+def _keys(rows: Rows) -> pyarrow.ChunkedArray:
+    """What each row is held out with: its group; where it has none, its id."""
+    import pyarrow
+
+    text, chunks = pyarrow.string(), []
+    keys = (row.get("group") or row["id"] for _, row in rows.read())
+    while chunk := list(islice(keys, ROW_GROUP)):
+        chunks.append(pyarrow.array(chunk, text))
+    return pyarrow.chunked_array(chunks, text)
+
+
+def _write(rows: Rows, plan: np.ndarray | None, outputs: dict[Split, SplitWriter]) -> None:
+    """Puts every row where it goes, and checks that no id stands twice."""
+    ids = array("q")
+    if plan is not None:
+        goes_to, taking = memoryview(plan), [*outputs.values(), None]
+    for number, (_, row) in enumerate(rows.read()):
+        # Only compared within this process, so that Python's own keyed hash of 64 bits will do.
+        ids.append(hash(row["id"]))
+        if plan is None:
+            outputs[rows.split].add(row)
+        elif number == len(plan):
+            break
+        elif output := taking[goes_to[number]]:
+            output.add(row)
+    if plan is not None and rows.count != len(plan):
+        raise TuneGridError(
+            f"tasks.{rows.name}: the {rows.split} split changed while it was read "
+            f"({rows.task.settings.source.describe()}). Run again."
+        )
+    _refuse_repeated(rows, ids)
+
+
+def _refuse_repeated(rows: Rows, ids: array) -> None:
+    """Raises TuneGridError if an id stands twice; where two hashes agree, the ids themselves are looked at."""
+    import numpy as np
+
+    hashes = np.frombuffer(ids, dtype=np.int64)
+    hashes.sort()
+    suspects = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+    seen: set[str] = set()
+    for where, row in rows.read() if suspects else ():
+        if hash(row["id"]) in suspects:
+            if row["id"] in seen:
+                raise TuneGridError(f"{where}: the id {row['id']!r} stands there a second time")
+            seen.add(row["id"])
+
+
+# -- what is written --------------------------------------------------------------------------------------------------
+
+
+class SplitWriter:
+    """One split as Parquet, written a row group at a time; of its rows it keeps hashes of the given texts."""
+
+    def __init__(self, path: Path, texts: dict[str, Callable[[Row], str]] | None = None) -> None:
+        self._path, self._texts = path, texts or {}
+        self.rows = 0
+        self.hashes = {what: array("Q") for what in self._texts}
+        self._waiting: list[Row] = []
+        self._writer: pyarrow.parquet.ParquetWriter | None = None
+
+    def add(self, row: Row) -> None:
+        self.rows += 1
+        for what, text in self._texts.items():
+            hashed = blake2b(text(row).encode(), digest_size=8).digest()
+            self.hashes[what].append(int.from_bytes(hashed, "little"))
+        self._waiting.append(row)
+        if len(self._waiting) == ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow
+        import pyarrow.parquet
+
+        if self._writer is None:
+            text, texts = pyarrow.string(), pyarrow.list_(pyarrow.string())
+            columns = [(name, texts if isinstance(value, list) else text) for name, value in self._waiting[0].items()]
+            self._writer = pyarrow.parquet.ParquetWriter(self._path, pyarrow.schema(columns))
+        self._writer.write_table(pyarrow.Table.from_pylist(self._waiting, schema=self._writer.schema))
+        self._waiting.clear()
+
+    def __enter__(self) -> SplitWriter:
+        return self
+
+    def __exit__(self, error: object, *_: object) -> None:
+        if self._waiting and error is None:
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _shared(task: Task) -> dict[str, Callable[[Row], str]]:
+    """What a test row is looked for by among the training rows; for question answering also by its context alone."""
+    texts = {"rows": lambda row: f"{row[task.cuttable]}\0{row.get('question', '')}"}
+    return texts | ({"contexts": lambda row: row["context"]} if "context" in task.columns else {})
+
+
+def _seen(train: array, test: array) -> int:
+    """How many of the test hashes are among the training hashes.
+
+    With 64 bits, the chance that any two of a million training and ten thousand test texts agree by accident is 1e-9.
+    """
+    import numpy as np
+
+    known = np.frombuffer(train, dtype=np.uint64)
+    known.sort()
+    wanted = np.frombuffer(test, dtype=np.uint64)
+    at = np.searchsorted(known, wanted).clip(max=len(known) - 1)
+    return int((known[at] == wanted).sum())

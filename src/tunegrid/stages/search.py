@@ -1,0 +1,289 @@
+"""The search stage: short trainings of a cell with several learning rates; the choice among them on validation data.
+
+Test data is never read. A trial keeps no weights and no checkpoints: what it is for is its record.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import astuple, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.results.records import read_record, write_record, written_since
+from tunegrid.results.search_records import ChoiceRecord, Edge, TrialCost, TrialRecord
+from tunegrid.runtime import locks
+from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
+from tunegrid.runtime.provenance import digest, now, peak_memory, provenance
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.search import choice_settings, trial_settings, trial_study
+from tunegrid.study.study import Study
+from tunegrid.tasks.tokenise import row_numbers, take_rows
+from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ROUNDING = 1e-9  # of a score: what the order of a sum can alter
+
+
+class NoLearningRate(Exception):
+    """No trial of a cell's search could be scored; the message says why."""
+
+
+def run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt = ONLY) -> TrialRecord:
+    """Trains and scores one trial of a cell and writes its record. `trial`: a key of `Search.trials`.
+
+    A trial that diverges, or fails at its last attempt, is a record with a reason; one that is stopped begins again.
+
+    Raises:
+        AttemptFailed: the trial raised an error, and there will be another attempt.
+        TuneGridError: what a person has to mend.
+    """
+    file = study.paths.trial(*astuple(cell), trial)
+    with lock_of(study, cell, trial):
+        for left in file.parent.glob(f".{file.stem}.*/"):  # of a process that was killed
+            shutil.rmtree(left)
+        return _run_trial(study, cell, trial, attempt)
+
+
+def lock_of(study: Study, cell: Cell, trial: str) -> AbstractContextManager[None]:
+    """Held by whoever writes a trial's record."""
+    name = "/".join(astuple(cell))
+    return locks.held(study.paths.lock(f"search/{name}/factor-{trial}"), f"the trial {trial} of {cell}")
+
+
+def _run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt) -> TrialRecord:
+    started, clock = now(), time.perf_counter()
+    settings, file = trial_settings(study, cell, trial), study.paths.trial(*astuple(cell), trial)
+    facts: dict[str, Any] = dict.fromkeys(("score", "validation_loss", "train_rows", "validation_rows"))
+    cost: dict[str, Any] = dict.fromkeys(TrialCost.model_fields)
+    status, reason = "ok", None
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the record, for the disk of temporary files may be too small for what a trainer puts down.
+    with tempfile.TemporaryDirectory(prefix=f".{file.stem}.", dir=file.parent) as scratch:
+        try:
+            _train_and_score(trial_study(study, cell, trial), cell, settings, Path(scratch), facts, cost)
+        except Diverged as error:
+            status, reason = "diverged", str(error)
+        except TuneGridError:
+            raise  # something the user has to mend before any trial can work
+        except Exception as error:
+            traceback.print_exc()
+            reason = attempt.of(f"{type(error).__name__}: {error}")
+            if not attempt.is_last:
+                raise AttemptFailed(f"{cell}, search x {trial}: {reason}") from error
+            status = "failed"
+    cost |= {"total_seconds": time.perf_counter() - clock, "peak_memory_bytes": peak_memory()}
+    return _write_trial(study, cell, trial, started, facts, cost, status, reason)
+
+
+def write_failed_trial(study: Study, cell: Cell, trial: str, reason: str, started: str) -> TrialRecord:
+    """Writes the record of a trial whose process died, unless it had done so before."""
+    facts: dict[str, Any] = dict.fromkeys(("score", "validation_loss", "train_rows", "validation_rows"))
+    seconds = (datetime.fromisoformat(now()) - datetime.fromisoformat(started)).total_seconds()
+    cost = dict.fromkeys(TrialCost.model_fields) | {"total_seconds": seconds}
+    with lock_of(study, cell, trial):
+        written = written_since(started, study.paths.trial(*astuple(cell), trial), TrialRecord)
+        return written or _write_trial(study, cell, trial, started, facts, cost, "failed", reason)
+
+
+def _write_trial(
+    study: Study,
+    cell: Cell,
+    trial: str,
+    started: str,
+    facts: dict[str, Any],
+    cost: dict[str, Any],
+    status: str,
+    reason: str | None,
+) -> TrialRecord:
+    from tunegrid.stages.train import accelerator
+
+    settings = trial_settings(study, cell, trial)
+    record = TrialRecord(
+        task=cell.task,
+        model=cell.model,
+        method=cell.method,
+        metric=study.task(cell.task).primary,
+        status=status,
+        reason=reason,
+        factor=study.search.trials[trial],
+        learning_rate=settings["training"]["learning_rate"],
+        seed=study.search.seed,
+        **facts | ({"score": None} if status != "ok" else {}),
+        configuration=settings,
+        configuration_hash=digest(settings),
+        cost=TrialCost(**cost),
+        provenance=provenance(
+            started=started,
+            threads=study.hardware.threads,
+            precision=study.hardware.precision,
+            accelerator=accelerator(),
+            data=study.paths.data_card(cell.task),
+            model=study.paths.model_card(cell.model),
+        ),
+    )
+    write_record(study.paths.trial(*astuple(cell), trial), record)
+    outcome = f"{record.metric} {record.score:.4f}" if status == "ok" else f"{status}: {reason}"
+    print(f"{cell}, learning rate {record.learning_rate:g} (x {trial}): {outcome}", flush=True)
+    return record
+
+
+def _train_and_score(
+    study: Study, cell: Cell, settings: dict[str, Any], scratch: Path, facts: dict[str, Any], cost: dict[str, Any]
+) -> None:
+    """Fills `facts` and `cost` as it goes, so that a trial that fails has cost what it has. `study`: the trial's."""
+    import numpy as np
+
+    from tunegrid.models.generate import predict
+    from tunegrid.stages.fetch_data import read_parquet
+    from tunegrid.stages.train import prepare
+
+    search, paths = study.search, study.paths
+    session = prepare(study, Run(cell, search.seed), settings)
+    rows = read_parquet(paths.split(cell.task, "validation"))
+    chosen = sample(len(rows), search.validation_rows, search.seed)
+    session = _shortened(session, study, cell, chosen, scratch)
+    facts |= {"train_rows": len(np.unique(row_numbers(session.train))), "validation_rows": len(chosen)}
+    summary = session.method.fit(session)
+    facts["validation_loss"] = _validation_loss(summary)
+    cost |= {
+        "optimisation_seconds": summary.optimisation_seconds,
+        "evaluation_seconds": summary.evaluation_seconds,
+        "steps": summary.steps,
+        "examples": summary.examples,
+        "tokens": summary.source_tokens + summary.target_tokens,
+    }
+    clock, task, model = time.perf_counter(), study.task(cell.task, cell.model), session.model.eval()
+    precision = study.hardware.precision
+    predictions, _ = predict(model, session.tokenizer, task, session.validation, len(chosen), precision=precision)
+    facts["score"] = task.score(predictions, [rows[i] for i in chosen]).metrics[task.primary]
+    cost["prediction_seconds"] = time.perf_counter() - clock
+
+
+def _validation_loss(summary: TrainingSummary) -> float | None:
+    """The validation loss of the weights that are predicted with; None from a loop that computes none."""
+    if summary.selection is not None:
+        return summary.selection.validation_loss
+    return next((row["validation_loss"] for row in reversed(summary.history) if "validation_loss" in row), None)
+
+
+def _shortened(
+    session: TrainingSession, study: Study, cell: Cell, validation: np.ndarray, scratch: Path
+) -> TrainingSession:
+    """The session of a trial: few training rows, the validation rows that are predicted, checkpoints nowhere."""
+    import numpy as np
+
+    search, known = study.search, np.unique(row_numbers(session.train))
+    count = search.train_rows(study.training_settings(cell), len(known))
+    train = take_rows(session.train, known[sample(len(known), count, search.seed)])
+    return replace(session, train=train, validation=take_rows(session.validation, validation), checkpoints=scratch)
+
+
+def sample(rows: int, wanted: int, seed: int) -> np.ndarray:
+    """Indices of so many rows, in order: the first of a seeded permutation, so that a larger sample holds a smaller."""
+    import numpy as np
+
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:wanted])
+
+
+def choose_rate(study: Study, cell: Cell) -> ChoiceRecord:
+    """Chooses a cell's learning rate among its trials and writes `choice.json`.
+
+    Raises:
+        TuneGridError: the record of a trial is missing, is no record, or is of other settings.
+    """
+    trials = [_read_trial(study, cell, trial) for trial in study.search.trials]
+    chosen = best(trials)
+    outcomes = "; ".join(f"{trial.learning_rate:g} {trial.status}: {trial.reason}" for trial in trials)
+    record = ChoiceRecord(
+        task=cell.task,
+        model=cell.model,
+        method=cell.method,
+        metric=study.task(cell.task).primary,
+        status="ok" if chosen else "failed",
+        reason=None if chosen else f"no learning rate of the search could be scored ({outcomes})",
+        factor=chosen.factor if chosen else None,
+        learning_rate=chosen.learning_rate if chosen else None,
+        configured_learning_rate=study.training_settings(cell).learning_rate,
+        score=chosen.score if chosen else None,
+        edge=edge(chosen, trials) if chosen else None,
+        trials=len(trials),
+        search_seconds=sum(trial.cost.total_seconds for trial in trials),
+        configuration_hash=digest(choice_settings(study, cell)),
+    )
+    write_record(study.paths.choice(*astuple(cell)), record)
+    print(f"{cell}: learning rate {record.learning_rate:g}" if chosen else f"{cell}: {record.reason}", flush=True)
+    return record
+
+
+def _read_trial(study: Study, cell: Cell, trial: str) -> TrialRecord:
+    file = study.paths.trial(*astuple(cell), trial)
+    record = read_record(file, TrialRecord)
+    if record.configuration_hash != digest(trial_settings(study, cell, trial)):
+        raise TuneGridError(f"{file}: is a trial of other settings than the study has now. Run it again.")
+    return record
+
+
+def best(trials: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The trial with the best score; None if none could be scored.
+
+    Scores that are below the highest by no more than one row's worth (1 / validation rows) count as equal to it: short
+    trainings and few rows give many of them, and which is higher is chance. Among equals the lower validation loss
+    decides, then the factor that is nearest to 1 (as a ratio), then the lower one.
+    """
+    scored = [trial for trial in trials if trial.status == "ok"]
+    highest = max((trial.score for trial in scored), default=0.0)
+    equals = [trial for trial in scored if trial.score >= highest - 1 / trial.validation_rows - ROUNDING]
+
+    def preference(trial: TrialRecord) -> tuple[float, ...]:
+        loss = math.inf if trial.validation_loss is None else trial.validation_loss
+        return (loss, abs(math.log(trial.factor)), trial.factor)
+
+    return min(equals, key=preference, default=None)
+
+
+def edge(chosen: TrialRecord, trials: Sequence[TrialRecord]) -> Edge | None:
+    """Whether the search says nothing about lower, or about higher, rates than the chosen one.
+
+    A rate that diverged says that the optimum lies below it; one that failed for another reason says nothing.
+    """
+    known = [trial.factor for trial in trials if trial.status != "failed"]
+    if chosen.factor == max(known):
+        return "highest"
+    return "lowest" if chosen.factor == min(known) else None
+
+
+def searched(study: Study, cell: Cell) -> tuple[Study, dict[str, Any]]:
+    """(the study with the learning rate that the search chose for a cell, what a run's configuration says about that).
+
+    Without a search: the study as it is, and nothing.
+
+    Raises:
+        NoLearningRate: no trial of the cell could be scored.
+        TuneGridError: the choice is missing, or is of other settings than the study has now.
+    """
+    if study.search is None:
+        return study, {}
+    file = study.paths.choice(*astuple(cell))
+    if not file.exists():
+        raise TuneGridError(
+            f"{file}: not there. This study searches its learning rates: `tunegrid search-trial` for every "
+            "factor of the cell, then `tunegrid search-choice`, come before `tunegrid train`."
+        )
+    choice = read_record(file, ChoiceRecord)
+    if choice.configuration_hash != digest(choice_settings(study, cell)):
+        raise TuneGridError(f"{file}: was chosen with other settings than the study has now. Search again.")
+    if choice.status != "ok":
+        raise NoLearningRate(choice.reason)
+    origin = {"factor": choice.factor, "configured_learning_rate": choice.configured_learning_rate}
+    return study.with_training(cell, {"learning_rate": choice.learning_rate}), {"search": origin}

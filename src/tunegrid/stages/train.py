@@ -1,0 +1,299 @@
+"""The training stage: one run, from a base model and token ids to weights, history, cost and provenance."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+import traceback
+from contextlib import AbstractContextManager, suppress
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import replaced_folder, size_of
+from tunegrid.methods import Method
+from tunegrid.models import Shape
+from tunegrid.results.records import Injected, Parameters, TrainingCost, TrainRecord, write_record, written_since
+from tunegrid.runtime import cpu_kernels, cpu_memory, gpus, locks, parent, snakemake
+from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
+from tunegrid.runtime.provenance import digest, installed_packages, now, peak_memory, provenance, reset_peak_memory
+from tunegrid.runtime.stopping import Interrupted, Stop, Stopped
+from tunegrid.stages.fetch_data import read_parquet
+from tunegrid.stages.search import NoLearningRate, searched
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.plan import flops
+from tunegrid.study.plan.flops import FLOPS_FORMULA
+from tunegrid.study.study import Study
+from tunegrid.training.checkpoints import disk_is_full
+from tunegrid.training.history import keep_history, write_history
+from tunegrid.training.selection import ValidationMetric
+from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
+
+# What the bits of a training, and the format of its checkpoints, depend on.
+LIBRARIES = ("accelerate", "adapters", "numpy", "peft", "torch", "transformers", "tunegrid")
+
+
+def train(study: Study, run: Run, folder: Path, attempt: Attempt = ONLY) -> TrainRecord:
+    """Trains one run and writes `weights/`, `history.csv` and `train.json` into a folder.
+
+    A run that fails at its last attempt is a result too: its record says why, and its weights are an empty folder.
+    Checkpoints outlive everything but the run's end; an interrupted run goes on from them when it is started again.
+
+    Raises:
+        AttemptFailed: the training raised an error, and there will be another attempt.
+        Stopped: the process was asked to end before the run was done.
+        TuneGridError: something has to be mended before this run can work: no GPU, no space on the disk, another
+            process that trains the same run, …
+    """
+    with lock_of(study, run), Stop(f"{run.cell}, seed {run.seed}").listening() as stop:
+        try:
+            return _train(study, run, folder, attempt, stop)
+        except (AttemptFailed, Stopped, TuneGridError):
+            raise
+        except Exception as error:
+            if problem := no_space(folder, error):
+                raise problem from error
+            raise
+
+
+def lock_of(study: Study, run: Run) -> AbstractContextManager[None]:
+    """Held by whoever writes a run's results: two processes must never do it at once."""
+    name = "/".join(astuple(run.cell))
+    return locks.held(study.paths.lock(f"train/{name}/seed-{run.seed}"), f"the run {run.cell}, seed {run.seed},")
+
+
+def no_space(place: Path, error: Exception) -> TuneGridError | None:
+    """What to say where a result could not be written for want of space; None: the error is another."""
+    if not disk_is_full(error):
+        return None
+    return TuneGridError(
+        f"{place}: cannot be written: {error}. Make room and start again: "
+        "the run goes on from its last checkpoint, if it has one."
+    )
+
+
+def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -> TrainRecord:
+    started, clock = now(), time.perf_counter()
+    settings, cell = study.run_settings(run.cell), run.cell
+    facts: dict[str, Any] = {"parameters": None, "injected": None, "selection": None, "cost": None}
+    status, reason = "ok", None
+    session, summary = None, TrainingSummary()
+    for left in folder.glob(".weights.*"):  # of a process that was killed while it saved
+        shutil.rmtree(left)
+    with replaced_folder(folder / "weights") as weights:
+        try:
+            study, origin = searched(study, cell)
+            settings = study.run_settings(cell) | origin
+            with stop.interrupting():
+                session = prepare(study, run, settings)
+            session.stop = stop
+            facts |= _size(session)
+            size, injected = facts["parameters"], facts["injected"].count
+            print(f"{cell}, seed {run.seed}: {size.trainable} of {size.total} parameters, {injected} modules injected")
+            loading_seconds = time.perf_counter() - clock
+            reset_peak_memory()  # loading may have needed more
+            summary = session.method.fit(session)
+            clock = time.perf_counter()
+            session.method.save(session.model, weights)
+            summary.saving_seconds += time.perf_counter() - clock
+            facts |= {
+                "selection": summary.selection,
+                "cost": _cost(session, summary, loading_seconds, size_of(weights)),
+            }
+        except Interrupted:
+            raise Stopped(stop, 0) from None
+        except Diverged as error:
+            status, reason, summary.history = "diverged", str(error), error.history
+        except NoLearningRate as error:
+            status, reason = "failed", str(error)
+        except (Stopped, TuneGridError):
+            raise  # no result; the latter: something the user has to mend before any run can work
+        except Exception as error:
+            if problem := no_space(folder / "weights", error):  # says nothing about the method
+                raise problem from error
+            traceback.print_exc()
+            reason = f"{type(error).__name__}: {error}"
+            if not attempt.is_last:
+                raise AttemptFailed(f"{cell}, seed {run.seed}: {attempt.of(reason)}") from error
+            status, reason = "failed", attempt.of(reason)
+        if status != "ok":  # what was saved by half would look like weights
+            shutil.rmtree(weights)
+            weights.mkdir()
+    if status == "failed" and session:
+        keep_history(session.checkpoints, folder)
+    else:
+        write_history(summary.history, folder / "history.csv")
+    record = _write(study, run, folder, settings, started, status=status, reason=reason, **facts)
+    # Only now is nothing left to lose. A run that failed may be started again; one that diverged would diverge again.
+    # And whoever is gone, the command or its Snakemake, does not learn that the run is done: it is started once more.
+    is_known = parent.is_wanted() and not snakemake.is_abandoned()
+    if session and status != "failed" and is_known and session.training.keep_checkpoints == "until-success":
+        shutil.rmtree(session.checkpoints, ignore_errors=True)
+    return record
+
+
+def write_failure(study: Study, run: Run, folder: Path, reason: str, started: str) -> TrainRecord:
+    """Writes the results of a run whose process died: a record with the reason, no weights, the history so far.
+
+    Results that the process, started at `started`, had written before it died are left as they are.
+    """
+    settings = study.run_settings(run.cell)
+    with lock_of(study, run):
+        if (written := written_since(started, folder / "train.json", TrainRecord)) is not None:
+            return written
+        with suppress(NoLearningRate, TuneGridError):
+            study, origin = searched(study, run.cell)
+            settings = study.run_settings(run.cell) | origin
+        for left in folder.glob(".weights.*"):
+            shutil.rmtree(left)
+        with replaced_folder(folder / "weights"):
+            pass
+        keep_history(_checkpoints(study, run, settings), folder)
+        return _write(study, run, folder, settings, started, status="failed", reason=reason)
+
+
+def _write(study: Study, run: Run, folder: Path, settings: dict[str, Any], started: str, **facts: Any) -> TrainRecord:
+    cell, paths = run.cell, study.paths
+    record = TrainRecord(
+        task=cell.task,
+        model=cell.model,
+        method=cell.method,
+        seed=run.seed,
+        configuration=settings,
+        configuration_hash=digest({**settings, "seed": run.seed}),
+        **{"parameters": None, "injected": None, "cost": None} | facts,
+        provenance=provenance(
+            started=started,
+            threads=study.hardware.threads,
+            precision=study.hardware.precision,
+            accelerator=accelerator(),
+            data=paths.data_card(cell.task),
+            model=paths.model_card(cell.model),
+        ),
+    )
+    write_record(folder / "train.json", record)
+    return record
+
+
+def pick_device(study: Study) -> Any:
+    """The torch device of a study's jobs.
+
+    Also fixes the number of threads, on which the bits of a result depend, and has this process keep its memory.
+    """
+    import torch
+
+    torch.set_num_threads(study.hardware.threads)
+    cpu_memory.keep()
+    device = gpus.torch_device(study)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TuneGridError("hardware.device is cuda, but no GPU can be used here. Set it to cpu, or run where one is.")
+    return torch.device(device)
+
+
+def accelerator() -> str | None:
+    """The name of the GPU that this process used."""
+    if pretended := gpus.pretended_device():
+        return f"{pretended}: no GPU, computed on the CPU"
+    torch = sys.modules.get("torch")
+    return torch.cuda.get_device_name() if torch is not None and torch.cuda.is_initialized() else None
+
+
+def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession:
+    """All that a run is trained with. `settings`: what of it alters the result."""
+    from transformers import set_seed
+
+    from tunegrid.tasks.tokenise import load_tokenizer, read_tokens
+
+    cell, paths = run.cell, study.paths
+    device = pick_device(study)
+    set_seed(run.seed)
+    method = study.method(cell)
+    base = method.load_base(paths.model(cell.model))
+    shape = Shape.from_config(method.family, json.loads((paths.model(cell.model) / "config.json").read_text()))
+    model = method.inject(base)
+    _check_size(cell, method, model, shape)
+    tokens, training = paths.tokens(cell.task, cell.model), study.training_settings(cell)
+    tokenizer, validation = load_tokenizer(paths.model(cell.model)), read_tokens(tokens / "validation.arrow")
+    precision, metric = study.hardware.precision, None
+    if training.select_by == "metric":
+        task, limit = study.task(cell.task, cell.model), training.validation_rows
+        rows = read_parquet(paths.split(cell.task, "validation"))
+        metric = ValidationMetric(task, tokenizer, validation, rows, limit=limit, precision=precision)
+    return TrainingSession(
+        method=method,
+        model=cpu_kernels.place(model, device),
+        tokenizer=tokenizer,
+        train=read_tokens(tokens / "train.arrow"),
+        validation=validation,
+        training=training,
+        seed=run.seed,
+        precision=precision,
+        checkpoints=_checkpoints(study, run, settings),
+        metric=metric,
+    )
+
+
+def _check_size(cell: Cell, method: Method, model: Any, shape: Shape) -> None:
+    """Whether the method touched and trains what the architecture says: libraries skip what they do not find."""
+    from tunegrid.methods import trainable_parameters
+
+    family = f"Is its family really {shape.family.name}?"
+    count, expected = len(method.injected_modules(model)), method.expected_modules(shape)
+    if count != expected:
+        raise TuneGridError(
+            f"{cell}: {cell.method} was put into {count} modules, but the architecture of {cell.model} has {expected} "
+            f"of them. {family}"
+        )
+    count, expected = trainable_parameters(model), method.trainable_count(shape)
+    if expected is not None and count != expected:
+        raise TuneGridError(
+            f"{cell}: {cell.method} trains {count} parameters, but by the architecture of {cell.model} and the "
+            f"method's settings it has to train {expected}. {family} Or the checkpoint does not fit its config.json."
+        )
+
+
+def _checkpoints(study: Study, run: Run, settings: dict[str, Any]) -> Path:
+    """A checkpoint is only used by a run with the same settings, data, base and versions of libraries."""
+    cards = (study.paths.data_card(run.cell.task), study.paths.model_card(run.cell.model))
+    fingerprints = [json.loads(card.read_text())["fingerprint"] for card in cards]
+    versions = {name: version for name, version in installed_packages().items() if name in LIBRARIES}
+    key = digest([settings, run.seed, *fingerprints, versions])
+    return study.paths.checkpoints(*astuple(run.cell), run.seed, key)
+
+
+def _size(session: TrainingSession) -> dict[str, Any]:
+    from tunegrid.methods import trainable_parameters
+
+    total = sum(parameter.numel() for parameter in session.model.parameters())
+    modules = session.method.injected_modules(session.model)
+    return {
+        "parameters": Parameters(total=total, trainable=trainable_parameters(session.model)),
+        "injected": Injected(count=len(modules), expected=len(modules), modules=modules),
+    }
+
+
+def _cost(session: TrainingSession, summary: TrainingSummary, loading_seconds: float, saved_bytes: int) -> TrainingCost:
+    seconds, tokens = summary.optimisation_seconds, summary.source_tokens + summary.target_tokens
+    return TrainingCost(
+        loading_seconds=loading_seconds,
+        optimisation_seconds=seconds,
+        evaluation_seconds=summary.evaluation_seconds,
+        saving_seconds=summary.saving_seconds,
+        steps=summary.steps,
+        examples=summary.examples,
+        tokens=tokens,
+        examples_per_second=summary.examples / seconds if seconds else None,
+        tokens_per_second=tokens / seconds if seconds else None,
+        peak_memory_bytes=peak_memory(),
+        saved_bytes=saved_bytes,
+        training_flops=training_flops(session.model, summary.source_tokens, summary.target_tokens),
+        flops_formula=FLOPS_FORMULA,
+    )
+
+
+def training_flops(model: Any, source_tokens: int, target_tokens: int) -> float:
+    """Estimated floating-point operations of a training, by `FLOPS_FORMULA`."""
+    return flops.training_flops(flops.counted(model), source_tokens, target_tokens)

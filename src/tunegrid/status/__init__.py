@@ -1,6 +1,0 @@
-"""A running study at a glance: what is done, what runs, what failed, how long it still takes."""
-
-from tunegrid.status.read import Status, read
-from tunegrid.status.text import show, text
-
-__all__ = ["Status", "read", "show", "text"]

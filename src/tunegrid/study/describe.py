@@ -1,0 +1,59 @@
+"""What a study consists of, in words: what `tunegrid check` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tunegrid.study.lock import hub_sources
+from tunegrid.study.study import Study
+
+
+def describe(study: Study) -> str:
+    """Several lines for a person."""
+    cells, seeds = study.cells(), ", ".join(map(str, study.seeds))
+    lines = [
+        f"{study.title} ({study.name})",
+        f"  {len(cells)} cells, seeds {seeds}: {len(study.runs())} training jobs, "
+        f"{len(study.grid.tasks) * len(study.grid.models)} untuned evaluations",
+        f"  hardware: {study.hardware.device}, {study.hardware.threads} thread(s) a job, {study.hardware.precision}",
+        "tasks",
+    ]
+    for name in study.grid.tasks:
+        settings = study.tasks[name]
+        by_rows = "; splits by row (protocol: published)" if getattr(settings, "protocol", "") == "published" else ""
+        source = f"{_source(settings.source)}{by_rows}"
+        lines.append(f"  {name}: {study.title_of('tasks', name)}; {source} [{settings.source.licence}]")
+    lines.append("models")
+    for name in study.grid.models:
+        model = study.models[name]
+        lines.append(f"  {name}: {study.title_of('models', name)}, family {model.family}; {_source(model.source)}")
+    if search := study.search:
+        jobs, share = len(cells) * len(search.factors), f"{100 * search.train_share:g}%"
+        lines.append("search")
+        lines.append(
+            f"  {len(search.factors)} trials a cell, at {', '.join(search.trials)} times its learning rate, on {share} "
+            f"of the training rows, scored on at most {search.validation_rows} validation rows: {jobs} trials"
+        )
+    lines.append("cells")
+    width = max(len(str(cell)) for cell in cells)
+    for cell in cells:
+        training, method = study.training_settings(cell), study.method_settings(cell)
+        length = f"{training.max_steps} steps" if training.max_steps else f"{training.epochs:g} epochs"
+        settings = method.model_dump(exclude={"kind", "title"}).items()
+        own = ", ".join(f"{key} {'+'.join(value) if isinstance(value, list) else value}" for key, value in settings)
+        rate = f"learning rate {training.learning_rate:g}"
+        if search:
+            tried = (search.learning_rate(training, factor) for factor in search.factors)
+            rate = f"learning rate one of {', '.join(f'{one:g}' for one in tried)}"
+        lines.append(f"  {cell!s:{width}}  {rate}, {length}, batch {training.batch_size}" + (f"; {own}" if own else ""))
+    if any(source.commit is None for _, source in hub_sources(study)):
+        lines.append(
+            "Not pinned: another day the Hub may serve other files. `tunegrid pin` with this configuration fixes them."
+        )
+    return "\n".join(lines)
+
+
+def _source(source: Any) -> str:
+    if getattr(source, "hub_id", None) is None:
+        return source.describe()
+    return source.describe() + (f", locked to commit {source.commit}" if source.commit else ", not pinned")

@@ -1,0 +1,92 @@
+"""What a user can afford: the limits and the cost that decide what is recommended (`recommend:` of a study), and what
+is measured for it (`measure:`)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tunegrid.common.settings import Closed
+
+CostName = Literal[
+    "trainable_parameters",
+    "train_hours",
+    "train_gpu_memory",
+    "train_flops",
+    "saved_bytes",
+    "prediction_seconds",
+    "prediction_memory",
+    "latency",
+]
+GIB = 2**30
+LEAST: dict[CostName, str] = {
+    "trainable_parameters": "fewest trainable parameters, then the fewest parameters, then the least training time",
+    "train_hours": "least training time",
+    "train_gpu_memory": "least memory in training",
+    "train_flops": "fewest operations in training",
+    "saved_bytes": "smallest saved weights",
+    "prediction_seconds": "least time to predict the test set",
+    "prediction_memory": "least memory in prediction",
+    "latency": "least time for one answer",
+}
+
+
+class Measure(Closed):
+    """What is measured beside the scores. It alters no result."""
+
+    latency_examples: int = Field(20, ge=0, description="Test examples that a run answers one at a time; 0: none.")
+
+
+class Recommend(Closed):
+    """Cells over a limit are not recommended; of those that tie with the best, the one of the least cost is."""
+
+    cost: CostName = Field("trainable_parameters", description="What the cheapest of tied cells has least of.")
+    max_train_gpu_memory: float | None = Field(
+        None, gt=0, description="Peak memory of training, in GiB (the GPU's, where one is used)."
+    )
+    max_train_hours: float | None = Field(None, gt=0, description="Hours of optimisation of one run.")
+    max_saved_bytes: int | None = Field(None, gt=0, description="Size of the saved weights of one run, in bytes.")
+
+    def in_words(self) -> str:
+        """The limits and the cost, as sentences of the report's rule."""
+        given = {
+            "max_train_gpu_memory": "{:g} GiB of memory in training",
+            "max_train_hours": "{:g} hours of training",
+            "max_saved_bytes": "{:,} bytes of saved weights",
+        }
+        limits = [text.format(value) for key, text in given.items() if (value := getattr(self, key)) is not None]
+        first = f"The study's limits come first: at most {', '.join(limits)}. " if limits else ""
+        return f"{first}The cheapest is the one with the {LEAST[self.cost]}"
+
+    def reason_against(self, cost: Measured) -> str | None:
+        """Why a cell of this cost is over a limit; None if it is within all of them."""
+        limits = (
+            ("max_train_gpu_memory", self.max_train_gpu_memory, _over(cost.train_memory_bytes, GIB), "GiB to train"),
+            ("max_train_hours", self.max_train_hours, _over(cost.train_seconds, 3600), "hours to train"),
+            ("max_saved_bytes", self.max_saved_bytes, _over(cost.saved_bytes, 1), "bytes of weights"),
+        )
+        for key, limit, value, unit in limits:
+            if limit is None:
+                continue
+            if value is None:
+                return f"not recommended: what it needs is not known, and recommend.{key} is {limit:g}"
+            if value > limit:
+                return f"not recommended: {value:.4g} {unit}, recommend.{key} is {limit:g}"
+        return None
+
+
+class Measured(Closed):
+    """What one run of a cell costs: the most of its seeds for memory and size, the mean for times; None: not known."""
+
+    train_seconds: float | None = None
+    train_memory_bytes: float | None = None
+    train_flops: float | None = None
+    saved_bytes: float | None = None
+    prediction_seconds: float | None = None  # of the test set
+    prediction_memory_bytes: float | None = None
+    latency_seconds: float | None = None  # of one answer, merged where there is something to merge
+
+
+def _over(value: float | None, unit: float) -> float | None:
+    return None if value is None else value / unit

@@ -1,0 +1,184 @@
+"""The lock file of a study: the commit of every model and data set of the Hub that its grid uses.
+
+`tunegrid pin CONFIG` writes it beside the configuration. A study that has one runs on nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, PrivateAttr, StringConstraints, ValidationError
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import write_json
+from tunegrid.common.settings import Closed
+from tunegrid.common.yaml_file import KeyProblem, Place
+
+if TYPE_CHECKING:
+    from tunegrid.study.study import Study
+
+COMMIT = r"^[0-9a-f]{40}$"
+KINDS = {"model": "models", "data set": "datasets"}  # kind -> its list in the lock file
+
+
+class OnHub(Closed):
+    """A source that may be a repository of the Hub."""
+
+    hub_kind: ClassVar[Literal["model", "data set"]]
+    hub_key: ClassVar[str]  # the key that holds its id
+
+    revision: str | None = Field(None, description="Commit, tag or branch; none: the default branch.")
+    _commit: str | None = PrivateAttr(None)  # not a key of the configuration: it comes from the lock file alone
+
+    @property
+    def hub_id(self) -> str | None:
+        """Its id on the Hub; None where it is a local folder."""
+        return getattr(self, self.hub_key)
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that the study's lock file holds it to; None without a lock file."""
+        return self._commit
+
+    def hold_to(self, commit: str) -> None:
+        self._commit = commit
+
+
+class Pin(Closed):
+    """A repository at a revision, and the commit that this was when it was pinned."""
+
+    id: str
+    revision: str | None
+    commit: Annotated[str, StringConstraints(pattern=COMMIT)]
+    pinned: str
+
+    def __str__(self) -> str:
+        return f"{self.id} (revision {self.revision or 'default'})"
+
+
+class Lock(Closed):
+    """The content of a lock file."""
+
+    version: Literal[1] = 1
+    models: list[Pin] = Field(default_factory=list)
+    datasets: list[Pin] = Field(default_factory=list)
+
+    @classmethod
+    def read(cls, path: Path) -> Lock | None:
+        """The lock; None where there is no such file. Raises TuneGridError if it is not one."""
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError, ValidationError) as error:
+            reason = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
+            raise TuneGridError(
+                f"{path}: not a lock file that can be read ({reason}). Write it anew: tunegrid pin."
+            ) from None
+
+    def find(self, source: OnHub) -> Pin | None:
+        """The entry for a source: of its id at its revision; a revision that is the pinned commit itself fits too."""
+        pins = [pin for pin in self.of(source) if pin.id == source.hub_id]
+        exact = [pin for pin in pins if pin.revision == source.revision]
+        return next(iter(exact or [pin for pin in pins if pin.commit == source.revision]), None)
+
+    def of(self, source: OnHub) -> list[Pin]:
+        """The entries of a source's kind."""
+        return getattr(self, KINDS[source.hub_kind])
+
+
+def lock_file(config: Path | str) -> Path:
+    """Where the lock of a study is: beside its (first) configuration file."""
+    return Path(config).with_suffix(".lock.json")
+
+
+def hub_sources(study: Study) -> Iterator[tuple[Place, OnHub]]:
+    """Everything of the Hub that the grid uses, with its place in the configuration."""
+    for part, names in (("models", study.grid.models), ("tasks", study.grid.tasks)):
+        for name in names:
+            source = getattr(study, part)[name].source
+            if isinstance(source, OnHub) and source.hub_id is not None:
+                yield (part, name, "source"), source
+
+
+def commit_of(source: Closed) -> dict[str, str]:
+    """What the lock adds to the settings of a source: a new commit runs its fetch, and all that follows, again."""
+    return {"commit": source.commit} if isinstance(source, OnHub) and source.commit else {}
+
+
+def apply(study: Study, config: Path | str) -> None:
+    """Holds the study's sources to the commits of its lock file, where it has one.
+
+    Raises:
+        KeyProblem: the study names something of the Hub that is not in the lock.
+        TuneGridError: the lock file cannot be read.
+    """
+    path = lock_file(config)
+    if (lock := Lock.read(path)) is None:
+        return
+    for place, source in hub_sources(study):
+        pin = lock.find(source)
+        if pin is None:
+            raise KeyProblem(*_not_locked(place, source, lock, path, config))
+        if re.fullmatch(COMMIT, source.revision or "") and source.revision != pin.commit:
+            raise KeyProblem(
+                (*place, "revision"),
+                f"{source.revision} is a commit, but {path} holds {source.hub_id} to {pin.commit}. Change one of them: "
+                f"tunegrid pin {config} writes the lock file anew",
+            )
+        source.hold_to(pin.commit)
+
+
+def _not_locked(place: Place, source: OnHub, lock: Lock, path: Path, config: Path | str) -> tuple[Place, str]:
+    pinned = [pin for pin in lock.of(source) if pin.id == source.hub_id]
+    wanted = f"{source.hub_id} (revision {source.revision or 'default'})"
+    instead = f"; it has {', '.join(f'{pin} at commit {pin.commit}' for pin in pinned)}" if pinned else ""
+    key = "revision" if pinned else source.hub_key
+    message = (
+        f"{source.hub_kind} {wanted} is not in the lock file {path}{instead}. A study with a lock file runs on nothing "
+        f"else: put back what is locked, or pin the study again (tunegrid pin {config})"
+    )
+    return (*place, key), message
+
+
+def pin(study: Study, config: Path | str, check: bool = False) -> int:
+    """Resolves everything of the Hub that the grid uses, and writes the lock file (`check`: only compares with it).
+
+    Returns the exit code: with `check` 1 if something is not pinned or its revision is another commit now, else 0.
+
+    Raises:
+        TuneGridError: something cannot be resolved. The lock file stays as it is then.
+    """
+    path = lock_file(config)
+    old = Lock.read(path) if check or path.exists() else None
+    sources = {(s.hub_kind, s.hub_id, s.revision or ""): s for _, s in hub_sources(study)}
+    if not sources:
+        print("The study uses nothing of the Hub: there is nothing to pin.")
+        return 0
+    new, moved = Lock(), 0
+    for _, source in sorted(sources.items()):
+        before, now = old and old.find(source), _resolved(source)
+        if before is not None and (before.revision, before.commit) == (now.revision, now.commit):
+            now, said = before, ""  # with its date, so that the file changes where a commit does
+        else:
+            moved += 1
+            said = f" (was {before.commit})" if before and before.commit != now.commit else " (not pinned)" * check
+        new.of(source).append(now)
+        print(f"{source.hub_kind} {now}: {now.commit}{said}")
+    if check:
+        print(f"{moved} of {len(sources)} not as in {path}" if moved else f"all as in {path}")
+        return 1 if moved else 0
+    write_json(path, new.model_dump())
+    print(f"{path} written. Keep it with the configuration: a study that has it runs on these commits alone.")
+    return 0
+
+
+def _resolved(source: OnHub) -> Pin:
+    from tunegrid.common.hub import download
+    from tunegrid.runtime.provenance import now
+
+    commit = download.resolve(source.hub_kind, source.hub_id, source.revision)
+    return Pin(id=source.hub_id, revision=source.revision, commit=commit, pinned=now())

@@ -1,0 +1,169 @@
+"""What each cell of a study costs: its runs, and the evaluation of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from tunegrid.methods import Untuned
+from tunegrid.methods.untuned import UntunedSettings
+from tunegrid.runtime.devices import Device
+from tunegrid.study.cells import Cell
+from tunegrid.study.plan.duration import examples, prediction_seconds, training_seconds, validation_seconds
+from tunegrid.study.plan.flops import stacks_of, training_flops
+from tunegrid.study.plan.lengths import Lengths, SplitSize
+from tunegrid.study.plan.memory import prediction_memory, training_memory
+from tunegrid.study.plan.sizes import Sizes
+from tunegrid.study.plan.tuned import Tuned
+from tunegrid.study.search import trial_study
+from tunegrid.study.study import Study
+from tunegrid.training.settings import Training
+
+ADAM_COPIES = 3  # a checkpoint holds each trainable parameter and AdamW's two moments
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """One run of a cell. Seconds are on the device of the plan, bytes are bytes.
+
+    Attributes:
+        flops: of the training, by the formula of the records.
+        fast_seconds, slow_seconds: training at the device's high and low share of its peak.
+        host_memory: of the process beside a GPU.
+    """
+
+    cell: Cell
+    parameters: int
+    trainable: int
+    modules: int
+    steps: int
+    source_tokens: float
+    target_tokens: float
+    flops: float
+    memory: float
+    prediction_memory: float
+    host_memory: float
+    training_seconds: float
+    fast_seconds: float
+    slow_seconds: float
+    validation_seconds: float
+    evaluation_seconds: float
+    saved_bytes: int
+    checkpoint_bytes: int
+
+    @property
+    def tokens(self) -> float:
+        return self.source_tokens + self.target_tokens
+
+
+class Estimator:
+    """The estimates of a study on a device. What is asked for twice is computed once."""
+
+    def __init__(self, study: Study, device: Device) -> None:
+        self.study, self.device = study, device
+        self.sizes = Sizes(study)
+        self.precision = study.hardware.precision
+        self.shape = cache(study.shape)
+        self.cell = cache(self._cell)
+        self.trial = cache(self._trial)
+
+    def _cell(self, cell: Cell) -> CellPlan | None:
+        """None: the model's architecture is not known, or the method does not know what it trains."""
+        return self._run(cell, self.study.training_settings(cell), self.sizes.of(cell.task, cell.model).splits)
+
+    def _trial(self, cell: Cell) -> CellPlan | None:
+        """A trial of the cell's search, in which only validation rows are predicted; None: as for the cell."""
+        search, splits = self.study.search, self.sizes.of(cell.task, cell.model).splits
+        training = trial_study(self.study, cell, next(iter(search.trials))).training_settings(cell)
+        validation = splits["validation"].part(search.validation_rows)
+        train = splits["train"].part(search.train_rows(training, splits["train"].rows))
+        return self._run(cell, training, {"train": train, "validation": validation, "test": validation})
+
+    def _run(self, cell: Cell, training: Training, splits: dict[str, SplitSize]) -> CellPlan | None:
+        study, device, precision = self.study, self.device, self.precision
+        tuned = self._tuned(cell)
+        if tuned is None:
+            return None
+        train, validation = splits["train"], splits["validation"]
+        task = study.task(cell.task)
+        seen = examples(training, train.entries)
+        source_tokens, target_tokens = seen * train.source.mean, seen * train.target.mean
+
+        def seconds(share: float) -> float:
+            return training_seconds(tuned, training, train, device, precision, share)
+
+        return CellPlan(
+            cell=cell,
+            parameters=tuned.total,
+            trainable=tuned.trainable,
+            modules=tuned.modules,
+            steps=training.steps(train.entries),
+            source_tokens=source_tokens,
+            target_tokens=target_tokens,
+            flops=training_flops(tuned.stacks, source_tokens, target_tokens),
+            memory=training_memory(tuned, training, train, precision, device.is_gpu).peak,
+            prediction_memory=prediction_memory(tuned, task, splits["test"], precision, device.is_gpu),
+            host_memory=HOST_BYTES + 3 * 4 * tuned.total,
+            training_seconds=seconds(device.typical),
+            fast_seconds=seconds(device.high),
+            slow_seconds=seconds(device.low),
+            validation_seconds=validation_seconds(tuned, task, training, train, validation, device, precision),
+            evaluation_seconds=prediction_seconds(tuned, task, splits["test"], device, precision),
+            saved_bytes=4 * (tuned.total if tuned.full else tuned.trainable),
+            checkpoint_bytes=4 * ADAM_COPIES * tuned.trainable,
+        )
+
+    def _tuned(self, cell: Cell) -> Tuned | None:
+        shape = self.shape(cell.model)
+        method = self.study.method(cell)
+        stacks = shape and stacks_of(shape, method)
+        return stacks and Tuned.of(shape, method, stacks)
+
+    def untuned(self, task: str, model: str) -> tuple[float, float] | None:
+        """(seconds, bytes at the peak) of the evaluation of a model as it is; None: its architecture is not known."""
+        shape = self.shape(model)
+        if shape is None:
+            return None
+        method = Untuned(UntunedSettings(), self.study.family(model))
+        tuned = Tuned.of(shape, method, stacks_of(shape, method))
+        test = self.sizes.of(task, model).splits["test"]
+        arguments = (tuned, self.study.task(task), test)
+        return (
+            prediction_seconds(*arguments, self.device, self.precision),
+            prediction_memory(*arguments, self.precision, self.device.is_gpu),
+        )
+
+    def pretraining(self, model: str) -> tuple[float, float] | None:
+        """(seconds, bytes at the peak) of a model's pretraining; None where the pipeline does not pretrain it."""
+        source = self.study.models[model].source
+        if source.kind != "pretrain":
+            return None
+        shape, family = self.shape(model), self.study.family(model)
+        from tunegrid.methods.full import Full, FullSettings
+
+        method = Full(FullSettings(kind="full"), family)
+        tuned = Tuned.of(shape, method, stacks_of(shape, method))
+        # Documents are of all lengths up to the longest; the target of a T5 is what was hidden, of a BART all of it.
+        mean = source.max_length / 2
+        target = mean if family.has_biases else mean * source.corruption_rate
+        split = SplitSize(
+            source.documents,
+            source.documents,
+            Lengths(mean, 0.0, source.max_length),
+            Lengths(target, 0.0, round(2 * target)),
+        )
+        training = Training(learning_rate=1.0, max_steps=source.steps, batch_size=source.batch_size)
+        text_bytes = 4000 * source.documents  # the documents, and their tokens as Python's numbers
+        return (
+            training_seconds(tuned, training, split, self.device, "fp32") + source.documents / 2000,
+            training_memory(tuned, training, split, "fp32", self.device.is_gpu).peak + text_bytes,
+        )
+
+    def tokenising_seconds(self, task: str, model: str) -> float:
+        """Seconds of turning a task's rows into tokens."""
+        splits = self.sizes.of(task, model).splits.values()
+        return sum(split.entries * (split.source.mean + split.target.mean) for split in splits) / TOKENS_PER_SECOND
+
+
+HOST_BYTES = 3 * 2**30  # of a process that uses a GPU, beside the weights on their way to it
+TOKENS_PER_SECOND = 150_000  # of a tokenizer on one core, with the writing

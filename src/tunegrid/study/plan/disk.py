@@ -1,0 +1,174 @@
+"""How much disk a study still needs, by kind, and whether there is as much."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.hub.dataset_files import is_slice
+from tunegrid.data.sources import SPLITS
+from tunegrid.report.layout import bytes_
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.plan.cells import CellPlan, Estimator
+from tunegrid.study.study import Study
+
+IGNORE = "TUNEGRID_IGNORE_DISK"  # set to anything: a study starts whatever the disk
+PARQUET = 0.6  # bytes of a row in Parquet for each byte of its text: compressed, with ids
+PREDICTION = 120  # bytes of a prediction with its scores, beside its texts
+TOKENIZER = 5 * 2**20  # tokenizer and configuration of a model
+UNKNOWN_MODEL = 2 * 2**30  # a model whose architecture is not known
+MARGIN = 1.1
+KINDS = ("data", "models", "tokens", "weights", "predictions", "checkpoints", "cache")
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes that a study needs, by kind; those of what is there already are left out.
+
+    `cache` is the Hugging Face Hub's own folder of downloaded data, which may be on another disk.
+    """
+
+    needs: dict[str, float]
+
+    @property
+    def results(self) -> float:
+        return sum(size for kind, size in self.needs.items() if kind != "cache")
+
+
+def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
+    """What a study needs.
+
+    Args:
+        jobs: trainings at once: each has its checkpoints.
+        fresh: all of it, whether or not something is there already.
+    """
+    study, paths = estimator.study, estimator.study.paths
+
+    def missing(file: Path) -> bool:
+        return fresh or not file.is_file()
+
+    needs = dict.fromkeys(KINDS, 0.0)
+    todo = {  # (task, model) of what is still to be evaluated
+        *((run.cell.task, run.cell.model) for run in study.runs() if missing(_folder(study, run) / "metrics.json")),
+        *(
+            (t, m)
+            for t, m in product(study.grid.tasks, study.grid.models)
+            if missing(paths.untuned(t, m) / "metrics.json")
+        ),
+    }
+    for task in study.grid.tasks:
+        one = estimator.sizes.of(task, study.grid.models[0])
+        text = one.row_bytes * sum(split.rows for split in one.splits.values())
+        if missing(paths.data_card(task)):
+            needs["data"] += PARQUET * text
+            source = study.tasks[task].source
+            if source.kind == "hub" and not Path(source.path).is_dir():
+                copies = PARQUET + any(map(is_slice, source.splits.model_dump(exclude_none=True).values()))
+                needs["cache"] += _hub_rows(estimator, task) * one.row_bytes * copies
+    for task, model in todo:
+        if any(missing(paths.tokens(task, model) / f"{split}.arrow") for split in SPLITS):
+            needs["tokens"] += sum(split.token_bytes for split in estimator.sizes.of(task, model).splits.values())
+        if missing(paths.untuned(task, model) / "metrics.json"):
+            needs["predictions"] += _predictions(estimator, task)
+    for model in {model for _, model in todo}:
+        if missing(paths.model_card(model)):
+            shape = estimator.shape(model)
+            needs["models"] += 4 * shape.parameters + TOKENIZER if shape else UNKNOWN_MODEL
+    kept, passing = [], []
+    for run in study.runs():
+        folder = _folder(study, run)
+        if missing(folder / "train.json"):
+            plan = estimator.cell(run.cell)
+            needs["weights"] += plan.saved_bytes if plan else UNKNOWN_MODEL
+            size = _checkpoints(estimator, run, plan)
+            always = study.training_settings(run.cell).keep_checkpoints == "always"
+            (kept if always else passing).append(size)
+        if missing(folder / "metrics.json"):
+            needs["predictions"] += _predictions(estimator, run.cell.task)
+    needs["checkpoints"] = sum(kept) + sum(sorted(passing, reverse=True)[:jobs])
+    return Disk(needs)
+
+
+def _folder(study: Study, run: Run) -> Path:
+    return study.paths.run(run.cell.task, run.cell.model, run.cell.method, run.seed)
+
+
+def _hub_rows(estimator: Estimator, task: str) -> float:
+    """Rows that are downloaded: all that the Hub has, whatever the study's limits."""
+    found = estimator.sizes.rows(task)
+    return sum(found.facts["rows"].values()) if found.facts else sum(found.rows.values())
+
+
+def _predictions(estimator: Estimator, task: str) -> float:
+    size = estimator.sizes.of(task, estimator.study.grid.models[0])
+    test = size.splits["test"]
+    return test.rows * (PREDICTION + 12 * test.target.mean)  # a token is about four letters: text, references, scores
+
+
+def _checkpoints(estimator: Estimator, run: Run, plan: CellPlan | None) -> float:
+    """Of a run, at most at once: those that are kept, and the one that is being written."""
+    training, entries = estimator.study.training_settings(run.cell), _entries(estimator, run)
+    interval = training.checkpoint_interval(entries)
+    if interval is None:
+        return 0.0
+    count = min(training.checkpoints_kept + 1, math.ceil(training.steps(entries) / interval))
+    return count * (plan.checkpoint_bytes if plan else UNKNOWN_MODEL)
+
+
+def _entries(estimator: Estimator, run: Run) -> int:
+    return estimator.sizes.of(run.cell.task, run.cell.model).splits["train"].entries
+
+
+def check_disk(estimator: Estimator, jobs: int = 1) -> None:
+    """Whether a study fits on the disk.
+
+    Raises:
+        TuneGridError: it does not; the message says how much is needed for what, and what to do.
+    """
+    if os.environ.get(IGNORE):
+        return
+    need = disk(estimator, jobs)
+    root, cache = estimator.study.paths.root, hub_cache()
+    # On one disk a model's files in results/ are second names of those in the cache; else they are copies.
+    hub = any(model.source.kind == "hub" for model in estimator.study.models.values())
+    places = {root: need.results, cache: need.needs["cache"] + hub * need.needs["models"]}
+    if _existing(root).stat().st_dev == _existing(cache).stat().st_dev:
+        places = {root: need.results + need.needs["cache"]}
+    for place, size in places.items():
+        free = shutil.disk_usage(_existing(place)).free
+        if size * MARGIN > free:
+            kinds = ", ".join(
+                f"{kind} {bytes_(size)}"
+                for kind, size in need.needs.items()
+                if size >= 2**20 and (len(places) == 1 or (kind == "cache") == (place == cache) or kind == "models")
+            )
+            raise TuneGridError(
+                f"not enough disk for the study {estimator.study.name}: about {bytes_(size * MARGIN)} more are needed "
+                f"under {place}/ ({kinds}), {bytes_(free)} are free. Run it on a larger disk (results/ can be a link "
+                f"to one, and HF_HOME can name another cache), remove what finished studies no longer need "
+                f"(`tunegrid clean CONFIG`), keep fewer checkpoints (`training.checkpoints_kept`), or run fewer jobs "
+                f"at once. These are estimates: {IGNORE}=1 goes on anyway."
+            )
+
+
+def hub_cache() -> Path:
+    """The Hub's folder of downloads, as its library finds it."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("HF_HOME") or Path(base) / "huggingface")
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the closest of its parents that is there."""
+    path = path.absolute()
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
+def job_disk(estimator: Estimator, cell: Cell) -> float:
+    """Bytes that a training job writes: weights, and checkpoints where there are any."""
+    plan = estimator.cell(cell)
+    return (plan.saved_bytes if plan else UNKNOWN_MODEL) + _checkpoints(estimator, Run(cell, 0), plan)

@@ -1,0 +1,104 @@
+"""What the workflow's jobs ask a cluster for: time, memory and disk, by the plan's estimates and with a margin."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+from tunegrid.runtime.devices import GPUS, assumed_cpu
+from tunegrid.study.cells import Cell
+from tunegrid.study.plan.cells import HOST_BYTES, Estimator
+from tunegrid.study.plan.disk import job_disk
+from tunegrid.study.plan.memory import LIBRARIES
+from tunegrid.study.study import Study
+
+START = 60  # seconds in which a job starts, on a busy file system
+NOTICE = 180  # seconds before its end when a job is told to save and stop, at the earliest (slurm/config.yaml)
+LEAST_MINUTES, LEAST_MEGABYTES, LEAST_DISK_MEGABYTES = 10, 2000, 1000
+MORE_MEMORY = 0.5  # of what the first attempt may use, for each further one
+# A model or a method that nobody here knows: what T5-base would need, and some.
+UNKNOWN_SECONDS, UNKNOWN_BYTES = 6 * 3600, 16 * 2**30
+
+
+@dataclass(frozen=True)
+class Job:
+    """Estimates of one job, and what it asks for: more with each attempt, for Snakemake retries what was killed."""
+
+    seconds: float
+    memory: float
+    disk: float
+    runtime_factor: float
+    memory_factor: float
+
+    def runtime(self, attempt: int) -> int:
+        """Minutes."""
+        return math.ceil(max(LEAST_MINUTES, (START + self.seconds * self.runtime_factor + NOTICE) / 60) * attempt)
+
+    def mem_mb(self, attempt: int) -> int:
+        """Megabytes of main memory."""
+        megabytes = max(LEAST_MEGABYTES, self.memory * self.memory_factor / 1e6)
+        return math.ceil(megabytes * (1 + MORE_MEMORY * (attempt - 1)))
+
+    def disk_mb(self, attempt: int) -> int:
+        """Megabytes that it writes."""
+        return math.ceil(max(LEAST_DISK_MEGABYTES, self.disk / 1e6))
+
+
+class Jobs:
+    """The jobs of a study. Nothing is computed before a job is asked about, and nothing twice: the seeds share it."""
+
+    def __init__(self, study: Study) -> None:
+        hardware = study.hardware
+        self.gpu = hardware.device == "cuda"
+        device = GPUS[study.resources.gpu] if self.gpu else assumed_cpu(hardware.threads, hardware.precision)
+        self.study, self.estimator = study, Estimator(study, device)
+        self.train, self.trial, self.evaluate = cache(self._train), cache(self._trial), cache(self._evaluate)
+
+    def _train(self, cell: Cell) -> Job:
+        plan = self.estimator.cell(cell)
+        disk = job_disk(self.estimator, cell)
+        if plan is None:
+            return self._job(UNKNOWN_SECONDS, UNKNOWN_BYTES, disk)
+        seconds = plan.training_seconds + plan.validation_seconds
+        return self._job(seconds, plan.host_memory if self.gpu else plan.memory, disk)
+
+    def _trial(self, cell: Cell) -> Job:
+        """A trial of the cell's search for a learning rate."""
+        plan = self.estimator.trial(cell)
+        if plan is None:
+            return self._job(UNKNOWN_SECONDS, UNKNOWN_BYTES, 0)
+        seconds = plan.training_seconds + plan.validation_seconds + plan.evaluation_seconds
+        memory = plan.host_memory if self.gpu else max(plan.memory, plan.prediction_memory)
+        return self._job(seconds, memory, 0)
+
+    def _evaluate(self, task: str, model: str, method: str | None = None) -> Job:
+        """`method`: None for the untuned model."""
+        plan = self.estimator.cell(Cell(task, model, method)) if method else None
+        found = (plan.evaluation_seconds, plan.prediction_memory) if plan else self.estimator.untuned(task, model)
+        seconds, memory = found or (UNKNOWN_SECONDS / 3, UNKNOWN_BYTES)
+        if self.gpu:
+            memory = plan.host_memory if plan else 2 * HOST_BYTES
+        test = self.estimator.sizes.of(task, model).splits["test"].rows
+        return self._job(seconds + test / 200, memory, 0)  # scoring
+
+    def pretrain(self, model: str) -> Job:
+        seconds, memory = self.estimator.pretraining(model) or (UNKNOWN_SECONDS, UNKNOWN_BYTES)
+        return self._job(seconds, memory, 0)
+
+    def tokenise(self, task: str, model: str) -> Job:
+        size = self.estimator.sizes.of(task, model)
+        written = sum(split.token_bytes for split in size.splits.values())
+        text = size.row_bytes * sum(split.rows for split in size.splits.values())
+        # Parquet is decompressed, and a batch's tokens are Python's numbers for a while.
+        return self._job(self.estimator.tokenising_seconds(task, model), LIBRARIES + 2 * text + 2**30, written)
+
+    def baseline(self, task: str) -> Job:
+        size = self.estimator.sizes.of(task, self.study.grid.models[0])
+        rows = sum(split.rows for split in size.splits.values())
+        # All rows as Python's objects, and the n-grams of their text.
+        return self._job(rows / 300, LIBRARIES + 12 * rows * size.row_bytes, 0)
+
+    def _job(self, seconds: float, memory: float, disk: float) -> Job:
+        settings = self.study.resources
+        return Job(seconds, memory, disk, settings.runtime_factor, settings.memory_factor)

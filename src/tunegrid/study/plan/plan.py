@@ -1,0 +1,159 @@
+"""A study's plan: the cost of each cell, the sums, and what the numbers rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tunegrid.report.layout import bytes_
+from tunegrid.runtime.devices import DECODE_SECONDS_PER_LAYER, STEP_SECONDS_PER_LAYER, STEP_SECONDS_PER_MODULE, Device
+from tunegrid.study.cells import Cell
+from tunegrid.study.plan.cells import CellPlan, Estimator
+from tunegrid.study.plan.disk import Disk, disk
+from tunegrid.study.plan.flops import FLOPS_FORMULA
+from tunegrid.study.study import Study
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Seconds of all jobs of one kind; `fast` and `slow` where the device's utilisation is what decides."""
+
+    jobs: int
+    seconds: float
+    fast: float | None = None
+    slow: float | None = None
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """What a study costs on a device.
+
+    Attributes:
+        cells: each with its plan, or None where its model or method is not known.
+        sums: by kind of job; `total` is of the kinds that are known.
+        warnings: what will not work, or is not in the sums.
+        basis: what the numbers rest on.
+        at_once: how many jobs run at a time.
+    """
+
+    study: Study
+    device: Device
+    cells: list[tuple[Cell, CellPlan | None]]
+    sums: dict[str, Sum]
+    flops: float
+    disk: Disk
+    warnings: list[str]
+    basis: list[str]
+    at_once: int = 1
+
+    @property
+    def total(self) -> Sum:
+        sums = self.sums.values()
+        return Sum(
+            sum(one.jobs for one in sums),
+            sum(one.seconds for one in sums),
+            sum(one.seconds if one.fast is None else one.fast for one in sums),
+            sum(one.seconds if one.slow is None else one.slow for one in sums),
+        )
+
+
+def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
+    """The plan of a study; offline, from its configuration and from what is in its results folder.
+
+    `jobs`: how many run at a time.
+    """
+    estimator, seeds = Estimator(study, device), len(study.seeds)
+    cells = [(cell, estimator.cell(cell)) for cell in study.cells()]
+    known = [one for _, one in cells if one]
+    untuned = [estimator.untuned(task, model) for task in study.grid.tasks for model in study.grid.models]
+    pretraining = [found for model in study.grid.models if (found := estimator.pretraining(model))]
+    sums = {
+        "training": Sum(
+            seeds * len(known),
+            seeds * sum(one.training_seconds for one in known),
+            seeds * sum(one.fast_seconds for one in known),
+            seeds * sum(one.slow_seconds for one in known),
+        ),
+        "validation": Sum(0, seeds * sum(one.validation_seconds for one in known)),
+        "evaluation": Sum(seeds * len(known), seeds * sum(one.evaluation_seconds for one in known)),
+        "evaluation, untuned": Sum(len(untuned), sum(found[0] for found in untuned if found)),
+        "search": _search(estimator),
+        "pretraining": Sum(len(pretraining), sum(seconds for seconds, _ in pretraining)),
+    }
+    sums["starting jobs"] = Sum(0, device.start * sum(one.jobs for one in sums.values()))
+    return StudyPlan(
+        study=study,
+        device=device,
+        cells=cells,
+        sums={name: one for name, one in sums.items() if one.seconds},
+        flops=seeds * sum(one.flops for one in known),
+        disk=disk(estimator, jobs, fresh=True),
+        warnings=_warnings(estimator, cells),
+        basis=_basis(estimator, jobs),
+        at_once=jobs,
+    )
+
+
+def _search(estimator: Estimator) -> Sum:
+    """All trials of the search for learning rates, where the study has one."""
+    study = estimator.study
+    if study.search is None:
+        return Sum(0, 0.0)
+    trials = [found for cell in study.cells() if (found := estimator.trial(cell))]
+    count, beside = len(study.search.trials), sum(one.validation_seconds + one.evaluation_seconds for one in trials)
+    return Sum(
+        count * len(trials),
+        count * (beside + sum(one.training_seconds for one in trials)),
+        count * (beside + sum(one.fast_seconds for one in trials)),
+        count * (beside + sum(one.slow_seconds for one in trials)),
+    )
+
+
+def _warnings(estimator: Estimator, cells: list[tuple[Cell, CellPlan | None]]) -> list[str]:
+    device, study, warnings = estimator.device, estimator.study, []
+    if unknown := [str(cell) for cell, one in cells if one is None]:
+        warnings.append(
+            f"Not in the sums, for the project does not know the model's architecture or what the method trains: "
+            f"{', '.join(unknown)}."
+        )
+    if device.memory:
+        for cell, one in cells:
+            peak = max(one.memory, one.prediction_memory) if one else 0
+            if peak > device.memory:
+                warnings.append(
+                    f"{cell} needs about {bytes_(peak)}, the {device.title} has {bytes_(device.memory)}: make "
+                    "batch_size smaller and gradient_accumulation_steps larger, or set gradient_checkpointing: true."
+                )
+    if device.is_gpu and study.hardware.device == "cpu":
+        warnings.append("The study's own hardware.device is cpu: set it to cuda to run it on a GPU.")
+    return warnings
+
+
+def _basis(estimator: Estimator, jobs: int) -> list[str]:
+    study, device, sizes = estimator.study, estimator.device, estimator.sizes
+    precision = study.hardware.precision
+    lines = ["ESTIMATES, all but parameters and modules, which follow from the architectures; see docs/planning.md."]
+    for task in study.grid.tasks:
+        found = {model: sizes.of(task, model) for model in study.grid.models}
+        first = next(iter(found.values()))
+        rows = " / ".join(f"{split.rows:,}" for split in first.splits.values())
+        lengths = ", ".join(
+            f"{model} {one.splits['train'].source.mean:.0f} + {one.splits['train'].target.mean:.0f}"
+            for model, one in found.items()
+        )
+        bases = "; ".join(dict.fromkeys(one.basis for one in found.values()))
+        lines.append(f"{task}: rows {rows}; mean source + target tokens: {lengths}. {bases}.")
+    lines += [
+        f"FLOPs: {FLOPS_FORMULA}.",
+        f"Time: what is really multiplied (padding, attention, cross-attention's keys and values, LM head) at "
+        f"{device.typical:.0%} of the peak of {device.title}, {device.flops(precision) / 1e12:.3g} TFLOP/s in "
+        f"{precision if precision in device.peak else 'fp32'}; from {device.high:.0%} (the lower hours) to "
+        f"{device.low:.0%} in the range. {device.note}".strip(),
+        f"Plus {1e3 * STEP_SECONDS_PER_LAYER:g} ms of the host per layer and pass, "
+        f"{1e3 * STEP_SECONDS_PER_MODULE:g} ms per module put in, {1e3 * DECODE_SECONDS_PER_LAYER:g} ms per layer and "
+        f"word written, {device.start:g} s per job.",
+        f"Memory ({'of the GPU' if device.is_gpu else 'of the process'}): weights, gradients and AdamW in fp32, and "
+        "the activations of the longest batch; the higher of training and prediction.",
+        "Disk: of the whole study, whether or not some of it is there; checkpoints of "
+        f"{'one training' if jobs == 1 else f'{jobs} trainings'} at a time.",
+    ]
+    return lines

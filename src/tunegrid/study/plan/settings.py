@@ -1,0 +1,21 @@
+"""What a study can say about the resources of its jobs. Nothing here alters a result."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from tunegrid.common.settings import Closed
+from tunegrid.runtime.devices import GPUS
+
+
+class Resources(Closed):
+    """What jobs ask a cluster for, by the plan's estimates, and how often they may."""
+
+    gpu: Literal[tuple(GPUS)] = Field(
+        "a100", description="The GPU that estimates are made for, where hardware.device is cuda."
+    )
+    runtime_factor: float = Field(3.0, ge=1, description="A job may run this many times the estimate.")
+    memory_factor: float = Field(1.5, ge=1, description="A job may use this many times the estimate.")
+    attempts: int = Field(
+        3, ge=1, description="How often a training that dies is tried, with more memory each time, until it has failed."
+    )

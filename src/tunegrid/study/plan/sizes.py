@@ -1,0 +1,259 @@
+"""How much data a study has, before or after it is fetched: rows of each split, and their lengths in tokens."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Any
+
+import yaml
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.package_data import datasets_file
+from tunegrid.data.sources import SPLITS
+from tunegrid.data.sources.base import ReadSource
+from tunegrid.study.plan.lengths import Lengths, SplitSize, counted, from_quantiles
+from tunegrid.study.study import Study
+from tunegrid.tasks import RowError, Task
+from tunegrid.tasks.base import mapped
+
+TOKENS_PER_WORD = 1.3  # of English in a subword vocabulary, an often used estimate
+SAMPLE = 300  # rows read of a file to estimate lengths
+UNKNOWN_ROWS = 100_000  # of a data set that nobody here has seen
+WHOLE_FILE = 64 * 2**20  # bytes up to which the rows of a file are counted, not estimated by its size
+BYTES_PER_WORD = 6.3  # of text in UTF-8, with the blank
+
+
+@dataclass(frozen=True)
+class TaskRows:
+    """The rows of a task.
+
+    Attributes:
+        rows: of each split.
+        exact: whether they are counted, not estimated.
+        basis: where the counts come from, in words.
+        facts: what is known of the lengths: an entry of resources/datasets.yaml, or nothing.
+        sample: some rows, canonical.
+    """
+
+    rows: dict[str, int]
+    exact: bool
+    basis: str
+    facts: dict[str, Any] | None = None
+    sample: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TaskSize:
+    """A task in a model's tokens; `row_bytes` is what the text of a row has on average."""
+
+    splits: dict[str, SplitSize]
+    exact: bool
+    basis: str
+    row_bytes: float
+
+
+class Sizes:
+    """The sizes of a study's tasks, each looked up once."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.rows = cache(self._rows)
+        self.of = cache(self._of)
+
+    def _rows(self, name: str) -> TaskRows:
+        """The rows of a task: of its card, else by its source."""
+        card = self.study.paths.data_card(name)
+        found = _by_source(self.study.task(name))
+        if card.is_file():
+            rows = json.loads(card.read_text(encoding="utf-8"))["rows"]
+            return TaskRows(rows, True, f"rows counted ({card})", found.facts, found.sample)
+        return found
+
+    def _of(self, name: str, model: str) -> TaskSize:
+        """A task in a model's tokens."""
+        found, task = self.rows(name), self.study.task(name)
+        folder = self.study.paths.tokens(name, model)
+        row_bytes = BYTES_PER_WORD * _words_of_row(found, task)
+        if (splits := counted(folder, found.rows)) is not None:
+            return TaskSize(splits, True, f"tokens counted ({folder})", row_bytes)
+        settings = task.settings
+        limits = (settings.max_source_length, settings.max_target_length)
+        stats = folder / "stats.json"
+        if stats.is_file() and (content := json.loads(stats.read_text()))["max_source_length"] == limits[0]:
+            return TaskSize(from_quantiles(content, limits), False, f"token lengths by {stats}", row_bytes)
+        splits, basis = self._estimate(found, task, model, limits)
+        return TaskSize(splits, False, f"{found.basis}; {basis}", row_bytes)
+
+    def _estimate(
+        self, found: TaskRows, task: Task, model: str, limits: tuple[int, int]
+    ) -> tuple[dict[str, SplitSize], str]:
+        family = self.study.models[model].family
+        means: list[float] = []
+        if found.facts:
+            row: dict[str, Any] = {column: _blind(words) for column, words in found.facts["words"].items()}
+            target = found.facts["words"].get("target") or found.facts["words"].get("answers")
+            means = [_words(task.source_text(row, family)), target or _label_words(task)]
+            spreads = [found.facts["spread"]] * 2
+            basis = "token lengths estimated (resources/datasets.yaml)"
+        elif found.sample:
+            texts = [
+                [_words(task.source_text(row, family)) for row in found.sample],
+                [_words(task.target_text(row)) for row in found.sample],
+            ]
+            means = [fmean(words) for words in texts]
+            spreads = [pstdev(words) / (fmean(words) or 1) for words in texts]
+            basis = f"token lengths estimated from {len(found.sample)} rows, {TOKENS_PER_WORD} tokens a word"
+        if not means:
+            lengths = [Lengths(limit, 0.0, limit) for limit in limits]
+            pairs = dict.fromkeys(SPLITS, lengths)
+            basis = "no row is known: every row taken to be as long as the task allows (upper bound)"
+        else:
+            facts = found.facts or {}
+            per_source = facts.get("tokens_per_word", {})
+            per_target = facts.get("target_tokens_per_word", per_source)
+            special = 2 if self.study.family(model).has_biases else 1  # BART encloses a text, T5 ends it
+            factors = [each.get(family, each.get("default", TOKENS_PER_WORD)) for each in (per_source, per_target)]
+            tokens = [mean * factor + special for mean, factor in zip(means, factors, strict=True)]
+            pairs = {
+                split: [
+                    Lengths.estimate(*values, max(found.rows[split], 1))
+                    for values in zip(tokens, spreads, limits, strict=True)
+                ]
+                for split in SPLITS
+            }
+        return {split: SplitSize(found.rows[split], found.rows[split], *pairs[split]) for split in SPLITS}, basis
+
+
+def _by_source(task: Task) -> TaskRows:
+    source = task.settings.source
+    if not isinstance(source, ReadSource):  # made to order
+        rows = {split: getattr(source.rows, split) for split in SPLITS}
+        return TaskRows(rows, True, "rows as the study says", sample=_sample(task))
+    if source.kind == "files":
+        sizes = {split: _rows_in(Path(name)) for split, name in source.paths.model_dump(exclude_none=True).items()}
+        exact = all(counted for _, counted in sizes.values())
+        counts = {split: rows for split, (rows, _) in sizes.items()}
+        rows = _splits(task, counts)
+        return TaskRows(
+            rows, exact, "rows counted in the files" if exact else "rows by file size", sample=_sample(task)
+        )
+    facts = _facts().get(" ".join(filter(None, (source.path, source.name))))
+    hub = facts["rows"] if facts else {}
+    names = source.splits.model_dump(exclude_none=True)
+    sizes = {split: _slice(name, hub) for split, name in names.items()}
+    unknown = [split for split, rows in sizes.items() if rows is None]
+    counts = {split: UNKNOWN_ROWS if rows is None else rows for split, rows in sizes.items()}
+    rows = _splits(task, counts)
+    limited = [split for split in unknown if getattr(source.rows, split) is None]
+    if limited:
+        basis = f"rows of {source.path} are not known: {UNKNOWN_ROWS:,} taken for {', '.join(limited)}"
+    else:
+        basis = f"rows of {source.path} known" if facts else f"rows of {source.path} by the study's limits"
+    return TaskRows(rows, not limited, basis, facts)
+
+
+def _splits(task: Task, counts: dict[str, int]) -> dict[str, int]:
+    """Rows of each split after the held-out part and the study's limits."""
+    source, rows = task.settings.source, {"test": 0, **counts}
+    if getattr(task.settings, "protocol", None) == "published":
+        from tunegrid.data.splits import published_sizes
+
+        rows = published_sizes(rows["train"])
+    elif "validation" not in rows:
+        rows["validation"] = max(1, round(rows["train"] * source.validation_share))
+        rows["train"] -= rows["validation"]
+    return {split: min(rows[split], getattr(source.rows, split) or rows[split]) for split in SPLITS}
+
+
+_SLICE = re.compile(r"(?P<name>[^\[]+)(\[(?P<start>\d+%?)?:(?P<stop>\d+%?)?\])?")
+
+
+def _slice(name: str, rows: dict[str, int]) -> int | None:
+    """Rows of a split by its name on the Hub, with the library's slices: `train[:90%]`; None: not known."""
+    match = _SLICE.fullmatch(name)
+    if match is None or match["name"] not in rows:
+        return None
+    total = rows[match["name"]]
+
+    def place(text: str | None, default: int) -> int:
+        if text is None:
+            return default
+        return round(total * int(text[:-1]) / 100) if text.endswith("%") else min(int(text), total)
+
+    return max(place(match["stop"], total) - place(match["start"], 0), 0)
+
+
+def _rows_in(path: Path) -> tuple[int, bool]:
+    """(rows of a file, whether they were counted). A file that is not there has none: the data stage will say so."""
+    if not path.is_file():
+        return 0, False
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_metadata(path).num_rows, True
+    header = path.suffix == ".csv"
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size <= WHOLE_FILE:
+            return sum(bool(line.strip()) for line in file) - header, not header  # a field can hold a line break
+        head = list(islice(file, 1000))
+    return round(size / (sum(map(len, head)) / len(head))), False
+
+
+def _sample(task: Task) -> list[dict[str, Any]]:
+    """The first rows of the training split, canonical; none that cannot be read: the data stage will say why."""
+    source = task.settings.source
+    columns = {name: name for name in task.columns}
+    if isinstance(source, ReadSource):
+        columns = task.columns | source.columns
+    rows = []
+    try:
+        for row in islice(_few(source, task.settings.kind), SAMPLE):
+            try:
+                rows.append(task.clean(mapped(row.values, columns, task.optional)))
+            except RowError:
+                continue
+    except (TuneGridError, OSError):
+        return []
+    return rows
+
+
+def _few(source: Any, kind: str) -> Any:
+    """The training rows of a source; of generated ones, made for this, only a few."""
+    if isinstance(source, ReadSource):
+        return source.read("train", kind) or ()
+    few = source.rows.model_copy(update={"train": min(SAMPLE, source.rows.train)})
+    return source.model_copy(update={"rows": few}).read("train", kind) or ()
+
+
+@cache
+def _facts() -> dict[str, Any]:
+    return yaml.safe_load(datasets_file().read_text(encoding="utf-8"))
+
+
+def _words(text: str) -> int:
+    return len(text.split())
+
+
+def _blind(words: float) -> str:
+    return " ".join(["word"] * round(words))
+
+
+def _label_words(task: Task) -> float:
+    return fmean(_words(label) for label in task.labels() or ["one"])
+
+
+def _words_of_row(found: TaskRows, task: Task) -> float:
+    """Words of all text columns of a row, on average; of a row that nobody has seen, as many as the task allows."""
+    if found.facts:
+        return sum(found.facts["words"].values())
+    if found.sample:
+        texts = [" ".join(str(value) for value in row.values()) for row in found.sample]
+        return fmean(map(_words, texts))
+    return (task.settings.max_source_length + task.settings.max_target_length) / TOKENS_PER_WORD

@@ -1,0 +1,46 @@
+"""A model with a method in it, as the estimates see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from tunegrid.methods import Method
+from tunegrid.models import Shape
+from tunegrid.study.plan.flops import Stacks
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A model with a method in it.
+
+    Attributes:
+        stacks: its parameters and trainable ones, by stack.
+        trainable: all that the optimiser changes; `total`: all parameters.
+        modules: modules that the method puts in.
+    """
+
+    shape: Shape
+    stacks: Stacks
+    trainable: int
+    total: int
+    modules: int
+
+    @classmethod
+    def of(cls, shape: Shape, method: Method, stacks: Stacks) -> Tuned:
+        trainable, total = method.trainable_count(shape), shape.parameters + method.added_count(shape)
+        return cls(shape, stacks, trainable, total, method.expected_modules(shape))
+
+    @property
+    def layers(self) -> int:
+        return self.shape.encoder_layers + self.shape.decoder_layers
+
+    @property
+    def trained_share(self) -> float:
+        """Share of the weight matrices' parameters that get a gradient."""
+        stacks = self.stacks
+        return (stacks.encoder_trainable + stacks.decoder_trainable) / (stacks.encoder + stacks.decoder)
+
+    @cached_property
+    def full(self) -> bool:
+        return self.trainable == self.shape.parameters

@@ -1,0 +1,102 @@
+"""The settings of the learning-rate search, and what follows from them for the trials of a cell."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, field_validator
+
+from tunegrid.common.settings import Closed
+from tunegrid.study.cells import Cell
+from tunegrid.training.settings import Training
+
+if TYPE_CHECKING:
+    from tunegrid.study.study import Study
+
+CLOSEST = 1.01  # two factors whose ratio is below this would be the same trial twice
+# Fewer say nothing about a learning rate (the first step of a warm-up has none at all).
+FEWEST_STEPS = 10
+_STEPS = ("warmup_steps", "evaluation_steps", "logging_steps")
+_FOR_RESUMING = ("checkpoint_steps", "checkpoints", "checkpoints_kept", "keep_checkpoints")
+# Part of a task's evaluation, but not of what its primary metric says about a learning rate.
+_NO_PART_OF_A_TRIAL = {"evaluation_batch_size", "positive", "hardware"}
+
+
+class Search(Closed):
+    """A search for each cell's learning rate: the same trials for every cell, so the same budget for every method."""
+
+    factors: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        min_length=2, description="One trial for each: times the cell's learning_rate."
+    )
+    train_share: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="Share of the training rows, and of max_steps, of a trial; at least 10 steps.",
+    )
+    validation_rows: int = Field(500, gt=0, description="At most so many validation rows are predicted to choose.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of all trials and of their rows; none of the study's seeds.")
+
+    @field_validator("factors")
+    @classmethod
+    def _distinct(cls, factors: list[float]) -> list[float]:
+        ordered = sorted(factors)
+        for lower, higher in pairwise(ordered):
+            if higher < lower * CLOSEST:
+                raise ValueError(f"the factors {lower:g} and {higher:g} are the same trial twice")
+        return factors
+
+    @property
+    def trials(self) -> dict[str, float]:
+        """The factor of each trial by the trial's name, as paths and commands have it: `0.33`, `1`, `3`."""
+        return {f"{factor:g}": factor for factor in self.factors}
+
+    def learning_rate(self, training: Training, factor: float) -> float:
+        """The learning rate of a trial, without the digits that a product of two decimals ends with in binary."""
+        return float(f"{training.learning_rate * factor:.12g}")
+
+    def trial_changes(self, training: Training, factor: float) -> dict[str, Any]:
+        """What a trial trains with that its cell does not: its learning rate, and `train_share` of the length.
+
+        `epochs` stay as they are, for they count passes over the trial's fewer rows. `max_steps` is multiplied by
+        `train_share`, but is at least ten, or the cell's own where that is less; what else counts steps, the warm-up
+        too, shrinks by as much. A trial is not resumed, so it writes no checkpoints for that.
+        """
+        change: dict[str, Any] = {"learning_rate": self.learning_rate(training, factor)}
+        share = self.train_share
+        if training.max_steps is not None:
+            change["max_steps"] = min(training.max_steps, max(FEWEST_STEPS, round(training.max_steps * share)))
+            share = change["max_steps"] / training.max_steps
+        for key in _STEPS:
+            if (steps := getattr(training, key)) is not None:
+                change[key] = max(1, round(steps * share))
+        change |= {key: Training.model_fields[key].default for key in _FOR_RESUMING}
+        if training.select_by == "metric":
+            change["validation_rows"] = min(training.validation_rows or self.validation_rows, self.validation_rows)
+        return change
+
+    def train_rows(self, training: Training, rows: int) -> int:
+        """How many of so many training rows a trial sees: the share, but not too few for its fewest steps."""
+        one_step = training.batch_size * training.gradient_accumulation_steps
+        return min(rows, max(round(rows * self.train_share), FEWEST_STEPS * one_step))
+
+
+def trial_study(study: Study, cell: Cell, trial: str) -> Study:
+    """The study in which a cell's training is that of a trial. `trial`: a key of `Search.trials`."""
+    search = study.search
+    return study.with_training(cell, search.trial_changes(study.training_settings(cell), search.trials[trial]))
+
+
+def trial_settings(study: Study, cell: Cell, trial: str) -> dict[str, Any]:
+    """What alters the result of a trial, beside the data and the base model."""
+    evaluation = study.evaluation_settings(cell.task)
+    return trial_study(study, cell, trial).run_settings(cell) | {
+        "search": study.search.model_dump(exclude={"factors"}),
+        "evaluation": {key: value for key, value in evaluation.items() if key not in _NO_PART_OF_A_TRIAL},
+    }
+
+
+def choice_settings(study: Study, cell: Cell) -> dict[str, Any]:
+    """What alters the choice of a cell's learning rate: the settings of all its trials."""
+    return {trial: trial_settings(study, cell, trial) for trial in study.search.trials}

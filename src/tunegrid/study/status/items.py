@@ -1,0 +1,111 @@
+"""The jobs of a study, each with the file that says that it is done, its log, and the names that it runs under."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from tunegrid.study.cells import UNTUNED, Cell
+from tunegrid.study.study import Study
+
+STAGES = (
+    "data", "models", "tokens", "search", "choices", "training", "evaluation", "untuned", "baselines", "report",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Item:
+    """A job.
+
+    Attributes:
+        stage: one of STAGES.
+        title: how a person calls it.
+        done: the file that is there when it is done, its record where it has one; `kept`: or else this one.
+        log: the name of its log, as `Paths.log` takes it.
+        command: the subcommand of `tunegrid` and the values of its options, as on its process's command line.
+        comment: what Snakemake's plugin for Slurm writes into the queue for it.
+        cell: where it belongs to one; `part`: its seed or the factor of its trial, else the name that its command has.
+    """
+
+    stage: str
+    title: str
+    done: Path
+    log: str
+    command: tuple[str, ...]
+    comment: str
+    task: str | None = None
+    model: str | None = None
+    cell: Cell | None = None
+    part: str | None = None
+    kept: Path | None = None
+
+
+def items(study: Study) -> Iterator[Item]:
+    """Every job of a study, stage by stage."""
+    yield from _inputs(study)
+    if study.search is not None:
+        for cell in study.cells():
+            yield from _search(study, cell)
+    for stage in ("training", "evaluation"):
+        for cell in study.cells():
+            for seed in study.seeds:
+                yield _run(study, stage, cell, str(seed))
+    yield from _beside(study)
+    yield Item("report", "report", study.paths.report / "report.html", "report", ("report",), "rule_report")
+
+
+def _job(stage: str, title: str, done: Path, rule: str, command: str, *names: str, log: str = "", **of: Any) -> Item:
+    """A job whose log, command and comment follow from the names that it has, in their order."""
+    log, comment = log or f"{rule}/{'/'.join(names)}", f"rule_{rule}_wildcards_{'_'.join(names)}"
+    return Item(stage, title, done, log, (command, *names), comment, **of)
+
+
+def _inputs(study: Study) -> Iterator[Item]:
+    paths = study.paths
+    for task in study.grid.tasks:
+        yield _job("data", f"data of {task}", paths.data_card(task), "fetch_data", "fetch-data", task, task=task)
+    for model in study.grid.models:
+        made = study.models[model].source.kind == "pretrain"
+        title, rule = ("pretraining", "pretrain_model") if made else ("fetching", "fetch_model")
+        command, files = "pretrain" if made else "fetch-model", {"kept": paths.kept_card(model), "model": model}
+        yield _job("models", f"{title} of {model}", paths.model_card(model), rule, command, model, **files)
+    for task, model in product(study.grid.tasks, study.grid.models):
+        title, done = f"tokens of {task} for {model}", paths.tokens(task, model) / "stats.json"
+        yield _job("tokens", title, done, "tokenise", "tokenise", task, model, task=task, model=model)
+
+
+def _search(study: Study, cell: Cell) -> Iterator[Item]:
+    names, of = astuple(cell), {"task": cell.task, "model": cell.model, "cell": cell}
+    folder = "/".join(names)
+    for factor in study.search.trials:
+        title, done = f"{cell}, search x {factor}", study.paths.trial(*names, factor)
+        log, command = f"search_trial/{folder}/factor-{factor}", "search-trial"
+        yield _job("search", title, done, "search_trial", command, *names, factor, log=log, part=factor, **of)
+    done = study.paths.choice(*names)
+    yield _job("choices", f"{cell}, choice", done, "choose_learning_rate", "search-choice", *names, **of)
+
+
+def _run(study: Study, stage: str, cell: Cell, seed: str) -> Item:
+    names = astuple(cell)
+    command, file = ("train", "train.json") if stage == "training" else ("evaluate", "metrics.json")
+    log, done = f"{command}/{'/'.join(names)}/seed-{seed}", study.paths.run(*names, seed) / file
+    # The cell is in the name of its training rule, and so none of its wildcards.
+    wildcards = f"{cell.training_rule}_wildcards" if command == "train" else f"evaluate_wildcards_{cell}"
+    of = {"task": cell.task, "model": cell.model, "cell": cell, "part": seed}
+    return Item(stage, f"{cell}, seed {seed}", done, log, (command, *names, seed), f"rule_{wildcards}_{seed}", **of)
+
+
+def _beside(study: Study) -> Iterator[Item]:
+    """Results that no training is needed for."""
+    paths = study.paths
+    for task, model in product(study.grid.tasks, study.grid.models):
+        log, comment = f"evaluate_untuned/{task}/{model}", f"rule_evaluate_untuned_wildcards_{task}_{model}"
+        command, done = ("evaluate", task, model, UNTUNED), paths.untuned(task, model) / "metrics.json"
+        yield Item("untuned", f"{task}, {model} untuned", done, log, command, comment, task=task, model=model)
+    for task in study.grid.tasks:
+        for name in study.task(task).baselines():
+            done, of = paths.baseline(task, name) / "metrics.json", {"task": task, "part": name}
+            yield _job("baselines", f"{task}, {name}", done, "evaluate_baseline", "baseline", task, name, **of)

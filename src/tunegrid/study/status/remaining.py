@@ -1,0 +1,75 @@
+"""How long the jobs of a study take: measured where some of their kind are done, else by the plan."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from statistics import fmean
+from typing import Any
+
+from tunegrid.study.plan.jobs import Jobs
+from tunegrid.study.status.items import Item
+from tunegrid.study.study import Study
+
+MEASURED = {
+    "training": ("loading_seconds", "optimisation_seconds", "evaluation_seconds", "saving_seconds"),
+    "search": ("total_seconds",),
+    **dict.fromkeys(("evaluation", "untuned", "baselines"), ("load_seconds", "prediction_seconds", "scoring_seconds")),
+}
+QUICK = {"data", "choices", "report"}  # seconds, or a download that nobody can tell: not counted
+
+
+def seconds_of(item: Item, record: dict[str, Any]) -> float | None:
+    """What a job took, by its record; None: it does not say."""
+    cost = record.get("cost") or {}
+    values = [cost.get(name) for name in MEASURED.get(item.stage, ())]
+    return sum(value for value in values if value is not None) if any(values) else None
+
+
+class Durations:
+    """Seconds that jobs take, from those that are done.
+
+    The jobs of a cell take about as long as each other. What no other job of its cell has shown is the plan's estimate,
+    times how much longer the jobs of this stage have taken so far than the plan says.
+    """
+
+    def __init__(self, study: Study, measured: Iterable[tuple[Item, float]]) -> None:
+        self._jobs, self._alike = Jobs(study), defaultdict(list)
+        took: Counter[str] = Counter()
+        planned: Counter[str] = Counter()
+        for item, seconds in measured:
+            self._alike[self._key(item)].append(seconds)
+            took[item.stage] += seconds
+            planned[item.stage] += self._planned(item)
+        self.measured = bool(took)
+        self._ratio = {stage: took[stage] / planned[stage] for stage in took if planned[stage]}
+
+    def of(self, item: Item) -> float:
+        """Seconds that a job takes from its start to its end."""
+        if item.stage in QUICK:
+            return 0.0
+        if alike := self._alike.get(self._key(item)):
+            return fmean(alike)
+        return self._planned(item) * self._ratio.get(item.stage, 1.0)
+
+    @staticmethod
+    def _key(item: Item) -> tuple[Any, ...]:
+        return (item.stage, item.cell, item.task, item.model, None if item.cell else item.part)
+
+    def _planned(self, item: Item) -> float:
+        match item.stage:
+            case "models":
+                return self._jobs.pretrain(item.model).seconds if item.command[0] == "pretrain" else 0.0
+            case "tokens":
+                return self._jobs.tokenise(item.task, item.model).seconds
+            case "search":
+                return self._jobs.trial(item.cell).seconds
+            case "training":
+                return self._jobs.train(item.cell).seconds
+            case "evaluation":
+                return self._jobs.evaluate(item.task, item.model, item.cell.method).seconds
+            case "untuned":
+                return self._jobs.evaluate(item.task, item.model).seconds
+            case "baselines":
+                return self._jobs.baseline(item.task).seconds
+        return 0.0

@@ -1,0 +1,325 @@
+"""A study: one YAML file as typed objects. Every setting that alters a result is here; every error names its key."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, Union
+
+from pydantic import Field, ValidationError, field_validator
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.settings import Closed, Name
+from tunegrid.common.yaml_file import ConfigFile, KeyProblem, Place, explain
+from tunegrid.methods import METHODS, Method, MethodSettings
+from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
+from tunegrid.runtime.hardware import Hardware
+from tunegrid.study import lock
+from tunegrid.study.cells import Cell, Paths, Run
+from tunegrid.study.checks import check_families, check_known, check_prompt
+from tunegrid.study.limits import Measure, Recommend
+from tunegrid.study.plan.settings import Resources
+from tunegrid.study.search import Search
+from tunegrid.tasks import TASKS, Task
+from tunegrid.training.settings import EXCLUSIVE, WITHOUT_EFFECT, Training, TrainingChange
+
+AnySettings = TypeVar("AnySettings", bound=Closed)
+
+
+def _one_of(settings: list[type[Closed]]) -> Any:
+    """Settings of any of these kinds; the key `kind` says which."""
+    return Annotated[Union[tuple(settings)], Field(discriminator="kind")]  # noqa: UP007 (built from a dictionary)
+
+
+AnyTask = _one_of([task.Settings for task in TASKS.values()])
+AnyMethod = _one_of([method.Settings for method in METHODS.values() if method.trains])
+AnyModelSource = _one_of(list(MODEL_SOURCES.values()))
+
+
+class ModelSettings(Closed):
+    """A pretrained model: its family and where its weights come from."""
+
+    title: str = Field("", description="Name in tables; default: its key.")
+    family: Name = Field(description=f"{', '.join(FAMILIES)}, or a name under `families`.")
+    source: AnyModelSource
+
+
+class Where(Closed):
+    """The cells with these names; a name that is not given matches all."""
+
+    task: Name | None = None
+    model: Name | None = None
+    method: Name | None = None
+
+    def matches(self, cell: Cell) -> bool:
+        wanted = ((self.task, cell.task), (self.model, cell.model), (self.method, cell.method))
+        return all(name is None or name == given for name, given in wanted)
+
+
+class Grid(Closed):
+    """Which cells: the product of the three lists, less what is excluded."""
+
+    tasks: list[Name] = Field(min_length=1)
+    models: list[Name] = Field(min_length=1)
+    methods: list[Name] = Field(min_length=1)
+    exclude: list[Where] = Field(default_factory=list, description="Cells to leave out.")
+
+
+class Override(Closed):
+    """Other settings for some cells. Later overrides win over earlier ones."""
+
+    where: Where
+    training: TrainingChange = Field(default_factory=TrainingChange)
+    method: dict[str, Any] = Field(default_factory=dict, description="Settings of the method.")
+
+
+class Study(Closed):
+    """One configuration: which cells, which seeds, which data."""
+
+    name: Name = Field(alias="study")
+    title: str
+    description: str = Field(description="What a reader of the report has to know about this study.")
+    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(min_length=1)
+    hardware: Hardware = Field(default_factory=Hardware)
+    grid: Grid
+    tasks: dict[Name, AnyTask]
+    models: dict[Name, ModelSettings]
+    methods: dict[Name, AnyMethod]
+    families: dict[Name, Family] = Field(
+        default_factory=dict, description="Name -> family of models, beside those that come with the project."
+    )
+    training: Training
+    overrides: list[Override] = Field(default_factory=list)
+    resources: Resources = Field(default_factory=Resources)
+    recommend: Recommend = Field(default_factory=Recommend, description="Limits and cost of the recommendation.")
+    search: Search | None = Field(None, description="How each cell's learning rate is searched; none: no search.")
+    measure: Measure = Field(default_factory=Measure, description="What is measured beside the scores.")
+
+    @field_validator("families")
+    @classmethod
+    def _name_families(cls, families: dict[str, Family]) -> dict[str, Family]:
+        return {name: family.named(name) for name, family in families.items()}
+
+    @classmethod
+    def load(cls, *paths: Path | str, locked: bool = True) -> Study:
+        """Reads a study from a YAML file; further files are laid over it (mappings merge, lists are replaced).
+
+        A lock file beside the first holds what the study takes from the Hub to its commits (`locked`: or else not).
+
+        Raises:
+            TuneGridError: anything in it is wrong; the message names every problem's file, line and key.
+        """
+        config = ConfigFile.read([Path(path) for path in paths])
+        try:
+            study = cls.model_validate(config.values)
+            # What `auto` comes to is part of the configuration from here on, and of every record.
+            study = study.model_copy(update={"hardware": study.hardware.resolved(study.resources.gpu)})
+            study._check_names()
+            study._check_cells()
+            if locked:
+                lock.apply(study, paths[0])
+        except ValidationError as error:
+            raise TuneGridError("\n".join(explain(error, config))) from None
+        except KeyProblem as problem:
+            raise TuneGridError(f"{config.where(problem.place)}: {problem}") from None
+        return study
+
+    # -- checks that need more than one key ---------------------------------------------------------------------------
+
+    def _check_names(self) -> None:
+        known = {"task": self.tasks, "model": self.models, "method": self.methods}
+        if "untuned" in self.methods:
+            raise KeyProblem(
+                ("methods", "untuned"), "this name is taken by the untuned models, which every study evaluates"
+            )
+        check_families(self)
+        for key, names in known.items():
+            for i, name in enumerate(listed := getattr(self.grid, f"{key}s")):
+                check_known(name, names, ("grid", f"{key}s", i))
+                if listed.index(name) < i:
+                    raise KeyProblem(("grid", f"{key}s", i), f"{name} is listed twice")
+        wheres = [(("grid", "exclude", i), where) for i, where in enumerate(self.grid.exclude)]
+        wheres += [(("overrides", i, "where"), override.where) for i, override in enumerate(self.overrides)]
+        for place, where in wheres:
+            for key, names in known.items():
+                if (name := getattr(where, key)) is not None:
+                    check_known(name, names, (*place, key))
+        for name, task in self.tasks.items():
+            for column in getattr(task.source, "columns", {}):
+                check_known(column, TASKS[task.kind].columns, ("tasks", name, "source", "columns", column))
+            paths, by_rows = getattr(task.source, "paths", None), getattr(task, "protocol", None) == "published"
+            if paths and not paths.test and not by_rows:
+                raise KeyProblem(("tasks", name, "source", "paths", "test"), "required: the file of the test rows")
+        for i, seed in enumerate(self.seeds):
+            if self.seeds.index(seed) < i:
+                raise KeyProblem(("seeds", i), f"the seed {seed} is listed twice")
+        if self.search and self.search.seed in self.seeds:
+            # Its learning rate would have been chosen with its own order of the rows, and not so that of the others.
+            raise KeyProblem(("search", "seed"), f"{self.search.seed} is one of the study's seeds too; take another")
+
+    def _check_cells(self) -> None:
+        if not self.cells():
+            raise KeyProblem(("grid", "exclude"), "every cell is excluded, nothing is left to run")
+        # Overrides are checked for all cells that could be, so that a smaller grid hides no mistake in them.
+        for cell in map(Cell, *zip(*product(self.tasks, self.models, self.methods), strict=True)):
+            self.method_settings(cell)
+            self.training_settings(cell)
+        for cell in self.cells():
+            settings, family = self.method_settings(cell), self.family(cell.model)
+            if reason := METHODS[settings.kind].why_not(settings, family):
+                raise KeyProblem(
+                    ("grid", "methods", self.grid.methods.index(cell.method)),
+                    f"the cell {cell} cannot exist: {reason}. Leave it out: "
+                    f"grid.exclude: [{{model: {cell.model}, method: {cell.method}}}]",
+                )
+            check_prompt(self, cell.task, cell.model)
+
+    def check_files(self) -> None:
+        """Whether the local files that the study reads are there, and models whose sizes are known fit their family.
+
+        Raises:
+            TuneGridError: a file is missing, or a model is of another family.
+        """
+        for part, names in (("tasks", self.grid.tasks), ("models", self.grid.models)):
+            for name in names:
+                for file in getattr(self, part)[name].source.files():
+                    if not file.is_file():
+                        raise TuneGridError(
+                            f"{part}.{name}.source: {file}: no such file. Paths are relative to the current folder."
+                        )
+
+        for name in self.grid.models:
+            self.shape(name)
+
+    # -- what the study consists of -----------------------------------------------------------------------------------
+
+    @property
+    def paths(self) -> Paths:
+        return Paths(self.name)
+
+    def cells(self) -> list[Cell]:
+        """The grid, task by task, in the order of the lists."""
+        cells = [Cell(*names) for names in product(self.grid.tasks, self.grid.models, self.grid.methods)]
+        return [cell for cell in cells if not any(where.matches(cell) for where in self.grid.exclude)]
+
+    def runs(self) -> list[Run]:
+        return [Run(cell, seed) for cell in self.cells() for seed in self.seeds]
+
+    def family(self, model: str) -> Family:
+        return self.known_families()[self.models[model].family]
+
+    def known_families(self) -> dict[str, Family]:
+        """The families that a model can be of, by name."""
+        return FAMILIES | self.families
+
+    def shape(self, model: str) -> Shape | None:
+        """The sizes of a model before it is there; None: its architecture is not known (a new model of the Hub)."""
+        family = self.family(model)
+        config = self.models[model].source.known_config(family)
+        return None if config is None else Shape.of_model(model, family, config, self.known_families().values())
+
+    def task(self, task: str, model: str | None = None) -> Task:
+        """A task; with a model, as that model's family reads and writes it."""
+        settings = self.tasks[task]
+        return TASKS[settings.kind](settings, self.family(model) if model else None)
+
+    def method(self, cell: Cell) -> Method:
+        settings = self.method_settings(cell)
+        return METHODS[settings.kind](settings, self.family(cell.model))
+
+    def title_of(self, part: Literal["tasks", "models", "methods"], name: str) -> str:
+        """How tables call a task, a model or a method."""
+        settings = getattr(self, part)[name]
+        default = {"tasks": TASKS, "methods": METHODS}.get(part)
+        return settings.title or (default[settings.kind].title if default else name)
+
+    def method_settings(self, cell: Cell) -> MethodSettings:
+        """The method's settings in a cell, overrides laid over the method's own."""
+        settings = self.methods[cell.method]
+        for i, override in self._overrides(cell):
+            values = settings.model_dump() | override.method
+            settings = _validated(type(settings), values, ("overrides", i, "method"))
+        return settings
+
+    def training_settings(self, cell: Cell) -> Training:
+        """The training settings of a cell, overrides laid over the study's own."""
+        settings = self.training
+        for i, override in self._overrides(cell):
+            change = override.training.model_dump(exclude_unset=True)
+            values = settings.model_dump()
+            for keys in EXCLUSIVE:
+                if change.keys() & set(keys):
+                    values |= dict.fromkeys(keys)
+            settings = _validated(Training, values | change, ("overrides", i, "training"))
+        return settings
+
+    def with_training(self, cell: Cell, change: dict[str, Any]) -> Study:
+        """This study with other training settings in one cell."""
+        where = Where(task=cell.task, model=cell.model, method=cell.method)
+        override = Override(where=where, training=TrainingChange(**change))
+        return self.model_copy(update={"overrides": [*self.overrides, override]})
+
+    def _overrides(self, cell: Cell) -> list[tuple[int, Override]]:
+        return [(i, override) for i, override in enumerate(self.overrides) if override.where.matches(cell)]
+
+    # -- the settings that alter each stage's result: what the workflow hands to its rules as params -------------------
+
+    def data_settings(self, task: str) -> dict[str, Any]:
+        settings = self.tasks[task].model_dump()
+        keys = ("kind", "source", "labels", "protocol")
+        chosen = {key: settings[key] for key in keys if key in settings}
+        chosen["source"].pop("licence")  # alters no row
+        chosen["source"] |= lock.commit_of(self.tasks[task].source)
+        return chosen
+
+    def model_settings(self, model: str) -> dict[str, Any]:
+        settings = self.models[model]
+        threads = {"threads": self.hardware.threads} if settings.source.kind == "pretrain" else {}
+        source = settings.source.model_dump(exclude={"licence"}) | lock.commit_of(settings.source)
+        return {**self.family(model).settings(), "source": source} | threads
+
+    def token_settings(self, task: str, model: str) -> dict[str, Any]:
+        settings, bound = self.tasks[task], self.task(task, model)
+        windows = settings.model_dump(include={"long_contexts", "window_overlap", "answerless_windows"})
+        return {
+            "prompt": bound.prompt(self.models[model].family),
+            "prompt_fields": bound.prompt_fields(),
+            "max_source_length": settings.max_source_length,
+            "max_target_length": settings.max_target_length,
+            **windows,
+        }
+
+    def run_settings(self, cell: Cell) -> dict[str, Any]:
+        """What alters the weights of a cell's runs, beside the seed, the data and the base model."""
+        method = self.method_settings(cell).model_dump(exclude={"title"})
+        return {
+            **self.family(cell.model).settings(),
+            "method": method,
+            "training": self.training_settings(cell).model_dump(exclude=WITHOUT_EFFECT),
+            "hardware": self.hardware.model_dump(),
+            "tokens": self.token_settings(cell.task, cell.model),
+        }
+
+    def evaluation_settings(self, task: str) -> dict[str, Any]:
+        settings = self.tasks[task].model_dump()
+        keys = ("kind", "generation", "evaluation_batch_size", "labels", "positive")
+        return {key: settings[key] for key in keys if key in settings} | {"hardware": self.hardware.model_dump()}
+
+    def report_settings(self) -> dict[str, Any]:
+        """What alters the tables and the report, beside the results."""
+        titles = {
+            part: {name: self.title_of(part, name) for name in getattr(self.grid, part)}
+            for part in ("tasks", "models", "methods")
+        }
+        licences = {part: {n: s.source.licence for n, s in getattr(self, part).items()} for part in ("tasks", "models")}
+        words = {"title": self.title, "description": self.description, "seeds": self.seeds}
+        return {**words, "titles": titles, "licences": licences, "recommend": self.recommend.model_dump()}
+
+
+def _validated(settings: type[AnySettings], values: dict[str, Any], place: Place) -> AnySettings:
+    try:
+        return settings.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        key = (problem["ctx"]["key"],) if problem["type"] == "unknown_key" else ()
+        raise KeyProblem((*place, *problem["loc"], *key), problem["msg"].removeprefix("Value error, ")) from None

@@ -1,0 +1,79 @@
+"""The rows of a source as a task needs them: mapped, cleaned, with an id, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.data.sources import ReadSource, Split
+from tunegrid.tasks import Row, RowError, Task
+from tunegrid.tasks.base import mapped
+
+EXAMPLES = 3  # rows that are named for each reason to skip some
+
+
+@dataclass
+class Rows:
+    """The usable rows of one of the source's splits, cleaned; they can be read as often as needed.
+
+    Attributes:
+        holds_out: whether the validation rows come out of these.
+        count: how many there were when they were last read to the end.
+        unusable: those that were skipped then: column -> how many, and where the first of them stand.
+    """
+
+    name: str
+    task: Task
+    split: Split
+    holds_out: bool = False
+    count: int = 0
+    unusable: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def read(self) -> Iterator[tuple[str, Row]]:
+        """(where the row stands, the canonical row), in the source's order.
+
+        Raises:
+            TuneGridError: a row cannot be used, or there is none.
+        """
+        task, source = self.task, self.task.settings.source
+        # Generated rows are canonical already, and none is unusable.
+        columns, optional, skips, hint = {name: name for name in task.columns}, task.optional, False, ""
+        if isinstance(source, ReadSource):
+            columns, skips = task.columns | source.columns, source.unusable_rows == "skip"
+            hint = ". To leave such rows out, and have them counted: `unusable_rows: skip` in the source"
+            # A column that the study itself names has to be there, even where the task can do without.
+            optional = {name: value for name, value in task.optional.items() if name not in source.columns}
+        self.count, self.unusable = 0, {}
+        for number, row in enumerate(source.read(self.split, task.settings.kind) or (), start=1):
+            try:
+                canonical = task.clean(mapped(row.values, columns, optional))
+            except RowError as error:
+                if not skips:
+                    raise TuneGridError(f"{row.where}: {str(error).removesuffix('.')}{hint}") from None
+                self._skip(f"{row.where}: {error}", error.column)
+                continue
+            # Skipped rows count here, so that an id leads to its row of the source.
+            canonical["id"] = str(canonical["id"] if canonical["id"] not in (None, "") else f"{self.split}-{number:06}")
+            self.count += 1
+            yield row.where, canonical
+        if not self.count:
+            self._refuse()
+
+    def _skip(self, problem: str, column: str) -> None:
+        skipped = self.unusable.setdefault(column, {"rows": 0, "examples": []})
+        skipped["rows"] += 1
+        if len(skipped["examples"]) < EXAMPLES:
+            skipped["examples"].append(problem)
+
+    def _refuse(self) -> None:
+        where = self.task.settings.source.describe()
+        if not self.unusable:
+            raise TuneGridError(f"tasks.{self.name}: the {self.split} split has no rows ({where})")
+        number = sum(skipped["rows"] for skipped in self.unusable.values())
+        first = next(iter(self.unusable.values()))["examples"][0]
+        raise TuneGridError(
+            f"tasks.{self.name}: the {self.split} split has no usable row ({where}): all {number:,} were skipped, "
+            f"the first because of this: {first}"
+        )

@@ -1,0 +1,254 @@
+"""The tokenise stage: rows to token ids, and an account of everything that was cut or lost on the way."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import replaced_folder, write_json
+from tunegrid.data.sources import SPLITS
+from tunegrid.stages.fetch_data import iterate_parquet
+from tunegrid.tasks import Row, Task
+from tunegrid.tasks.windows import fit_source
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow
+    from transformers import PreTrainedTokenizerBase
+
+BATCH = 10_000  # rows read and written at once: bounds the memory
+ENCODED = (
+    1_000  # texts tokenised at once: what the tokenizer makes of a text takes a hundred times the memory of its ids
+)
+QUANTILES = (0.5, 0.9, 0.99, 1.0)
+# What is counted of each split. `unknown_tokens` counts tokens; the windows are counted one by one, all else is rows.
+COUNTS = (
+    "sources_cut",
+    "targets_cut",
+    "answers_lost",
+    "unknown_tokens",
+    "rows_with_windows",
+    "windows",
+    "windows_without_answer",
+    "windows_abstaining",
+    "special_tokens_as_text",
+)
+
+
+def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> None:
+    """Writes `<split>.arrow` (columns `input_ids`, `labels` and `row`, in the order of the rows) and `stats.json`.
+
+    The files are Arrow IPC: training maps them into memory instead of reading them. `row` is the index of the example
+    in its split. A source that is too long may be several windows, one after the other; those that are not to be
+    learnt from are absent from the training split, and have no labels (an empty list) in the others, which are also
+    predicted on.
+
+    Raises:
+        TuneGridError: a length is beyond what the model can read, or nothing is left to train on.
+    """
+    _check_positions(task, model)
+    tokenizer = load_tokenizer(model)
+    with replaced_folder(folder) as new:
+        stats = {}
+        for split in SPLITS:
+            batches = iterate_parquet(data / f"{split}.parquet", BATCH)
+            tokeniser = _SplitTokeniser(task, family, tokenizer, training=split == "train")
+            stats[split] = tokeniser.write(batches, new / f"{split}.arrow")
+            if split != "test" and not tokeniser.learnable:
+                raise TuneGridError(
+                    f"{data / f'{split}.parquet'}: no row is left to learn from: in no window is a whole answer. "
+                    "Set the task's max_source_length or window_overlap higher."
+                )
+        lengths = {"max_source_length": task.settings.max_source_length, "window_overlap": task.window_overlap()}
+        write_json(new / "stats.json", {**lengths, "splits": stats})
+
+
+def _check_positions(task: Task, model: Path) -> None:
+    """Models that learn a vector per position have a longest input; beyond it training would fail, jobs later."""
+    positions = json.loads((model / "config.json").read_text()).get("max_position_embeddings")
+    for key in ("max_source_length", "max_target_length"):
+        if positions is not None and (length := getattr(task.settings, key)) > positions:
+            raise TuneGridError(
+                f"tasks: {key} of the {task.settings.kind} task is {length}, but {model} has {positions} positions. "
+                f"Set it to {positions} or less."
+            )
+
+
+def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint in the Hub's layout."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(model, local_files_only=True)
+
+
+def read_tokens(path: Path) -> Any:
+    """The token ids of one split: a memory-mapped `pyarrow.Table`."""
+    import pyarrow
+
+    return pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
+
+
+def labelled(tokens: Any) -> Any:
+    """The entries of a table of token ids that a loss can be taken of: those that have labels."""
+    import pyarrow.compute
+
+    # A comparison with a number of Python's would import pandas.
+    mask = pyarrow.compute.list_value_length(tokens.column("labels")).cast(pyarrow.bool_())
+    return tokens if pyarrow.compute.all(mask).as_py() else tokens.filter(mask)
+
+
+class _SplitTokeniser:
+    """The token ids of one split, and the account of what was done to its rows."""
+
+    def __init__(self, task: Task, family: str, tokenizer: PreTrainedTokenizerBase, training: bool) -> None:
+        self.task, self.family, self.tokenizer, self.training = task, family, tokenizer, training
+        self.special = special_token_names(tokenizer)
+        self.counts: Counter[str] = Counter()
+        self.rows = 0
+        self.learnable = 0  # entries with labels
+
+    def write(self, batches: Iterable[list[Row]], path: Path) -> dict[str, Any]:
+        """Writes the split and returns what stats.json says of it. Lengths are those before any cut, in tokens."""
+        import numpy as np
+        import pyarrow
+
+        ids = pyarrow.list_(pyarrow.int32())
+        schema = pyarrow.schema([("input_ids", ids), ("labels", ids), ("row", pyarrow.int32())])
+        lengths: dict[str, list[Any]] = {"source_length": [], "target_length": []}
+        with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_file(sink, schema) as writer:
+            for batch in batches:
+                rows = [self._as_text(row) for row in batch]
+                sources = self._encode([self.task.source_text(row, self.family) for row in rows])
+                targets = self._encode_targets([self.task.target_text(row) for row in rows])
+                for name, encoded in zip(lengths, (sources, targets), strict=True):
+                    lengths[name].append(np.fromiter(map(len, encoded), np.int32, len(encoded)))
+                columns = self._columns(rows, sources, targets)
+                writer.write_batch(pyarrow.RecordBatch.from_pydict(columns, schema=schema))
+        quantiles = {name: np.quantile(np.concatenate(chunks), QUANTILES) for name, chunks in lengths.items()}
+        return {
+            "rows": self.rows,
+            **{name: dict(zip(map(str, QUANTILES), found.tolist(), strict=True)) for name, found in quantiles.items()},
+            **{name: self.counts[name] for name in COUNTS},
+        }
+
+    def _encode(self, texts: list[str]) -> list[list[int]]:
+        return self._in_parts("text", texts)
+
+    def _encode_targets(self, texts: list[str]) -> list[list[int]]:
+        return self._in_parts("text_target", texts)
+
+    def _in_parts(self, name: str, texts: list[str]) -> list[list[int]]:
+        parts = (texts[start : start + ENCODED] for start in range(0, len(texts), ENCODED))
+        options = {"return_attention_mask": False, "verbose": False}
+        return [ids for part in parts for ids in self.tokenizer(**{name: part}, **options)["input_ids"]]
+
+    def _columns(self, rows: Sequence[Row], sources: list[list[int]], targets: list[list[int]]) -> dict[str, list[Any]]:
+        columns: dict[str, list[Any]] = {"input_ids": [], "labels": [], "row": []}
+        unknown = self.tokenizer.unk_token_id
+        for row, source, target in zip(rows, sources, targets, strict=True):
+            entries = self._entries(row, source, target)
+            # Of a row in windows each token once; of one that was cut, what was kept.
+            seen = (source, target) if len(entries) > 1 else entries[0]
+            self.counts["unknown_tokens"] += sum((ids or []).count(unknown) for ids in seen)
+            for source_ids, labels in entries:
+                if labels is None and self.training:
+                    continue
+                self.learnable += labels is not None
+                columns["input_ids"].append(source_ids)
+                columns["labels"].append(labels or [])
+                columns["row"].append(self.rows)
+            self.rows += 1
+        return columns
+
+    def _entries(self, row: Row, source: list[int], target: list[int]) -> list[tuple[list[int], list[int] | None]]:
+        """(token ids of a source, labels or None) of each window of a row; of a row that is not split, of the row."""
+        task = self.task
+        if len(source) <= task.settings.max_source_length:
+            return [(source, self._cut_target(target))]
+        windows, cut = fit_source(task, self.family, self.tokenizer, row, source)
+        if cut:
+            self.counts["sources_cut"] += 1
+            self._count_lost(row, [windows[0].text])
+            return [(windows[0].ids, self._cut_target(target))]
+        slices = [window.text for window in windows]
+        texts = task.window_targets(row, slices)
+        self._count_lost(row, slices)
+        self.counts["rows_with_windows"] += 1
+        self.counts["windows"] += len(windows)
+        self.counts["windows_without_answer"] += texts.count(None) + texts.count("")
+        self.counts["windows_abstaining"] += texts.count("")
+        cut = self.counts["targets_cut"]
+        targets = [None if text is None else self._cut_target(self._encode_targets([text])[0]) for text in texts]
+        self.counts["targets_cut"] = min(self.counts["targets_cut"], cut + 1)  # of rows, not of windows
+        return [(window.ids, labels) for window, labels in zip(windows, targets, strict=True)]
+
+    def _count_lost(self, row: Row, kept: list[str]) -> None:
+        lost = all(self.task.answer_lost(row, text) for text in kept)
+        self.counts["answers_lost"] += lost and not self.task.answer_lost(row, row[self.task.cuttable])
+
+    def _cut_target(self, target: list[int]) -> list[int]:
+        if len(target) <= (limit := self.task.settings.max_target_length):
+            return target
+        self.counts["targets_cut"] += 1
+        return [*target[: limit - 1], self.tokenizer.eos_token_id]
+
+    def _as_text(self, row: Row) -> Row:
+        changed = as_text(row, self.special)
+        self.counts["special_tokens_as_text"] += changed != row
+        return changed
+
+
+def special_token_names(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
+    """Matches the name of a special token.
+
+    A user's text may say `</s>` or `<extra_id_0>` and mean just that; the tokenizer would read it as the token. So a
+    space goes between its first character and the rest: `< /s>`. (The tokenizer's own `split_special_tokens` does not
+    help with T5, whose vocabulary has these names as pieces too. Prompts are not touched: the `</s>` in BART's prompt
+    is the token.)
+    """
+    names = sorted((name for name in tokenizer.all_special_tokens if len(name) > 1), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, names)) or "(?!)")
+
+
+def as_text(row: Row, special: re.Pattern[str]) -> Row:
+    """The row with the names of special tokens in it taken apart, see `special_token_names`."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, list):
+            return [plain(item) for item in value]
+        return special.sub(_apart, value) if isinstance(value, str) else value
+
+    return {name: plain(value) for name, value in row.items()}
+
+
+def _apart(name: re.Match[str]) -> str:
+    return f"{name[0][0]} {name[0][1:]}"
+
+
+def take_rows(tokens: pyarrow.Table, chosen: np.ndarray) -> pyarrow.Table:
+    """The token ids of some rows of a split, in order, as if the split had no others. `chosen`: sorted indices.
+
+    A row that is tokenised to several windows (column `row`) keeps all of them.
+    """
+    import numpy as np
+    import pyarrow
+
+    numbers = row_numbers(tokens)
+    kept = np.flatnonzero(np.isin(numbers, chosen))
+    taken = tokens.take(pyarrow.array(kept))
+    if "row" not in tokens.column_names:
+        return taken
+    renumbered = pyarrow.array(np.searchsorted(chosen, numbers[kept]), tokens.schema.field("row").type)
+    return taken.set_column(tokens.column_names.index("row"), "row", renumbered)
+
+
+def row_numbers(tokens: pyarrow.Table) -> np.ndarray:
+    """The index of the example, in its split, that each row of token ids belongs to."""
+    import numpy as np
+
+    return tokens["row"].to_numpy() if "row" in tokens.column_names else np.arange(len(tokens))

@@ -1,0 +1,207 @@
+"""Data sets of the Hub: which files are fetched, that they are fetched once, and that rows come out of them."""
+
+import json
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from tests.support.hub_layouts import IMDB, SQUAD, WMT, imdb, squad, wmt16
+from tunegrid.common.errors import TuneGridError
+from tunegrid.data.sources.hub import HubSource
+from tunegrid.stages.fetch_data import fetch_data, read_parquet
+from tunegrid.tasks import TASKS
+
+SIZES = {"max_source_length": 64, "max_target_length": 8, "generation": {"max_new_tokens": 4}}
+SQUAD_SPLITS = {"train": "train", "test": "validation"}
+WMT_SPLITS = {"train": "train", "validation": "validation", "test": "test"}
+
+
+def source(path: str, **keys) -> HubSource:
+    return HubSource.model_validate({"kind": "hub", "path": path, **keys})
+
+
+def rows(source: HubSource, split: str) -> list[dict]:
+    return [row.values for row in source.read(split, "any")]
+
+
+def fetched(hub) -> set[str]:
+    """Names of the files whose content was sent."""
+    names = {request.path.split("?")[0].rsplit("/", 2)[-1] for request in hub.requests if "/resolve/" in request.path}
+    return names & hub.sent.keys()
+
+
+def refused(call, *arguments) -> str:
+    with pytest.raises(TuneGridError) as caught:
+        call(*arguments)
+    return str(caught.value)
+
+
+# -- the three layouts ------------------------------------------------------------------------------------------------
+
+
+def test_squad_is_read_with_its_validation_split_as_test(hub):
+    commit = hub.add("datasets", SQUAD, squad())
+    settings = {"kind": "qa", "source": {"kind": "hub", "path": SQUAD, "splits": SQUAD_SPLITS}, **SIZES}
+    fetch_data("qa", TASKS["qa"](TASKS["qa"].Settings.model_validate(settings)), Path("out"))
+    test = read_parquet(Path("out/test.parquet"))
+    assert len(test) == 18
+    assert test[0] == {
+        "id": "validation-0",
+        "group": "validation article 0",
+        "question": "Where is the key of house 0?",
+        "context": "The key of house 0 is under stone 1.",
+        "answers": ["under stone 1"],
+        "candidates": [],
+    }
+    card = json.loads(Path("out/card.json").read_text())
+    assert (card["id"], card["revision"], card["commit"]) == (SQUAD, None, commit)
+
+
+def test_of_wmt16_one_language_pair_is_fetched_and_its_parts_are_read_in_order(hub):
+    hub.add("datasets", WMT, wmt16())
+    read = source(WMT, name="de-en", splits=WMT_SPLITS)
+    assert rows(read, "train") == [{"translation": {"de": f"de train {i}", "en": f"en train {i}"}} for i in range(36)]
+    assert len(rows(read, "validation")) == len(rows(read, "test")) == 12
+    sent = {
+        request.path.split("/resolve/")[1].split("/", 1)[1].split("?")[0] for request in hub.requests if request.storage
+    }
+    assert sent == {*(f"de-en/train-0000{i}-of-00003.parquet" for i in range(3)),
+                    "de-en/validation-00000-of-00001.parquet", "de-en/test-00000-of-00001.parquet"}  # fmt: skip
+
+
+def test_of_imdb_the_split_without_labels_is_not_fetched(hub):
+    hub.add("datasets", IMDB, imdb())
+    read = source(IMDB)
+    assert [row["label"] for row in rows(read, "train")] == [0] * 5 + [1] * 5
+    assert rows(read, "test")[0] == {"text": "Review 0 of test.<br /><br />Fine.", "label": 0}
+    assert read.read("validation", "sentiment") is None
+    assert hub.count("unsupervised") == 0
+
+
+@pytest.mark.parametrize(("files", "keys"), [(squad, {"splits": SQUAD_SPLITS}), (imdb, {}), (wmt16, {"name": "de-en"})])
+def test_a_folder_of_one_s_own_in_these_layouts_is_read_without_the_hub(hub, files, keys):
+    for name, data in files().items():
+        if not name.startswith(("cs-en", "ru-en")):  # not all configurations have to be there
+            path = Path("own", name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    read = source("own", **keys)
+    assert len(rows(read, "train")) == len(rows(read, "train")) > 9
+    assert read.provenance() == {}
+    assert hub.count() == 0
+
+
+def test_slices_of_what_is_on_the_hub_serve_as_splits(hub):
+    hub.add("datasets", IMDB, imdb())
+    read = source(IMDB, splits={"train": "train[:60%]", "validation": "train[60%:]", "test": "test[:2]+train[:1]"})
+    texts = {split: [row["text"].split(".")[0] for row in rows(read, split)] for split in WMT_SPLITS}
+    assert texts["train"] == [f"Review {i} of train" for i in range(6)]
+    assert texts["validation"] == [f"Review {i} of train" for i in range(6, 10)]
+    assert texts["test"] == ["Review 0 of test", "Review 1 of test", "Review 0 of train"]
+    assert hub.count("unsupervised") == 0
+
+
+def test_rows_are_streamed_without_a_copy_on_the_disk(hub, monkeypatch, tmp_path):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "arrow")
+    hub.add("datasets", IMDB, imdb())
+    assert len(rows(source(IMDB), "train")) == 10
+    assert [path for path in (tmp_path / "arrow").rglob("*") if path.suffix != ".lock"] == []
+
+
+def test_a_split_can_be_read_again_without_another_request(hub):
+    commit = hub.add("datasets", IMDB, imdb())
+    read = source(IMDB)
+    first = rows(read, "train"), rows(read, "test")
+    count = hub.count()
+    hub.repositories["datasets", IMDB].commit({})  # and whatever the branch is meanwhile
+    assert (rows(read, "train"), rows(read, "test")) == first
+    assert read.provenance() == {"id": IMDB, "name": None, "revision": None, "commit": commit}
+    assert hub.count() == count
+
+
+# -- other layouts ----------------------------------------------------------------------------------------------------
+
+
+def test_without_configurations_in_its_readme_the_names_of_the_files_say_the_split(hub):
+    line = '{"text": "good", "label": 1}\n'
+    hub.add("datasets", "anna/reviews", {"data/train.jsonl": line.encode() * 3, "data/test.jsonl": line.encode(),
+                                         "README.md": b"# reviews", "reviews.py": b"raise", "photo.png": b"png",
+                                         "dataset_infos.json": b"{}"})  # fmt: skip
+    read = source("anna/reviews")
+    assert rows(read, "train") == [{"text": "good", "label": 1}] * 3
+    assert rows(read, "test") == [{"text": "good", "label": 1}]
+    assert fetched(hub) == {"train.jsonl", "test.jsonl", "README.md", "dataset_infos.json"}
+
+
+def test_configurations_that_are_folders_are_read(hub):
+    card = b"---\nconfigs:\n- config_name: a\n  data_dir: a\n- config_name: b\n  data_dir: b\n---\n"
+    files = {f"{name}/{split}.csv": f"text,label\n{name} {split},1\n".encode() for name in "ab" for split in WMT_SPLITS}
+    hub.add("datasets", "anna/two", {"README.md": card, **files})
+    assert rows(source("anna/two", name="b"), "test") == [{"text": "b test", "label": 1}]
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+def test_a_configuration_has_to_be_chosen_where_there_are_several(hub):
+    hub.add("datasets", WMT, wmt16())
+    message = refused(rows, source(WMT), "train")
+    assert f"data set {WMT}" in message
+    assert "has several configurations; choose one with `name:`. Valid: cs-en, de-en" in message
+    assert hub.count(".parquet") == 0
+
+
+def test_a_configuration_that_is_not_there_is_named_before_anything_is_fetched(hub):
+    hub.add("datasets", WMT, wmt16())
+    assert "has no configuration 'en-de'. Valid: cs-en, de-en" in refused(rows, source(WMT, name="en-de"), "train")
+    assert hub.count(".parquet") == 0
+
+
+def test_a_split_that_is_not_there_is_named_before_anything_is_fetched(hub):
+    hub.add("datasets", SQUAD, squad())
+    assert "has no split 'test'. Valid: train, validation" in refused(rows, source(SQUAD), "train")
+    assert hub.count(".parquet") == 0
+
+
+def test_a_data_set_that_is_a_script_is_not_run(hub):
+    hub.add("datasets", "anna/old", {"README.md": b"# old", "old.py": b"raise SystemExit"})
+    message = refused(rows, source("anna/old"), "train")
+    assert "no Parquet, JSON or CSV files" in message
+    assert "needs its own script is not read" in message
+    assert "refs/convert/parquet" in message
+    assert hub.count("old.py") == 0
+
+
+def test_a_readme_that_cannot_be_read_is_named(hub):
+    hub.add("datasets", "anna/bad", {"README.md": b"---\nconfigs: 7\n---\n", "train.csv": b"a\n1\n"})
+    assert "data set anna/bad" in refused(rows, source("anna/bad"), "train")
+
+
+def test_a_file_that_is_no_parquet_is_named_with_its_row(hub):
+    files = imdb()
+    files["plain_text/train-00000-of-00001.parquet"] = b"PAR1 and then something else PAR1"
+    hub.add("datasets", IMDB, files)
+    message = refused(rows, source(IMDB), "train")
+    assert f"data set {IMDB} (name None, split train), after row 0: cannot be read" in message
+
+
+def test_a_download_that_breaks_off_goes_on_at_the_next_call(hub):
+    big = pyarrow.table({"text": [str(i) * (1 << 20) for i in range(10, 25)], "label": [0] * 15})  # 30 MB
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(big, sink, compression="none", use_dictionary=False)
+    files = {**imdb(), "plain_text/train-00000-of-00001.parquet": sink.getvalue().to_pybytes()}
+    hub.add("datasets", IMDB, files)
+    hub.cut("train-", after=15 << 20)
+    hub.cut("train-", after=0, times=10**6)
+    message = refused(rows, source(IMDB), "train")
+    assert "plain_text/train-00000-of-00001.parquet (10.5 MB of" in message
+    assert "next call goes on" in message
+    hub.faults.clear()
+    hub.forget()
+    assert sum(1 for _ in source(IMDB).read("train", "sentiment")) == 15
+    size = len(files["plain_text/train-00000-of-00001.parquet"])
+    assert hub.sent["train-00000-of-00001.parquet"] == size - (10 << 20)

@@ -1,0 +1,135 @@
+"""Pretraining: corruption loses nothing, held-out text is left out, checkpoints load, and a seed gives the same bytes."""
+
+from collections import Counter
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.data import miniworld
+from tunegrid.models.pretrain.corruption import recurrence_mask, span_mask, to_masks, to_sentinels
+from tunegrid.models.pretrain.loop import PretrainSource, allowed, pretrain
+
+TINY = PretrainSource(
+    kind="pretrain", d_model=16, layers=1, decoder_layers=2, heads=2, d_ff=16, vocabulary=420, documents=120, steps=6,
+    batch_size=8,
+)  # fmt: skip
+SENTINELS = list(range(100, 132))
+
+
+def run(folder, family, source=TINY, documents=None, instructions=None, excluded=frozenset(), log=lambda line: None):
+    documents = miniworld.documents(1) if documents is None else documents
+    return pretrain(source, family, iter(documents), instructions, set(excluded), folder, 1, log)
+
+
+def from_sentinels(source: list[int], target: list[int], sentinels: list[int]) -> list[int]:
+    """The text that `to_sentinels` corrupted: each sentinel of the source replaced by its span of the target."""
+    spans: dict[int, list[int]] = {}
+    known, current = set(sentinels), None
+    for token in target:
+        if token in known:
+            current = spans.setdefault(token, [])
+        elif current is not None:
+            current.append(token)
+    restored: list[int] = []
+    for token in source:
+        restored.extend(spans[token] if token in known else [token])
+    return restored
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 10, 75])
+def test_source_and_target_rebuild_the_document(length):
+    random = np.random.default_rng(0)
+    tokens = list(range(length))
+    for _ in range(20):
+        mask = span_mask(length, 0.4, 2.5, random)
+        source, target = to_sentinels(tokens, mask, SENTINELS)
+        assert from_sentinels(source, target, SENTINELS) == tokens
+        assert mask.any()
+        assert sum(mask) == sum(token < 100 for token in target)
+
+
+def test_spans_beyond_the_sentinels_stay_visible():
+    source, target = to_sentinels([1, 2, 3, 4, 5], np.array([0, 1, 0, 1, 0], dtype=bool), [100])
+    assert (source, target) == ([1, 100, 3, 4, 5], [100, 2])
+
+
+def test_a_span_is_one_mask_token():
+    assert to_masks([1, 2, 3, 4], np.array([0, 1, 1, 0], dtype=bool), 9) == [1, 9, 4]
+
+
+def test_the_rarer_recurring_words_are_hidden_once():
+    tokens = [7, 20, 7, 30, 7, 20, 7, 30]
+    counts = Counter({7: 50, 20: 4, 30: 5})  # 7 recurs too, and is common
+    assert np.flatnonzero(recurrence_mask(tokens, counts, last=False)).tolist() == [1, 3]
+    assert np.flatnonzero(recurrence_mask(tokens, counts, last=True)).tolist() == [5, 7]
+
+
+def test_a_planted_held_out_text_is_left_out():
+    planted = "Ben lives in Oslo. Anna is a nurse."
+    excluded = {miniworld.text_key(planted)}
+    tally = {"left_out": 0}
+    kept = list(allowed(["A dog.", f"First. {planted} Last.", "A cat."], lambda text: (text,), excluded, tally))
+    assert kept == ["A dog.", "A cat."]
+    assert tally == {"left_out": 1}
+
+
+def test_pretrain_leaves_out_a_planted_document(tmp_path):
+    texts = [*islice(miniworld.documents(1), 40)]
+    facts = run(tmp_path / "m", "t5", documents=texts, excluded={miniworld.text_key(texts[5])})
+    assert facts["left_out"] >= 1
+    assert facts["documents"] == 40 - facts["left_out"]
+
+
+@pytest.mark.parametrize("family", ["t5", "flan-t5", "bart"])
+def test_checkpoint_loads_with_the_right_structure_and_lossless_tokeniser(tmp_path, family):
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    lines = []
+    facts = run(tmp_path / "m", family, instructions=miniworld.instructions(1), log=lines.append)
+    assert {file.name for file in (tmp_path / "m").iterdir()} >= {
+        "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+        "generation_config.json",
+    }  # fmt: skip
+    assert facts["steps"] == 6
+    assert np.isfinite(facts["final_loss"])
+    assert any("loss" in line for line in lines)
+    model, tokeniser = (cls.from_pretrained(tmp_path / "m") for cls in (AutoModelForSeq2SeqLM, AutoTokenizer))
+    tied = model.get_input_embeddings().weight is model.get_output_embeddings().weight
+    assert tied == (family != "flan-t5")
+    if family != "bart":
+        assert model.config.feed_forward_proj == ("gated-gelu" if family == "flan-t5" else "relu")
+        assert tokeniser.convert_tokens_to_ids("<extra_id_0>") != tokeniser.unk_token_id
+    assert (tokeniser.mask_token == "<mask>") == (family == "bart")
+    text = "Größe 東京 naïve – “quoted” 😀\nnew line"
+    ids = tokeniser(text)["input_ids"]
+    assert tokeniser.decode(ids, skip_special_tokens=True) == text
+    assert tokeniser.unk_token_id not in ids
+
+
+@pytest.mark.parametrize("family", ["flan-t5", "bart"])
+def test_the_same_seed_gives_the_same_bytes(tmp_path, family):
+    for name in ("a", "b"):
+        run(tmp_path / name, family, instructions=miniworld.instructions(1))
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file.name
+    other = TINY.model_copy(update={"seed": 2})
+    run(tmp_path / "c", family, other, instructions=miniworld.instructions(1))
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "c")]
+    assert weights[0] != weights[1]
+
+
+def test_half_of_the_heads_start_near_where_asked(tmp_path):
+    from tunegrid.models.pretrain.architectures import build_model
+    from tunegrid.models.pretrain.tokenizers import train_tokeniser
+
+    source = TINY.model_copy(update={"locality": 1.0})
+    model = build_model(source, "t5", train_tokeniser(["A dog."], "t5", 420, 64))
+    bias = model.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
+    assert bias[[0, 1, 2, 3, 17, 18], 0].tolist() == [-1.0, 0.0, -1.0, -2.0, 0.0, -1.0]
+
+
+def test_nothing_to_read_is_said(tmp_path):
+    with pytest.raises(TuneGridError, match="no text"):
+        run(tmp_path / "m", "t5", documents=[])

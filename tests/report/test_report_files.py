@@ -1,0 +1,181 @@
+"""What lies beside the report: each table as LaTeX, CSV, Markdown and HTML, figures, the index; equations and curves."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.support.study_on_disk import expected_study, write_study
+from tunegrid.methods import METHODS
+from tunegrid.report import export, formulas, latex, render
+from tunegrid.report.index import read_index
+from tunegrid.report.layout import Cell, Column, Row, Table
+from tunegrid.results.expected import Named
+from tunegrid.results.tables import build_tables
+from tunegrid.tasks import TASKS
+
+pytestmark = pytest.mark.slow
+
+needs_tex = pytest.mark.skipif(latex.tex_engine() is None, reason="no TeX here")
+LONG = "A model whose name is much longer than any column of any table has room for"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_study(tmp_path_factory.mktemp("results"), expected_study(), examples=60)
+
+
+@pytest.fixture(scope="module")
+def report(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    render.render_report(results, expected_study(), folder, pdf=False, resamples=200)
+    return folder
+
+
+TABLE = Table(
+    "one",
+    "A caption with a | and a *.",
+    (Column("Model"), Column("Method"), Column("Score", "right")),
+    (
+        Row((Cell("A group", bold=True),), heading=True),
+        Row((Cell("T5"), Cell("LoRA"), Cell("0.5", bold=True))),
+        Row((Cell(""), Cell("full"), Cell("−0.1"))),
+    ),
+    "A note.",
+)
+
+
+def test_csv_leaves_nothing_to_the_eye() -> None:
+    assert list(csv.reader(io.StringIO(export.as_csv(TABLE)))) == [
+        ["Group", "Model", "Method", "Score"],
+        ["A group", "T5", "LoRA", "0.5"],
+        ["A group", "T5", "full", "-0.1"],
+    ]
+
+
+def test_markdown_is_a_table_in_which_names_are_only_text() -> None:
+    assert export.as_markdown(TABLE).splitlines() == [
+        "**A caption with a \\| and a \\*.**",
+        "",
+        "| Model | Method | Score |",
+        "| --- | --- | ---: |",
+        "| **A group** |  |  |",
+        "| T5 | LoRA | **0.5** |",
+        "|  | full | −0.1 |",
+        "",
+        "A note.",
+    ]
+
+
+def test_every_table_says_the_same_in_every_form(report: Path) -> None:
+    frame = pd.read_csv(report / "tables/scores-qa.csv")
+    assert frame["Model"].notna().all()
+    score = frame.set_index(["Model", "Method"]).loc[("Mini-BART", "LoRA"), "F1 Score"]
+    for kind in ("tex", "md", "html"):
+        text = (report / f"tables/scores-qa.{kind}").read_text().replace("\\%", "%")
+        assert score in text
+
+
+def test_the_index_lists_every_table_and_figure(report: Path) -> None:
+    index = read_index(report)
+    tables = {name for name, entry in index.items() if entry["kind"] == "table"}
+    assert tables == {file.stem for file in (report / "tables").glob("*.csv")}
+    drawn = {file.stem for file in (report / "figures").glob("*.svg")}
+    assert drawn == set(index) - tables == {file.stem for file in (report / "figures").glob("*.pdf")}
+    assert {"figure-scores", "figure-curves", "figure-pareto", "figure-breakdown"} <= drawn
+    numbers = [entry["number"] for entry in index.values() if entry["kind"] == "table"]
+    assert numbers == list(range(1, len(tables) + 1))
+    assert {file.stem for file in (report / "captions").iterdir()} == set(index)
+
+
+def test_tables_and_figures_of_before_do_not_stay(results: Path, tmp_path: Path) -> None:
+    for part in ("tables", "figures"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "old.tex").write_text("old")
+    render.render_report(results, expected_study(), tmp_path, pdf=False, resamples=100)
+    assert not list(tmp_path.rglob("old.tex"))
+
+
+def test_the_histories_are_a_tidy_table(results: Path) -> None:
+    frame = build_tables(results, expected_study(), resamples=100)["history"]
+    assert len(frame) == 27 * 2 * (6 + 2)
+    one = frame.query("task == 'qa' and model == 'mini-t5' and method == 'lora' and seed == 2")
+    assert one["loss"].dropna().tolist() == pytest.approx([3, 2.5, 2.33333, 2.25, 2.2, 2.16667])
+    assert one["examples"].tolist()[-1] == 19200  # of 600 steps
+    assert one.dropna(subset=["validation_loss"])["step"].tolist() == [300, 600]
+
+
+def test_the_equations_are_those_of_the_study(report: Path) -> None:
+    html = (report / "report.html").read_text()
+    for title in ("Full Finetuning", "LoRA", "Adapters", "BLEU", "Exact match and F1", "Seeds", "Paired tests"):
+        assert re.search(rf"<h3>{title} <span>", html), title
+    assert "<h3>BitFit" not in html
+    for source in ("Hu et al. 2021", "Houlsby et al. 2019", "Holm 1979", "Smyth 2004", "Post 2018"):
+        assert html.count(source) >= 2, f"{source}: cited, and in the list"
+    assert "Ben Zaken" not in html
+    tex = (report / "report.tex").read_text()
+    assert r"W = W_0 + \dfrac{\alpha}{r}\, B A" in tex
+
+
+def test_one_seed_has_no_equation_of_seeds(results: Path) -> None:
+    one = expected_study(seeds=(1,))
+    titles = [formula.title for formula in formulas.of_study(build_tables(results, one, 100), one)]
+    assert "Seeds" not in titles
+    assert "Intervals" in titles
+
+
+def test_every_method_and_every_task_has_an_equation_that_can_be_drawn() -> None:
+    known = [method.about for method in METHODS.values() if method.trains]
+    known += [formula for task in TASKS.values() for formula in task.formulas]
+    assert len(known) == len(METHODS) - 1 + 4
+    for formula in known:
+        assert formulas.drawn(formula).count("<use") > 5
+        assert formula.spoken
+        assert formula.text
+
+
+@needs_tex
+def test_each_table_stands_alone_in_another_document(report: Path, tmp_path: Path) -> None:
+    if not shutil.which("pdflatex"):
+        pytest.skip("tectonic compiles the same, but slowly")
+    shutil.copytree(report / "tables", tmp_path, dirs_exist_ok=True)
+    tables = sorted(set(tmp_path.glob("*.tex")) - {tmp_path / "preamble.tex"})
+    assert len(tables) > 15
+    for table in tables:
+        document = r"\documentclass{article}\input{preamble.tex}\begin{document}\input{%s}\end{document}"
+        (tmp_path / "alone.tex").write_text(document % table.name)
+        command = ["pdflatex", "-draftmode", "-interaction=nonstopmode", "-halt-on-error", "alone.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+        assert done.returncode == 0, f"{table.name}: {done.stdout[-1500:]}"
+
+
+@needs_tex
+def test_long_names_stay_within_the_margins_and_fonts_are_embedded(results: Path, tmp_path: Path) -> None:
+    models = (Named("mini-t5", LONG), Named("mini-bart", f"{LONG} (2)"), Named("mini-flan-t5", "F"))
+    methods = (Named("full", f"Full, {LONG}", kind="full"), *expected_study().methods[1:])
+    expected = expected_study(models=models, methods=methods, title=LONG)
+    pdf = render.render_report(results, expected, tmp_path, pdf=True, resamples=200)[-1]
+    log = (tmp_path / "report.log").read_text(errors="replace")
+    assert "Overfull" not in log
+    if shutil.which("pdffonts"):
+        lines = subprocess.check_output(["pdffonts", str(pdf)], text=True).splitlines()[2:]
+        assert lines
+        # name, type, encoding, then "emb sub uni object ID": the fifth word from the end
+        assert {line.split()[-5] for line in lines} == {"yes"}
+        assert not [line for line in lines if "Type 3" in line]
+    if shutil.which("pdfinfo"):
+        said = subprocess.check_output(["pdfinfo", str(pdf)], text=True)
+        assert re.search(rf"^Title:\s+{LONG}$", said, re.MULTILINE)
+        assert "TuneGrid study" in said
+
+
+def test_the_index_is_json_for_others_too(report: Path) -> None:
+    first = json.loads((report / "index.json").read_text())[0]
+    assert first.keys() == {"name", "kind", "number", "section_number", "section", "title", "caption"}
+    assert (first["name"], first["number"], first["section"]) == ("summary", 1, "Summary")

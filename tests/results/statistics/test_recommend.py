@@ -1,0 +1,176 @@
+"""The rule of the recommendation, in made-up cases whose answer is known."""
+
+import numpy as np
+import pytest
+
+from tunegrid.results.statistics import bootstrap as statistics
+from tunegrid.study.limits import Measured, Recommend
+from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_printed, from_tests, recommend, share
+from tunegrid.results.statistics.bootstrap import ExampleStatistics, bootstrap
+
+EXAMPLES = 1000
+
+
+def candidate(
+    method: str, trainable: int, printed: str = "0.5", model: str = "T5", total: int = 1000, **more
+) -> Candidate:
+    return Candidate(model, method, float(printed.rstrip("%")), printed, trainable, total, **more)
+
+
+def recommended(scores: dict[str, tuple[float, int]], **more) -> Recommendation:
+    """Recommends among cells given by their score and trainable parameters, on 1,000 examples."""
+    candidates, rows = [], []
+    for number, (method, (score, trainable)) in enumerate(scores.items()):
+        right = np.random.default_rng(number).permutation(EXAMPLES) < score * EXAMPLES
+        values = np.stack([right, np.ones(EXAMPLES)], axis=-1)[None].astype(float)
+        rows.append(ExampleStatistics(values, statistics.mean))
+        candidates.append(candidate(method, trainable, f"{score:.3f}"))
+    return from_tests(candidates, bootstrap(rows, resamples=2000), "accuracy", **more)
+
+
+def test_a_clear_winner_is_recommended_whatever_it_costs() -> None:
+    said = recommended({"full": (0.9, 1000), "lora": (0.6, 30), "adapters": (0.5, 10)})
+    assert said.chosen.method == "full"
+    assert [cell.method for cell in said.tied] == ["full"]
+    assert said.stability == 1
+    assert said.rationale == "Best accuracy (0.900), separated from both others; trains 100% of its parameters."
+
+
+def test_of_tied_cells_the_cheapest_is_recommended() -> None:
+    said = recommended({"full": (0.9, 1000), "lora": (0.895, 30), "adapters": (0.5, 10)})
+    assert said.chosen.method == "lora"
+    assert [cell.method for cell in said.tied] == ["full", "lora"]
+    assert said.rationale == (
+        "Ties with the best (T5 + full, accuracy 0.900; here 0.895) and trains 3.0% of its parameters, "
+        "3.0% of what the best trains."
+    )
+
+
+def test_where_nothing_separates_the_rationale_says_so() -> None:
+    said = recommended({"full": (0.8, 1000), "lora": (0.801, 30), "adapters": (0.799, 10)})
+    assert said.chosen.method == "adapters"
+    assert len(said.tied) == 3
+    assert said.rationale.startswith("No clear winner: nothing separates the three cells. The cheapest trains 1.0%")
+
+
+def test_stability_falls_where_a_cell_is_only_just_separated() -> None:
+    said = recommended({"full": (0.9, 1000), "lora": (0.868, 30)})
+    assert 0.3 < said.stability < 0.95
+
+
+def test_with_one_seed_only_what_other_seeds_would_have_shown_is_not_known() -> None:
+    """The same two cells: by their first seed alone the examples separate them, by three seeds nothing does."""
+    accuracies = {"full": (0.70, 0.55, 0.66), "lora": (0.60, 0.72, 0.58)}
+
+    def chosen(seeds: int) -> Recommendation:
+        generator, rows = np.random.default_rng(3), []
+        for of_seeds in accuracies.values():
+            right = [generator.permutation(EXAMPLES) < accuracy * EXAMPLES for accuracy in of_seeds[:seeds]]
+            values = np.stack([np.array(right), np.ones((seeds, EXAMPLES))], axis=-1).astype(float)
+            rows.append(ExampleStatistics(values, statistics.mean))
+        candidates = [candidate("full", 1000), candidate("lora", 30)]
+        return from_tests(candidates, bootstrap(rows, resamples=2000), "accuracy")
+
+    one, three = chosen(1), chosen(3)
+    assert (one.chosen.method, len(one.tied)) == ("full", 1)
+    assert (three.chosen.method, len(three.tied)) == ("lora", 2)
+
+
+def test_failed_cells_are_left_out_and_named() -> None:
+    said = recommended({"lora": (0.6, 30)}, left_out=["BART + Adapters (diverged: loss not finite)"])
+    assert said.chosen.method == "lora"
+    assert said.notes == ("BART + Adapters (diverged: loss not finite)",)
+    assert said.rationale.startswith("The only cell with a result")
+
+
+def test_no_cell_at_all() -> None:
+    said = recommend([], np.empty(0), np.empty((0, 0)), "accuracy", None, ["all failed"])
+    assert said.chosen is None
+    assert said.stability is None
+    assert "No cell has a result" in said.rationale
+
+
+def test_printed_numbers_tie_where_they_print_the_same() -> None:
+    cells = [candidate("full", 1000, "0.9425"), candidate("lora", 30, "0.9425"), candidate("adapters", 10, "0.9424")]
+    said = from_printed(cells, "accuracy")
+    assert said.chosen.method == "lora"
+    assert len(said.tied) == 2
+    assert said.stability is None
+
+
+def test_what_was_only_printed_is_not_called_tested() -> None:
+    said = from_printed([candidate("full", 1000, "94.3%"), candidate("lora", 30, "90.0%")], "EM")
+    assert said.rationale == "Best EM (94.3%), in print above the only other cell; trains 100% of its parameters."
+
+
+@pytest.mark.parametrize(
+    ("cheaper", "dearer"),
+    [
+        (candidate("a", 10), candidate("b", 11, total=10)),
+        (candidate("a", 10, total=90), candidate("b", 10, total=91)),
+        (
+            candidate("a", 10, measured=Measured(train_seconds=5.0)),
+            candidate("b", 10, measured=Measured(train_seconds=6.0)),
+        ),
+        (candidate("a", 10, measured=Measured(train_seconds=5.0)), candidate("b", 10)),
+    ],
+)
+def test_order_of_costs(cheaper: Candidate, dearer: Candidate) -> None:
+    for cells in ([cheaper, dearer], [dearer, cheaper]):
+        assert from_printed(cells, "accuracy").chosen is cheaper
+
+
+def test_a_cell_that_does_not_beat_the_baseline_is_no_silent_winner() -> None:
+    said = from_printed([candidate("lora", 30, baseline="level")], "accuracy")
+    assert said.rationale.endswith("It is not separated from the trivial baseline.")
+
+
+def test_shares() -> None:
+    assert [share(x) for x in (1, 0.9999, 0.031, 0.00047, 0.005)] == ["100%", "100%", "3.1%", "0.047%", "0.50%"]
+
+
+def test_the_studys_own_cost_decides_among_tied_cells() -> None:
+    cells = {
+        "full": Measured(train_seconds=60, saved_bytes=9e8, latency_seconds=0.02, prediction_memory_bytes=2**30),
+        "lora": Measured(train_seconds=90, saved_bytes=2e7, latency_seconds=0.03, train_flops=1e12),
+    }
+    for name, chosen, says in (
+        ("train_hours", "full", "trains in 1 min"),
+        ("saved_bytes", "lora", "saves 20 MB"),
+        ("latency", "full", "answers in 0.02 s"),
+        ("prediction_memory", "full", "predicts in 1 GiB"),
+        ("train_flops", "lora", "trains with 1e+12 floating-point operations"),
+        ("train_gpu_memory", "lora", "has a cost that is not known"),
+    ):
+        candidates = [
+            candidate(method, trainable, measured=cells[method], cost_name=name)
+            for method, trainable in (("full", 1000), ("lora", 30))
+        ]
+        said = from_printed(candidates, "accuracy")
+        assert said.chosen.method == chosen
+        assert says in said.rationale
+
+
+@pytest.mark.parametrize(
+    ("limits", "measured", "says"),
+    [
+        ({"max_train_hours": 1.0}, {"train_seconds": 3601.0}, "1 hours to train, recommend.max_train_hours is 1"),
+        ({"max_train_hours": 1.0}, {"train_seconds": 3600.0}, None),
+        ({"max_train_gpu_memory": 2.0}, {"train_memory_bytes": 3.0 * 2**30}, "3 GiB to train"),
+        (
+            {"max_saved_bytes": 1000},
+            {"saved_bytes": 2000.0},
+            "2000 bytes of weights, recommend.max_saved_bytes is 1000",
+        ),
+        ({"max_saved_bytes": 1000}, {}, "what it needs is not known"),
+        ({}, {}, None),
+    ],
+)
+def test_limits_leave_out_what_is_over_them(limits: dict, measured: dict, says: str | None) -> None:
+    reason = Recommend(**limits).reason_against(Measured(**measured))
+    assert (reason is None) if says is None else says in reason
+
+
+def test_a_cell_that_lost_seeds_says_so() -> None:
+    cells = [candidate("full", 10, "0.9", incomplete="seed 2: diverged, the loss is nan"), candidate("lora", 3, "0.5")]
+    assert "Not all of its seeds count: seed 2: diverged" in from_printed(cells, "accuracy").rationale

@@ -1,0 +1,242 @@
+"""From a results folder to tidy tables: what is there, what is missing, what is broken."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.support.study_on_disk import expected_study, train_record, write_json, write_study
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.study.limits import Recommend
+from tunegrid.results.records import MetricsRecord, TrainRecord, json_schemas, read_record, write_record
+from tunegrid.results.read import read_results
+from tunegrid.results.tables import COLUMNS, build_tables, write_tables
+
+EXPECTED = expected_study()
+RESAMPLES = 300
+RUN = Path("runs/qa/mini-t5/lora/seed-1")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_study(tmp_path_factory.mktemp("whole"), EXPECTED)
+
+
+@pytest.fixture
+def folder(written: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(written, tmp_path / EXPECTED.study))
+
+
+def change(path: Path, **changes) -> None:
+    write_json(path, json.loads(path.read_text()) | changes)
+
+
+def cell(frames: dict[str, pd.DataFrame], method: str, metric: str = "exact_match") -> pd.Series:
+    cells = frames["cells"]
+    found = cells[
+        (cells.task == "qa") & (cells.model == "mini-t5") & (cells.method == method) & (cells.metric == metric)
+    ]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_every_result_has_its_rows(written: Path) -> None:
+    frames = build_tables(written, EXPECTED, RESAMPLES)
+    results = frames["results"]
+    assert len(results[results.primary.astype(bool)]) == 27 * 2 + 9 + 4
+    assert (results.status == "ok").all()
+    assert len(frames["pairs"]) == 3 * 36
+    assert len(frames["costs"]) == 54
+    assert len(frames["recommendation"]) == 3
+    assert {name: list(frame.columns) for name, frame in frames.items()} == {k: v.split() for k, v in COLUMNS.items()}
+
+
+def test_a_cell_is_the_mean_over_its_seeds(written: Path) -> None:
+    frames = build_tables(written, EXPECTED, RESAMPLES)
+    values = [
+        json.loads((written / f"runs/qa/mini-t5/lora/seed-{seed}/metrics.json").read_text())["metrics"]["exact_match"]
+        for seed in (1, 2)
+    ]
+    first, second = (value["value"] for value in values)
+    row = cell(frames, "lora")
+    assert row["mean"] == pytest.approx((first + second) / 2)
+    assert row.sd == pytest.approx(abs(first - second) / 2**0.5)
+    assert row.ci_low < row["mean"] < row.ci_high
+    baseline = frames["cells"].query("method == 'random-value' and metric == 'exact_match'").iloc[0]
+    assert row.difference == pytest.approx(row["mean"] - baseline["mean"])
+    assert row.difference_low < row.difference < row.difference_high
+
+
+def test_corpus_chrf_has_no_interval_for_it_is_no_mean(written: Path) -> None:
+    chrf = build_tables(written, EXPECTED, RESAMPLES)["cells"].query("metric == 'chrf'")
+    assert chrf["mean"].notna().all()
+    assert chrf.ci_low.isna().all()
+
+
+def test_csv_files_hold_the_same_numbers(written: Path, tmp_path: Path) -> None:
+    paths = write_tables(written, EXPECTED, tmp_path, RESAMPLES)
+    assert {path.name for path in paths} == {f"{name}.csv" for name in COLUMNS}
+    cells = pd.read_csv(tmp_path / "cells.csv")
+    assert cells["mean"].tolist() == build_tables(written, EXPECTED, RESAMPLES)["cells"]["mean"].tolist()
+
+
+def test_file_times_do_not_matter(folder: Path) -> None:
+    import os
+
+    before = build_tables(folder, EXPECTED, RESAMPLES)
+    for path in folder.rglob("*"):
+        os.utime(path, (0, 0))
+    after = build_tables(folder, EXPECTED, RESAMPLES)
+    for name in COLUMNS:
+        pd.testing.assert_frame_equal(before[name], after[name])
+
+
+def test_missing_results_are_rows(folder: Path) -> None:
+    shutil.rmtree(folder / "runs/qa/mini-t5/lora")
+    (folder / "runs/qa/mini-t5/full/seed-2/metrics.json").unlink()
+    frames = build_tables(folder, EXPECTED, RESAMPLES)
+    assert cell(frames, "lora").status == "missing"
+    assert cell(frames, "lora").reason == "no result"
+    full = cell(frames, "full")
+    assert (full.status, full.seeds_ok, full.seeds_expected) == ("ok", 1, 2)
+    assert full.reason == "seed 2: missing, trained, but not evaluated"
+    assert len(frames["costs"]) == 54
+    assert "Mini-T5 + LoRA (missing: no result)" in frames["recommendation"].set_index("task").left_out["qa"]
+
+
+def test_a_diverged_cell_is_a_row_with_its_reason(folder: Path) -> None:
+    for seed in (1, 2):
+        run = folder / f"runs/qa/mini-t5/lora/seed-{seed}"
+        change(run / "metrics.json", status="diverged", reason="the loss was not finite", metrics={}, examples=0)
+        (run / "predictions.parquet").unlink()
+    frames = build_tables(folder, EXPECTED, RESAMPLES)
+    assert cell(frames, "lora").status == "diverged"
+    assert cell(frames, "lora").reason == "the loss was not finite"
+    assert len(frames["pairs"].query("task == 'qa'")) == 28
+    assert "diverged: the loss was not finite" in frames["recommendation"].set_index("task").left_out["qa"]
+
+
+def test_a_limit_excludes_the_best_cell_and_the_rule_goes_on_without_it(folder: Path) -> None:
+    chosen = build_tables(folder, EXPECTED, RESAMPLES)["recommendation"].set_index("task").loc["qa"]
+    for record in folder.glob(f"runs/qa/{chosen.model}/{chosen.method}/*/train.json"):
+        change(record, cost=json.loads(record.read_text())["cost"] | {"saved_bytes": 10**15})
+    limited = replace(EXPECTED, recommend=Recommend(max_saved_bytes=10**14))
+    other = build_tables(folder, limited, RESAMPLES)["recommendation"].set_index("task").loc["qa"]
+    assert (other.model, other.method) != (chosen.model, chosen.method)
+    assert other.method in ("full", "lora", "adapters")
+    assert "recommend.max_saved_bytes is 1e+14" in other.left_out
+
+
+def test_nothing_there_yet(tmp_path: Path) -> None:
+    frames = build_tables(tmp_path, EXPECTED, RESAMPLES)
+    assert (frames["results"].status == "missing").all()
+    assert frames["recommendation"].model.isna().all()
+    with pytest.raises(TuneGridError, match="no such folder"):
+        build_tables(tmp_path / "other", EXPECTED)
+
+
+def test_what_was_cut_is_counted(written: Path) -> None:
+    frames = build_tables(written, EXPECTED, RESAMPLES)
+    cuts = frames["cuts"].set_index(["task", "model", "split"])
+    assert cuts.loc[("qa", "mini-t5", "train"), ["sources_cut", "windows", "windows_without_answer"]].tolist() == [
+        3,
+        5,
+        3,
+    ]
+    assert cuts.loc[("translation", "mini-t5", "test"), ["sources_cut", "windows"]].tolist() == [3, 0]
+    unfinished = frames["results"].groupby(["task", "kind"])["predictions_cut"].sum()
+    assert unfinished["qa", "untuned"] == 2 * 3 * 2  # two predictions, three models, two metrics
+    assert unfinished["sentiment", "run"] == 0
+
+
+def test_the_account_of_older_results_still_reads(folder: Path) -> None:
+    path = folder / "tokens/qa/mini-t5/stats.json"
+    old = {
+        split: {"rows": 9, "sources_cut": 4, "targets_cut": 0, "answers_lost": 0, "unknown_tokens": 0}
+        for split in ("train", "validation", "test")
+    }
+    write_json(path, {"splits": old})
+    change(folder / RUN / "metrics.json", predictions_cut=None)
+    frames = build_tables(folder, EXPECTED, RESAMPLES)
+    row = frames["cuts"].set_index(["task", "model", "split"]).loc["qa", "mini-t5", "test"]
+    assert (row["sources_cut"], row["share_cut"]) == (4, 4 / 9)
+    assert pd.isna(row["windows"])
+
+
+def test_excluded_cells_are_no_rows(written: Path) -> None:
+    cells = tuple((task.name, "mini-t5", "lora") for task in EXPECTED.tasks)
+    frames = build_tables(written, expected_study(cells=cells), RESAMPLES)
+    assert len(frames["costs"]) == 6
+    assert len(read_results(written, expected_study(cells=cells)).unexpected) == 48
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "train.json", "predictions.parquet"])
+def test_half_written_files_are_named(folder: Path, name: str) -> None:
+    path = folder / RUN / name
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(TuneGridError, match=f"{RUN / name}"):
+        build_tables(folder, EXPECTED, RESAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "full"}, "belongs elsewhere"),
+        ({"surprise": 1}, "surprise: unknown key"),
+        ({"status": "failed"}, "needs a reason"),
+        ({"metrics": {}}, "lacks the primary metric 'exact_match'"),
+        ({"examples": 7}, "says 7"),
+        ({"seed": "1"}, "seed: Input should be a valid integer"),
+    ],
+)
+def test_records_that_cannot_be_right(folder: Path, changes: dict, message: str) -> None:
+    change(folder / RUN / "metrics.json", **changes)
+    with pytest.raises(TuneGridError, match=message) as error:
+        build_tables(folder, EXPECTED, RESAMPLES)
+    assert str(RUN) in str(error.value)
+
+
+def test_a_score_that_the_predictions_do_not_give(folder: Path) -> None:
+    path = folder / RUN / "metrics.json"
+    metrics = json.loads(path.read_text())["metrics"]
+    metrics["exact_match"]["value"] = 0.123
+    change(path, metrics=metrics)
+    with pytest.raises(TuneGridError, match=r"metrics.json says exact_match 0.123000, but the scores"):
+        build_tables(folder, EXPECTED, RESAMPLES)
+
+
+def test_predictions_of_other_examples_are_not_compared(folder: Path) -> None:
+    path = folder / RUN / "predictions.parquet"
+    frame = pd.read_parquet(path)
+    frame["id"] = frame["id"].to_numpy()[::-1]
+    frame.to_parquet(path)
+    with pytest.raises(TuneGridError, match="not of the same test examples"):
+        build_tables(folder, EXPECTED, RESAMPLES)
+
+
+def test_records_are_checked_when_written(tmp_path: Path) -> None:
+    record = TrainRecord.model_validate_json(json.dumps(train_record("qa", "mini-t5", "lora", 1)))
+    write_record(tmp_path / "a" / "train.json", record)
+    assert read_record(tmp_path / "a" / "train.json", TrainRecord) == record
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["train.json"]
+    broken = record.model_copy(update={"status": "failed"})
+    with pytest.raises(TuneGridError, match="not written"):
+        write_record(tmp_path / "b.json", broken)
+    with pytest.raises(TuneGridError, match="not written"):
+        write_record(tmp_path / "b.json", record.model_copy(update={"configuration": {"rate": float("nan")}}))
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_the_json_schema_agrees_with_the_records(written: Path) -> None:
+    from jsonschema import Draft202012Validator, ValidationError
+
+    schemas = json_schemas()
+    for name, schema in schemas.items():
+        Draft202012Validator.check_schema(schema)
+        Draft202012Validator(schema).validate(json.loads((written / RUN / name).read_text()))
+    with pytest.raises(ValidationError):
+        Draft202012Validator(schemas["metrics.json"]).validate({"schema_version": 1})
+    assert read_record(written / RUN / "metrics.json", MetricsRecord).primary == "exact_match"

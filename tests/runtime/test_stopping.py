@@ -1,0 +1,178 @@
+"""A training that is asked to end saves what it has at once, and ends later with the same bits."""
+
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+
+from tests.support.interrupted_runs import (
+    PLAIN,
+    RUN,
+    assert_as_undisturbed,
+    finish,
+    folder_of,
+    steps_of,
+    study_maker,
+    undisturbed,
+)
+from tunegrid.runtime.stopping import Interrupted, Stop, Stopped
+from tunegrid.study.cells import Cell, Run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def study_of(tiny_study, monkeypatch):
+    return study_maker(tiny_study, monkeypatch)
+
+
+def stop(study, moment, run=RUN, signals=(signal.SIGTERM,)) -> int:
+    """Trains in a process that is sent signals when something is called so many times; returns the step it names."""
+    context = multiprocessing.get_context("fork")
+    reader, writer = context.Pipe()
+    process = context.Process(target=_train_until, args=(study, run, moment, signals, writer))
+    process.start()
+    process.join(240)
+    assert process.exitcode == 0, f"it did not come to {moment}"
+    return reader.recv()
+
+
+def _train_until(study, run, moment, signals, answer) -> None:
+    from tunegrid.stages import train as stage
+    from tunegrid.training import trainer
+
+    when, name, number = moment
+    places = {"seal": trainer, "prepare": stage, "save": type(study.method(run.cell))}
+    place, calls = places.get(name, trainer.GridTrainer), []
+    real = getattr(place, name)
+
+    def call(*given, **named):
+        calls.append(1)
+        if when == "before" and len(calls) == number:
+            for one in signals:
+                os.kill(os.getpid(), one)
+        result = real(*given, **named)
+        if when == "after" and len(calls) == number:
+            for one in signals:
+                os.kill(os.getpid(), one)
+        return result
+
+    setattr(place, name, call)
+    try:
+        stage.train(study, run, folder_of(study, run))
+    except Stopped as stopped:
+        answer.send(stopped.step)
+    else:
+        answer.send(None)
+
+
+@pytest.mark.parametrize(("model", "method"), [
+    ("t5", "full"), ("t5", "lora"), ("t5", "adapters"),
+    ("flan-t5", "full"), ("flan-t5", "lora"), ("flan-t5", "adapters"),
+    ("bart", "full"), ("bart", "lora"), ("bart", "adapters"),
+])  # fmt: skip
+def test_stopped_again_and_again_a_run_ends_with_the_same_bits(study_of, model, method):
+    """With accumulated batches, dropout, length buckets, the best weights kept, and early stopping."""
+    study, run = study_of(), Run(Cell("qa", model, method), 1)
+    whole = undisturbed(study, run)
+    assert (whole.selection.step, whole.selection.stopped_early, whole.cost.steps) == (6, True, 12)
+
+    assert stop(study, ("before", "prepare", 1), run) == 0  # nothing is there to save
+    assert steps_of(study) == []
+    assert stop(study, ("before", "training_step", 1), run) == 1  # in the first batch of the first step
+    assert stop(study, ("after", "training_step", 4), run) == 3  # after the last batch of a step that is evaluated
+    assert stop(study, ("before", "evaluation_loop", 1), run) == 3  # in that evaluation, when it is made up for
+    assert stop(study, ("before", "training_step", 1), run) == 4  # the last step of an epoch
+    assert stop(study, ("after", "evaluation_loop", 1), run) == 6, "too late to interrupt it"
+    assert stop(study, ("before", "seal", 2), run, [signal.SIGINT, signal.SIGTERM, signal.SIGTERM]) == 12
+    assert finish(study, run) == 0, "early stopping had ended it"
+    assert_as_undisturbed(study, run)
+    assert not list(study.paths.root.glob("checkpoints/*/*/*/*"))
+
+
+def test_a_run_that_writes_no_checkpoints_does_when_it_is_stopped(study_of):
+    study = study_of(**PLAIN | {"checkpoint_steps": None})
+    undisturbed(study)
+    assert stop(study, ("before", "training_step", 4)) == 2
+    assert stop(study, ("before", "training_step", 5)) == 5
+    assert stop(study, ("before", "evaluation_loop", 1)) == 6  # the one at the end
+    assert finish(study) == 0
+    assert_as_undisturbed(study)
+
+
+@pytest.mark.parametrize(("evaluation", "saving"), [(2, 3), (3, 2)])
+def test_a_stop_where_no_checkpoint_would_be_alters_nothing_of_early_stopping(study_of, evaluation, saving):
+    study = study_of(keep_best=False, evaluation_steps=evaluation, checkpoint_steps=saving, checkpoints_kept=1)
+    assert undisturbed(study).selection.stopped_early
+    for step in range(1, 9):
+        assert stop(study, ("before", "training_step", 1)) == step
+    finish(study)
+    assert_as_undisturbed(study)
+
+
+def test_selection_by_the_metric_is_stopped_in_its_predictions(study_of):
+    study = study_of(max_steps=6, select_by="metric", validation_rows=5, evaluation_steps=2)
+    run = Run(Cell("sentiment", "bart", "lora"), 1)
+    assert undisturbed(study, run).selection.by == "accuracy"
+    assert stop(study, ("before", "evaluation_loop", 2), run) == 4
+    assert stop(study, ("before", "evaluation_loop", 1), run) == 4
+    finish(study, run)
+    assert_as_undisturbed(study, run)
+
+
+def test_a_stop_while_the_result_is_written_lets_it_be_written(study_of):
+    study = study_of(**PLAIN)
+    undisturbed(study)
+    assert stop(study, ("before", "save", 1)) is None
+    assert_as_undisturbed(study)
+
+
+def test_a_kill_after_a_stop_loses_nothing(study_of):
+    """The checkpoint of a stop stays whole while the evaluation that it lacks is made up for."""
+    from tests.support.interrupted_runs import kill
+
+    study = study_of()
+    undisturbed(study)
+    assert stop(study, ("before", "evaluation_loop", 1)) == 3
+    kill(study, ("after", "evaluate", 1))
+    kill(study, ("before", "training_step", 2))
+    assert steps_of(study) == [3]
+    finish(study)
+    assert_as_undisturbed(study)
+
+
+# -- signals ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_signal_is_noted_and_interrupts_only_what_may_be_interrupted():
+    asked, before = Stop(), signal.getsignal(signal.SIGTERM)
+    with asked.listening():
+        assert not asked.requested
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert (asked.requested, asked.by) == (True, "SIGTERM")
+        with pytest.raises(Interrupted), asked.interrupting():
+            pytest.fail("it had been asked to end")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_work_that_may_be_interrupted_is_at_once():
+    asked, start = Stop(), time.monotonic()
+    with asked.listening():
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        real = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(Interrupted), asked.interrupting():
+            time.sleep(30)
+        signal.signal(signal.SIGALRM, real)
+    assert time.monotonic() - start < 10
+
+
+def test_who_ignores_the_end_of_the_terminal_goes_on():
+    """As under nohup."""
+    asked, before = Stop(), signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with asked.listening():
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not asked.requested
+    signal.signal(signal.SIGHUP, before)

@@ -1,0 +1,104 @@
+"""The warm process: it does what a command would do itself, and ends with whoever asked or started it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tunegrid.runtime import warm
+
+SERVER = """
+import os, sys, time
+from pathlib import Path
+from tunegrid.runtime import warm
+warm._import_everything = lambda: None
+
+def run(arguments):
+    print("did", *arguments, "in", os.getcwd(), flush=True)
+    if arguments == ["sleep"]:
+        Path("started").touch()
+        time.sleep(60)
+        Path("finished").touch()
+    if arguments == ["die"]:
+        os.kill(os.getpid(), 9)
+    if arguments == ["raise"]:
+        raise ValueError("no good")
+    return 3
+
+warm.serve(Path(sys.argv[1]), run)
+"""
+CLIENT = "import sys; from tunegrid.runtime import warm; sys.exit(warm.ask(sys.argv[1:]))"
+
+
+def wait_for(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def server(tmp_path):
+    address = tmp_path / "socket"
+    process = subprocess.Popen([sys.executable, "-c", SERVER, str(address)])
+    wait_for(address.exists)
+    yield address
+    process.terminate()
+    process.wait()
+
+
+def client(address, folder, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", CLIENT, *arguments],
+        cwd=folder,
+        env=os.environ | {warm.VARIABLE: str(address)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_the_work_is_done_in_the_folder_of_who_asks_with_its_output_and_its_exit_code(server, tmp_path):
+    process = client(server, tmp_path, "a", "b")
+    assert process.communicate()[0] == f"did a b in {tmp_path}\n"
+    assert process.returncode == 3
+
+
+def test_many_can_ask_at_once(server, tmp_path):
+    processes = [client(server, tmp_path, str(number)) for number in range(8)]
+    assert [process.communicate()[0].split()[1] for process in processes] == [str(number) for number in range(8)]
+
+
+@pytest.mark.parametrize(("what", "message"), [("die", "process died"), ("raise", "ValueError: no good")])
+def test_a_job_that_dies_or_fails_is_an_error(server, tmp_path, what, message):
+    process = client(server, tmp_path, what)
+    assert message in process.communicate()[0]
+    assert process.returncode == 1
+
+
+def test_a_killed_command_takes_its_work_with_it(server, tmp_path):
+    process = client(server, tmp_path, "sleep")
+    wait_for((tmp_path / "started").exists)
+    process.send_signal(signal.SIGKILL)
+    # The output stream closes when the last process that holds it, the forked one, is gone.
+    process.stdout.read()
+    assert not (tmp_path / "finished").exists()
+
+
+def test_without_a_warm_process_a_command_works_by_itself(monkeypatch, tmp_path):
+    monkeypatch.delenv(warm.VARIABLE, raising=False)
+    assert warm.ask(["x"]) is None
+    monkeypatch.setenv(warm.VARIABLE, str(tmp_path / "nobody"))
+    assert warm.ask(["x"]) is None
+
+
+def test_the_warm_process_ends_with_whoever_started_it(tmp_path):
+    address = tmp_path / "socket"
+    code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {SERVER!r}, {str(address)!r}]); time.sleep(60)"
+    starter = subprocess.Popen([sys.executable, "-c", code])
+    wait_for(address.exists)
+    starter.kill()
+    wait_for(lambda: not address.exists())

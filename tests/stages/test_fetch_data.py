@@ -1,0 +1,420 @@
+"""The data stage: bounded memory, subsets and held-out rows, rows that are skipped, protocols, repeated ids."""
+
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.data import splits
+from tunegrid.data.sources import files
+from tunegrid.stages import fetch_data as stage
+from tunegrid.stages.fetch_data import fetch_data, iterate_parquet, read_parquet
+from tunegrid.tasks import TASKS
+
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.fixture(autouse=True)
+def _in_own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def make_task(
+    kind: str, names: tuple = ("train", "test"), suffix: str = "jsonl", settings: dict | None = None, **source
+):
+    paths = {split: f"{split}.{suffix}" for split in names}
+    values = {"kind": kind, "source": {"kind": "files", "paths": paths, **source}, "generation": {"max_new_tokens": 4}}
+    values |= {"max_source_length": 64, "max_target_length": 8, **(settings or {})}
+    return TASKS[kind](TypeAdapter(TASKS[kind].Settings).validate_python(values))
+
+
+def write(rows, *names: str) -> None:
+    for name in names or ("train.jsonl", "test.jsonl"):
+        with Path(name).open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def fetch(task) -> tuple[dict, dict]:
+    """(rows of each split, card)."""
+    fetch_data("t", task, Path("out"))
+    rows = {split: read_parquet(Path(f"out/{split}.parquet")) for split in SPLITS}
+    return rows, json.loads(Path("out/card.json").read_text())
+
+
+def review(number: int) -> dict:
+    return {"text": f"review {number}", "label": number % 2}
+
+
+def question(number: int, article: object, paragraph: object) -> dict:
+    context = f"Paragraph {paragraph} of article {article}."
+    answers = {"text": [str(article)], "answer_start": [len(context) - 2]}
+    return {"id": f"q{number}", "title": str(article), "context": context, "question": f"{number}?", "answers": answers}
+
+
+def articles(count: int, rows: int) -> list[dict]:
+    """Questions on paragraphs of three, on articles of unequal size, sorted by article as SQuAD is."""
+    drawn = sorted(random.Random(1).choices(range(count), k=rows))
+    return [question(number, article, number // 3) for number, article in enumerate(drawn)]
+
+
+# -- subsets and held-out rows: what they were before rows were streamed ----------------------------------------------
+
+
+def in_memory(rows: list[dict], share: float, limits: dict, seed: int, key) -> dict[str, list]:
+    """Held-out rows and subsets as they are made of lists, which is how the first version made them."""
+    groups = sorted({key(row) for row in rows})
+    random.Random(seed).shuffle(groups)
+    held_out = set(groups[: max(1, round(len(groups) * share))])
+    made = {
+        "train": [row for row in rows if key(row) not in held_out],
+        "validation": [row for row in rows if key(row) in held_out],
+    }
+    for split, most in limits.items():
+        if most < len(made[split]):
+            chosen = sorted(random.Random(seed).sample(range(len(made[split])), most))
+            made[split] = [made[split][i] for i in chosen]
+    return made
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+@pytest.mark.parametrize("limits", [{}, {"train": 41}, {"train": 60, "validation": 9}, {"validation": 1000}])
+def test_held_out_articles_and_subsets_are_those_that_lists_of_all_rows_give(limits, seed, monkeypatch):
+    monkeypatch.setattr(stage, "ROW_GROUP", 7)
+    rows = articles(23, 150)
+    write(rows)
+    made, card = fetch(make_task("qa", rows=limits, validation_share=0.3, seed=seed))
+    wanted = in_memory(rows, 0.3, limits, seed, lambda row: row["title"])
+    for split in ("train", "validation"):
+        assert [row["id"] for row in made[split]] == [row["id"] for row in wanted[split]]
+        assert card["rows"][split] == len(wanted[split])
+    assert not {row["group"] for row in made["train"]} & {row["group"] for row in made["validation"]}
+    everything = in_memory(rows, 0.3, {}, seed, lambda row: row["title"])
+    assert card["rows_available"] == {split: len(everything[split]) for split in everything} | {"test": 150}
+
+
+def test_rows_without_ids_are_held_out_as_lists_of_them_would_be():
+    rows = [review(number) for number in range(90)]
+    write(rows)
+    made, _ = fetch(make_task("sentiment", rows={"train": 30}, validation_share=0.2, seed=3))
+    wanted = in_memory(list(range(1, 91)), 0.2, {"train": 30}, 3, lambda number: f"train-{number:06}")
+    for split in ("train", "validation"):
+        assert [row["id"] for row in made[split]] == [f"train-{number:06}" for number in wanted[split]]
+
+
+def test_held_out_keys_are_sorted_as_python_sorts_text():
+    # Code points and UTF-8 bytes sort alike; UTF-16, which other libraries compare, does not.
+    groups = ["ﬀ", "😀", "a", "Z", "é", "z", "10", "9", "", "中"]
+    keys = pyarrow.chunked_array([groups[:4], groups[4:]], pyarrow.string())
+    order = sorted(groups)
+    random.Random(5).shuffle(order)
+    destinations = splits.hold_out(keys, 0.4, 5)
+    assert {groups[i] for i in np.flatnonzero(destinations == splits.VALIDATION)} == set(order[:4])
+
+
+def test_a_subset_of_the_test_rows_is_taken_and_the_card_says_of_how_many():
+    write([review(number) for number in range(50)])
+    made, card = fetch(make_task("sentiment", rows={"train": 20, "test": 10}, validation_share=0.1))
+    assert card["rows"] == {"train": 20, "validation": 5, "test": 10}
+    assert card["rows_available"] == {"train": 45, "validation": 5, "test": 50}
+    chosen = sorted(random.Random(0).sample(range(50), 10))
+    assert [row["text"] for row in made["test"]] == [f"review {number}" for number in chosen]
+
+
+def test_imdb_sorted_by_label_gives_mixed_subsets_and_held_out_rows_and_its_unlabelled_rows_are_not_read():
+    rows = [{"text": f"review {i}<br /><br />end", "label": int(i >= 1000)} for i in range(2000)]
+    folder = Path("imdb/plain_text")
+    folder.mkdir(parents=True)
+    unlabelled = [{"text": f"unlabelled {i}", "label": -1} for i in range(50)]
+    for split, content in {"train": rows, "test": rows, "unsupervised": unlabelled}.items():
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(content), folder / f"{split}-00000-of-00001.parquet")
+    source = {"kind": "hub", "path": "imdb", "rows": {"train": 400, "validation": 100, "test": 300}}
+    values = {"kind": "sentiment", "source": source, "max_source_length": 64, "max_target_length": 8}
+    settings = TypeAdapter(TASKS["sentiment"].Settings).validate_python(values | {"generation": {"max_new_tokens": 4}})
+    made, card = fetch(TASKS["sentiment"](settings))
+    assert card["rows"] == {"train": 400, "validation": 100, "test": 300}
+    assert card["rows_available"] == {"train": 1800, "validation": 200, "test": 2000}
+    assert card["unusable_rows"] == {}
+    for split in SPLITS:
+        positive = sum(row["label"] == "positive" for row in made[split])
+        spread = 5 * (len(made[split]) / 4) ** 0.5  # five standard deviations of fair draws
+        assert abs(positive - len(made[split]) / 2) < spread
+        assert not any("<br" in row["text"] or "unlabelled" in row["text"] for row in made[split])
+
+
+# -- streaming --------------------------------------------------------------------------------------------------------
+
+
+def test_the_files_do_not_depend_on_how_many_rows_are_read_at_once(monkeypatch):
+    for split in ("train", "test"):
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(articles(9, 60)), f"{split}.parquet", row_group_size=11)
+    task = make_task("qa", suffix="parquet", rows={"train": 30})
+    fetch_data("t", task, Path("one"))
+    monkeypatch.setattr(files, "BATCH", 7)
+    fetch_data("t", task, Path("two"))
+    for name in ("train.parquet", "validation.parquet", "test.parquet", "card.json"):
+        assert Path("one", name).read_bytes() == Path("two", name).read_bytes()
+
+
+def test_row_groups_hold_the_same_rows_in_the_same_order(monkeypatch):
+    write([review(number) for number in range(25)])
+    task = make_task("sentiment")
+    whole, _ = fetch(task)
+    monkeypatch.setattr(stage, "ROW_GROUP", 10)
+    parts, _ = fetch(task)
+    assert parts == whole
+    assert pyarrow.parquet.ParquetFile("out/test.parquet").num_row_groups == 3
+    assert [row for batch in iterate_parquet(Path("out/test.parquet"), 4) for row in batch] == whole["test"]
+
+
+def test_no_more_of_a_parquet_file_is_in_memory_than_is_being_read(monkeypatch):
+    monkeypatch.setattr(files, "BATCH", 500)
+    generator = random.Random(0)
+    texts = ["".join(generator.choices("abcdefgh", k=500)) for _ in range(20_000)]
+    table = pyarrow.table({"text": texts, "label": [0] * len(texts)})
+    pyarrow.parquet.write_table(table, "train.parquet", row_group_size=500)
+    del table, texts
+    task = make_task("sentiment", suffix="parquet")
+    before = pyarrow.total_allocated_bytes()
+    for rows in (iterate_parquet(Path("train.parquet"), 500), task.settings.source.read("train", "sentiment")):
+        growth = max(pyarrow.total_allocated_bytes() - before for _ in rows)
+        assert growth < 4e6, "10 MB of text"
+
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from pydantic import TypeAdapter
+from tunegrid.stages.fetch_data import fetch_data
+from tunegrid.tasks import TASKS
+
+def fetch(train, out):
+    source = {"kind": "files", "paths": {"train": train, "test": "small.jsonl"}, "rows": {"train": 150_000}}
+    values = {"kind": "translation", "source": source, "max_source_length": 64, "max_target_length": 8}
+    values |= {"generation": {"max_new_tokens": 4}}
+    task = TASKS["translation"](TypeAdapter(TASKS["translation"].Settings).validate_python(values))
+    fetch_data("t", task, Path(out))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+print(fetch("some.jsonl", "some"), fetch("many.jsonl", "many"))
+"""
+
+
+@pytest.mark.slow
+def test_many_rows_need_hardly_more_memory_than_some():
+    def pairs(count: int):
+        generator = random.Random(0)
+        pool = "".join(generator.choices("abcdefgh ", k=100_000))
+        for _ in range(count):
+            start = generator.randrange(99_000)
+            english = "." + pool[start : start + 150]
+            yield {"translation": {"en": english, "de": english[::-1].strip()}}
+
+    # As lists of dictionaries 200,000 pairs of 300 letters are over 100 MiB, and once more as a table.
+    write(pairs(200_000), "many.jsonl")
+    write(pairs(30_000), "some.jsonl")
+    write(pairs(100), "small.jsonl")
+    done = subprocess.run([sys.executable, "-c", MEASURE], check=True, capture_output=True, text=True, timeout=300)
+    some, many = map(int, done.stdout.split())
+    assert many - some < 50, f"peaks of {some} and {many} MiB"
+    rows = pyarrow.parquet.ParquetFile("many/train.parquet").metadata.num_rows
+    assert rows == 150_000
+
+
+def test_a_source_that_changes_between_its_two_readings_is_refused(monkeypatch):
+    write([review(number) for number in range(10)])
+    task = make_task("sentiment")
+    read, calls = files.FilesSource.read, Counter()
+
+    def changing(self, split, kind):
+        calls[split] += 1
+        rows = read(self, split, kind)
+        return rows if split != "train" or calls[split] == 1 else list(rows)[:-1]
+
+    monkeypatch.setattr(files.FilesSource, "read", changing)
+    with pytest.raises(TuneGridError, match=r"tasks\.t: the train split changed while it was read .*Run again"):
+        fetch_data("t", task, Path("out"))
+    assert not Path("out").exists()
+
+
+# -- ids --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_repeated_id_is_found_over_row_groups_and_among_rows_that_no_split_takes(monkeypatch):
+    monkeypatch.setattr(stage, "ROW_GROUP", 3)
+    rows = [{"id": f"r{number}"} | review(number) for number in range(40)]
+    rows[33]["id"] = "r2"
+    write(rows, "train.jsonl")
+    write(rows[:2], "test.jsonl")
+    with pytest.raises(TuneGridError, match=r"train\.jsonl, line 34: the id 'r2' stands there a second time"):
+        fetch_data("t", make_task("sentiment", rows={"train": 1}), Path("out"))
+
+
+def test_ids_whose_hashes_agree_are_told_apart(monkeypatch):
+    monkeypatch.setattr(stage, "hash", lambda text: len(text), raising=False)
+    rows = [{"id": f"r{number}"} | review(number) for number in range(10)]
+    write(rows)
+    assert len(fetch(make_task("sentiment"))[0]["test"]) == 10
+    rows[9]["id"] = "r4"
+    write(rows)
+    with pytest.raises(TuneGridError, match=r"train\.jsonl, line 10: the id 'r4' stands"):
+        fetch_data("t", make_task("sentiment"), Path("out"))
+
+
+def test_a_given_id_must_not_be_one_that_another_row_gets():
+    write([{"id": "test-000002"} | review(0), review(1)], "test.jsonl")
+    write([review(0), review(1)], "train.jsonl")
+    with pytest.raises(TuneGridError, match=r"test\.jsonl, line 2: the id 'test-000002' stands there a second time"):
+        fetch_data("t", make_task("sentiment"), Path("out"))
+
+
+# -- unusable rows ----------------------------------------------------------------------------------------------------
+
+
+def pair(number: int, **sides) -> dict:
+    return {"translation": {"en": f"english {number}", "de": f"deutsch {number}"} | sides}
+
+
+def test_unusable_rows_are_skipped_counted_by_column_and_named():
+    rows = [pair(number) for number in range(12)]
+    for number in (1, 4, 5, 8, 9):
+        rows[number] = pair(number, de="" if number % 2 else None)
+    rows[10] = pair(10, en="  ")
+    rows[11] = {"other": 1}
+    write(rows, "train.jsonl")
+    write([pair(0), pair(1, en="")], "test.jsonl")
+    task = make_task("translation", unusable_rows="skip", validation_share=0.2)
+    made, card = fetch(task)
+    assert card["rows"] == {"train": 4, "validation": 1, "test": 1}
+    counts = {
+        split: {name: one["rows"] for name, one in found.items()} for split, found in card["unusable_rows"].items()
+    }
+    assert counts == {"train": {"target": 5, "source": 2}, "test": {"source": 1}}
+    examples = card["unusable_rows"]["train"]["target"]["examples"]
+    assert [example.split(":")[0] for example in examples] == [f"train.jsonl, line {number}" for number in (2, 5, 6)]
+    assert examples[0].endswith("column target: expected text, found ''")
+    # The id is that of the row in its source, skipped rows counted.
+    ids = sorted(row["id"] for split in ("train", "validation") for row in made[split])
+    assert ids == [f"train-{number + 1:06}" for number in (0, 2, 3, 6, 7)]
+
+
+def test_by_default_an_unusable_row_ends_the_stage_and_the_message_names_the_way_out():
+    write([pair(0), pair(1, de="")])
+    with pytest.raises(TuneGridError, match=r"train\.jsonl, line 2: column target: .*`unusable_rows: skip`"):
+        fetch_data("t", make_task("translation"), Path("out"))
+
+
+@pytest.mark.parametrize("bad", ["train", "test"])
+def test_a_split_of_which_every_row_is_skipped_is_an_error(bad):
+    write([pair(0), pair(1), pair(2)])
+    write([pair(0, de=""), pair(1, de="")], f"{bad}.jsonl")
+    says = rf"tasks\.t: the {bad} split has no usable row .*all 2 were skipped.*{bad}\.jsonl, line 1: column target"
+    with pytest.raises(TuneGridError, match=says):
+        fetch_data("t", make_task("translation", unusable_rows="skip"), Path("out"))
+    assert not Path("out").exists()
+
+
+def test_a_file_that_cannot_be_read_is_never_skipped():
+    write([pair(0), pair(1)])
+    Path("test.jsonl").write_text('{"translation": {"en": "a", "de": "b"}}\n{\n')
+    with pytest.raises(TuneGridError, match=r"test\.jsonl, line 2: not valid JSON"):
+        fetch_data("t", make_task("translation", unusable_rows="skip"), Path("out"))
+
+
+# -- protocols of question answering ----------------------------------------------------------------------------------
+
+PUBLISHED = {"protocol": "published"}
+
+
+def test_two_fifths_of_squad_s_training_questions_leave_the_paper_s_test_size():
+    assert splits.published_sizes(87_599) == {"train": 56_063, "validation": 17_520, "test": 14_016}
+    # The other order of splitting that the documentation names: four fifths of what was held out.
+    assert 17_520 * 4 // 5 == 14_016
+
+
+@pytest.mark.parametrize("rows", [*range(3, 60), 1_000, 25_000, 87_599])
+def test_published_sizes_are_those_of_scikit_learn_s_split_called_twice(rows):
+    from sklearn.model_selection import train_test_split
+
+    rest, held_out = train_test_split(range(rows), test_size=0.2)
+    train, test = train_test_split(rest, test_size=0.2)
+    assert splits.published_sizes(rows) == {"train": len(train), "validation": len(held_out), "test": len(test)}
+
+
+def test_every_training_row_is_in_one_published_split_by_seed():
+    first, again, other = splits.published(1000, 1), splits.published(1000, 1), splits.published(1000, 2)
+    assert np.bincount(first).tolist() == [640, 200, 160]
+    assert (first == again).all()
+    assert (first != other).any()
+    # Shuffled: each stretch of the rows has its share of test rows (160 of 1000; five standard deviations).
+    for part in np.split(first, 5):
+        assert abs((part == splits.TEST).sum() - 32) < 5 * (200 * 0.16 * 0.84) ** 0.5
+
+
+@pytest.mark.slow
+def test_a_file_of_squad_s_size_gives_14_016_test_questions_that_share_contexts_with_training():
+    write((question(number, number // 200, number // 5) for number in range(87_599)), "train.jsonl")
+    made, card = fetch(make_task("qa", names=("train",), settings=PUBLISHED))
+    assert card["protocol"] == "published"
+    assert card["rows"] == card["rows_available"] == {"train": 56_063, "validation": 17_520, "test": 14_016}
+    assert sum((Counter(row["id"] for row in made[split]) for split in SPLITS), Counter()) == Counter(
+        f"q{number}" for number in range(87_599)
+    )
+    contexts = {row["context"] for row in made["train"]}
+    shared = sum(row["context"] in contexts for row in made["test"])
+    assert card["test_contexts_seen_in_training"] == shared > 0
+    assert card["test_rows_seen_in_training"] == 0
+    numbers = [int(row["id"][1:]) for row in made["train"]]
+    assert numbers == sorted(numbers), "rows keep the source's order"
+
+
+def test_the_published_protocol_reads_training_rows_alone_and_takes_subsets():
+    write(articles(5, 100), "train.jsonl")
+    Path("test.jsonl").write_text("{")
+    Path("validation.jsonl").write_text("{")
+    task = make_task("qa", names=SPLITS, settings=PUBLISHED, rows={"train": 9, "validation": 8, "test": 7})
+    _, card = fetch(task)
+    assert card["rows"] == {"train": 9, "validation": 8, "test": 7}
+    assert card["rows_available"] == {"train": 64, "validation": 20, "test": 16}
+
+
+def test_the_official_protocol_holds_out_articles_and_counts_shared_contexts_too():
+    write(articles(10, 100), "train.jsonl")
+    shared = [question(1000 + number, "new", number) | {"context": "Paragraph of its own."} for number in range(3)]
+    rows, _ = fetch_train_rows()
+    shared += [question(2000, "new", 0) | {"context": rows[0]["context"]}, rows[5]]
+    write(shared, "test.jsonl")
+    made, card = fetch(make_task("qa", validation_share=0.2))
+    assert card["protocol"] == "official"
+    assert card["rows"]["test"] == 5
+    contexts = {row["context"] for row in made["train"]}
+    assert card["test_contexts_seen_in_training"] == sum(row["context"] in contexts for row in made["test"]) == 2
+    assert card["test_rows_seen_in_training"] == 1
+
+
+def fetch_train_rows() -> tuple[list[dict], set[str]]:
+    """The source rows that the official protocol leaves in training, and their articles."""
+    write([question(5000, "x", 1)], "test.jsonl")
+    made, _ = fetch(make_task("qa", validation_share=0.2))
+    kept = {row["id"] for row in made["train"]}
+    return [row for row in articles(10, 100) if row["id"] in kept], {row["group"] for row in made["train"]}
+
+
+def test_only_question_answering_of_existing_rows_has_a_choice_of_protocol():
+    with pytest.raises(ValidationError, match="protocol"):
+        make_task("translation", settings=PUBLISHED)
+    values = {"kind": "qa", "protocol": "published", "generation": {"max_new_tokens": 4}, "max_source_length": 64}
+    source = {"kind": "generated", "rows": {"train": 9, "validation": 9, "test": 9}}
+    with pytest.raises(ValidationError, match="protocol: published splits existing rows"):
+        TypeAdapter(TASKS["qa"].Settings).validate_python(values | {"source": source, "max_target_length": 8})
+    write([pair(0), pair(1)])
+    assert "protocol" not in fetch(make_task("translation"))[1]
+    assert "test_contexts_seen_in_training" not in fetch(make_task("translation"))[1]

@@ -1,0 +1,421 @@
+"""The search for learning rates: its settings, one trial, the choice among trials, and the training that follows."""
+
+import json
+import math
+import shutil
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tunegrid.cli import main
+from tunegrid.common.errors import TuneGridError
+from tunegrid.methods import METHODS
+from tunegrid.results.compare import compare
+from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
+from tunegrid.results.search_records import ChoiceRecord, TrialRecord
+from tunegrid.runtime.attempts import Attempt, AttemptFailed
+from tunegrid.stages.search import best, choose_rate, edge, run_trial, sample, write_failed_trial
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.search import Search, choice_settings, trial_settings, trial_study
+from tunegrid.tasks.tokenise import take_rows
+from tunegrid.training.settings import Training
+
+CELL = Cell("qa", "t5", "lora")
+SEARCH = "search: {factors: [0.33, 1.0, 3.0]}"
+
+
+def search(**values) -> Search:
+    return Search.model_validate({"factors": [0.33, 1.0, 3.0]} | values)
+
+
+def training(**values) -> Training:
+    return Training.model_validate({"learning_rate": 0.01, "max_steps": 1000} | values)
+
+
+# -- settings ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("settings", "says"), [
+    ("{factors: []}", "search.factors: "),
+    ("{factors: [1.0]}", "at least 2"),
+    ("{factors: [1.0, 0]}", "search.factors[1]: "),
+    ("{factors: [1.0, -3.0]}", "greater than 0"),
+    ("{factors: [1.0, .inf]}", "finite"),
+    ("{factors: [1.0, 3.0, 1.0]}", "the factors 1 and 1 are the same trial twice"),
+    ("{factors: [1.0, 1.001]}", "the same trial twice"),
+    ("{factors: [1.0, 3.0], train_share: 0.0}", "search.train_share: "),
+    ("{factors: [1.0, 3.0], train_share: 1.5}", "search.train_share: "),
+    ("{factors: [1.0, 3.0], validation_rows: 0}", "search.validation_rows: "),
+    ("{factors: [1.0, 3.0], seed: 2}", "search.seed: 2 is one of the study's seeds too"),
+    ("{factor: [1.0, 3.0]}", "search.factor: unknown key. Did you mean factors?"),
+])  # fmt: skip
+def test_a_search_that_makes_no_sense_is_refused(tiny_study, settings, says):
+    with pytest.raises(TuneGridError) as caught:
+        tiny_study(f"search: {settings}")
+    assert says in str(caught.value)
+    assert "changes.yaml, line 1" in str(caught.value)
+
+
+def test_every_cell_has_the_same_trials_around_its_own_learning_rate(tiny_study):
+    study = tiny_study(SEARCH + "\noverrides: [{where: {method: lora}, training: {learning_rate: 0.02}}]")
+    rates = {}
+    for cell in study.cells():
+        trials = [trial_settings(study, cell, trial)["training"]["learning_rate"] for trial in study.search.trials]
+        rates.setdefault(cell.method, set()).add(tuple(trials))
+    # 0.33 x 0.02 is 0.006600000000000001 in binary.
+    assert rates["lora"] == {(0.0066, 0.02, 0.06)}
+    assert rates["full"] == rates["adapters"] == {(0.00165, 0.005, 0.015)}
+
+
+@pytest.mark.parametrize(("cell", "expected"), [
+    ({"max_steps": 1000}, {"max_steps": 100, "logging_steps": 5}),
+    ({"max_steps": 60}, {"max_steps": 10, "logging_steps": 8}),  # not below ten steps; a sixth of everything
+    ({"max_steps": 4}, {"max_steps": 4, "logging_steps": 50}),  # the cell's own
+    ({"max_steps": 1000, "evaluation_steps": 40}, {"max_steps": 100, "logging_steps": 5, "evaluation_steps": 4}),
+    ({"max_steps": None, "epochs": 3.0}, {"logging_steps": 5}),  # as many passes over the fewer rows
+])  # fmt: skip
+def test_a_trial_is_a_tenth_as_long_and_otherwise_as_its_cell(cell, expected):
+    own = training(**cell, warmup_ratio=0.25, weight_decay=0.125, checkpoint_steps=100)
+    change = search().trial_changes(own, 3.0)
+    assert change.pop("learning_rate") == 0.03
+    assert change.pop("checkpoint_steps") is None
+    assert {key: value for key, value in change.items() if key in Training.model_fields and key in expected} == expected
+    assert not change.keys() & {"warmup_ratio", "weight_decay", "batch_size", "epochs", "schedule"}
+
+
+def test_the_rows_of_a_trial_are_its_share_but_enough_for_ten_steps():
+    own = training(batch_size=8, gradient_accumulation_steps=2)
+    assert search().train_rows(own, 5000) == 500
+    assert search().train_rows(own, 1000) == 160
+    assert search().train_rows(own, 100) == 100
+
+
+def test_what_alters_no_trial_repeats_none(tiny_study):
+    before = tiny_study(SEARCH)
+    same = tiny_study(
+        SEARCH + "\ntraining: {checkpoint_steps: 5}\ntasks: {qa: {evaluation_batch_size: 3}}\ntitle: Another"
+    )
+    assert choice_settings(same, CELL) == choice_settings(before, CELL)
+    more = tiny_study("search: {factors: [10.0, 3.0, 0.33, 1.0]}")
+    assert trial_settings(more, CELL, "3") == trial_settings(before, CELL, "3")
+    assert choice_settings(more, CELL) != choice_settings(before, CELL)
+
+
+@pytest.mark.parametrize("change", [
+    "search: {train_share: 0.2}", "search: {validation_rows: 3}", "search: {seed: 9}", "training: {weight_decay: 0.5}",
+    "tasks: {qa: {generation: {num_beams: 2}}}", "methods: {lora: {r: 3}}", "hardware: {threads: 2}",
+])  # fmt: skip
+def test_what_alters_a_trial_repeats_it(tiny_study, change):
+    before = tiny_study(SEARCH)
+    key, _, rest = change.partition(": ")
+    after = tiny_study(f"search: {{factors: [0.33, 1.0, 3.0], {rest[1:]}" if key == "search" else f"{SEARCH}\n{change}")
+    assert trial_settings(after, CELL, "1") != trial_settings(before, CELL, "1")
+
+
+def test_a_study_without_a_search_is_what_it_was(tiny_study):
+    assert tiny_study("search: null") == tiny_study()
+    assert "search" not in json.dumps(tiny_study().run_settings(CELL))
+
+
+# -- rows of a trial --------------------------------------------------------------------------------------------------
+
+
+def test_samples_depend_on_the_seed_alone_and_a_larger_one_holds_a_smaller():
+    small, large = sample(1000, 50, 7), sample(1000, 400, 7)
+    assert list(small) == sorted(set(small))
+    assert set(small) <= set(large)
+    assert list(sample(1000, 50, 7)) == list(small) != list(sample(1000, 50, 8))
+    assert list(sample(3, 10, 0)) == [0, 1, 2]
+
+
+def test_rows_are_taken_with_all_their_windows_and_numbered_anew():
+    import pyarrow
+
+    ids = pyarrow.array([[0], [1], [2], [3], [4]])
+    plain = pyarrow.table({"input_ids": ids, "labels": ids})
+    assert take_rows(plain, np.array([1, 4]))["input_ids"].to_pylist() == [[1], [4]]
+    windows = plain.append_column("row", pyarrow.array([0, 1, 1, 2, 3], pyarrow.int32()))
+    taken = take_rows(windows, np.array([1, 3]))
+    assert taken.to_pydict() == {"input_ids": [[1], [2], [4]], "labels": [[1], [2], [4]], "row": [0, 0, 1]}
+    assert taken.schema == windows.schema
+
+
+# -- a trial ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_trial_is_recorded_with_its_cost_and_leaves_nothing_else(tiny_study):
+    # 40 training and 12 validation rows; ten steps of 2 rows are more than a tenth of them.
+    study = tiny_study("search: {factors: [0.5, 1.0], validation_rows: 5}\ntraining: {max_steps: 40, batch_size: 2}")
+    record = run_trial(study, CELL, "0.5")
+    file = study.paths.trial(*astuple(CELL), "0.5")
+    assert read_record(file, TrialRecord) == record
+    assert [path.name for path in file.parent.iterdir()] == ["factor-0.5.json"]
+    assert (record.status, record.reason, record.factor, record.learning_rate) == ("ok", None, 0.5, 0.0025)
+    assert (record.train_rows, record.validation_rows, record.cost.steps, record.cost.examples) == (20, 5, 10, 20)
+    assert record.metric == "exact_match"
+    assert record.score in {n / 5 for n in range(6)}
+    assert math.isfinite(record.validation_loss)
+    shutil.copytree(study.paths.root, "again")
+    run_trial(study, CELL, "0.5")
+    assert compare(Path("again"), study.paths.root) == []  # the same trial is the same, but for its times
+    cost = record.cost
+    assert cost.total_seconds > cost.optimisation_seconds + cost.evaluation_seconds + cost.prediction_seconds
+    assert record.configuration == trial_settings(study, CELL, "0.5")
+    assert record.seed == 0
+
+
+def test_a_trial_is_what_a_run_with_its_settings_and_rows_is(tiny_study):
+    """The same numbers as the training and evaluation stages give: validation rows in the place of the test rows."""
+    import pyarrow
+
+    from tunegrid.stages.evaluate import evaluate_run
+    from tunegrid.stages.train import train
+
+    study = tiny_study("search: {factors: [1.0, 4.0], train_share: 1.0, seed: 5}\ntraining: {max_steps: 30}")
+    cell = Cell("sentiment", "bart", "full")
+    trial = run_trial(study, cell, "4")
+    alone = tiny_study("seeds: [5]\ntraining: {max_steps: 30, learning_rate: 0.02}")
+    paths = alone.paths
+    shutil.copy(paths.split(cell.task, "validation"), paths.split(cell.task, "test"))
+    tokens = paths.tokens(cell.task, cell.model)
+    shutil.copy(tokens / "validation.arrow", tokens / "test.arrow")
+    folder = paths.run(*astuple(cell), 5)
+    train(alone, Run(cell, 5), folder)
+    evaluated = evaluate_run(alone, Run(cell, 5), folder)
+    losses = [row.split(",")[-1] for row in (folder / "history.csv").read_text().splitlines()]
+    assert trial.score == evaluated.metrics["accuracy"].value
+    assert trial.validation_loss == pytest.approx(float(losses[-1]), abs=1e-6)
+    assert trial.validation_rows == len(pyarrow.parquet.read_table(paths.split(cell.task, "validation")))
+
+
+def test_test_data_is_never_read(tiny_study):
+    study = tiny_study("search: {factors: [1.0, 3.0]}")
+    study.paths.split("qa", "test").unlink()
+    (study.paths.tokens("qa", "t5") / "test.arrow").unlink()
+    assert run_trial(study, CELL, "3").status == "ok"
+
+
+def test_a_trial_that_diverges_is_a_record_and_is_not_chosen(tiny_study):
+    study = tiny_study(
+        "search: {factors: [1.0, 1.0e+30]}\n"
+        "training: {schedule: constant, max_grad_norm: 1.0e+30, max_steps: 6, logging_steps: 1}"
+    )
+    cell = Cell("qa", "t5", "full")
+    record = run_trial(study, cell, "1e+30")
+    assert record.status == "diverged"
+    assert "loss is" in record.reason
+    assert (record.score, record.cost.total_seconds > 0, record.cost.prediction_seconds) == (None, True, None)
+    run_trial(study, cell, "1")
+    choice = choose_rate(study, cell)
+    # What diverges bounds the search from above: the chosen one is the lowest, but not the highest that makes sense.
+    assert (choice.factor, choice.learning_rate, choice.edge) == (1.0, 0.005, "lowest")
+
+
+def test_a_trial_that_fails_is_a_record_and_what_a_person_has_to_mend_is_none(tiny_study, monkeypatch):
+    def fit(method, session):
+        raise MemoryError("no memory left")
+
+    monkeypatch.setattr(METHODS["lora"], "fit", fit)
+    record = run_trial(tiny_study(SEARCH), CELL, "1")
+    assert (record.status, record.reason) == ("failed", "MemoryError: no memory left")
+    assert record.train_rows == 40
+    study = tiny_study(SEARCH + "\nhardware: {device: cuda}")
+    import torch
+
+    if not torch.cuda.is_available():
+        with pytest.raises(TuneGridError, match=r"hardware\.device is cuda"):
+            run_trial(study, CELL, "3")
+        assert not study.paths.trial(*astuple(CELL), "3").exists()
+
+
+# -- the choice -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trial(tiny_study):
+    """Makes records of trials without training."""
+    run_trial(study := tiny_study(SEARCH), CELL, "1")
+    content = study.paths.trial(*astuple(CELL), "1").read_text()
+
+    def make(factor: float, score: float | None, loss: float | None = 1.0, status: str = "ok", rows: int = 100):
+        changes = {"factor": factor, "score": score, "validation_loss": loss, "status": status, "validation_rows": rows}
+        changes["reason"] = None if status == "ok" else "because"
+        return TrialRecord.model_validate(json.loads(content) | changes)
+
+    return make
+
+
+def test_the_rule_of_the_choice(trial):
+    """(factor, score, validation loss) of the trials, and the factor that the documented rule chooses."""
+    for trials, expected in [
+        ([(0.33, 0.50, 1.0), (1.0, 0.60, 9.0), (3.0, 0.55, 0.1)], 1.0),  # the best score, whatever the loss
+        ([(0.33, 0.60, 0.9), (1.0, 0.60, 1.0), (3.0, 0.60, 1.1)], 0.33),  # equal scores: the lowest loss
+        ([(0.33, 0.59, 0.9), (1.0, 0.60, 1.0)], 0.33),  # one of 100 rows is no difference
+        ([(0.33, 0.589, 0.9), (1.0, 0.60, 1.0)], 1.0),  # more than one is
+        (
+            [(0.1, 0.58, 0.1), (0.33, 0.59, 0.9), (1.0, 0.60, 1.0)],
+            0.33,
+        ),  # counted from the highest, not from step to step
+        ([(0.33, 0.0, 1.0), (3.0, 0.0, 1.0)], 3.0),  # all equal: nearest to 1, as a ratio (3.03 and 3)
+        ([(0.25, 0.0, 1.0), (4.0, 0.0, 1.0)], 0.25),  # as near: the lower
+        ([(0.33, 0.5, None), (3.0, 0.5, 7.0)], 3.0),  # no loss is no reason
+        ([(0.33, 0.1, 1.0), (3.0, 0.9, 1.0, "x")], 0.33),  # what failed is not chosen
+    ]:
+        records = [
+            trial(*values[:3]) if len(values) == 3 else trial(values[0], None, None, "failed") for values in trials
+        ]
+        assert best(records).factor == expected, trials
+        assert best(records[::-1]).factor == expected, trials
+    assert best([trial(1.0, None, None, "failed")]) is None
+
+
+def test_the_edge_of_what_was_tried(trial):
+    low, middle, high = trial(0.33, 0.5), trial(1.0, 0.5), trial(3.0, 0.5)
+    assert [edge(one, [middle, low, high]) for one in (low, middle, high)] == ["lowest", None, "highest"]
+    # A rate that diverged is known to be too high; one that ran out of memory is not known at all.
+    assert edge(middle, [low, middle, trial(3.0, None, None, "diverged")]) is None
+    assert edge(middle, [low, middle, trial(3.0, None, None, "failed")]) == "highest"
+
+
+def test_a_trial_of_other_settings_is_not_chosen_among(tiny_study):
+    study = tiny_study("search: {factors: [1.0, 3.0]}")
+    run_trial(study, CELL, "1")
+    with pytest.raises(TuneGridError, match=r"factor-3\.json: cannot be read"):
+        choose_rate(study, CELL)
+    run_trial(study, CELL, "3")
+    other = tiny_study("search: {factors: [1.0, 3.0]}\ntraining: {weight_decay: 0.5}")
+    with pytest.raises(TuneGridError, match=r"factor-1\.json: is a trial of other settings"):
+        choose_rate(other, CELL)
+    assert not study.paths.choice(*astuple(CELL)).exists()
+
+
+# -- the training that follows ----------------------------------------------------------------------------------------
+
+
+def searched_study(tiny_study, scores: dict[str, float | None], changes: str = "training: {max_steps: 3}"):
+    """A study whose trials have been run, and then been given these scores (None: failed)."""
+    study = tiny_study(f"search: {{factors: [{', '.join(scores)}]}}\n{changes}")
+    for name, score in scores.items():
+        run_trial(study, CELL, name)
+        file = study.paths.trial(*astuple(CELL), name)
+        status = {"status": "ok", "reason": None} if score is not None else {"status": "failed", "reason": "of itself"}
+        file.write_text(json.dumps(json.loads(file.read_text()) | status | {"score": score}))
+    return study
+
+
+def test_the_training_uses_the_chosen_rate_and_says_where_it_is_from(tiny_study):
+    from tunegrid.stages.train import train
+
+    study = searched_study(tiny_study, {"0.33": 0.1, "1": 0.2, "4": 0.9})
+    choice = choose_rate(study, CELL)
+    assert (choice.factor, choice.learning_rate, choice.configured_learning_rate) == (4.0, 0.02, 0.005)
+    record = train(study, Run(CELL, 1), Path("searched"))
+    assert record.status == "ok"
+    assert record.configuration["training"]["learning_rate"] == 0.02
+    assert record.configuration["search"] == {"factor": 4.0, "configured_learning_rate": 0.005}
+    plain = train(tiny_study("training: {max_steps: 3, learning_rate: 0.02}"), Run(CELL, 1), Path("plain"))
+    unsearched = {key: value for key, value in record.configuration.items() if key != "search"}
+    assert unsearched == plain.configuration
+    assert record.configuration_hash != plain.configuration_hash
+    weights = [Path(name, "weights/adapter_model.safetensors").read_bytes() for name in ("searched", "plain")]
+    assert weights[0] == weights[1]
+
+
+def test_a_cell_whose_trials_all_failed_is_a_failed_run(tiny_study):
+    from tunegrid.stages.evaluate import evaluate_run
+    from tunegrid.stages.report import summarise
+    from tunegrid.stages.train import train
+
+    study = searched_study(tiny_study, {"1": None, "3": None})
+    assert choose_rate(study, CELL).status == "failed"
+    folder = study.paths.run(*astuple(CELL), 1)
+    train(study, Run(CELL, 1), folder)
+    evaluate_run(study, Run(CELL, 1), folder)
+    trained, scored = (
+        read_record(folder / "train.json", TrainRecord),
+        read_record(folder / "metrics.json", MetricsRecord),
+    )
+    assert trained.status == scored.status == "failed"
+    assert trained.reason.startswith("no learning rate of the search could be scored (0.005 failed: of itself; ")
+    assert list((folder / "weights").iterdir()) == []
+    # Training again would read the same choice again.
+    text, complete = summarise(study)
+    assert not complete
+    folder = study.paths.search(*astuple(CELL))
+    assert f"--forcerun {folder}/factor-1.json {folder}/factor-3.json" in text
+
+
+def test_a_trial_that_dies_is_tried_again_and_then_is_a_record(tiny_study, monkeypatch):
+    def fit(method, session):
+        raise RuntimeError("no memory")
+
+    study = tiny_study("search: {factors: [1.0, 3.0], validation_rows: 2}")
+    monkeypatch.setattr(METHODS[CELL.method], "fit", fit)
+    file = study.paths.trial(*astuple(CELL), "3")
+    (file.parent / f".{file.stem}.left").mkdir(parents=True)  # by a process that was killed
+    with pytest.raises(AttemptFailed, match=r"search x 3: RuntimeError: no memory \(attempt 1 of 2\)"):
+        run_trial(study, CELL, "3", Attempt(1, 2))
+    assert list(file.parent.iterdir()) == []
+    record = run_trial(study, CELL, "3", Attempt(2, 2))
+    assert (record.status, record.reason) == ("failed", "RuntimeError: no memory (attempt 2 of 2)")
+    file.unlink()
+    write_failed_trial(study, CELL, "3", "killed by signal 9", "2026-01-01T00:00:00+00:00")
+    record = read_record(file, TrialRecord)
+    assert (record.status, record.reason, record.score) == ("failed", "killed by signal 9", None)
+
+
+def test_training_wants_a_choice_of_its_own_settings(tiny_study):
+    from tunegrid.stages.train import train
+
+    study = searched_study(tiny_study, {"1": 0.5, "3": 0.1})
+    with pytest.raises(TuneGridError, match=r"choice\.json: not there.*search-trial"):
+        train(study, Run(CELL, 1), Path("out"))
+    choose_rate(study, CELL)
+    other = tiny_study("search: {factors: [1.0, 3.0], validation_rows: 2}\ntraining: {max_steps: 3}")
+    with pytest.raises(TuneGridError, match="chosen with other settings"):
+        train(other, Run(CELL, 1), Path("out"))
+    assert not Path("out/train.json").exists()
+
+
+def test_a_trial_trains_as_its_cell_in_everything_else(tiny_study):
+    study = tiny_study(SEARCH + "\ntraining: {max_steps: 100, weight_decay: 0.25, label_smoothing: 0.125}")
+    own, trial = study.training_settings(CELL), trial_study(study, CELL, "3").training_settings(CELL)
+    different = {key for key, value in trial.model_dump().items() if value != getattr(own, key)}
+    assert different == {"learning_rate", "max_steps", "logging_steps"}
+    other = Cell("qa", "t5", "full")
+    assert trial_study(study, CELL, "3").training_settings(other) == study.training_settings(other)
+
+
+# -- the command line -------------------------------------------------------------------------------------------------
+
+
+def test_the_commands_by_hand(tiny, tiny_study, capsys, monkeypatch):
+    monkeypatch.setattr("os.environ", dict(__import__("os").environ))
+    study = tiny_study("search: {factors: [1.0, 3.0]}\ntraining: {max_steps: 2}")
+    cell = ["--task", "qa", "--model", "t5", "--method", "lora"]
+    configs = [str(tiny), "changes.yaml"]
+    for factor in ("1", "3"):
+        assert main(["search-trial", *configs, *cell, "--factor", factor]) == 0
+    assert main(["search-choice", *configs, *cell]) == 0
+    assert main(["train", *configs, *cell, "--seed", "1"]) == 0
+    record = read_record(study.paths.run(*astuple(CELL), 1) / "train.json", TrainRecord)
+    choice = read_record(study.paths.choice(*astuple(CELL)), ChoiceRecord)
+    assert record.configuration["training"]["learning_rate"] == choice.learning_rate
+    capsys.readouterr()
+    assert main(["search-trial", *configs, *cell, "--factor", "2"]) == 1
+    assert "the study has no factor of the search 2. Valid: 1, 3" in capsys.readouterr().err
+    assert main(["search-trial", *configs, *cell, "--factor", "1", "--settings", "0"]) == 1
+    assert "settings for this job have changed" in capsys.readouterr().err
+    assert main(["search-choice", str(tiny), *cell]) == 1
+    assert "the study searches no learning rates" in capsys.readouterr().err
+
+
+def test_check_describes_the_search(tiny, tiny_study, capsys):
+    tiny_study("search: {factors: [1.0, 3.0], train_share: 0.125}")
+    assert main(["check", str(tiny), "changes.yaml"]) == 0
+    said = capsys.readouterr().out
+    assert "2 trials a cell, at 1, 3 times its learning rate, on 12.5% of the training rows" in said
+    assert "54 trials" in said
+    assert "learning rate one of 0.005, 0.015" in said

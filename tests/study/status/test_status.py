@@ -1,0 +1,267 @@
+"""`tunegrid status` on folders that real, very small runs have made, and on one that is at work."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tunegrid.cli import main
+from tunegrid.study.cells import Cell
+from tunegrid.study.plan.jobs import Jobs
+from tunegrid.study.status import Status, read, text
+from tunegrid.study.status.alive import Alive, command_of
+from tunegrid.study.status.items import items
+from tunegrid.study.status.remaining import Durations
+from tunegrid.study.study import Study
+
+SMALL = "grid: {tasks: [sentiment], models: [t5], methods: [full, lora]}"
+CONFIGS = ("tiny.yaml", "changes.yaml")
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    """Commands set the environment of their own process, which here is the tests'."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+
+
+def job(command: str, method: str, seed: int) -> list[str]:
+    log = f"results/tiny/logs/{command}/sentiment/t5/{method}/seed-{seed}.log"
+    names = f"--task sentiment --model t5 --method {method} --seed {seed}"
+    return [command, *CONFIGS, *names.split(), "--log", log]
+
+
+def do(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "tunegrid", *arguments], check=True, capture_output=True)
+
+
+def counts(status: Status) -> dict[str, tuple[int, ...]]:
+    """Stage -> jobs that are done, running, waiting, failed."""
+    found = {}
+    for job in status.jobs:
+        found.setdefault(job.item.stage, []).append(job.state)
+    return {
+        stage: tuple(map(states.count, ("done", "running", "waiting", "failed"))) for stage, states in found.items()
+    }
+
+
+def test_an_empty_study_is_all_to_do_and_its_time_is_the_plans(tiny_study):
+    study = tiny_study(SMALL)
+    shutil.rmtree("results")
+    status = read(study, CONFIGS)
+    assert counts(status) == {
+        "data": (0, 0, 1, 0), "models": (0, 0, 1, 0), "tokens": (0, 0, 1, 0), "training": (0, 0, 4, 0),
+        "evaluation": (0, 0, 4, 0), "untuned": (0, 0, 1, 0), "baselines": (0, 0, 2, 0), "report": (0, 0, 1, 0),
+    }  # fmt: skip
+    said = text(status)
+    assert "0 of 4 runs are done" in said
+    assert "Nothing is at work here." in said
+    assert "by the plan alone" in said
+    assert not Path("results").exists()  # looking changes nothing
+    expected = Jobs(study)
+    cells = [Cell("sentiment", "t5", method) for method in ("full", "lora")]
+    all_ = [
+        2 * (expected.train(cell).seconds + expected.evaluate(cell.task, cell.model, cell.method).seconds)
+        for cell in cells
+    ]
+    rest = expected.evaluate("sentiment", "t5").seconds + 2 * expected.baseline("sentiment").seconds
+    rest += expected.tokenise("sentiment", "t5").seconds
+    assert status.left * status.at_once == pytest.approx(sum(all_) + rest)
+
+
+@pytest.mark.slow
+def test_a_half_done_study_says_what_is_done_what_failed_and_why(tiny_study):
+    changes = "overrides: [{where: {method: lora}, training: {learning_rate: 1.0e+30, max_grad_norm: 1.0e+30}}]"
+    study = tiny_study(f"{SMALL}\n{changes}")
+    do(*job("train", "full", 1))
+    do(*job("evaluate", "full", 1))
+    do(*job("train", "full", 2))
+    do(*job("train", "lora", 1))  # diverges
+    do(*job("evaluate", "lora", 1))
+    broken = Path("results/tiny/runs/sentiment/t5/lora/seed-2")
+    broken.mkdir(parents=True)
+    (broken / "train.json").write_text('{"status": "o')  # a disk that was full
+    status = read(study, CONFIGS)
+    found = counts(status)
+    assert found["training"] == (2, 0, 0, 2)
+    assert found["evaluation"] == (2, 0, 2, 0)
+    assert found["data"] == (1, 0, 0, 0)
+    said = text(status)
+    assert "1 of 4 runs are done" in said
+    assert re.search(r"^sentiment +1/2 +0/2, 2 failed$", said, re.MULTILINE)
+    assert re.search(r"^  train sentiment_t5_lora, seed 1: diverged: at step \d", said, re.MULTILINE)
+    assert re.search(
+        r"^  train sentiment_t5_lora, seed 2: failed: train\.json is damaged: delete it", said, re.MULTILINE
+    )
+    assert "by the jobs that are done" in said
+    # The second evaluation of a cell takes as long as its first.
+    cost = json.loads(Path("results/tiny/runs/sentiment/t5/full/seed-1/metrics.json").read_text())["cost"]
+    took = cost["load_seconds"] + cost["prediction_seconds"] + cost["scoring_seconds"]
+    waiting = [one for one in status.of("evaluation") if one.state == "waiting" and one.item.cell.method == "full"]
+    assert [one.left for one in waiting] == [pytest.approx(took)]
+
+    # The same where the results were copied to, with times that mean nothing.
+    shutil.copytree(".", "../copy", ignore=shutil.ignore_patterns("logs", ".snakemake"))
+    os.chdir("../copy")
+    for file in Path("results").rglob("*"):
+        os.utime(file, (0, 0))
+    copied = read(study, CONFIGS)
+    assert counts(copied) == found
+    assert copied.left == pytest.approx(status.left)
+
+    # Runs that were trained with other settings than they would be now are said to be so.
+    assert status.outdated == 0
+    assert "other settings" not in said
+    other = read(tiny_study(f"{SMALL}\n{changes}\nhardware: {{threads: 2}}"), CONFIGS)
+    assert other.outdated == 2
+    assert "2 of the runs were trained with other settings" in text(other)
+
+
+@pytest.mark.slow
+def test_a_run_at_work_is_shown_with_its_progress_and_a_killed_one_as_interrupted(tiny_study):
+    training = "training: {max_steps: 100000, logging_steps: 5, checkpoint_steps: 10}"
+    study = tiny_study(f"{SMALL}\n{training}")
+    process = subprocess.Popen([sys.executable, "-m", "tunegrid", *job("train", "full", 2)])
+    try:
+        end = time.monotonic() + 120
+        while not (saved := list(Path("results/tiny/checkpoints").glob("*/*/*/*/checkpoint-*/complete.json"))):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        status = read(study, CONFIGS)
+        assert counts(status)["training"] == (0, 1, 3, 0)
+        [running] = [one for one in status.jobs if one.state == "running"]
+        assert running.item.title == "sentiment_t5_full, seed 2"
+        assert running.progress.steps == 100000
+        assert running.progress.step % 5 == 0
+        assert running.left > 0
+        said = text(status)
+        assert re.search(r"train sentiment_t5_full, seed 2  step \d+/100000  loss \d+\.\d+  \S+ steps/s  .* left", said)
+        assert re.search(r"^sentiment +0/2, 1 at work +0/2$", said, re.MULTILINE)
+        assert "single commands are" in said
+        # Another study in the same folder is not at work.
+        assert read(study, ["tiny.yaml.bak"]).alive.commands == {}
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    end = time.monotonic() + 10
+    while counts(status := read(study, CONFIGS))["training"] != (0, 0, 4, 0):  # what trained ends soon after it
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    [begun] = [one for one in status.jobs if one.begun and one.item.stage == "training"]
+    assert begun.checkpoint >= int(saved[0].parent.name.removeprefix("checkpoint-"))
+    said = text(status)
+    assert "Nothing is at work here." in said
+    assert re.search(
+        rf"train sentiment_t5_full, seed 2: was at step \d+/100000; from its checkpoint of step {begun.checkpoint};",
+        said,
+    )
+    # It goes on from there, so less is left of it than of the other seed.
+    other = next(one for one in status.of("training") if one.item.title == "sentiment_t5_full, seed 1")
+    assert begun.left == pytest.approx(other.left * (1 - begun.checkpoint / 100000))
+
+
+def test_a_job_that_a_mistake_ended_has_failed_with_its_message(tiny_study, capsys):
+    study = tiny_study(SMALL)
+    Path("results/tiny/data/sentiment/card.json").unlink()
+    with Path("rows/sentiment-test.jsonl").open("a") as file:
+        file.write("{\n")
+    log = "results/tiny/logs/fetch_data/sentiment.log"
+    command = [sys.executable, "-m", "tunegrid", "fetch-data", *CONFIGS, "--task", "sentiment", "--log", log]
+    assert subprocess.run(command, capture_output=True).returncode == 1
+    status = read(study, CONFIGS)
+    assert counts(status)["data"] == (0, 0, 0, 1)
+    assert "data of sentiment: rows/sentiment-test.jsonl, line 14: not valid JSON" in text(status)
+    assert main(["status", *CONFIGS]) == 0
+    assert "not valid JSON" in capsys.readouterr().out
+
+
+def test_what_is_silent_is_remarked_on(tiny_study):
+    study = tiny_study(SMALL)
+    log = Path("results/tiny/logs/train/sentiment/t5/full/seed-1.log")
+    log.parent.mkdir(parents=True)
+    log.write_text("step 5/10  loss 1.5000  2.0 steps/s  3 s left\n")
+    hours = time.time() - 7200
+    os.utime(log, (hours, hours))
+    alive = Alive(commands={("train", "sentiment", "t5", "full", "1"): hours})
+    said = text(read(study, CONFIGS, alive))
+    assert "step 5/10  loss 1.5000  2 steps/s  0 s left  for 2.0 h  SILENT for 2.0 h" in said
+    os.utime(log)
+    assert "SILENT" not in text(read(study, CONFIGS, alive))
+
+
+def test_jobs_in_slurms_queue_are_seen_by_what_the_plugin_calls_them(tiny_study, monkeypatch):
+    study = tiny_study(SMALL)
+    here = Path.cwd().resolve()
+    printed = (
+        f"RUNNING|{here}|rule_train_sentiment_t5_lora_wildcards_2\n"
+        f"PENDING|{here}|rule_train_sentiment_t5_full_wildcards_1\n"
+        f"RUNNING|/elsewhere|rule_train_sentiment_t5_full_wildcards_2\n"
+        f"RUNNING|{here}|(null)\n"
+    )
+    squeue = Path("bin/squeue")
+    squeue.parent.mkdir()
+    squeue.write_text(f"#!/bin/sh\ncat <<'END'\n{printed}END\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{squeue.parent.resolve()}{os.pathsep}{os.environ['PATH']}")
+    status = read(study, CONFIGS)
+    assert sorted(status.alive.queue.values()) == ["PENDING", "RUNNING"]
+    assert [one.item.title for one in status.jobs if one.state == "running"] == ["sentiment_t5_lora, seed 2"]
+    assert status.at_once == 1
+    assert "Slurm's queue: 1 running, 1 pending." in text(status)
+
+
+@pytest.mark.parametrize(("line", "command"), [
+    ("/venv/bin/python /venv/bin/tunegrid train a.yaml b.yaml --task qa --model t5 --method lora --seed 3 --settings x",
+     ("train", "qa", "t5", "lora", "3")),
+    ("python -m tunegrid evaluate a.yaml --method untuned --task qa --model t5", ("evaluate", "qa", "t5", "untuned")),
+    ("python -m tunegrid baseline a.yaml --task qa --name copy", ("baseline", "qa", "copy")),
+    ("tunegrid report a.yaml --no-tables", ("report",)),
+    ("tunegrid status a.yaml", None),
+    ("tunegrid train other.yaml --task qa --model t5 --method lora --seed 3", None),
+    ("bash -c tunegrid train a.yaml --task qa", None),
+    ("vim tunegrid train", None),
+    ("tunegrid", None),
+])  # fmt: skip
+def test_a_command_is_known_by_its_words(line, command):
+    assert command_of(line.split(), {Path("a.yaml").resolve(), Path("b.yaml").resolve()}) == command
+
+
+def test_a_job_takes_as_long_as_its_like_else_as_the_plan_says_in_proportion(tiny_study):
+    study: Study = tiny_study("grid: {tasks: [qa], models: [t5], methods: [full, lora, adapters]}")
+    training = {(item.cell.method, item.part): item for item in items(study) if item.stage == "training"}
+    plan = {method: Jobs(study).train(Cell("qa", "t5", method)).seconds for method in ("full", "lora", "adapters")}
+    one, two = training["full", "1"], training["lora", "1"]
+    durations = Durations(study, [(one, 12.0), (two, 4.0)])
+    assert durations.of(training["full", "2"]) == 12.0
+    assert durations.of(training["lora", "2"]) == 4.0
+    assert durations.of(training["adapters", "1"]) == pytest.approx(
+        plan["adapters"] * (12.0 + 4.0) / (plan["full"] + plan["lora"])
+    )
+    assert Durations(study, []).of(one) == plan["full"]
+
+
+def test_it_fits_on_a_screen_whatever_the_study(tiny_study):
+    methods = "\n".join(f"  lora-{r}: {{kind: lora, r: {r}, alpha: 8}}" for r in range(1, 31))
+    names = ", ".join(f"lora-{r}" for r in range(1, 31))
+    study = tiny_study(f"grid: {{tasks: [qa, sentiment], models: [t5], methods: [{names}]}}\nmethods:\n{methods}")
+    for seed in study.seeds:
+        for cell in study.cells():
+            folder = study.paths.run(cell.task, cell.model, cell.method, seed)
+            folder.mkdir(parents=True)
+            (folder / "train.json").write_text(json.dumps({"status": "failed", "reason": "a reason\n" * 40}))
+    lines = text(read(study, CONFIGS)).splitlines()
+    assert len(lines) < 50
+    assert max(map(len, lines)) <= 110
+    assert "Failed: 120" in lines
+    assert "  and 112 more" in lines
+
+
+def test_watching_needs_a_time(tiny, capsys):
+    assert main(["status", str(tiny), "--watch", "0"]) == 1
+    assert "--watch 0: give a number of seconds above 0" in capsys.readouterr().err

@@ -1,0 +1,40 @@
+"""Fixtures: the study of `winners`, trained once, as the current folder."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.winners import CONFIG, train_all
+from tunegrid.study.study import Study
+
+
+@pytest.fixture(scope="session")
+def trained(_prepared, tmp_path_factory) -> Path:
+    """The folder of the study."""
+    folder = tmp_path_factory.mktemp("trained")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        train_all(_prepared, folder)
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def study(trained, monkeypatch) -> Study:
+    """To be looked at only."""
+    monkeypatch.chdir(trained)
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # commands set the environment of their own process
+    return Study.load(*CONFIG)
+
+
+@pytest.fixture
+def own(trained, tmp_path, monkeypatch) -> Study:
+    """A copy to do things to."""
+    shutil.copytree(trained, tmp_path / "own")
+    monkeypatch.chdir(tmp_path / "own")
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    return Study.load(*CONFIG)

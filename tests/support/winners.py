@@ -1,0 +1,102 @@
+"""A small study with trained and evaluated runs: each method on each task, each family with each method that it can have."""
+
+import shutil
+from pathlib import Path
+
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.study import Study
+
+CONFIG = ["tiny.yaml", "changes.yaml"]
+
+# Contexts in windows, reviews cut, translations by beams: everything that an answer can depend on is switched on.
+CHANGES = """\
+seeds: [1]
+grid: {methods: [full, lora, adapters, bitfit], exclude: [{model: t5, method: bitfit}, {model: flan-t5, method: bitfit}]}
+methods: {bitfit: {kind: bitfit}}
+tasks:
+  qa: {max_source_length: 30, long_contexts: windows, window_overlap: 4}
+  translation: {generation: {max_new_tokens: 6, num_beams: 3, length_penalty: 0.6}}
+  sentiment: {max_source_length: 56, evaluation_batch_size: 4}
+training: {learning_rate: 1.0e-3, max_steps: 2}
+"""
+CELLS = [
+    Cell("qa", "t5", "full"), Cell("translation", "flan-t5", "full"), Cell("sentiment", "bart", "full"),
+    Cell("qa", "flan-t5", "lora"), Cell("translation", "bart", "lora"), Cell("sentiment", "t5", "lora"),
+    Cell("qa", "bart", "adapters"), Cell("translation", "t5", "adapters"), Cell("sentiment", "flan-t5", "adapters"),
+    Cell("qa", "bart", "bitfit"), Cell("translation", "bart", "bitfit"), Cell("sentiment", "bart", "bitfit"),
+]  # fmt: skip
+
+
+def train_all(prepared: Path, folder: Path):
+    """The study, made in the current folder."""
+    from tunegrid.stages.evaluate import evaluate_run
+    from tunegrid.stages.train import train
+    from tunegrid.tasks.tokenise import tokenise
+
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    Path("changes.yaml").write_text(CHANGES, encoding="utf-8")
+    study = Study.load(*CONFIG)
+    paths = study.paths
+    for model in study.grid.models:
+        _tell_texts_apart(paths.model(model), 0.2 if model == "bart" else 0.5)
+    for task in ("qa", "sentiment"):
+        for model in study.grid.models:
+            family = study.models[model].family
+            tokenise(study.task(task, model), family, paths.data(task), paths.model(model), paths.tokens(task, model))
+    for cell in CELLS:
+        run, place = Run(cell, 1), paths.run(cell.task, cell.model, cell.method, 1)
+        train(study, run, place)
+        _as_after_long_training(study, cell, place / "weights")
+        evaluate_run(study, run, place)
+    return study
+
+
+# Names of what each method trains, and how far it is moved: far enough to alter answers, not so far as to drown the text.
+TRAINED = {"full": ("", 0.05), "lora": ("lora_B", 0.2), "adapters": ("adapters.tuned", 0.3), "bitfit": (".bias", 0.05)}
+
+
+def _tell_texts_apart(checkpoint: Path, scale: float) -> None:
+    """Gives a checkpoint weights that are large enough for it to say different things of different texts."""
+    from transformers import AutoModelForSeq2SeqLM
+
+    model = AutoModelForSeq2SeqLM.from_pretrained(checkpoint)
+    _move(model, "", scale, dimensions=2)
+    model.save_pretrained(checkpoint)
+
+
+def _as_after_long_training(study, cell: Cell, weights: Path) -> None:
+    """Moves what the method trains, so that an answer shows whether it was loaded."""
+    method = study.method(cell)
+    model = method.load(study.paths.model(cell.model), weights)
+    part, scale = TRAINED[cell.method]
+    assert _move(model, part, scale) > 0
+    shutil.rmtree(weights)
+    weights.mkdir()
+    method.save(model, weights)
+
+
+def _move(model, part: str, scale: float, dimensions: int = 1) -> int:
+    import torch
+
+    generator = torch.Generator().manual_seed(3)
+    chosen = [p for name, p in model.named_parameters() if part in name and p.dim() >= dimensions]
+    for parameter in chosen:
+        parameter.data += torch.randn(parameter.shape, generator=generator) * scale
+    return len(chosen)
+
+
+def predictions(study, cell: Cell):
+    """What the evaluation of a cell's run said."""
+    import pandas as pd
+
+    return pd.read_parquet(study.paths.run(cell.task, cell.model, cell.method, 1) / "predictions.parquet")
+
+
+def recommend(study, **cells: str) -> None:
+    """Writes recommendation.csv: task -> `model method`, or "" for none."""
+    lines = ["study,task,model,method,metric,score,stability,tied,rationale,left_out"]
+    for task, cell in cells.items():
+        model, method = cell.split() if cell else ("", "")
+        lines.append(f"tiny,{task},{model},{method},x,0.5,0.9,,{'Best.' if cell else 'No cell has a result.'},")
+    study.paths.tables.mkdir(parents=True, exist_ok=True)
+    (study.paths.tables / "recommendation.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,59 @@
+"""The pins: complete, free of local builds, and the same for pip and conda users."""
+
+import re
+from importlib.metadata import distribution, distributions
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from tests.support import ROOT
+
+OURSELVES = {"tunegrid"}
+INSTALLERS = {"pip"}
+CUDA = re.compile(r"nvidia-|cuda-|triton$|pytorch-triton")
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    matches = [re.fullmatch(r"([\w.-]+)==([\w.!]+)", line) for line in lines if line and not line.startswith("#")]
+    assert all(matches), "a line of requirements.txt is no exact pin, or pins a local build (+cpu)"
+    return {canonical(match[1]): match[2] for match in matches}
+
+
+def test_environment_yml_carries_the_pins_of_requirements_txt():
+    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    (from_pip,) = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
+    assert from_pip[-1] == "--editable ."
+    conda = dict(line.split("==") for line in from_pip[:-1])
+    assert {canonical(name): version for name, version in conda.items()} == pins()
+
+
+@pytest.mark.parametrize("package", ["torch", "snakemake", "pytest"])
+def test_everything_a_pinned_package_needs_is_pinned(package):
+    pinned, todo, seen = pins(), [package], set()
+    while todo:
+        name = canonical(todo.pop())
+        if name in seen or CUDA.match(name):
+            continue
+        seen.add(name)
+        assert name in pinned, f"{name} is needed by {package}, but requirements.txt does not pin it"
+        for text in distribution(name).requires or []:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                todo.append(requirement.name)
+
+
+def test_what_the_package_needs_is_pinned():
+    needed = {canonical(Requirement(text).name) for text in distribution("tunegrid").requires or []}
+    assert needed <= pins().keys()
+
+
+def test_installed_versions_are_the_pinned_ones():
+    pinned = pins()
+    installed = {canonical(one.name): one.version.split("+")[0] for one in distributions()}
+    assert {name: installed.get(name) for name in pinned} == pinned
