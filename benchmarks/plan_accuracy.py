@@ -96,7 +96,7 @@ def _parts(case: Case):
 
     from tunegrid.methods import METHODS as KINDS
     from tunegrid.models import FAMILIES
-    from tunegrid.models.pretrain.loop import PretrainSource
+    from tunegrid.models.pretrain.settings import PretrainSource
     from tunegrid.models.shape import known_config
 
     if case.model.startswith("mini-"):

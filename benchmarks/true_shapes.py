@@ -8,7 +8,7 @@ has the full length, so that nothing real needs more. CHECKPOINTS is made by tes
 Prints a table and writes a CSV file. On a CPU that others use too, CPU seconds say more than seconds. On a GPU:
 --device cuda --precision bf16 --peak-tflops 989 (an H100, dense bf16).
 
-FLOPs are those of `tunegrid.study.plan.flops.FLOPS_FORMULA`: products with parameters outside the embeddings. The
+FLOPs are those of `tunegrid.models.flops.FLOPS_FORMULA`: products with parameters outside the embeddings. The
 attention's own products and a tied LM head are not in it, so the utilisation errs on the low side.
 """
 
@@ -100,12 +100,13 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from tunegrid.common.files import size_of
+    from tunegrid.data.tokens import load_tokenizer
     from tunegrid.methods import trainable_parameters
     from tunegrid.models import Shape
     from tunegrid.runtime import cpu_kernels
-    from tunegrid.runtime.provenance import peak_memory
-    from tunegrid.stages.train import accelerator, training_flops
-    from tunegrid.tasks.tokenise import load_tokenizer
+    from tunegrid.runtime.measure import peak_memory
+    from tunegrid.runtime.torch_device import accelerator
+    from tunegrid.stages.train import training_flops
     from tunegrid.training.session import TrainingSession
     from tunegrid.training.settings import Training
 
@@ -154,11 +155,11 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     import torch
     from pydantic import TypeAdapter
 
-    from tunegrid.models.generate import predict
+    from tunegrid.data.tokens import load_tokenizer
     from tunegrid.runtime import cpu_kernels
-    from tunegrid.runtime.provenance import peak_memory
+    from tunegrid.runtime.measure import peak_memory
     from tunegrid.tasks import TASKS
-    from tunegrid.tasks.tokenise import load_tokenizer
+    from tunegrid.tasks.predict import predict
 
     model = cpu_kernels.place(method.load(base, options.weights), torch.device(options.device)).eval()
     kind = TASKS["qa"]

@@ -80,8 +80,8 @@ def _prepared(tmp_path_factory: pytest.TempPathFactory, checkpoints: Path) -> Pa
     """The tiny study with its data, models and tokens made by the real stages; copied for each test that wants it."""
     from tunegrid.stages.fetch_data import fetch_data
     from tunegrid.stages.fetch_model import fetch_model
+    from tunegrid.stages.tokenise import tokenise
     from tunegrid.study.study import Study
-    from tunegrid.tasks.tokenise import tokenise
 
     folder = tmp_path_factory.mktemp("tiny")
     shutil.copytree(checkpoints, folder / "checkpoints")

@@ -22,7 +22,7 @@ class Measured:
     """One measurement.
 
     `seconds`: the work alone; `wall`: the whole process. `tokens`: source and target, unpadded. `flops`: of a training,
-    by `tunegrid.study.plan.flops.FLOPS_FORMULA`. 0: not known.
+    by `tunegrid.models.flops.FLOPS_FORMULA`. 0: not known.
     """
 
     seconds: float

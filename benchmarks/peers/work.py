@@ -74,7 +74,7 @@ class Work:
         return self.loaded.tasks[self.task]
 
     def rows(self, split: str) -> list[dict[str, Any]]:
-        from tunegrid.stages.fetch_data import read_parquet
+        from tunegrid.data.parquet import read_parquet
 
         return read_parquet(self.results / "data" / self.task / f"{split}.parquet")
 

@@ -103,8 +103,8 @@ class Prepared:
         from tests.support.checkpoints import FAMILIES, make_checkpoint
         from tunegrid.stages.fetch_data import fetch_data
         from tunegrid.stages.fetch_model import fetch_model
+        from tunegrid.stages.tokenise import tokenise
         from tunegrid.study.study import Study
-        from tunegrid.tasks.tokenise import tokenise
 
         start = time.monotonic()
         with chdir(self.folder):

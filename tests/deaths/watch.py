@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.deaths.studies import intervals
-from tunegrid.study.cells import Cell, Paths
+from tunegrid.study.cells import Cell
+from tunegrid.study.paths import Paths
 
 # What a command says that finds another one at work on the same run, or in the same folder.
 LOCKED = re.compile(r"cannot be locked|is being worked on|is at work in this folder")

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tunegrid.common.package_data import published_folder
-from tunegrid.report.published import published_recommendations, published_rows, published_tables
+from tunegrid.report.published import published_recommendations, published_tables
 from tunegrid.report.render import render_published, render_table
+from tunegrid.results.paper.numbers import published_rows
 
 HERE = Path(__file__).parent
 TABLES = {"translation": 2, "qa": 2, "sentiment": 4}  # columns of numbers

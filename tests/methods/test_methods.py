@@ -50,7 +50,7 @@ def randomise(model) -> None:
 
 
 def batch_of(checkpoints, family: str):
-    from tunegrid.tasks.tokenise import load_tokenizer
+    from tunegrid.data.tokens import load_tokenizer
 
     tokenizer = load_tokenizer(checkpoints / family)
     batch = tokenizer(["the old key is in the garden", "a dog"], padding=True, return_tensors="pt")
@@ -347,9 +347,9 @@ def test_saved_weights_are_safetensors_and_load_in_a_fresh_process_to_the_same_p
     import pyarrow.parquet
     import torch
 
+    from tunegrid.data.tokens import load_tokenizer, read_tokens
     from tunegrid.models.generate import choose_labels
     from tunegrid.stages.train import train
-    from tunegrid.tasks.tokenise import load_tokenizer, read_tokens
 
     changes = "{grid: {tasks: [sentiment], models: [t5, bart], methods: [full, lora, adapters, bitfit], exclude: "
     changes += "[{model: t5, method: bitfit}, {model: bart, method: full}, {model: bart, method: lora}]}, "

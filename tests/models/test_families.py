@@ -35,8 +35,8 @@ def run_cell(study: Study, cell: Cell):
     """All stages of a cell whose data are there: fetch, tokenise, train, evaluate. Returns its two records."""
     from tunegrid.stages.evaluate import evaluate_run, evaluate_untuned
     from tunegrid.stages.fetch_model import fetch_model
+    from tunegrid.stages.tokenise import tokenise
     from tunegrid.stages.train import train
-    from tunegrid.tasks.tokenise import tokenise
 
     paths, (task, model, method) = study.paths, (cell.task, cell.model, cell.method)
     fetch_model(study, model, paths.model(model))
@@ -256,7 +256,7 @@ def own_family(tiny):
 def test_a_study_brings_its_own_family_with_prompts_and_label_words(own_family):
     import pyarrow.parquet
 
-    from tunegrid.tasks.tokenise import load_tokenizer, read_tokens
+    from tunegrid.data.tokens import load_tokenizer, read_tokens
 
     study = own_family()
     cell = Cell("sentiment", "t5-v1.1", "lora")

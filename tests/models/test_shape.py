@@ -131,7 +131,7 @@ def test_the_shape_of_a_model_that_is_nowhere_yet_is_not_known(tiny_study):
 @pytest.mark.parametrize("family", ["t5", "flan-t5", "bart"])
 def test_the_shape_of_a_pretrained_model_is_that_of_what_is_built(family):
     from tunegrid.models.pretrain.architectures import build_model
-    from tunegrid.models.pretrain.loop import PretrainSource
+    from tunegrid.models.pretrain.settings import PretrainSource
     from tunegrid.models.pretrain.tokenizers import train_tokeniser
 
     source = PretrainSource(

@@ -9,9 +9,10 @@ import pytest
 
 from tests.support.study_on_disk import expected_study, write_json, write_study
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.words import bytes_, percent
 from tunegrid.report import latex, render
 from tunegrid.report.latex import compile_pdf, escape
-from tunegrid.report.layout import Column, ScoreLine, bytes_, percent, plain_table, score_table
+from tunegrid.report.layout import Column, ScoreLine, plain_table, score_table
 from tunegrid.report.origins import cuts
 from tunegrid.report.summary import sentences
 from tunegrid.results.expected import Named, printed_metrics

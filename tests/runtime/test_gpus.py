@@ -269,14 +269,14 @@ def test_a_folder_of_locks_that_cannot_be_used_is_replaced_by_the_users_own(monk
 ])  # fmt: skip
 def test_as_many_jobs_at_once_as_cores_and_gpus_allow(tiny_study, device, threads, cores, count, jobs):
     study: Study = tiny_study(f"hardware: {{device: {device}, threads: {threads}}}")
-    assert gpus.jobs_at_once(study, cores, count) == jobs
+    assert gpus.jobs_at_once(study.hardware, cores, count) == jobs
 
 
 def test_a_plan_says_how_long_it_takes_with_all_gpus_at_work(tiny_study, monkeypatch):
     monkeypatch.setenv(gpus.PRETEND, "3")
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
     study = tiny_study("hardware: {device: cuda, threads: 2}")
-    planned = plan(study, GPUS["h100"], gpus.jobs_at_once(study))
+    planned = plan(study, GPUS["h100"], gpus.jobs_at_once(study.hardware))
     assert planned.at_once == 3
     each = duration(planned.total.seconds / 3)
     assert f"{each} with 3 jobs at once, one for each GPU" in plan_text(planned)

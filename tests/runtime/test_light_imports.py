@@ -16,7 +16,7 @@ from tunegrid.runtime.light_imports import import_transformers
 import_transformers()
 import adapters, peft, tunegrid.stages.train, tunegrid.training.trainer
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, BartForConditionalGeneration, T5ForConditionalGeneration
-from tunegrid.tasks.tokenise import labelled, read_tokens
+from tunegrid.data.tokens import labelled, read_tokens
 from tunegrid.training.batches import TokenDataset
 dataset = TokenDataset(labelled(read_tokens(Path(sys.argv[1]))))
 assert [row["input_ids"].tolist() for row in dataset] == [[4, 5], [7]]

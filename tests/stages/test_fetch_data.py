@@ -14,10 +14,11 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.data import splits
+from tunegrid.data import parquet, splits
+from tunegrid.data.parquet import iterate_parquet, read_parquet
 from tunegrid.data.sources import files
 from tunegrid.stages import fetch_data as stage
-from tunegrid.stages.fetch_data import fetch_data, iterate_parquet, read_parquet
+from tunegrid.stages.fetch_data import fetch_data
 from tunegrid.tasks import TASKS
 
 SPLITS = ("train", "validation", "test")
@@ -88,7 +89,7 @@ def in_memory(rows: list[dict], share: float, limits: dict, seed: int, key) -> d
 @pytest.mark.parametrize("seed", [0, 7])
 @pytest.mark.parametrize("limits", [{}, {"train": 41}, {"train": 60, "validation": 9}, {"validation": 1000}])
 def test_held_out_articles_and_subsets_are_those_that_lists_of_all_rows_give(limits, seed, monkeypatch):
-    monkeypatch.setattr(stage, "ROW_GROUP", 7)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 7)
     rows = articles(23, 150)
     write(rows)
     made, card = fetch(make_task("qa", rows=limits, validation_share=0.3, seed=seed))
@@ -168,7 +169,7 @@ def test_row_groups_hold_the_same_rows_in_the_same_order(monkeypatch):
     write([review(number) for number in range(25)])
     task = make_task("sentiment")
     whole, _ = fetch(task)
-    monkeypatch.setattr(stage, "ROW_GROUP", 10)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 10)
     parts, _ = fetch(task)
     assert parts == whole
     assert pyarrow.parquet.ParquetFile("out/test.parquet").num_row_groups == 3
@@ -249,7 +250,7 @@ def test_a_source_that_changes_between_its_two_readings_is_refused(monkeypatch):
 
 
 def test_a_repeated_id_is_found_over_row_groups_and_among_rows_that_no_split_takes(monkeypatch):
-    monkeypatch.setattr(stage, "ROW_GROUP", 3)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 3)
     rows = [{"id": f"r{number}"} | review(number) for number in range(40)]
     rows[33]["id"] = "r2"
     write(rows, "train.jsonl")

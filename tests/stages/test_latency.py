@@ -9,9 +9,9 @@ import pytest
 
 from tests.study.plan.test_plan import BLOCK, FEED_FORWARD, HAND, method_of
 from tunegrid.models import FAMILIES, Shape
+from tunegrid.models.flops import Stacks, counted, prediction_flops
 from tunegrid.results.records import MetricsRecord, read_record
 from tunegrid.study.cells import Cell, Run
-from tunegrid.study.plan.flops import Stacks, counted, prediction_flops
 
 
 def trained(study, task: str, method: str, model: str = "t5") -> tuple[Run, Path]:
@@ -73,10 +73,10 @@ def test_a_merged_model_that_answers_otherwise_is_counted(tiny_study):
     """The merge of LoRA, but of a model that the merge spoils."""
     import torch
 
+    from tunegrid.data.tokens import load_tokenizer, read_tokens
     from tunegrid.methods import METHODS
-    from tunegrid.models.generate import predict_rows
     from tunegrid.stages.latency import inference_cost
-    from tunegrid.tasks.tokenise import load_tokenizer, read_tokens
+    from tunegrid.tasks.predict import predict_rows
 
     study = tiny_study()
     run, folder = trained(study, "translation", "lora")
@@ -111,9 +111,9 @@ def test_examples_are_spread_over_the_test_set():
 def test_an_example_in_windows_is_answered_as_it_is_in_prediction(checkpoints, tiny_study):
     import pyarrow
 
-    from tunegrid.models.generate import predict_rows
+    from tunegrid.data.tokens import load_tokenizer
     from tunegrid.stages.latency import Bench
-    from tunegrid.tasks.tokenise import load_tokenizer
+    from tunegrid.tasks.predict import predict_rows
 
     model = method_of("full", "t5").load_base(checkpoints / "t5").eval()
     tokenizer, task = load_tokenizer(checkpoints / "t5"), tiny_study().task("qa", "t5")
@@ -174,7 +174,7 @@ linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="t
 @linux
 def test_the_peak_of_a_stage_is_its_own():
     code = """
-from tunegrid.runtime.provenance import peak_memory, reset_peak_memory
+from tunegrid.runtime.measure import peak_memory, reset_peak_memory
 block = bytearray(200 << 20)
 before = peak_memory()
 del block

@@ -11,6 +11,7 @@ import pytest
 
 from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
+from tunegrid.data.tokens import take_rows
 from tunegrid.methods import METHODS
 from tunegrid.results.compare import compare
 from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
@@ -19,7 +20,6 @@ from tunegrid.runtime.attempts import Attempt, AttemptFailed
 from tunegrid.stages.search import best, choose_rate, edge, run_trial, sample, write_failed_trial
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.search import Search, choice_settings, trial_settings, trial_study
-from tunegrid.tasks.tokenise import take_rows
 from tunegrid.training.settings import Training
 
 CELL = Cell("qa", "t5", "lora")
@@ -325,7 +325,7 @@ def test_the_training_uses_the_chosen_rate_and_says_where_it_is_from(tiny_study)
 
 def test_a_cell_whose_trials_all_failed_is_a_failed_run(tiny_study):
     from tunegrid.stages.evaluate import evaluate_run
-    from tunegrid.stages.report import summarise
+    from tunegrid.stages.summary import summarise
     from tunegrid.stages.train import train
 
     study = searched_study(tiny_study, {"1": None, "3": None})

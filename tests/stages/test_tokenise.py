@@ -36,7 +36,8 @@ ROWS = [
 @pytest.fixture
 def tokenised(checkpoints, tmp_path):
     """(token ids of the test split, stats of it, tokenizer) of a task's rows."""
-    from tunegrid.tasks.tokenise import load_tokenizer, read_tokens, tokenise
+    from tunegrid.data.tokens import load_tokenizer, read_tokens
+    from tunegrid.stages.tokenise import tokenise
 
     def run(family: str, rows: list[dict] = ROWS, kind: str = "qa", **settings):
         data, out = tmp_path / "data", tmp_path / "tokens"
@@ -137,7 +138,7 @@ def test_many_batches_give_what_one_gives(tokenised, monkeypatch):
 
 
 def test_training_reads_what_was_written(tokenised, tmp_path):
-    from tunegrid.tasks.tokenise import read_tokens
+    from tunegrid.data.tokens import read_tokens
     from tunegrid.training.batches import TokenDataset
 
     ids, _, _ = tokenised("t5")

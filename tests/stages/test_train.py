@@ -42,7 +42,7 @@ def decoder_parameters() -> int:
 
 
 def token_counts(study, task: str, model: str, epochs: int) -> tuple[int, int]:
-    from tunegrid.tasks.tokenise import read_tokens
+    from tunegrid.data.tokens import read_tokens
 
     table = read_tokens(study.paths.tokens(task, model) / "train.arrow").to_pydict()
     return tuple(epochs * sum(map(len, table[name])) for name in ("input_ids", "labels"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from tunegrid.stages.fetch_data import SplitWriter
+from tunegrid.data.parquet import SplitWriter
 from tunegrid.tasks import TASKS, Row, Task
 
 

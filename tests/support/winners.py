@@ -30,8 +30,8 @@ CELLS = [
 def train_all(prepared: Path, folder: Path):
     """The study, made in the current folder."""
     from tunegrid.stages.evaluate import evaluate_run
+    from tunegrid.stages.tokenise import tokenise
     from tunegrid.stages.train import train
-    from tunegrid.tasks.tokenise import tokenise
 
     shutil.copytree(prepared, folder, dirs_exist_ok=True)
     Path("changes.yaml").write_text(CHANGES, encoding="utf-8")

@@ -105,7 +105,7 @@ def evaluated(tmp_path, monkeypatch):
     from tunegrid.stages.evaluate import evaluate_untuned
     from tunegrid.stages.fetch_data import fetch_data
     from tunegrid.stages.fetch_model import fetch_model
-    from tunegrid.tasks.tokenise import tokenise
+    from tunegrid.stages.tokenise import tokenise
 
     monkeypatch.chdir(tmp_path)
     make_reader(Path("reader"))
@@ -150,9 +150,9 @@ def test_windows_find_the_answer_beyond_the_input_that_a_cut_loses(evaluated, be
 
 
 def test_training_sees_the_window_that_holds_the_answer(evaluated):
+    from tunegrid.data.tokens import read_tokens
     from tunegrid.stages.train import train
     from tunegrid.study.cells import Cell, Run
-    from tunegrid.tasks.tokenise import read_tokens
 
     evaluated("{}")
     study = Study.load("study.yaml")

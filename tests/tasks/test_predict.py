@@ -5,7 +5,7 @@ import pytest
 from tests.support.checkpoints import FAMILIES
 from tunegrid.methods import METHODS
 from tunegrid.models import FAMILIES as MODEL_FAMILIES
-from tunegrid.tasks.base import Generation
+from tunegrid.models.decoding import Generation
 
 TEXTS = [
     "a dog",
@@ -33,7 +33,7 @@ def randomised(kind: str, family: str, folder):
 
 @pytest.fixture(scope="module")
 def loaded(checkpoints):
-    from tunegrid.tasks.tokenise import load_tokenizer
+    from tunegrid.data.tokens import load_tokenizer
 
     models = {}
 
@@ -90,7 +90,7 @@ def test_the_checkpoint_s_own_generation_settings_are_ignored(checkpoints, famil
     """bart-base brings four beams and no repeated trigram; they must not decide how one method's model is decoded."""
     from transformers import GenerationConfig
 
-    from tunegrid.tasks.tokenise import load_tokenizer
+    from tunegrid.data.tokens import load_tokenizer
 
     model, tokenizer = randomised("full", family, checkpoints), load_tokenizer(checkpoints / family)
     before = generated(model, tokenizer)
@@ -119,7 +119,7 @@ def test_settings_in_config_json_do_not_leak_into_generation_either(checkpoints,
     import json
     import shutil
 
-    from tunegrid.tasks.tokenise import load_tokenizer
+    from tunegrid.data.tokens import load_tokenizer
 
     model, tokenizer = randomised("full", family, checkpoints), load_tokenizer(checkpoints / family)
     model.save_pretrained(tmp_path / "plain")
@@ -246,7 +246,8 @@ def table(sources: list[list[int]], rows: list[int]):
 
 def test_the_window_with_the_highest_score_answers(loaded):
     from tests.support.rows_of_tasks import make_task
-    from tunegrid.models.generate import generate, predict, predict_rows
+    from tunegrid.models.generate import generate
+    from tunegrid.tasks.predict import predict, predict_rows
 
     model, tokenizer = loaded("t5")
     task = make_task("qa", evaluation_batch_size=2)
@@ -273,7 +274,8 @@ def test_the_window_with_the_highest_score_answers(loaded):
 
 
 def test_an_empty_answer_wins_only_where_there_is_no_other():
-    from tunegrid.models.generate import Answer, _best_windows
+    from tunegrid.models.generate import Answer
+    from tunegrid.tasks.predict import _best_windows
 
     answers = [Answer("", True, -0.1), Answer("dog", True, -9.0), Answer("cat", False, -8.0), Answer("", True, -3.0)]
     answers += [Answer("", True, -0.5), Answer("key", True)]

@@ -19,7 +19,7 @@ ALPHABETS = ("abcdefghijklmnopqrstuvwxyz", "abcXYZ0123456789.,-()'", "aéßжあ
 
 @pytest.fixture(scope="module")
 def tokenizers(checkpoints):
-    from tunegrid.tasks.tokenise import load_tokenizer
+    from tunegrid.data.tokens import load_tokenizer
 
     return {family: load_tokenizer(checkpoints / family) for family in FAMILIES}
 
@@ -129,7 +129,8 @@ FILLER = "the dog sees a red house in the garden of Anna and Ben "
 @pytest.fixture
 def tokenised(checkpoints, tmp_path):
     """(entries, stats) of each split, all of them made of the same rows."""
-    from tunegrid.tasks.tokenise import read_tokens, tokenise
+    from tunegrid.data.tokens import read_tokens
+    from tunegrid.stages.tokenise import tokenise
 
     def run(family: str, rows: list[dict], **settings):
         data, out = tmp_path / "data", tmp_path / "tokens"
@@ -203,7 +204,7 @@ def test_windows_can_be_taught_to_abstain(tokenised, tokenizers, family):
 
 
 def test_the_validation_loss_is_of_windows_with_labels_only(tokenised, tmp_path):
-    from tunegrid.tasks.tokenise import labelled, read_tokens
+    from tunegrid.data.tokens import labelled, read_tokens
 
     entries, _ = tokenised("t5", ROWS)
     kept = labelled(read_tokens(tmp_path / "tokens/validation.arrow"))

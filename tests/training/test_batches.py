@@ -58,7 +58,7 @@ def as_lists(dataset) -> list[dict[str, list[int]]]:
 def test_rows_of_a_table_in_chunks_are_read_where_they_lie(tmp_path):
     import pyarrow
 
-    from tunegrid.tasks.tokenise import read_tokens
+    from tunegrid.data.tokens import read_tokens
     from tunegrid.training.batches import TokenDataset
 
     generator = np.random.default_rng(0)
@@ -175,7 +175,7 @@ def unpadded(epoch: list[list[tuple[int, ...]]]) -> list[tuple[int, ...]]:
 
 
 def test_the_trainer_sees_each_row_once_per_epoch_in_the_sampler_s_order_of_that_epoch(tiny_study, train_until):
-    from tunegrid.tasks.tokenise import read_tokens
+    from tunegrid.data.tokens import read_tokens
     from tunegrid.training.batches import SeededSampler, TokenDataset
 
     study = tiny_study(f"training: {TRAINING}")

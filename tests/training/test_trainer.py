@@ -38,7 +38,7 @@ def weights(folder: Path) -> dict[str, bytes]:
 
 
 def session_of(study, run: Run = RUN):
-    from tunegrid.stages.train import prepare
+    from tunegrid.stages.session import prepare
 
     return prepare(study, run, study.run_settings(run.cell))
 
@@ -279,9 +279,9 @@ def test_who_evaluates_more_often_trains_the_same_weights(trained):
 
 @pytest.mark.parametrize(("task", "limit"), [("qa", None), ("sentiment", 4), ("translation", None)])
 def test_selection_by_the_metric_is_by_what_the_evaluation_stage_computes(tiny_study, trained, task, limit):
-    from tunegrid.models.generate import predict
-    from tunegrid.stages.fetch_data import read_parquet
-    from tunegrid.tasks.tokenise import load_tokenizer, read_tokens
+    from tunegrid.data.parquet import read_parquet
+    from tunegrid.data.tokens import load_tokenizer, read_tokens
+    from tunegrid.tasks.predict import predict
 
     run = Run(Cell(task, "bart", "full"), 1)
     settings = WORSE | {"learning_rate": 0.02, "max_steps": 8}

@@ -9,7 +9,8 @@ import yaml
 from tests.support.running import MINI, TINY, Workflow
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.results.search_records import ChoiceRecord, TrialRecord
-from tunegrid.study.cells import Cell, Paths
+from tunegrid.study.cells import Cell
+from tunegrid.study.paths import Paths
 
 pytestmark = pytest.mark.slow
 

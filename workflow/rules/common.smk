@@ -137,7 +137,7 @@ def require_disk():
     """Ends the study before its first job if it will not fit on the disk."""
     settings = workflow.resource_settings
     if workflow.local_exec:
-        at_once = gpus.jobs_at_once(STUDY, settings.cores or 1, workflow.global_resources.get("gpu").value)
+        at_once = gpus.jobs_at_once(STUDY.hardware, settings.cores or 1, workflow.global_resources.get("gpu").value)
     else:
         at_once = settings.nodes or 1
     try:

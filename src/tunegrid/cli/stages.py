@@ -70,7 +70,7 @@ def _tokenise(study: Study, options: argparse.Namespace) -> None:
     prepare_to_compute(study)
     if study.hardware.threads > 1:  # the tokenizers are parallel by themselves; it alters nothing of the result
         os.environ |= {"TOKENIZERS_PARALLELISM": "true", "RAYON_NUM_THREADS": str(study.hardware.threads)}
-    from tunegrid.tasks.tokenise import tokenise
+    from tunegrid.stages.tokenise import tokenise
 
     task, model, paths = options.task, options.model, study.paths
     family = study.models[model].family
@@ -159,7 +159,7 @@ def _baseline(study: Study, options: argparse.Namespace) -> None:
 
 
 def _tables(study: Study, options: argparse.Namespace) -> None:
-    from tunegrid.stages.report import write_tables
+    from tunegrid.stages.tables import write_tables
 
     write_tables(study)
 

@@ -46,7 +46,7 @@ def _plan(study: Study, options: argparse.Namespace) -> None:
 
 
 def _summary(study: Study, options: argparse.Namespace) -> int:
-    from tunegrid.stages.report import summarise
+    from tunegrid.stages.summary import summarise
 
     text, complete = summarise(study, options.config)
     print(text)

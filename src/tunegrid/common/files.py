@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tunegrid.common.errors import TuneGridError
+
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
@@ -49,3 +51,19 @@ def write_json(path: Path, value: Any) -> None:
 def size_of(folder: Path) -> int:
     """Bytes of all files in a folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises TuneGridError, naming the file, if it is missing, cut off or not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TuneGridError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError
+        raise TuneGridError(f"{path}: not valid JSON ({error}). Delete it and run its job again.") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text, whole or not at all."""
+    with replaced(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")

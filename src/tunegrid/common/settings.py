@@ -4,8 +4,13 @@ import difflib
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
+
+Count = Annotated[int, Field(ge=0)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+NonEmpty = Annotated[str, Field(min_length=1)]
 
 # Names become folder names, rule names and job names, where "_" separates task, model and method.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([.-][A-Za-z0-9]+)*$", max_length=64)]
@@ -35,3 +40,14 @@ class Closed(BaseModel):
                     message = f"unknown key. {did_you_mean(key, valid)}"
                     raise PydanticCustomError("unknown_key", "{message}", {"message": message, "key": str(key)})
         return data
+
+
+def explain(error: ValidationError) -> str:
+    """The first few problems of a validation as one line for a person: `cost.steps: Field required; …`."""
+    problems = []
+    for problem in error.errors(include_url=False):
+        # The error of an unknown key (see Closed) stands at the object that holds it.
+        place = [*problem["loc"], *([problem["ctx"]["key"]] if problem["type"] == "unknown_key" else [])]
+        problems.append(".".join(map(str, place)) + (": " if place else "") + problem["msg"])
+    more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+    return "; ".join(problems[:3]) + more

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from tunegrid import __version__
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import read_json
 from tunegrid.common.package_data import templates_folder
+from tunegrid.common.words import DASH, bytes_, count, percent, seconds
 from tunegrid.data.sources import SPLITS
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.front_matter import base_licence, front_matter, languages_of
-from tunegrid.report.layout import DASH, bytes_, count, percent, seconds
-from tunegrid.results.records import MetricsRecord, read_json, read_record
+from tunegrid.results.records import MetricsRecord, read_record
 from tunegrid.results.search_records import ChoiceRecord
 from tunegrid.study.study import Study
 from tunegrid.tasks import Task
@@ -26,7 +27,7 @@ from tunegrid.tasks import Task
 if TYPE_CHECKING:
     from transformers import GenerationConfig
 
-    from tunegrid.deploy.export import Layout
+    from tunegrid.deploy.form import Layout
 
 EXAMPLES = {
     "question": "Where does Anna live?",

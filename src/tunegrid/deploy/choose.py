@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.results.records import TrainRecord, read_json, read_record
+from tunegrid.common.files import read_json
+from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.study import Study
 

@@ -14,36 +14,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import replaced_folder, write_json
+from tunegrid.common.files import read_json, replaced_folder, write_json, write_text
+from tunegrid.common.hub.source import OnHub
 from tunegrid.deploy.choose import Winner
-from tunegrid.results.records import read_json, write_text
-from tunegrid.study.lock import OnHub
+from tunegrid.deploy.form import Form, Layout
 from tunegrid.study.study import Study
 
-Form = Literal["model", "adapter"]
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a folder holds, and where.
-
-    Attributes:
-        library: loads it: transformers for a plain model; peft or adapters for an adapter.
-        base: folder inside it that holds the base model; "" where that is not in it. The tokenizer is there.
-        adapter: folder inside it that holds the adapter ("" for the folder itself); None: a plain model.
-        hub: (id, commit) of the base model on the Hub; None: it is not from there.
-    """
-
-    library: Literal["transformers", "peft", "adapters"]
-    base: str
-    adapter: str | None
-    hub: tuple[str, str | None] | None
 
 
 def export(
@@ -66,9 +46,9 @@ def export(
     """
     check_folder(study, folder, force)
     check_form(study, winner, form)
+    from tunegrid.data.tokens import load_tokenizer
     from tunegrid.deploy.card import model_card
     from tunegrid.models.generate import generation_config
-    from tunegrid.tasks.tokenise import load_tokenizer
 
     cell, weights = winner.run.cell, winner.folder / "weights"
     base, method = study.paths.model(cell.model), study.method(cell)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tunegrid.common.files import read_json
 from tunegrid.common.package_data import datasets_file
 from tunegrid.deploy.choose import Winner
-from tunegrid.results.records import MetricsRecord, read_json
+from tunegrid.results.records import MetricsRecord
 from tunegrid.study.study import Study
 
 if TYPE_CHECKING:
-    from tunegrid.deploy.export import Layout
+    from tunegrid.deploy.form import Layout
 
 # The identifiers that the Hub knows, of licences that models and data often have.
 LICENCES = frozenset(

@@ -25,8 +25,9 @@ class Answerer:
 
     def __init__(self, study: Study, winner: Winner, merged: bool = True) -> None:
         """`merged`: without the method's own modules, where that is defined (LoRA)."""
-        from tunegrid.stages.train import pick_device
-        from tunegrid.tasks.tokenise import load_tokenizer, special_token_names
+        from tunegrid.data.tokens import load_tokenizer
+        from tunegrid.runtime.torch_device import pick_device
+        from tunegrid.tasks.tokenise import special_token_names
 
         cell = winner.run.cell
         self.task, self.family = study.task(cell.task, cell.model), study.models[cell.model].family
@@ -35,12 +36,12 @@ class Answerer:
         self.tokenizer = load_tokenizer(base)
         self.tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # advice that says nothing here
         self._special = special_token_names(self.tokenizer)
-        device = pick_device(study)
+        device = pick_device(study.hardware)
         self.model = cpu_kernels.place(load_model(study, winner, merged), device).eval()
 
     def answer(self, rows: list[Row]) -> list[dict[str, Any]]:
         """Of each row its `id`, if it has one, its `prediction`, and what else predictions.parquet keeps of it."""
-        from tunegrid.models.generate import predict_rows
+        from tunegrid.tasks.predict import predict_rows
 
         if not rows:
             return []

@@ -1,11 +1,12 @@
 """How a model is tuned. To add a method: a class like these in a new file, and its name here."""
 
 from tunegrid.methods.adapters import Adapters
-from tunegrid.methods.base import Method, MethodSettings, trainable_parameters
+from tunegrid.methods.base import Method, MethodSettings
 from tunegrid.methods.bitfit import BitFit
 from tunegrid.methods.full import Full
 from tunegrid.methods.lora import Lora
 from tunegrid.methods.untuned import Untuned
+from tunegrid.models.flops import trainable_parameters
 
 METHODS: dict[str, type[Method]] = {
     "adapters": Adapters,

@@ -109,8 +109,3 @@ class Method(ABC):
     def merge(self, model: torch.nn.Module) -> PreTrainedModel | None:
         """The tuned model as a plain one without the method's modules; None where that is not defined."""
         return None
-
-
-def trainable_parameters(model: torch.nn.Module) -> int:
-    """The number of parameters that the optimiser changes."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

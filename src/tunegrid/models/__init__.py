@@ -1,7 +1,7 @@
 """Where weights come from. To add a kind of source: a class like these, and its name here."""
 
 from tunegrid.models.families import FAMILIES, Family
-from tunegrid.models.pretrain.loop import PretrainSource
+from tunegrid.models.pretrain.settings import PretrainSource
 from tunegrid.models.shape import Shape
 from tunegrid.models.sources import DirectoryModel, HubModel
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from math import inf
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig
 
+from tunegrid.models.decoding import Generation
 from tunegrid.models.encoder import encoding_in_parts
-from tunegrid.tasks.base import Generation, Task
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow
     from transformers import PreTrainedTokenizerBase
 
 # Label words cost the decoder next to nothing, so that a batch gains nothing from more rows: with so many tokens, the
@@ -38,78 +36,6 @@ class Answer:
     ended: bool
     score: float | None = None
     tokens: int = 0
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """The predictions of one split.
-
-    Attributes:
-        texts: one per row.
-        columns: more to keep of each row: the log-probability of each label (`score_<label>`), or which window
-            answered (`window`, from 0) with which score (`window_score`) where rows have several. None: nothing.
-        cut: how many predictions the longest answer ended, not the model; None where it chooses among labels.
-        written: tokens that were generated for each entry of the token file, its end included; None among labels.
-    """
-
-    texts: list[str]
-    columns: pd.DataFrame | None
-    cut: int | None
-    written: list[int] | None = None
-
-
-def predict(
-    model: Any, tokenizer: PreTrainedTokenizerBase, task: Task, tokens: pyarrow.Table, rows: int, *, precision: str
-) -> tuple[list[str], pd.DataFrame | None]:
-    """(one prediction per row, further columns of each row if there are any), see `predict_rows`."""
-    predicted = predict_rows(model, tokenizer, task, tokens, rows, precision=precision)
-    return predicted.texts, predicted.columns
-
-
-def predict_rows(
-    model: Any, tokenizer: PreTrainedTokenizerBase, task: Task, tokens: pyarrow.Table, rows: int, *, precision: str
-) -> Predicted:
-    """One prediction per row: free text by generation, or a label word. Of a row in windows, the best window's.
-
-    Args:
-        tokens: the token ids of so many rows of one split, in their order.
-    """
-    sources = tokens.column("input_ids").to_pylist()
-    owners = tokens.column("row").to_pylist() if "row" in tokens.column_names else []
-    windows = Counter(owners)
-    if len(owners) != len(sources) or windows.keys() != set(range(rows)):
-        raise ValueError(f"{len(windows)} tokenised rows, but {rows} rows: tokenise again")
-    options = {"batch_size": task.settings.evaluation_batch_size, "precision": precision}
-    if (labels := task.labels()) is not None:
-        if len(sources) != rows:
-            raise ValueError("sources in windows can be answered, not classified")
-        words = [task.word(label) for label in labels]
-        return Predicted(*choose_labels(model, tokenizer, sources, labels, words=words, **options), None)
-    scored = {index for index, row in enumerate(owners) if windows[row] > 1}
-    answers = generate(model, tokenizer, sources, task.settings.generation, scored=scored, **options)
-    if scored:
-        return _best_windows(owners, answers, rows)
-    unended, written = sum(not answer.ended for answer in answers), [answer.tokens for answer in answers]
-    return Predicted([answer.text for answer in answers], None, unended, written)
-
-
-def _best_windows(owners: list[int], answers: list[Answer], rows: int) -> Predicted:
-    """Of each row the answer with the highest score; an empty one only where no window has another."""
-    import pandas as pd
-
-    of_row: list[list[Answer]] = [[] for _ in range(rows)]
-    for owner, answer in zip(owners, answers, strict=True):
-        of_row[owner].append(answer)
-
-    def rank(answer: Answer) -> tuple[bool, float]:
-        return bool(answer.text), 0.0 if answer.score is None else answer.score
-
-    best = [max(windows, key=rank) for windows in of_row]
-    chosen = [windows.index(answer) for windows, answer in zip(of_row, best, strict=True)]
-    columns = pd.DataFrame({"window": chosen, "window_score": [answer.score for answer in best]})
-    columns = columns.astype({"window": "int32", "window_score": "float64"})
-    unended, written = sum(not answer.ended for answer in best), [answer.tokens for answer in answers]
-    return Predicted([answer.text for answer in best], columns, unended, written)
 
 
 def generate(

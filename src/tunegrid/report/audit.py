@@ -1,16 +1,22 @@
 """The audit in reports: of a study's own results, and of the paper's numbers."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 from tunegrid.common.package_data import published_folder
+from tunegrid.common.words import listed, plural
 from tunegrid.report import layout
 from tunegrid.report.layout import Column, Section, Table
+from tunegrid.report.layout import Table as Printed
 from tunegrid.results.audit import show
-from tunegrid.results.audit.checks import Audit, audit_folder
-from tunegrid.results.audit.findings import Finding, listed, plural
+from tunegrid.results.audit.checks import Audit, Group, audit_folder
+from tunegrid.results.audit.findings import Finding
 from tunegrid.results.audit.folder import Folder, read_folder
+from tunegrid.results.audit.show import CHECK_NAMES
 from tunegrid.results.expected import Expected
+
+PAIRS_SHOWN = 24  # rows of the table of pairs
 
 Frames = dict[str, Any]  # the tidy tables of tables.py, by name
 _WHAT = (
@@ -55,7 +61,7 @@ def _table(found: Any, expected: Expected) -> Table:
 
 def about_paper(expected: Expected) -> bool:
     """Whether a cell of the study stands in the paper's tables: a kind of task, a model and a method, by title."""
-    from tunegrid.report.published import TASKS, published_rows
+    from tunegrid.results.paper.numbers import TASKS, published_rows
 
     for kind in TASKS.keys() & {task.kind for task in expected.tasks}:
         cells = {(row["model"].casefold(), row["method"].casefold()) for row in published_rows(kind)}
@@ -93,8 +99,8 @@ def published_section() -> Section:
     for number, table in enumerate(folder.tables, 1):
         found: list[Finding] = [finding for finding in audit.findings if finding.table == table.title]
         caption = f"Audit of {table.title[0].lower()}{table.title[1:]}."
-        tables.append(show.findings_table(f"published-audit-{number}", caption, found))
-    tables += [show.pairs_table("published-audit-pairs", group) for group in audit.groups[:1]]
+        tables.append(findings_table(f"published-audit-{number}", caption, found))
+    tables += [pairs_table("published-audit-pairs", group) for group in audit.groups[:1]]
     text = (
         f"What arithmetic alone says of these numbers: {show.counted(audit.findings)}. An error contradicts what is "
         "claimed, or another number; a warning can be right, but a reader has to know; a note follows. "
@@ -110,3 +116,38 @@ def _published(pairs: bool) -> tuple[Folder, Audit]:
     """The paper's tables and their audit; without `pairs` in a fraction of the time."""
     folder = read_folder(published_folder())
     return folder, audit_folder(folder) if pairs else audit_folder(folder, largest_pair=0)
+
+
+def findings_table(name: str, caption: str, findings: Iterable[Finding]) -> Printed:
+    """Findings as a table of a report."""
+    columns = (
+        Column("Severity", width=0.08),
+        Column("Check", width=0.13),
+        Column("What was computed", width=0.43),
+        Column("What it means", width=0.26),
+    )
+    rows = [(finding.severity, CHECK_NAMES[finding.check], finding.computed, finding.meaning) for finding in findings]
+    return layout.plain_table(name, caption, columns, rows)
+
+
+def pairs_table(name: str, group: Group) -> Printed:
+    """The first pairs of a group, and the first that gives every row correctly rounded."""
+    shown = list(group.pairs[:PAIRS_SHOWN])
+    shown += [pair for pair in group.pairs[PAIRS_SHOWN:] if pair.tolerance <= 0.5][:1]
+    columns = [Column(title, "right") for title in ("Test size", "Positives", "Share", "Tolerance", "Rows exact")]
+    rows = [
+        (
+            f"{pair.size:,}",
+            f"{pair.positives:,}",
+            f"{pair.positives / pair.size:.5f}",
+            f"{pair.tolerance:.2f}",
+            f"{pair.exact}",
+        )
+        for pair in shown
+    ]
+    caption = (
+        f"{group.table}: test sizes and numbers of positives that give {plural(len(group.rows), 'row')} within one "
+        "unit of the last digit, with the tolerance that the worst score needs, in such units (up to 0.5: correctly "
+        f"rounded). The first {PAIRS_SHOWN} of {len(group.pairs):,}, and the first that rounds every row correctly."
+    )
+    return layout.plain_table(name, caption, columns, rows)

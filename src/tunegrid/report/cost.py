@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from tunegrid.common import words
+from tunegrid.common.words import absent
 from tunegrid.report import layout
 from tunegrid.report.cost_words import (
     COST_TITLES,
@@ -15,7 +17,7 @@ from tunegrid.report.cost_words import (
     total,
     unit_of,
 )
-from tunegrid.report.layout import Cell, Column, Row, Table, absent
+from tunegrid.report.layout import Cell, Column, Row, Table
 from tunegrid.report.tables import METHOD, MODEL, Frames, Titles
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics import efficiency
@@ -41,12 +43,12 @@ def training(frames: Frames, expected: Expected) -> Table:
 
     def line(runs: Any) -> tuple[str, ...]:
         return (
-            layout.count(mean(runs, "parameters_trainable")),
-            layout.percent(mean(runs, "trainable_share")),
+            words.count(mean(runs, "parameters_trainable")),
+            words.percent(mean(runs, "trainable_share")),
             _spread(runs, "optimisation_seconds"),
             operations(mean(runs, "training_flops")),
-            layout.bytes_(mean(runs, "peak_memory_bytes")),
-            layout.bytes_(mean(runs, "saved_bytes")),
+            words.bytes_(mean(runs, "peak_memory_bytes")),
+            words.bytes_(mean(runs, "saved_bytes")),
         )
 
     return _per_cell("costs-training", caption, titles, frames, expected, line)
@@ -95,8 +97,8 @@ def inference(frames: Frames, expected: Expected) -> Table:
             _short(runs, "latency_p90_seconds", 1e3),
             _short(runs, "token_seconds", 1e3),
             _short(runs, "generated_tokens"),
-            layout.count(mean(runs, "prediction_examples_per_second")),
-            layout.bytes_(mean(runs, "prediction_peak_memory_bytes")),
+            words.count(mean(runs, "prediction_examples_per_second")),
+            words.bytes_(mean(runs, "prediction_peak_memory_bytes")),
             operations(mean(runs, "inference_flops")),
         )
 
@@ -118,8 +120,8 @@ def merged(frames: Frames, expected: Expected) -> Table | None:
             return None
         return (
             *(_short(runs, f"{prefix}latency_seconds", 1e3) for prefix in ("", "merged_")),
-            *(layout.count(mean(runs, f"{prefix}batch_examples_per_second")) for prefix in ("", "merged_")),
-            *(layout.count(total(runs, f"merged_{name}")) for name in ("differences", "compared")),
+            *(words.count(mean(runs, f"{prefix}batch_examples_per_second")) for prefix in ("", "merged_")),
+            *(words.count(total(runs, f"merged_{name}")) for name in ("differences", "compared")),
         )
 
     return _per_cell("costs-merged", caption, titles, frames, expected, line)
@@ -159,7 +161,7 @@ def ranking(frames: Frames, expected: Expected) -> Table | None:
             found = _of(table, task, model.name, method.name)
             ranks = dict(zip(found["beta"], found["rank"], strict=True))
             cells = [Cell("" if model.name == group else titles.models[model.name]), Cell(titles.methods[method.name])]
-            cells += [Cell(layout.count(ranks[beta]), bold=ranks[beta] == 1) for beta in efficiency.BETAS]
+            cells += [Cell(words.count(ranks[beta]), bold=ranks[beta] == 1) for beta in efficiency.BETAS]
             rows.append(Row(tuple(cells)))
             group = model.name
     columns = (MODEL, METHOD, *(Column(f"β = {beta:g}", "right") for beta in efficiency.BETAS))
@@ -194,9 +196,9 @@ def _front_cell(row: Any, task: ExpectedTask, titles: Titles) -> str:
 
 def _value(cost: str, value: float) -> str:
     if cost.endswith("bytes"):
-        return layout.bytes_(value)
+        return words.bytes_(value)
     if cost == "parameters_trainable":
-        return layout.count(value)
+        return words.count(value)
     if cost == "training_flops":
         return operations(value)
     factor, unit = unit_of(cost)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tunegrid.report import layout
-from tunegrid.report.layout import DASH, absent
+from tunegrid.common import words
+from tunegrid.common.words import DASH, absent
 from tunegrid.report.tables import Frames, Titles
 from tunegrid.results.expected import Expected
 from tunegrid.results.statistics import efficiency
@@ -82,7 +82,7 @@ def cost_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         )
     if expected.search:
         seconds = costs.drop_duplicates(["task", "model", "method"])["search_seconds"].astype(float).sum()
-        texts.append(f"The search for learning rates, {layout.seconds(seconds)} seconds in all, is in no other column.")
+        texts.append(f"The search for learning rates, {words.seconds(seconds)} seconds in all, is in no other column.")
     return tuple(texts)
 
 
@@ -131,7 +131,7 @@ def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         if rows.empty:
             continue
         scale = efficiency.constants(cost_tables.task_costs(expected, task, records), largest)
-        scales.append(f"{task.title}: {operations(scale.flops)} FLOPs and {layout.bytes_(scale.memory)}")
+        scales.append(f"{task.title}: {operations(scale.flops)} FLOPs and {words.bytes_(scale.memory)}")
         best = rows[rows["rank"] == 1].drop_duplicates("beta")
         runs: list[tuple[str, list[float]]] = []
         for row in best.itertuples():
@@ -145,7 +145,7 @@ def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         "The efficiency score is that of PSCP (Belanec et al. 2025; its equation is in the section on methods): the "
         "score, divided by what the trainable parameters, the operations of one answer (merged, where the method can "
         "be merged) and the peak memory of training weigh. Its constants are made for far larger models. Here they are "
-        f"the size of the largest base model ({layout.count(largest)} parameters), and the most operations and memory "
+        f"the size of the largest base model ({words.count(largest)} parameters), and the most operations and memory "
         f"of the task's cells ({'; '.join(scales)}), so that each of the three costs at its highest divides the score "
         "by two to the power of β. Where Python and its libraries are most of the memory, as on a CPU with small "
         "models, memory hardly tells cells apart. What β should be cannot be measured: the ranking is shown for "

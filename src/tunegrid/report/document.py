@@ -6,8 +6,7 @@ from datetime import datetime
 
 from tunegrid.common.citations import Reference
 from tunegrid.report import formulas, summary
-from tunegrid.report.figures import Figure
-from tunegrid.report.layout import Section, Table
+from tunegrid.report.layout import Figure, Section, Table
 from tunegrid.report.sections import sections
 from tunegrid.report.tables import Frames
 from tunegrid.results.expected import Expected

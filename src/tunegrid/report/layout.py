@@ -6,12 +6,12 @@ of a column bold. The paper's own numbers and ours go through the same functions
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tunegrid.common.citations import Formula
-from tunegrid.report.figures import Figure
+from tunegrid.common.words import DASH
 from tunegrid.tasks import Metric
 
-DASH = "–"
 LONG = 20  # rows from which a table may break across pages
 
 
@@ -50,6 +50,22 @@ class Table:
     @property
     def long(self) -> bool:
         return len(self.rows) > LONG
+
+
+class Figure(NamedTuple):
+    """A figure of the report; `name` is its files', without the suffix, `module` draws it.
+
+    `words`: what is to be seen, for those who do not see it; "": the caption says it.
+    """
+
+    name: str
+    caption: str
+    module: str  # of this package
+    words: str = ""
+
+    @property
+    def alt(self) -> str:
+        return self.words or self.caption
 
 
 @dataclass(frozen=True)
@@ -135,49 +151,3 @@ def grouped_table(
 
 
 # Numbers as text -----------------------------------------------------------------------------------------------------
-
-
-def absent(value: object) -> bool:
-    """Whether a table's value is missing: None or NaN."""
-    return value is None or value != value
-
-
-def count(value: float | None) -> str:
-    return DASH if absent(value) else f"{value:,.0f}"
-
-
-def seconds(value: float | None) -> str:
-    return DASH if absent(value) else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
-
-
-def bytes_(value: float | None) -> str:
-    """Bytes in the unit that leaves one to four digits before the point: 412 MiB, 1.2 GiB."""
-    if absent(value):
-        return DASH
-    size, units = float(value), ["bytes", "KiB", "MiB", "GiB", "TiB"]
-    while size >= 1000 and len(units) > 1:
-        size, units = size / 1024, units[1:]
-    return f"{size:.0f} {units[0]}" if size >= 100 or units[0] == "bytes" else f"{size:.1f} {units[0]}"
-
-
-def percent(value: float | None, decimals: int = 1) -> str:
-    """A share, 0 to 1, as a percentage; one that is above 0 never prints as 0."""
-    if absent(value):
-        return DASH
-    text = f"{100 * value:.{decimals}f}%"
-    return f"<{10**-decimals:.{decimals}f}%" if value > 0 and float(text[:-1]) == 0 else text
-
-
-def plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def setting(value: object) -> str:
-    """A setting as a person writes it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(setting(item) for item in value)
-    return str(value)

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from tunegrid.common import words
+from tunegrid.common.words import DASH, absent
 from tunegrid.report import layout
-from tunegrid.report.layout import DASH, Column, Table, absent
+from tunegrid.report.layout import Column, Table
 from tunegrid.report.tables import Frames, Titles
 from tunegrid.results.expected import Expected
 from tunegrid.results.read import SPLITS
@@ -14,12 +16,12 @@ def sources(frames: Frames, expected: Expected) -> Table:
     titles, rows = Titles(expected), []
     for task in expected.tasks:
         card = frames["data"][frames["data"]["task"] == task.name]
-        sizes = " / ".join(layout.count(rows) for rows in card.set_index("split")["rows"].reindex(SPLITS))
+        sizes = " / ".join(words.count(rows) for rows in card.set_index("split")["rows"].reindex(SPLITS))
         rows.append((titles.tasks[task.name], *_source(card.iloc[0]), sizes + _choice_of_rows(card.set_index("split"))))
     for model in expected.models:
         card = frames["models"][frames["models"]["model"] == model.name].iloc[0]
         totals = frames["costs"].loc[frames["costs"]["model"] == model.name, "parameters_total"].astype(float)
-        rows.append((model.title, *_source(card), f"{layout.count(totals.min())} parameters"))
+        rows.append((model.title, *_source(card), f"{words.count(totals.min())} parameters"))
     columns = [Column("Data or model", width=0.2), Column("Source", width=0.33), Column("Licence", width=0.14)]
     columns.append(Column("Rows (train / validation / test) or size", width=0.24))
     return layout.plain_table("sources", "Data and models: source, licence and size.", columns, rows)
@@ -29,10 +31,10 @@ def _choice_of_rows(card: Any) -> str:
     """What the sizes of the splits do not say: subsets, rows that were left out, splits that are not the source's."""
     said = ["splits by row (published protocol)"] if (card["protocol"] == "published").any() else []
     if (card["rows_available"].astype(float) > card["rows"].astype(float)).any():
-        available = " / ".join(layout.count(rows) for rows in card["rows_available"].reindex(SPLITS))
+        available = " / ".join(words.count(rows) for rows in card["rows_available"].reindex(SPLITS))
         said.append(f"taken from {available}")
     if skipped := card["unusable_rows"].astype(float).sum():
-        said.append(f"{layout.count(skipped)} unusable rows of the source left out")
+        said.append(f"{words.count(skipped)} unusable rows of the source left out")
     return "".join(f"; {words}" for words in said)
 
 
@@ -89,7 +91,7 @@ def _counts(name: str, caption: str, columns: dict[str, str], frames: Frames, ex
         rows = []
         for model in expected.models:
             stats = of_task[of_task["model"] == model.name].set_index("split")
-            counts = [" / ".join(layout.count(stats.loc[split, column]) for split in SPLITS) for column in shown]
+            counts = [" / ".join(words.count(stats.loc[split, column]) for split in SPLITS) for column in shown]
             rows.append((titles.models[model.name], *counts))
         groups.append((task.title, rows))
     heads = (Column("Model"), *(Column(title, "right") for title in shown.values()))
@@ -107,7 +109,7 @@ def _unfinished(frames: Frames, expected: Expected) -> Table:
         chosen = chosen[chosen["predictions_cut"].notna()].astype({"predictions_cut": float, "examples": float})
         if not len(chosen):
             return DASH
-        return f"{layout.count(chosen['predictions_cut'].sum())} of {layout.count(chosen['examples'].sum())}"
+        return f"{words.count(chosen['predictions_cut'].sum())} of {words.count(chosen['examples'].sum())}"
 
     for task in expected.tasks:
         if frame.loc[frame["task"] == task.name, "predictions_cut"].fillna(0).astype(float).sum() == 0:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from tunegrid.common.words import DASH, absent, listed, plural
 from tunegrid.report import layout
-from tunegrid.report.layout import DASH, Column, Section, Table, absent, plural
+from tunegrid.report.layout import Column, Section, Table
 from tunegrid.report.tables import Frames, Titles, number, with_interval
-from tunegrid.results.audit.findings import listed
 from tunegrid.results.expected import Expected, ExpectedTask
 
 NOT_COMPARED = "cannot be compared"

@@ -1,34 +1,15 @@
 """The paper's own numbers, through the same layout, rule and templates as ours."""
 
-import csv
 from collections.abc import Iterable
 
-from tunegrid.common.errors import TuneGridError
-from tunegrid.common.package_data import published_folder
+from tunegrid.common import words
 from tunegrid.report import audit, layout
 from tunegrid.report.document import Report
 from tunegrid.report.layout import Column, ScoreLine, Section, Table
 from tunegrid.results.expected import printed_metrics
+from tunegrid.results.paper.numbers import NUMBERS, TASKS, Row, published_rows
 from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_printed
 from tunegrid.tasks import Metric
-
-TASKS: dict[str, str] = {  # in the order of the paper's tables
-    "translation": "Translation",
-    "qa": "Question Answering",
-    "sentiment": "Sentiment Classification",
-}
-NUMBERS: dict[str, str] = {"translation": "6.1", "qa": "6.2", "sentiment": "6.3"}
-Row = dict[str, str]
-
-
-def published_rows(name: str) -> list[Row]:
-    """The rows of resources/published/<name>.csv. Raises TuneGridError if it is not there."""
-    path = published_folder() / f"{name}.csv"
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except OSError as error:
-        raise TuneGridError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
 def published_tables() -> list[Table]:
@@ -106,7 +87,7 @@ def _score(row: Row, metric: Metric) -> float:
 def _recommendation_table() -> Table:
     said = published_recommendations()
     rows: Iterable[tuple[str, str, str]] = (
-        (TASKS[kind], one.chosen.title if one.chosen else layout.DASH, one.rationale) for kind, one in said.items()
+        (TASKS[kind], one.chosen.title if one.chosen else words.DASH, one.rationale) for kind, one in said.items()
     )
     columns = (Column("Task", width=0.2), Column("Recommended Setup", width=0.24), Column("Rationale", width=0.48))
     caption = "Recommended model and tuning method per task, by the rule (the paper's Table 6.4)."

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import replaced_folder
+from tunegrid.common.files import replaced_folder, write_text
 from tunegrid.common.package_data import templates_folder
 from tunegrid.report import export, formulas, index, latex, published
 from tunegrid.report.document import Report, study_report
@@ -16,7 +16,6 @@ from tunegrid.report.latex import TEX_HINT, compile_pdf, tex_engine
 from tunegrid.report.layout import Table
 from tunegrid.results.expected import Expected
 from tunegrid.results.read import read_results
-from tunegrid.results.records import write_text
 from tunegrid.results.tables import tables_of
 
 __all__ = ["TEX_HINT", "compile_pdf", "render_published", "render_report", "render_table", "tex_engine"]

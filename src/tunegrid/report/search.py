@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tunegrid.report import layout
-from tunegrid.report.layout import DASH, Cell, Column, Row, Section, Table, absent
+from tunegrid.common import words
+from tunegrid.common.words import DASH, absent
+from tunegrid.report.layout import Cell, Column, Row, Section, Table
 from tunegrid.report.tables import Frames, Titles
 from tunegrid.results.expected import Expected, ExpectedTask
 
@@ -24,8 +25,8 @@ def section(frames: Frames, expected: Expected) -> Section | None:
         "lowest validation loss, then the rate that is nearest to the study's. Test data has no part in it."
     )
     cost = (
-        f"The search took {layout.seconds(total.sum())} seconds ({done} of {len(frame)} trials), of which "
-        f"{layout.seconds(steps.sum())} were optimisation. The cost of training, above, holds none of that."
+        f"The search took {words.seconds(total.sum())} seconds ({done} of {len(frame)} trials), of which "
+        f"{words.seconds(steps.sum())} were optimisation. The cost of training, above, holds none of that."
     )
     return Section("Search for the learning rates", (text, cost), (table(frames, expected),))
 
@@ -46,7 +47,7 @@ def table(frames: Frames, expected: Expected) -> Table:
             name = titles.models[model.name]
             cells = [Cell("" if name == group else name), Cell(titles.methods[method.name])]
             cells += [_outcome(by_factor[factor], task) for factor in factors]
-            rows.append(Row((*cells, Cell(edge), Cell(layout.seconds(cost)))))
+            rows.append(Row((*cells, Cell(edge), Cell(words.seconds(cost)))))
             group = name
     columns = [Column("Model"), Column("Method"), *(Column(f"× {factor:g}", "right") for factor in factors)]
     columns += [Column("At the edge"), Column("Search, s", "right")]

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tunegrid.report import audit, cost, formulas, layout, origins, paper, search, tables
-from tunegrid.report.figures import Figure
-from tunegrid.report.layout import Section
+from tunegrid.common import words
+from tunegrid.report import audit, cost, formulas, origins, paper, search, tables
+from tunegrid.report.layout import Figure, Section
 from tunegrid.report.tables import Frames
 from tunegrid.results.expected import Expected
 
@@ -111,5 +111,5 @@ def _on_runs(frames: Frames, expected: Expected) -> str:
     seeds = ", ".join(str(seed) for seed in expected.seeds)
     return (
         f"{'Seed' if len(expected.seeds) == 1 else 'Seeds'}: {seeds}. All runs together took "
-        f"{layout.seconds(seconds)} seconds of optimisation."
+        f"{words.seconds(seconds)} seconds of optimisation."
     )

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from tunegrid.common import words
+from tunegrid.common.words import DASH, absent, plural
 from tunegrid.report import layout, paper, search
-from tunegrid.report.layout import DASH, Column, Table, absent, plural
+from tunegrid.report.layout import Column, Table
 from tunegrid.report.tables import Frames, Titles, cell_of, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics.recommend import duration
@@ -42,7 +44,7 @@ def _of_task(frames: Frames, expected: Expected, task: ExpectedTask) -> tuple[st
         first,
         "the same" if same else _named(expected, task, chosen),
         f"{ties} of {plural(others, 'other')}" if ties else "none",
-        layout.percent(said.stability, 0),
+        words.percent(said.stability, 0),
         _cost(frames, task, chosen),
     )
 
@@ -61,8 +63,8 @@ def _cost(frames: Frames, task: ExpectedTask, cell: Any) -> str:
     }
     seconds = mean["optimisation_seconds"]
     return (
-        f"trains {layout.percent(mean['trainable_share'])} of its parameters in "
-        f"{DASH if absent(seconds) else duration(seconds)}, saves {layout.bytes_(mean['saved_bytes'])}"
+        f"trains {words.percent(mean['trainable_share'])} of its parameters in "
+        f"{DASH if absent(seconds) else duration(seconds)}, saves {words.bytes_(mean['saved_bytes'])}"
     )
 
 
@@ -141,13 +143,13 @@ def _on_test_rows(frames: Frames, titles: Titles) -> list[str]:
     """What a reader has to know about the test rows before believing a score."""
     found = []
     for row in frames["data"].query("split == 'test'").itertuples():
-        title, size = titles.tasks[row.task], layout.count(row.rows)
-        words = {
+        title, size = titles.tasks[row.task], words.count(row.rows)
+        remarks = {
             "test_rows_seen_in_training": f"of {size} test rows occur among the training rows as well.",
             "test_contexts_seen_in_training": f"of {size} test questions are about a context that training questions "
             "are about too.",
             "unusable_rows": "test rows of the source could not be used and were left out.",
         }
-        counts = {name: getattr(row, name) for name in words}
-        found += [f"{title}: {n:,.0f} {words[name]}" for name, n in counts.items() if not absent(n) and n > 0]
+        counts = {name: getattr(row, name) for name in remarks}
+        found += [f"{title}: {n:,.0f} {remarks[name]}" for name, n in counts.items() if not absent(n) and n > 0]
     return found

@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tunegrid.results.statistics import bootstrap
-from tunegrid.study.cells import Paths
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import read_json
 from tunegrid.results.expected import Expected, ExpectedTask
-from tunegrid.results.records import MetricsRecord, TrainRecord, read_json, read_record
+from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
+from tunegrid.results.statistics import bootstrap
+from tunegrid.study.paths import Paths
 from tunegrid.tasks import Metric
 
 Status = Literal["ok", "diverged", "failed", "missing"]

@@ -7,45 +7,20 @@ looks like a result. `json_schemas()` gives the same schema to other programs as
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import replaced
-from tunegrid.common.settings import Closed
+from tunegrid.common.files import read_json, write_text
+from tunegrid.common.settings import Closed, Count, Finite, NonEmpty, Seconds, explain
+from tunegrid.runtime.provenance import Provenance
+from tunegrid.training.selection import Selection
 
 SCHEMA_VERSION = 1
 
 Status = Literal["ok", "diverged", "failed"]
 Kind = Literal["run", "untuned", "baseline"]
-Count = Annotated[int, Field(ge=0)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Name = Annotated[str, Field(min_length=1)]
-
-
-class Provenance(Closed):
-    """Where and with what a result was computed."""
-
-    packages: dict[str, str] = Field(description="Installed version of each package that can alter a result.")
-    python: str = Field(description="Version of Python.")
-    platform: str = Field(description="Operating system and architecture, without the name of the machine.")
-    processor: str = Field(description="Name of the CPU.")
-    accelerator: str | None = Field(description="Name of the GPU; null on a CPU.")
-    threads: int = Field(ge=1, description="Threads of one computation; part of the configuration, for it alters bits.")
-    precision: str | None = Field(description="Precision of the computation: fp32, bf16, …; null where there is none.")
-    fp32_library: Literal["mkl", "onednn"] | None = Field(
-        None, description="What multiplied fp32 matrices on the CPU; null: a GPU did, or no model computed."
-    )
-    git_commit: str | None = Field(description="Commit of the repository; null outside of one.")
-    code_version: Name = Field(description="Hash of the package's source.")
-    data_fingerprint: str = Field(description="Fingerprint of the task's data, as in its card.json.")
-    model_fingerprint: str | None = Field(description="Fingerprint of the base model; null for a trivial baseline.")
-    data_revision: str | None = Field(None, description="Commit of the task's data on the Hub; null: not from there.")
-    model_revision: str | None = Field(None, description="Commit of the base model on the Hub; null: not from there.")
-    started: str = Field(description="Start, ISO 8601 with time zone.")
-    finished: str = Field(description="End, ISO 8601 with time zone.")
 
 
 class Parameters(Closed):
@@ -79,20 +54,6 @@ class TrainingCost(Closed):
     saved_bytes: Count = Field(description="Size of the saved weights, in bytes.")
     training_flops: Finite | None = Field(description="Estimated floating-point operations of the training.")
     flops_formula: str | None = Field(description="The formula of that estimate.")
-
-
-class Selection(Closed):
-    """Which weights of a run were saved, and what validation data said about them."""
-
-    kept: Literal["best", "last"] = Field(description="The weights of the best evaluation, or those of the last step.")
-    by: Name = Field(description="What best means: the lowest validation 'loss', or the highest metric of this name.")
-    step: Count = Field(description="Optimiser steps after which the saved weights were there.")
-    validation_loss: Finite = Field(description="Loss of the saved weights on the validation rows.")
-    validation_metric: Finite | None = Field(description="Metric of the saved weights, 0 to 1; null if chosen by loss.")
-    best_step: Count = Field(description="Step of the best evaluation, whether its weights were kept or not.")
-    best_value: Finite = Field(description="The validation loss, or the metric, of the best evaluation.")
-    evaluations: Count = Field(description="Evaluations on validation data.")
-    stopped_early: bool = Field(description="Whether early stopping ended the run before its last step.")
 
 
 class Speed(Closed):
@@ -171,12 +132,12 @@ class TrainRecord(Outcome):
     """`train.json`: what one run did, at what cost, with what."""
 
     schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
-    task: Name = Field(description="Name of the task.")
-    model: Name = Field(description="Name of the base model.")
-    method: Name = Field(description="Name of the tuning method.")
+    task: NonEmpty = Field(description="Name of the task.")
+    model: NonEmpty = Field(description="Name of the base model.")
+    method: NonEmpty = Field(description="Name of the tuning method.")
     seed: int = Field(description="Seed of the run.")
     configuration: dict[str, Any] = Field(description="Every setting of the run that alters its result.")
-    configuration_hash: Name = Field(description="Hash of `configuration`.")
+    configuration_hash: NonEmpty = Field(description="Hash of `configuration`.")
     parameters: Parameters | None = Field(description="Size of the model; null if the run failed before it was built.")
     injected: Injected | None = Field(description="What the method put into the model; null if it failed before.")
     selection: Selection | None = Field(
@@ -199,16 +160,16 @@ class MetricsRecord(Outcome):
 
     schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
     kind: Kind = Field(description="run: a tuned model; untuned: the base model as it is; baseline: no model at all.")
-    task: Name = Field(description="Name of the task.")
-    model: Name | None = Field(description="Name of the base model; null for a baseline.")
-    method: Name = Field(description="Name of the tuning method, 'untuned', or the name of the baseline.")
+    task: NonEmpty = Field(description="Name of the task.")
+    model: NonEmpty | None = Field(description="Name of the base model; null for a baseline.")
+    method: NonEmpty = Field(description="Name of the tuning method, 'untuned', or the name of the baseline.")
     seed: int | None = Field(description="Seed of the run; null for an untuned model or a baseline.")
     examples: Count = Field(description="Test examples scored.")
     predictions_cut: Count | None = Field(
         default=None,
         description="Predictions that max_new_tokens ended, not the model; null where nothing is generated.",
     )
-    primary: Name = Field(description="Name of the task's primary metric.")
+    primary: NonEmpty = Field(description="Name of the task's primary metric.")
     metrics: dict[str, Metric] = Field(description="Score by name; empty where the status is not ok.")
     cost: EvaluationCost | None = Field(description="Cost of the evaluation; null where there was none.")
     provenance: Provenance
@@ -225,27 +186,6 @@ class MetricsRecord(Outcome):
 
 
 Record = TypeVar("Record", bound=BaseModel)
-
-
-def explain(error: ValidationError) -> str:
-    """The first few problems of a validation as one line for a person: `cost.steps: Field required; …`."""
-    problems = []
-    for problem in error.errors(include_url=False):
-        # The error of an unknown key (see Closed) stands at the object that holds it.
-        place = [*problem["loc"], *([problem["ctx"]["key"]] if problem["type"] == "unknown_key" else [])]
-        problems.append(".".join(map(str, place)) + (": " if place else "") + problem["msg"])
-    more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-    return "; ".join(problems[:3]) + more
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises TuneGridError, naming the file, if it is missing, cut off or not JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TuneGridError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError
-        raise TuneGridError(f"{path}: not valid JSON ({error}). Delete it and run its job again.") from error
 
 
 def read_record(path: Path, cls: type[Record]) -> Record:
@@ -287,12 +227,6 @@ def write_record(path: Path, record: BaseModel | Mapping[str, Any], cls: type[Ba
     except (TypeError, ValueError) as error:
         raise TuneGridError(f"{path}: not written, for it cannot be JSON ({error}).") from error
     write_text(path, text + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text, whole or not at all."""
-    with replaced(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:

@@ -4,8 +4,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tunegrid.results.records import Count, Finite, Name, Outcome, Provenance, Seconds
-from tunegrid.common.settings import Closed
+from tunegrid.common.settings import Closed, Count, Finite, NonEmpty, Seconds
+from tunegrid.results.records import Outcome
+from tunegrid.runtime.provenance import Provenance
 
 SCHEMA_VERSION = 1
 
@@ -30,10 +31,10 @@ class _OfCell(Outcome):
     """What both records say about their place in the grid, and about what was measured."""
 
     schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
-    task: Name = Field(description="Name of the task.")
-    model: Name = Field(description="Name of the base model.")
-    method: Name = Field(description="Name of the tuning method.")
-    metric: Name = Field(description="The task's primary metric; higher is better.")
+    task: NonEmpty = Field(description="Name of the task.")
+    model: NonEmpty = Field(description="Name of the base model.")
+    method: NonEmpty = Field(description="Name of the tuning method.")
+    metric: NonEmpty = Field(description="The task's primary metric; higher is better.")
 
 
 class TrialRecord(_OfCell):
@@ -47,7 +48,7 @@ class TrialRecord(_OfCell):
     train_rows: Count | None = Field(description="Training rows of the trial; null if it failed before.")
     validation_rows: Count | None = Field(description="Validation rows predicted; null if it failed before.")
     configuration: dict[str, Any] = Field(description="Every setting of the trial that alters its result.")
-    configuration_hash: Name = Field(description="Hash of `configuration`.")
+    configuration_hash: NonEmpty = Field(description="Hash of `configuration`.")
     cost: TrialCost
     provenance: Provenance
 
@@ -72,7 +73,7 @@ class ChoiceRecord(_OfCell):
     )
     trials: Count = Field(description="How many trials it was chosen among.")
     search_seconds: Seconds = Field(description="What all of them cost, in wall-clock seconds.")
-    configuration_hash: Name = Field(description="Hash of the settings of all of them.")
+    configuration_hash: NonEmpty = Field(description="Hash of the settings of all of them.")
 
     @model_validator(mode="after")
     def _chosen_where_ok(self) -> Self:

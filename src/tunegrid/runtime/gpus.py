@@ -25,7 +25,7 @@ from tunegrid.common.errors import TuneGridError
 if TYPE_CHECKING:
     from filelock import FileLock
 
-    from tunegrid.study.study import Study
+    from tunegrid.runtime.hardware import Hardware
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 PRETEND = "TUNEGRID_PRETEND_GPUS"  # for tests: so many GPUs that are none; their jobs compute on the CPU
@@ -151,12 +151,12 @@ def pretended_device() -> str | None:
     return _lease.device if _lease and _pretended() else None
 
 
-def torch_device(study: Study) -> str:
+def torch_device(hardware: Hardware) -> str:
     """What a study's jobs compute on, as torch calls it: the study's device, but the CPU where a GPU is pretended."""
-    return "cpu" if pretended_device() else study.hardware.device
+    return "cpu" if pretended_device() else hardware.device
 
 
-def jobs_at_once(study: Study, cores: int | None = None, gpus: int | None = None) -> int:
+def jobs_at_once(hardware: Hardware, cores: int | None = None, gpus: int | None = None) -> int:
     """How many jobs that compute run at once on this machine: one per `threads` cores, and no more than GPUs.
 
     Args:
@@ -164,8 +164,8 @@ def jobs_at_once(study: Study, cores: int | None = None, gpus: int | None = None
         gpus: default: all that are visible, where the study computes on GPUs.
     """
     cores = cores or len(os.sched_getaffinity(0))
-    count = max(1, cores // study.hardware.threads)
-    if study.hardware.device == "cuda":
+    count = max(1, cores // hardware.threads)
+    if hardware.device == "cuda":
         count = min(count, max(1, len(visible()) if gpus is None else gpus))
     return count
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import resource
 import subprocess
-import sys
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from tunegrid.common.package_data import PACKAGE, families_folder
-from tunegrid.results.records import Provenance
+from tunegrid.common.settings import Closed, NonEmpty
 from tunegrid.runtime import cpu_kernels
 
 # What can alter a number in a result.
@@ -117,31 +116,24 @@ def file_digest(*files: Path) -> str:
     return total.hexdigest()[:16]
 
 
-def reset_peak_memory() -> None:
-    """From now on `peak_memory` is the highest from this moment on, so that what follows is measured by itself.
+class Provenance(Closed):
+    """Where and with what a result was computed."""
 
-    Where the system does not let a process do that (no Linux, or /proc is read-only), the peak stays that of the whole
-    process.
-    """
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        torch.cuda.reset_peak_memory_stats()
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # proc(5): the peak becomes what is resident now
-
-
-def peak_memory() -> int:
-    """Peak memory of this process since `reset_peak_memory` (or its start), in bytes: the GPU's where one was used.
-
-    Else it is the resident memory: the model, what is computed with it, and Python and the libraries. A fork of the
-    warm process counts what it shares with the others, but of library files only what it touches.
-    """
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        return int(torch.cuda.max_memory_allocated())
-    # getrusage's number is the same but for one thing: a process inherits the peak of the one that started it.
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # kibibytes on Linux, bytes on macOS
+    packages: dict[str, str] = Field(description="Installed version of each package that can alter a result.")
+    python: str = Field(description="Version of Python.")
+    platform: str = Field(description="Operating system and architecture, without the name of the machine.")
+    processor: str = Field(description="Name of the CPU.")
+    accelerator: str | None = Field(description="Name of the GPU; null on a CPU.")
+    threads: int = Field(ge=1, description="Threads of one computation; part of the configuration, for it alters bits.")
+    precision: str | None = Field(description="Precision of the computation: fp32, bf16, …; null where there is none.")
+    fp32_library: Literal["mkl", "onednn"] | None = Field(
+        None, description="What multiplied fp32 matrices on the CPU; null: a GPU did, or no model computed."
+    )
+    git_commit: str | None = Field(description="Commit of the repository; null outside of one.")
+    code_version: NonEmpty = Field(description="Hash of the package's source.")
+    data_fingerprint: str = Field(description="Fingerprint of the task's data, as in its card.json.")
+    model_fingerprint: str | None = Field(description="Fingerprint of the base model; null for a trivial baseline.")
+    data_revision: str | None = Field(None, description="Commit of the task's data on the Hub; null: not from there.")
+    model_revision: str | None = Field(None, description="Commit of the base model on the Hub; null: not from there.")
+    started: str = Field(description="Start, ISO 8601 with time zone.")
+    finished: str = Field(description="End, ISO 8601 with time zone.")

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.files import replaced
+from tunegrid.data.parquet import read_parquet
 from tunegrid.methods import Method, Untuned
 from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.models import Shape
 from tunegrid.results.records import EvaluationCost, Metric, MetricsRecord, TrainRecord, read_record, write_record
 from tunegrid.runtime import cpu_kernels, measure
-from tunegrid.runtime.provenance import now, peak_memory, provenance, reset_peak_memory
-from tunegrid.stages.fetch_data import read_parquet
+from tunegrid.runtime.measure import peak_memory, reset_peak_memory
+from tunegrid.runtime.provenance import now, provenance
 from tunegrid.study.cells import UNTUNED, Run
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row, Task
@@ -75,14 +76,14 @@ def _evaluate_model(
     study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path, latency_examples: int = 0
 ) -> MetricsRecord:
     started, watch = now(), _Stopwatch()
-    from tunegrid.models.generate import predict_rows
+    from tunegrid.data.tokens import load_tokenizer, read_tokens
+    from tunegrid.runtime.torch_device import pick_device
     from tunegrid.stages.latency import inference_cost
-    from tunegrid.stages.train import pick_device
-    from tunegrid.tasks.tokenise import load_tokenizer, read_tokens
+    from tunegrid.tasks.predict import predict_rows
 
     task, paths = study.task(names["task"], names["model"]), study.paths
     base = paths.model(names["model"])
-    device = pick_device(study)
+    device = pick_device(study.hardware)
     model = cpu_kernels.place(method.load(base, weights), device).eval()
     tokenizer = load_tokenizer(base)
     rows = read_parquet(paths.split(names["task"], "test"))
@@ -174,7 +175,7 @@ def _unscored(study: Study, folder: Path, names: dict[str, Any], trained: TrainR
 
 
 def _provenance(study: Study, names: dict[str, Any], started: str) -> Any:
-    from tunegrid.stages.train import accelerator
+    from tunegrid.runtime.torch_device import accelerator
 
     model = names["model"]
     return provenance(

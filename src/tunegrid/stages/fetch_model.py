@@ -11,11 +11,11 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, write_json
+from tunegrid.data.parquet import iterate_parquet
 from tunegrid.data.sources import Split
 from tunegrid.models.shape import Shape
 from tunegrid.runtime import gpus
 from tunegrid.runtime.provenance import file_digest
-from tunegrid.stages.fetch_data import iterate_parquet
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row
 
@@ -57,7 +57,7 @@ def pretrain_model(study: Study, name: str, folder: Path) -> None:
             new,
             study.hardware.threads,
             lambda line: print(line, flush=True),
-            gpus.torch_device(study),
+            gpus.torch_device(study.hardware),
         )
         _write_card(study, name, new, facts)
 

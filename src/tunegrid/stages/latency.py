@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tunegrid.data.tokens import take_rows
 from tunegrid.methods import Method
 from tunegrid.models import Shape
-from tunegrid.models.generate import Predicted, predict_rows
+from tunegrid.models.flops import PREDICTION_FORMULA, counted, prediction_flops
 from tunegrid.results.records import InferenceCost, Speed
 from tunegrid.runtime import measure
-from tunegrid.study.plan.flops import PREDICTION_FORMULA, counted, prediction_flops
 from tunegrid.tasks import Task
-from tunegrid.tasks.tokenise import take_rows
+from tunegrid.tasks.predict import Predicted, predict_rows
 
 if TYPE_CHECKING:
     import pyarrow

@@ -2,69 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import shlex
-from collections.abc import Sequence
-from dataclasses import astuple
 from pathlib import Path
-from typing import Any
 
-from tunegrid.results.expected import Expected, ExpectedTask, Named
-from tunegrid.study.cells import Run
+from tunegrid.results.expected import expected
+from tunegrid.stages.tables import write_tables
 from tunegrid.study.study import Study
-
-DEFAULT = "config/mini.yaml"  # the study that Snakemake takes where no --configfile is given
-MISSING_SHOWN = 5
-
-
-def expected(study: Study) -> Expected:
-    """What the tables of a study must hold, whether or not it is there."""
-    return Expected(
-        study=study.name,
-        title=study.title,
-        description=study.description,
-        tasks=tuple(_task(study, name) for name in study.grid.tasks),
-        models=tuple(
-            Named(name, study.title_of("models", name), model.licence, _hub_id(model))
-            for name, model in ((name, study.models[name].source) for name in study.grid.models)
-        ),
-        methods=tuple(
-            Named(name, study.title_of("methods", name), kind=study.methods[name].kind) for name in study.grid.methods
-        ),
-        seeds=tuple(study.seeds),
-        recommend=study.recommend,
-        cells=tuple((cell.task, cell.model, cell.method) for cell in study.cells()),
-        search=study.search,
-    )
-
-
-def _task(study: Study, name: str) -> ExpectedTask:
-    task = study.task(name)
-    return ExpectedTask(
-        name,
-        study.title_of("tasks", name),
-        task.settings.source.licence,
-        _hub_id(task.settings.source),
-        kind=task.settings.kind,
-        baselines=tuple(Named(key, baseline.title) for key, baseline in task.baselines().items()),
-        trivial=task.trivial_baseline,
-        positive=getattr(task.settings, "positive", "positive"),
-        labels=len(task.labels() or (1, 2)),
-    )
-
-
-def _hub_id(source: Any) -> str | None:
-    """Its id on the Hub, and the part of a data set that is named; None for what comes from elsewhere."""
-    if getattr(source, "hub_key", None) is None or source.hub_id is None:
-        return None
-    return " ".join(filter(None, (source.hub_id, getattr(source, "name", None))))
-
-
-def write_tables(study: Study) -> list[Path]:
-    """Writes every table of the study as tidy CSV."""
-    from tunegrid.results import tables
-
-    return tables.write_tables(study.paths.root, expected(study), study.paths.tables)
 
 
 def write_report(study: Study, pdf: bool, tables: bool) -> list[Path]:
@@ -81,80 +23,3 @@ def write_report(study: Study, pdf: bool, tables: bool) -> list[Path]:
     if tables:
         write_tables(study)
     return render_report(study.paths.root, expected(study), study.paths.report, pdf)
-
-
-def summarise(study: Study, files: Sequence[str] = (DEFAULT,)) -> tuple[str, bool]:
-    """(what is there, what failed and what the audit found; whether every run is ok and the audit found no error).
-
-    Args:
-        files: those that the study was read from, for the command that tries again.
-    """
-    failed, missing = [], []
-    for run in study.runs():
-        status, reason = _outcome(study, run)
-        if status == "missing":
-            missing.append((run, reason))
-        elif status != "ok":
-            failed.append((run, status, reason))
-    lines = [f"{study.title}: {len(study.runs()) - len(failed) - len(missing)} of {len(study.runs())} runs are done"]
-    for run, status, reason in failed:
-        lines.append(f"  {status}: {run.cell}, seed {run.seed}: {reason}")
-    again = sorted({target for run, status, _ in failed if status == "failed" for target in _again(study, run)})
-    if any(status == "diverged" for _, status, _ in failed):
-        lines.append("  a run that diverged would do so again: lower its learning_rate, or raise its warm-up")
-    for run, reason in missing[:MISSING_SHOWN]:
-        lines.append(f"  not there yet: {run.cell}, seed {run.seed}{reason}")
-    if len(missing) > MISSING_SHOWN:
-        lines.append(f"  not there yet: {len(missing) - MISSING_SHOWN} more")
-    command = "snakemake --cores all"
-    if [Path(file) for file in files] != [Path(DEFAULT)]:
-        command += f" --configfile {shlex.join(map(str, files))}"
-    if again:
-        lines.append(f"  try again what failed: {command} --forcerun {' '.join(again)}")
-    if missing:
-        lines.append(f"  go on with what is not there: {command} --rerun-incomplete")
-    found, contradicted = _audited(study.paths.tables / "audit.csv")
-    lines += found
-    reports = [study.paths.report / name for name in ("report.pdf", "report.html")]
-    lines += [f"  report: {file}" for file in reports if file.is_file()]
-    return "\n".join(lines), not (failed or missing or contradicted)
-
-
-def _outcome(study: Study, run: Run) -> tuple[str, str]:
-    """(status, reason) of a run; of one that is missing: how far it came, to stand behind its name."""
-    from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
-
-    folder = study.paths.run(*astuple(run.cell), run.seed)
-    training, metrics = folder / "train.json", folder / "metrics.json"
-    if training.is_file() and (record := read_record(training, TrainRecord)).status != "ok":
-        return record.status, record.reason
-    if training.is_file() and metrics.is_file():  # without the former, the latter is of weights that are gone
-        record = read_record(metrics, MetricsRecord)
-        return record.status, record.reason
-    log = study.paths.log(
-        f"{'evaluate' if training.is_file() else 'train'}/{'/'.join(astuple(run.cell))}/seed-{run.seed}"
-    )
-    place = ": trained, but not evaluated" if training.is_file() else ""
-    return "missing", place + (f"; its log: {log}" if log.is_file() else "")
-
-
-def _again(study: Study, run: Run) -> list[str]:
-    """What Snakemake has to be forced to make for a run that failed: its record, or its search, if that failed."""
-    from tunegrid.results.records import read_record
-    from tunegrid.results.search_records import ChoiceRecord
-
-    names = astuple(run.cell)
-    file = study.paths.choice(*names)
-    if study.search is None or not file.is_file() or read_record(file, ChoiceRecord).status == "ok":
-        return [str(study.paths.run(*names, run.seed) / "train.json")]
-    return [str(study.paths.trial(*names, trial)) for trial in study.search.trials]
-
-
-def _audited(file: Path) -> tuple[list[str], bool]:
-    """(what the audit of the tables found, a line each; whether an error is among it); nothing without tables."""
-    if not file.is_file():
-        return [], False
-    with file.open(encoding="utf-8", newline="") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["severity"] in ("error", "warning")]
-    found = [f"  audit, {row['severity']}: {row['task']}: {row['computed']}" for row in rows]
-    return found, any(row["severity"] == "error" for row in rows)

@@ -18,25 +18,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.data.tokens import row_numbers, take_rows
 from tunegrid.results.records import read_record, write_record, written_since
 from tunegrid.results.search_records import ChoiceRecord, Edge, TrialCost, TrialRecord
 from tunegrid.runtime import locks
 from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
-from tunegrid.runtime.provenance import digest, now, peak_memory, provenance
+from tunegrid.runtime.measure import peak_memory
+from tunegrid.runtime.provenance import digest, now, provenance
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.search import choice_settings, trial_settings, trial_study
 from tunegrid.study.study import Study
-from tunegrid.tasks.tokenise import row_numbers, take_rows
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
 if TYPE_CHECKING:
     import numpy as np
 
 ROUNDING = 1e-9  # of a score: what the order of a sum can alter
-
-
-class NoLearningRate(Exception):
-    """No trial of a cell's search could be scored; the message says why."""
 
 
 def run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt = ONLY) -> TrialRecord:
@@ -106,7 +103,7 @@ def _write_trial(
     status: str,
     reason: str | None,
 ) -> TrialRecord:
-    from tunegrid.stages.train import accelerator
+    from tunegrid.runtime.torch_device import accelerator
 
     settings = trial_settings(study, cell, trial)
     record = TrialRecord(
@@ -144,9 +141,9 @@ def _train_and_score(
     """Fills `facts` and `cost` as it goes, so that a trial that fails has cost what it has. `study`: the trial's."""
     import numpy as np
 
-    from tunegrid.models.generate import predict
-    from tunegrid.stages.fetch_data import read_parquet
-    from tunegrid.stages.train import prepare
+    from tunegrid.data.parquet import read_parquet
+    from tunegrid.stages.session import prepare
+    from tunegrid.tasks.predict import predict
 
     search, paths = study.search, study.paths
     session = prepare(study, Run(cell, search.seed), settings)
@@ -261,29 +258,3 @@ def edge(chosen: TrialRecord, trials: Sequence[TrialRecord]) -> Edge | None:
     if chosen.factor == max(known):
         return "highest"
     return "lowest" if chosen.factor == min(known) else None
-
-
-def searched(study: Study, cell: Cell) -> tuple[Study, dict[str, Any]]:
-    """(the study with the learning rate that the search chose for a cell, what a run's configuration says about that).
-
-    Without a search: the study as it is, and nothing.
-
-    Raises:
-        NoLearningRate: no trial of the cell could be scored.
-        TuneGridError: the choice is missing, or is of other settings than the study has now.
-    """
-    if study.search is None:
-        return study, {}
-    file = study.paths.choice(*astuple(cell))
-    if not file.exists():
-        raise TuneGridError(
-            f"{file}: not there. This study searches its learning rates: `tunegrid search-trial` for every "
-            "factor of the cell, then `tunegrid search-choice`, come before `tunegrid train`."
-        )
-    choice = read_record(file, ChoiceRecord)
-    if choice.configuration_hash != digest(choice_settings(study, cell)):
-        raise TuneGridError(f"{file}: was chosen with other settings than the study has now. Search again.")
-    if choice.status != "ok":
-        raise NoLearningRate(choice.reason)
-    origin = {"factor": choice.factor, "configured_learning_rate": choice.configured_learning_rate}
-    return study.with_training(cell, {"learning_rate": choice.learning_rate}), {"search": origin}

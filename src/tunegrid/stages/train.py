@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
 import time
 import traceback
 from contextlib import AbstractContextManager, suppress
@@ -14,26 +12,21 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, size_of
-from tunegrid.methods import Method
-from tunegrid.models import Shape
+from tunegrid.models.flops import FLOPS_FORMULA
 from tunegrid.results.records import Injected, Parameters, TrainingCost, TrainRecord, write_record, written_since
-from tunegrid.runtime import cpu_kernels, cpu_memory, gpus, locks, parent, snakemake
+from tunegrid.runtime import locks, parent, snakemake
 from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
-from tunegrid.runtime.provenance import digest, installed_packages, now, peak_memory, provenance, reset_peak_memory
+from tunegrid.runtime.measure import peak_memory, reset_peak_memory
+from tunegrid.runtime.provenance import digest, now, provenance
 from tunegrid.runtime.stopping import Interrupted, Stop, Stopped
-from tunegrid.stages.fetch_data import read_parquet
-from tunegrid.stages.search import NoLearningRate, searched
-from tunegrid.study.cells import Cell, Run
+from tunegrid.runtime.torch_device import accelerator
+from tunegrid.stages.session import NoLearningRate, _checkpoints, prepare, searched
+from tunegrid.study.cells import Run
 from tunegrid.study.plan import flops
-from tunegrid.study.plan.flops import FLOPS_FORMULA
 from tunegrid.study.study import Study
 from tunegrid.training.checkpoints import disk_is_full
 from tunegrid.training.history import keep_history, write_history
-from tunegrid.training.selection import ValidationMetric
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
-
-# What the bits of a training, and the format of its checkpoints, depend on.
-LIBRARIES = ("accelerate", "adapters", "numpy", "peft", "torch", "transformers", "tunegrid")
 
 
 def train(study: Study, run: Run, folder: Path, attempt: Attempt = ONLY) -> TrainRecord:
@@ -176,92 +169,6 @@ def _write(study: Study, run: Run, folder: Path, settings: dict[str, Any], start
     )
     write_record(folder / "train.json", record)
     return record
-
-
-def pick_device(study: Study) -> Any:
-    """The torch device of a study's jobs.
-
-    Also fixes the number of threads, on which the bits of a result depend, and has this process keep its memory.
-    """
-    import torch
-
-    torch.set_num_threads(study.hardware.threads)
-    cpu_memory.keep()
-    device = gpus.torch_device(study)
-    if device == "cuda" and not torch.cuda.is_available():
-        raise TuneGridError("hardware.device is cuda, but no GPU can be used here. Set it to cpu, or run where one is.")
-    return torch.device(device)
-
-
-def accelerator() -> str | None:
-    """The name of the GPU that this process used."""
-    if pretended := gpus.pretended_device():
-        return f"{pretended}: no GPU, computed on the CPU"
-    torch = sys.modules.get("torch")
-    return torch.cuda.get_device_name() if torch is not None and torch.cuda.is_initialized() else None
-
-
-def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession:
-    """All that a run is trained with. `settings`: what of it alters the result."""
-    from transformers import set_seed
-
-    from tunegrid.tasks.tokenise import load_tokenizer, read_tokens
-
-    cell, paths = run.cell, study.paths
-    device = pick_device(study)
-    set_seed(run.seed)
-    method = study.method(cell)
-    base = method.load_base(paths.model(cell.model))
-    shape = Shape.from_config(method.family, json.loads((paths.model(cell.model) / "config.json").read_text()))
-    model = method.inject(base)
-    _check_size(cell, method, model, shape)
-    tokens, training = paths.tokens(cell.task, cell.model), study.training_settings(cell)
-    tokenizer, validation = load_tokenizer(paths.model(cell.model)), read_tokens(tokens / "validation.arrow")
-    precision, metric = study.hardware.precision, None
-    if training.select_by == "metric":
-        task, limit = study.task(cell.task, cell.model), training.validation_rows
-        rows = read_parquet(paths.split(cell.task, "validation"))
-        metric = ValidationMetric(task, tokenizer, validation, rows, limit=limit, precision=precision)
-    return TrainingSession(
-        method=method,
-        model=cpu_kernels.place(model, device),
-        tokenizer=tokenizer,
-        train=read_tokens(tokens / "train.arrow"),
-        validation=validation,
-        training=training,
-        seed=run.seed,
-        precision=precision,
-        checkpoints=_checkpoints(study, run, settings),
-        metric=metric,
-    )
-
-
-def _check_size(cell: Cell, method: Method, model: Any, shape: Shape) -> None:
-    """Whether the method touched and trains what the architecture says: libraries skip what they do not find."""
-    from tunegrid.methods import trainable_parameters
-
-    family = f"Is its family really {shape.family.name}?"
-    count, expected = len(method.injected_modules(model)), method.expected_modules(shape)
-    if count != expected:
-        raise TuneGridError(
-            f"{cell}: {cell.method} was put into {count} modules, but the architecture of {cell.model} has {expected} "
-            f"of them. {family}"
-        )
-    count, expected = trainable_parameters(model), method.trainable_count(shape)
-    if expected is not None and count != expected:
-        raise TuneGridError(
-            f"{cell}: {cell.method} trains {count} parameters, but by the architecture of {cell.model} and the "
-            f"method's settings it has to train {expected}. {family} Or the checkpoint does not fit its config.json."
-        )
-
-
-def _checkpoints(study: Study, run: Run, settings: dict[str, Any]) -> Path:
-    """A checkpoint is only used by a run with the same settings, data, base and versions of libraries."""
-    cards = (study.paths.data_card(run.cell.task), study.paths.model_card(run.cell.model))
-    fingerprints = [json.loads(card.read_text())["fingerprint"] for card in cards]
-    versions = {name: version for name, version in installed_packages().items() if name in LIBRARIES}
-    key = digest([settings, run.seed, *fingerprints, versions])
-    return study.paths.checkpoints(*astuple(run.cell), run.seed, key)
 
 
 def _size(session: TrainingSession) -> dict[str, Any]:

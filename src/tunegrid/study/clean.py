@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import size_of, write_json
-from tunegrid.report.layout import bytes_
-from tunegrid.results.records import read_json
+from tunegrid.common.files import read_json, size_of, write_json
+from tunegrid.common.words import bytes_
 from tunegrid.study.cells import Run
 from tunegrid.study.study import Study
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from tunegrid.common.settings import Closed
+from tunegrid.common.words import GIB
 
 CostName = Literal[
     "trainable_parameters",
@@ -19,7 +20,6 @@ CostName = Literal[
     "prediction_memory",
     "latency",
 ]
-GIB = 2**30
 LEAST: dict[CostName, str] = {
     "trainable_parameters": "fewest trainable parameters, then the fewest parameters, then the least training time",
     "train_hours": "least training time",

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, PrivateAttr, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import write_json
+from tunegrid.common.hub.source import OnHub
 from tunegrid.common.settings import Closed
 from tunegrid.common.yaml_file import KeyProblem, Place
 
@@ -22,29 +23,6 @@ if TYPE_CHECKING:
 
 COMMIT = r"^[0-9a-f]{40}$"
 KINDS = {"model": "models", "data set": "datasets"}  # kind -> its list in the lock file
-
-
-class OnHub(Closed):
-    """A source that may be a repository of the Hub."""
-
-    hub_kind: ClassVar[Literal["model", "data set"]]
-    hub_key: ClassVar[str]  # the key that holds its id
-
-    revision: str | None = Field(None, description="Commit, tag or branch; none: the default branch.")
-    _commit: str | None = PrivateAttr(None)  # not a key of the configuration: it comes from the lock file alone
-
-    @property
-    def hub_id(self) -> str | None:
-        """Its id on the Hub; None where it is a local folder."""
-        return getattr(self, self.hub_key)
-
-    @property
-    def commit(self) -> str | None:
-        """The commit that the study's lock file holds it to; None without a lock file."""
-        return self._commit
-
-    def hold_to(self, commit: str) -> None:
-        self._commit = commit
 
 
 class Pin(Closed):
@@ -102,11 +80,6 @@ def hub_sources(study: Study) -> Iterator[tuple[Place, OnHub]]:
             source = getattr(study, part)[name].source
             if isinstance(source, OnHub) and source.hub_id is not None:
                 yield (part, name, "source"), source
-
-
-def commit_of(source: Closed) -> dict[str, str]:
-    """What the lock adds to the settings of a source: a new commit runs its fetch, and all that follows, again."""
-    return {"commit": source.commit} if isinstance(source, OnHub) and source.commit else {}
 
 
 def apply(study: Study, config: Path | str) -> None:

@@ -9,15 +9,17 @@ from typing import Annotated, Any, Literal, TypeVar, Union
 from pydantic import Field, ValidationError, field_validator
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.hub.source import commit_of
 from tunegrid.common.settings import Closed, Name
 from tunegrid.common.yaml_file import ConfigFile, KeyProblem, Place, explain
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
 from tunegrid.runtime.hardware import Hardware
 from tunegrid.study import lock
-from tunegrid.study.cells import Cell, Paths, Run
+from tunegrid.study.cells import Cell, Run
 from tunegrid.study.checks import check_families, check_known, check_prompt
 from tunegrid.study.limits import Measure, Recommend
+from tunegrid.study.paths import Paths
 from tunegrid.study.plan.settings import Resources
 from tunegrid.study.search import Search
 from tunegrid.tasks import TASKS, Task
@@ -269,13 +271,13 @@ class Study(Closed):
         keys = ("kind", "source", "labels", "protocol")
         chosen = {key: settings[key] for key in keys if key in settings}
         chosen["source"].pop("licence")  # alters no row
-        chosen["source"] |= lock.commit_of(self.tasks[task].source)
+        chosen["source"] |= commit_of(self.tasks[task].source)
         return chosen
 
     def model_settings(self, model: str) -> dict[str, Any]:
         settings = self.models[model]
         threads = {"threads": self.hardware.threads} if settings.source.kind == "pretrain" else {}
-        source = settings.source.model_dump(exclude={"licence"}) | lock.commit_of(settings.source)
+        source = settings.source.model_dump(exclude={"licence"}) | commit_of(settings.source)
         return {**self.family(model).settings(), "source": source} | threads
 
     def token_settings(self, task: str, model: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What is learnt. To add a kind of task: a class like these in a new file, and its name here."""
 
-from tunegrid.tasks.base import Metric, Row, RowError, Scores, Task, TaskSettings
+from tunegrid.data.sources.base import Row
+from tunegrid.tasks.base import Metric, RowError, Scores, Task, TaskSettings
 from tunegrid.tasks.question_answering import QuestionAnswering
 from tunegrid.tasks.sentiment import Sentiment
 from tunegrid.tasks.translation import Translation

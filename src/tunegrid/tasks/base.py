@@ -13,6 +13,8 @@ from pydantic import Field
 from tunegrid.common.citations import Formula
 from tunegrid.common.settings import Closed
 from tunegrid.data.sources import SOURCES
+from tunegrid.data.sources.base import Row
+from tunegrid.models.decoding import Generation
 from tunegrid.models.families import FAMILIES, Family
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AnySource = Annotated[Union[tuple(SOURCES.values())], Field(discriminator="kind")]  # noqa: UP007 (built from the dictionary)
-Row = dict[str, Any]
 
 
 class RowError(ValueError):
@@ -30,16 +31,6 @@ class RowError(ValueError):
     def __init__(self, problem: str, column: str = "row") -> None:
         super().__init__(problem)
         self.column = column
-
-
-class Generation(Closed):
-    """How answers are decoded: one setting for every model, never the checkpoint's own."""
-
-    max_new_tokens: int = Field(
-        gt=0, description="Longest answer, in tokens, the tokenizer's special tokens not counted."
-    )
-    num_beams: int = Field(1, gt=0)
-    length_penalty: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 
 from tunegrid.common.citations import RAJPURKAR_2016, Formula
 from tunegrid.data.sources import ReadSource
-from tunegrid.tasks.base import Baseline, Metric, Row, RowError, Scores, Task, TaskSettings
+from tunegrid.data.sources.base import Row
+from tunegrid.tasks.base import Baseline, Metric, RowError, Scores, Task, TaskSettings
 
 
 class QuestionAnsweringSettings(TaskSettings):

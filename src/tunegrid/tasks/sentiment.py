@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 
 from tunegrid.common.citations import Formula
 from tunegrid.common.settings import did_you_mean
-from tunegrid.tasks.base import Baseline, Metric, Row, RowError, Scores, Task, TaskSettings, text_of
+from tunegrid.data.sources.base import Row
+from tunegrid.tasks.base import Baseline, Metric, RowError, Scores, Task, TaskSettings, text_of
 
 
 class SentimentSettings(TaskSettings):

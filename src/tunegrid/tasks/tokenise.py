@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import replaced_folder, write_json
-from tunegrid.data.sources import SPLITS
-from tunegrid.stages.fetch_data import iterate_parquet
 from tunegrid.tasks import Row, Task
 from tunegrid.tasks.windows import fit_source
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow
     from transformers import PreTrainedTokenizerBase
 
-BATCH = 10_000  # rows read and written at once: bounds the memory
 ENCODED = (
     1_000  # texts tokenised at once: what the tokenizer makes of a text takes a hundred times the memory of its ids
 )
@@ -40,69 +32,7 @@ COUNTS = (
 )
 
 
-def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> None:
-    """Writes `<split>.arrow` (columns `input_ids`, `labels` and `row`, in the order of the rows) and `stats.json`.
-
-    The files are Arrow IPC: training maps them into memory instead of reading them. `row` is the index of the example
-    in its split. A source that is too long may be several windows, one after the other; those that are not to be
-    learnt from are absent from the training split, and have no labels (an empty list) in the others, which are also
-    predicted on.
-
-    Raises:
-        TuneGridError: a length is beyond what the model can read, or nothing is left to train on.
-    """
-    _check_positions(task, model)
-    tokenizer = load_tokenizer(model)
-    with replaced_folder(folder) as new:
-        stats = {}
-        for split in SPLITS:
-            batches = iterate_parquet(data / f"{split}.parquet", BATCH)
-            tokeniser = _SplitTokeniser(task, family, tokenizer, training=split == "train")
-            stats[split] = tokeniser.write(batches, new / f"{split}.arrow")
-            if split != "test" and not tokeniser.learnable:
-                raise TuneGridError(
-                    f"{data / f'{split}.parquet'}: no row is left to learn from: in no window is a whole answer. "
-                    "Set the task's max_source_length or window_overlap higher."
-                )
-        lengths = {"max_source_length": task.settings.max_source_length, "window_overlap": task.window_overlap()}
-        write_json(new / "stats.json", {**lengths, "splits": stats})
-
-
-def _check_positions(task: Task, model: Path) -> None:
-    """Models that learn a vector per position have a longest input; beyond it training would fail, jobs later."""
-    positions = json.loads((model / "config.json").read_text()).get("max_position_embeddings")
-    for key in ("max_source_length", "max_target_length"):
-        if positions is not None and (length := getattr(task.settings, key)) > positions:
-            raise TuneGridError(
-                f"tasks: {key} of the {task.settings.kind} task is {length}, but {model} has {positions} positions. "
-                f"Set it to {positions} or less."
-            )
-
-
-def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint in the Hub's layout."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(model, local_files_only=True)
-
-
-def read_tokens(path: Path) -> Any:
-    """The token ids of one split: a memory-mapped `pyarrow.Table`."""
-    import pyarrow
-
-    return pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
-
-
-def labelled(tokens: Any) -> Any:
-    """The entries of a table of token ids that a loss can be taken of: those that have labels."""
-    import pyarrow.compute
-
-    # A comparison with a number of Python's would import pandas.
-    mask = pyarrow.compute.list_value_length(tokens.column("labels")).cast(pyarrow.bool_())
-    return tokens if pyarrow.compute.all(mask).as_py() else tokens.filter(mask)
-
-
-class _SplitTokeniser:
+class SplitTokeniser:
     """The token ids of one split, and the account of what was done to its rows."""
 
     def __init__(self, task: Task, family: str, tokenizer: PreTrainedTokenizerBase, training: bool) -> None:
@@ -228,27 +158,3 @@ def as_text(row: Row, special: re.Pattern[str]) -> Row:
 
 def _apart(name: re.Match[str]) -> str:
     return f"{name[0][0]} {name[0][1:]}"
-
-
-def take_rows(tokens: pyarrow.Table, chosen: np.ndarray) -> pyarrow.Table:
-    """The token ids of some rows of a split, in order, as if the split had no others. `chosen`: sorted indices.
-
-    A row that is tokenised to several windows (column `row`) keeps all of them.
-    """
-    import numpy as np
-    import pyarrow
-
-    numbers = row_numbers(tokens)
-    kept = np.flatnonzero(np.isin(numbers, chosen))
-    taken = tokens.take(pyarrow.array(kept))
-    if "row" not in tokens.column_names:
-        return taken
-    renumbered = pyarrow.array(np.searchsorted(chosen, numbers[kept]), tokens.schema.field("row").type)
-    return taken.set_column(tokens.column_names.index("row"), "row", renumbered)
-
-
-def row_numbers(tokens: pyarrow.Table) -> np.ndarray:
-    """The index of the example, in its split, that each row of token ids belongs to."""
-    import numpy as np
-
-    return tokens["row"].to_numpy() if "row" in tokens.column_names else np.arange(len(tokens))

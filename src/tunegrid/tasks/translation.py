@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from tunegrid.common.citations import PAPINENI_2002, POST_2018, Formula
-from tunegrid.tasks.base import Baseline, Metric, Row, Scores, Task, TaskSettings, text_of
+from tunegrid.data.sources.base import Row
+from tunegrid.tasks.base import Baseline, Metric, Scores, Task, TaskSettings, text_of
 
 
 class TranslationSettings(TaskSettings):

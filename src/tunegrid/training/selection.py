@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
-from tunegrid.results.records import Selection
-from tunegrid.tasks.tokenise import take_rows
+from tunegrid.common.settings import Closed, Count, Finite, NonEmpty
+from tunegrid.data.tokens import take_rows
 from tunegrid.training.settings import Training
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class ValidationMetric:
 
     def __call__(self, model: torch.nn.Module) -> float:
         """The metric of a model in evaluation mode, from 0 to 1; higher is better."""
-        from tunegrid.models.generate import predict
+        from tunegrid.tasks.predict import predict
 
         predictions, _ = predict(
             model, self.tokenizer, self.task, self.tokens, len(self.rows), precision=self.precision
@@ -83,3 +84,19 @@ def selection(
         evaluations=len(evaluations),
         stopped_early=steps < of,
     )
+
+
+class Selection(Closed):
+    """Which weights of a run were saved, and what validation data said about them."""
+
+    kept: Literal["best", "last"] = Field(description="The weights of the best evaluation, or those of the last step.")
+    by: NonEmpty = Field(
+        description="What best means: the lowest validation 'loss', or the highest metric of this name."
+    )
+    step: Count = Field(description="Optimiser steps after which the saved weights were there.")
+    validation_loss: Finite = Field(description="Loss of the saved weights on the validation rows.")
+    validation_metric: Finite | None = Field(description="Metric of the saved weights, 0 to 1; null if chosen by loss.")
+    best_step: Count = Field(description="Step of the best evaluation, whether its weights were kept or not.")
+    best_value: Finite = Field(description="The validation loss, or the metric, of the best evaluation.")
+    evaluations: Count = Field(description="Evaluations on validation data.")
+    stopped_early: bool = Field(description="Whether early stopping ended the run before its last step.")

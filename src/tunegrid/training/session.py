@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegrid.results.records import Selection
 from tunegrid.runtime.stopping import Stop
+from tunegrid.training.selection import Selection
 from tunegrid.training.settings import Training
 
 if TYPE_CHECKING:

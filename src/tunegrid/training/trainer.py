@@ -21,10 +21,10 @@ from transformers import (
 from transformers.trainer_callback import ExportableState
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.data.tokens import labelled
 from tunegrid.methods import Method
 from tunegrid.runtime import cpu_memory, measure
 from tunegrid.runtime.stopping import Interrupted, Stopped
-from tunegrid.tasks.tokenise import labelled
 from tunegrid.training import history
 from tunegrid.training.arguments import training_arguments
 from tunegrid.training.batches import Collator, SeededSampler, TokenDataset

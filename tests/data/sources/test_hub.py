@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.hub_layouts import IMDB, SQUAD, WMT, imdb, squad, wmt16
 from tunegrid.common.errors import TuneGridError
+from tunegrid.data.parquet import read_parquet
 from tunegrid.data.sources.hub import HubSource
-from tunegrid.stages.fetch_data import fetch_data, read_parquet
+from tunegrid.stages.fetch_data import fetch_data
 from tunegrid.tasks import TASKS
 
 SIZES = {"max_source_length": 64, "max_target_length": 8, "generation": {"max_new_tokens": 4}}

@@ -10,8 +10,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.data.parquet import read_parquet
 from tunegrid.runtime.provenance import file_digest
-from tunegrid.stages.fetch_data import fetch_data, read_parquet
+from tunegrid.stages.fetch_data import fetch_data
 from tunegrid.tasks import TASKS
 
 SPLITS = ("train", "validation", "test")

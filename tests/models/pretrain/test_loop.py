@@ -9,7 +9,8 @@ import pytest
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data import miniworld
 from tunegrid.models.pretrain.corruption import recurrence_mask, span_mask, to_masks, to_sentinels
-from tunegrid.models.pretrain.loop import PretrainSource, allowed, pretrain
+from tunegrid.models.pretrain.loop import allowed, pretrain
+from tunegrid.models.pretrain.settings import PretrainSource
 
 TINY = PretrainSource(
     kind="pretrain", d_model=16, layers=1, decoder_layers=2, heads=2, d_ff=16, vocabulary=420, documents=120, steps=6,

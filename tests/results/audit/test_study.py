@@ -10,14 +10,15 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from tests.support.study_on_disk import expected_study, write_json, write_study
 
-from tunegrid.results.audit.study import PASSED, counts
-from tunegrid.study.cells import Cell, Paths, Run
-from tunegrid.results.expected import Named
+from tests.support.study_on_disk import expected_study, write_json, write_study
 from tunegrid.report.render import render_report
-from tunegrid.stages.report import summarise
+from tunegrid.results.audit.study import PASSED, counts
+from tunegrid.results.expected import Named
 from tunegrid.results.tables import build_tables, write_tables
+from tunegrid.stages.summary import summarise
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.paths import Paths
 
 EXPECTED = expected_study()
 RESAMPLES = 300

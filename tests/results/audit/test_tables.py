@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tunegrid.results.audit.checks import Audit, audit_folder
-from tunegrid.results.audit.folder import read_folder
 from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
+from tunegrid.results.audit.checks import Audit, audit_folder
+from tunegrid.results.audit.folder import read_folder
 
 
 def audit(folder: Path, text: str, said: str = "", known: str = "", **options: int) -> Audit:

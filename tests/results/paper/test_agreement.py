@@ -5,16 +5,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.support.study_on_disk import expected_study, write_json, write_study
 
-from tunegrid.results.paper.agreement import AGREEMENT, BESIDE, agreement_rows, beside_rows
-from tunegrid.results.expected import Expected, printed_metrics
-from tunegrid.report.published import published_rows
-from tunegrid.report import paper as section
-from tunegrid.stages.report import expected
-from tunegrid.study.study import Study
-from tunegrid.results.tables import build_tables
 from tests.support import ROOT
+from tests.support.study_on_disk import expected_study, write_json, write_study
+from tunegrid.report import paper as section
+from tunegrid.results.expected import Expected, expected, printed_metrics
+from tunegrid.results.paper.agreement import AGREEMENT, BESIDE, agreement_rows, beside_rows
+from tunegrid.results.paper.numbers import published_rows
+from tunegrid.results.tables import build_tables
+from tunegrid.study.study import Study
 
 PAPER = expected(Study.load(ROOT / "config" / "paper.yaml"))
 MINI = expected(Study.load(ROOT / "config" / "mini.yaml"))

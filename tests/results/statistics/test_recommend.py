@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tunegrid.results.statistics import bootstrap as statistics
-from tunegrid.study.limits import Measured, Recommend
-from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_printed, from_tests, recommend, share
 from tunegrid.results.statistics.bootstrap import ExampleStatistics, bootstrap
+from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_printed, from_tests, recommend, share
+from tunegrid.study.limits import Measured, Recommend
 
 EXAMPLES = 1000
 

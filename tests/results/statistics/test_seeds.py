@@ -8,8 +8,8 @@ from scipy.special import digamma, polygamma
 
 from tunegrid.results.statistics import bootstrap as statistics
 from tunegrid.results.statistics import seeds
-from tunegrid.results.statistics.seeds import moderate
 from tunegrid.results.statistics.bootstrap import ExampleStatistics, bootstrap, paired_tests
+from tunegrid.results.statistics.seeds import moderate
 
 
 def means(values: np.ndarray) -> ExampleStatistics:

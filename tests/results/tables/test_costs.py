@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.support.study_on_disk import expected_study, write_json, write_study
 
-from tunegrid.results.statistics import efficiency, pareto
-from tunegrid.results.tables import costs as cost_tables
+from tests.support.study_on_disk import expected_study, write_json, write_study
+from tunegrid.report import cost, cost_words
 from tunegrid.results.compare import compare
 from tunegrid.results.expected import Expected
-from tunegrid.report import cost, cost_words
+from tunegrid.results.statistics import efficiency, pareto
 from tunegrid.results.tables import build_tables
+from tunegrid.results.tables import costs as cost_tables
 
 EXPECTED = expected_study()
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.support.study_on_disk import expected_study, train_record, write_json, write_study
 
+from tests.support.study_on_disk import expected_study, train_record, write_json, write_study
 from tunegrid.common.errors import TuneGridError
-from tunegrid.study.limits import Recommend
-from tunegrid.results.records import MetricsRecord, TrainRecord, json_schemas, read_record, write_record
 from tunegrid.results.read import read_results
+from tunegrid.results.records import MetricsRecord, TrainRecord, json_schemas, read_record, write_record
 from tunegrid.results.tables import COLUMNS, build_tables, write_tables
+from tunegrid.study.limits import Recommend
 
 EXPECTED = expected_study()
 RESAMPLES = 300

@@ -15,13 +15,14 @@ from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
 from tunegrid.methods import METHODS
 from tunegrid.models import FAMILIES, Shape
+from tunegrid.models.flops import Stacks, training_flops
 from tunegrid.runtime import cpu_kernels
 from tunegrid.runtime.devices import GPUS, assumed_cpu, device, measured_cpu
 from tunegrid.study.cells import Cell
 from tunegrid.study.plan.cells import Estimator
 from tunegrid.study.plan.disk import IGNORE, check_disk, disk
 from tunegrid.study.plan.duration import evaluations, examples, passes, training_seconds
-from tunegrid.study.plan.flops import Stacks, decoding, executed, stacks_of, training_flops
+from tunegrid.study.plan.flops import decoding, executed, stacks_of
 from tunegrid.study.plan.jobs import Job, Jobs
 from tunegrid.study.plan.lengths import Lengths, SplitSize, from_quantiles
 from tunegrid.study.plan.memory import training_memory
@@ -370,7 +371,7 @@ def test_files_are_counted_and_their_lengths_estimated(tiny_study):
 
 
 def test_tokens_that_are_there_are_counted(tiny_study):
-    from tunegrid.tasks.tokenise import read_tokens
+    from tunegrid.data.tokens import read_tokens
 
     study = tiny_study()
     table = read_tokens(study.paths.tokens("qa", "bart") / "train.arrow").to_pylist()

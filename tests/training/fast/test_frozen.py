@@ -10,7 +10,7 @@ from tunegrid.study.cells import Cell, Run
 @pytest.fixture
 def session_of(tiny_study):
     """Prepares a run in bf16, with dropout in LoRA, too."""
-    from tunegrid.stages.train import prepare
+    from tunegrid.stages.session import prepare
 
     def prepared(model: str, method: str):
         run = Run(Cell("qa", model, method), 1)

@@ -56,7 +56,7 @@ def test_by_hand():
 
 @pytest.fixture
 def trainer_of(tiny_study):
-    from tunegrid.stages.train import prepare
+    from tunegrid.stages.session import prepare
     from tunegrid.training.trainer import GridTrainer
 
     def made(model: str, method: str, **training):

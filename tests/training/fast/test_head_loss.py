@@ -12,7 +12,7 @@ METHODS = ("full", "lora", "adapters")
 @pytest.fixture
 def session_of(tiny_study):
     """Prepares a run of translation, whose targets differ in length, with some settings of training."""
-    from tunegrid.stages.train import prepare
+    from tunegrid.stages.session import prepare
 
     def prepared(model: str, method: str, **changes):
         run = Run(Cell("translation", model, method), 1)

@@ -23,7 +23,8 @@ from huggingface_hub.file_download import repo_folder_name
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.hub.client import connection, persistently
 from tunegrid.common.hub.dataset_files import DESCRIPTIONS, chosen_files, configured_files
-from tunegrid.common.hub.errors import DISK_FULL, Hiccup, Kind, Repo, disk_full, explain, megabytes, scrub
+from tunegrid.common.hub.errors import DISK_FULL, Hiccup, Kind, Repo, disk_full, explain, scrub
+from tunegrid.common.words import megabytes
 
 REPORT_EVERY = 30.0  # seconds between two lines about a long download
 COMMIT = re.compile(r"[0-9a-f]{40}")

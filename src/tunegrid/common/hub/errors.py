@@ -12,6 +12,7 @@ import requests
 from huggingface_hub import constants, errors, get_token
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.words import megabytes
 
 Kind = Literal["model", "data set"]
 # Also a quota that is used up, and a file above what the file system or the process may write.
@@ -99,10 +100,6 @@ def disk_full(needed: int | None = None, free: int | None = None) -> str:
 
 def goes_on() -> str:
     return "What has been downloaded is kept, and the next call goes on where this one stopped."
-
-
-def megabytes(size: float) -> str:
-    return f"{size / 1e6:,.1f} MB"
 
 
 def _words(error: BaseException, repo: Repo) -> str:

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from tunegrid.common.settings import Closed
 
+Row = dict[str, Any]
+
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.hub.dataset_files import configured_files, is_slice
+from tunegrid.common.hub.source import OnHub
 from tunegrid.common.settings import Closed
 from tunegrid.data.sources.base import RawRow, ReadSource, Split
-from tunegrid.study.lock import OnHub
 
 
 class SplitNames(Closed):

@@ -51,7 +51,7 @@ def _prefer_near(model, slope: float) -> None:
 def _build_bart(source, tokeniser):
     from transformers import BartConfig, BartForConditionalGeneration
 
-    from tunegrid.models.pretrain.loop import MIN_POSITIONS
+    from tunegrid.models.pretrain.settings import MIN_POSITIONS
 
     config = BartConfig(
         vocab_size=len(tokeniser),

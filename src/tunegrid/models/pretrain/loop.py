@@ -3,91 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Literal
-
-from pydantic import Field
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.models.families import Family
-from tunegrid.models.sources import ModelSource
+from tunegrid.models.pretrain.settings import PretrainSource
 from tunegrid.runtime import cpu_memory
-
-FAMILIES = ("t5", "flan-t5", "bart")
-MIN_POSITIONS = 512  # of a BART model
-
-
-class PretrainSource(ModelSource):
-    """A model that the pipeline pretrains itself, from random weights, on text that it has."""
-
-    kind: Literal["pretrain"]
-    licence: str = "that of the text it is pretrained on"
-    families: ClassVar = FAMILIES
-    text: Literal["miniworld", "tasks"] = Field(
-        "miniworld", description="What to read: the generated world, or the training rows of the study's own tasks"
-    )
-    seed: int = Field(1, ge=0, description="Seed of the initial weights, of the text and of its corruption")
-    d_model: int = Field(64, ge=8, description="Width of the hidden states")
-    layers: int = Field(2, ge=1, description="Layers of the encoder")
-    decoder_layers: int = Field(2, ge=1, description="Layers of the decoder")
-    heads: int = Field(4, ge=1, description="Attention heads; must divide d_model")
-    d_ff: int = Field(128, ge=8, description="Width of the feed-forward layers")
-    vocabulary: int = Field(1400, ge=400, description="Largest number of entries of the byte-level BPE vocabulary")
-    max_length: int = Field(160, ge=16, description="Longer documents are cut into pieces of this many tokens")
-    documents: int = Field(30_000, ge=1, description="Documents read; they are repeated, hidden differently, as needed")
-    steps: int = Field(2400, ge=1, description="Optimiser steps")
-    batch_size: int = Field(32, ge=1, description="Documents per step")
-    learning_rate: float | None = Field(
-        None,
-        gt=0,
-        description="AdamW's peak rate; T5 and Flan-T5: times each tensor's initial RMS. Default: 0.02, BART 0.002",
-    )
-    init_std: float = Field(0.05, gt=0, description="BART: standard deviation of the initial weights")
-    locality: float = Field(
-        0.0,
-        ge=0,
-        description="T5 and Flan-T5: slope, per token of distance, of the preference for near tokens that half of the "
-        "encoder's heads start with; 0: T5's own random start",
-    )
-    warmup_ratio: float = Field(0.05, ge=0, le=1, description="Share of the steps in which the rate rises")
-    decay_ratio: float = Field(
-        0.4, ge=0, le=1, description="Share of the steps, at the end, in which the rate falls to zero"
-    )
-    weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
-    corruption_rate: float = Field(0.4, gt=0, lt=1, description="Share of the tokens that is hidden")
-    mean_span: float = Field(2.5, ge=1, description="Mean length of a hidden span in tokens")
-    recurrence_share: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="Share of the documents in which words are hidden that occur again elsewhere in them",
-    )
-    instruction_share: float = Field(
-        0.4, ge=0, le=1, description="Flan-T5: share of the steps, after the span corruption, that follow instructions"
-    )
-
-    def known_config(self, family: Family) -> dict[str, Any] | None:
-        """The sizes as `build_model` takes them; the vocabulary is the largest that it can become."""
-        sizes = {
-            "d_model": self.d_model,
-            "d_ff": self.d_ff,
-            "decoder_d_ff": self.d_ff,
-            "heads": self.heads,
-            "d_kv": self.d_model // self.heads,
-            "encoder_layers": self.layers,
-            "decoder_layers": self.decoder_layers,
-            "vocabulary": self.vocabulary,
-            "positions": max(MIN_POSITIONS, self.max_length),
-        }
-        keys = family.sizes.model_dump()
-        return {keys[name]: value for name, value in sizes.items() if keys[name]} | {
-            "model_type": family.model_types[0],
-            "feed_forward_proj": "gated-gelu" if family.gated else "relu",
-            "tie_word_embeddings": not family.gated,
-        }
-
-    def describe(self) -> str:
-        text = "the generated language world" if self.text == "miniworld" else "the training rows of the study's tasks"
-        return f"pretrained by the pipeline on {text}, {self.steps} steps, seed {self.seed}"
 
 
 def default_rate(family: str) -> float:

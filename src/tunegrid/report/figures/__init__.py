@@ -7,28 +7,13 @@ A module offers `draw(frames, expected) -> matplotlib.figure.Figure | None`: `fr
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tunegrid.report.figures.style import settings
+from tunegrid.report.layout import Figure
 from tunegrid.results.expected import Expected
 
 Frames = dict[str, Any]
-
-
-class Figure(NamedTuple):
-    """A figure of the report; `name` is its files', without the suffix, `module` draws it.
-
-    `words`: what is to be seen, for those who do not see it; "": the caption says it.
-    """
-
-    name: str
-    caption: str
-    module: str  # of this package
-    words: str = ""
-
-    @property
-    def alt(self) -> str:
-        return self.words or self.caption
 
 
 FIGURES: tuple[Figure, ...] = (

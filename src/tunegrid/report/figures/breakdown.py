@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from tunegrid.common.words import absent
 from tunegrid.report.figures.style import PANELS_PER_LINE, STYLES, WIDTH, short, tidy
-from tunegrid.report.layout import absent
 from tunegrid.results.expected import Expected, ExpectedTask
 
 # (title, columns of costs, colour, hatch): the hatches tell the parts apart in grey.

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+from tunegrid.common.words import absent
 from tunegrid.report.cost_words import COST_TITLES, unit_of
 from tunegrid.report.figures.style import WIDTH, axis_title, legend, methods, scale, short, tidy
-from tunegrid.report.layout import absent
 from tunegrid.results.expected import Expected, ExpectedTask
 
 # The others are in pareto.csv: operations go with seconds, and the saved weights with the parameters.

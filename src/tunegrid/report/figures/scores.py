@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from tunegrid.common.words import absent
 from tunegrid.report.figures.style import PANELS_PER_LINE, WIDTH, axis_title, legend, methods, scale, short, tidy
-from tunegrid.report.layout import absent
 from tunegrid.results.expected import Expected, ExpectedTask
 
 BASELINE, UNTUNED = "trivial baseline", "untuned"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from tunegrid.common.words import listed, plural
 from tunegrid.results.audit import labels, literature, sizes
 from tunegrid.results.audit.classification import Pair
-from tunegrid.results.audit.findings import Finding, listed, ordered, plural
+from tunegrid.results.audit.findings import Finding, ordered
 from tunegrid.results.audit.folder import METRICS, WHOLE, Folder, Row, Table, names
 from tunegrid.results.audit.printed import Printed, below
 

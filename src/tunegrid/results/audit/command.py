@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tunegrid.common.files import write_text
+from tunegrid.common.package_data import published_folder
 from tunegrid.results.audit import show
 from tunegrid.results.audit.checks import audit_folder
 from tunegrid.results.audit.findings import as_csv
 from tunegrid.results.audit.folder import read_folder
-from tunegrid.results.records import write_text
-from tunegrid.common.package_data import published_folder
 
 
 def audit(folder: Path | None, findings: Path | None, pairs: Path | None) -> int:

@@ -61,15 +61,3 @@ def as_csv(findings: Iterable[Finding]) -> str:
     writer.writeheader()
     writer.writerows(finding.row() for finding in findings)
     return file.getvalue()
-
-
-def listed(texts: Iterable[str], most: int = 12) -> str:
-    """Texts as an enumeration in a sentence: a, b and c."""
-    texts = list(texts)
-    if len(texts) > most:
-        texts = [*texts[: most - 1], f"{len(texts) - most + 1} more"]
-    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1]))) if texts else "none"
-
-
-def plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tunegrid.results.audit.printed import Printed, parse
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.settings import did_you_mean
+from tunegrid.results.audit.printed import Printed, parse
 
 METRICS: dict[str, str] = {  # column, without `_percent` -> what a sentence calls it
     "exact_match": "exact match",

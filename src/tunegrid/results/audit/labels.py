@@ -7,8 +7,21 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from tunegrid.results.audit.classification import Interval, Pair, Scores, common, f1_interval, fitting, groups, meet, pairs, share_interval, shares
-from tunegrid.results.audit.findings import Finding, Severity, listed, plural
+from tunegrid.common.words import listed, plural
+from tunegrid.results.audit.classification import (
+    Interval,
+    Pair,
+    Scores,
+    common,
+    f1_interval,
+    fitting,
+    groups,
+    meet,
+    pairs,
+    share_interval,
+    shares,
+)
+from tunegrid.results.audit.findings import Finding, Severity
 from tunegrid.results.audit.folder import Row, Table, names
 from tunegrid.results.audit.printed import EXACT, ONE_UNIT
 

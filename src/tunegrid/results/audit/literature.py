@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tunegrid.results.audit.findings import Finding, listed, plural
+from tunegrid.common.words import listed, plural
+from tunegrid.results.audit.findings import Finding
 from tunegrid.results.audit.folder import METRICS, Known, Row, Table, names
 from tunegrid.results.audit.printed import Printed, below
 

@@ -8,16 +8,13 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable
 
+from tunegrid.common.words import listed, plural
 from tunegrid.results.audit.checks import Audit, Group
-from tunegrid.results.audit.findings import SEVERITIES, Finding, listed, plural
+from tunegrid.results.audit.findings import SEVERITIES, Finding
 from tunegrid.results.audit.folder import LIST, Folder
-from tunegrid.report import layout
-from tunegrid.report.layout import Column
-from tunegrid.report.layout import Table as Printed
 
 WIDTH = 110
-PAIRS_SHOWN = 24  # rows of the table of pairs
-CHECKS = {  # what reports call the checks
+CHECK_NAMES = {  # what reports call the checks
     "range": "Range",
     "f1-below-exact-match": "F1 and exact match",
     "claimed-size": "Claimed test size",
@@ -59,7 +56,7 @@ def report(folder: Folder, audit: Audit, place: str) -> str:
         found = [finding for finding in audit.findings if finding.table == table.title]
         for finding in found:
             whose = f" [{listed(finding.rows, most=4)}]" if finding.rows and len(finding.rows) < len(table.rows) else ""
-            lines.append(f"  {finding.severity}: {CHECKS[finding.check]}{whose}")
+            lines.append(f"  {finding.severity}: {CHECK_NAMES[finding.check]}{whose}")
             lines += textwrap.wrap(finding.computed, WIDTH, initial_indent="    ", subsequent_indent="    ")
             lines += textwrap.wrap(finding.meaning, WIDTH, initial_indent="    => ", subsequent_indent="       ")
         if not found:
@@ -77,38 +74,3 @@ def pairs_csv(groups: Iterable[Group]) -> str:
             tolerance = f"{pair.tolerance:.4f}"
             writer.writerow((group.table, "; ".join(group.rows), pair.size, pair.positives, tolerance, pair.exact))
     return file.getvalue()
-
-
-def findings_table(name: str, caption: str, findings: Iterable[Finding]) -> Printed:
-    """Findings as a table of a report."""
-    columns = (
-        Column("Severity", width=0.08),
-        Column("Check", width=0.13),
-        Column("What was computed", width=0.43),
-        Column("What it means", width=0.26),
-    )
-    rows = [(finding.severity, CHECKS[finding.check], finding.computed, finding.meaning) for finding in findings]
-    return layout.plain_table(name, caption, columns, rows)
-
-
-def pairs_table(name: str, group: Group) -> Printed:
-    """The first pairs of a group, and the first that gives every row correctly rounded."""
-    shown = list(group.pairs[:PAIRS_SHOWN])
-    shown += [pair for pair in group.pairs[PAIRS_SHOWN:] if pair.tolerance <= 0.5][:1]
-    columns = [Column(title, "right") for title in ("Test size", "Positives", "Share", "Tolerance", "Rows exact")]
-    rows = [
-        (
-            f"{pair.size:,}",
-            f"{pair.positives:,}",
-            f"{pair.positives / pair.size:.5f}",
-            f"{pair.tolerance:.2f}",
-            f"{pair.exact}",
-        )
-        for pair in shown
-    ]
-    caption = (
-        f"{group.table}: test sizes and numbers of positives that give {plural(len(group.rows), 'row')} within one "
-        "unit of the last digit, with the tolerance that the worst score needs, in such units (up to 0.5: correctly "
-        f"rounded). The first {PAIRS_SHOWN} of {len(group.pairs):,}, and the first that rounds every row correctly."
-    )
-    return layout.plain_table(name, caption, columns, rows)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tunegrid.common.words import listed, plural
 from tunegrid.results.audit import grim
-from tunegrid.results.audit.findings import Finding, listed, plural
+from tunegrid.results.audit.findings import Finding
 from tunegrid.results.audit.folder import METRICS, Row, Table, names
 from tunegrid.results.audit.printed import ONE_UNIT, Printed
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
+from tunegrid.common.words import listed
 from tunegrid.results.audit.checks import NEAR_ZERO
-from tunegrid.results.audit.findings import Finding, Severity, listed
+from tunegrid.results.audit.findings import Finding, Severity
 from tunegrid.results.audit.folder import METRICS, WHOLE
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.read import Result, StudyResults

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from tunegrid.results.expected import Expected, ExpectedTask, Named, printed_metrics
 from tunegrid.common.package_data import published_folder
+from tunegrid.results.expected import Expected, ExpectedTask, Named, printed_metrics
 from tunegrid.tasks import Metric
 
 Row = dict[str, Any]
@@ -42,7 +42,7 @@ def beside_rows(expected: Expected, cells: Sequence[Row], data_cards: Mapping[st
 
     `cells`: the rows of the tidy table of that name; `data_cards`: card.json by task.
     """
-    from tunegrid.report.published import TASKS, published_rows
+    from tunegrid.results.paper.numbers import TASKS, published_rows
 
     found = {(row["task"], row["model"], row["method"], row["metric"]): row for row in cells if row["kind"] == "run"}
     rows = []
@@ -145,7 +145,7 @@ def _remarks(expected: Expected, row: Row, ours: Row | None, printed: Row, publi
 
 def agreement_rows(expected: Expected, beside: Sequence[Row], recommendations: Iterable[Row]) -> list[Row]:
     """A row for each task: how many numbers agree, the rank order of the cells, the recommendation of Table 6.4."""
-    from tunegrid.report.published import TASKS, published_rows
+    from tunegrid.results.paper.numbers import TASKS, published_rows
 
     setups = {row["task"]: row["recommended_setup"] for row in published_rows("recommendation")}
     chosen = {row["task"]: row for row in recommendations}

@@ -16,8 +16,8 @@ from itertools import combinations
 
 import numpy as np
 
-from tunegrid.results.statistics import seeds
 from tunegrid.common.citations import HOLM_1979, KOEHN_2004, Formula
+from tunegrid.results.statistics import seeds
 
 ALPHA = 0.05
 RESAMPLES = 10_000

@@ -19,9 +19,10 @@ from typing import Literal
 
 import numpy as np
 
-from tunegrid.results.statistics import bootstrap
 from tunegrid.common.citations import Formula
-from tunegrid.study.limits import GIB, CostName, Measured
+from tunegrid.common.words import GIB
+from tunegrid.results.statistics import bootstrap
+from tunegrid.study.limits import CostName, Measured
 
 RULE = Formula(
     "The recommendation",

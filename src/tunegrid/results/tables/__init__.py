@@ -23,15 +23,15 @@
 from pathlib import Path
 from typing import Any
 
-from tunegrid.results.paper import agreement
-from tunegrid.results.tables import costs
+from tunegrid.common.files import write_text
 from tunegrid.results.audit import study as study_audit
-from tunegrid.results.tables.scores import Row, TaskScores
 from tunegrid.results.expected import Expected
+from tunegrid.results.paper import agreement
+from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
+from tunegrid.results.tables import costs
 from tunegrid.results.tables.history import COLUMNS as HISTORY_COLUMNS
 from tunegrid.results.tables.history import history_rows
-from tunegrid.results.records import write_text
-from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
+from tunegrid.results.tables.scores import Row, TaskScores
 from tunegrid.results.tables.search import COLUMNS as SEARCH_COLUMNS
 from tunegrid.results.tables.search import search_rows
 from tunegrid.tasks.tokenise import COUNTS
@@ -101,9 +101,7 @@ def tables_of(study: StudyResults, resamples: int | None = None) -> dict[str, An
     rows["provenance"] += provenance
     rows["history"] = history_rows(study)
     costs.add_search(rows["costs"], rows["search"])
-    rows["pareto"], rows["efficiency"] = costs.cell_rows(
-        study.expected, rows["cells"], rows["costs"], rows["pairs"]
-    )
+    rows["pareto"], rows["efficiency"] = costs.cell_rows(study.expected, rows["cells"], rows["costs"], rows["pairs"])
     rows["audit"] = study_audit.audit_rows(study)
     frames = {}
     for name, columns in COLUMNS.items():

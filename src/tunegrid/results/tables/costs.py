@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from tunegrid.results.statistics import efficiency, pareto
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.read import Result
+from tunegrid.results.statistics import efficiency, pareto
 
 Row = dict[str, Any]
 CellKey = tuple[str, str, str]  # names of task, model, method

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from tunegrid.results.statistics import recommend, bootstrap
 from tunegrid.common.errors import TuneGridError
 from tunegrid.results.expected import ExpectedTask, Named
-from tunegrid.study.limits import Measured
 from tunegrid.results.read import Result, StudyResults, score_function
+from tunegrid.results.statistics import bootstrap, recommend
+from tunegrid.study.limits import Measured
 
 Row = dict[str, Any]
 Key = tuple[str, str, str | None, str]  # kind, task, model, method: what the seeds of a cell have in common

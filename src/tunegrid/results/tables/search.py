@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tunegrid.study.cells import Paths
 from tunegrid.common.errors import TuneGridError
-from tunegrid.results.records import read_record
 from tunegrid.results.read import StudyResults
+from tunegrid.results.records import read_record
 from tunegrid.results.search_records import ChoiceRecord, TrialRecord
+from tunegrid.study.paths import Paths
 
 COLUMNS = (
     "study task model method factor learning_rate status reason metric score validation_loss chosen edge seed "

@@ -7,10 +7,11 @@ from functools import cache
 
 from tunegrid.methods import Untuned
 from tunegrid.methods.untuned import UntunedSettings
+from tunegrid.models.flops import training_flops
 from tunegrid.runtime.devices import Device
 from tunegrid.study.cells import Cell
 from tunegrid.study.plan.duration import examples, prediction_seconds, training_seconds, validation_seconds
-from tunegrid.study.plan.flops import stacks_of, training_flops
+from tunegrid.study.plan.flops import stacks_of
 from tunegrid.study.plan.lengths import Lengths, SplitSize
 from tunegrid.study.plan.memory import prediction_memory, training_memory
 from tunegrid.study.plan.sizes import Sizes

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.hub.dataset_files import is_slice
+from tunegrid.common.words import bytes_
 from tunegrid.data.sources import SPLITS
-from tunegrid.report.layout import bytes_
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.plan.cells import CellPlan, Estimator
 from tunegrid.study.study import Study

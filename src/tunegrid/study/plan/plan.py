@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tunegrid.report.layout import bytes_
+from tunegrid.common.words import bytes_
+from tunegrid.models.flops import FLOPS_FORMULA
 from tunegrid.runtime.devices import DECODE_SECONDS_PER_LAYER, STEP_SECONDS_PER_LAYER, STEP_SECONDS_PER_MODULE, Device
 from tunegrid.study.cells import Cell
 from tunegrid.study.plan.cells import CellPlan, Estimator
 from tunegrid.study.plan.disk import Disk, disk
-from tunegrid.study.plan.flops import FLOPS_FORMULA
 from tunegrid.study.study import Study
 
 

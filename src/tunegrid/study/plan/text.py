@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tunegrid.common.files import replaced
-from tunegrid.report.layout import DASH, bytes_
+from tunegrid.common.words import DASH, bytes_
 from tunegrid.runtime import gpus
 from tunegrid.runtime.devices import device
 from tunegrid.study.plan.cells import CellPlan
@@ -25,7 +25,7 @@ def print_plan(study: Study, name: str | None, table: Path | None) -> None:
     name = name or (study.resources.gpu if hardware.device == "cuda" else "cpu")
     planned = device(name, hardware.threads, hardware.precision)
     here = planned.is_gpu == (hardware.device == "cuda")  # the plan's device may be one that this machine has
-    found = plan(study, planned, gpus.jobs_at_once(study) if here else 1)
+    found = plan(study, planned, gpus.jobs_at_once(study.hardware) if here else 1)
     print(plan_text(found))
     if table:
         write_csv(found, table)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from tunegrid.methods import Method
 from tunegrid.models import Shape
-from tunegrid.study.plan.flops import Stacks
+from tunegrid.models.flops import Stacks
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def _at_once(study: Study, alive: Alive) -> int:
     if alive.queue:
         return max(1, sum(state == "RUNNING" for state in alive.queue.values()))
     cores = alive.snakemake.cores if alive.snakemake else None
-    return gpus.jobs_at_once(study, cores)
+    return gpus.jobs_at_once(study.hardware, cores)
 
 
 def _outdated(study: Study, records: dict[Item, dict[str, Any]]) -> int:

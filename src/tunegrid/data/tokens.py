@@ -1,0 +1,58 @@
+"""Files of token ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow
+    from transformers import PreTrainedTokenizerBase
+
+
+def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint in the Hub's layout."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(model, local_files_only=True)
+
+
+def read_tokens(path: Path) -> Any:
+    """The token ids of one split: a memory-mapped `pyarrow.Table`."""
+    import pyarrow
+
+    return pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
+
+
+def labelled(tokens: Any) -> Any:
+    """The entries of a table of token ids that a loss can be taken of: those that have labels."""
+    import pyarrow.compute
+
+    # A comparison with a number of Python's would import pandas.
+    mask = pyarrow.compute.list_value_length(tokens.column("labels")).cast(pyarrow.bool_())
+    return tokens if pyarrow.compute.all(mask).as_py() else tokens.filter(mask)
+
+
+def take_rows(tokens: pyarrow.Table, chosen: np.ndarray) -> pyarrow.Table:
+    """The token ids of some rows of a split, in order, as if the split had no others. `chosen`: sorted indices.
+
+    A row that is tokenised to several windows (column `row`) keeps all of them.
+    """
+    import numpy as np
+    import pyarrow
+
+    numbers = row_numbers(tokens)
+    kept = np.flatnonzero(np.isin(numbers, chosen))
+    taken = tokens.take(pyarrow.array(kept))
+    if "row" not in tokens.column_names:
+        return taken
+    renumbered = pyarrow.array(np.searchsorted(chosen, numbers[kept]), tokens.schema.field("row").type)
+    return taken.set_column(tokens.column_names.index("row"), "row", renumbered)
+
+
+def row_numbers(tokens: pyarrow.Table) -> np.ndarray:
+    """The index of the example, in its split, that each row of token ids belongs to."""
+    import numpy as np
+
+    return tokens["row"].to_numpy() if "row" in tokens.column_names else np.arange(len(tokens))

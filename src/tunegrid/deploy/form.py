@@ -1,0 +1,25 @@
+"""The form of an exported folder: a whole model, or an adapter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Form = Literal["model", "adapter"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a folder holds, and where.
+
+    Attributes:
+        library: loads it: transformers for a plain model; peft or adapters for an adapter.
+        base: folder inside it that holds the base model; "" where that is not in it. The tokenizer is there.
+        adapter: folder inside it that holds the adapter ("" for the folder itself); None: a plain model.
+        hub: (id, commit) of the base model on the Hub; None: it is not from there.
+    """
+
+    library: Literal["transformers", "peft", "adapters"]
+    base: str
+    adapter: str | None
+    hub: tuple[str, str | None] | None

@@ -1,0 +1,17 @@
+"""How answers are decoded."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tunegrid.common.settings import Closed
+
+
+class Generation(Closed):
+    """How answers are decoded: one setting for every model, never the checkpoint's own."""
+
+    max_new_tokens: int = Field(
+        gt=0, description="Longest answer, in tokens, the tokenizer's special tokens not counted."
+    )
+    num_beams: int = Field(1, gt=0)
+    length_penalty: float = 1.0

@@ -1,0 +1,90 @@
+"""Floating-point operations of training and of prediction, by formula."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tunegrid.models import Shape
+
+if TYPE_CHECKING:
+    import torch
+
+    from tunegrid.models.shape import Shape
+
+
+FLOPS_FORMULA = (
+    "source tokens x (4 N_encoder + 2 T_encoder) + target tokens x (4 N_decoder + 2 T_decoder); "
+    "N: parameters outside the embeddings, T: trainable ones among them; 2 FLOPs per parameter and token forward, "
+    "2 for the gradient of the activations, 2 for that of the weights"
+)
+PREDICTION_FORMULA = (
+    "mean over the test examples of: 2 N_encoder S + 4 w E S^2, and for each of B texts "
+    "2 C S + 2 (N_decoder - C + V d) T + 4 w D (S T + T (T + 1) / 2); S: source tokens, T: tokens that are written, "
+    "B: beams, or labels; N: parameters outside the embeddings and the LM head, C = 2 d w D those that make the keys "
+    "and values of the source; E, D: layers; d: width, w: that of the attention, V: vocabulary"
+)
+
+
+def trainable_parameters(model: torch.nn.Module) -> int:
+    """The number of parameters that the optimiser changes."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """Parameters outside the embeddings in each stack, and the trainable ones among them."""
+
+    encoder: int
+    encoder_trainable: int
+    decoder: int
+    decoder_trainable: int
+
+
+def training_flops(stacks: Stacks, source_tokens: float, target_tokens: float) -> float:
+    """FLOPs of a training by `FLOPS_FORMULA` (Kaplan et al. 2020, section 2.1), the number in `train.json`."""
+    return float(
+        source_tokens * (4 * stacks.encoder + 2 * stacks.encoder_trainable)
+        + target_tokens * (4 * stacks.decoder + 2 * stacks.decoder_trainable)
+    )
+
+
+def prediction_flops(
+    shape: Shape, stacks: Stacks, lengths: Iterable[tuple[int, float]], texts: int, rows: int
+) -> float:
+    """FLOPs of predicting one example, by `PREDICTION_FORMULA`: what it takes without padding, keys and values kept.
+
+    Args:
+        stacks: the parameters as they stand in the model (`counted`), what the method added included.
+        lengths: of each entry of the token file the tokens of the source and those that are written.
+        texts: how many are written for each entry: beams, or label words.
+        rows: how many examples the entries are of.
+    """
+    inner, width = shape.heads * shape.d_kv, shape.d_model
+    decoder = stacks.decoder - _untied_head(shape)
+    cross = 2 * width * inner * shape.decoder_layers
+    total = 0.0
+    for source, written in lengths:
+        total += 2 * stacks.encoder * source + 4 * inner * shape.encoder_layers * source**2
+        pairs = source * written + written * (written + 1) / 2
+        per_text = 2 * cross * source + 2 * (decoder - cross + shape.vocabulary * width) * written
+        total += texts * (per_text + 4 * inner * shape.decoder_layers * pairs)
+    return total / rows
+
+
+def counted(model: Any) -> Stacks:
+    """The parameters of a model that is there, by their names: those of embeddings in no stack, an untied head in the
+    decoder's."""
+    sizes = {"encoder": [0, 0], "decoder": [0, 0]}
+    for name, parameter in model.named_parameters():
+        if "shared" in name or "embed" in name:
+            continue
+        size = sizes["encoder" if ".encoder." in f".{name}" else "decoder"]
+        size[0] += parameter.numel()
+        size[1] += parameter.numel() * parameter.requires_grad
+    return Stacks(*sizes["encoder"], *sizes["decoder"])
+
+
+def _untied_head(shape: Shape) -> int:
+    return 0 if shape.tied else shape.vocabulary * shape.d_model

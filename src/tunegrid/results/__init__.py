@@ -1,0 +1,1 @@
+"""From result files to records, statistics and tidy tables; the audit; the numbers of the paper."""

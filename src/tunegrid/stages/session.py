@@ -1,0 +1,119 @@
+"""How a training is set up, for a run and for a trial of the search alike."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.data.parquet import read_parquet
+from tunegrid.methods import Method
+from tunegrid.models import Shape
+from tunegrid.results.records import read_record
+from tunegrid.results.search_records import ChoiceRecord
+from tunegrid.runtime import cpu_kernels
+from tunegrid.runtime.provenance import digest, installed_packages
+from tunegrid.runtime.torch_device import pick_device
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.search import choice_settings
+from tunegrid.study.study import Study
+from tunegrid.training.selection import ValidationMetric
+from tunegrid.training.session import TrainingSession
+
+# What the bits of a training, and the format of its checkpoints, depend on.
+LIBRARIES = ("accelerate", "adapters", "numpy", "peft", "torch", "transformers", "tunegrid")
+
+
+class NoLearningRate(Exception):
+    """No trial of a cell's search could be scored; the message says why."""
+
+
+def searched(study: Study, cell: Cell) -> tuple[Study, dict[str, Any]]:
+    """(the study with the learning rate that the search chose for a cell, what a run's configuration says about that).
+
+    Without a search: the study as it is, and nothing.
+
+    Raises:
+        NoLearningRate: no trial of the cell could be scored.
+        TuneGridError: the choice is missing, or is of other settings than the study has now.
+    """
+    if study.search is None:
+        return study, {}
+    file = study.paths.choice(*astuple(cell))
+    if not file.exists():
+        raise TuneGridError(
+            f"{file}: not there. This study searches its learning rates: `tunegrid search-trial` for every "
+            "factor of the cell, then `tunegrid search-choice`, come before `tunegrid train`."
+        )
+    choice = read_record(file, ChoiceRecord)
+    if choice.configuration_hash != digest(choice_settings(study, cell)):
+        raise TuneGridError(f"{file}: was chosen with other settings than the study has now. Search again.")
+    if choice.status != "ok":
+        raise NoLearningRate(choice.reason)
+    origin = {"factor": choice.factor, "configured_learning_rate": choice.configured_learning_rate}
+    return study.with_training(cell, {"learning_rate": choice.learning_rate}), {"search": origin}
+
+
+def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession:
+    """All that a run is trained with. `settings`: what of it alters the result."""
+    from transformers import set_seed
+
+    from tunegrid.data.tokens import load_tokenizer, read_tokens
+
+    cell, paths = run.cell, study.paths
+    device = pick_device(study.hardware)
+    set_seed(run.seed)
+    method = study.method(cell)
+    base = method.load_base(paths.model(cell.model))
+    shape = Shape.from_config(method.family, json.loads((paths.model(cell.model) / "config.json").read_text()))
+    model = method.inject(base)
+    _check_size(cell, method, model, shape)
+    tokens, training = paths.tokens(cell.task, cell.model), study.training_settings(cell)
+    tokenizer, validation = load_tokenizer(paths.model(cell.model)), read_tokens(tokens / "validation.arrow")
+    precision, metric = study.hardware.precision, None
+    if training.select_by == "metric":
+        task, limit = study.task(cell.task, cell.model), training.validation_rows
+        rows = read_parquet(paths.split(cell.task, "validation"))
+        metric = ValidationMetric(task, tokenizer, validation, rows, limit=limit, precision=precision)
+    return TrainingSession(
+        method=method,
+        model=cpu_kernels.place(model, device),
+        tokenizer=tokenizer,
+        train=read_tokens(tokens / "train.arrow"),
+        validation=validation,
+        training=training,
+        seed=run.seed,
+        precision=precision,
+        checkpoints=_checkpoints(study, run, settings),
+        metric=metric,
+    )
+
+
+def _check_size(cell: Cell, method: Method, model: Any, shape: Shape) -> None:
+    """Whether the method touched and trains what the architecture says: libraries skip what they do not find."""
+    from tunegrid.methods import trainable_parameters
+
+    family = f"Is its family really {shape.family.name}?"
+    count, expected = len(method.injected_modules(model)), method.expected_modules(shape)
+    if count != expected:
+        raise TuneGridError(
+            f"{cell}: {cell.method} was put into {count} modules, but the architecture of {cell.model} has {expected} "
+            f"of them. {family}"
+        )
+    count, expected = trainable_parameters(model), method.trainable_count(shape)
+    if expected is not None and count != expected:
+        raise TuneGridError(
+            f"{cell}: {cell.method} trains {count} parameters, but by the architecture of {cell.model} and the "
+            f"method's settings it has to train {expected}. {family} Or the checkpoint does not fit its config.json."
+        )
+
+
+def _checkpoints(study: Study, run: Run, settings: dict[str, Any]) -> Path:
+    """A checkpoint is only used by a run with the same settings, data, base and versions of libraries."""
+    cards = (study.paths.data_card(run.cell.task), study.paths.model_card(run.cell.model))
+    fingerprints = [json.loads(card.read_text())["fingerprint"] for card in cards]
+    versions = {name: version for name, version in installed_packages().items() if name in LIBRARIES}
+    key = digest([settings, run.seed, *fingerprints, versions])
+    return study.paths.checkpoints(*astuple(run.cell), run.seed, key)

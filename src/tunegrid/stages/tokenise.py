@@ -1,0 +1,55 @@
+"""The stage `tokenise`: the rows of a task as token ids of a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import replaced_folder, write_json
+from tunegrid.data.parquet import iterate_parquet
+from tunegrid.data.sources import SPLITS
+from tunegrid.data.tokens import load_tokenizer
+from tunegrid.tasks import Task
+from tunegrid.tasks.tokenise import SplitTokeniser
+
+BATCH = 10_000  # rows read and written at once: bounds the memory
+
+
+def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> None:
+    """Writes `<split>.arrow` (columns `input_ids`, `labels` and `row`, in the order of the rows) and `stats.json`.
+
+    The files are Arrow IPC: training maps them into memory instead of reading them. `row` is the index of the example
+    in its split. A source that is too long may be several windows, one after the other; those that are not to be
+    learnt from are absent from the training split, and have no labels (an empty list) in the others, which are also
+    predicted on.
+
+    Raises:
+        TuneGridError: a length is beyond what the model can read, or nothing is left to train on.
+    """
+    _check_positions(task, model)
+    tokenizer = load_tokenizer(model)
+    with replaced_folder(folder) as new:
+        stats = {}
+        for split in SPLITS:
+            batches = iterate_parquet(data / f"{split}.parquet", BATCH)
+            tokeniser = SplitTokeniser(task, family, tokenizer, training=split == "train")
+            stats[split] = tokeniser.write(batches, new / f"{split}.arrow")
+            if split != "test" and not tokeniser.learnable:
+                raise TuneGridError(
+                    f"{data / f'{split}.parquet'}: no row is left to learn from: in no window is a whole answer. "
+                    "Set the task's max_source_length or window_overlap higher."
+                )
+        lengths = {"max_source_length": task.settings.max_source_length, "window_overlap": task.window_overlap()}
+        write_json(new / "stats.json", {**lengths, "splits": stats})
+
+
+def _check_positions(task: Task, model: Path) -> None:
+    """Models that learn a vector per position have a longest input; beyond it training would fail, jobs later."""
+    positions = json.loads((model / "config.json").read_text()).get("max_position_embeddings")
+    for key in ("max_source_length", "max_target_length"):
+        if positions is not None and (length := getattr(task.settings, key)) > positions:
+            raise TuneGridError(
+                f"tasks: {key} of the {task.settings.kind} task is {length}, but {model} has {positions} positions. "
+                f"Set it to {positions} or less."
+            )

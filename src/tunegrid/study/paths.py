@@ -1,0 +1,80 @@
+"""The path of every artefact of a study: nothing else in the project builds a path under `results/`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tunegrid.study.cells import UNTUNED
+
+
+class Paths:
+    """The artefacts of one study, under `results/<study>/`. Arguments may be Snakemake wildcards (`{seed}`)."""
+
+    def __init__(self, study: str, results: str | Path = "results") -> None:
+        self.root = Path(results) / study
+
+    # data and models
+    def data(self, task: str) -> Path:
+        return self.root / "data" / task
+
+    def split(self, task: str, split: str) -> Path:
+        return self.data(task) / f"{split}.parquet"
+
+    def data_card(self, task: str) -> Path:
+        return self.data(task) / "card.json"
+
+    def model(self, model: str) -> Path:
+        return self.root / "models" / model
+
+    def model_card(self, model: str) -> Path:
+        return self.model(model) / "card.json"
+
+    def kept_card(self, model: str) -> Path:
+        """A copy of the model's card, for when `tunegrid clean` has removed the model."""
+        return self.root / "cards" / f"{model}.json"
+
+    def tokens(self, task: str, model: str) -> Path:
+        return self.root / "tokens" / task / model
+
+    # results
+    def run(self, task: str, model: str, method: str, seed: int | str) -> Path:
+        return self.root / "runs" / task / model / method / f"seed-{seed}"
+
+    def untuned(self, task: str, model: str) -> Path:
+        return self.root / UNTUNED / task / model
+
+    def baseline(self, task: str, name: str) -> Path:
+        return self.root / "baselines" / task / name
+
+    def search(self, task: str, model: str, method: str) -> Path:
+        return self.root / "search" / task / model / method
+
+    def trial(self, task: str, model: str, method: str, factor: str) -> Path:
+        return self.search(task, model, method) / f"factor-{factor}.json"
+
+    def choice(self, task: str, model: str, method: str) -> Path:
+        return self.search(task, model, method) / "choice.json"
+
+    def checkpoints(self, task: str, model: str, method: str, seed: int, configuration_hash: str) -> Path:
+        """Not an output of any rule: Snakemake wipes the outputs of a job that failed, and these must outlive it."""
+        return self.root / "checkpoints" / task / model / method / f"seed-{seed}-{configuration_hash[:16]}"
+
+    def lock(self, name: str) -> Path:
+        """Held by the process that writes a result; the file itself stays."""
+        return self.root / "locks" / f"{name}.lock"
+
+    # report
+    @property
+    def tables(self) -> Path:
+        return self.root / "tables"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report"
+
+    # bookkeeping of the workflow
+    def log(self, name: str) -> Path:
+        return self.root / "logs" / f"{name}.log"
+
+    def benchmark(self, name: str) -> Path:
+        return self.root / "benchmarks" / f"{name}.tsv"
