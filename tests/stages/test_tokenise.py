@@ -129,7 +129,7 @@ def test_cutting_ends_whatever_the_text(tokenised, family, text):
 
 
 def test_many_batches_give_what_one_gives(tokenised, monkeypatch):
-    from tunegrid.tasks import tokenise as module
+    from tunegrid.stages import tokenise as module
 
     whole = tokenised("t5")
     monkeypatch.setattr(module, "BATCH", 2)

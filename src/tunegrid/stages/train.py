@@ -12,7 +12,7 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, size_of
-from tunegrid.models.flops import FLOPS_FORMULA
+from tunegrid.models.flops import FLOPS_FORMULA, counted, training_flops
 from tunegrid.results.records import Injected, Parameters, TrainingCost, TrainRecord, write_record, written_since
 from tunegrid.runtime import locks, parent, snakemake
 from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
@@ -22,7 +22,6 @@ from tunegrid.runtime.stopping import Interrupted, Stop, Stopped
 from tunegrid.runtime.torch_device import accelerator
 from tunegrid.stages.session import NoLearningRate, _checkpoints, prepare, searched
 from tunegrid.study.cells import Run
-from tunegrid.study.plan import flops
 from tunegrid.study.study import Study
 from tunegrid.training.checkpoints import disk_is_full
 from tunegrid.training.history import keep_history, write_history
@@ -196,11 +195,6 @@ def _cost(session: TrainingSession, summary: TrainingSummary, loading_seconds: f
         tokens_per_second=tokens / seconds if seconds else None,
         peak_memory_bytes=peak_memory(),
         saved_bytes=saved_bytes,
-        training_flops=training_flops(session.model, summary.source_tokens, summary.target_tokens),
+        training_flops=training_flops(counted(session.model), summary.source_tokens, summary.target_tokens),
         flops_formula=FLOPS_FORMULA,
     )
-
-
-def training_flops(model: Any, source_tokens: int, target_tokens: int) -> float:
-    """Estimated floating-point operations of a training, by `FLOPS_FORMULA`."""
-    return flops.training_flops(flops.counted(model), source_tokens, target_tokens)
