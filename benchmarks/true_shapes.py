@@ -103,10 +103,10 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     from tunegrid.data.tokens import load_tokenizer
     from tunegrid.methods import trainable_parameters
     from tunegrid.models import Shape
+    from tunegrid.models.flops import counted, training_flops
     from tunegrid.runtime import cpu_kernels
     from tunegrid.runtime.measure import peak_memory
     from tunegrid.runtime.torch_device import accelerator
-    from tunegrid.stages.train import training_flops
     from tunegrid.training.session import TrainingSession
     from tunegrid.training.settings import Training
 
@@ -130,7 +130,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     summary = method.fit(session(options.steps))
     busy = (time.process_time() - cpu) / (time.perf_counter() - wall)  # CPUs in use, on average
     seconds = summary.optimisation_seconds / options.steps
-    flops = training_flops(model, summary.source_tokens, summary.target_tokens) / options.steps
+    flops = training_flops(counted(model), summary.source_tokens, summary.target_tokens) / options.steps
     peak = peak_memory()
     method.save(model, options.weights)
     return {

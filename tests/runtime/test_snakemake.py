@@ -29,8 +29,8 @@ ANNOUNCED = (
     SNAKEFILE
     + """
 onstart:
-    from tunegrid.runtime import snakemake
-    working_folder.hold()
+    from tunegrid.runtime.snakemake import hold
+    hold()
 """
 )
 

@@ -193,7 +193,7 @@ print(peak_memory() >> 20)
 @linux
 def test_a_process_does_not_count_the_memory_of_the_one_that_started_it():
     # getrusage does: what starts the jobs may be large.
-    child = "from tunegrid.runtime.provenance import peak_memory; print(peak_memory() >> 20)"
+    child = "from tunegrid.runtime.measure import peak_memory; print(peak_memory() >> 20)"
     code = f"import subprocess, sys; block = bytearray(500 << 20); subprocess.run([sys.executable, '-c', {child!r}])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert int(said) < 300
