@@ -11,12 +11,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TEX_PACKAGES := latexmk texlive-latex-recommended texlive-fonts-recommended lmodern
+# A file's tests share what they make, so they stay together; tests/conftest.py has the order of the files.
+TEST := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # The first interpreter that is new enough; none: `setup` says what to install.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup tex run resume paper report test lint format bench clean
+.PHONY: help setup tex run resume paper report test test-slow test-all lint format bench clean
 
 run: setup tex ## set up, and run a study through to its PDF, or go on with one (STUDY=mini; CORES=all)
 	@tunegrid unlock # after a Snakemake that was killed; ends here if one is at work
@@ -31,8 +33,13 @@ paper: ## run the paper study: the same as make STUDY=paper
 report: setup ## rebuild the report from the results that are there, without training (STUDY=mini)
 	@tunegrid report $(CONFIG)
 
-test: setup tex ## set up, and pass the tests
-	@pytest --numprocesses 2 --dist loadfile # a file's tests share what they make, so they stay together
+test: setup tex ## set up, and pass the tests that a change needs: 5 minutes on two cores
+	@$(TEST) -m "not slow"
+
+test-slow: setup tex ## the other tests: whole studies, deaths, Slurm, models of true size, more cases
+	@$(TEST) -m slow
+
+test-all: test test-slow ## all tests
 
 lint: setup ## check format and style of Python and Snakemake files
 	ruff format --check .
@@ -76,4 +83,4 @@ clean: ## remove the virtual environment (results stay)
 	rm -rf $(VENV)
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 11

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from tests.support.made_once import made_once
 
 pytest_plugins = ["tests.support.trained_study"]
 
@@ -21,6 +22,15 @@ os.environ |= {
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_NUM_THREADS": "1",
 }
+
+LONGEST = (
+    "workflow/test_recovery.py",
+    "deaths/test_deaths.py",
+    "workflow/test_tiny_study.py",
+    "slurm/test_cluster.py",
+    "training/test_trainer.py",
+    "training/fast/test_groups.py",
+)
 
 TINY = """\
 study: tiny
@@ -64,26 +74,36 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first, so that no worker begins one of them when the others are at their end."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one small checkpoint of each family, named by the family."""
+    """A folder with one small checkpoint of each family, named by the family; not to be changed."""
     from tests.support.checkpoints import FAMILIES, make_checkpoint
 
-    folder = tmp_path_factory.mktemp("checkpoints")
-    for family in FAMILIES:
-        make_checkpoint(folder / family, family)
-    return folder
+    def make(folder: Path) -> None:
+        for family in FAMILIES:
+            make_checkpoint(folder / family, family)
+
+    return made_once(tmp_path_factory, "checkpoints", make)
 
 
 @pytest.fixture(scope="session")
 def _prepared(tmp_path_factory: pytest.TempPathFactory, checkpoints: Path) -> Path:
     """The tiny study with its data, models and tokens made by the real stages; copied for each test that wants it."""
+    return made_once(tmp_path_factory, "tiny", lambda folder: _prepare(folder, checkpoints))
+
+
+def _prepare(folder: Path, checkpoints: Path) -> None:
     from tunegrid.stages.fetch_data import fetch_data
     from tunegrid.stages.fetch_model import fetch_model
     from tunegrid.stages.tokenise import tokenise
     from tunegrid.study.study import Study
 
-    folder = tmp_path_factory.mktemp("tiny")
     shutil.copytree(checkpoints, folder / "checkpoints")
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
     _write_rows(folder / "rows")
@@ -101,7 +121,6 @@ def _prepared(tmp_path_factory: pytest.TempPathFactory, checkpoints: Path) -> Pa
                 tokenise(study.task(task), family, paths.data(task), paths.model(model), paths.tokens(task, model))
     finally:
         os.chdir(before)
-    return folder
 
 
 @pytest.fixture
@@ -123,6 +142,14 @@ def tiny_study(tiny: Path):
         return Study.load(tiny, "changes.yaml")
 
     return load
+
+
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have no figures: drawing them takes most of the time of a report."""
+    from tunegrid.report import figures
+
+    monkeypatch.setattr(figures, "FIGURES", ())
 
 
 @pytest.fixture

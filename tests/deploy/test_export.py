@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support import ROOT
+from tests.support import ROOT, slow_except
 from tests.support.winners import CELLS, CONFIG, predictions, recommend
 from tunegrid.cli import main
 from tunegrid.study.cells import Cell
 from tunegrid.study.study import Study
-
-pytestmark = pytest.mark.slow
 
 RUNNER = ROOT / "tests/support/run_cards.py"
 SUFFIXES = {".json", ".safetensors", ".md", ".txt", ".model"}  # nothing that is pickled
@@ -64,7 +62,7 @@ FOLDERS = {
 }
 
 
-@pytest.mark.parametrize("library", FOLDERS)
+@pytest.mark.parametrize("library", slow_except("adapters", FOLDERS))
 def test_the_card_s_own_code_gives_the_predictions_in_a_process_without_tunegrid(study, tmp_path, library):
     exported, expected = {}, []
     for cell, options in FOLDERS[library]:
@@ -81,6 +79,7 @@ def test_the_card_s_own_code_gives_the_predictions_in_a_process_without_tunegrid
     assert "adapters" not in found["modules"] or library == "adapters"
 
 
+@pytest.mark.slow
 def test_an_adapter_of_a_base_on_the_hub_names_it_and_its_commit(own, tmp_path, monkeypatch):
     """The process that loads it finds the base in the Hub's cache, at that commit."""
     commit = "a" * 40
@@ -137,6 +136,7 @@ def test_weights_stay_tied_and_the_logits_are_those_of_the_run(study, tmp_path, 
     assert (before - expected).abs().max() > 0.01, "the tuning altered something"
 
 
+@pytest.mark.slow
 def test_what_a_checkpoint_says_about_generation_does_not_come_along(own, tmp_path):
     """BART's checkpoints bring beams, lengths and forced tokens, in config.json or in generation_config.json."""
     from transformers import AutoModelForSeq2SeqLM

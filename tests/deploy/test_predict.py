@@ -19,8 +19,6 @@ from tunegrid.deploy.input import Input, Stdin
 from tunegrid.study.cells import Cell
 from tunegrid.study.study import Study
 
-pytestmark = pytest.mark.slow
-
 
 def predict(*options: str) -> int:
     return main(["predict", *CONFIG, *options])
@@ -146,6 +144,7 @@ def test_rows_of_a_pipe_are_handed_on_as_soon_as_no_more_come(tiny_study):
     os.close(read)
 
 
+@pytest.mark.slow
 def test_a_person_who_types_gets_an_answer_a_line_and_may_mistype(study):
     import pty
 

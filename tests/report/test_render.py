@@ -18,8 +18,6 @@ from tunegrid.report.summary import sentences
 from tunegrid.results.expected import Named, printed_metrics
 from tunegrid.results.tables import build_tables
 
-pytestmark = pytest.mark.slow
-
 RESAMPLES = 300
 NASTY = r"\input{/etc/passwd} a_b% $x$ & #1 ~^ [b] *c* «--» 中 \\ " + "x" * 80
 needs_tex = pytest.mark.skipif(latex.tex_engine() is None, reason="no TeX here")
@@ -67,6 +65,7 @@ def test_escape(text: object, expected: str) -> None:
     assert str(escape(text)) == expected
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_values_are_escaped_without_being_asked(written: Path, tmp_path: Path) -> None:
     models = (Named("mini-t5", NASTY), Named("mini-bart", "<b>B</b>"), Named("mini-flan-t5", "F"))
     tex, html = rendered(written, tmp_path, models=models, title=NASTY, description=NASTY)
@@ -76,6 +75,7 @@ def test_values_are_escaped_without_being_asked(written: Path, tmp_path: Path) -
     assert "&lt;b&gt;B&lt;/b&gt;" in html
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_what_was_taken_left_out_and_shared_of_the_data_is_said(folder: Path, tmp_path: Path) -> None:
     for task, more in {
         "qa": {
@@ -196,6 +196,7 @@ def test_the_report_shows_what_was_cut_and_leaves_zeros_out(folder: Path) -> Non
     assert [row[0] for row in rows if len(row) == 1] == ["Question Answering", "Translation"]
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_report_says_when_nothing_was_cut(folder: Path, tmp_path: Path) -> None:
     for path in folder.glob("tokens/*/*/stats.json"):
         splits = json.loads(path.read_text())["splits"]

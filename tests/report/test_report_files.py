@@ -20,8 +20,6 @@ from tunegrid.results.expected import Named
 from tunegrid.results.tables import build_tables
 from tunegrid.tasks import TASKS
 
-pytestmark = pytest.mark.slow
-
 needs_tex = pytest.mark.skipif(latex.tex_engine() is None, reason="no TeX here")
 LONG = "A model whose name is much longer than any column of any table has room for"
 
@@ -94,6 +92,7 @@ def test_the_index_lists_every_table_and_figure(report: Path) -> None:
     assert {file.stem for file in (report / "captions").iterdir()} == set(index)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_tables_and_figures_of_before_do_not_stay(results: Path, tmp_path: Path) -> None:
     for part in ("tables", "figures"):
         (tmp_path / part).mkdir()

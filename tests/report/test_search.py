@@ -13,8 +13,6 @@ from tunegrid.report.search import table, warnings
 from tunegrid.results.tables import build_tables
 from tunegrid.study.search import Search
 
-pytestmark = pytest.mark.slow
-
 SEARCH = Search(factors=[1.0, 0.5, 4.0], seed=9)
 CELLS = (("qa", "mini-t5", "lora"), ("qa", "mini-t5", "full"), ("sentiment", "mini-bart", "full"))
 EXPECTED = expected_study(seeds=(1,), cells=CELLS, search=SEARCH)
@@ -89,6 +87,7 @@ def test_every_trial_is_a_row(folder: Path) -> None:
     assert set(frame.study) == {"made-up"}
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_trials_count_among_what_was_computed_with_which_code(folder: Path) -> None:
     file = folder / "search/qa/mini-t5/lora/factor-4.json"
     record = json.loads(file.read_text())
@@ -115,6 +114,7 @@ def test_trials_that_are_missing_or_diverged_are_rows(folder: Path) -> None:
     assert ["", "LoRA", "0.001: 25.0%", "0.002: 75.0%", "0.008: diverged", "–", "30.0"] in texts
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_report_shows_what_was_tried_chosen_and_spent(folder: Path) -> None:
     write_search(folder, CELLS[2], chosen="4", **{"4": 0.95})
     train_with(folder, CELLS[2], 0.008)
@@ -143,6 +143,7 @@ def test_a_run_with_another_rate_than_the_chosen_one_is_said(folder: Path) -> No
     assert "run them again: Question Answering, Mini-T5 + LoRA" in said[0]
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_study_without_a_search_has_an_empty_table_and_no_section(folder: Path) -> None:
     expected = expected_study(seeds=(1,), cells=CELLS)
     frames = build_tables(folder, expected, RESAMPLES)

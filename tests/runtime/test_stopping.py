@@ -4,9 +4,12 @@ import multiprocessing
 import os
 import signal
 import time
+from itertools import product
 
 import pytest
 
+from tests.support import slow_except
+from tests.support.checkpoints import FAMILIES
 from tests.support.interrupted_runs import (
     PLAIN,
     RUN,
@@ -19,8 +22,6 @@ from tests.support.interrupted_runs import (
 )
 from tunegrid.runtime.stopping import Interrupted, Stop, Stopped
 from tunegrid.study.cells import Cell, Run
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -68,11 +69,9 @@ def _train_until(study, run, moment, signals, answer) -> None:
         answer.send(None)
 
 
-@pytest.mark.parametrize(("model", "method"), [
-    ("t5", "full"), ("t5", "lora"), ("t5", "adapters"),
-    ("flan-t5", "full"), ("flan-t5", "lora"), ("flan-t5", "adapters"),
-    ("bart", "full"), ("bart", "lora"), ("bart", "adapters"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("model", "method"), slow_except(("bart", "adapters"), product(FAMILIES, ("full", "lora", "adapters")))
+)
 def test_stopped_again_and_again_a_run_ends_with_the_same_bits(study_of, model, method):
     """With accumulated batches, dropout, length buckets, the best weights kept, and early stopping."""
     study, run = study_of(), Run(Cell("qa", model, method), 1)
@@ -92,6 +91,7 @@ def test_stopped_again_and_again_a_run_ends_with_the_same_bits(study_of, model, 
     assert not list(study.paths.root.glob("checkpoints/*/*/*/*"))
 
 
+@pytest.mark.slow
 def test_a_run_that_writes_no_checkpoints_does_when_it_is_stopped(study_of):
     study = study_of(**PLAIN | {"checkpoint_steps": None})
     undisturbed(study)
@@ -102,7 +102,7 @@ def test_a_run_that_writes_no_checkpoints_does_when_it_is_stopped(study_of):
     assert_as_undisturbed(study)
 
 
-@pytest.mark.parametrize(("evaluation", "saving"), [(2, 3), (3, 2)])
+@pytest.mark.parametrize(("evaluation", "saving"), slow_except((2, 3), [(2, 3), (3, 2)]))
 def test_a_stop_where_no_checkpoint_would_be_alters_nothing_of_early_stopping(study_of, evaluation, saving):
     study = study_of(keep_best=False, evaluation_steps=evaluation, checkpoint_steps=saving, checkpoints_kept=1)
     assert undisturbed(study).selection.stopped_early
@@ -129,6 +129,7 @@ def test_a_stop_while_the_result_is_written_lets_it_be_written(study_of):
     assert_as_undisturbed(study)
 
 
+@pytest.mark.slow
 def test_a_kill_after_a_stop_loses_nothing(study_of):
     """The checkpoint of a stop stays whole while the evaluation that it lacks is made up for."""
     from tests.support.interrupted_runs import kill

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.made_once import made_once
 from tests.support.winners import CONFIG, train_all
 from tunegrid.study.study import Study
 
@@ -13,14 +14,16 @@ from tunegrid.study.study import Study
 @pytest.fixture(scope="session")
 def trained(_prepared, tmp_path_factory) -> Path:
     """The folder of the study."""
-    folder = tmp_path_factory.mktemp("trained")
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        train_all(_prepared, folder)
-    finally:
-        os.chdir(before)
-    return folder
+
+    def make(folder: Path) -> None:
+        before = Path.cwd()
+        os.chdir(folder)
+        try:
+            train_all(_prepared, folder)
+        finally:
+            os.chdir(before)
+
+    return made_once(tmp_path_factory, "trained", make)
 
 
 @pytest.fixture

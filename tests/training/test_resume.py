@@ -1,9 +1,12 @@
 """A run that is killed ends as one that never was: kill -9 at every moment that matters."""
 
 import json
+from itertools import product
 
 import pytest
 
+from tests.support import slow_except
+from tests.support.checkpoints import FAMILIES
 from tests.support.interrupted_runs import (
     assert_as_undisturbed,
     checkpoints,
@@ -17,19 +20,15 @@ from tests.support.interrupted_runs import (
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.study.cells import Cell, Run
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def study_of(tiny_study, monkeypatch):
     return study_maker(tiny_study, monkeypatch)
 
 
-@pytest.mark.parametrize(("model", "method"), [
-    ("t5", "full"), ("t5", "lora"), ("t5", "adapters"),
-    ("flan-t5", "full"), ("flan-t5", "lora"), ("flan-t5", "adapters"),
-    ("bart", "full"), ("bart", "lora"), ("bart", "adapters"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("model", "method"), slow_except(("flan-t5", "lora"), product(FAMILIES, ("full", "lora", "adapters")))
+)
 def test_killed_again_and_again_a_run_ends_with_the_same_bits(study_of, model, method):
     study, run = study_of(), Run(Cell("qa", model, method), 1)
     whole = undisturbed(study, run)
@@ -69,10 +68,9 @@ def test_a_run_that_nobody_waits_for_any_more_keeps_its_checkpoints_for_the_next
     assert steps_of(study) == []
 
 
-@pytest.mark.parametrize("evaluate_and_save", [(2, 3), (3, 2), (5, 4)])
-def test_checkpoints_that_fall_between_evaluations_lose_nothing_of_early_stopping(study_of, evaluate_and_save):
+@pytest.mark.parametrize(("evaluation", "saving"), slow_except((3, 2), [(2, 3), (3, 2), (5, 4)]))
+def test_checkpoints_that_fall_between_evaluations_lose_nothing_of_early_stopping(study_of, evaluation, saving):
     """With no best weights to keep, checkpoints need not be where evaluations are."""
-    evaluation, saving = evaluate_and_save
     study = study_of(keep_best=False, evaluation_steps=evaluation, checkpoint_steps=saving)
     record = undisturbed(study)
     assert record.selection.stopped_early
@@ -95,6 +93,7 @@ def test_a_run_that_ends_in_the_middle_of_an_epoch_does_not_do_another_step(stud
     assert_as_undisturbed(study)
 
 
+@pytest.mark.slow
 def test_selection_by_the_metric_is_resumed_as_well(study_of):
     study = study_of(max_steps=9, select_by="metric", validation_rows=5, evaluation_steps=2)
     run = Run(Cell("sentiment", "bart", "lora"), 1)
@@ -106,6 +105,7 @@ def test_selection_by_the_metric_is_resumed_as_well(study_of):
     assert_as_undisturbed(study, run)
 
 
+@pytest.mark.slow
 def test_other_intervals_and_retention_use_the_same_checkpoints(study_of):
     shared = {"keep_best": False, "early_stopping_patience": None, "evaluation_steps": None, "max_steps": 12}
     study = study_of(**shared, checkpoint_steps=3)

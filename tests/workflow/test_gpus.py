@@ -7,6 +7,7 @@ import sys
 import pytest
 import yaml
 
+from tests.support import slow_except
 from tests.support.running import MINI, ROOT, TINY, Workflow
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.runtime import gpus
@@ -63,6 +64,7 @@ def test_as_many_jobs_as_gpus_run_at_once_each_on_its_own(study, monkeypatch):
     assert not [file for file in study.folder.glob("results/**/*.log") if "waiting" in file.read_text()]
 
 
+@pytest.mark.slow
 def test_a_study_for_a_gpu_ends_before_any_job_where_there_is_none(study, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     result = study.snakemake()
@@ -96,11 +98,14 @@ with SnakemakeApi(OutputSettings(quiet={{Quietness.ALL}})) as api:
 """
 
 
-@pytest.mark.parametrize(("nodes", "given", "limit"), [
+LIMITS = [
     (0, 0, "2"),
-    (0, 1, "1"),      # --resources gpu=1
-    (100, 0, "None"),   # a cluster: --jobs 100
-])  # fmt: skip
+    (0, 1, "1"),  # --resources gpu=1
+    (100, 0, "None"),  # a cluster: --jobs 100
+]
+
+
+@pytest.mark.parametrize(("nodes", "given", "limit"), slow_except(LIMITS[0], LIMITS))
 def test_only_a_workstation_limits_the_jobs_on_gpus_and_only_where_the_user_does_not(
     study, monkeypatch, nodes, given, limit
 ):

@@ -227,7 +227,7 @@ def test_the_summary_fails_on_an_error_and_tells_warnings(folder: Path) -> None:
     assert (row["study"], row["check"], row["rows"]) == ("made-up", "f1-below-exact-match", "Mini-T5 + LoRA, seed 1")
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("without_figures")
 def test_the_report_says_it_on_page_one_and_in_a_section(folder: Path, tmp_path: Path) -> None:
     render_report(folder, EXPECTED, tmp_path / "clean", pdf=False, resamples=RESAMPLES)
     html = (tmp_path / "clean/report.html").read_text()
