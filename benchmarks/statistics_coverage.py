@@ -19,14 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from tunegrid.results.statistics import bootstrap as statistics
-from tunegrid.results.statistics.bootstrap import ExampleStatistics, bootstrap, paired_tests
+from tunegrid.results.statistics import intervals
+from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, bleu, mean, resample_scores
+from tunegrid.results.statistics.paired_tests import compare_pairs, separated_in_resamples
 
 CELLS, EXAMPLES, RESAMPLES = 9, 200, 2000
 HEADS = ("seeds", "ratio", "own", "spread", "studies", "coverage", "coverage_plain", "rejecting", "rejecting_plain")
 # Examples and statistics per example of the paper's test sets: exact match, BLEU, accuracy.
-PAPER = {"qa": (10_570, 2, statistics.mean), "translation": (2_999, 10, statistics.bleu)}
-PAPER["sentiment"] = (25_000, 2, statistics.mean)
+PAPER = {"qa": (10_570, 2, mean), "translation": (2_999, 10, bleu)}
+PAPER["sentiment"] = (25_000, 2, mean)
 
 
 def main() -> None:
@@ -49,11 +50,13 @@ def simulate(studies: int, seeds: int, ratio: float, own: float, spread: float) 
     covered, rejected = np.zeros(2), np.zeros(2)
     for number in range(studies):
         values = one_study(generator, seeds, ratio, own, spread)
-        rows = [ExampleStatistics(np.stack([v, np.ones_like(v)], axis=-1), statistics.mean) for v in values]
-        for which, scores in enumerate((bootstrap(rows, resamples=RESAMPLES, seed=number), plain(values, generator))):
+        rows = [ExampleStatistics(np.stack([v, np.ones_like(v)], axis=-1), mean) for v in values]
+        for which, scores in enumerate(
+            (resample_scores(rows, resamples=RESAMPLES, seed=number), plain(values, generator))
+        ):
             intervals = [scores.interval(cell) for cell in range(CELLS)]
             covered[which] += np.mean([low <= 0 <= high for low, high in intervals])
-            rejected[which] += (paired_tests(scores).adjusted <= statistics.ALPHA).any()
+            rejected[which] += (compare_pairs(scores).adjusted <= ALPHA).any()
     return (*covered / studies, *rejected / studies)
 
 
@@ -67,13 +70,13 @@ def one_study(generator: np.random.Generator, seeds: int, ratio: float, own: flo
     return examples + scale * generator.standard_normal((CELLS, seeds, 1))
 
 
-def plain(values: np.ndarray, generator: np.random.Generator) -> statistics.Bootstrap:
+def plain(values: np.ndarray, generator: np.random.Generator) -> ResampledScores:
     """The percentile bootstrap that draws seeds (of each cell) and examples with replacement."""
     cells, seeds, examples = values.shape
     weights = generator.multinomial(examples, np.full(examples, 1 / examples), size=RESAMPLES) / examples
     by_seed = np.einsum("cke,re->crk", values, weights, optimize=True)
     chosen = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=(cells, RESAMPLES)) / seeds
-    return statistics.Bootstrap(values.mean(axis=(1, 2)), (by_seed * chosen).sum(axis=2))
+    return ResampledScores(values.mean(axis=(1, 2)), (by_seed * chosen).sum(axis=2))
 
 
 def speed() -> None:
@@ -85,12 +88,12 @@ def speed() -> None:
         rows = [ExampleStatistics(block, score) for block in blocks]
         groups = np.arange(examples) // 220 if task == "qa" else None  # SQuAD's development set has 48 articles
         start = time.perf_counter()
-        scores = bootstrap(rows, groups, statistics.RESAMPLES)
-        tests = paired_tests(scores)
-        statistics.separated_in_resamples(scores, tests)
+        scores = resample_scores(rows, groups, intervals.RESAMPLES)
+        tests = compare_pairs(scores)
+        separated_in_resamples(scores, tests)
         seconds = time.perf_counter() - start
         total += seconds
-        print(f"{task:12} {examples:6} examples, {statistics.RESAMPLES} resamples: {seconds:.1f} s")
+        print(f"{task:12} {examples:6} examples, {intervals.RESAMPLES} resamples: {seconds:.1f} s")
     print(f"{'all':12} {total:.1f} s")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tunegrid.results.expected import Expected, ExpectedTask, Named
-from tunegrid.results.statistics.bootstrap import bleu
+from tunegrid.results.statistics.intervals import bleu
 
 SKILL = {"qa": 0.7, "translation": 0.6, "sentiment": 0.85}
 GAIN = {"full": 0.1, "lora": 0.08, "adapters": -0.05, "untuned": -0.4}

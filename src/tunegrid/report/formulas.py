@@ -5,7 +5,7 @@ from tunegrid.methods import METHODS
 from tunegrid.report.layout import Section
 from tunegrid.report.tables import Frames
 from tunegrid.results.expected import Expected
-from tunegrid.results.statistics import bootstrap, efficiency, recommend, seeds
+from tunegrid.results.statistics import efficiency, intervals, paired_tests, recommend, seeds
 from tunegrid.tasks import TASKS
 
 POINTS = 11  # of the equations that are drawn for HTML
@@ -26,10 +26,10 @@ def of_study(frames: Frames, expected: Expected) -> list[Formula]:
     found = [METHODS[kind].about for kind in dict.fromkeys(kinds)]
     for kind in dict.fromkeys(task.kind for task in expected.tasks):
         found += TASKS[kind].formulas
-    found.append(bootstrap.INTERVAL)
+    found.append(intervals.INTERVAL)
     if len(expected.seeds) > 1:
         found.append(seeds.SEEDS)
-    found += [bootstrap.TESTS, recommend.RULE]
+    found += [paired_tests.TESTS, recommend.RULE]
     if frames["efficiency"]["rank"].notna().any():
         found.append(efficiency.SCORE)
     return [formula for formula in found if formula]

@@ -14,7 +14,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
-from tunegrid.results.statistics import bootstrap
+from tunegrid.results.statistics import intervals
 from tunegrid.study.paths import Paths
 from tunegrid.tasks import Metric
 
@@ -81,7 +81,7 @@ class Result:
 
 def score_function(metric: Metric) -> Any:
     """The function of `statistics` that makes a metric's score of the sums of its per-example statistics."""
-    return getattr(bootstrap, metric.aggregate)
+    return getattr(intervals, metric.aggregate)
 
 
 def _statistics(task: ExpectedTask, metric: Metric, frame: Any, folder: Path) -> np.ndarray | None:

@@ -42,7 +42,7 @@ class Metric:
         word: its name in a sentence.
         percent: printed as a percentage.
         printed: whether the tables of the paper's form print it.
-        aggregate: the function of `tunegrid.results.statistics.bootstrap` that makes the score of what each example
+        aggregate: the function of `tunegrid.results.statistics.intervals` that makes the score of what each example
             contributes, so that test examples can be resampled; None: the score is no function of that, and has no
             interval.
         column: the per-example scores in predictions.parquet that `mean` is taken of; default: the metric's name.

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from tunegrid.results.statistics import bootstrap as statistics
-from tunegrid.results.statistics.bootstrap import ExampleStatistics, bootstrap
+from tunegrid.results.statistics.intervals import ExampleStatistics, mean, resample_scores
 from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_printed, from_tests, recommend, share
 from tunegrid.study.limits import Measured, Recommend
 
@@ -23,9 +22,9 @@ def recommended(scores: dict[str, tuple[float, int]], **more) -> Recommendation:
     for number, (method, (score, trainable)) in enumerate(scores.items()):
         right = np.random.default_rng(number).permutation(EXAMPLES) < score * EXAMPLES
         values = np.stack([right, np.ones(EXAMPLES)], axis=-1)[None].astype(float)
-        rows.append(ExampleStatistics(values, statistics.mean))
+        rows.append(ExampleStatistics(values, mean))
         candidates.append(candidate(method, trainable, f"{score:.3f}"))
-    return from_tests(candidates, bootstrap(rows, resamples=2000), "accuracy", **more)
+    return from_tests(candidates, resample_scores(rows, resamples=2000), "accuracy", **more)
 
 
 def test_a_clear_winner_is_recommended_whatever_it_costs() -> None:
@@ -67,9 +66,9 @@ def test_with_one_seed_only_what_other_seeds_would_have_shown_is_not_known() -> 
         for of_seeds in accuracies.values():
             right = [generator.permutation(EXAMPLES) < accuracy * EXAMPLES for accuracy in of_seeds[:seeds]]
             values = np.stack([np.array(right), np.ones((seeds, EXAMPLES))], axis=-1).astype(float)
-            rows.append(ExampleStatistics(values, statistics.mean))
+            rows.append(ExampleStatistics(values, mean))
         candidates = [candidate("full", 1000), candidate("lora", 30)]
-        return from_tests(candidates, bootstrap(rows, resamples=2000), "accuracy")
+        return from_tests(candidates, resample_scores(rows, resamples=2000), "accuracy")
 
     one, three = chosen(1), chosen(3)
     assert (one.chosen.method, len(one.tied)) == ("full", 1)

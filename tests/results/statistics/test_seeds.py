@@ -6,15 +6,15 @@ from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
-from tunegrid.results.statistics import bootstrap as statistics
 from tunegrid.results.statistics import seeds
-from tunegrid.results.statistics.bootstrap import ExampleStatistics, bootstrap, paired_tests
+from tunegrid.results.statistics.intervals import ExampleStatistics, mean, resample_scores
+from tunegrid.results.statistics.paired_tests import compare_pairs
 from tunegrid.results.statistics.seeds import moderate
 
 
 def means(values: np.ndarray) -> ExampleStatistics:
     """A row of mean scores from [seeds, examples]."""
-    return ExampleStatistics(np.stack([values, np.ones_like(values)], axis=-1), statistics.mean)
+    return ExampleStatistics(np.stack([values, np.ones_like(values)], axis=-1), mean)
 
 
 def test_one_cell_alone_gets_students_interval() -> None:
@@ -67,8 +67,8 @@ def test_a_cell_with_one_seed_borrows_from_the_others() -> None:
 
 def test_seeds_that_agree_exactly_add_nothing() -> None:
     values = np.repeat(np.random.default_rng(1).random((1, 60)), 3, axis=0)
-    once = bootstrap([means(values[:1])], resamples=500)
-    thrice = bootstrap([means(values)], resamples=500)
+    once = resample_scores([means(values[:1])], resamples=500)
+    thrice = resample_scores([means(values)], resamples=500)
     assert thrice.resampled == pytest.approx(once.resampled)
 
 
@@ -78,9 +78,9 @@ def test_one_seed_per_cell_leaves_the_bootstrap_as_it_is() -> None:
 
 def test_rows_without_seeds_are_not_shifted() -> None:
     values = np.random.default_rng(2).random((3, 40))
-    plain = ExampleStatistics(means(values[:1]).values, statistics.mean, seeded=False)
-    scores = bootstrap([plain, means(values + np.array([[0.0], [0.3], [0.9]]))], resamples=300)
-    assert scores.resampled[0] == pytest.approx(bootstrap([means(values[:1])], resamples=300).resampled[0])
+    plain = ExampleStatistics(means(values[:1]).values, mean, seeded=False)
+    scores = resample_scores([plain, means(values + np.array([[0.0], [0.3], [0.9]]))], resamples=300)
+    assert scores.resampled[0] == pytest.approx(resample_scores([means(values[:1])], resamples=300).resampled[0])
     assert scores.resampled[1].std() > 4 * scores.resampled[0].std()
 
 
@@ -90,8 +90,8 @@ def test_noise_of_the_examples_is_not_counted_twice() -> None:
     widths = []
     for _ in range(40):
         rows = [means(generator.random((5, 80))) for _ in range(9)]
-        scores = bootstrap(rows, resamples=400)
-        plain = [bootstrap([ExampleStatistics(r.values, r.score, seeded=False)], resamples=400) for r in rows]
+        scores = resample_scores(rows, resamples=400)
+        plain = [resample_scores([ExampleStatistics(r.values, r.score, seeded=False)], resamples=400) for r in rows]
         widths += [np.diff(scores.interval(i)) / np.diff(plain[i].interval(0)) for i in range(9)]
     assert np.median(widths) < 1.25  # counted twice: 1.41
 
@@ -104,9 +104,9 @@ def test_simulated_studies_are_covered_and_not_rejected(ratio: int) -> None:
     for _ in range(studies):
         spread = np.sqrt(ratio / examples)
         values = generator.standard_normal((cells, 1, examples)) + spread * generator.standard_normal((cells, seeds, 1))
-        scores = bootstrap([means(block) for block in values], resamples=1000)
+        scores = resample_scores([means(block) for block in values], resamples=1000)
         intervals = [scores.interval(i) for i in range(cells)]
         covered += sum(low <= 0 <= high for low, high in intervals)
-        rejected += bool((paired_tests(scores).adjusted <= 0.05).any())
+        rejected += bool((compare_pairs(scores).adjusted <= 0.05).any())
     assert 0.92 <= covered / studies / cells <= 0.98
     assert rejected / studies <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / studies)

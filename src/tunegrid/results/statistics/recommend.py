@@ -21,7 +21,8 @@ import numpy as np
 
 from tunegrid.common.citations import Formula
 from tunegrid.common.words import GIB
-from tunegrid.results.statistics import bootstrap
+from tunegrid.results.statistics.intervals import ALPHA, ResampledScores
+from tunegrid.results.statistics.paired_tests import compare_pairs, separated_in_resamples, tied_with_best
 from tunegrid.study.limits import CostName, Measured
 
 RULE = Formula(
@@ -110,14 +111,14 @@ class Recommendation:
 
 def from_tests(
     candidates: Sequence[Candidate],
-    scores: bootstrap.Bootstrap,
+    scores: ResampledScores,
     metric: str,
     left_out: Sequence[str] = (),
-    alpha: float = bootstrap.ALPHA,
+    alpha: float = ALPHA,
 ) -> Recommendation:
     """Recommends on the evidence of paired tests; `scores` has one row per candidate, in their order."""
-    tests = bootstrap.paired_tests(scores)
-    again = bootstrap.separated_in_resamples(scores, tests, alpha)
+    tests = compare_pairs(scores)
+    again = separated_in_resamples(scores, tests, alpha)
     chosen = _choose(candidates, scores.point, tests.separated(alpha))[0]
     same = [
         _choose(candidates, point, separated)[0] == chosen
@@ -158,7 +159,7 @@ def recommend(
 
 def _choose(candidates: Sequence[Candidate], point: np.ndarray, separated: np.ndarray) -> tuple[int, np.ndarray]:
     """Number of the recommended candidate, and the tied set as [candidates] of bool."""
-    tied = bootstrap.tied_with_best(point, separated)
+    tied = tied_with_best(point, separated)
     return min((int(i) for i in np.flatnonzero(tied)), key=lambda i: (*candidates[i].cost, i)), tied
 
 

@@ -7,7 +7,9 @@ import numpy as np
 from tunegrid.common.errors import TuneGridError
 from tunegrid.results.expected import ExpectedTask, Named
 from tunegrid.results.read import Result, StudyResults, score_function
-from tunegrid.results.statistics import bootstrap, recommend
+from tunegrid.results.statistics import recommend
+from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, resample_scores
+from tunegrid.results.statistics.paired_tests import compare_pairs, resamples_for
 from tunegrid.study.limits import Measured
 
 Row = dict[str, Any]
@@ -29,10 +31,10 @@ class TaskScores:
         trivial = ("baseline", task.name, None, task.trivial)
         self.trivial = trivial if self.ok.get(trivial) else None
         self.units = study.units(task)
-        self.resamples = resamples or bootstrap.resamples_for(len(self.cells))
+        self.resamples = resamples or resamples_for(len(self.cells))
         self._check_same_examples()
         names = [metric.name for metric in task.all_metrics]
-        self.bootstraps = {name: self._bootstrap(name) for name in names}
+        self.resampled = {name: self._resample(name) for name in names}
 
     def _check_same_examples(self) -> None:
         first = None
@@ -50,7 +52,7 @@ class TaskScores:
                 f"{len(first[1])}. Evaluate again."
             )
 
-    def _bootstrap(self, metric: str) -> tuple[list[Key], bootstrap.Bootstrap] | None:
+    def _resample(self, metric: str) -> tuple[list[Key], ResampledScores] | None:
         """The rows whose scores are functions of per-example statistics, and their scores."""
         keys, samples = [], []
         for key, ok in self.ok.items():
@@ -58,15 +60,15 @@ class TaskScores:
             if blocks and all(block is not None for block in blocks):
                 keys.append(key)
                 score = score_function(self.task.metric(metric))
-                samples.append(bootstrap.ExampleStatistics(np.stack(blocks), score, seeded=key[0] == "run"))
+                samples.append(ExampleStatistics(np.stack(blocks), score, seeded=key[0] == "run"))
         if not keys:
             return None
         primary = metric == self.task.primary.name
         resamples = self.resamples if primary else min(self.resamples, SECONDARY_RESAMPLES)
-        return keys, bootstrap.bootstrap(samples, self.units, resamples)
+        return keys, resample_scores(samples, self.units, resamples)
 
     def cell_rows(self) -> list[Row]:
-        return [self._cell_row(key, metric) for key in self.groups for metric in self.bootstraps]
+        return [self._cell_row(key, metric) for key in self.groups for metric in self.resampled]
 
     def _cell_row(self, key: Key, metric: str) -> Row:
         ok = [r.metrics.metrics[metric].value for r in self.ok[key] if r.metrics and metric in r.metrics.metrics]
@@ -81,7 +83,7 @@ class TaskScores:
             "status": status,
             "reason": reason,
         }
-        keys, scores = self.bootstraps[metric] or ([], None)
+        keys, scores = self.resampled[metric] or ([], None)
         if scores is not None and key in keys:
             row["ci_low"], row["ci_high"] = scores.interval(keys.index(key))
             if self.trivial in keys and key != self.trivial:
@@ -92,17 +94,17 @@ class TaskScores:
         return row
 
     @property
-    def _cell_scores(self) -> bootstrap.Bootstrap:
+    def _cell_scores(self) -> ResampledScores:
         """Scores of the cells alone in the primary metric."""
-        keys, scores = self.bootstraps[self.task.primary.name]
+        keys, scores = self.resampled[self.task.primary.name]
         chosen = [keys.index(key) for key in self.cells]
-        return bootstrap.Bootstrap(scores.point[chosen], scores.resampled[chosen])
+        return ResampledScores(scores.point[chosen], scores.resampled[chosen])
 
     def pair_rows(self) -> list[Row]:
         if len(self.cells) < 2:
             return []
-        tests = bootstrap.paired_tests(self._cell_scores)
-        separated = tests.adjusted <= bootstrap.ALPHA
+        tests = compare_pairs(self._cell_scores)
+        separated = tests.adjusted <= ALPHA
         return [
             {
                 "task": self.task.name,
@@ -136,7 +138,7 @@ class TaskScores:
         metric = self.task.primary
         if candidates:
             scores, rows = self._cell_scores, [self.cells.index(key) for key in with_size]
-            scores = bootstrap.Bootstrap(scores.point[rows], scores.resampled[rows])
+            scores = ResampledScores(scores.point[rows], scores.resampled[rows])
             said = recommend.from_tests(candidates, scores, metric.word, left_out)
         else:
             said = recommend.recommend([], np.empty(0), np.empty((0, 0)), metric.word, None, left_out)
