@@ -41,7 +41,7 @@ test-slow: setup tex ## the other tests: whole studies, deaths, Slurm, models of
 
 test-all: test test-slow ## all tests
 
-lint: setup ## check format and style of Python and Snakemake files
+lint: setup ## check format and style of Python and Snakemake files, and the layers of the package
 	ruff format --check .
 	ruff check .
 	snakefmt --check Snakefile workflow

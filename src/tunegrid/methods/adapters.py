@@ -27,7 +27,7 @@ class AdaptersSettings(MethodSettings):
     reduction_factor: float = Field(16, ge=1, description="Width of the model divided by that of the bottleneck.")
     non_linearity: Literal["gelu", "relu", "swish"] = Field("swish", description="The f of equation 5.2.")
     scaling: float = Field(1.0, gt=0, description="The s of equation 5.2.")
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout inside the adapter.")
 
 
 class Adapters(Method):

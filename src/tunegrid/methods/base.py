@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pydantic import Field
+
 from tunegrid.common.citations import Formula
 from tunegrid.common.settings import Closed
 from tunegrid.models.families import Family
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 class MethodSettings(Closed):
     """The settings that every method has."""
 
-    title: str = ""
+    title: str = Field("", description="Name in tables; default: the method's own.")
 
 
 class Method(ABC):

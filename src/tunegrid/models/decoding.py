@@ -13,5 +13,5 @@ class Generation(Closed):
     max_new_tokens: int = Field(
         gt=0, description="Longest answer, in tokens, the tokenizer's special tokens not counted."
     )
-    num_beams: int = Field(1, gt=0)
-    length_penalty: float = 1.0
+    num_beams: int = Field(1, gt=0, description="1: greedy decoding.")
+    length_penalty: float = Field(1.0, description="Exponent of the length in beam search; no effect with one beam.")

@@ -14,7 +14,9 @@ from tunegrid.runtime.devices import GPUS
 class Hardware(Closed):
     """What the jobs run on. Threads and precision alter the bits of a result, so they belong to the study."""
 
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: Literal["cpu", "cuda"] = Field(
+        "cpu", description="`cuda`: one GPU per job; a study that finds none ends before its first job."
+    )
     threads: int = Field(1, gt=0, description="CPU threads of each job that computes with a model.")
     precision: Literal["fp32", "bf16", "auto"] = Field(
         "fp32",

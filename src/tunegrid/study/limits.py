@@ -35,15 +35,29 @@ LEAST: dict[CostName, str] = {
 class Measure(Closed):
     """What is measured beside the scores. It alters no result."""
 
-    latency_examples: int = Field(20, ge=0, description="Test examples that a run answers one at a time; 0: none.")
+    latency_examples: int = Field(
+        20,
+        ge=0,
+        description=(
+            "Test examples that each run answers one at a time, for the latency of one answer. 0: no latency "
+            "and no throughput is measured."
+        ),
+    )
 
 
 class Recommend(Closed):
     """Cells over a limit are not recommended; of those that tie with the best, the one of the least cost is."""
 
-    cost: CostName = Field("trainable_parameters", description="What the cheapest of tied cells has least of.")
+    cost: CostName = Field(
+        "trainable_parameters",
+        description="What the cheapest of tied cells has least of; `latency`: the time of one answer.",
+    )
     max_train_gpu_memory: float | None = Field(
-        None, gt=0, description="Peak memory of training, in GiB (the GPU's, where one is used)."
+        None,
+        gt=0,
+        description=(
+            "Peak memory of training, in GiB (the GPU's, where one is used). Cells over it are not recommended."
+        ),
     )
     max_train_hours: float | None = Field(None, gt=0, description="Hours of optimisation of one run.")
     max_saved_bytes: int | None = Field(None, gt=0, description="Size of the saved weights of one run, in bytes.")

@@ -27,7 +27,7 @@ class Search(Closed):
     """A search for each cell's learning rate: the same trials for every cell, so the same budget for every method."""
 
     factors: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
-        min_length=2, description="One trial for each: times the cell's learning_rate."
+        min_length=2, description="One trial each: times the cell's `learning_rate`. At least two, all different."
     )
     train_share: float = Field(
         0.1,
@@ -36,7 +36,9 @@ class Search(Closed):
         description="Share of the training rows, and of max_steps, of a trial; at least 10 steps.",
     )
     validation_rows: int = Field(500, gt=0, description="At most so many validation rows are predicted to choose.")
-    seed: int = Field(0, ge=0, lt=2**32, description="Seed of all trials and of their rows; none of the study's seeds.")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="Seed of all trials, and of which rows they see; none of the study's `seeds`."
+    )
 
     @field_validator("factors")
     @classmethod

@@ -43,7 +43,7 @@ class ModelSettings(Closed):
 
     title: str = Field("", description="Name in tables; default: its key.")
     family: Name = Field(description=f"{', '.join(FAMILIES)}, or a name under `families`.")
-    source: AnyModelSource
+    source: AnyModelSource = Field(description="Where the weights come from.")
 
 
 class Where(Closed):
@@ -61,40 +61,50 @@ class Where(Closed):
 class Grid(Closed):
     """Which cells: the product of the three lists, less what is excluded."""
 
-    tasks: list[Name] = Field(min_length=1)
-    models: list[Name] = Field(min_length=1)
-    methods: list[Name] = Field(min_length=1)
+    tasks: list[Name] = Field(min_length=1, description="Names under `tasks:`, in the order of the report.")
+    models: list[Name] = Field(min_length=1, description="Names under `models:`, in the order of the tables.")
+    methods: list[Name] = Field(min_length=1, description="Names under `methods:`, in the order of the tables.")
     exclude: list[Where] = Field(default_factory=list, description="Cells to leave out.")
 
 
 class Override(Closed):
     """Other settings for some cells. Later overrides win over earlier ones."""
 
-    where: Where
-    training: TrainingChange = Field(default_factory=TrainingChange)
-    method: dict[str, Any] = Field(default_factory=dict, description="Settings of the method.")
+    where: Where = Field(description="Which cells: `task`, `model`, `method`, each optional.")
+    training: TrainingChange = Field(default_factory=TrainingChange, description="Any keys of `training`.")
+    method: dict[str, Any] = Field(default_factory=dict, description="Any keys of the cell's method, without `kind`.")
 
 
 class Study(Closed):
     """One configuration: which cells, which seeds, which data."""
 
-    name: Name = Field(alias="study")
-    title: str
+    name: Name = Field(alias="study", description="Name of the study: its results are in `results/<study>/`.")
+    title: str = Field(description="Title of the report.")
     description: str = Field(description="What a reader of the report has to know about this study.")
-    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(min_length=1)
-    hardware: Hardware = Field(default_factory=Hardware)
-    grid: Grid
-    tasks: dict[Name, AnyTask]
-    models: dict[Name, ModelSettings]
-    methods: dict[Name, AnyMethod]
+    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(
+        min_length=1, description="One training job per cell and seed; each seed at most once."
+    )
+    hardware: Hardware = Field(default_factory=Hardware, description="What the jobs compute on.")
+    grid: Grid = Field(description="Which cells are run.")
+    tasks: dict[Name, AnyTask] = Field(description="Name -> task.")
+    models: dict[Name, ModelSettings] = Field(description="Name -> model.")
+    methods: dict[Name, AnyMethod] = Field(description="Name -> method. The name `untuned` is taken.")
     families: dict[Name, Family] = Field(
         default_factory=dict, description="Name -> family of models, beside those that come with the project."
     )
-    training: Training
-    overrides: list[Override] = Field(default_factory=list)
-    resources: Resources = Field(default_factory=Resources)
+    training: Training = Field(description="Hyperparameters of training, for all cells.")
+    overrides: list[Override] = Field(default_factory=list, description="Other settings for some cells.")
+    resources: Resources = Field(
+        default_factory=Resources, description="What jobs ask a cluster for, and how often a training is tried."
+    )
     recommend: Recommend = Field(default_factory=Recommend, description="Limits and cost of the recommendation.")
-    search: Search | None = Field(None, description="How each cell's learning rate is searched; none: no search.")
+    search: Search | None = Field(
+        None,
+        description=(
+            "How each cell's learning rate is searched; none: each cell is trained with the learning rate "
+            "that is given."
+        ),
+    )
     measure: Measure = Field(default_factory=Measure, description="What is measured beside the scores.")
 
     @field_validator("families")

@@ -99,14 +99,14 @@ class TaskSettings(Closed):
     """The settings that every task has."""
 
     title: str = Field("", description="Name in tables; default: the task's own.")
-    source: AnySource
+    source: AnySource = Field(description="Where the rows come from.")
     prompts: dict[str, str] = Field(
         default_factory=dict, description="Model family -> template over the row's columns; default: the family's own."
     )
     max_source_length: int = Field(gt=0, description="Tokens of the source; what is cut of longer ones is counted.")
     max_target_length: int = Field(gt=0, description="Tokens of the target in training.")
-    generation: Generation
-    evaluation_batch_size: int = Field(64, gt=0)
+    generation: Generation = Field(description="How answers are decoded.")
+    evaluation_batch_size: int = Field(64, gt=0, description="Examples per batch of prediction.")
 
 
 class Task(ABC):

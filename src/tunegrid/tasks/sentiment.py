@@ -22,7 +22,7 @@ class SentimentSettings(TaskSettings):
     labels: list[str] = Field(
         default=["negative", "positive"],
         min_length=2,
-        description="Labels; a label given as a number is their index.",
+        description="Labels; a label given as a number is their index. A family may have words of its own for them.",
     )
     positive: str = Field("positive", description="The label that precision, recall and F1 are about.")
 

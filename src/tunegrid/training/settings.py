@@ -26,7 +26,9 @@ class Training(Closed):
     epochs: float | None = Field(None, gt=0, description="Passes over the training rows; either this or max_steps.")
     batch_size: int = Field(32, gt=0, description="Examples per forward pass.")
     gradient_accumulation_steps: int = Field(1, gt=0, description="Forward passes per optimiser step.")
-    schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
+    schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(
+        "linear", description="Course of the learning rate after the warm-up, as `transformers` names it."
+    )
     warmup_steps: int | None = Field(
         None, gt=0, description="Steps in which the learning rate rises; either this or warmup_ratio."
     )
@@ -36,11 +38,13 @@ class Training(Closed):
         lt=1,
         description="The same as a share of all steps; default: 0.06, unless warmup_steps is given.",
     )
-    weight_decay: float = Field(0.0, ge=0)
-    adam_beta1: float = Field(0.9, ge=0, lt=1)
-    adam_beta2: float = Field(0.999, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay.")
+    adam_beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's first beta.")
+    adam_beta2: float = Field(0.999, ge=0, lt=1, description="AdamW's second beta.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Smoothing of the cross-entropy; the validation loss is smoothed as well."
+    )
     length_buckets: bool = Field(
         False,
         description="Batches of examples of similar length: less padding on a GPU, but a model learns less a step.",
@@ -53,21 +57,32 @@ class Training(Closed):
         description="Steps between two evaluations on validation data, the last at the end; none: only at the end.",
     )
     evaluations: int | None = Field(
-        None, gt=0, description="The same as a number: at most so many, evenly spaced, the last at the end."
+        None,
+        gt=0,
+        description=(
+            "The same as a number, for runs of different length: at most so many, evenly spaced, the last at the end."
+        ),
     )
     keep_best: bool = Field(
         False, description="Save the weights of the best evaluation, not the last ones; every evaluation checkpoints."
     )
     select_by: Literal["loss", "metric"] = Field(
-        "loss", description="What is best: the lowest validation loss, or the highest primary metric of the task."
+        "loss",
+        description="What is best: the lowest validation loss, or the highest value of the task's primary metric.",
     )
     validation_rows: int | None = Field(
         None, gt=0, description="select_by metric: at most so many validation rows are predicted; none: all."
     )
     early_stopping_patience: int | None = Field(
-        None, gt=0, description="Evaluations in a row without an improvement after which a run stops; none: never."
+        None,
+        gt=0,
+        description=(
+            "Evaluations in a row without an improvement after which a run ends; none: it goes on to its last step."
+        ),
     )
-    early_stopping_threshold: float = Field(0.0, ge=0, description="What is less than this is no improvement.")
+    early_stopping_threshold: float = Field(
+        0.0, ge=0, description="A smaller difference to the best value so far is no improvement."
+    )
     checkpoint_steps: int | None = Field(
         None,
         gt=0,

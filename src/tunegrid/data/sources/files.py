@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.settings import Closed
@@ -27,7 +27,12 @@ class FilesSource(ReadSource):
     """Rows in files: one JSON object per line (.jsonl), CSV with a header line (.csv) or Parquet (.parquet)."""
 
     kind: Literal["files"]
-    paths: SplitFiles
+    paths: SplitFiles = Field(
+        description=(
+            "`train`, `test` (not needed with `protocol: published`) and, optionally, `validation`: files "
+            "relative to the folder that the study is run in."
+        )
+    )
 
     @field_validator("paths")
     @classmethod

@@ -38,7 +38,14 @@ class HubSource(OnHub, ReadSource):
     kind: Literal["hub"]
     path: str = Field(description="Id on the Hub (`rajpurkar/squad`), or a local folder in the Hub's layout.")
     name: str | None = Field(None, description="Configuration of the data set (`de-en`).")
-    splits: SplitNames = Field(default_factory=SplitNames)
+    splits: SplitNames = Field(
+        default_factory=SplitNames,
+        description=(
+            "The Hub's name for `train` (default: `train`), `validation` (default: none) and `test` (default:"
+            " `test`). Slices such as `train[:90%]` work too; the `datasets` library then writes a copy of "
+            "the split into its cache."
+        ),
+    )
 
     @property
     def hub_id(self) -> str | None:

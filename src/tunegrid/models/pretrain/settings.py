@@ -17,7 +17,9 @@ class PretrainSource(ModelSource):
     """A model that the pipeline pretrains itself, from random weights, on text that it has."""
 
     kind: Literal["pretrain"]
-    licence: str = "that of the text it is pretrained on"
+    licence: str = Field(
+        "that of the text it is pretrained on", description="The model's licence, as the report prints it."
+    )
     families: ClassVar = FAMILIES
     text: Literal["miniworld", "tasks"] = Field(
         "miniworld", description="What to read: the generated world, or the training rows of the study's own tasks"

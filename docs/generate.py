@@ -1,0 +1,152 @@
+"""Writes what the documents take from the code: tables of configuration keys, and the map of the package.
+
+Usage: python docs/generate.py [--check]
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`. In config/README.md NAME is a class of
+settings, and the part is the table of its keys, made from the JSON Schema of a study: types, defaults and descriptions
+are those of the code. In docs/architecture.md the part `map` is the first sentence of each package's and module's
+docstring. `--check` writes nothing and exits with 1 if a document is out of date.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "tunegrid"
+PART = re.compile(r"(<!-- generated: (?P<name>[\w ,-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+SECTIONS = {  # class of settings -> the heading of config/README.md that is about it
+    "DirectoryModel": "sources-of-models",
+    "Family": "families",
+    "FilesSource": "sources-of-rows",
+    "Generation": "generation",
+    "Grid": "grid",
+    "GeneratedSource": "sources-of-rows",
+    "Hardware": "hardware",
+    "HubModel": "sources-of-models",
+    "HubSource": "sources-of-rows",
+    "Measure": "measure",
+    "ModelSettings": "models",
+    "Override": "overrides",
+    "PretrainSource": "sources-of-models",
+    "QuestionAnsweringSettings": "tasks",
+    "Recommend": "recommend",
+    "Resources": "resources",
+    "Search": "search",
+    "SentimentSettings": "tasks",
+    "Training": "training",
+    "TrainingChange": "training",
+    "TranslationSettings": "tasks",
+    **dict.fromkeys(("AdaptersSettings", "BitFitSettings", "FullSettings", "LoraSettings"), "methods"),
+}
+BOUNDS = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": "true/false", "object": "mapping"}
+
+
+def main() -> int:
+    stale = []
+    for file, make in ((ROOT / "config" / "README.md", keys_table()), (ROOT / "docs" / "architecture.md", package_map)):
+        text = file.read_text(encoding="utf-8")
+        new = PART.sub(lambda part, make=make: f"{part[1]}{make(part['name'])}\n{part[3]}", text)
+        if new != text:
+            stale.append(file)
+            if "--check" not in sys.argv:
+                file.write_text(new, encoding="utf-8")
+    state = "out of date: python docs/generate.py" if "--check" in sys.argv else "written"
+    for file in stale:
+        print(f"{file.relative_to(ROOT)}: {state}")
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+# -- tables of keys ----------------------------------------------------------------------------------------------------
+
+
+def keys_table() -> Callable[[str], str]:
+    """A function from `CLASS[, KEY ...]` to the table of the keys of that class: of all, or of those that are named."""
+    from tunegrid.study.study import Study
+
+    schema = Study.model_json_schema()
+    classes = {"Study": schema, **schema["$defs"]}
+
+    def table(name: str) -> str:
+        cls, *keys = name.split(", ")
+        of_class = classes[cls]
+        required = of_class.get("required", ())
+        lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+        for key, field in of_class["properties"].items():
+            if (keys and key not in keys) or key == "kind":
+                continue
+            meaning = field.get("description", "").removesuffix(".").replace("|", "\\|") + "."
+            lines.append(f"| `{key}` | {kind(field, classes)} | {default(key, field, required)} | {meaning} |")
+        return "\n".join(lines)
+
+    return table
+
+
+def kind(field: dict[str, Any], classes: dict[str, Any]) -> str:
+    """The type of a key in words, with its bounds; `null`, which is never written down, is left out."""
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return f"[mapping](#{SECTIONS[name]})" if name in SECTIONS else kind(classes[name], classes)
+    if "enum" in field or "const" in field:
+        return " \\| ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
+    if options := field.get("anyOf") or field.get("oneOf") or field.get("allOf"):
+        kinds = [kind(option, classes) for option in options if option.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    if field.get("type") == "array":
+        singular = kind(field.get("items", {}), classes)
+        word, _, bounds = singular.partition(" ")
+        return f"list of {word}s {bounds}".strip() if re.fullmatch(r"\w+", word) else f"list of {singular}"
+    if field.get("type") == "string" and "pattern" in field:
+        return "name"
+    values = field.get("additionalProperties") or next(iter(field.get("patternProperties", {}).values()), None)
+    if isinstance(values, dict) and values.keys() & {"$ref", "oneOf"}:
+        return kind(values, classes)
+    bounds = ", ".join(f"{sign} {field[bound]:,}" for bound, sign in BOUNDS.items() if bound in field)
+    return f"{TYPES[field['type']]} {bounds}".strip()
+
+
+def default(key: str, field: dict[str, Any], required: Any) -> str:
+    """The default of a key as YAML writes it; "see right" where the description says what it is."""
+    if key in required:
+        return "required"
+    if "$ref" in field and "default" not in field:
+        return "its keys' own"
+    value = field.get("default")
+    if value in (None, "", [], {}) or isinstance(value, dict):
+        return "see right" if "default" in field.get("description", "").lower() else "none"
+    if isinstance(value, list):
+        return f"`[{', '.join(map(str, value))}]`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+# -- the map of the package --------------------------------------------------------------------------------------------
+
+
+def package_map(name: str) -> str:
+    """Each room, from the top layer down, with its sub-packages: the first sentences of their docstrings."""
+    import tomllib
+
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    rooms = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    lines = ["| room | what happens in it | modules |", "| --- | --- | --- |"]
+    for room in rooms:
+        for folder in [PACKAGE / room, *sorted(path.parent for path in (PACKAGE / room).rglob("*/__init__.py"))]:
+            names = sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__")
+            path = folder.relative_to(PACKAGE).as_posix()
+            lines.append(f"| `{path}/` | {first_sentence(folder / '__init__.py')} | {', '.join(names)} |")
+    return "\n".join(lines)
+
+
+def first_sentence(file: Path) -> str:
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return " ".join(re.split(r"(?<=\.)\s|\n\n", text, maxsplit=1)[0].split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
