@@ -28,6 +28,7 @@ from typing import Any
 import yaml
 
 from tunegrid.runtime.provenance import digest
+from tunegrid.study.cells import Run
 from tunegrid.study.study import Study
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -137,7 +138,7 @@ def write_records(study: Study) -> None:
         settings = study.run_settings(cell)
         for seed in study.seeds:
             names = {"task": cell.task, "model": cell.model, "method": cell.method, "seed": seed}
-            folder = study.paths.run(cell.task, cell.model, cell.method, seed)
+            folder = study.paths.run(Run(cell, seed))
             folder.mkdir(parents=True, exist_ok=True)
             own = {"configuration": settings, "configuration_hash": digest({**settings, "seed": seed})}
             trained = train_record(cell.task, cell.model, "lora", seed) | names | own

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.deaths.studies import intervals
-from tunegrid.study.cells import Cell
+from tunegrid.study.cells import Cell, Run
 from tunegrid.study.paths import Paths
 
 # What a command says that finds another one at work on the same run, or in the same folder.
@@ -40,11 +40,10 @@ class RunFiles:
     """The files of one run in a folder, as far as the workflow's user can see them."""
 
     def __init__(self, folder: Path, study: str, cell: Cell, seed: int = 1) -> None:
-        paths = Paths(study, folder / "results")
+        paths, run = Paths(study, folder / "results"), Run(cell, seed)
         self.cell = cell
-        self.run = paths.run(cell.task, cell.model, cell.method, seed)
-        self.log = paths.log(f"train/{cell.task}/{cell.model}/{cell.method}/seed-{seed}")
-        self.checkpoints_of = paths.root / "checkpoints" / cell.task / cell.model / cell.method
+        self.run, self.log = paths.run(run), paths.log(f"train/{run.path}")
+        self.checkpoints_of = paths.root / "checkpoints" / cell.path
 
     def checkpoints(self) -> list[Path]:
         """Finished and unfinished ones, the oldest first."""

@@ -14,7 +14,7 @@ import yaml
 from tests.support import ROOT, slow_except
 from tests.support.winners import CELLS, CONFIG, predictions, recommend
 from tunegrid.cli import main
-from tunegrid.study.cells import Cell
+from tunegrid.study.cells import Cell, Run
 from tunegrid.study.study import Study
 
 RUNNER = ROOT / "tests/support/run_cards.py"
@@ -188,7 +188,7 @@ def test_a_length_penalty_without_beams_is_no_obstacle(own, tmp_path):
 
 def test_the_card_says_what_the_records_say(own, tmp_path):
     """Of the whole study, with its tables, so that intervals and the recommendation are in it."""
-    folder = own.paths.run("qa", "bart", "adapters", 1)
+    folder = own.paths.run(Run(Cell("qa", "bart", "adapters"), 1))
     assert main(["tables", *CONFIG]) == 0
     recommend(own, qa="bart adapters")
     assert main(["export", *CONFIG, str(tmp_path / "out"), "--task", "qa", "--language", "en"]) == 0
@@ -221,7 +221,7 @@ def test_the_card_says_what_the_records_say(own, tmp_path):
 
 def test_tables_of_other_results_are_noticed(own, tmp_path, capsys):
     assert main(["tables", *CONFIG]) == 0
-    file = own.paths.run("qa", "t5", "full", 1) / "metrics.json"
+    file = own.paths.run(Run(Cell("qa", "t5", "full"), 1)) / "metrics.json"
     record = json.loads(file.read_text())
     record["metrics"]["f1"]["value"] = 0.123
     file.write_text(json.dumps(record))

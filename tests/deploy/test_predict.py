@@ -16,7 +16,7 @@ from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
 from tunegrid.deploy.choose import choose
 from tunegrid.deploy.input import Input, Stdin
-from tunegrid.study.cells import Cell
+from tunegrid.study.cells import Cell, Run
 from tunegrid.study.study import Study
 
 
@@ -175,7 +175,7 @@ def test_a_person_who_types_gets_an_answer_a_line_and_may_mistype(study):
 
 def another_seed(study: Study, cell: Cell, seed: int, **selection: object) -> None:
     """Makes the run of seed 1 that of another seed, with other scores on validation data."""
-    first, folder = (study.paths.run(cell.task, cell.model, cell.method, number) for number in (1, seed))
+    first, folder = (study.paths.run(Run(cell, number)) for number in (1, seed))
     if seed != 1:
         shutil.copytree(first, folder)
     record = json.loads((folder / "train.json").read_text())
@@ -209,7 +209,7 @@ def test_a_validation_metric_chooses_the_highest(own):
 
 def test_a_seed_that_failed_is_passed_over_and_named(own):
     another_seed(own, CELLS[0], 2, validation_loss=0.1)
-    file = own.paths.run("qa", "t5", "full", 2) / "train.json"
+    file = own.paths.run(Run(Cell("qa", "t5", "full"), 2)) / "train.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"status": "diverged", "reason": "the loss is nan"}))
     winner = choose(with_seeds(own, 1, 2, 3), "qa", "t5", "full")
     assert winner.run.seed == 1
@@ -266,7 +266,7 @@ def test_what_is_gone_or_has_changed_is_said(own, capsys):
     refused("is another model (fingerprint another)")
     card.write_text(text)
 
-    weights = own.paths.run("qa", "t5", "full", 1) / "weights"
+    weights = own.paths.run(Run(Cell("qa", "t5", "full"), 1)) / "weights"
     shutil.move(weights, "weights")
     refused("`tunegrid clean --weights` removes them. Train it again: snakemake … --forcerun train_qa_t5_full")
     shutil.move("weights", weights)

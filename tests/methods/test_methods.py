@@ -124,7 +124,7 @@ def test_a_model_of_another_family_than_the_study_says_is_refused(tiny_study, mo
 
     study = tiny_study(f"models: {{{model}: {{family: {family}}}}}")
     run = Run(Cell("qa", model, "lora"), 1)
-    folder = study.paths.run("qa", model, "lora", 1)
+    folder = study.paths.run(Run(Cell("qa", model, "lora"), 1))
     with pytest.raises(TuneGridError, match=rf"qa_{model}_lora: .*family really {family}\?"):
         train(study, run, folder)
     assert not folder.exists() or not list(folder.iterdir())
@@ -338,7 +338,7 @@ from tunegrid.study.cells import Cell, Run
 from tunegrid.stages.evaluate import evaluate_run
 study = Study.load("tiny.yaml", "changes.yaml")
 for cell in study.cells():
-    evaluate_run(study, Run(cell, 1), study.paths.run(cell.task, cell.model, cell.method, 1))
+    evaluate_run(study, Run(cell, 1), study.paths.run(Run(cell, 1)))
 """
 
 
@@ -364,11 +364,11 @@ def test_saved_weights_are_safetensors_and_load_in_a_fresh_process_to_the_same_p
 
             patch.setattr(cls, "save", spy)
         for cell in study.cells():
-            assert train(study, Run(cell, 1), study.paths.run(*vars(cell).values(), 1)).status == "ok"
+            assert train(study, Run(cell, 1), study.paths.run(Run(cell, 1))).status == "ok"
     subprocess.run([sys.executable, "-c", IN_A_FRESH_PROCESS], check=True, capture_output=True)
     assert len(models) == 5
     for cell, model in models.items():
-        assert_safetensors_without_a_path(study.paths.run(*vars(cell).values(), 1) / "weights", [tmp_path, Path.home()])
+        assert_safetensors_without_a_path(study.paths.run(Run(cell, 1)) / "weights", [tmp_path, Path.home()])
         tokenizer = load_tokenizer(study.paths.model(cell.model))
         sources = (
             read_tokens(study.paths.tokens("sentiment", cell.model) / "test.arrow").column("input_ids").to_pylist()
@@ -376,7 +376,7 @@ def test_saved_weights_are_safetensors_and_load_in_a_fresh_process_to_the_same_p
         labels = study.task("sentiment").labels()
         with torch.inference_mode():
             here, scores = choose_labels(model.eval(), tokenizer, sources, labels, batch_size=64, precision="fp32")
-        there = pyarrow.parquet.read_table(study.paths.run(*vars(cell).values(), 1) / "predictions.parquet")
+        there = pyarrow.parquet.read_table(study.paths.run(Run(cell, 1)) / "predictions.parquet")
         assert there.column("prediction").to_pylist() == here
         for name in scores:
             assert there.column(name).to_pylist() == scores[name].tolist(), f"{cell}: {name}"
@@ -478,7 +478,7 @@ def test_a_new_method_runs_from_training_to_scores_through_the_interface_alone(t
     monkeypatch.setattr(toy, "calls", [])
     study = tiny_study()
     run = Run(Cell("sentiment", "flan-t5", "full"), 1)
-    folder = study.paths.run("sentiment", "flan-t5", "full", 1)
+    folder = study.paths.run(Run(Cell("sentiment", "flan-t5", "full"), 1))
     record = train(study, run, folder)
     assert (record.status, record.reason) == ("ok", None)
     base = safe_tensors(study.paths.model("flan-t5") / "model.safetensors")["lm_head.weight"]

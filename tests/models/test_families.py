@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -42,7 +41,7 @@ def run_cell(study: Study, cell: Cell):
     fetch_model(study, model, paths.model(model))
     tokens, family = paths.tokens(task, model), study.models[model].family
     tokenise(study.task(task, model), family, paths.data(task), paths.model(model), tokens)
-    folder = paths.run(task, model, method, 1)
+    folder = paths.run(Run(Cell(task, model, method), 1))
     trained = train(study, Run(cell, 1), folder)
     assert trained.reason is None
     assert evaluate_untuned(study, task, model, paths.untuned(task, model)).status == "ok"
@@ -270,7 +269,7 @@ def test_a_study_brings_its_own_family_with_prompts_and_label_words(own_family):
     assert targets == expected
     assert tokenizer.decode(tokens.column("input_ids")[0].as_py()).startswith("sst2 sentence:")
     # What is predicted and scored are the labels themselves.
-    predictions = pyarrow.parquet.read_table(study.paths.run(*astuple(cell), 1) / "predictions.parquet").to_pandas()
+    predictions = pyarrow.parquet.read_table(study.paths.run(Run(cell, 1)) / "predictions.parquet").to_pandas()
     assert set(predictions["prediction"]) <= {"negative", "positive"}
     assert {"score_negative", "score_positive"} <= set(predictions.columns)
     assert metrics.metrics["accuracy"].value == predictions["correct"].mean()

@@ -18,7 +18,7 @@ def trained(study, task: str, method: str, model: str = "t5") -> tuple[Run, Path
     from tunegrid.stages.train import train
 
     run = Run(Cell(task, model, method), 1)
-    folder = study.paths.run(task, model, method, 1)
+    folder = study.paths.run(Run(Cell(task, model, method), 1))
     train(study, run, folder)
     return run, folder
 

@@ -3,7 +3,6 @@
 import json
 import math
 import shutil
-from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +148,7 @@ def test_a_trial_is_recorded_with_its_cost_and_leaves_nothing_else(tiny_study):
     # 40 training and 12 validation rows; ten steps of 2 rows are more than a tenth of them.
     study = tiny_study("search: {factors: [0.5, 1.0], validation_rows: 5}\ntraining: {max_steps: 40, batch_size: 2}")
     record = run_trial(study, CELL, "0.5")
-    file = study.paths.trial(*astuple(CELL), "0.5")
+    file = study.paths.trial(CELL, "0.5")
     assert read_record(file, TrialRecord) == record
     assert [path.name for path in file.parent.iterdir()] == ["factor-0.5.json"]
     assert (record.status, record.reason, record.factor, record.learning_rate) == ("ok", None, 0.5, 0.0025)
@@ -181,7 +180,7 @@ def test_a_trial_is_what_a_run_with_its_settings_and_rows_is(tiny_study):
     shutil.copy(paths.split(cell.task, "validation"), paths.split(cell.task, "test"))
     tokens = paths.tokens(cell.task, cell.model)
     shutil.copy(tokens / "validation.arrow", tokens / "test.arrow")
-    folder = paths.run(*astuple(cell), 5)
+    folder = paths.run(Run(cell, 5))
     train(alone, Run(cell, 5), folder)
     evaluated = evaluate_run(alone, Run(cell, 5), folder)
     losses = [row.split(",")[-1] for row in (folder / "history.csv").read_text().splitlines()]
@@ -227,7 +226,7 @@ def test_a_trial_that_fails_is_a_record_and_what_a_person_has_to_mend_is_none(ti
     if not torch.cuda.is_available():
         with pytest.raises(TuneGridError, match=r"hardware\.device is cuda"):
             run_trial(study, CELL, "3")
-        assert not study.paths.trial(*astuple(CELL), "3").exists()
+        assert not study.paths.trial(CELL, "3").exists()
 
 
 # -- the choice -------------------------------------------------------------------------------------------------------
@@ -237,7 +236,7 @@ def test_a_trial_that_fails_is_a_record_and_what_a_person_has_to_mend_is_none(ti
 def trial(tiny_study):
     """Makes records of trials without training."""
     run_trial(study := tiny_study(SEARCH), CELL, "1")
-    content = study.paths.trial(*astuple(CELL), "1").read_text()
+    content = study.paths.trial(CELL, "1").read_text()
 
     def make(factor: float, score: float | None, loss: float | None = 1.0, status: str = "ok", rows: int = 100):
         changes = {"factor": factor, "score": score, "validation_loss": loss, "status": status, "validation_rows": rows}
@@ -288,7 +287,7 @@ def test_a_trial_of_other_settings_is_not_chosen_among(tiny_study):
     other = tiny_study("search: {factors: [1.0, 3.0]}\ntraining: {weight_decay: 0.5}")
     with pytest.raises(TuneGridError, match=r"factor-1\.json: is a trial of other settings"):
         choose_rate(other, CELL)
-    assert not study.paths.choice(*astuple(CELL)).exists()
+    assert not study.paths.choice(CELL).exists()
 
 
 # -- the training that follows ----------------------------------------------------------------------------------------
@@ -299,7 +298,7 @@ def searched_study(tiny_study, scores: dict[str, float | None], changes: str = "
     study = tiny_study(f"search: {{factors: [{', '.join(scores)}]}}\n{changes}")
     for name, score in scores.items():
         run_trial(study, CELL, name)
-        file = study.paths.trial(*astuple(CELL), name)
+        file = study.paths.trial(CELL, name)
         status = {"status": "ok", "reason": None} if score is not None else {"status": "failed", "reason": "of itself"}
         file.write_text(json.dumps(json.loads(file.read_text()) | status | {"score": score}))
     return study
@@ -330,7 +329,7 @@ def test_a_cell_whose_trials_all_failed_is_a_failed_run(tiny_study):
 
     study = searched_study(tiny_study, {"1": None, "3": None})
     assert choose_rate(study, CELL).status == "failed"
-    folder = study.paths.run(*astuple(CELL), 1)
+    folder = study.paths.run(Run(CELL, 1))
     train(study, Run(CELL, 1), folder)
     evaluate_run(study, Run(CELL, 1), folder)
     trained, scored = (
@@ -343,7 +342,7 @@ def test_a_cell_whose_trials_all_failed_is_a_failed_run(tiny_study):
     # Training again would read the same choice again.
     text, complete = summarise(study)
     assert not complete
-    folder = study.paths.search(*astuple(CELL))
+    folder = study.paths.search(CELL)
     assert f"--forcerun {folder}/factor-1.json {folder}/factor-3.json" in text
 
 
@@ -353,7 +352,7 @@ def test_a_trial_that_dies_is_tried_again_and_then_is_a_record(tiny_study, monke
 
     study = tiny_study("search: {factors: [1.0, 3.0], validation_rows: 2}")
     monkeypatch.setattr(METHODS[CELL.method], "fit", fit)
-    file = study.paths.trial(*astuple(CELL), "3")
+    file = study.paths.trial(CELL, "3")
     (file.parent / f".{file.stem}.left").mkdir(parents=True)  # by a process that was killed
     with pytest.raises(AttemptFailed, match=r"search x 3: RuntimeError: no memory \(attempt 1 of 2\)"):
         run_trial(study, CELL, "3", Attempt(1, 2))
@@ -400,8 +399,8 @@ def test_the_commands_by_hand(tiny, tiny_study, capsys, monkeypatch):
         assert main(["search-trial", *configs, *cell, "--factor", factor]) == 0
     assert main(["search-choice", *configs, *cell]) == 0
     assert main(["train", *configs, *cell, "--seed", "1"]) == 0
-    record = read_record(study.paths.run(*astuple(CELL), 1) / "train.json", TrainRecord)
-    choice = read_record(study.paths.choice(*astuple(CELL)), ChoiceRecord)
+    record = read_record(study.paths.run(Run(CELL, 1)) / "train.json", TrainRecord)
+    choice = read_record(study.paths.choice(CELL), ChoiceRecord)
     assert record.configuration["training"]["learning_rate"] == choice.learning_rate
     capsys.readouterr()
     assert main(["search-trial", *configs, *cell, "--factor", "2"]) == 1

@@ -24,7 +24,7 @@ def run_all(study, run: Run) -> Path:
     from tunegrid.stages.evaluate import evaluate_run
     from tunegrid.stages.train import train
 
-    folder = study.paths.run(run.cell.task, run.cell.model, run.cell.method, run.seed)
+    folder = study.paths.run(run)
     train(study, run, folder)
     evaluate_run(study, run, folder)
     return folder

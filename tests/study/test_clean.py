@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tunegrid.cli import main
+from tunegrid.study.cells import Cell, Run
 
 
 @pytest.fixture
@@ -14,11 +15,10 @@ def finished(tiny_study):
     study = tiny_study()
     paths = study.paths
     for run in study.runs():
-        cell = run.cell
-        folder = paths.run(cell.task, cell.model, cell.method, run.seed)
+        folder = paths.run(run)
         _write(folder / "weights" / "model.safetensors", 1000)
         _write(folder / "predictions.parquet", 10)
-        _write(paths.checkpoints(cell.task, cell.model, cell.method, run.seed, "abc") / "checkpoint-1" / "x", 500)
+        _write(paths.checkpoints(run, "abc") / "checkpoint-1" / "x", 500)
         for name in ("train.json", "metrics.json"):
             _write(folder / name, 2)
     for task in study.grid.tasks:
@@ -65,12 +65,14 @@ def test_checkpoints_tokens_and_models_go_and_what_tables_read_stays(finished, c
 def test_weights_go_only_on_request(finished):
     assert clean("--weights") == 0
     assert not any("/weights/" in name for name in files())
-    assert all((finished.paths.run(*place, 1) / "predictions.parquet").is_file() for place in [("qa", "t5", "full")])
+    assert all(
+        (finished.paths.run(Run(Cell(*place), 1)) / "predictions.parquet").is_file() for place in [("qa", "t5", "full")]
+    )
 
 
 def test_an_unfinished_study_is_refused_but_its_finished_runs_lose_their_checkpoints(finished, capsys):
     paths = finished.paths
-    undone = paths.run("qa", "bart", "lora", 2)
+    undone = paths.run(Run(Cell("qa", "bart", "lora"), 2))
     for name in ("train.json", "metrics.json"):
         (undone / name).unlink()
     before = files()
@@ -81,7 +83,7 @@ def test_an_unfinished_study_is_refused_but_its_finished_runs_lose_their_checkpo
     assert "qa_bart_lora, seed 2" in said
     assert clean("--checkpoints") == 0
     left = [name for name in files() if "/checkpoints/" in name]
-    assert left == [str(paths.checkpoints("qa", "bart", "lora", 2, "abc") / "checkpoint-1" / "x")]
+    assert left == [str(paths.checkpoints(Run(Cell("qa", "bart", "lora"), 2), "abc") / "checkpoint-1" / "x")]
     assert before - files() == {name for name in before if "/checkpoints/" in name} - set(left)
 
 

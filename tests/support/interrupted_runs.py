@@ -43,7 +43,7 @@ def study_maker(tiny_study, monkeypatch: pytest.MonkeyPatch):
 
 
 def folder_of(study, run: Run = RUN) -> Path:
-    return study.paths.run(run.cell.task, run.cell.model, run.cell.method, run.seed)
+    return study.paths.run(run)
 
 
 def checkpoints(study) -> list[Path]:

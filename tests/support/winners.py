@@ -44,7 +44,8 @@ def train_all(prepared: Path, folder: Path):
             family = study.models[model].family
             tokenise(study.task(task, model), family, paths.data(task), paths.model(model), paths.tokens(task, model))
     for cell in CELLS:
-        run, place = Run(cell, 1), paths.run(cell.task, cell.model, cell.method, 1)
+        run = Run(cell, 1)
+        place = paths.run(run)
         train(study, run, place)
         _as_after_long_training(study, cell, place / "weights")
         evaluate_run(study, run, place)
@@ -89,7 +90,7 @@ def predictions(study, cell: Cell):
     """What the evaluation of a cell's run said."""
     import pandas as pd
 
-    return pd.read_parquet(study.paths.run(cell.task, cell.model, cell.method, 1) / "predictions.parquet")
+    return pd.read_parquet(study.paths.run(Run(cell, 1)) / "predictions.parquet")
 
 
 def recommend(study, **cells: str) -> None:

@@ -157,7 +157,7 @@ def test_training_sees_the_window_that_holds_the_answer(evaluated):
     evaluated("{}")
     study = Study.load("study.yaml")
     run = Run(Cell("qa", "reader", "full"), 1)
-    record = train(study, run, study.paths.run("qa", "reader", "full", 1))
+    record = train(study, run, study.paths.run(run))
     assert (record.status, record.reason) == ("ok", None)
     entries = read_tokens(study.paths.tokens("qa", "reader") / "train.arrow").to_pylist()
     for entry in entries:

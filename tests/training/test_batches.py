@@ -159,7 +159,7 @@ def train_until(monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(GridTrainer, "training_step", spy)
-            folder = study.paths.run(*vars(run.cell).values(), run.seed)
+            folder = study.paths.run(run)
             if stop is None:
                 assert train(study, run, folder).status == "ok"
             else:
@@ -195,7 +195,7 @@ def test_the_trainer_sees_each_row_once_per_epoch_in_the_sampler_s_order_of_that
 def test_a_run_resumed_in_the_middle_of_an_epoch_ends_with_the_same_bits(tiny_study, train_until, method):
     study = tiny_study(f"training: {TRAINING}")
     run = Run(Cell("qa", "t5", method), 1)
-    folder = study.paths.run("qa", "t5", method, 1)
+    folder = study.paths.run(Run(Cell("qa", "t5", method), 1))
     undisturbed = train_until(study, run)
     whole = Path("whole")
     folder.rename(whole)

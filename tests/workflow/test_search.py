@@ -1,6 +1,5 @@
 """A study with a search run through: the chosen learning rate is the one of the training; what a change runs again."""
 
-from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import yaml
 from tests.support.running import MINI, TINY, Workflow
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.results.search_records import ChoiceRecord, TrialRecord
-from tunegrid.study.cells import Cell
+from tunegrid.study.cells import Cell, Run
 from tunegrid.study.paths import Paths
 
 pytestmark = pytest.mark.slow
@@ -56,13 +55,13 @@ def paths(searched: Workflow) -> Paths:
 
 @pytest.mark.parametrize(("cell", "rates"), [(WORKS, [2e-5, 8e-3]), (OTHER, [1e-4, 4e-2])], ids=str)
 def test_the_chosen_rate_is_the_one_that_every_seed_was_trained_with(paths, cell, rates):
-    trials = [read_record(paths.trial(*astuple(cell), name), TrialRecord) for name in ("0.01", "4")]
-    choice = read_record(paths.choice(*astuple(cell)), ChoiceRecord)
+    trials = [read_record(paths.trial(cell, name), TrialRecord) for name in ("0.01", "4")]
+    choice = read_record(paths.choice(cell), ChoiceRecord)
     assert [trial.learning_rate for trial in trials] == rates
     assert [trial.validation_rows for trial in trials] == [12, 12]
     assert choice.learning_rate in rates
     for seed in (1, 2):
-        folder = paths.run(*astuple(cell), seed)
+        folder = paths.run(Run(cell, seed))
         record = read_record(folder / "train.json", TrainRecord)
         assert record.configuration["training"]["learning_rate"] == choice.learning_rate
         assert record.configuration["search"]["factor"] == choice.factor
@@ -74,7 +73,7 @@ def test_the_chosen_rate_is_the_one_that_every_seed_was_trained_with(paths, cell
 
 def test_a_cell_without_a_usable_rate_is_a_failed_row_and_the_study_ends_with_its_report(paths):
     for seed in (1, 2):
-        record = read_record(paths.run(*astuple(DIVERGES), seed) / "train.json", TrainRecord)
+        record = read_record(paths.run(Run(DIVERGES, seed)) / "train.json", TrainRecord)
         assert record.status == "failed"
         assert record.reason.startswith("no learning rate of the search could be scored")
     assert (paths.tables / "search.csv").read_text().count("diverged") == 2

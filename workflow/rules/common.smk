@@ -14,7 +14,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from tunegrid.runtime import gpus, parent, warm
-from tunegrid.study.cells import Cell
+from tunegrid.study.cells import Cell, Run
 from tunegrid.common.yaml_file import ConfigFile
 from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime.provenance import digest
@@ -62,6 +62,11 @@ wildcard_constraints:
     model=one_of(STUDY.grid.models),
     method=one_of(STUDY.grid.methods),
     seed=r"\d+",
+
+
+# A cell and a run of wildcards: the form of the paths in rules for all of them.
+CELL = Cell("{task}", "{model}", "{method}")
+RUN = Run(CELL, "{seed}")
 
 
 def cell_of(wildcards):

@@ -3,17 +3,17 @@
 
 rule evaluate:
     input:
-        record=PATHS.run("{task}", "{model}", "{method}", "{seed}") / "train.json",
-        weights=PATHS.run("{task}", "{model}", "{method}", "{seed}") / "weights",
+        record=PATHS.run(RUN) / "train.json",
+        weights=PATHS.run(RUN) / "weights",
         tokens=PATHS.tokens("{task}", "{model}") / "test.arrow",
         rows=PATHS.split("{task}", "test"),
     output:
-        predictions=PATHS.run("{task}", "{model}", "{method}", "{seed}") / "predictions.parquet",
-        metrics=PATHS.run("{task}", "{model}", "{method}", "{seed}") / "metrics.json",
+        predictions=PATHS.run(RUN) / "predictions.parquet",
+        metrics=PATHS.run(RUN) / "metrics.json",
     log:
-        PATHS.log("evaluate/{task}/{model}/{method}/seed-{seed}"),
+        PATHS.log(f"evaluate/{RUN.path}"),
     benchmark:
-        PATHS.benchmark("evaluate/{task}/{model}/{method}/seed-{seed}")
+        PATHS.benchmark(f"evaluate/{RUN.path}")
     conda:
         "../../environment.yml"
     threads: STUDY.hardware.threads

@@ -1,6 +1,6 @@
 # From all results to tables, and from tables to the report. `tunegrid report` does the same without Snakemake.
 RESULTS = (
-    [PATHS.run(run.cell.task, run.cell.model, run.cell.method, run.seed) for run in STUDY.runs()]
+    [PATHS.run(run) for run in STUDY.runs()]
     + [PATHS.untuned(task, model) for task in STUDY.grid.tasks for model in STUDY.grid.models]
     + [PATHS.baseline(task, name) for task in STUDY.grid.tasks for name in STUDY.task(task).baselines()]
 )

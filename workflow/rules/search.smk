@@ -18,11 +18,11 @@ rule search_trial:
         model=PATHS.model("{model}"),
         data=PATHS.data_card("{task}"),
     output:
-        PATHS.trial("{task}", "{model}", "{method}", "{factor}"),
+        PATHS.trial(CELL, "{factor}"),
     log:
-        PATHS.log("search_trial/{task}/{model}/{method}/factor-{factor}"),
+        PATHS.log(f"search_trial/{CELL.path}/factor-{{factor}}"),
     benchmark:
-        PATHS.benchmark("search_trial/{task}/{model}/{method}/factor-{factor}")
+        PATHS.benchmark(f"search_trial/{CELL.path}/factor-{{factor}}")
     wildcard_constraints:
         factor=one_of(TRIALS),
     retries: RETRIES
@@ -46,13 +46,13 @@ rule search_trial:
 
 rule choose_learning_rate:
     input:
-        [PATHS.trial("{task}", "{model}", "{method}", factor) for factor in TRIALS],
+        [PATHS.trial(CELL, factor) for factor in TRIALS],
     output:
-        PATHS.choice("{task}", "{model}", "{method}"),
+        PATHS.choice(CELL),
     log:
-        PATHS.log("choose_learning_rate/{task}/{model}/{method}"),
+        PATHS.log(f"choose_learning_rate/{CELL.path}"),
     benchmark:
-        PATHS.benchmark("choose_learning_rate/{task}/{model}/{method}")
+        PATHS.benchmark(f"choose_learning_rate/{CELL.path}")
     conda:
         "../../environment.yml"
     resources:

@@ -8,6 +8,7 @@ def training_rule(cell):
     command gets at the cell through params alone. The settings are a function, for the braces of a prompt in them are
     no wildcards.
     """
+    run = Run(cell, "{seed}")
 
     rule:
         name:
@@ -16,15 +17,15 @@ def training_rule(cell):
             tokens=[PATHS.tokens(cell.task, cell.model) / f"{split}.arrow" for split in ("train", "validation")],
             model=PATHS.model(cell.model),
             data=PATHS.data_card(cell.task),
-            choice=[PATHS.choice(cell.task, cell.model, cell.method)] if STUDY.search else [],
+            choice=[PATHS.choice(cell)] if STUDY.search else [],
         output:
-            weights=directory(PATHS.run(cell.task, cell.model, cell.method, "{seed}") / "weights"),
-            record=PATHS.run(cell.task, cell.model, cell.method, "{seed}") / "train.json",
-            history=PATHS.run(cell.task, cell.model, cell.method, "{seed}") / "history.csv",
+            weights=directory(PATHS.run(run) / "weights"),
+            record=PATHS.run(run) / "train.json",
+            history=PATHS.run(run) / "history.csv",
         log:
-            PATHS.log(f"train/{cell.task}/{cell.model}/{cell.method}/seed-{{seed}}"),
+            PATHS.log(f"train/{run.path}"),
         benchmark:
-            PATHS.benchmark(f"train/{cell.task}/{cell.model}/{cell.method}/seed-{{seed}}")
+            PATHS.benchmark(f"train/{run.path}")
         retries: RETRIES
         conda:
             "../../environment.yml"
@@ -51,7 +52,7 @@ def cell_target(cell):
         name:
             cell.target
         input:
-            [PATHS.run(cell.task, cell.model, cell.method, seed) / "metrics.json" for seed in STUDY.seeds],
+            [PATHS.run(Run(cell, seed)) / "metrics.json" for seed in STUDY.seeds],
 
 
 for cell in STUDY.cells():

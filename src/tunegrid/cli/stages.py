@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import astuple
 
 from tunegrid.cli.command import Commands, Supervised, known, prepare_to_compute, same_settings
 from tunegrid.common.errors import TuneGridError
@@ -90,14 +89,14 @@ def _train(study: Study, options: argparse.Namespace) -> None:
     prepare_to_compute(study, model=True)
     from tunegrid.stages.train import train
 
-    train(study, run, study.paths.run(*astuple(run.cell), run.seed), Attempt(options.attempt, options.attempts))
+    train(study, run, study.paths.run(run), Attempt(options.attempt, options.attempts))
 
 
 def _train_died(study: Study, options: argparse.Namespace, reason: str, started: str) -> None:
     from tunegrid.stages.train import write_failure
 
     run = _run(study, options)
-    write_failure(study, run, study.paths.run(*astuple(run.cell), run.seed), reason, started)
+    write_failure(study, run, study.paths.run(run), reason, started)
 
 
 def _trial(study: Study, options: argparse.Namespace) -> Cell:
@@ -145,7 +144,8 @@ def _evaluate(study: Study, options: argparse.Namespace) -> None:
     else:
         cell = _cell(study, options)
         known(options.seed, study.seeds, "seed")
-        evaluate_run(study, Run(cell, options.seed), study.paths.run(cell.task, cell.model, cell.method, options.seed))
+        run = Run(cell, options.seed)
+        evaluate_run(study, run, study.paths.run(run))
 
 
 def _baseline(study: Study, options: argparse.Namespace) -> None:

@@ -180,7 +180,7 @@ def _data_note(card: dict[str, Any]) -> str:
 
 def _cost(study: Study, winner: Winner) -> list[tuple[str, str]]:
     record, cell = winner.training, winner.run.cell
-    choice = study.paths.choice(cell.task, cell.model, cell.method)
+    choice = study.paths.choice(cell)
     searched = (
         [
             (

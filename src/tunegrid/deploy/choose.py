@@ -64,7 +64,7 @@ def choose(
         reason = "The recommended cell." if cell == recommended else "Not the recommended cell."
     run, training, of_seed = _run(study, cell, seed)
     winner = Winner(
-        run, _folder(study, run), training, found if cell == recommended else None, f"{reason} {of_seed}".strip()
+        run, study.paths.run(run), training, found if cell == recommended else None, f"{reason} {of_seed}".strip()
     )
     _require_usable(study, winner)
     return winner
@@ -115,7 +115,7 @@ def _run(study: Study, cell: Cell, seed: int | None) -> tuple[Run, TrainRecord, 
     records = {}
     states = {}
     for one in study.seeds if seed is None else [seed]:
-        file = _folder(study, Run(cell, one)) / "train.json"
+        file = study.paths.run(Run(cell, one)) / "train.json"
         if not file.is_file():
             states[one] = "not trained yet"
             continue
@@ -150,10 +150,6 @@ def _preferred(records: dict[int, TrainRecord]) -> tuple[int, str]:
         best, what = max(values, key=values.get), f"highest {by} on validation data"
     others = ", ".join(f"{value:.4g} with seed {seed}" for seed, value in values.items() if seed != best)
     return best, f"Of its seeds, {best} has the {what}: {values[best]:.4g}, and not {others}."
-
-
-def _folder(study: Study, run: Run) -> Path:
-    return study.paths.run(run.cell.task, run.cell.model, run.cell.method, run.seed)
 
 
 # -- whether it can be used -------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from tunegrid.common.files import read_json
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
 from tunegrid.results.statistics import intervals
+from tunegrid.study.cells import Cell, Run
 from tunegrid.study.paths import Paths
 from tunegrid.tasks import Metric
 
@@ -154,7 +155,7 @@ def read_results(folder: Path, expected: Expected) -> StudyResults:
             results.append(_read(place, "untuned", task, model.name, "untuned", None))
         for model, method in expected.grid(task):
             for seed in expected.seeds:
-                place = paths.run(task.name, model.name, method.name, seed)
+                place = paths.run(Run(Cell(task.name, model.name, method.name), seed))
                 results.append(_read(place, "run", task, model.name, method.name, seed))
     known = {result.folder for result in results}
     found = sorted(path.parent for path in folder.glob("runs/*/*/*/seed-*/metrics.json"))

@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,7 @@ def run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt = ONLY) -> 
         AttemptFailed: the trial raised an error, and there will be another attempt.
         TuneGridError: what a person has to mend.
     """
-    file = study.paths.trial(*astuple(cell), trial)
+    file = study.paths.trial(cell, trial)
     with lock_of(study, cell, trial):
         for left in file.parent.glob(f".{file.stem}.*/"):  # of a process that was killed
             shutil.rmtree(left)
@@ -54,13 +54,12 @@ def run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt = ONLY) -> 
 
 def lock_of(study: Study, cell: Cell, trial: str) -> AbstractContextManager[None]:
     """Held by whoever writes a trial's record."""
-    name = "/".join(astuple(cell))
-    return locks.held(study.paths.lock(f"search/{name}/factor-{trial}"), f"the trial {trial} of {cell}")
+    return locks.held(study.paths.lock(f"search/{cell.path}/factor-{trial}"), f"the trial {trial} of {cell}")
 
 
 def _run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt) -> TrialRecord:
     started, clock = now(), time.perf_counter()
-    settings, file = trial_settings(study, cell, trial), study.paths.trial(*astuple(cell), trial)
+    settings, file = trial_settings(study, cell, trial), study.paths.trial(cell, trial)
     facts: dict[str, Any] = dict.fromkeys(("score", "validation_loss", "train_rows", "validation_rows"))
     cost: dict[str, Any] = dict.fromkeys(TrialCost.model_fields)
     status, reason = "ok", None
@@ -89,7 +88,7 @@ def write_failed_trial(study: Study, cell: Cell, trial: str, reason: str, starte
     seconds = (datetime.fromisoformat(now()) - datetime.fromisoformat(started)).total_seconds()
     cost = dict.fromkeys(TrialCost.model_fields) | {"total_seconds": seconds}
     with lock_of(study, cell, trial):
-        written = written_since(started, study.paths.trial(*astuple(cell), trial), TrialRecord)
+        written = written_since(started, study.paths.trial(cell, trial), TrialRecord)
         return written or _write_trial(study, cell, trial, started, facts, cost, "failed", reason)
 
 
@@ -129,7 +128,7 @@ def _write_trial(
             model=study.paths.model_card(cell.model),
         ),
     )
-    write_record(study.paths.trial(*astuple(cell), trial), record)
+    write_record(study.paths.trial(cell, trial), record)
     outcome = f"{record.metric} {record.score:.4f}" if status == "ok" else f"{status}: {reason}"
     print(f"{cell}, learning rate {record.learning_rate:g} (x {trial}): {outcome}", flush=True)
     return record
@@ -218,13 +217,13 @@ def choose_rate(study: Study, cell: Cell) -> ChoiceRecord:
         search_seconds=sum(trial.cost.total_seconds for trial in trials),
         configuration_hash=digest(choice_settings(study, cell)),
     )
-    write_record(study.paths.choice(*astuple(cell)), record)
+    write_record(study.paths.choice(cell), record)
     print(f"{cell}: learning rate {record.learning_rate:g}" if chosen else f"{cell}: {record.reason}", flush=True)
     return record
 
 
 def _read_trial(study: Study, cell: Cell, trial: str) -> TrialRecord:
-    file = study.paths.trial(*astuple(cell), trial)
+    file = study.paths.trial(cell, trial)
     record = read_record(file, TrialRecord)
     if record.configuration_hash != digest(trial_settings(study, cell, trial)):
         raise TuneGridError(f"{file}: is a trial of other settings than the study has now. Run it again.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ def searched(study: Study, cell: Cell) -> tuple[Study, dict[str, Any]]:
     """
     if study.search is None:
         return study, {}
-    file = study.paths.choice(*astuple(cell))
+    file = study.paths.choice(cell)
     if not file.exists():
         raise TuneGridError(
             f"{file}: not there. This study searches its learning rates: `tunegrid search-trial` for every "
@@ -116,4 +115,4 @@ def _checkpoints(study: Study, run: Run, settings: dict[str, Any]) -> Path:
     fingerprints = [json.loads(card.read_text())["fingerprint"] for card in cards]
     versions = {name: version for name, version in installed_packages().items() if name in LIBRARIES}
     key = digest([settings, run.seed, *fingerprints, versions])
-    return study.paths.checkpoints(*astuple(run.cell), run.seed, key)
+    return study.paths.checkpoints(run, key)

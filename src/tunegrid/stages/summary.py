@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import shlex
 from collections.abc import Sequence
-from dataclasses import astuple
 from pathlib import Path
 
 from tunegrid.study.cells import Run
@@ -56,16 +55,14 @@ def _outcome(study: Study, run: Run) -> tuple[str, str]:
     """(status, reason) of a run; of one that is missing: how far it came, to stand behind its name."""
     from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
 
-    folder = study.paths.run(*astuple(run.cell), run.seed)
+    folder = study.paths.run(run)
     training, metrics = folder / "train.json", folder / "metrics.json"
     if training.is_file() and (record := read_record(training, TrainRecord)).status != "ok":
         return record.status, record.reason
     if training.is_file() and metrics.is_file():  # without the former, the latter is of weights that are gone
         record = read_record(metrics, MetricsRecord)
         return record.status, record.reason
-    log = study.paths.log(
-        f"{'evaluate' if training.is_file() else 'train'}/{'/'.join(astuple(run.cell))}/seed-{run.seed}"
-    )
+    log = study.paths.log(f"{'evaluate' if training.is_file() else 'train'}/{run.path}")
     place = ": trained, but not evaluated" if training.is_file() else ""
     return "missing", place + (f"; its log: {log}" if log.is_file() else "")
 
@@ -75,11 +72,10 @@ def _again(study: Study, run: Run) -> list[str]:
     from tunegrid.results.records import read_record
     from tunegrid.results.search_records import ChoiceRecord
 
-    names = astuple(run.cell)
-    file = study.paths.choice(*names)
+    file = study.paths.choice(run.cell)
     if study.search is None or not file.is_file() or read_record(file, ChoiceRecord).status == "ok":
-        return [str(study.paths.run(*names, run.seed) / "train.json")]
-    return [str(study.paths.trial(*names, trial)) for trial in study.search.trials]
+        return [str(study.paths.run(run) / "train.json")]
+    return [str(study.paths.trial(run.cell, trial)) for trial in study.search.trials]
 
 
 def _audited(file: Path) -> tuple[list[str], bool]:

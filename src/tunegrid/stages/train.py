@@ -6,7 +6,6 @@ import shutil
 import time
 import traceback
 from contextlib import AbstractContextManager, suppress
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +52,7 @@ def train(study: Study, run: Run, folder: Path, attempt: Attempt = ONLY) -> Trai
 
 def lock_of(study: Study, run: Run) -> AbstractContextManager[None]:
     """Held by whoever writes a run's results: two processes must never do it at once."""
-    name = "/".join(astuple(run.cell))
-    return locks.held(study.paths.lock(f"train/{name}/seed-{run.seed}"), f"the run {run.cell}, seed {run.seed},")
+    return locks.held(study.paths.lock(f"train/{run.path}"), f"the run {run.cell}, seed {run.seed},")
 
 
 def no_space(place: Path, error: Exception) -> TuneGridError | None:

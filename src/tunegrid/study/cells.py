@@ -1,4 +1,4 @@
-"""Cells, runs, and the path of every artefact: nothing else in the project builds a path under `results/`."""
+"""Cells and runs: what a study is made of."""
 
 from dataclasses import dataclass
 
@@ -17,6 +17,11 @@ class Cell:
         return f"{self.task}_{self.model}_{self.method}"
 
     @property
+    def path(self) -> str:
+        """The name of the cell in paths."""
+        return f"{self.task}/{self.model}/{self.method}"
+
+    @property
     def training_rule(self) -> str:
         """The name of the cell's training rule."""
         return f"train_{self}"
@@ -27,9 +32,21 @@ class Cell:
         return f"cell_{self}"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Run:
-    """A cell with a seed."""
+    """A cell with a seed.
+
+    Attributes:
+        seed: a number, or the wildcard that stands for it in a rule of the workflow.
+        variant: another form of the same weights, such as a compressed one; None: the weights as they were trained.
+    """
 
     cell: Cell
-    seed: int
+    seed: int | str
+    variant: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The name of the run in paths, its variant's within it."""
+        variant = "" if self.variant is None else f"/variants/{self.variant}"
+        return f"{self.cell.path}/seed-{self.seed}{variant}"

@@ -9,7 +9,6 @@ from pathlib import Path
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json, size_of, write_json
 from tunegrid.common.words import bytes_
-from tunegrid.study.cells import Run
 from tunegrid.study.study import Study
 
 LOCKS = Path(".snakemake/locks")
@@ -53,7 +52,7 @@ def clean(study: Study, *, weights: bool = False, checkpoints_only: bool = False
 
 def _require_finished(study: Study) -> None:
     paths = study.paths
-    results = {str(run.cell) + f", seed {run.seed}": _folder(study, run) for run in study.runs()}
+    results = {str(run.cell) + f", seed {run.seed}": study.paths.run(run) for run in study.runs()}
     for task in study.grid.tasks:
         results |= {f"{task}_{model}_untuned": paths.untuned(task, model) for model in study.grid.models}
         results |= {f"{task}, {name}": paths.baseline(task, name) for name in study.task(task).baselines()}
@@ -66,17 +65,12 @@ def _require_finished(study: Study) -> None:
         )
 
 
-def _folder(study: Study, run: Run) -> Path:
-    return study.paths.run(run.cell.task, run.cell.model, run.cell.method, run.seed)
-
-
 def _checkpoints(study: Study) -> list[Removed]:
     """Those of runs that have a record: an interrupted run still goes on from its own."""
     found = []
     for run in study.runs():
-        if (_folder(study, run) / "train.json").is_file():
-            cell = run.cell
-            place = study.paths.checkpoints(cell.task, cell.model, cell.method, run.seed, "")
+        if (study.paths.run(run) / "train.json").is_file():
+            place = study.paths.checkpoints(run, "")
             found += sorted(place.parent.glob(f"{place.name}*"))
     return [Removed("checkpoints", path, size_of(path)) for path in found]
 
@@ -95,7 +89,7 @@ def _models(study: Study) -> list[Removed]:
 
 
 def _weights(study: Study) -> list[Removed]:
-    folders = [_folder(study, run) / "weights" for run in study.runs()]
+    folders = [study.paths.run(run) / "weights" for run in study.runs()]
     return [Removed("weights", folder, size_of(folder)) for folder in folders if folder.is_dir()]
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tunegrid.study.cells import UNTUNED
+from tunegrid.study.cells import UNTUNED, Cell, Run
 
 
 class Paths:
-    """The artefacts of one study, under `results/<study>/`. Arguments may be Snakemake wildcards (`{seed}`)."""
+    """The artefacts of one study, under `results/<study>/`. Every name may be a Snakemake wildcard (`{seed}`)."""
 
     def __init__(self, study: str, results: str | Path = "results") -> None:
         self.root = Path(results) / study
@@ -37,8 +37,8 @@ class Paths:
         return self.root / "tokens" / task / model
 
     # results
-    def run(self, task: str, model: str, method: str, seed: int | str) -> Path:
-        return self.root / "runs" / task / model / method / f"seed-{seed}"
+    def run(self, run: Run) -> Path:
+        return self.root / "runs" / run.path
 
     def untuned(self, task: str, model: str) -> Path:
         return self.root / UNTUNED / task / model
@@ -46,18 +46,18 @@ class Paths:
     def baseline(self, task: str, name: str) -> Path:
         return self.root / "baselines" / task / name
 
-    def search(self, task: str, model: str, method: str) -> Path:
-        return self.root / "search" / task / model / method
+    def search(self, cell: Cell) -> Path:
+        return self.root / "search" / cell.path
 
-    def trial(self, task: str, model: str, method: str, factor: str) -> Path:
-        return self.search(task, model, method) / f"factor-{factor}.json"
+    def trial(self, cell: Cell, factor: str) -> Path:
+        return self.search(cell) / f"factor-{factor}.json"
 
-    def choice(self, task: str, model: str, method: str) -> Path:
-        return self.search(task, model, method) / "choice.json"
+    def choice(self, cell: Cell) -> Path:
+        return self.search(cell) / "choice.json"
 
-    def checkpoints(self, task: str, model: str, method: str, seed: int, configuration_hash: str) -> Path:
+    def checkpoints(self, run: Run, configuration_hash: str) -> Path:
         """Not an output of any rule: Snakemake wipes the outputs of a job that failed, and these must outlive it."""
-        return self.root / "checkpoints" / task / model / method / f"seed-{seed}-{configuration_hash[:16]}"
+        return self.root / "checkpoints" / f"{run.path}-{configuration_hash[:16]}"
 
     def lock(self, name: str) -> Path:
         """Held by the process that writes a result; the file itself stays."""

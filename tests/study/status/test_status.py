@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tunegrid.cli import main
-from tunegrid.study.cells import Cell
+from tunegrid.study.cells import Cell, Run
 from tunegrid.study.plan.jobs import Jobs
 from tunegrid.study.status import Status, read, text
 from tunegrid.study.status.alive import Alive, command_of
@@ -252,7 +252,7 @@ def test_it_fits_on_a_screen_whatever_the_study(tiny_study):
     study = tiny_study(f"grid: {{tasks: [qa, sentiment], models: [t5], methods: [{names}]}}\nmethods:\n{methods}")
     for seed in study.seeds:
         for cell in study.cells():
-            folder = study.paths.run(cell.task, cell.model, cell.method, seed)
+            folder = study.paths.run(Run(cell, seed))
             folder.mkdir(parents=True)
             (folder / "train.json").write_text(json.dumps({"status": "failed", "reason": "a reason\n" * 40}))
     lines = text(read(study, CONFIGS)).splitlines()

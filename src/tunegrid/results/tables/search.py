@@ -7,6 +7,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.results.read import StudyResults
 from tunegrid.results.records import read_record
 from tunegrid.results.search_records import ChoiceRecord, TrialRecord
+from tunegrid.study.cells import Cell
 from tunegrid.study.paths import Paths
 
 COLUMNS = (
@@ -26,7 +27,7 @@ def search_rows(study: StudyResults) -> tuple[list[Row], list[Row]]:
     for cell in _cells(study) if study.expected.search else ():
         trials, choice = _read(study, cell)
         for factor, trial in trials.items():
-            row = dict(zip(("task", "model", "method"), cell, strict=True)) | {"factor": factor, "chosen": False}
+            row = vars(cell) | {"factor": factor, "chosen": False}
             if trial is None:
                 rows.append(row | {"status": "missing", "reason": "no result"})
                 continue
@@ -41,23 +42,21 @@ def search_rows(study: StudyResults) -> tuple[list[Row], list[Row]]:
     return rows, provenance
 
 
-def _cells(study: StudyResults) -> Iterator[tuple[str, str, str]]:
+def _cells(study: StudyResults) -> Iterator[Cell]:
     for task in study.expected.tasks:
         for model, method in study.expected.grid(task):
-            yield task.name, model.name, method.name
+            yield Cell(task.name, model.name, method.name)
 
 
-def _read(
-    study: StudyResults, cell: tuple[str, str, str]
-) -> tuple[dict[float, TrialRecord | None], ChoiceRecord | None]:
+def _read(study: StudyResults, cell: Cell) -> tuple[dict[float, TrialRecord | None], ChoiceRecord | None]:
     """(the trials of a cell by factor, None where one is missing; its choice)."""
     paths, search = Paths(study.folder.name, study.folder.parent), study.expected.search
-    files = {factor: paths.trial(*cell, trial) for trial, factor in search.trials.items()}
+    files = {factor: paths.trial(cell, trial) for trial, factor in search.trials.items()}
     trials = {factor: read_record(file, TrialRecord) if file.exists() else None for factor, file in files.items()}
-    choice = read_record(paths.choice(*cell), ChoiceRecord) if paths.choice(*cell).exists() else None
-    found = [(files[factor], trial) for factor, trial in trials.items()] + [(paths.choice(*cell), choice)]
+    choice = read_record(paths.choice(cell), ChoiceRecord) if paths.choice(cell).exists() else None
+    found = [(files[factor], trial) for factor, trial in trials.items()] + [(paths.choice(cell), choice)]
     for file, record in found:
-        if record and (record.task, record.model, record.method) != cell:
+        if record and Cell(record.task, record.model, record.method) != cell:
             raise TuneGridError(f"{file}: is the record of another cell. Run its job again.")
     for factor, trial in trials.items():
         if trial and trial.factor != factor:

@@ -15,7 +15,6 @@ from tunegrid.common.words import bytes_
 from tunegrid.data.sources import SPLITS
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.plan.cells import CellPlan, Estimator
-from tunegrid.study.study import Study
 
 IGNORE = "TUNEGRID_IGNORE_DISK"  # set to anything: a study starts whatever the disk
 PARQUET = 0.6  # bytes of a row in Parquet for each byte of its text: compressed, with ids
@@ -54,7 +53,7 @@ def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
 
     needs = dict.fromkeys(KINDS, 0.0)
     todo = {  # (task, model) of what is still to be evaluated
-        *((run.cell.task, run.cell.model) for run in study.runs() if missing(_folder(study, run) / "metrics.json")),
+        *((run.cell.task, run.cell.model) for run in study.runs() if missing(paths.run(run) / "metrics.json")),
         *(
             (t, m)
             for t, m in product(study.grid.tasks, study.grid.models)
@@ -81,7 +80,7 @@ def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
             needs["models"] += 4 * shape.parameters + TOKENIZER if shape else UNKNOWN_MODEL
     kept, passing = [], []
     for run in study.runs():
-        folder = _folder(study, run)
+        folder = paths.run(run)
         if missing(folder / "train.json"):
             plan = estimator.cell(run.cell)
             needs["weights"] += plan.saved_bytes if plan else UNKNOWN_MODEL
@@ -92,10 +91,6 @@ def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
             needs["predictions"] += _predictions(estimator, run.cell.task)
     needs["checkpoints"] = sum(kept) + sum(sorted(passing, reverse=True)[:jobs])
     return Disk(needs)
-
-
-def _folder(study: Study, run: Run) -> Path:
-    return study.paths.run(run.cell.task, run.cell.model, run.cell.method, run.seed)
 
 
 def _hub_rows(estimator: Estimator, task: str) -> float:

@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from tunegrid.study.cells import UNTUNED, Cell
+from tunegrid.study.cells import UNTUNED, Cell, Run
 from tunegrid.study.study import Study
 
 STAGES = (
@@ -50,9 +50,8 @@ def items(study: Study) -> Iterator[Item]:
         for cell in study.cells():
             yield from _search(study, cell)
     for stage in ("training", "evaluation"):
-        for cell in study.cells():
-            for seed in study.seeds:
-                yield _run(study, stage, cell, str(seed))
+        for run in study.runs():
+            yield _run(study, stage, run)
     yield from _beside(study)
     yield Item("report", "report", study.paths.report / "report.html", "report", ("report",), "rule_report")
 
@@ -79,23 +78,24 @@ def _inputs(study: Study) -> Iterator[Item]:
 
 def _search(study: Study, cell: Cell) -> Iterator[Item]:
     names, of = astuple(cell), {"task": cell.task, "model": cell.model, "cell": cell}
-    folder = "/".join(names)
     for factor in study.search.trials:
-        title, done = f"{cell}, search x {factor}", study.paths.trial(*names, factor)
-        log, command = f"search_trial/{folder}/factor-{factor}", "search-trial"
+        title, done = f"{cell}, search x {factor}", study.paths.trial(cell, factor)
+        log, command = f"search_trial/{cell.path}/factor-{factor}", "search-trial"
         yield _job("search", title, done, "search_trial", command, *names, factor, log=log, part=factor, **of)
-    done = study.paths.choice(*names)
+    done = study.paths.choice(cell)
     yield _job("choices", f"{cell}, choice", done, "choose_learning_rate", "search-choice", *names, **of)
 
 
-def _run(study: Study, stage: str, cell: Cell, seed: str) -> Item:
-    names = astuple(cell)
+def _run(study: Study, stage: str, run: Run) -> Item:
+    cell, seed = run.cell, str(run.seed)
     command, file = ("train", "train.json") if stage == "training" else ("evaluate", "metrics.json")
-    log, done = f"{command}/{'/'.join(names)}/seed-{seed}", study.paths.run(*names, seed) / file
+    log, done = f"{command}/{run.path}", study.paths.run(run) / file
     # The cell is in the name of its training rule, and so none of its wildcards.
     wildcards = f"{cell.training_rule}_wildcards" if command == "train" else f"evaluate_wildcards_{cell}"
     of = {"task": cell.task, "model": cell.model, "cell": cell, "part": seed}
-    return Item(stage, f"{cell}, seed {seed}", done, log, (command, *names, seed), f"rule_{wildcards}_{seed}", **of)
+    return Item(
+        stage, f"{cell}, seed {seed}", done, log, (command, *astuple(cell), seed), f"rule_{wildcards}_{seed}", **of
+    )
 
 
 def _beside(study: Study) -> Iterator[Item]:

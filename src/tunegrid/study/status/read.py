@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from tunegrid.runtime import gpus
 from tunegrid.runtime.provenance import digest
-from tunegrid.study.cells import Cell
+from tunegrid.study.cells import Cell, Run
 from tunegrid.study.status.alive import Alive, look
 from tunegrid.study.status.items import Item, items
 from tunegrid.study.status.progress import Progress, last_checkpoint, progress
@@ -141,7 +141,7 @@ def _open(study: Study, item: Item, alive: Alive, durations: Durations, now: flo
     saved = None
     if item.stage == "training" and (begun or started):
         cell = item.cell
-        saved = last_checkpoint(study.paths.checkpoints(cell.task, cell.model, cell.method, int(item.part), ""))
+        saved = last_checkpoint(study.paths.checkpoints(Run(cell, int(item.part)), ""))
     signs = [at for at in (log and log.written, saved and saved[1], started) if at]
     silent = max(0.0, now - max(signs)) if signs else None
     facts = {"silent": silent, "checkpoint": saved and saved[0], "progress": log}
@@ -174,7 +174,7 @@ def _outdated(study: Study, records: dict[Item, dict[str, Any]]) -> int:
     def settings(cell: Cell) -> dict[str, Any] | None:
         if study.search is None:
             return study.run_settings(cell)
-        choice = _record(study.paths.choice(cell.task, cell.model, cell.method))
+        choice = _record(study.paths.choice(cell))
         if choice["status"] != "ok":
             return None
         chosen = study.with_training(cell, {"learning_rate": choice["learning_rate"]}).run_settings(cell)
