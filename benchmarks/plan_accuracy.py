@@ -153,7 +153,7 @@ def measure(case: Case, steps: int, threads: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         training = Training(learning_rate=1e-4, max_steps=steps, batch_size=case.batch)
         session = TrainingSession(
-            method, model, tokenizer, table, table.slice(0, 1), training, 0, "fp32", Path(folder) / "none"
+            model, tokenizer, None, list, table, table.slice(0, 1), training, 0, "fp32", Path(folder) / "none"
         )
         trainer = GridTrainer(session)
         trainer.add_callback(Clock())

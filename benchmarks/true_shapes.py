@@ -101,9 +101,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
 
     from tunegrid.common.files import size_of
     from tunegrid.data.tokens import load_tokenizer
-    from tunegrid.methods import trainable_parameters
     from tunegrid.models import Shape
-    from tunegrid.models.flops import counted, training_flops
+    from tunegrid.models.flops import counted, trainable_parameters, training_flops
     from tunegrid.runtime import cpu_kernels
     from tunegrid.runtime.measure import peak_memory
     from tunegrid.runtime.torch_device import accelerator
@@ -119,9 +118,10 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     def session(steps: int) -> TrainingSession:
         training = Training(learning_rate=1.0e-4, max_steps=steps, batch_size=options.batch_size)
         return TrainingSession(
-            method=method, model=model, tokenizer=load_tokenizer(base), train=tokens(options, shape.vocabulary, steps),
+            model=model, tokenizer=load_tokenizer(base), task=None, read_rows=list,
+            train=tokens(options, shape.vocabulary, steps),
             validation=tokens(options, shape.vocabulary, 1), training=training, seed=1, precision=options.precision,
-            checkpoints=options.weights / "checkpoints",
+            checkpoints=options.weights / "checkpoints", loss=method.loss,
         )  # fmt: skip
 
     cpu_kernels.place(model, torch.device(options.device))

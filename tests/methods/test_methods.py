@@ -10,8 +10,9 @@ import pytest
 
 from tests.support.checkpoints import DECODER_LAYERS, ENCODER_LAYERS, INNER_WIDTH, WIDTH
 from tunegrid.common.errors import TuneGridError
-from tunegrid.methods import METHODS, Method, MethodSettings, trainable_parameters
+from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, Shape
+from tunegrid.models.flops import trainable_parameters
 from tunegrid.models.shape import known_config
 from tunegrid.study.cells import Cell, Run
 
@@ -436,9 +437,9 @@ class HeadOnly(Method):
             parameter.requires_grad = name == "lm_head.weight"
         return model
 
-    def loss(self, model, batch):
+    def loss(self, session, batch):
         self.calls.append("loss")
-        return (model(**batch).logits - 3.0).square().mean()
+        return (session.model(**{name: batch[name] for name in ("input_ids", "labels")}).logits - 3.0).square().mean()
 
     def save(self, model, folder):
         from safetensors.torch import save_file

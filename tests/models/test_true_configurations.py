@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from tests.support import ROOT
-from tunegrid.methods import METHODS, trainable_parameters
+from tunegrid.methods import METHODS
 from tunegrid.models import FAMILIES, Shape
+from tunegrid.models.flops import trainable_parameters
 from tunegrid.models.shape import known_config
 
 MODELS = {

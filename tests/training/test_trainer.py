@@ -40,7 +40,7 @@ def weights(folder: Path) -> dict[str, bytes]:
 def session_of(study, run: Run = RUN):
     from tunegrid.stages.session import prepare
 
-    return prepare(study, run, study.run_settings(run.cell))
+    return prepare(study, run, study.method(run.cell), study.run_settings(run.cell))
 
 
 # -- through transformers' arguments ----------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from tunegrid.methods.bitfit import BitFit
 from tunegrid.methods.full import Full
 from tunegrid.methods.lora import Lora
 from tunegrid.methods.untuned import Untuned
-from tunegrid.models.flops import trainable_parameters
 
 METHODS: dict[str, type[Method]] = {
     "adapters": Adapters,
@@ -16,4 +15,4 @@ METHODS: dict[str, type[Method]] = {
     "untuned": Untuned,
 }
 
-__all__ = ["METHODS", "Method", "MethodSettings", "trainable_parameters"]
+__all__ = ["METHODS", "Method", "MethodSettings"]

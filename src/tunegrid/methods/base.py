@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from tunegrid.models.shape import Shape
-    from tunegrid.training.session import TrainingSession, TrainingSummary
+    from tunegrid.training.session import Objective, TrainingSession, TrainingSummary
 
 
 class MethodSettings(Closed):
@@ -42,6 +42,10 @@ class Method(ABC):
     about: ClassVar[Formula | None] = None  # its equation and its source, for the report
     trains: ClassVar[bool] = True  # False: evaluated as it is, without a training job
     library: ClassVar[Literal["peft", "adapters"] | None] = None  # loads the folder that `save` writes
+    # The method's own objective: (self, session, batch) -> loss of `session.model`. None: the cross-entropy of the
+    # target's tokens. Batches come whole, where others are computed in groups of rows, and `batch["row"]` says which of
+    # `session.rows` they are of.
+    loss: Objective | None = None
 
     def __init__(self, settings: MethodSettings, family: Family) -> None:
         self.settings = settings
@@ -86,13 +90,6 @@ class Method(ABC):
     def added_count(self, shape: Shape) -> int:
         """How many parameters `inject` puts into the model, beside those of the base."""
         return 0
-
-    def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor | None:
-        """The method's own objective; None for the usual one, the cross-entropy of the target's tokens.
-
-        A method that overrides this gets its batches whole, where others are computed in groups of rows.
-        """
-        return None
 
     def fit(self, session: TrainingSession) -> TrainingSummary:
         """Trains `session.model` in place."""

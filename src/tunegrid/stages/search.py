@@ -145,12 +145,13 @@ def _train_and_score(
     from tunegrid.tasks.predict import predict
 
     search, paths = study.search, study.paths
-    session = prepare(study, Run(cell, search.seed), settings)
+    method = study.method(cell)
+    session = prepare(study, Run(cell, search.seed), method, settings)
     rows = read_parquet(paths.split(cell.task, "validation"))
     chosen = sample(len(rows), search.validation_rows, search.seed)
     session = _shortened(session, study, cell, chosen, scratch)
     facts |= {"train_rows": len(np.unique(row_numbers(session.train))), "validation_rows": len(chosen)}
-    summary = session.method.fit(session)
+    summary = method.fit(session)
     facts["validation_loss"] = _validation_loss(summary)
     cost |= {
         "optimisation_seconds": summary.optimisation_seconds,
@@ -181,8 +182,14 @@ def _shortened(
 
     search, known = study.search, np.unique(row_numbers(session.train))
     count = search.train_rows(study.training_settings(cell), len(known))
-    train = take_rows(session.train, known[sample(len(known), count, search.seed)])
-    return replace(session, train=train, validation=take_rows(session.validation, validation), checkpoints=scratch)
+    chosen = known[sample(len(known), count, search.seed)]
+    return replace(
+        session,
+        train=take_rows(session.train, chosen),
+        validation=take_rows(session.validation, validation),
+        read_rows=lambda: [session.rows[row] for row in chosen],
+        checkpoints=scratch,
+    )
 
 
 def sample(rows: int, wanted: int, seed: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.data.parquet import read_parquet
 from tunegrid.methods import Method
 from tunegrid.models import Shape
+from tunegrid.models.flops import trainable_parameters
 from tunegrid.results.records import read_record
 from tunegrid.results.search_records import ChoiceRecord
 from tunegrid.runtime import cpu_kernels
@@ -55,8 +56,8 @@ def searched(study: Study, cell: Cell) -> tuple[Study, dict[str, Any]]:
     return study.with_training(cell, {"learning_rate": choice.learning_rate}), {"search": origin}
 
 
-def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession:
-    """All that a run is trained with. `settings`: what of it alters the result."""
+def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) -> TrainingSession:
+    """Loads all that a run is trained with. `settings`: those that alter its result."""
     from transformers import set_seed
 
     from tunegrid.data.tokens import load_tokenizer, read_tokens
@@ -64,7 +65,6 @@ def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession
     cell, paths = run.cell, study.paths
     device = pick_device(study.hardware)
     set_seed(run.seed)
-    method = study.method(cell)
     base = method.load_base(paths.model(cell.model))
     shape = Shape.from_config(method.family, json.loads((paths.model(cell.model) / "config.json").read_text()))
     model = method.inject(base)
@@ -72,28 +72,29 @@ def prepare(study: Study, run: Run, settings: dict[str, Any]) -> TrainingSession
     tokens, training = paths.tokens(cell.task, cell.model), study.training_settings(cell)
     tokenizer, validation = load_tokenizer(paths.model(cell.model)), read_tokens(tokens / "validation.arrow")
     precision, metric = study.hardware.precision, None
+    task = study.task(cell.task, cell.model)
     if training.select_by == "metric":
-        task, limit = study.task(cell.task, cell.model), training.validation_rows
+        limit = training.validation_rows
         rows = read_parquet(paths.split(cell.task, "validation"))
         metric = ValidationMetric(task, tokenizer, validation, rows, limit=limit, precision=precision)
     return TrainingSession(
-        method=method,
         model=cpu_kernels.place(model, device),
         tokenizer=tokenizer,
+        task=task,
+        read_rows=lambda: read_parquet(paths.split(cell.task, "train")),
         train=read_tokens(tokens / "train.arrow"),
         validation=validation,
         training=training,
         seed=run.seed,
         precision=precision,
         checkpoints=_checkpoints(study, run, settings),
+        loss=method.loss,
         metric=metric,
     )
 
 
 def _check_size(cell: Cell, method: Method, model: Any, shape: Shape) -> None:
     """Whether the method touched and trains what the architecture says: libraries skip what they do not find."""
-    from tunegrid.methods import trainable_parameters
-
     family = f"Is its family really {shape.family.name}?"
     count, expected = len(method.injected_modules(model)), method.expected_modules(shape)
     if count != expected:

@@ -11,7 +11,8 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, size_of
-from tunegrid.models.flops import FLOPS_FORMULA, counted, training_flops
+from tunegrid.methods import Method
+from tunegrid.models.flops import FLOPS_FORMULA, counted, trainable_parameters, training_flops
 from tunegrid.results.records import Injected, Parameters, TrainingCost, TrainRecord, write_record, written_since
 from tunegrid.runtime import locks, parent, snakemake
 from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
@@ -70,7 +71,7 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
     settings, cell = study.run_settings(run.cell), run.cell
     facts: dict[str, Any] = {"parameters": None, "injected": None, "selection": None, "cost": None}
     status, reason = "ok", None
-    session, summary = None, TrainingSummary()
+    method, session, summary = study.method(cell), None, TrainingSummary()
     for left in folder.glob(".weights.*"):  # of a process that was killed while it saved
         shutil.rmtree(left)
     with replaced_folder(folder / "weights") as weights:
@@ -78,16 +79,16 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
             study, origin = searched(study, cell)
             settings = study.run_settings(cell) | origin
             with stop.interrupting():
-                session = prepare(study, run, settings)
+                session = prepare(study, run, method, settings)
             session.stop = stop
-            facts |= _size(session)
+            facts |= _size(method, session.model)
             size, injected = facts["parameters"], facts["injected"].count
             print(f"{cell}, seed {run.seed}: {size.trainable} of {size.total} parameters, {injected} modules injected")
             loading_seconds = time.perf_counter() - clock
             reset_peak_memory()  # loading may have needed more
-            summary = session.method.fit(session)
+            summary = method.fit(session)
             clock = time.perf_counter()
-            session.method.save(session.model, weights)
+            method.save(session.model, weights)
             summary.saving_seconds += time.perf_counter() - clock
             facts |= {
                 "selection": summary.selection,
@@ -168,13 +169,11 @@ def _write(study: Study, run: Run, folder: Path, settings: dict[str, Any], start
     return record
 
 
-def _size(session: TrainingSession) -> dict[str, Any]:
-    from tunegrid.methods import trainable_parameters
-
-    total = sum(parameter.numel() for parameter in session.model.parameters())
-    modules = session.method.injected_modules(session.model)
+def _size(method: Method, model: Any) -> dict[str, Any]:
+    total = sum(parameter.numel() for parameter in model.parameters())
+    modules = method.injected_modules(model)
     return {
-        "parameters": Parameters(total=total, trainable=trainable_parameters(session.model)),
+        "parameters": Parameters(total=total, trainable=trainable_parameters(model)),
         "injected": Injected(count=len(modules), expected=len(modules), modules=modules),
     }
 

@@ -12,6 +12,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
 
+from tunegrid.data.tokens import row_numbers
 from tunegrid.training.fast.head_loss import IGNORED
 
 BUCKET = 50  # batches whose examples are sorted by length together: enough to save padding, few enough to stay mixed
@@ -22,9 +23,13 @@ class TokenDataset(Dataset):
 
     A table that was written in batches has its rows in chunks. Of each chunk this keeps two views of the mapped memory,
     so that a row is two look-ups and a slice.
+
+    Args:
+        with_rows: whether an item also says, as `row`, which example of its split it belongs to.
     """
 
-    def __init__(self, table: Any) -> None:
+    def __init__(self, table: Any, with_rows: bool = False) -> None:
+        self._rows = row_numbers(table) if with_rows else None
         chunks = {name: table.column(name).chunks for name in ("input_ids", "labels")}
         # Column -> for each chunk (all token ids, where each row's begin and the last row's end).
         self._columns = {
@@ -37,12 +42,13 @@ class TokenDataset(Dataset):
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        """`input_ids` and `labels` of a row, each an array that cannot be written to."""
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """`input_ids` and `labels` of a row of the table, each an array that cannot be written to."""
         chunk = bisect_right(self._ends, index)
         row = index - (self._ends[chunk - 1] if chunk else 0)
         columns = ((name, *column[chunk]) for name, column in self._columns.items())
-        return {name: values[offsets[row] : offsets[row + 1]] for name, values, offsets in columns}
+        item = {name: values[offsets[row] : offsets[row + 1]] for name, values, offsets in columns}
+        return item if self._rows is None else item | {"row": self._rows[index]}
 
     def lengths(self) -> np.ndarray:
         """Source plus target tokens of each row."""
@@ -59,13 +65,17 @@ class Collator:
     def __init__(self, tokenizer: Any, model: Any) -> None:
         self.padding, self.side, self.model = tokenizer.pad_token_id, tokenizer.padding_side, model
 
-    def __call__(self, rows: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
-        """Each [rows, tokens of the longest]: token ids and mask of the sources, labels, what the decoder is fed."""
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """Token ids and mask of the sources, labels, inputs of the decoder: each [rows, tokens of the longest].
+
+        Items with a `row` also give its tensor, [rows].
+        """
         sources, targets = (
             [torch.from_numpy(row[name].astype(np.int64)) for row in rows] for name in ("input_ids", "labels")
         )
         labels = self._padded(targets, IGNORED)
-        return {
+        numbers = {"row": torch.tensor([int(row["row"]) for row in rows])} if "row" in rows[0] else {}
+        return numbers | {
             "input_ids": self._padded(sources, self.padding),
             "attention_mask": self._padded([torch.ones_like(source) for source in sources], 0),
             "labels": labels,

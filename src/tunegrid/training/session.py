@@ -1,8 +1,10 @@
-"""What a method is given to train with, and what it gives back."""
+"""The input of a training, and its outcome."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-    from tunegrid.methods import Method
+    from tunegrid.tasks import Row, Task
     from tunegrid.training.selection import ValidationMetric
+
+Objective = Callable[["TrainingSession", dict[str, "torch.Tensor"]], "torch.Tensor"]
 
 
 class Diverged(Exception):
@@ -30,24 +34,34 @@ class TrainingSession:
 
     Attributes:
         model: the model with the method's modules in it, on its device, trained in place.
+        task: the task that is learnt.
+        read_rows: reads the training rows; `rows` calls it when it is first asked for.
         train, validation: tables of token ids, see `tunegrid.tasks.tokenise`. Validation has entries without labels:
             windows that are predicted on, but that no loss is taken of.
         checkpoints: folder of this very configuration's checkpoints; removed by `train`, not by the method.
+        loss: the objective of a batch, as `Method.loss`; None: the cross-entropy of the target's tokens.
         metric: what the weights are chosen by, if not by the validation loss.
         stop: whether the process was asked to end. A loop that looks at it saves a checkpoint and raises Stopped.
     """
 
-    method: Method
     model: torch.nn.Module
     tokenizer: PreTrainedTokenizerBase
+    task: Task
+    read_rows: Callable[[], Sequence[Row]]
     train: Any
     validation: Any
     training: Training
     seed: int
     precision: str
     checkpoints: Path
+    loss: Objective | None = None
     metric: ValidationMetric | None = None
     stop: Stop = field(default_factory=Stop)
+
+    @cached_property
+    def rows(self) -> Sequence[Row]:
+        """The training rows, canonical; column `row` of `train` has their indices. Read when first asked for."""
+        return self.read_rows()
 
 
 @dataclass

@@ -22,7 +22,6 @@ from transformers.trainer_callback import ExportableState
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.tokens import labelled
-from tunegrid.methods import Method
 from tunegrid.runtime import cpu_memory, measure
 from tunegrid.runtime.stopping import Interrupted, Stopped
 from tunegrid.training import history
@@ -95,7 +94,7 @@ class GridTrainer(Trainer):
         super().__init__(
             model=session.model,
             args=training_arguments(session),
-            train_dataset=TokenDataset(session.train),
+            train_dataset=TokenDataset(session.train, with_rows=session.loss is not None),
             eval_dataset=TokenDataset(labelled(session.validation)),
             data_collator=Collator(session.tokenizer, session.model),
             callbacks=callbacks,
@@ -104,8 +103,8 @@ class GridTrainer(Trainer):
         # The adapters library hides the model's signature: T5 would be given an argument that it does not take.
         self.model_accepts_loss_kwargs = False
         self.head_loss = HeadLoss(session.model, training.label_smoothing)
-        own_loss = type(session.method).loss is not Method.loss  # may be of the whole batch
-        self.may_group = self.args.use_cpu and not own_loss and session.tokenizer.padding_side == "right"
+        # An objective of a method's own may be of the whole batch.
+        self.may_group = self.args.use_cpu and session.loss is None and session.tokenizer.padding_side == "right"
         self.groups = 1  # of the batch at hand
 
     # -- batches and losses -------------------------------------------------------------------------------------------
@@ -124,8 +123,8 @@ class GridTrainer(Trainer):
         if return_outputs:  # an evaluation, of which only the loss is wanted
             loss = self.loss_of(model, inputs)
             return loss, {"loss": loss}
-        if (loss := self.session.method.loss(model, inputs)) is not None:
-            return loss
+        if self.session.loss is not None:
+            return self.session.loss(self.session, inputs)
         loss = self.loss_of(model, inputs)
         if (batches := self.current_gradient_accumulation_steps) > 1 or self.groups > 1:
             # The Trainer takes the mean over the batches of a step. Each has to count by its tokens, or the same

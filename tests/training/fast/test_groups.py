@@ -63,7 +63,7 @@ def trainer_of(tiny_study):
         run = Run(Cell("translation", model, method), 1)
         settings = {"max_steps": 2, "batch_size": 24, "logging_steps": 1} | training
         study = tiny_study(yaml.safe_dump({"training": settings, "methods": without_dropout()}))
-        return GridTrainer(prepare(study, run, study.run_settings(run.cell)))
+        return GridTrainer(prepare(study, run, study.method(run.cell), study.run_settings(run.cell)))
 
     return made
 
@@ -115,9 +115,13 @@ def test_a_method_with_its_own_loss_gets_whole_batches(trainer_of, small_groups,
     small_groups()
     seen = []
 
-    def loss(self, model, inputs):
-        seen.append(len(inputs["labels"]))
-        return model(**inputs).loss
+    def loss(method, session, batch):
+        seen.append(len(batch["labels"]))
+        rows = batch.pop("row").tolist()
+        for labels, row in zip(batch["labels"], rows, strict=True):
+            text = session.tokenizer.decode(labels[labels >= 0], skip_special_tokens=True)
+            assert session.task.target_text(session.rows[row]).startswith(text), "long targets are cut"
+        return session.model(**batch).loss
 
     monkeypatch.setattr(Full, "loss", loss)
     trainer_of("t5", "full").train()

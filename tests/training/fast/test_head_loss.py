@@ -17,7 +17,7 @@ def session_of(tiny_study):
     def prepared(model: str, method: str, **changes):
         run = Run(Cell("translation", model, method), 1)
         study = tiny_study(yaml.safe_dump({"training": {"max_steps": 3, "batch_size": 24}} | changes))
-        return prepare(study, run, study.run_settings(run.cell))
+        return prepare(study, run, study.method(run.cell), study.run_settings(run.cell))
 
     return prepared
 
