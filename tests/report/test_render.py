@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.study_on_disk import expected_study, write_json, write_study
+from tests.support.study_on_disk import expected_study, render_study, write_json, write_study
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.words import bytes_, percent
 from tunegrid.report import latex, render
@@ -43,7 +43,7 @@ def folder(written: Path, tmp_path: Path) -> Path:
 
 def rendered(results: Path, report: Path, **changes) -> tuple[str, str]:
     """All LaTeX and the HTML of a report."""
-    render.render_report(results, expected_study(**changes), report, pdf=False, resamples=RESAMPLES)
+    render_study(results, expected_study(**changes), report, resamples=RESAMPLES)
     return "\n".join(path.read_text() for path in sorted(report.rglob("*.tex"))), (report / "report.html").read_text()
 
 
@@ -232,7 +232,7 @@ def test_without_tex_the_message_says_how_to_install_it(tmp_path: Path, monkeypa
 def test_the_pdf_compiles_within_its_margins_and_reproducibly(written: Path, tmp_path: Path) -> None:
     pdfs = []
     for name in ("one", "two"):
-        files = render.render_report(written, expected_study(), tmp_path / name, pdf=True, resamples=RESAMPLES)
+        files = render_study(written, expected_study(), tmp_path / name, pdf=True, resamples=RESAMPLES)
         assert files[-1].name == "report.pdf"
         log = (tmp_path / name / "report.log").read_text(errors="replace")
         assert "Overfull" not in log
@@ -246,7 +246,7 @@ def test_names_with_latex_in_them_compile_to_text(folder: Path, tmp_path: Path) 
     shutil.rmtree(folder / "runs/qa/mini-t5")  # a table of what is missing, with these names in it
     models = (Named("mini-t5", NASTY), Named("mini-bart", "[B]"), Named("mini-flan-t5", "*"))
     expected = expected_study(models=models, title=NASTY, caveats=(NASTY,))
-    render.render_report(folder, expected, tmp_path / "report", pdf=True, resamples=RESAMPLES)
+    render_study(folder, expected, tmp_path / "report", pdf=True, resamples=RESAMPLES)
     assert "Overfull" not in (tmp_path / "report/report.log").read_text(errors="replace")
 
 

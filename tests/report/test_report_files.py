@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.support.study_on_disk import expected_study, write_study
+from tests.support.study_on_disk import expected_study, render_study, write_study
 from tunegrid.methods import METHODS
-from tunegrid.report import export, formulas, latex, render
+from tunegrid.report import export, formulas, latex
 from tunegrid.report.index import read_index
 from tunegrid.report.layout import Cell, Column, Row, Table
 from tunegrid.results.expected import Named
@@ -32,7 +32,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def report(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    render.render_report(results, expected_study(), folder, pdf=False, resamples=200)
+    render_study(results, expected_study(), folder, resamples=200)
     return folder
 
 
@@ -97,7 +97,7 @@ def test_tables_and_figures_of_before_do_not_stay(results: Path, tmp_path: Path)
     for part in ("tables", "figures"):
         (tmp_path / part).mkdir()
         (tmp_path / part / "old.tex").write_text("old")
-    render.render_report(results, expected_study(), tmp_path, pdf=False, resamples=100)
+    render_study(results, expected_study(), tmp_path, resamples=100)
     assert not list(tmp_path.rglob("old.tex"))
 
 
@@ -159,7 +159,7 @@ def test_long_names_stay_within_the_margins_and_fonts_are_embedded(results: Path
     models = (Named("mini-t5", LONG), Named("mini-bart", f"{LONG} (2)"), Named("mini-flan-t5", "F"))
     methods = (Named("full", f"Full, {LONG}", kind="full"), *expected_study().methods[1:])
     expected = expected_study(models=models, methods=methods, title=LONG)
-    pdf = render.render_report(results, expected, tmp_path, pdf=True, resamples=200)[-1]
+    pdf = render_study(results, expected, tmp_path, pdf=True, resamples=200)[-1]
     log = (tmp_path / "report.log").read_text(errors="replace")
     assert "Overfull" not in log
     if shutil.which("pdffonts"):

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.study_on_disk import expected_study, provenance, train_record, write_json, write_study
+from tests.support.study_on_disk import expected_study, provenance, render_study, train_record, write_json, write_study
 from tunegrid.common.errors import TuneGridError
-from tunegrid.report import render
 from tunegrid.report.search import table, warnings
 from tunegrid.results.tables import build_tables
 from tunegrid.study.search import Search
@@ -96,7 +95,7 @@ def test_the_trials_count_among_what_was_computed_with_which_code(folder: Path) 
     frames = build_tables(folder, EXPECTED, RESAMPLES)
     trials = frames["provenance"].query("stage == 'search'")
     assert (len(trials), set(trials.seed), set(trials.kind)) == (9, {9}, {"trial"})
-    render.render_report(folder, EXPECTED, folder / "report", pdf=False, resamples=RESAMPLES)
+    render_study(folder, EXPECTED, folder / "report", resamples=RESAMPLES)
     assert "2 versions of TuneGrid" in (folder / "report/report.html").read_text()
 
 
@@ -118,7 +117,7 @@ def test_trials_that_are_missing_or_diverged_are_rows(folder: Path) -> None:
 def test_the_report_shows_what_was_tried_chosen_and_spent(folder: Path) -> None:
     write_search(folder, CELLS[2], chosen="4", **{"4": 0.95})
     train_with(folder, CELLS[2], 0.008)
-    render.render_report(folder, EXPECTED, folder / "report", pdf=False, resamples=RESAMPLES)
+    render_study(folder, EXPECTED, folder / "report", resamples=RESAMPLES)
     tex, html = (folder / "report/tables/search.tex").read_text(), (folder / "report/report.html").read_text()
     assert r"\textbf{0.002: 75.0\%}" in tex
     assert r"\textbf{0.008: 0.9500} & highest" in tex
@@ -149,7 +148,7 @@ def test_a_study_without_a_search_has_an_empty_table_and_no_section(folder: Path
     frames = build_tables(folder, expected, RESAMPLES)
     assert len(frames["search"]) == 0
     assert not (frames["provenance"].stage == "search").any()
-    render.render_report(folder, expected, folder / "report", pdf=False, resamples=RESAMPLES)
+    render_study(folder, expected, folder / "report", resamples=RESAMPLES)
     assert not (folder / "report/tables/search.tex").exists()
     assert "search" not in (folder / "report/report.html").read_text().lower()
 

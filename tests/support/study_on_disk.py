@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tunegrid.report.render import render_report
 from tunegrid.results.expected import Expected, ExpectedTask, Named
 from tunegrid.results.statistics.intervals import bleu
+from tunegrid.results.tables import read_tables, write_tables
 
 SKILL = {"qa": 0.7, "translation": 0.6, "sentiment": 0.85}
 GAIN = {"full": 0.1, "lora": 0.08, "adapters": -0.05, "untuned": -0.4}
@@ -82,6 +84,14 @@ def write_study(root: Path, expected: Expected, examples: int = 120) -> Path:
         }
         write_json(folder / "models" / model.name / "card.json", card)
     return folder
+
+
+def render_study(
+    results: Path, expected: Expected, folder: Path, pdf: bool = False, resamples: int = 300
+) -> list[Path]:
+    """Writes the tables of a study among its results, and its report, made of them, to `folder`; returns its files."""
+    write_tables(results, expected, results / "tables", resamples)
+    return render_report(read_tables(results / "tables"), expected, folder, pdf)
 
 
 def _write_data(folder: Path, task: ExpectedTask, examples: int) -> None:

@@ -1,4 +1,5 @@
-# From all results to tables, and from tables to the report. `tunegrid report` does the same without Snakemake.
+# From all results to tables, and from tables to the report. `tunegrid report` does the same without Snakemake: it writes
+# the tables first where they are not those of the results, which they are here.
 RESULTS = (
     [PATHS.run(run) for run in STUDY.runs()]
     + [PATHS.untuned(task, model) for task in STUDY.grid.tasks for model in STUDY.grid.models]
@@ -75,4 +76,4 @@ rule report:
         settings=as_json(STUDY.report_settings()),
         captions=PATHS.report / "captions",
     shell:
-        "tunegrid report {resources.study} --no-tables --log {log}"
+        "tunegrid report {resources.study} --log {log}"

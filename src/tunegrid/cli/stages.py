@@ -34,7 +34,6 @@ def add_to(commands: Commands) -> None:
     commands.job("tables", _tables, "Collect the results into tables/*.csv.")
     report = commands.job("report", _report, "Render the report from the results that are there.")
     report.add_argument("--no-pdf", action="store_true", help="LaTeX and HTML only")
-    report.add_argument("--no-tables", action="store_true", help="leave tables/*.csv as they are")
 
 
 def _fetch_data(study: Study, options: argparse.Namespace) -> None:
@@ -167,7 +166,7 @@ def _tables(study: Study, options: argparse.Namespace) -> None:
 def _report(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.stages.report import write_report
 
-    for file in write_report(study, pdf=not options.no_pdf, tables=not options.no_tables):
+    for file in write_report(study, pdf=not options.no_pdf):
         print(file)
 
 

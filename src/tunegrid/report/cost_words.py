@@ -6,8 +6,6 @@ from tunegrid.common import words
 from tunegrid.common.words import DASH, absent
 from tunegrid.report.tables import Frames, Titles
 from tunegrid.results.expected import Expected
-from tunegrid.results.statistics import efficiency
-from tunegrid.results.tables import costs as cost_tables
 
 COST_TITLES = {
     "parameters_trainable": "Trainable parameters",
@@ -124,14 +122,14 @@ def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
     if not table["rank"].notna().any():
         return ()
     titles, firsts, scales = Titles(expected), [], []
-    records = frames["costs"].astype(object).where(frames["costs"].notna(), None).to_dict("records")
-    largest = cost_tables.largest_base(expected, records)
+    constants = frames["efficiency_constants"].set_index("task")
+    largest = constants["parameters"].max()
     for task in expected.tasks:
         rows = table[(table["task"] == task.name) & table["rank"].notna()]
         if rows.empty:
             continue
-        scale = efficiency.constants(cost_tables.task_costs(expected, task, records), largest)
-        scales.append(f"{task.title}: {operations(scale.flops)} FLOPs and {words.bytes_(scale.memory)}")
+        scale = constants.loc[task.name]
+        scales.append(f"{task.title}: {operations(scale.flops)} FLOPs and {words.bytes_(scale.memory_bytes)}")
         best = rows[rows["rank"] == 1].drop_duplicates("beta")
         runs: list[tuple[str, list[float]]] = []
         for row in best.itertuples():

@@ -45,9 +45,7 @@ class Report:
         return tables | {figure.name: number for number, figure in enumerate(self.figures, 1)}
 
 
-def study_report(
-    frames: Frames, expected: Expected, unexpected: tuple[str, ...] = (), drawn: Mapping[str, Figure] | None = None
-) -> Report:
+def study_report(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) -> Report:
     """The report of a study; `drawn`: the figures that were drawn for it, by name."""
     finished = _finished(frames)
     return Report(
@@ -56,10 +54,10 @@ def study_report(
         date=f"Results of {finished.day} {finished:%B %Y}" if finished else "No results yet",
         abstract=(expected.description, *expected.caveats),
         summary=tuple(summary.sentences(frames, expected)),
-        warnings=tuple(summary.warnings(frames, expected, unexpected)),
-        sections=tuple(sections(frames, expected, drawn or {})),
+        warnings=tuple(summary.warnings(frames, expected)),
+        sections=tuple(sections(frames, expected, drawn)),
         glance=summary.glance(frames, expected),
-        picture=(drawn or {}).get("figure-scores"),
+        picture=drawn.get("figure-scores"),
         references=formulas.references(frames, expected),
         epoch=int(finished.timestamp()) if finished else 0,
     )

@@ -14,9 +14,8 @@ from tunegrid.report.document import Report, study_report
 from tunegrid.report.figures import draw_figures
 from tunegrid.report.latex import TEX_HINT, compile_pdf, tex_engine
 from tunegrid.report.layout import Table
+from tunegrid.report.tables import Frames
 from tunegrid.results.expected import Expected
-from tunegrid.results.read import read_results
-from tunegrid.results.tables import tables_of
 
 __all__ = ["TEX_HINT", "compile_pdf", "render_published", "render_report", "render_table", "tex_engine"]
 
@@ -25,21 +24,16 @@ LETTER, GAP = 0.0105, 0.022  # a letter of a table and the space between two col
 NARROWEST = 0.08  # share of the line of a column of running text
 
 
-def render_report(
-    results: Path, expected: Expected, folder: Path, pdf: bool, resamples: int | None = None
-) -> list[Path]:
-    """Writes the report of the results that are there, marking what is missing; returns the files, the PDF last.
+def render_report(frames: Frames, expected: Expected, folder: Path, pdf: bool) -> list[Path]:
+    """Writes the report of a study's tidy tables, marking what is missing; returns the files, the PDF last.
 
     `folder` gets report.tex, report.html and, with `pdf`, report.pdf; `tables/` with each table as LaTeX that can be
     used by itself, CSV, Markdown and HTML; `figures/` as PDF and SVG; index.json, which lists both, and `captions/`
-    are for Snakemake's own report. Raises TuneGridError for results that cannot be read and for a TeX that is missing
-    or fails; all else is written before.
+    are for Snakemake's own report. Raises TuneGridError where TeX is missing or fails; all else is written before.
     """
-    study = read_results(results, expected)
-    frames = tables_of(study, resamples)
     with replaced_folder(folder / "figures") as drawings:
         drawn = draw_figures(frames, expected, drawings)
-    return _write(study_report(frames, expected, study.unexpected, drawn), folder, pdf)
+    return _write(study_report(frames, expected, drawn), folder, pdf)
 
 
 def render_published(folder: Path, pdf: bool) -> list[Path]:

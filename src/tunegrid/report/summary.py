@@ -101,7 +101,7 @@ def _better_baseline(frames: Frames, task: ExpectedTask, titles: Titles) -> list
     return [f"{task.title}: the baseline “{title}” scores higher than every cell: {task.primary.word} {score}."]
 
 
-def warnings(frames: Frames, expected: Expected, unexpected: tuple[str, ...]) -> list[str]:
+def warnings(frames: Frames, expected: Expected) -> list[str]:
     """What a reader has to know before believing a number; none in a study in which all is well."""
     results, provenance = frames["results"], frames["provenance"]
     primary = results[results["primary"].astype(bool)]
@@ -131,6 +131,7 @@ def warnings(frames: Frames, expected: Expected, unexpected: tuple[str, ...]) ->
             title = Titles(expected).tasks[task]
             found.append(f"{title}: results come from different data (their fingerprints differ); run them again.")
     found += _on_test_rows(frames, Titles(expected))
+    unexpected = frames["unexpected"]["folder"].tolist()
     if unexpected:
         found.append(
             f"{plural(len(unexpected), 'run')} in the results folder, but not in this study's configuration, not "

@@ -22,6 +22,18 @@ from tunegrid.tasks import Metric
 Status = Literal["ok", "diverged", "failed", "missing"]
 TOLERANCE = 1e-6  # between a metric and what its per-example scores give
 SPLITS = ("train", "validation", "test")
+# Every file of a results folder that the tables follow from, as patterns of paths in it.
+FILES = (
+    "data/*/card.json",
+    "data/*/test.parquet",
+    "models/*/card.json",
+    "cards/*.json",
+    "tokens/*/*/stats.json",
+    "search/*/*/*/*.json",
+    "runs/*/*/*/*/*.*",
+    "untuned/*/*/*.*",
+    "baselines/*/*/*.*",
+)
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,25 @@
-"""The last stages: a study's results to tables, to its report, and to a few lines on the terminal."""
+"""The stage `report`: a study's tables to its report."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from tunegrid.results.expected import expected
-from tunegrid.stages.tables import write_tables
+from tunegrid.stages.tables import update_tables
 from tunegrid.study.study import Study
 
 
-def write_report(study: Study, pdf: bool, tables: bool) -> list[Path]:
+def write_report(study: Study, pdf: bool) -> list[Path]:
     """Writes the report from the results that are there, marking what is missing; a PDF where there is LaTeX.
 
-    With `tables`, its CSV files are written again too, so that the two agree.
+    It is made of tables/*.csv alone, which are written first where they are not those of the results.
     """
     from tunegrid.report.latex import TEX_HINT, tex_engine
     from tunegrid.report.render import render_report
+    from tunegrid.results.tables import read_tables
 
     if pdf and not tex_engine():
         print(f"No LaTeX here, so no PDF: the report ends with its .tex and HTML files. {TEX_HINT}")
         pdf = False
-    if tables:
-        write_tables(study)
-    return render_report(study.paths.root, expected(study), study.paths.report, pdf)
+    update_tables(study)
+    return render_report(read_tables(study.paths.tables), expected(study), study.paths.report, pdf)

@@ -11,8 +11,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from tests.support.study_on_disk import expected_study, write_json, write_study
-from tunegrid.report.render import render_report
+from tests.support.study_on_disk import expected_study, render_study, write_json, write_study
 from tunegrid.results.audit.study import PASSED, counts
 from tunegrid.results.expected import Named
 from tunegrid.results.tables import build_tables, write_tables
@@ -229,13 +228,13 @@ def test_the_summary_fails_on_an_error_and_tells_warnings(folder: Path) -> None:
 
 @pytest.mark.usefixtures("without_figures")
 def test_the_report_says_it_on_page_one_and_in_a_section(folder: Path, tmp_path: Path) -> None:
-    render_report(folder, EXPECTED, tmp_path / "clean", pdf=False, resamples=RESAMPLES)
+    render_study(folder, EXPECTED, tmp_path / "clean", resamples=RESAMPLES)
     html = (tmp_path / "clean/report.html").read_text()
     assert "checks on 67 results: nothing found." in html
     assert "Contradictions in the paper" not in html  # the study is not about the paper
     change(folder / ANSWERS, f1=0.1)
     titles = (Named("mini-t5", "T5-base"), *EXPECTED.models[1:])
-    render_report(folder, replace(EXPECTED, models=titles), tmp_path / "wrong", pdf=False, resamples=RESAMPLES)
+    render_study(folder, replace(EXPECTED, models=titles), tmp_path / "wrong", resamples=RESAMPLES)
     html = (tmp_path / "wrong/report.html").read_text()
     assert "The audit finds 1 contradiction in these numbers" in html
     assert "checks on 67 results: 1 error." in html

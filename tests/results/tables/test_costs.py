@@ -135,7 +135,8 @@ def test_fronts_and_scores_of_three_cells_by_hand():
     pairs = [pair | {"first_method": "full", "second_method": "lora"}]
     pairs += [pair | {"first_method": "lora", "second_method": "adapters", "separated": True}]
     pairs += [pair | {"first_method": "full", "second_method": "adapters", "separated": True}]
-    fronts, scores = cost_tables.cell_rows(small(), cells, costs, pairs)
+    tables = cost_tables.cell_rows(small(), cells, costs, pairs)
+    fronts, scores = tables["pareto"], tables["efficiency"]
     found = {(row["cost"], row["method"]): row for row in fronts}
     on = {key for key, row in found.items() if row["on_front"]}
     assert on == {
@@ -149,7 +150,7 @@ def test_fronts_and_scores_of_three_cells_by_hand():
     assert found["saved_bytes", "lora"]["value"] is None
     assert not found["saved_bytes", "lora"]["on_front"]
     by = {(row["beta"], row["method"]): row for row in scores}
-    # C: 1000 parameters, 25 FLOPs, 90 bytes
+    assert tables["efficiency_constants"] == [{"task": "qa", "parameters": 1000, "flops": 25, "memory_bytes": 90}]
     assert by[1.0, "lora"]["score"] == pytest.approx(0.8 / (1.1 * 1.8 * (1 + 60 / 90)))
     assert by[1.0, "full"]["score"] == pytest.approx(0.8 / (2 * 1.8 * 2))
     assert [by[0.0, method]["rank"] for method in ("full", "lora", "adapters")] == [1, 1, 3]
@@ -159,7 +160,9 @@ def test_fronts_and_scores_of_three_cells_by_hand():
 def test_a_cell_without_a_score_or_a_cost_is_a_row_and_beats_nobody():
     cells = rows(mean=[None, 0.8, 0.7], kind=["run"] * 3, primary=[True] * 3)
     costs = rows(parameters_trainable=[1, 100, 200], status=["failed", "ok", "ok"])
-    fronts, scores = cost_tables.cell_rows(small(), cells, costs, [])
+    tables = cost_tables.cell_rows(small(), cells, costs, [])
+    fronts, scores = tables["pareto"], tables["efficiency"]
+    assert tables["efficiency_constants"] == []
     found = [row for row in fronts if row["cost"] == "parameters_trainable"]
     assert [(row["method"], row["on_front"]) for row in found] == [("full", False), ("lora", True), ("adapters", False)]
     assert {row["rank"] for row in scores} == {None}  # no FLOPs, no memory

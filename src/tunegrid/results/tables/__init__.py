@@ -11,6 +11,7 @@
 | costs | run |
 | pareto | cell and cost: its score, its cost, whether it is on the front |
 | efficiency | cell and beta: score and rank of quality and cost together |
+| efficiency_constants | task: what the costs of its cells are divided by in the efficiency score |
 | settings | run and setting |
 | history | line of a run's history.csv |
 | provenance | result |
@@ -18,17 +19,18 @@
 | cuts | task, model and split |
 | search | trial of a cell's learning rate |
 | audit | finding of the audit of these results, or check that found nothing |
+| unexpected | folder of a run that is not in the study's configuration |
 """
 
 from pathlib import Path
 from typing import Any
 
-from tunegrid.common.files import write_text
 from tunegrid.results.audit import study as study_audit
 from tunegrid.results.expected import Expected
 from tunegrid.results.paper import agreement
 from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
 from tunegrid.results.tables import costs
+from tunegrid.results.tables.frames import frame_of, read_frame, write_frame
 from tunegrid.results.tables.history import COLUMNS as HISTORY_COLUMNS
 from tunegrid.results.tables.history import history_rows
 from tunegrid.results.tables.scores import Row, TaskScores
@@ -58,7 +60,25 @@ COLUMNS = {
     "cuts": f"study task model split rows {' '.join(COUNTS)} share_cut",
     "search": SEARCH_COLUMNS,
     "audit": study_audit.COLUMNS,
+    "unexpected": "study folder",
 }
+
+
+def write_tables(results: Path, expected: Expected, folder: Path, resamples: int | None = None) -> list[Path]:
+    """Writes every table of a study as `folder`/<name>.csv and returns the files; `resamples` as for `build_tables`."""
+    files = []
+    for name, frame in build_tables(results, expected, resamples).items():
+        files.append(folder / f"{name}.csv")
+        write_frame(frame, name, files[-1])
+    return files
+
+
+def read_tables(folder: Path) -> dict[str, Any]:
+    """The frames that `write_tables` wrote to a folder, by name, equal to those of `build_tables`.
+
+    Raises TuneGridError for a file that is missing or is not one of these tables.
+    """
+    return {name: read_frame(name, columns, folder / f"{name}.csv") for name, columns in COLUMNS.items()}
 
 
 def build_tables(results: Path, expected: Expected, resamples: int | None = None) -> dict[str, Any]:
@@ -66,30 +86,15 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
 
     `resamples`: of the bootstrap; None: enough for Holm's smallest level, at least 10,000.
     """
-    return tables_of(read_results(results, expected), resamples)
-
-
-def write_tables(results: Path, expected: Expected, folder: Path, resamples: int | None = None) -> list[Path]:
-    """Writes every table as `folder`/<name>.csv."""
-    written = []
-    for name, frame in build_tables(results, expected, resamples).items():
-        write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
-        written.append(folder / f"{name}.csv")
-    return written
-
-
-def tables_of(study: StudyResults, resamples: int | None = None) -> dict[str, Any]:
-    """All tables of results that have been read."""
-    import pandas as pd
-
+    study = read_results(results, expected)
     rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
-    for task in study.expected.tasks:
+    for task in expected.tasks:
         scores = TaskScores(study, task, resamples)
         rows["cells"] += scores.cell_rows()
         rows["pairs"] += scores.pair_rows()
         rows["recommendation"].append(scores.recommendation_row())
-    rows["beside"] = agreement.beside_rows(study.expected, rows["cells"], study.data_cards)
-    rows["agreement"] = agreement.agreement_rows(study.expected, rows["beside"], rows["recommendation"])
+    rows["beside"] = agreement.beside_rows(expected, rows["cells"], study.data_cards)
+    rows["agreement"] = agreement.agreement_rows(expected, rows["beside"], rows["recommendation"])
     for result in study.results:
         rows["results"] += _result_rows(result)
         rows["provenance"] += _provenance_rows(result)
@@ -101,13 +106,11 @@ def tables_of(study: StudyResults, resamples: int | None = None) -> dict[str, An
     rows["provenance"] += provenance
     rows["history"] = history_rows(study)
     costs.add_search(rows["costs"], rows["search"])
-    rows["pareto"], rows["efficiency"] = costs.cell_rows(study.expected, rows["cells"], rows["costs"], rows["pairs"])
+    rows |= costs.cell_rows(expected, rows["cells"], rows["costs"], rows["pairs"])
     rows["audit"] = study_audit.audit_rows(study)
-    frames = {}
-    for name, columns in COLUMNS.items():
-        frame = pd.DataFrame(rows[name], columns=columns.split())
-        frames[name] = frame.assign(study=study.expected.study)
-    return frames
+    rows["unexpected"] = [{"folder": folder} for folder in study.unexpected]
+    named = {name: [row | {"study": expected.study} for row in found] for name, found in rows.items()}
+    return {name: frame_of(name, columns, named[name]) for name, columns in COLUMNS.items()}
 
 
 def _identity(result: Result) -> Row:

@@ -22,6 +22,7 @@ COLUMNS = {
     "deployed_inference_flops deployed_latency_seconds search_seconds",
     "pareto": "study task cost model method score value on_front tied_with_cheaper",
     "efficiency": "study task beta model method score rank",
+    "efficiency_constants": "study task parameters flops memory_bytes",
 }
 # What quality is held against, by the column of `costs`.
 PARETO_COSTS = (
@@ -79,20 +80,26 @@ def add_search(costs: Iterable[Row], trials: Iterable[Row]) -> None:
 
 def cell_rows(
     expected: Expected, cells: Sequence[Row], costs: Sequence[Row], pairs: Sequence[Row]
-) -> tuple[list[Row], list[Row]]:
-    """(rows of pareto.csv, rows of efficiency.csv) from the rows of the other tables."""
+) -> dict[str, list[Row]]:
+    """The rows of pareto.csv, efficiency.csv and efficiency_constants.csv, from the rows of the other tables."""
     scores = {_key(row): row["mean"] for row in cells if row["kind"] == "run" and row["primary"]}
     means = {key: _means(rows) for key, rows in _grouped(costs).items()}
     apart = {frozenset(_ends(row)) for row in pairs if row["separated"]}
     largest = largest_base(expected, costs)
-    fronts, efficiencies = [], []
+    rows: dict[str, list[Row]] = {"pareto": [], "efficiency": [], "efficiency_constants": []}
     for task in expected.tasks:
         keys = list(_cells(expected, task))
         for cost in PARETO_COSTS:
             values = {key: means.get(key, {}).get(cost) for key in keys}
-            fronts += _front_rows(cost, keys, scores, values, apart)
-        efficiencies += _efficiency_rows(keys, scores, means, largest)
-    return fronts, efficiencies
+            rows["pareto"] += _front_rows(cost, keys, scores, values, apart)
+        measured = {key: efficiency_costs(means.get(key, {})) for key in keys}
+        known = {key: cost for key, cost in measured.items() if cost is not None and _known(scores.get(key))}
+        scale = efficiency.constants(list(known.values()), largest) if known and largest else None
+        rows["efficiency"] += _efficiency_rows(keys, scores, known, scale)
+        if scale:
+            constants = {"parameters": scale.parameters, "flops": scale.flops, "memory_bytes": scale.memory}
+            rows["efficiency_constants"].append({"task": task.name} | constants)
+    return rows
 
 
 def largest_base(expected: Expected, costs: Iterable[Row]) -> float | None:
@@ -108,13 +115,6 @@ def efficiency_costs(mean: Row) -> efficiency.Costs | None:
     """The costs of the efficiency score of a cell, from its means; None where one is not known."""
     values = [mean.get(name) for name in ("parameters_trainable", "deployed_inference_flops", "peak_memory_bytes")]
     return efficiency.Costs(*values) if all(map(_known, values)) else None
-
-
-def task_costs(expected: Expected, task: ExpectedTask, costs: Iterable[Row]) -> list[efficiency.Costs]:
-    """The costs of a task's cells in the efficiency score, as far as they are known."""
-    means = {key: _means(rows) for key, rows in _grouped(costs).items()}
-    found = [efficiency_costs(means.get(key, {})) for key in _cells(expected, task)]
-    return [one for one in found if one is not None]
 
 
 def _front_rows(
@@ -137,13 +137,10 @@ def _front_rows(
 
 
 def _efficiency_rows(
-    keys: list[CellKey], scores: Row, means: dict[CellKey, Row], largest: float | None
+    keys: list[CellKey], scores: Row, known: dict[CellKey, efficiency.Costs], scale: efficiency.Costs | None
 ) -> Iterator[Row]:
-    costs = {key: efficiency_costs(means.get(key, {})) for key in keys}
-    known = [key for key in keys if _known(scores.get(key)) and costs[key] is not None]
-    scale = efficiency.constants([costs[key] for key in known], largest) if known and largest else None
     for beta in efficiency.BETAS:
-        reached = [efficiency.score(scores[key], costs[key], scale, beta) for key in known] if scale else []
+        reached = [efficiency.score(scores[key], cost, scale, beta) for key, cost in known.items()] if scale else []
         ranked = dict(zip(known, zip(reached, efficiency.ranks(reached), strict=True), strict=False))
         for key in keys:
             row = dict(zip(("task", "model", "method"), key, strict=True)) | {"beta": beta}

@@ -1,0 +1,120 @@
+"""Tidy tables as pandas frames and as CSV files: the type of every column, the same when a frame is built or read back.
+
+| type | in a frame | in a CSV file |
+| --- | --- | --- |
+| text | str; None where it is missing or empty | as it is |
+| flag | bool; None where it is missing | True, False |
+| number | int64 where all values are whole and none is missing, else float64 with NaN | every digit |
+| setting | the value of the configuration, of any type | as Python writes it; text without quotes |
+"""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import write_text
+from tunegrid.common.words import absent
+
+# Every other column is a number.
+TEXT = frozenset(
+    "study kind task model method metric direction signature status reason baseline first_model first_method "
+    "second_model second_method tied rationale left_out paper_model paper_method verdict cause remark "
+    "published_recommendation recommendation flops_formula merge cost tied_with_cheaper setting stage code_version "
+    "git_commit python platform processor accelerator precision fp32_library packages data_fingerprint "
+    "model_fingerprint data_revision model_revision started finished split protocol source revision commit licence "
+    "fingerprint edge check severity computed meaning folder".split()
+)
+FLAGS = frozenset("primary separated on_front chosen same_test same_recommendation published_is_tied".split())
+# Columns whose names have another type in other tables.
+EXCEPTIONS = {("settings", "value"): "setting", ("audit", "rows"): "text", ("audit", "numbers"): "text"}
+
+
+def frame_of(table: str, columns: str, rows: list[dict[str, Any]]) -> Any:
+    """The frame of a table, made of its rows; what a row lacks is missing."""
+    import pandas as pd
+
+    return _typed(table, pd.DataFrame(rows, columns=columns.split(), dtype=object))
+
+
+def write_frame(frame: Any, table: str, file: Path) -> None:
+    """Writes a frame as a CSV file from which `read_frame` makes the same frame."""
+    if table == "settings":
+        frame = frame.assign(value=[_setting_text(value) for value in frame["value"]])
+    write_text(file, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def read_frame(table: str, columns: str, file: Path) -> Any:
+    """The frame of a CSV file. Raises TuneGridError for a file that is not this table."""
+    import pandas as pd
+
+    names = columns.split()
+    numbers = [name for name in names if _type(table, name) == "number"]
+    try:
+        frame = pd.read_csv(
+            file,
+            dtype=dict.fromkeys(set(names) - set(numbers), str),
+            keep_default_na=False,
+            na_values={name: [""] for name in numbers},
+            float_precision="round_trip",
+        )
+        if list(frame.columns) != names:
+            raise ValueError(f"its columns are {', '.join(frame.columns)}")
+        if table == "settings":
+            frame["value"] = pd.Series([_setting(text) for text in frame["value"]], dtype=object)
+        return _typed(table, frame)
+    except (OSError, ValueError) as error:
+        raise TuneGridError(
+            f"{file}: not the table {table} ({error}). Type tunegrid tables to write it again."
+        ) from error
+
+
+def _type(table: str, column: str) -> str:
+    by_name = "text" if column in TEXT else "flag" if column in FLAGS else "number"
+    return EXCEPTIONS.get((table, column), by_name)
+
+
+def _typed(table: str, frame: Any) -> Any:
+    import pandas as pd
+
+    def text(value: Any) -> str | None:
+        return None if absent(value) or value == "" else str(value)
+
+    def flag(value: Any) -> bool | None:
+        return None if absent(value) or value == "" else {"True": True, "False": False}[str(value)]
+
+    columns = {}
+    for name in frame.columns:
+        values = frame[name]
+        match _type(table, name):
+            case "text":
+                values = pd.Series([text(value) for value in values], dtype=object)
+            case "flag":
+                flags = [flag(value) for value in values]
+                values = pd.Series(flags, dtype=object if None in flags else bool)
+            case "number":
+                values = pd.to_numeric(values)
+                values = values if values.dtype == "int64" else values.astype(float)
+            case "setting":
+                values = pd.Series([None if absent(value) else value for value in values], dtype=object)
+        columns[name] = values
+    return pd.DataFrame(columns)
+
+
+def _setting_text(value: Any) -> str:
+    """A setting as text; text that would be read as something else is quoted."""
+    if value is None:
+        return ""
+    text = str(value)
+    return text if _same(_setting(text), value) else repr(value)
+
+
+def _setting(text: str) -> Any:
+    try:
+        return ast.literal_eval(text) if text else None
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _same(value: Any, other: Any) -> bool:
+    return type(value) is type(other) and value == other
