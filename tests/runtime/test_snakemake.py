@@ -115,6 +115,8 @@ def test_a_folder_in_which_nothing_ran_is_not_locked():
     ("/x/bin/python3.11 /x/bin/snakemake --cores all", True), ("python -m snakemake -c2 --configfile a.yaml", True),
     ("snakemake --profile slurm", True), ("python /x/bin/snakemake -n", False), ("snakemake -np", False),
     ("snakemake --dry-run --cores 1", False), ("python -m snakemake --cores 1 --nolock --mode remote", False),
+    ("snakemake --list-target-rules", False), ("snakemake --list-rules", False), ("snakemake --report=r.zip", False),
+    ("python -m snakemake --mode subprocess --cores 1", False), ("snakemake --mode=remote --cores 1", False),
     ("vim snakemake", False), ("bash -c snakemake", False), ("tail -f snakemake", False), ("", False),
 ])  # fmt: skip
 def test_what_counts_as_a_snakemake_at_work(words, works):

@@ -82,16 +82,18 @@ def test_an_unfinished_study_is_refused_but_its_finished_runs_lose_their_checkpo
     assert "1 of " in said
     assert "qa_bart_lora, seed 2" in said
     assert clean("--checkpoints") == 0
-    left = [name for name in files() if "/checkpoints/" in name]
-    assert left == [str(paths.checkpoints(Run(Cell("qa", "bart", "lora"), 2), "abc") / "checkpoint-1" / "x")]
-    assert before - files() == {name for name in before if "/checkpoints/" in name} - set(left)
+    kept = [name for name in files() if "/checkpoints/" in name]
+    assert kept == [str(paths.checkpoints(Run(Cell("qa", "bart", "lora"), 2), "abc") / "checkpoint-1" / "x")]
+    assert before - files() == {name for name in before if "/checkpoints/" in name} - set(kept)
 
 
 def test_a_folder_where_snakemake_is_at_work_is_refused(finished, capsys):
     _write(Path(".snakemake/locks/0.input.lock"), 1)
     before = files()
     assert clean() == 1
-    assert "Snakemake is at work" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "Snakemake is at work" in message
+    assert "`tunegrid unlock`" in message
     assert files() == before
     shutil.rmtree(".snakemake")
     assert clean() == 0

@@ -11,15 +11,16 @@ import re
 import shlex
 import shutil
 import socket
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime.locks import Holder
 
-SNAKEMAKE_LOCKS, HOLDERS = Path(".snakemake/locks"), Path(".snakemake/tunegrid")
+LOCKS, HOLDERS = Path(".snakemake/locks"), Path(".snakemake/tunegrid")
 # A Snakemake with one of these changes nothing, or runs a single job of another one.
-HARMLESS = re.compile(r"-[a-z]*n[a-z]*|--(dry-?run|nolock|unlock|lint|summary|list|list-rules|version|help|report)")
+HARMLESS = re.compile(r"-[a-z]*n[a-z]*|--(dry-?run|nolock|unlock|lint|summary|list.*|version|help|report|mode)(=.*)?")
 
 
 def hold() -> None:
@@ -34,6 +35,11 @@ def hold() -> None:
     holder.write(file)
     atexit.register(_forget, file)
     atexit.register(lock.release)
+
+
+def is_locked() -> bool:
+    """Whether a Snakemake has locked the current folder, be it alive or killed."""
+    return LOCKS.is_dir() and any(LOCKS.iterdir())
 
 
 def is_abandoned() -> bool:
@@ -59,7 +65,7 @@ def unlock(force: bool = False) -> str:
             f"Snakemake is at work in this folder ({one}). Nothing was changed. Wait until it is done, or stop it: "
             f"Ctrl-C where it runs, or kill -9 {one.pid} (what it trains is saved, and goes on at the next start)."
         )
-    locked = SNAKEMAKE_LOCKS.is_dir() and any(SNAKEMAKE_LOCKS.iterdir())
+    locked = is_locked()
     if locked and unknown and not force:
         raise TuneGridError(
             f"this folder was locked by {unknown[0]}. Whether that is still at work cannot be seen from "
@@ -69,7 +75,7 @@ def unlock(force: bool = False) -> str:
         _forget(HOLDERS / f"{holder.host}-{holder.pid}.lock")
     if not locked:
         return "The folder is not locked."
-    shutil.rmtree(SNAKEMAKE_LOCKS)
+    shutil.rmtree(LOCKS)
     who = (gone or unknown or [None])[0]
     return f"Unlocked: {f'it was left so by {who}' if who else 'the Snakemake that left it so is gone'}."
 
@@ -99,21 +105,31 @@ def _holders() -> tuple[list[Holder], list[Holder], list[Holder]]:
 
 def _processes() -> list[Holder]:
     """The Snakemakes of this machine that work in this folder, whatever workflow they run."""
+    return [
+        Holder(
+            socket.gethostname(),
+            pid,
+            datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+            shlex.join(words),
+        )
+        for pid, started, words in processes_here(is_snakemake)
+    ]
+
+
+def processes_here(matches: Callable[[list[str]], bool]) -> Iterator[tuple[int, float, list[str]]]:
+    """(id, start, command line) of this machine's processes in the current folder whose command line matches."""
     import psutil
 
-    here, found = Path.cwd().resolve(), []
+    here = Path.cwd().resolve()
     for process in psutil.process_iter(["pid", "cmdline", "create_time", "status"]):
         words = process.info["cmdline"] or []
-        if not is_snakemake(words) or process.info["status"] == psutil.STATUS_ZOMBIE:
+        if not matches(words) or process.info["status"] == psutil.STATUS_ZOMBIE:
             continue
         try:
-            if Path(process.cwd()) != here:
-                continue
+            if Path(process.cwd()) == here:
+                yield process.info["pid"], process.info["create_time"], words
         except (psutil.AccessDenied, psutil.NoSuchProcess):
             continue
-        started = datetime.fromtimestamp(process.info["create_time"], UTC).isoformat(timespec="seconds")
-        found.append(Holder(socket.gethostname(), process.info["pid"], started, shlex.join(words)))
-    return found
 
 
 def is_snakemake(words: list[str]) -> bool:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json, size_of, write_json
 from tunegrid.common.words import bytes_
+from tunegrid.runtime.snakemake import LOCKS, is_locked
 from tunegrid.study.study import Study
-
-LOCKS = Path(".snakemake/locks")
 
 
 @dataclass(frozen=True)
 class Removed:
-    """What was removed, or would be: `kind` is checkpoints, tokens, models or weights."""
+    """A file or folder that was removed, or would be: `kind` is checkpoints, tokens, models or weights."""
 
     kind: str
     path: Path
@@ -24,20 +24,20 @@ class Removed:
 
 
 def clean(study: Study, *, weights: bool = False, checkpoints_only: bool = False, dry_run: bool = False) -> str:
-    """Removes checkpoints, token files and base models of a finished study; says what, in several lines.
+    """Removes checkpoints, token files and base models of a finished study; returns a list of them, in several lines.
 
     Args:
-        weights: the tuned weights of the runs too.
-        checkpoints_only: only checkpoints of runs that are done, be the study finished or not.
-        dry_run: only say it.
+        weights: also remove the tuned weights of the runs.
+        checkpoints_only: only remove the checkpoints of runs that are done, whether or not the study is finished.
+        dry_run: remove nothing, only list.
 
     Raises:
         TuneGridError: the study is not finished, or Snakemake is at work in this folder.
     """
-    if LOCKS.is_dir() and any(LOCKS.iterdir()):
+    if is_locked():
         raise TuneGridError(
             f"Snakemake is at work in this folder ({LOCKS}): wait for it. If none is running, it was killed: "
-            "`snakemake --unlock`, then run the study to its end."
+            "`tunegrid unlock`, then run the study to its end."
         )
     if not checkpoints_only:
         _require_finished(study)
@@ -45,8 +45,8 @@ def clean(study: Study, *, weights: bool = False, checkpoints_only: bool = False
     if not checkpoints_only:
         removed += _tokens(study) + _models(study) + (_weights(study) if weights else [])
     if not dry_run:
-        for one in removed:
-            _remove(study, one)
+        for removal in removed:
+            _remove(study, removal)
     return _text(removed, study, dry_run)
 
 
@@ -66,24 +66,24 @@ def _require_finished(study: Study) -> None:
 
 
 def _checkpoints(study: Study) -> list[Removed]:
-    """Those of runs that have a record: an interrupted run still goes on from its own."""
-    found = []
+    """Checkpoints of runs that have a record: an interrupted run still goes on from its own."""
+    paths = []
     for run in study.runs():
         if (study.paths.run(run) / "train.json").is_file():
-            place = study.paths.checkpoints(run, "")
-            found += sorted(place.parent.glob(f"{place.name}*"))
-    return [Removed("checkpoints", path, size_of(path)) for path in found]
+            prefix = study.paths.checkpoints(run, "")
+            paths += sorted(prefix.parent.glob(f"{prefix.name}*"))
+    return [Removed("checkpoints", path, size_of(path)) for path in paths]
 
 
 def _tokens(study: Study) -> list[Removed]:
-    """The token files; stats.json stays, for the report counts what was cut by it."""
+    """The token files; stats.json stays, because the report counts by it what was cut."""
     folders = [study.paths.tokens(task, model) for task in study.grid.tasks for model in study.grid.models]
     files = [file for folder in folders for file in sorted(folder.glob("*.arrow"))]
     return [Removed("tokens", file, file.stat().st_size) for file in files]
 
 
 def _models(study: Study) -> list[Removed]:
-    """Whole folders, so that Snakemake makes them again when they are needed; their cards are kept elsewhere."""
+    """Whole folders of base models, so that Snakemake makes them again when needed; their cards are kept elsewhere."""
     folders = [study.paths.model(model) for model in study.grid.models]
     return [Removed("models", folder, size_of(folder)) for folder in folders if folder.is_dir()]
 
@@ -93,28 +93,28 @@ def _weights(study: Study) -> list[Removed]:
     return [Removed("weights", folder, size_of(folder)) for folder in folders if folder.is_dir()]
 
 
-def _remove(study: Study, one: Removed) -> None:
-    if one.kind == "models":
-        card = one.path / "card.json"
+def _remove(study: Study, removal: Removed) -> None:
+    if removal.kind == "models":
+        card = removal.path / "card.json"
         if card.is_file():
-            write_json(study.paths.kept_card(one.path.name), read_json(card))
-    if one.path.is_dir():
-        shutil.rmtree(one.path)
+            write_json(study.paths.kept_card(removal.path.name), read_json(card))
+    if removal.path.is_dir():
+        shutil.rmtree(removal.path)
     else:
-        one.path.unlink()
+        removal.path.unlink()
 
 
 def _text(removed: list[Removed], study: Study, dry_run: bool) -> str:
     if not removed:
         return f"{study.paths.root}/ holds nothing that can be removed"
-    lines = [f"{one.path}  {bytes_(one.size)}" for one in removed]
-    kinds = {
-        kind: sum(one.size for one in removed if one.kind == kind) for kind in dict.fromkeys(o.kind for o in removed)
-    }
+    lines, sizes = [], Counter()
+    for removal in removed:
+        lines.append(f"{removal.path}  {bytes_(removal.size)}")
+        sizes[removal.kind] += removal.size
     verb = "would be removed" if dry_run else "removed"
-    total = ", ".join(f"{kind} {bytes_(size)}" for kind, size in kinds.items())
-    lines.append(f"{bytes_(sum(kinds.values()))} {verb}: {total}")
-    if {"tokens", "models"} & kinds.keys():
+    total = ", ".join(f"{kind} {bytes_(size)}" for kind, size in sizes.items())
+    lines.append(f"{bytes_(sizes.total())} {verb}: {total}")
+    if {"tokens", "models"} & sizes.keys():
         lines.append(
             "The report can be rebuilt, and every result stays. Further seeds or cells fetch and tokenise again, and "
             "then train again what used that data and model."

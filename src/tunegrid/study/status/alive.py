@@ -6,19 +6,19 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+
+from tunegrid.runtime.snakemake import is_locked, is_snakemake, processes_here
 
 # The commands of the workflow's rules.
 JOBS = frozenset(
     "fetch-data fetch-model pretrain tokenise search-trial search-choice train evaluate baseline tables report".split()
 )
 OPTIONS = ("--task", "--model", "--name", "--method", "--seed", "--factor")
-SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 SLURM_SECONDS = 20  # in which a queue has to answer
-_HARMLESS = re.compile(r"-[a-z]*n[a-z]*|--(dry-?run|unlock|lint|summary|list.*|version|help|report|mode)(=.*)?")
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class Alive:
 
 def look(configs: Iterable[str | Path]) -> Alive:
     """What is at work in the current folder on the study of these files."""
-    found = Alive(locked=SNAKEMAKE_LOCKS.is_dir() and any(SNAKEMAKE_LOCKS.iterdir()))
+    found = Alive(locked=is_locked())
     wanted = {Path(config).resolve() for config in configs}
-    for pid, started, words in _processes_here():
-        if _is_snakemake(words):
+    for pid, started, words in processes_here(_may_be_at_work):
+        if is_snakemake(words):
             if found.snakemake is None or started < found.snakemake.started:
                 found.snakemake = Snakemake(pid, started, _cores(words))
         elif command := command_of(words, wanted):
@@ -66,28 +66,8 @@ def look(configs: Iterable[str | Path]) -> Alive:
     return found
 
 
-def _processes_here() -> Iterator[tuple[int, float, list[str]]]:
-    """(id, start, command line) of the processes of this machine whose working folder is the current one."""
-    import psutil
-
-    here = Path.cwd().resolve()
-    for process in psutil.process_iter(["pid", "cmdline", "create_time", "status"]):
-        words = process.info["cmdline"] or []
-        ours = any("tunegrid" in word or "snakemake" in word for word in words)
-        if not ours or process.info["status"] == psutil.STATUS_ZOMBIE:
-            continue
-        try:
-            if Path(process.cwd()) == here:
-                yield process.info["pid"], process.info["create_time"], words
-        except (psutil.AccessDenied, psutil.NoSuchProcess):
-            continue
-
-
-def _is_snakemake(words: list[str]) -> bool:
-    """Whether a Snakemake of its own has this command line, and not one that only looks, or runs another's job."""
-    names = [Path(word).name for word in words[:3]]
-    called = names[:1] == ["snakemake"] or names[1:2] == ["snakemake"] or names[1:] == ["-m", "snakemake"]
-    return called and not any(map(_HARMLESS.fullmatch, words[1:]))
+def _may_be_at_work(words: list[str]) -> bool:
+    return any("tunegrid" in word or "snakemake" in word for word in words)
 
 
 def _cores(words: list[str]) -> int | None:
