@@ -1,6 +1,6 @@
 """What the tables of a study must hold, whether or not it is there: the frame that results are hung into."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +81,11 @@ class Expected:
             for method in self.methods:
                 if self.has(task.name, model.name, method.name):
                     yield model, method
+
+
+def title(names: Iterable[Named], name: str | None) -> str:
+    """The title of the model, method or baseline with this name; the name itself where there is none."""
+    return next((named.title for named in names if named.name == name), str(name))
 
 
 def printed_metrics(kind: str) -> tuple[Metric, ...]:

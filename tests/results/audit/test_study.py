@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from tests.support.study_on_disk import expected_study, render_study, write_json, write_study
-from tunegrid.results.audit.study import PASSED, counts
+from tunegrid.results.audit.counts import counts
+from tunegrid.results.audit.study import PASSED
 from tunegrid.results.expected import Named
 from tunegrid.results.tables import build_tables, write_tables
 from tunegrid.stages.summary import summarise

@@ -1,5 +1,6 @@
 """Checks of numbers by arithmetic alone: can these scores belong together, and to which test set?
 
-`folder` reads anybody's tables, `checks` audits them, `study` audits our own results, `show` puts findings into words.
-It needs no model and no data: integers and fractions, so that nothing is lost to rounding of our own.
+`folder` reads anybody's tables, `study` makes tables of our own results, `checks` and the checks that it calls look at
+both, `show` puts findings into words. No model and no data are needed: integers and fractions, so that nothing is lost
+to rounding of our own.
 """

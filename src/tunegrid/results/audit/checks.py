@@ -1,16 +1,18 @@
-"""The audit of tables: every check that their columns allow, as findings."""
+"""The audit of tables: the checks that every table allows, and all that a table of printed scores allows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from tunegrid.common.words import listed, plural
 from tunegrid.results.audit import labels, literature, sizes
 from tunegrid.results.audit.classification import Pair
-from tunegrid.results.audit.findings import Finding, ordered
-from tunegrid.results.audit.folder import METRICS, WHOLE, Folder, Row, Table, names
+from tunegrid.results.audit.findings import Checked, Finding, ordered
+from tunegrid.results.audit.folder import Folder
 from tunegrid.results.audit.printed import Printed, below
+from tunegrid.results.audit.table import WHOLE, ScoreRow, ScoreTable, names, word
 
 LARGEST_SIZE = 100_000  # up to which test sizes are tried
 LARGEST_PAIR = 15_000  # up to which test sizes are tried with every number of positives
@@ -43,78 +45,97 @@ def audit_folder(folder: Folder, largest: int = LARGEST_SIZE, largest_pair: int 
     return Audit(tuple(findings), tuple(group for audit in audits for group in audit.groups))
 
 
-def audit_table(table: Table, largest: int = LARGEST_SIZE, largest_pair: int = LARGEST_PAIR) -> Audit:
-    """Every check that the table's columns allow; its findings, the worst first.
+def audit_table(table: ScoreTable, largest: int = LARGEST_SIZE, largest_pair: int = LARGEST_PAIR) -> Audit:
+    """Every check that the columns of a table of printed scores allow; its findings, the worst first.
 
     `largest`, `largest_pair`: the test sizes up to which is searched, without and with numbers of positives.
     """
-    findings = [*out_of_range(table), *f1_below_exact_match(table)]
+    findings = [*out_of_range(table)[1], *f1_below_exact_match(table)[1]]
     for metric in WHOLE:
         findings += sizes.check(table, metric, largest)
-    found, groups = labels.check(table, largest_pair)
-    findings += found + identical_rows(table) + near_zero(table) + literature.check(table)
+    of_labels, groups = labels.check(table, largest_pair)
+    findings += of_labels + identical_rows(table)[1] + near_zero(table)[1] + literature.check(table)
     return Audit(tuple(ordered(findings)), tuple(Group(table.title, names(rows), pairs) for rows, pairs in groups))
 
 
-def out_of_range(table: Table) -> list[Finding]:
+# The checks of every table, of printed scores and of our own results --------------------------------------------------
+
+
+def out_of_range(table: ScoreTable) -> Checked:
     """Scores outside 0 to 1."""
-    findings = []
-    for row in table.rows:
-        for metric, value in row.values.items():
-            if 0 <= value.value <= 1:
-                continue
-            unit_missed = value.value > 1 and not value.percent
-            hint = f" (a percentage belongs in a column {metric}_percent)" if unit_missed else ""
-            computed = f"{METRICS[metric]} is {value}, outside 0 to {'100%' if value.percent else '1'}{hint}."
-            meaning = "No score of this kind can have this value."
-            numbers = {"metric": metric, "value": value.text}
-            findings.append(Finding("range", "error", table.title, (row.name,), computed, meaning, numbers))
-    return findings
+    findings, scores = [], [(row, *score) for row in table.rows for score in row.values.items()]
+    for row, metric, value in scores:
+        low, high = value.interval()
+        if low <= 1 and high >= 0:
+            continue
+        unit_missed = low > 1 and not value.percent and not row.predictions
+        hint = f" (a percentage belongs in a column {metric}_percent)" if unit_missed else ""
+        most = "100%" if value.percent else "1"
+        computed = f"{word(metric)} of {row.name} is {value}, outside 0 to {most}{hint}."
+        meaning = "No score of this kind can have this value."
+        numbers = {"metric": metric, "value": value.text}
+        findings.append(Finding("range", "error", table.title, (row.name,), computed, meaning, numbers))
+    return len(scores), findings
 
 
-def f1_below_exact_match(table: Table) -> list[Finding]:
+def f1_below_exact_match(table: ScoreTable) -> Checked:
     """Rows whose F1 is below their exact match, whatever rounding did to both."""
-    rows = [row for row in table.with_scores("exact_match", "f1") if below(row.values["f1"], row.values["exact_match"])]
+    scored = table.with_scores("exact_match", "f1")
+    rows = [row for row in scored if below(row.values["f1"], row.values["exact_match"])]
     if not rows:
-        return []
-    said = listed(f"{row.name} (F1 {row.values['f1']}, exact match {row.values['exact_match']})" for row in rows)
+        return len(scored), []
+    pairs = {row.name: (row.values["f1"], row.values["exact_match"]) for row in rows}
+    computed = listed(f"F1 of {name} is {f1}, below its exact match of {exact}" for name, (f1, exact) in pairs.items())
     meaning = "An answer that matches exactly has an F1 of 1, so the mean F1 cannot be below exact match."
-    numbers = {row.name: [row.values["f1"].text, row.values["exact_match"].text] for row in rows}
-    computed = f"F1 is below exact match in {said}."
-    return [Finding("f1-below-exact-match", "error", table.title, names(rows), computed, meaning, numbers)]
+    numbers = {name: [f1.text, exact.text] for name, (f1, exact) in pairs.items()}
+    finding = Finding("f1-below-exact-match", "error", table.title, names(rows), f"{computed}.", meaning, numbers)
+    return len(scored), [finding]
 
 
-def identical_rows(table: Table) -> list[Finding]:
-    """Rows that print the same in all their scores, of which there are at least two."""
-    groups: dict[tuple[tuple[str, Printed], ...], list[Row]] = {}
+def identical_rows(table: ScoreTable) -> Checked:
+    """Rows with the same predictions; where these are not known, rows that print the same in two scores or more."""
+    groups: dict[tuple[tuple[str, Printed], ...], list[ScoreRow]] = {}
     for row in table.rows:
-        if len(row.values) > 1:
-            groups.setdefault(tuple(sorted(row.values.items(), key=lambda item: item[0])), []).append(row)
+        groups.setdefault(tuple(sorted(row.values.items(), key=lambda item: item[0])), []).append(row)
     findings = []
     for values, rows in groups.items():
         if len(rows) == 1:
             continue
-        scores = listed(f"{METRICS[metric]} {value}" for metric, value in values)
-        computed = f"{listed(names(rows))} print the same {plural(len(values), 'score')} to the last digit: {scores}."
-        meaning = "Unless the models answer alike, all but one of these rows are copies, and it is not known which."
-        numbers = {metric: value.text for metric, value in values}
-        findings.append(Finding("identical-rows", "warning", table.title, names(rows), computed, meaning, numbers))
-    return findings
+        numbers: dict[str, Any] = {metric: value.text for metric, value in values}
+        same: dict[Any, list[ScoreRow]] = {}
+        for row in rows:  # predictions are read only where scores do not tell the rows apart
+            same.setdefault(row.predictions() if row.predictions else None, []).append(row)
+        for predictions, copies in same.items():
+            if len(copies) == 1 or (predictions is None and len(values) < 2):
+                continue
+            if predictions is None:
+                scores = listed(f"{word(metric)} {value}" for metric, value in values)
+                which = f"{listed(names(copies))} print the same {plural(len(values), 'score')} to the last digit"
+                computed = f"{which}: {scores}."
+                meaning = (
+                    "Unless the models answer alike, all but one of these rows are copies, and it is not known which."
+                )
+            else:
+                computed = f"The predictions are the same in {listed(names(copies))}."
+                meaning = "Models that always give the same answer do that; otherwise one result is a copy of another."
+            findings.append(
+                Finding("identical-rows", "warning", table.title, names(copies), computed, meaning, numbers)
+            )
+    return len(table.rows), findings
 
 
-def near_zero(table: Table) -> list[Finding]:
-    """Scores of models that give no answers."""
-    findings = []
-    for metric in ("bleu", "exact_match"):
-        rows = [row for row in table.with_scores(metric) if 0 <= row.values[metric].value < NEAR_ZERO]
+def near_zero(table: ScoreTable) -> Checked:
+    """Scores of tuned models that give no answers."""
+    checked, findings = 0, []
+    for metric in table.primary:
+        tuned = [row for row in table.with_scores(metric) if row.tuned]
+        checked += len(tuned)
+        rows = [row for row in tuned if 0 <= row.values[metric].value < NEAR_ZERO]
         if not rows:
             continue
-        computed = f"{METRICS[metric]} is below one point in {listed(_with(row, metric) for row in rows)}."
+        scores = listed(f"{row.name} ({row.values[metric]})" for row in rows)
+        computed = f"{word(metric)} is below one point in {scores}."
         meaning = "This is a run that failed, not a measurement of the method."
         numbers = {"metric": metric} | {row.name: row.values[metric].text for row in rows}
         findings.append(Finding("failed-run", "warning", table.title, names(rows), computed, meaning, numbers))
-    return findings
-
-
-def _with(row: Row, metric: str) -> str:
-    return f"{row.name} ({row.values[metric]})"
+    return checked, findings

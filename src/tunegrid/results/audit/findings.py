@@ -50,6 +50,9 @@ class Finding:
         }
 
 
+Checked = tuple[int, list[Finding]]  # (how many numbers or rows a check looked at, what it found)
+
+
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
     """Errors first; within a severity in the order they were found."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

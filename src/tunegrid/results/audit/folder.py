@@ -13,19 +13,9 @@ from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.settings import did_you_mean
-from tunegrid.results.audit.printed import Printed, parse
+from tunegrid.results.audit.printed import parse
+from tunegrid.results.audit.table import METRICS, Known, ScoreRow, ScoreTable
 
-METRICS: dict[str, str] = {  # column, without `_percent` -> what a sentence calls it
-    "exact_match": "exact match",
-    "f1": "F1",
-    "accuracy": "accuracy",
-    "precision": "precision",
-    "recall": "recall",
-    "bleu": "BLEU",
-    "chrf": "chrF",
-    "cosine_similarity": "cosine similarity",
-}
-WHOLE = ("exact_match", "accuracy")  # means of zeros and ones
 COUNTS = ("examples", "positives")
 PERCENT = "_percent"
 LIST, KNOWN = "tables.csv", "known.csv"
@@ -35,51 +25,8 @@ STATES = ("untuned", "tuned")
 
 
 @dataclass(frozen=True)
-class Row:
-    """A row of a table: what it is called, its scores by metric, and the counts behind them where they are given."""
-
-    name: str
-    values: Mapping[str, Printed]
-    model: str = ""
-    examples: int | None = None
-    positives: int | None = None
-
-
-@dataclass(frozen=True)
-class Known:
-    """A published value to compare with, and where it stands."""
-
-    model: str
-    tuned: bool
-    values: Mapping[str, Printed]
-    conditions: str
-    source: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of scores and what is claimed or known of it."""
-
-    title: str
-    rows: tuple[Row, ...]
-    data: str = ""  # "the test set of …": what the scores are said to be measured on
-    test_size: int | None = None
-    positives: int | None = None
-    train_size: int | None = None
-    known: tuple[Known, ...] = ()
-    aside: tuple[str, ...] = ()  # columns that hold numbers but no score that is known here
-
-    def with_scores(self, *metrics: str) -> list[Row]:
-        return [row for row in self.rows if all(metric in row.values for metric in metrics)]
-
-
-def names(rows: Iterable[Row]) -> tuple[str, ...]:
-    return tuple(row.name for row in rows)
-
-
-@dataclass(frozen=True)
 class Folder:
-    tables: tuple[Table, ...]
+    tables: tuple[ScoreTable, ...]
     left_out: tuple[str, ...] = field(default=())  # CSV files that tables.csv does not list
 
 
@@ -98,12 +45,12 @@ def read_folder(folder: Path) -> Folder:
         rows, aside = read_rows(files[name])
         numbers = {key: int(said[key]) for key in ("test_size", "positives", "train_size") if said.get(key)}
         compared = tuple(known.get(said.get("known", ""), ()))
-        title = said.get("title") or name
-        tables.append(Table(title, tuple(rows), said.get("data", ""), known=compared, aside=tuple(aside), **numbers))
+        title, data = said.get("title") or name, said.get("data", "")
+        tables.append(ScoreTable(title, tuple(rows), data, known=compared, aside=tuple(aside), **numbers))
     return Folder(tuple(tables), tuple(path.name for name, path in files.items() if name not in listed))
 
 
-def read_rows(path: Path) -> tuple[list[Row], list[str]]:
+def read_rows(path: Path) -> tuple[list[ScoreRow], list[str]]:
     """The rows of a table, and the columns of numbers that are no scores."""
     head, lines = _read_csv(path)
     scores, counts, others = {}, [], []
@@ -142,7 +89,7 @@ def read_rows(path: Path) -> tuple[list[Row], list[str]]:
         ]
         name = " + ".join(labels) or f"line {number}"
         whole = {column: _whole(path, number, column, line[column]) for column in counts if line[column]}
-        rows.append(Row(name, values, line.get("model", ""), **whole))
+        rows.append(ScoreRow(name, values, line.get("model", ""), **whole))
     return rows, aside
 
 

@@ -22,17 +22,17 @@ from tunegrid.results.audit.classification import (
     shares,
 )
 from tunegrid.results.audit.findings import Finding, Severity
-from tunegrid.results.audit.folder import Row, Table, names
 from tunegrid.results.audit.printed import EXACT, ONE_UNIT
+from tunegrid.results.audit.table import ScoreRow, ScoreTable, names
 
 MANY_PAIRS = 20_000
 SHOWN = 8  # pairs in a sentence
 KEPT = 50  # and in a finding
 
-Fits = tuple[list[Row], tuple[Pair, ...]]
+Fits = tuple[list[ScoreRow], tuple[Pair, ...]]
 
 
-def check(table: Table, largest: int) -> tuple[list[Finding], list[Fits]]:
+def check(table: ScoreTable, largest: int) -> tuple[list[Finding], list[Fits]]:
     """(findings; the rows in groups that can be of one test set, with the sizes up to `largest` that fit each group)"""
     rows = [row for row in table.with_scores("precision", "recall") if all(_possible(row))]
     findings = _harmonic(table, [row for row in rows if "f1" in row.values])
@@ -91,11 +91,11 @@ def _search(scores: Sequence[Scores], largest: int) -> _Search:
     return _Search(tuple(found), listed_to, exact, largest)
 
 
-def _possible(row: Row) -> list[bool]:
+def _possible(row: ScoreRow) -> list[bool]:
     return [0 <= value.value <= 1 for value in row.values.values()]
 
 
-def _scores(row: Row) -> Scores:
+def _scores(row: ScoreRow) -> Scores:
     return Scores(row.values["accuracy"], row.values["precision"], row.values["recall"], row.values.get("f1"))
 
 
@@ -103,7 +103,7 @@ def _empty(interval: Interval | None) -> bool:
     return interval is not None and interval[0] > interval[1]
 
 
-def _harmonic(table: Table, rows: Sequence[Row]) -> list[Finding]:
+def _harmonic(table: ScoreTable, rows: Sequence[ScoreRow]) -> list[Finding]:
     if not rows:
         return []
     wrong = [row for row in rows if not _is_harmonic(row, EXACT)]
@@ -126,17 +126,17 @@ def _harmonic(table: Table, rows: Sequence[Row]) -> list[Finding]:
     ]
 
 
-def _is_harmonic(row: Row, halves: int) -> bool:
+def _is_harmonic(row: ScoreRow, halves: int) -> bool:
     possible = f1_interval(row.values["precision"], row.values["recall"])
     return meet(possible, row.values["f1"].interval(halves))
 
 
-def _parts(rows: Sequence[Row], halves: int) -> list[list[Row]]:
+def _parts(rows: Sequence[ScoreRow], halves: int) -> list[list[ScoreRow]]:
     intervals = [interval for row in rows if (interval := share_interval(_scores(row), halves)) is not None]
     return [[rows[number] for number in numbers] for numbers in groups(intervals)]
 
 
-def _shares(table: Table, parts: Sequence[Sequence[Row]], rows: Sequence[Row]) -> Finding:
+def _shares(table: ScoreTable, parts: Sequence[Sequence[ScoreRow]], rows: Sequence[ScoreRow]) -> Finding:
     said, numbers = [], []
     for part in parts:
         low, high = _between(part)
@@ -155,14 +155,14 @@ def _shares(table: Table, parts: Sequence[Sequence[Row]], rows: Sequence[Row]) -
     return Finding("share-of-positives", severity, table.title, names(others), computed, meaning, {"groups": numbers})
 
 
-def _between(rows: Sequence[Row]) -> Interval:
+def _between(rows: Sequence[ScoreRow]) -> Interval:
     return common([interval for row in rows if (interval := share_interval(_scores(row))) is not None]) or (
         Fraction(0),
         Fraction(1),
     )
 
 
-def _claimed(table: Table, rows: Sequence[Row]) -> list[Finding]:
+def _claimed(table: ScoreTable, rows: Sequence[ScoreRow]) -> list[Finding]:
     """Whether a claimed test size, with the positives that are claimed or with any, gives each row."""
     findings = []
     for size, positives in sorted({_claim(table, row) for row in rows} - {(0, 0)}):
@@ -189,7 +189,7 @@ def _claimed(table: Table, rows: Sequence[Row]) -> list[Finding]:
     return findings
 
 
-def _claim(table: Table, row: Row) -> tuple[int, int]:
+def _claim(table: ScoreTable, row: ScoreRow) -> tuple[int, int]:
     if row.examples:
         return row.examples, row.positives or 0
     return table.test_size or 0, (row.positives or table.positives or 0) if table.test_size else 0
@@ -200,7 +200,7 @@ def _needed(scores: Scores, size: int, given: Interval | None) -> float:
     return min((pair.tolerance for pair in fitting([scores], size, between)), default=2.0)
 
 
-def _fitting(table: Table, rows: Sequence[Row], scores: Sequence[Scores], search: _Search) -> Finding:
+def _fitting(table: ScoreTable, rows: Sequence[ScoreRow], scores: Sequence[Scores], search: _Search) -> Finding:
     found, exact = search.pairs, search.exact
     numbers: dict[str, Any] = {"rows": list(names(rows)), "fitting": len(found), "listed_to": search.listed_to}
     numbers["searched_to"] = search.searched_to
@@ -241,7 +241,7 @@ def _exactly(pair: Pair, of: int) -> str:
     return f"{pair.exact} of {of} different ones exactly"
 
 
-def _all(rows: Sequence[Row]) -> str:
+def _all(rows: Sequence[ScoreRow]) -> str:
     return rows[0].name if len(rows) == 1 else "both rows" if len(rows) == 2 else f"all {len(rows):,} rows"
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tunegrid.common.words import listed, plural
-from tunegrid.results.audit.findings import Finding
-from tunegrid.results.audit.folder import METRICS, Known, Row, Table, names
+from tunegrid.results.audit.findings import Checked, Finding
 from tunegrid.results.audit.printed import Printed, below
+from tunegrid.results.audit.table import METRICS, Known, ScoreRow, ScoreTable, names, word
 
 
-def check(table: Table) -> list[Finding]:
+def check(table: ScoreTable) -> list[Finding]:
     """Partial credit, and scores above the best published ones or below those of the same model."""
-    return [*partial_credit(table), *beyond_known(table), *below_untuned(table), *below_tuned(table)]
+    return [*partial_credit(table), *beyond_known(table), *below_untuned(table)[1], *below_tuned(table)]
 
 
-def partial_credit(table: Table) -> list[Finding]:
+def partial_credit(table: ScoreTable) -> list[Finding]:
     """The mean F1 of the answers that are not exact, (F1 - EM) / (1 - EM), beside that of published systems.
 
     An exact answer has an F1 of 1, so F1 = EM + (1 - EM) x, and x depends on the data and the scorer more than on the
@@ -57,7 +57,7 @@ def _credit(values: Mapping[str, Printed]) -> float:
     return float((f1 - exact) / (1 - exact))
 
 
-def beyond_known(table: Table) -> list[Finding]:
+def beyond_known(table: ScoreTable) -> list[Finding]:
     """Scores above the best published one that is known here."""
     findings = []
     for metric in METRICS:
@@ -77,25 +77,28 @@ def beyond_known(table: Table) -> list[Finding]:
     return findings
 
 
-def below_untuned(table: Table) -> list[Finding]:
-    """Tuned models that score less than the same model is said to score untuned."""
-    findings = []
+def below_untuned(table: ScoreTable) -> Checked:
+    """Tuned models that score less than the same model does, or is said to, untuned."""
+    checked, findings = 0, []
     for known, metric in _each(table, tuned=False):
-        rows = [row for row in _same_model(table, known, metric) if below(row.values[metric], known.values[metric])]
+        tuned = _same_model(table.cells or table.rows, known, metric)
+        checked += len(tuned)
+        rows = [row for row in tuned if below(row.values[metric], known.values[metric])]
         if rows:
             cited = _cited(known, metric, rows[0])
-            computed = f"The {METRICS[metric]} of {_values(rows, metric)} is below {cited}, untuned."
-            meaning = "Tuning made the model worse, or the test data, the decoding or the scorer differ from those."
+            computed = f"The {word(metric)} of {_values(rows, metric)} is below {cited}, untuned."
+            other = ", or the test data, the decoding or the scorer differ from those" if known.source else ""
+            meaning = f"Tuning made the model worse{other}."
             numbers = {"metric": metric, "untuned": known.values[metric].text, "conditions": known.conditions}
             findings.append(Finding("below-untuned", "warning", table.title, names(rows), computed, meaning, numbers))
-    return findings
+    return checked, findings
 
 
-def below_tuned(table: Table) -> list[Finding]:
+def below_tuned(table: ScoreTable) -> list[Finding]:
     """Models whose best row is below a published score of the same model, tuned."""
     findings = []
     for known, metric in _each(table, tuned=True):
-        rows = _same_model(table, known, metric)
+        rows = _same_model(table.rows, known, metric)
         best = max(rows, key=lambda row: row.values[metric].value, default=None)
         if best and below(best.values[metric], known.values[metric]):
             cited = _cited(known, metric, best)
@@ -106,23 +109,24 @@ def below_tuned(table: Table) -> list[Finding]:
     return findings
 
 
-def _each(table: Table, tuned: bool) -> list[tuple[Known, str]]:
+def _each(table: ScoreTable, tuned: bool) -> list[tuple[Known, str]]:
     return [(known, metric) for known in table.known if known.tuned == tuned for metric in known.values]
 
 
-def _same_model(table: Table, known: Known, metric: str) -> list[Row]:
-    return [row for row in table.with_scores(metric) if row.model.casefold() == known.model.casefold()]
+def _same_model(rows: Iterable[ScoreRow], known: Known, metric: str) -> list[ScoreRow]:
+    return [row for row in rows if metric in row.values and row.model.casefold() == known.model.casefold()]
 
 
-def _values(rows: list[Row], metric: str) -> str:
+def _values(rows: list[ScoreRow], metric: str) -> str:
     return listed(f"{row.name} ({row.values[metric]})" for row in rows)
 
 
-def _cited(known: Known, metric: str, row: Row) -> str:
+def _cited(known: Known, metric: str, row: ScoreRow) -> str:
     """A published value with its source, in the unit of a row that it is compared with."""
     value = known.values[metric]
     text = str(value) if value.percent == row.values[metric].percent else _converted(value)
-    return f"{text} of {known.model} ({known.conditions}; {known.source})"
+    origin = "; ".join(filter(None, (known.conditions, known.source)))
+    return f"{text} of {known.model} ({origin})"
 
 
 def _converted(value: Printed) -> str:

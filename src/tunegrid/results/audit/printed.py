@@ -73,6 +73,12 @@ def parse(text: str, percent: bool) -> Printed | None:
     return Printed(text, -digits if text.startswith("-") else digits, 10**places, halves, percent)
 
 
+def full(value: float) -> Printed:
+    """A score of full precision, of which the arithmetic behind it may leave the last digit kept one off."""
+    scale = 10**_MOST_DECIMALS
+    return Printed(f"{value:.6f}" if 0 <= value <= 1 else repr(value), round(value * scale), scale, ONE_UNIT)
+
+
 def below(low: Printed, high: Printed) -> bool:
     """Whether a score is below another, whatever rounding did to both."""
     return low.interval()[1] < high.interval()[0]

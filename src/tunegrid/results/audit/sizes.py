@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from tunegrid.common.words import listed, plural
 from tunegrid.results.audit import grim
 from tunegrid.results.audit.findings import Finding
-from tunegrid.results.audit.folder import METRICS, Row, Table, names
 from tunegrid.results.audit.printed import ONE_UNIT, Printed
+from tunegrid.results.audit.table import METRICS, ScoreRow, ScoreTable, names
 
 SHOWN = 10  # numbers of a list that a sentence holds
 KEPT = 1000  # and that a finding keeps
 
 
-def check(table: Table, metric: str, largest: int) -> list[Finding]:
+def check(table: ScoreTable, metric: str, largest: int) -> list[Finding]:
     """Whether a claimed test size is consistent with the values of `metric`, and which sizes up to `largest` are."""
     rows = [row for row in table.with_scores(metric) if 0 <= row.values[metric].value <= 1]
     if not rows:
@@ -29,7 +29,7 @@ def check(table: Table, metric: str, largest: int) -> list[Finding]:
     return findings + _found(table, metric, values, found, bound)
 
 
-def _claimed(table: Table, metric: str, claimed: Sequence[tuple[Row, int]]) -> list[Finding]:
+def _claimed(table: ScoreTable, metric: str, claimed: Sequence[tuple[ScoreRow, int]]) -> list[Finding]:
     misfits = [(row, size) for row, size in claimed if not grim.roundings(row.values[metric], size)]
     if not misfits:
         return []
@@ -51,7 +51,7 @@ def _claimed(table: Table, metric: str, claimed: Sequence[tuple[Row, int]]) -> l
 
 
 def _found(
-    table: Table, metric: str, values: Sequence[Printed], found: Sequence[grim.Size], bound: int
+    table: ScoreTable, metric: str, values: Sequence[Printed], found: Sequence[grim.Size], bound: int
 ) -> list[Finding]:
     all_values = f"{plural(len(values), 'value')} of {METRICS[metric]}"
     numbers = {"metric": metric, "values": len(values), "fitting": len(found), "searched_to": bound}
@@ -94,7 +94,7 @@ def _are_multiples(found: Sequence[grim.Size], bound: int) -> bool:
     return first > 1 and [fit.size for fit in found] == list(range(first, bound + 1, first))
 
 
-def _held_out(table: Table, size: int) -> list[Finding]:
+def _held_out(table: ScoreTable, size: int) -> list[Finding]:
     ways = grim.splits(table.train_size or 0, size)
     if not ways:
         return []

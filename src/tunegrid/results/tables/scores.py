@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.results.expected import ExpectedTask, Named
+from tunegrid.results.expected import ExpectedTask, title
 from tunegrid.results.read import Result, StudyResults, score_function
 from tunegrid.results.statistics import recommend
 from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, resample_scores
@@ -178,8 +178,8 @@ class TaskScores:
         records = [r.training for r in self.ok[key] if r.training and r.training.parameters]
         row = self._cell_row(key, self.task.primary.name)
         return recommend.Candidate(
-            model=_title(self.expected.models, key[2]),
-            method=_title(self.expected.methods, key[3]),
+            model=title(self.expected.models, key[2]),
+            method=title(self.expected.methods, key[3]),
             score=row["mean"],
             printed=self.task.primary.short(row["mean"]),
             trainable=max(record.parameters.trainable for record in records),
@@ -191,7 +191,7 @@ class TaskScores:
         )
 
     def _title(self, key: Key) -> str:
-        return f"{_title(self.expected.models, key[2])} + {_title(self.expected.methods, key[3])}"
+        return f"{title(self.expected.models, key[2])} + {title(self.expected.methods, key[3])}"
 
 
 def cell_status(results: list[Result]) -> tuple[str, str]:
@@ -204,10 +204,6 @@ def cell_status(results: list[Result]) -> tuple[str, str]:
     worst = next(kind for kind in ("diverged", "failed", "missing") if kind in kinds)
     alike = len({(result.status, result.reason) for result in results}) == 1
     return worst, str(results[0].reason) if alike else "; ".join(named)
-
-
-def _title(names: tuple[Named, ...], name: str | None) -> str:
-    return next((named.title for named in names if named.name == name), str(name))
 
 
 def _side(low: float, high: float) -> str:

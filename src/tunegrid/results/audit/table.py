@@ -1,0 +1,75 @@
+"""The tables that are audited, wherever they come from: scores by row, and what is claimed or known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from tunegrid.results.audit.printed import Printed
+
+METRICS: dict[str, str] = {  # column, without `_percent` -> what a sentence calls it
+    "exact_match": "exact match",
+    "f1": "F1",
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "cosine_similarity": "cosine similarity",
+}
+WHOLE = ("exact_match", "accuracy")  # means of zeros and ones
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """A row of a table: what sentences call it, its scores by metric, and the counts behind them where given."""
+
+    name: str
+    values: Mapping[str, Printed]
+    model: str = ""
+    examples: int | None = None
+    positives: int | None = None
+    tuned: bool = True  # False: an untuned model or a baseline, as far as that is known
+    predictions: Callable[[], tuple[str, ...]] | None = None  # reads what was scored, where that is known
+
+
+@dataclass(frozen=True)
+class Known:
+    """Scores of a model to compare with, and where they come from."""
+
+    model: str
+    tuned: bool
+    values: Mapping[str, Printed]
+    conditions: str
+    source: str = ""  # of a published score
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """A table of scores and what is claimed or known of it."""
+
+    title: str
+    rows: tuple[ScoreRow, ...]
+    data: str = ""  # "the test set of …": what the scores are said to be measured on
+    test_size: int | None = None
+    positives: int | None = None
+    train_size: int | None = None
+    known: tuple[Known, ...] = ()
+    aside: tuple[str, ...] = ()  # columns that hold numbers but no score that is known here
+    primary: tuple[str, ...] = ("bleu", "exact_match")  # below one point only where a run failed
+    labels: int = 2  # of a classifier
+    cells: tuple[ScoreRow, ...] = ()  # means over seeds, where `rows` are single seeds
+
+    def with_scores(self, *metrics: str) -> list[ScoreRow]:
+        """The rows that have a score in all of these metrics."""
+        return [row for row in self.rows if all(metric in row.values for metric in metrics)]
+
+
+def names(rows: Iterable[ScoreRow]) -> tuple[str, ...]:
+    """What sentences call the rows."""
+    return tuple(row.name for row in rows)
+
+
+def word(metric: str) -> str:
+    """What a sentence calls a metric."""
+    return METRICS.get(metric, metric)
