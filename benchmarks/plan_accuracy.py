@@ -181,8 +181,8 @@ def compare(case: Case, measured: dict[str, float], threads: int) -> dict[str, o
     """Measured and predicted side by side; errors as predicted / measured."""
     from tunegrid.models import Shape
     from tunegrid.runtime.devices import measured_cpu
-    from tunegrid.study.plan.duration import generation_seconds, training_seconds
-    from tunegrid.study.plan.flops import executed, stacks_of
+    from tunegrid.study.plan.duration import encoding_seconds, training_seconds, writing_seconds
+    from tunegrid.study.plan.flops import executed
     from tunegrid.study.plan.lengths import Lengths, SplitSize
     from tunegrid.study.plan.memory import training_memory
     from tunegrid.study.plan.tuned import Tuned
@@ -190,17 +190,19 @@ def compare(case: Case, measured: dict[str, float], threads: int) -> dict[str, o
 
     family, config, method = _parts(case)
     shape = Shape.from_config(family, config)
-    tuned = Tuned.of(shape, method, stacks_of(shape, method))
+    tuned = Tuned.of(shape, method)
     device = measured_cpu(threads, "fp32")
     lengths = [Lengths(length, 0.0, length) for length in (case.source, case.target)]
     split = SplitSize(case.batch, case.batch, *lengths)
     training = Training(learning_rate=1e-4, max_steps=1, batch_size=case.batch)
+    rate = device.flops("fp32", shape.d_model) * device.low
     work = executed(shape, tuned.stacks, case.batch, case.source, case.target)
     predicted = {
         "seconds": training_seconds(tuned, training, split, device, "fp32"),
         "flops": work.training(tuned.trained_share, tuned.full, False),
         "memory": training_memory(tuned, training, split, "fp32", gpu=False).peak,
-        "generation_seconds": generation_seconds(tuned, split, GENERATED, 1, case.batch, device, "fp32"),
+        "generation_seconds": encoding_seconds(tuned, case.batch, case.source, case.batch, rate)
+        + writing_seconds(tuned, case.batch, case.source, GENERATED, 1, case.batch, device, rate),
     }
     row: dict[str, object] = {"case": str(case), "matmul GFLOP/s": f"{device.flops('fp32') / 1e9:.1f}"}
     scale = {"seconds": 1, "flops": 1e9, "memory": 2**30, "generation_seconds": 1}

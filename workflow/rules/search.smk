@@ -17,6 +17,7 @@ rule search_trial:
         rows=PATHS.split("{task}", "validation"),
         model=PATHS.model("{model}"),
         data=PATHS.data_card("{task}"),
+        needs=lambda wildcards: STUDY.method(cell_of(wildcards)).needs(),
     output:
         PATHS.trial(CELL, "{factor}"),
     log:

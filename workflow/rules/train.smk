@@ -18,6 +18,7 @@ def training_rule(cell):
             model=PATHS.model(cell.model),
             data=PATHS.data_card(cell.task),
             choice=[PATHS.choice(cell)] if STUDY.search else [],
+            needs=STUDY.method(cell).needs(),
         output:
             weights=directory(PATHS.run(run) / "weights"),
             record=PATHS.run(run) / "train.json",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tunegrid.common.citations import HOULSBY_2019, Formula
 from tunegrid.common.errors import TuneGridError
-from tunegrid.methods.base import Method, MethodSettings
+from tunegrid.methods.base import FP32, Method, MethodSettings
 
 if TYPE_CHECKING:
     import torch
@@ -79,6 +79,11 @@ class Adapters(Method):
 
     def added_count(self, shape: Shape) -> int:
         return self.trainable_count(shape)
+
+    def activation_bytes(self, shape: Shape, source: float, target: float) -> tuple[float, float]:
+        # Input, inside and output of a bottleneck, with one for each block of a decoder layer: a little too much.
+        bottleneck = 3 * FP32 * shape.d_model
+        return shape.encoder_layers * source * 2 * bottleneck, shape.decoder_layers * target * 3 * bottleneck
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         model.save_adapter(folder, NAME, with_head=False, use_safetensors=True)

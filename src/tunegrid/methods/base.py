@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from pydantic import Field
 from tunegrid.common.citations import Formula
 from tunegrid.common.settings import Closed
 from tunegrid.models.families import Family
+from tunegrid.models.flops import Stacks, base_stacks, counted
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from tunegrid.models.shape import Shape
     from tunegrid.training.session import Objective, TrainingSession, TrainingSummary
+
+FP32 = 4
 
 
 class MethodSettings(Closed):
@@ -40,7 +44,10 @@ class Method(ABC):
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
     title: ClassVar[str]
     about: ClassVar[Formula | None] = None  # its equation and its source, for the report
-    trains: ClassVar[bool] = True  # False: evaluated as it is, without a training job
+    # "all": every parameter; "layers": parameters inside the layers of the stacks; "prompt": vectors in front of the
+    # sources; None: nothing: the model is evaluated as it is, without a training job.
+    trains: ClassVar[Literal["all", "layers", "prompt"] | None] = "layers"
+    added_tokens = 0  # virtual tokens that the model sees in front of each source
     library: ClassVar[Literal["peft", "adapters"] | None] = None  # loads the folder that `save` writes
     # The method's own objective: (self, session, batch) -> loss of `session.model`. None: the cross-entropy of the
     # target's tokens. Batches come whole, where others are computed in groups of rows, and `batch["row"]` says which of
@@ -90,6 +97,42 @@ class Method(ABC):
     def added_count(self, shape: Shape) -> int:
         """How many parameters `inject` puts into the model, beside those of the base."""
         return 0
+
+    def stacks(self, shape: Shape) -> Stacks | None:
+        """Parameters of the tuned model in each stack, by the architecture alone; None: as for `trainable_count`."""
+        trainable, base = self.trainable_count(shape), base_stacks(shape)
+        if trainable is None:
+            return None
+        if self.trains == "all":
+            return Stacks(base.encoder, base.encoder, base.decoder, base.decoder)
+        if self.trains != "layers":
+            return base
+        # A model without its encoder's layers has in its decoder's what this one has there.
+        half = replace(shape, encoder_layers=0)
+        in_decoder = self.trainable_count(half)
+        added, added_decoder = self.added_count(shape), self.added_count(half)
+        encoder, decoder = base.encoder + added - added_decoder, base.decoder + added_decoder
+        return Stacks(encoder, trainable - in_decoder, decoder, in_decoder)
+
+    def counted(self, model: torch.nn.Module) -> Stacks:
+        """Parameters of the tuned model in each stack, for its operations: packed weights count unpacked."""
+        return counted(model)
+
+    def weight_bytes(self, shape: Shape) -> float:
+        """Bytes of the tuned model's weights in memory."""
+        return FP32 * (shape.parameters + self.added_count(shape))
+
+    def activation_bytes(self, shape: Shape, source: float, target: float) -> tuple[float, float]:
+        """Bytes that the method's own modules keep for the backward pass of one example: (encoder's, decoder's).
+
+        Args:
+            source, target: tokens of the example, `added_tokens` included.
+        """
+        return 0, 0
+
+    def needs(self) -> list[Path]:
+        """Files and folders that the training reads beside tokens, rows and base: they become inputs of its job."""
+        return []
 
     def fit(self, session: TrainingSession) -> TrainingSummary:
         """Trains `session.model` in place."""

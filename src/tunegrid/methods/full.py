@@ -25,6 +25,7 @@ class Full(Method):
 
     Settings = FullSettings
     title = "Full Finetuning"
+    trains = "all"
     about = Formula(
         title,
         r"\theta^{*} = \arg\min_{\theta} \sum_{(x, y)} -\log\, p_{\theta}(y \mid x)",

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from tunegrid.common.citations import HU_2021, Formula
 from tunegrid.common.files import write_json
-from tunegrid.methods.base import Method, MethodSettings
+from tunegrid.methods.base import FP32, Method, MethodSettings
 from tunegrid.models.families import ROLES, Role
 
 if TYPE_CHECKING:
@@ -80,6 +80,24 @@ class Lora(Method):
 
     def added_count(self, shape: Shape) -> int:
         return self.trainable_count(shape)
+
+    def activation_bytes(self, shape: Shape, source: float, target: float) -> tuple[float, float]:
+        # A layer with an update keeps its input, which layers that share it keep once, and a byte per number for its
+        # dropout's mask (lora_layers.py). All decoder layers share the encoder's output.
+        width, inner, targets = shape.d_model, shape.heads * shape.d_kv, self.settings.targets
+
+        def block(*inputs: tuple[int, int]) -> int:  # (width of an input, updated layers that share it)
+            return sum(size * (FP32 + layers) for size, layers in inputs if layers)
+
+        def feed_forward(d_ff: int) -> int:
+            hit = int("feed-forward" in targets)
+            return block((width, hit * (len(shape.family.linear["feed-forward"]) - 1)), (d_ff, hit))
+
+        query, key, value, output = (int(role in targets) for role in ("query", "key", "value", "output"))
+        attention = block((width, query + key + value), (inner, output))
+        encoder = shape.encoder_layers * source * (attention + feed_forward(shape.d_ff))
+        own = target * (2 * attention + feed_forward(shape.decoder_d_ff or shape.d_ff))
+        return encoder, shape.decoder_layers * (own + source * width * (key + value))
 
     def save(self, model: PeftModel, folder: Path) -> None:
         # Without "auto", peft asks the Hub whether the base's vocabulary was resized.

@@ -24,7 +24,7 @@ class Untuned(Method):
 
     Settings = UntunedSettings
     title = "Untuned"
-    trains = False
+    trains = None
 
     def inject(self, model: PreTrainedModel) -> PreTrainedModel:
         return model.requires_grad_(False)

@@ -6,12 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tunegrid.models import Shape
+from tunegrid.models.shape import Shape
 
 if TYPE_CHECKING:
     import torch
-
-    from tunegrid.models.shape import Shape
 
 
 FLOPS_FORMULA = (
@@ -62,7 +60,7 @@ def prediction_flops(
         rows: how many examples the entries are of.
     """
     inner, width = shape.heads * shape.d_kv, shape.d_model
-    decoder = stacks.decoder - _untied_head(shape)
+    decoder = stacks.decoder - untied_head(shape)
     cross = 2 * width * inner * shape.decoder_layers
     total = 0.0
     for source, written in lengths:
@@ -74,8 +72,7 @@ def prediction_flops(
 
 
 def counted(model: Any) -> Stacks:
-    """The parameters of a model that is there, by their names: those of embeddings in no stack, an untied head in the
-    decoder's."""
+    """Counts the parameters of a model by their names: embeddings in no stack, an untied head in the decoder."""
     sizes = {"encoder": [0, 0], "decoder": [0, 0]}
     for name, parameter in model.named_parameters():
         if "shared" in name or "embed" in name:
@@ -86,5 +83,14 @@ def counted(model: Any) -> Stacks:
     return Stacks(*sizes["encoder"], *sizes["decoder"])
 
 
-def _untied_head(shape: Shape) -> int:
+def base_stacks(shape: Shape) -> Stacks:
+    """The stacks of a model in which nothing is trained, as `counted` finds them."""
+    # An untied head is no embedding. BART's normalisation of the embeddings counts as one, by its name in the model.
+    normalisation = 0 if shape.positions is None else 2 * shape.d_model
+    encoder = shape.encoder_parameters - normalisation
+    return Stacks(encoder, 0, shape.decoder_parameters - normalisation + untied_head(shape), 0)
+
+
+def untied_head(shape: Shape) -> int:
+    """Parameters of the LM head where it is no embedding."""
     return 0 if shape.tied else shape.vocabulary * shape.d_model

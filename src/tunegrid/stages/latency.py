@@ -116,8 +116,9 @@ def inference_cost(
     start = measure.seconds()
     rows = len(predicted.texts)
     lengths, texts = _lengths(tokenizer, task, tokens, predicted)
+    lengths = [(source + method.added_tokens, written) for source, written in lengths]
     facts: dict[str, Any] = dict.fromkeys(InferenceCost.model_fields)
-    facts |= {"flops": prediction_flops(shape, counted(model), lengths, texts, rows)}
+    facts |= {"flops": prediction_flops(shape, method.counted(model), lengths, texts, rows)}
     facts |= {"flops_formula": PREDICTION_FORMULA, "latency_examples": 0, "batch_examples": 0}
     if predicted.written is not None:
         facts["generated_tokens"] = sum(predicted.written) / rows

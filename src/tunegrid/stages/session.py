@@ -65,6 +65,9 @@ def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) ->
     cell, paths = run.cell, study.paths
     device = pick_device(study.hardware)
     set_seed(run.seed)
+    for path in method.needs():
+        if not path.exists():
+            raise TuneGridError(f"{path}: missing, but {cell} is trained with it.")
     base = method.load_base(paths.model(cell.model))
     shape = Shape.from_config(method.family, json.loads((paths.model(cell.model) / "config.json").read_text()))
     model = method.inject(base)

@@ -12,7 +12,7 @@ from typing import Any
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, size_of
 from tunegrid.methods import Method
-from tunegrid.models.flops import FLOPS_FORMULA, counted, trainable_parameters, training_flops
+from tunegrid.models.flops import FLOPS_FORMULA, trainable_parameters, training_flops
 from tunegrid.results.records import Injected, Parameters, TrainingCost, TrainRecord, write_record, written_since
 from tunegrid.runtime import locks, parent, snakemake
 from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
@@ -92,7 +92,7 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
             summary.saving_seconds += time.perf_counter() - clock
             facts |= {
                 "selection": summary.selection,
-                "cost": _cost(session, summary, loading_seconds, size_of(weights)),
+                "cost": _cost(method, session, summary, loading_seconds, size_of(weights)),
             }
         except Interrupted:
             raise Stopped(stop, 0) from None
@@ -178,8 +178,11 @@ def _size(method: Method, model: Any) -> dict[str, Any]:
     }
 
 
-def _cost(session: TrainingSession, summary: TrainingSummary, loading_seconds: float, saved_bytes: int) -> TrainingCost:
+def _cost(
+    method: Method, session: TrainingSession, summary: TrainingSummary, loading_seconds: float, saved_bytes: int
+) -> TrainingCost:
     seconds, tokens = summary.optimisation_seconds, summary.source_tokens + summary.target_tokens
+    seen = summary.source_tokens + summary.examples * method.added_tokens
     return TrainingCost(
         loading_seconds=loading_seconds,
         optimisation_seconds=seconds,
@@ -192,6 +195,6 @@ def _cost(session: TrainingSession, summary: TrainingSummary, loading_seconds: f
         tokens_per_second=tokens / seconds if seconds else None,
         peak_memory_bytes=peak_memory(),
         saved_bytes=saved_bytes,
-        training_flops=training_flops(counted(session.model), summary.source_tokens, summary.target_tokens),
+        training_flops=training_flops(method.counted(session.model), seen, summary.target_tokens),
         flops_formula=FLOPS_FORMULA,
     )

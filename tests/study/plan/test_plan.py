@@ -22,7 +22,7 @@ from tunegrid.study.cells import Cell
 from tunegrid.study.plan.cells import Estimator
 from tunegrid.study.plan.disk import IGNORE, check_disk, disk
 from tunegrid.study.plan.duration import evaluations, examples, passes, training_seconds
-from tunegrid.study.plan.flops import decoding, executed, stacks_of
+from tunegrid.study.plan.flops import decoding, executed
 from tunegrid.study.plan.jobs import Job, Jobs
 from tunegrid.study.plan.lengths import Lengths, SplitSize, from_quantiles
 from tunegrid.study.plan.memory import training_memory
@@ -101,7 +101,7 @@ def method_of(kind: str, family: str):
 
 def tuned(shape: Shape, kind: str, family: str = "t5") -> Tuned:
     method = method_of(kind, family)
-    return Tuned.of(shape, method, stacks_of(shape, method))
+    return Tuned.of(shape, method)
 
 
 def batch(rows: int, source: int, target: int) -> SplitSize:
@@ -121,7 +121,7 @@ def test_training_flops_by_hand():
 def test_planned_flops_are_those_that_a_run_records(checkpoints, family, kind):
     method = method_of(kind, family)
     config = json.loads((checkpoints / family / "config.json").read_text())
-    stacks = stacks_of(Shape.from_config(FAMILIES[family], config), method)
+    stacks = method.stacks(Shape.from_config(FAMILIES[family], config))
     model = method.inject(method.load_base(checkpoints / family))
     assert training_flops(stacks, 1000, 10) == training_flops(counted(model), 1000, 10)
 

@@ -11,7 +11,6 @@ from tunegrid.models.flops import training_flops
 from tunegrid.runtime.devices import Device
 from tunegrid.study.cells import Cell
 from tunegrid.study.plan.duration import examples, prediction_seconds, training_seconds, validation_seconds
-from tunegrid.study.plan.flops import stacks_of
 from tunegrid.study.plan.lengths import Lengths, SplitSize
 from tunegrid.study.plan.memory import prediction_memory, training_memory
 from tunegrid.study.plan.sizes import Sizes
@@ -85,6 +84,8 @@ class Estimator:
         tuned = self._tuned(cell)
         if tuned is None:
             return None
+        added = tuned.method.added_tokens
+        splits = {name: split.with_longer_sources(added) for name, split in splits.items()}
         train, validation = splits["train"], splits["validation"]
         task = study.task(cell.task)
         seen = examples(training, train.entries)
@@ -99,7 +100,7 @@ class Estimator:
             trainable=tuned.trainable,
             modules=tuned.modules,
             steps=training.steps(train.entries),
-            source_tokens=source_tokens,
+            source_tokens=source_tokens - seen * added,
             target_tokens=target_tokens,
             flops=training_flops(tuned.stacks, source_tokens, target_tokens),
             memory=training_memory(tuned, training, train, precision, device.is_gpu).peak,
@@ -116,9 +117,7 @@ class Estimator:
 
     def _tuned(self, cell: Cell) -> Tuned | None:
         shape = self.shape(cell.model)
-        method = self.study.method(cell)
-        stacks = shape and stacks_of(shape, method)
-        return stacks and Tuned.of(shape, method, stacks)
+        return shape and Tuned.of(shape, self.study.method(cell))
 
     def untuned(self, task: str, model: str) -> tuple[float, float] | None:
         """(seconds, bytes at the peak) of the evaluation of a model as it is; None: its architecture is not known."""
@@ -126,7 +125,7 @@ class Estimator:
         if shape is None:
             return None
         method = Untuned(UntunedSettings(), self.study.family(model))
-        tuned = Tuned.of(shape, method, stacks_of(shape, method))
+        tuned = Tuned.of(shape, method)
         test = self.sizes.of(task, model).splits["test"]
         arguments = (tuned, self.study.task(task), test)
         return (
@@ -143,7 +142,7 @@ class Estimator:
         from tunegrid.methods.full import Full, FullSettings
 
         method = Full(FullSettings(kind="full"), family)
-        tuned = Tuned.of(shape, method, stacks_of(shape, method))
+        tuned = Tuned.of(shape, method)
         # Documents are of all lengths up to the longest; the target of a T5 is what was hidden, of a BART all of it.
         mean = source.max_length / 2
         target = mean if family.has_biases else mean * source.corruption_rate

@@ -109,33 +109,26 @@ def prediction_seconds(tuned: Tuned, task: Task, test: SplitSize, device: Device
     source = min(test.source.mean * BUCKETED_PADDING, test.source.longest)  # sorted by length
     shape, stacks, layers = tuned.shape, tuned.stacks, tuned.shape.decoder_layers
     rate = device.flops(precision, tuned.shape.d_model) * device.low
-    encoding = _encoding_seconds(tuned, test.entries, source, batch, rate)
+    encoding = encoding_seconds(tuned, test.entries, source, batch, rate)
     if labels := task.labels():
         scoring = decoding(shape, stacks, test.entries, source, test.target.mean) / rate
         return encoding + len(labels) * (scoring + batches * layers * DECODE_SECONDS_PER_LAYER)
     generation = task.settings.generation
     # A batch goes on until its longest text has ended.
     written = min(generation.max_new_tokens, test.target.longest_of(batch))
-    return encoding + _writing_seconds(tuned, test.entries, source, written, generation.num_beams, batch, device, rate)
+    return encoding + writing_seconds(tuned, test.entries, source, written, generation.num_beams, batch, device, rate)
 
 
-def generation_seconds(
-    tuned: Tuned, split: SplitSize, written: int, beams: int, batch: int, device: Device, precision: str
-) -> float:
-    """Seconds of writing exactly so many tokens for each row, the sources' encoding included."""
-    rate = device.flops(precision, tuned.shape.d_model) * device.low
-    encoding = _encoding_seconds(tuned, split.entries, split.source.mean, batch, rate)
-    return encoding + _writing_seconds(tuned, split.entries, split.source.mean, written, beams, batch, device, rate)
-
-
-def _encoding_seconds(tuned: Tuned, rows: int, source: float, batch: int, rate: float) -> float:
+def encoding_seconds(tuned: Tuned, rows: int, source: float, batch: int, rate: float) -> float:
+    """Seconds of encoding sources of so many tokens; `rate`: operations per second."""
     flops = executed(tuned.shape, tuned.stacks, rows, source, 0).forward
     return flops / rate + math.ceil(rows / batch) * tuned.shape.encoder_layers * DECODE_SECONDS_PER_LAYER
 
 
-def _writing_seconds(
+def writing_seconds(
     tuned: Tuned, rows: int, source: float, written: float, beams: int, batch: int, device: Device, rate: float
 ) -> float:
+    """Seconds of writing exactly so many tokens for each row, without encoding its source."""
     shape, stacks = tuned.shape, tuned.stacks
     flops = decoding(shape, stacks, rows * beams, source, written)
     # Every word reads all of the decoder's weights anew, and so few rows at a time reach half of the bandwidth.

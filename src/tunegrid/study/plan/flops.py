@@ -1,29 +1,11 @@
-"""Floating-point operations of training and prediction: the formula of the records, and what is really executed."""
+"""Floating-point operations that training and prediction really execute, padding included."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from tunegrid.methods import Method
 from tunegrid.models import Shape
-from tunegrid.models.flops import Stacks, _untied_head
-
-
-def stacks_of(shape: Shape, method: Method) -> Stacks | None:
-    """The parameters as the training counts them in the model; None: the method does not know what it trains."""
-    trainable = method.trainable_count(shape)
-    if trainable is None:
-        return None
-    # An untied head is no embedding. BART's normalisation of the embeddings counts as one, by its name in the model.
-    normalisation = 0 if shape.positions is None else 2 * shape.d_model
-    encoder = shape.encoder_parameters - normalisation
-    decoder = shape.decoder_parameters - normalisation + _untied_head(shape)
-    if trainable == shape.parameters:
-        return Stacks(encoder, encoder, decoder, decoder)
-    # What a method trains is in the layers, so that a model without its encoder's layers says what is in those.
-    in_decoder = method.trainable_count(replace(shape, encoder_layers=0))
-    added, added_decoder = method.added_count(shape), method.added_count(replace(shape, encoder_layers=0))
-    return Stacks(encoder + added - added_decoder, trainable - in_decoder, decoder + added_decoder, in_decoder)
+from tunegrid.models.flops import Stacks, untied_head
 
 
 @dataclass(frozen=True)
@@ -65,7 +47,7 @@ def executed(shape: Shape, added: Stacks | None, batch: float, source: float, ta
     """
     inner = shape.heads * shape.d_kv
     encoder = added.encoder if added else shape.encoder_parameters
-    decoder = added.decoder - _untied_head(shape) if added else shape.decoder_parameters
+    decoder = added.decoder - untied_head(shape) if added else shape.decoder_parameters
     cross = 2 * shape.d_model * inner * shape.decoder_layers
     linear = 2 * batch * (source * (encoder + cross) + target * (decoder - cross))
     pairs = shape.encoder_layers * source**2 + shape.decoder_layers * (target**2 + source * target)
@@ -76,7 +58,7 @@ def executed(shape: Shape, added: Stacks | None, batch: float, source: float, ta
 def decoding(shape: Shape, added: Stacks | None, rows: float, source: float, tokens: float) -> float:
     """FLOPs of writing `tokens` tokens for `rows` (rows times beams), one after the other, from encoded sources."""
     inner = shape.heads * shape.d_kv
-    decoder = added.decoder - _untied_head(shape) if added else shape.decoder_parameters
+    decoder = added.decoder - untied_head(shape) if added else shape.decoder_parameters
     cross = 2 * shape.d_model * inner * shape.decoder_layers
     per_token = 2 * (decoder - cross + shape.vocabulary * shape.d_model)
     attention = 4 * inner * shape.decoder_layers * (source + tokens / 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -68,6 +68,15 @@ class SplitSize:
     def token_bytes(self) -> int:
         """Of the token file: int32 ids, two offsets and a row number for each entry."""
         return round(self.entries * (4 * (self.source.mean + self.target.mean) + 3 * 4))
+
+    def with_longer_sources(self, tokens: int) -> SplitSize:
+        """The same split with further tokens in front of each source."""
+        if not tokens:
+            return self
+        source = self.source
+        mean = source.mean + tokens
+        longer = Lengths(mean, source.spread * source.mean / mean, source.longest + tokens)
+        return replace(self, source=longer)
 
     def part(self, rows: int) -> SplitSize:
         """As many of its rows, drawn at random."""

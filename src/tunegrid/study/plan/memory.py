@@ -76,7 +76,7 @@ def training_memory(tuned: Tuned, training: Training, train: SplitSize, precisio
             layers[0] / max(shape.encoder_layers, 1),
             layers[1] / max(shape.decoder_layers, 1),
         )
-    weights = FP32 * tuned.total
+    weights = tuned.method.weight_bytes(shape)
     if (
         precision == "bf16"
     ):  # a copy of each weight that a product takes; frozen ones are that copy (training/frozen.py)
@@ -116,15 +116,15 @@ def _activations(
         + shape.heads * source**2 * _score_bytes(shape, precision, gpu)
     )
     inner, size = shape.heads * shape.d_kv, _size(precision)
-    own = _method_bytes(tuned, 0, 2 * shape.d_model) if _beside_linear_layers(tuned) else 0
-    cross = source * (2 * inner * size + own) + target * _attention_bytes(tuned, precision)
+    cross = source * 2 * inner * size + target * _attention_bytes(tuned, precision)
     d_ff = shape.decoder_d_ff or shape.d_ff
     decoder = shape.decoder_layers * (
         target * (_attention_bytes(tuned, precision) + _feed_forward_bytes(tuned, precision, d_ff))
         + cross
         + shape.heads * (target**2 + source * target) * _score_bytes(shape, precision, gpu)
     )
-    return batch * encoder, batch * decoder
+    own_encoder, own_decoder = tuned.method.activation_bytes(shape, source, target)
+    return batch * (encoder + own_encoder), batch * (decoder + own_decoder)
 
 
 def _size(precision: str) -> int:
@@ -143,8 +143,7 @@ def _attention_bytes(tuned: Tuned, precision: str) -> float:
     inner = shape.heads * shape.d_kv
     casts = 3 if precision == "bf16" else 1  # autocast casts the input for each projection
     inputs = size * (casts * shape.d_model + inner) if tuned.full else 0
-    own = _method_bytes(tuned, shape.d_model + inner, 3 * shape.d_model + inner)
-    return _norm_bytes(tuned) + 3 * size * inner + shape.d_model * MASK + inputs + own
+    return _norm_bytes(tuned) + 3 * size * inner + shape.d_model * MASK + inputs
 
 
 def _feed_forward_bytes(tuned: Tuned, precision: str, d_ff: int) -> float:
@@ -153,27 +152,7 @@ def _feed_forward_bytes(tuned: Tuned, precision: str, d_ff: int) -> float:
     into = len(shape.family.linear["feed-forward"]) - 1
     inside = (3 if into > 1 else 1) * size + MASK  # gated: input and output of the activation, and the gate
     inputs = size * (shape.d_model * (into if precision == "bf16" else 1) + d_ff) if tuned.full else 0
-    own = _method_bytes(tuned, shape.d_model + d_ff, into * shape.d_model + d_ff)
-    return _norm_bytes(tuned) + d_ff * inside + shape.d_model * MASK + inputs + own
-
-
-def _method_bytes(tuned: Tuned, inputs: float, masks: float) -> float:
-    """Per token of a block: what a method's own modules keep.
-
-    Args:
-        inputs: numbers that go into the block's linear layers, those that several share counting once.
-        masks: the same, each layer's counting.
-    """
-    if tuned.full or not tuned.modules:
-        return 0.0
-    if _beside_linear_layers(tuned):  # the layers' inputs, and a byte of mask for each (methods/lora_layers.py)
-        return FP32 * inputs + masks
-    return 3 * FP32 * tuned.shape.d_model  # bottlenecks: input, inside, output
-
-
-def _beside_linear_layers(tuned: Tuned) -> bool:
-    """Whether there is a module beside each linear layer (LoRA), and not two in a whole layer (bottlenecks)."""
-    return not tuned.full and tuned.modules / tuned.layers > 4
+    return _norm_bytes(tuned) + d_ff * inside + shape.d_model * MASK + inputs
 
 
 def _score_bytes(shape: Shape, precision: str, gpu: bool) -> float:
@@ -198,7 +177,7 @@ def prediction_memory(tuned: Tuned, task: Task, test: SplitSize, precision: str,
     scores = 0 if shape.positions is not None else 3 * FP32 * batch * shape.heads * source**2
     cache = 2 * size * inner * shape.decoder_layers * batch * beams * (source + written)
     logits = 4 * FP32 * batch * beams * shape.vocabulary * (1 if not task.labels() else written)
-    weights = FP32 * tuned.total + (2 * tuned.total if precision == "bf16" else 0)
+    weights = tuned.method.weight_bytes(shape) + (2 * tuned.total if precision == "bf16" else 0)
     libraries = CUDA_WORKSPACE if gpu else LIBRARIES
     fragmentation = GPU_FRAGMENTATION if gpu else CPU_FRAGMENTATION
     return libraries + weights + fragmentation * (layer + scores + cache + logits)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from tunegrid.methods import Method
 from tunegrid.models import Shape
@@ -21,15 +20,20 @@ class Tuned:
     """
 
     shape: Shape
+    method: Method
     stacks: Stacks
     trainable: int
     total: int
     modules: int
 
     @classmethod
-    def of(cls, shape: Shape, method: Method, stacks: Stacks) -> Tuned:
+    def of(cls, shape: Shape, method: Method) -> Tuned | None:
+        """A model of a shape with a method in it; None: the method does not know what it trains."""
+        stacks = method.stacks(shape)
+        if stacks is None:
+            return None
         trainable, total = method.trainable_count(shape), shape.parameters + method.added_count(shape)
-        return cls(shape, stacks, trainable, total, method.expected_modules(shape))
+        return cls(shape, method, stacks, trainable, total, method.expected_modules(shape))
 
     @property
     def layers(self) -> int:
@@ -41,6 +45,6 @@ class Tuned:
         stacks = self.stacks
         return (stacks.encoder_trainable + stacks.decoder_trainable) / (stacks.encoder + stacks.decoder)
 
-    @cached_property
+    @property
     def full(self) -> bool:
-        return self.trainable == self.shape.parameters
+        return self.method.trains == "all"
