@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.words import rough_duration
 from tunegrid.runtime import gpus
 from tunegrid.runtime.devices import GPUS
 from tunegrid.study.plan.plan import plan
-from tunegrid.study.plan.text import duration, plan_text
+from tunegrid.study.plan.text import plan_text
 from tunegrid.study.study import Study
 
 SMI = """\
@@ -278,6 +279,6 @@ def test_a_plan_says_how_long_it_takes_with_all_gpus_at_work(tiny_study, monkeyp
     study = tiny_study("hardware: {device: cuda, threads: 2}")
     planned = plan(study, GPUS["h100"], gpus.jobs_at_once(study.hardware))
     assert planned.at_once == 3
-    each = duration(planned.total.seconds / 3)
+    each = rough_duration(planned.total.seconds / 3)
     assert f"{each} with 3 jobs at once, one for each GPU" in plan_text(planned)
     assert "at once" not in plan_text(plan(study, GPUS["h100"]))

@@ -1,4 +1,4 @@
-"""Words and numbers of messages and tables: counts, units, durations."""
+"""Words and numbers of messages and tables: enumerations, counts, durations, sizes, percentages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ def listed(texts: Iterable[str], most: int = 12) -> str:
 
 
 def plural(number: int, noun: str) -> str:
+    """A number with its noun: 1 row, 2 rows."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def megabytes(size: float) -> str:
-    return f"{size / 1e6:,.1f} MB"
+def number_word(number: int) -> str:
+    """A number in letters up to twelve, in digits above."""
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    return words[number] if number < len(words) else str(number)
 
 
 def absent(value: object) -> bool:
@@ -31,14 +34,37 @@ def absent(value: object) -> bool:
 
 
 def count(value: float | None) -> str:
+    """A table's whole number; a dash where it is missing."""
     return DASH if absent(value) else f"{value:,.0f}"
 
 
 def seconds(value: float | None) -> str:
+    """A table's number of seconds, without the unit; a dash where it is missing."""
     return DASH if absent(value) else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
 
 
-def bytes_(value: float | None) -> str:
+def duration(seconds: float) -> str:
+    """A measured time to three digits: 41 s, 3.2 min, 1.5 h."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 3600 else f"{seconds / 3600:.3g} h"
+
+
+def rough_duration(seconds: float) -> str:
+    """An estimated time to about two digits: 40 s, 12 min, 3.4 h, 5.1 days."""
+    for size, unit, limit in ((1, "s", 100), (60, "min", 100), (3600, "h", 100)):
+        if seconds / size < limit:
+            number = seconds / size
+            return f"{number:.1f} {unit}" if number < 10 and unit != "s" else f"{number:.0f} {unit}"
+    return f"{seconds / 86400:.1f} days"
+
+
+def megabytes(size: float) -> str:
+    """Bytes in millions, as the Hub counts them: 25.2 MB."""
+    return f"{size / 1e6:,.1f} MB"
+
+
+def binary_size(value: float | None) -> str:
     """Bytes in the unit that leaves one to four digits before the point: 412 MiB, 1.2 GiB."""
     if absent(value):
         return DASH
@@ -49,11 +75,20 @@ def bytes_(value: float | None) -> str:
 
 
 def percent(value: float | None, decimals: int = 1) -> str:
-    """A share, 0 to 1, as a percentage; one that is above 0 never prints as 0."""
+    """A share, 0 to 1, as a percentage with so many decimals; a share above 0 never prints as 0."""
     if absent(value):
         return DASH
     text = f"{100 * value:.{decimals}f}%"
     return f"<{10**-decimals:.{decimals}f}%" if value > 0 and float(text[:-1]) == 0 else text
+
+
+def fine_percent(value: float) -> str:
+    """A share, 0 to 1, as a percentage of two digits or more: 100%, 3.1%, 0.047%."""
+    percentage = 100 * value
+    if percentage >= 99.95:
+        return "100%"
+    decimals = 1 if percentage >= 1 else 2 if percentage >= 0.1 else 3
+    return f"{percentage:.{decimals}f}%"
 
 
 def setting(value: object) -> str:

@@ -15,7 +15,7 @@ from tunegrid import __version__
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json
 from tunegrid.common.package_data import templates_folder
-from tunegrid.common.words import DASH, bytes_, count, percent, seconds
+from tunegrid.common.words import DASH, binary_size, count, percent, seconds
 from tunegrid.data.sources import SPLITS
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.front_matter import base_licence, front_matter, languages_of
@@ -200,9 +200,9 @@ def _cost(study: Study, winner: Winner) -> list[tuple[str, str]]:
         ("optimisation", f"{seconds(cost.optimisation_seconds)} s"),
         ("evaluation while training, loading, saving",
          f"{seconds(cost.evaluation_seconds + cost.loading_seconds + cost.saving_seconds)} s"),
-        ("peak memory", bytes_(cost.peak_memory_bytes)),
+        ("peak memory", binary_size(cost.peak_memory_bytes)),
         (f"floating-point operations, estimated: {cost.flops_formula}", flops),
-        ("saved weights", bytes_(cost.saved_bytes)),
+        ("saved weights", binary_size(cost.saved_bytes)),
         ("on", f"{where.accelerator or where.processor}, {where.threads} thread(s), {where.precision}"),
         *searched,
     ]  # fmt: skip

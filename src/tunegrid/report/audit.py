@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from tunegrid.common.package_data import published_folder
-from tunegrid.common.words import listed, plural
+from tunegrid.common.words import plural
 from tunegrid.report import layout
 from tunegrid.report.layout import Column, Section, Table
 from tunegrid.report.layout import Table as Printed
@@ -33,18 +33,13 @@ def study_section(frames: Frames, expected: Expected) -> Section:
     found = audit[audit["severity"] != "passed"]
     results = int((frames["results"]["primary"].astype(bool) & (frames["results"]["status"] == "ok")).sum())
     checked = f"{plural(int(audit['checked'].sum()), 'check')} on {plural(results, 'result')}"
-    texts, tables = [f"{_WHAT} {checked}: {_outcome(found)}."], [_table(found, expected)] if len(found) else []
+    outcome = show.counted(found.itertuples()) if len(found) else "nothing found"
+    texts, tables = [f"{_WHAT} {checked}: {outcome}."], [_table(found, expected)] if len(found) else []
     if about_paper(expected):
         text, table = _pointer()
         texts.append(text)
         tables.append(table)
     return Section("Audit", tuple(texts), tuple(tables))
-
-
-def _outcome(found: Any) -> str:
-    counts = found["severity"].value_counts()
-    said = [plural(int(counts[severity]), severity) for severity in ("error", "warning", "note") if severity in counts]
-    return listed(said) if said else "nothing found"
 
 
 def _table(found: Any, expected: Expected) -> Table:

@@ -47,8 +47,8 @@ def training(frames: Frames, expected: Expected) -> Table:
             words.percent(mean(runs, "trainable_share")),
             _spread(runs, "optimisation_seconds"),
             operations(mean(runs, "training_flops")),
-            words.bytes_(mean(runs, "peak_memory_bytes")),
-            words.bytes_(mean(runs, "saved_bytes")),
+            words.binary_size(mean(runs, "peak_memory_bytes")),
+            words.binary_size(mean(runs, "saved_bytes")),
         )
 
     return _per_cell("costs-training", caption, titles, frames, expected, line)
@@ -98,7 +98,7 @@ def inference(frames: Frames, expected: Expected) -> Table:
             _short(runs, "token_seconds", 1e3),
             _short(runs, "generated_tokens"),
             words.count(mean(runs, "prediction_examples_per_second")),
-            words.bytes_(mean(runs, "prediction_peak_memory_bytes")),
+            words.binary_size(mean(runs, "prediction_peak_memory_bytes")),
             operations(mean(runs, "inference_flops")),
         )
 
@@ -196,7 +196,7 @@ def _front_cell(row: Any, task: ExpectedTask, titles: Titles) -> str:
 
 def _value(cost: str, value: float) -> str:
     if cost.endswith("bytes"):
-        return words.bytes_(value)
+        return words.binary_size(value)
     if cost == "parameters_trainable":
         return words.count(value)
     if cost == "training_flops":

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tunegrid.common import words
-from tunegrid.common.words import DASH, absent
+from tunegrid.common.words import DASH, absent, listed
 from tunegrid.report.tables import Frames, Titles
 from tunegrid.results.expected import Expected
 
@@ -111,7 +111,7 @@ def pareto_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         text = f"{task.title}: {nowhere} of {len(counts)} cells are on no front"
         if len(most) and most.max() > 0:
             names = [f"{titles.models[key[0]]} + {titles.methods[key[1]]}" for key in most[most == most.max()].index]
-            text += f"; beside the best, {' and '.join(names)} on the most ({most.max()} of {places['cost'].nunique()})"
+            text += f"; beside the best, {listed(names)} on the most ({most.max()} of {places['cost'].nunique()})"
         sentences.append(f"{text}.")
     return rule, "The best score is on every front, whatever it costs. " + " ".join(sentences)
 
@@ -129,7 +129,7 @@ def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         if rows.empty:
             continue
         scale = constants.loc[task.name]
-        scales.append(f"{task.title}: {operations(scale.flops)} FLOPs and {words.bytes_(scale.memory_bytes)}")
+        scales.append(f"{task.title}: {operations(scale.flops)} FLOPs and {words.binary_size(scale.memory_bytes)}")
         best = rows[rows["rank"] == 1].drop_duplicates("beta")
         runs: list[tuple[str, list[float]]] = []
         for row in best.itertuples():

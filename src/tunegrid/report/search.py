@@ -3,7 +3,7 @@
 from typing import Any
 
 from tunegrid.common import words
-from tunegrid.common.words import DASH, absent
+from tunegrid.common.words import DASH, absent, listed
 from tunegrid.report.layout import Cell, Column, Row, Section, Table
 from tunegrid.report.tables import Frames, Titles
 from tunegrid.results.expected import Expected, ExpectedTask
@@ -16,9 +16,10 @@ def section(frames: Frames, expected: Expected) -> Section | None:
         return None
     total, steps = frame["total_seconds"].astype(float), frame["optimisation_seconds"].astype(float)
     done = int(frame["total_seconds"].notna().sum())
+    factors = listed(f"{factor:g}" for factor in sorted(search.factors))
     text = (
         f"The learning rate of every cell was searched before its training, with the same budget for each: "
-        f"{len(search.factors)} trials, at {_listed(search.factors)} times the learning rate that the study names. A "
+        f"{len(search.factors)} trials, at {factors} times the learning rate that the study names. A "
         f"trial trains on {100 * search.train_share:g}% of the training rows for that share of the cell's "
         f"length, ten steps at least, with seed {search.seed}, and predicts at most {search.validation_rows:,} "
         "validation rows. The best score on them is chosen; among those within one row's worth of it, the one with the "
@@ -67,11 +68,6 @@ def _of_cell(frame: Any, task: str, model: str, method: str) -> list[Any]:
 def _outcome(trial: Any, task: ExpectedTask) -> Cell:
     result = trial.status if absent(trial.score) else task.primary.short(trial.score)
     return Cell(result if absent(trial.learning_rate) else f"{trial.learning_rate:g}: {result}", bold=trial.chosen)
-
-
-def _listed(numbers: list[float]) -> str:
-    texts = [f"{number:g}" for number in sorted(numbers)]
-    return f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
 def warnings(frames: Frames, expected: Expected) -> list[str]:

@@ -3,12 +3,11 @@
 from typing import Any
 
 from tunegrid.common import words
-from tunegrid.common.words import DASH, absent, plural
+from tunegrid.common.words import DASH, absent, duration, plural
 from tunegrid.report import layout, paper, search
 from tunegrid.report.layout import Column, Table
 from tunegrid.report.tables import Frames, Titles, cell_of, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask
-from tunegrid.results.statistics.recommend import duration
 
 
 def glance(frames: Frames, expected: Expected) -> Table | None:
@@ -64,7 +63,7 @@ def _cost(frames: Frames, task: ExpectedTask, cell: Any) -> str:
     seconds = mean["optimisation_seconds"]
     return (
         f"trains {words.percent(mean['trainable_share'])} of its parameters in "
-        f"{DASH if absent(seconds) else duration(seconds)}, saves {words.bytes_(mean['saved_bytes'])}"
+        f"{DASH if absent(seconds) else duration(seconds)}, saves {words.binary_size(mean['saved_bytes'])}"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json, size_of, write_json
-from tunegrid.common.words import bytes_
+from tunegrid.common.words import binary_size
 from tunegrid.runtime.snakemake import LOCKS, is_locked
 from tunegrid.study.study import Study
 
@@ -109,11 +109,11 @@ def _text(removed: list[Removed], study: Study, dry_run: bool) -> str:
         return f"{study.paths.root}/ holds nothing that can be removed"
     lines, sizes = [], Counter()
     for removal in removed:
-        lines.append(f"{removal.path}  {bytes_(removal.size)}")
+        lines.append(f"{removal.path}  {binary_size(removal.size)}")
         sizes[removal.kind] += removal.size
     verb = "would be removed" if dry_run else "removed"
-    total = ", ".join(f"{kind} {bytes_(size)}" for kind, size in sizes.items())
-    lines.append(f"{bytes_(sizes.total())} {verb}: {total}")
+    total = ", ".join(f"{kind} {binary_size(size)}" for kind, size in sizes.items())
+    lines.append(f"{binary_size(sizes.total())} {verb}: {total}")
     if {"tokens", "models"} & sizes.keys():
         lines.append(
             "The report can be rebuilt, and every result stays. Further seeds or cells fetch and tokenise again, and "

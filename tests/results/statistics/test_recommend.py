@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from tunegrid.common.words import fine_percent
 from tunegrid.results.statistics.intervals import ExampleStatistics, mean, resample_scores
-from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_printed, from_tests, recommend, share
+from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_printed, from_tests, recommend
 from tunegrid.study.limits import Measured, Recommend
 
 EXAMPLES = 1000
@@ -125,7 +126,7 @@ def test_a_cell_that_does_not_beat_the_baseline_is_no_silent_winner() -> None:
 
 
 def test_shares() -> None:
-    assert [share(x) for x in (1, 0.9999, 0.031, 0.00047, 0.005)] == ["100%", "100%", "3.1%", "0.047%", "0.50%"]
+    assert [fine_percent(x) for x in (1, 0.9999, 0.031, 0.00047, 0.005)] == ["100%", "100%", "3.1%", "0.047%", "0.50%"]
 
 
 def test_the_studys_own_cost_decides_among_tied_cells() -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.support import ROOT
 from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.words import rough_duration
 from tunegrid.methods import METHODS
 from tunegrid.models import FAMILIES, Shape
 from tunegrid.models.flops import Stacks, counted, training_flops
@@ -28,7 +29,7 @@ from tunegrid.study.plan.lengths import Lengths, SplitSize, from_quantiles
 from tunegrid.study.plan.memory import training_memory
 from tunegrid.study.plan.plan import plan
 from tunegrid.study.plan.sizes import Sizes
-from tunegrid.study.plan.text import WIDTH, duration, plan_text
+from tunegrid.study.plan.text import WIDTH, plan_text
 from tunegrid.study.plan.tuned import Tuned
 from tunegrid.study.study import Study
 from tunegrid.training.settings import Training
@@ -448,7 +449,7 @@ def test_a_model_that_nobody_knows_is_left_out_and_named(paper):
 
 
 def test_durations_as_a_person_says_them():
-    assert [duration(s) for s in (3, 200, 5400, 90_000, 1e6)] == ["3 s", "3.3 min", "90 min", "25 h", "11.6 days"]
+    assert [rough_duration(s) for s in (3, 200, 5400, 90_000, 1e6)] == ["3 s", "3.3 min", "90 min", "25 h", "11.6 days"]
 
 
 # -- what jobs ask for -------------------------------------------------------------------------------------------------

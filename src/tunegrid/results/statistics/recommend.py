@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from tunegrid.common.citations import Formula
-from tunegrid.common.words import GIB
+from tunegrid.common.words import GIB, duration, fine_percent, number_word
 from tunegrid.results.statistics.intervals import ALPHA, ResampledScores
 from tunegrid.results.statistics.paired_tests import compare_pairs, separated_in_resamples, tied_with_best
 from tunegrid.study.limits import CostName, Measured
@@ -56,7 +56,7 @@ class Candidate:
         return f"{self.model} + {self.method}"
 
     @property
-    def share(self) -> float:
+    def trainable_share(self) -> float:
         """Trainable share of the parameters, 0 to 1."""
         return self.trainable / self.total
 
@@ -84,7 +84,7 @@ class Candidate:
     def price_in_words(self) -> str:
         """The predicate of a sentence about the cell."""
         if self.cost_name == "trainable_parameters":
-            return f"trains {share(self.share)} of its parameters"
+            return f"trains {fine_percent(self.trainable_share)} of its parameters"
         if self.price == inf:
             return "has a cost that is not known"
         return {
@@ -173,7 +173,7 @@ def _rationale(chosen: Candidate, tied: Sequence[Candidate], count: int, metric:
         how = "separated from" if tested else "in print above"
         text = f"Best {metric} ({chosen.printed}), {how} {_others(count - 1, all_of_them=True)}; {trains}"
     elif len(tied) == count:
-        text = f"No clear winner: nothing separates the {_number(count)} cells. The cheapest {trains}"
+        text = f"No clear winner: nothing separates the {number_word(count)} cells. The cheapest {trains}"
         if chosen is not best:
             text += f" ({metric} {chosen.printed}; the best is {best.title}, {best.printed})"
     elif chosen is best:
@@ -192,39 +192,18 @@ def _rationale(chosen: Candidate, tied: Sequence[Candidate], count: int, metric:
     return text + "."
 
 
-def share(value: float) -> str:
-    """A share as a percentage of two digits or more: 100%, 3.1%, 0.047%."""
-    percent = 100 * value
-    if percent >= 99.95:
-        return "100%"
-    decimals = 1 if percent >= 1 else 2 if percent >= 0.1 else 3
-    return f"{percent:.{decimals}f}%"
-
-
 def _compared(chosen: Candidate, best: Candidate) -> str:
     if chosen.price == best.price:
         return ", as much as the best"
     if inf in (chosen.price, best.price) or not best.price:
         return ""
     what = "of what the best trains" if chosen.cost_name == "trainable_parameters" else "of what the best takes"
-    return f", {share(chosen.price / best.price)} {what}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: 41 s, 3.2 min, 1.5 h."""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.3g} min" if seconds < 3600 else f"{seconds / 3600:.3g} h"
+    return f", {fine_percent(chosen.price / best.price)} {what}"
 
 
 def _others(count: int, all_of_them: bool = False) -> str:
     if count == 1:
         return "the only other cell" if all_of_them else "one other cell"
     if all_of_them:
-        return "both others" if count == 2 else f"all {_number(count)} others"
-    return f"{_number(count)} others"
-
-
-def _number(count: int) -> str:
-    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-    return words[count] if count < len(words) else str(count)
+        return "both others" if count == 2 else f"all {number_word(count)} others"
+    return f"{number_word(count)} others"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.hub.dataset_files import is_slice
-from tunegrid.common.words import bytes_
+from tunegrid.common.words import binary_size
 from tunegrid.data.sources import SPLITS
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.plan.cells import CellPlan, Estimator
@@ -138,14 +138,14 @@ def check_disk(estimator: Estimator, jobs: int = 1) -> None:
         free = shutil.disk_usage(_existing(place)).free
         if size * MARGIN > free:
             kinds = ", ".join(
-                f"{kind} {bytes_(size)}"
+                f"{kind} {binary_size(size)}"
                 for kind, size in need.needs.items()
                 if size >= 2**20 and (len(places) == 1 or (kind == "cache") == (place == cache) or kind == "models")
             )
             raise TuneGridError(
-                f"not enough disk for the study {estimator.study.name}: about {bytes_(size * MARGIN)} more are needed "
-                f"under {place}/ ({kinds}), {bytes_(free)} are free. Run it on a larger disk (results/ can be a link "
-                f"to one, and HF_HOME can name another cache), remove what finished studies no longer need "
+                f"not enough disk for the study {estimator.study.name}: about {binary_size(size * MARGIN)} more are "
+                f"needed under {place}/ ({kinds}), {binary_size(free)} are free. Run it on a larger disk (results/ can "
+                f"be a link to one, and HF_HOME can name another cache), remove what finished studies no longer need "
                 f"(`tunegrid clean CONFIG`), keep fewer checkpoints (`training.checkpoints_kept`), or run fewer jobs "
                 f"at once. These are estimates: {IGNORE}=1 goes on anyway."
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tunegrid.common.words import bytes_
+from tunegrid.common.words import binary_size
 from tunegrid.models.flops import FLOPS_FORMULA
 from tunegrid.runtime.devices import DECODE_SECONDS_PER_LAYER, STEP_SECONDS_PER_LAYER, STEP_SECONDS_PER_MODULE, Device
 from tunegrid.study.cells import Cell
@@ -120,8 +120,9 @@ def _warnings(estimator: Estimator, cells: list[tuple[Cell, CellPlan | None]]) -
             peak = max(one.memory, one.prediction_memory) if one else 0
             if peak > device.memory:
                 warnings.append(
-                    f"{cell} needs about {bytes_(peak)}, the {device.title} has {bytes_(device.memory)}: make "
-                    "batch_size smaller and gradient_accumulation_steps larger, or set gradient_checkpointing: true."
+                    f"{cell} needs about {binary_size(peak)}, the {device.title} has {binary_size(device.memory)}: "
+                    "make batch_size smaller and gradient_accumulation_steps larger, or set gradient_checkpointing: "
+                    "true."
                 )
     if device.is_gpu and study.hardware.device == "cpu":
         warnings.append("The study's own hardware.device is cpu: set it to cuda to run it on a GPU.")

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tunegrid.common.files import replaced
-from tunegrid.common.words import DASH, bytes_
+from tunegrid.common.words import DASH, binary_size, rough_duration
 from tunegrid.runtime import gpus
 from tunegrid.runtime.devices import device
 from tunegrid.study.plan.cells import CellPlan
@@ -45,11 +45,11 @@ def plan_text(plan: StudyPlan) -> str:
     lines.append(f"  {'together':20}  {_sum(plan.total, jobs=False)} of one {plan.device.name.upper()}")
     if plan.at_once > 1:
         each = "GPU" if plan.device.is_gpu else f"{study.hardware.threads} core(s)"
-        time = duration(plan.total.seconds / plan.at_once)
+        time = rough_duration(plan.total.seconds / plan.at_once)
         lines.append(f"  {'on this machine':20}  {time} with {plan.at_once} jobs at once, one for each {each}")
     lines.append(f"  {'training FLOPs':20}  {_exponent(plan.flops)}")
-    needs = ", ".join(f"{kind} {bytes_(size)}" for kind, size in plan.disk.needs.items() if size >= 2**10)
-    lines += _wrapped(f"disk {bytes_(sum(plan.disk.needs.values()))}: {needs}")
+    needs = ", ".join(f"{kind} {binary_size(size)}" for kind, size in plan.disk.needs.items() if size >= 2**10)
+    lines += _wrapped(f"disk {binary_size(sum(plan.disk.needs.values()))}: {needs}")
     for name, texts in (("Look at this:", plan.warnings), ("What this rests on:", plan.basis)):
         if texts:
             lines += ["", name]
@@ -80,10 +80,10 @@ def _row(cell: str, one: CellPlan | None) -> tuple[str, ...]:
         str(one.modules),
         _short(one.tokens),
         _exponent(one.flops),
-        bytes_(max(one.memory, one.prediction_memory)),
-        duration(one.training_seconds + one.validation_seconds),
-        duration(one.evaluation_seconds),
-        bytes_(one.saved_bytes),
+        binary_size(max(one.memory, one.prediction_memory)),
+        rough_duration(one.training_seconds + one.validation_seconds),
+        rough_duration(one.evaluation_seconds),
+        binary_size(one.saved_bytes),
     )
 
 
@@ -100,19 +100,10 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _sum(one: Sum, jobs: bool = True) -> str:
-    text = duration(one.seconds)
+    text = rough_duration(one.seconds)
     if one.fast is not None and one.slow is not None:
-        text += f" ({duration(one.fast)} to {duration(one.slow)})"
+        text += f" ({rough_duration(one.fast)} to {rough_duration(one.slow)})"
     return text + (f", {one.jobs} jobs" if jobs and one.jobs else "")
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: 40 s, 12 min, 3.4 h, 5.1 days."""
-    for size, unit, limit in ((1, "s", 100), (60, "min", 100), (3600, "h", 100)):
-        if seconds / size < limit:
-            number = seconds / size
-            return f"{number:.1f} {unit}" if number < 10 and unit != "s" else f"{number:.0f} {unit}"
-    return f"{seconds / 86400:.1f} days"
 
 
 def _short(number: float) -> str:

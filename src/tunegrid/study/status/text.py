@@ -7,8 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+from tunegrid.common.words import rough_duration
 from tunegrid.study.cells import Cell
-from tunegrid.study.plan.text import duration
 from tunegrid.study.status.items import STAGES
 from tunegrid.study.status.read import SILENT, Job, State, Status
 
@@ -57,7 +57,7 @@ def _head(status: Status) -> Iterator[str]:
         yield f"Nothing is left to do{'; what failed is listed below' if failed else ''}."
     elif status.left:
         basis = "by the jobs that are done" if status.measured else "by the plan alone: nothing is measured yet"
-        yield f"Time left: about {duration(status.left)} with {status.at_once} at once, {basis}."
+        yield f"Time left: about {rough_duration(status.left)} with {status.at_once} at once, {basis}."
     if status.outdated:
         yield f"{status.outdated} of the runs were trained with other settings than the study has now."
 
@@ -74,7 +74,7 @@ def _runs(status: Status) -> dict[tuple[Cell, str], list[State]]:
 def _who(status: Status) -> str:
     alive, parts = status.alive, []
     if one := alive.snakemake:
-        since = duration(max(0, status.now - one.started))
+        since = rough_duration(max(0, status.now - one.started))
         parts.append(f"Snakemake is at work here (process {one.pid}, for {since}).")
     elif alive.commands:
         parts.append("No Snakemake is at work here, but single commands are.")
@@ -152,11 +152,11 @@ def _progress(job: Job) -> str:
             parts.append(f"validation {said.validation_loss}")
         if said.speed is not None:
             parts.append(f"{said.speed:g} steps/s")
-            parts.append(f"{duration(job.left)} left")
+            parts.append(f"{rough_duration(job.left)} left")
     if job.elapsed is not None:
-        parts.append(f"for {duration(job.elapsed)}")
+        parts.append(f"for {rough_duration(job.elapsed)}")
     if job.silent is not None and job.silent > SILENT:
-        parts.append(f"SILENT for {duration(job.silent)}")
+        parts.append(f"SILENT for {rough_duration(job.silent)}")
     return "  ".join(parts)
 
 
@@ -170,7 +170,7 @@ def _begun(status: Status) -> list[str]:
     for job in jobs[:BEGUN]:
         from_ = f"from its checkpoint of step {job.checkpoint}" if job.checkpoint else "from its beginning"
         at = f" was at step {job.progress.step}/{job.progress.steps};" if job.progress and job.progress.step else ""
-        lines.append(f"  {_title(job)}:{at} {from_}; its last sign is {duration(job.silent or 0)} old")
+        lines.append(f"  {_title(job)}:{at} {from_}; its last sign is {rough_duration(job.silent or 0)} old")
     return lines + _more(jobs, BEGUN)
 
 
