@@ -29,6 +29,8 @@ import yaml
 
 from tunegrid.runtime.provenance import digest
 from tunegrid.study.cells import Run
+from tunegrid.study.load import load_study
+from tunegrid.study.stage_settings import run_settings
 from tunegrid.study.study import Study
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,7 +96,7 @@ def study(shape: str, size: int) -> Path:
 
 def measure(shape: str, size: int, repeat: int, profiled: bool) -> dict[str, Any]:
     file = study(shape, size)
-    loaded = Study.load(file)
+    loaded = load_study(file)
     row: dict[str, Any] = {"shape": shape, "cells": len(loaded.cells()), "runs": len(loaded.runs())}
     dry = ["snakemake", "--dry-run", "--snakefile", str(ROOT / "Snakefile"), "--configfile", str(file)]
     wall, cpu, peak, printed = run([sys.executable, "-m", *dry], repeat)
@@ -135,7 +137,7 @@ def write_records(study: Study) -> None:
                  "peak_memory_bytes": 400 * 2**20},
     }  # fmt: skip
     for cell in study.cells():
-        settings = study.run_settings(cell)
+        settings = run_settings(study, cell)
         for seed in study.seeds:
             names = {"task": cell.task, "model": cell.model, "method": cell.method, "seed": seed}
             folder = study.paths.run(Run(cell, seed))

@@ -102,7 +102,7 @@ def _prepare(folder: Path, checkpoints: Path) -> None:
     from tunegrid.stages.fetch_data import fetch_data
     from tunegrid.stages.fetch_model import fetch_model
     from tunegrid.stages.tokenise import tokenise
-    from tunegrid.study.study import Study
+    from tunegrid.study.load import load_study
 
     shutil.copytree(checkpoints, folder / "checkpoints")
     (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
@@ -110,7 +110,7 @@ def _prepare(folder: Path, checkpoints: Path) -> None:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        study = Study.load("tiny.yaml")
+        study = load_study("tiny.yaml")
         paths = study.paths
         for task in study.grid.tasks:
             fetch_data(task, study.task(task), paths.data(task))
@@ -135,11 +135,11 @@ def tiny(_prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 @pytest.fixture
 def tiny_study(tiny: Path):
     """Reads the tiny study with changes, given as the YAML of a file that is laid over it."""
-    from tunegrid.study.study import Study
+    from tunegrid.study.load import load_study
 
     def load(changes: str = "{}"):
         Path("changes.yaml").write_text(changes, encoding="utf-8")
-        return Study.load(tiny, "changes.yaml")
+        return load_study(tiny, "changes.yaml")
 
     return load
 

@@ -104,8 +104,8 @@ def test_free_texts_of_the_script_are_scored_as_labels_and_what_is_none_is_wrong
 
     from peers.quality import score
 
-    from tunegrid.study.study import Study
+    from tunegrid.study.load import load_study
 
     rows = [{"id": str(n), "text": "…", "label": label} for n, label in enumerate(["positive", "negative"] * 2)]
-    one = SimpleNamespace(loaded=Study.load("config/mini.yaml"), task="sentiment", model="t5", rows=lambda split: rows)
+    one = SimpleNamespace(loaded=load_study("config/mini.yaml"), task="sentiment", model="t5", rows=lambda split: rows)
     assert score(one, ["positive", "negative", "positive negative", "positive"]) == 0.5

@@ -57,9 +57,9 @@ class Work:
 
     @cached_property
     def loaded(self) -> Any:
-        from tunegrid.study.study import Study
+        from tunegrid.study.load import load_study
 
-        return Study.load(self.file)
+        return load_study(self.file)
 
     @property
     def results(self) -> Path:

@@ -10,7 +10,14 @@ import pytest
 
 from tunegrid.cli import main
 from tunegrid.runtime.provenance import digest
-from tunegrid.study.study import Study
+from tunegrid.study.load import load_study
+from tunegrid.study.stage_settings import (
+    data_settings,
+    evaluation_settings,
+    model_settings,
+    run_settings,
+    token_settings,
+)
 
 
 def files() -> set[str]:
@@ -54,12 +61,12 @@ def test_an_unknown_name_is_one_message_with_the_valid_ones(tiny, capsys, comman
 
 
 SETTINGS = {
-    "fetch-data": (["--task", "qa"], lambda study: study.data_settings("qa")),
-    "fetch-model": (["--model", "t5"], lambda study: study.model_settings("t5")),
-    "tokenise": (["--task", "qa", "--model", "t5"], lambda study: study.token_settings("qa", "t5")),
-    "train": (["--task", "qa", "--model", "t5", "--method", "lora", "--seed", "1"], lambda study: study.run_settings(study.cells()[1])),
-    "evaluate": (["--task", "qa", "--model", "t5", "--method", "untuned"], lambda study: study.evaluation_settings("qa")),
-    "baseline": (["--task", "qa", "--name", "random-candidate"], lambda study: study.evaluation_settings("qa")),
+    "fetch-data": (["--task", "qa"], lambda study: data_settings(study, "qa")),
+    "fetch-model": (["--model", "t5"], lambda study: model_settings(study, "t5")),
+    "tokenise": (["--task", "qa", "--model", "t5"], lambda study: token_settings(study, "qa", "t5")),
+    "train": (["--task", "qa", "--model", "t5", "--method", "lora", "--seed", "1"], lambda study: run_settings(study, study.cells()[1])),
+    "evaluate": (["--task", "qa", "--model", "t5", "--method", "untuned"], lambda study: evaluation_settings(study, "qa")),
+    "baseline": (["--task", "qa", "--name", "random-candidate"], lambda study: evaluation_settings(study, "qa")),
 }  # fmt: skip
 
 
@@ -74,7 +81,7 @@ def test_settings_that_changed_since_the_workflow_started_are_refused(tiny, caps
 @pytest.mark.parametrize("command", ["fetch-data", "fetch-model", "tokenise", "baseline"])
 def test_the_settings_that_the_workflow_hands_over_are_accepted(tiny, command):
     arguments, settings = SETTINGS[command]
-    handed = digest(settings(Study.load(tiny)))
+    handed = digest(settings(load_study(tiny)))
     assert main([command, str(tiny), *arguments, "--settings", handed]) == 0
 
 

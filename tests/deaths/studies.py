@@ -17,6 +17,7 @@ import yaml
 
 from tests.deaths.restart import clone
 from tunegrid.study.cells import Cell
+from tunegrid.study.load import load_study
 
 TASKS, MODELS, METHODS = ("qa", "translation", "sentiment"), ("t5", "flan-t5", "bart"), ("full", "lora", "adapters")
 ROWS = {"train": 100, "validation": 24, "test": 24}
@@ -104,13 +105,12 @@ class Prepared:
         from tunegrid.stages.fetch_data import fetch_data
         from tunegrid.stages.fetch_model import fetch_model
         from tunegrid.stages.tokenise import tokenise
-        from tunegrid.study.study import Study
 
         start = time.monotonic()
         with chdir(self.folder):
             for family in FAMILIES:
                 make_checkpoint(Path("checkpoints") / family, family)
-            study = Study.load("runs.yaml")
+            study = load_study("runs.yaml")
             paths = study.paths
             for task in TASKS:
                 fetch_data(task, study.task(task), paths.data(task))

@@ -15,7 +15,7 @@ from tests.support import ROOT, slow_except
 from tests.support.winners import CELLS, CONFIG, predictions, recommend
 from tunegrid.cli import main
 from tunegrid.study.cells import Cell, Run
-from tunegrid.study.study import Study
+from tunegrid.study.load import load_study
 
 RUNNER = ROOT / "tests/support/run_cards.py"
 SUFFIXES = {".json", ".safetensors", ".md", ".txt", ".model"}  # nothing that is pickled
@@ -249,7 +249,7 @@ def test_the_licence_is_the_hub_s_name_of_it_or_said_to_be_unknown(tiny_study, w
 def test_languages_of_the_paper_s_data_are_known():
     from tunegrid.deploy.front_matter import languages_of
 
-    paper, mini = Study.load(ROOT / "config/paper.yaml"), Study.load(ROOT / "config/mini.yaml")
+    paper, mini = load_study(ROOT / "config/paper.yaml"), load_study(ROOT / "config/mini.yaml")
     assert [languages_of(paper, task) for task in ("qa", "translation", "sentiment")] == [["en"], ["en", "de"], ["en"]]
     assert [languages_of(mini, task) for task in ("qa", "translation")] == [["en"], ["en", "de"]]
 

@@ -334,10 +334,10 @@ def assert_safetensors_without_a_path(weights: Path, places: list[Path]) -> None
 
 IN_A_FRESH_PROCESS = """\
 import json, sys
-from tunegrid.study.study import Study
-from tunegrid.study.cells import Cell, Run
+from tunegrid.study.load import load_study
+from tunegrid.study.cells import Run
 from tunegrid.stages.evaluate import evaluate_run
-study = Study.load("tiny.yaml", "changes.yaml")
+study = load_study("tiny.yaml", "changes.yaml")
 for cell in study.cells():
     evaluate_run(study, Run(cell, 1), study.paths.run(Run(cell, 1)))
 """

@@ -17,6 +17,9 @@ from tunegrid.models import FAMILIES
 from tunegrid.models.families import load_families, load_family
 from tunegrid.models.shape import known_config
 from tunegrid.study.cells import Cell, Run
+from tunegrid.study.checks import check_files
+from tunegrid.study.load import load_study
+from tunegrid.study.stage_settings import run_settings
 from tunegrid.study.study import Study
 
 LOCAL = ROOT / "config/local.yaml"
@@ -99,13 +102,13 @@ def test_t5_v1_1_is_told_from_t5(tiny_study):
     with pytest.raises(TuneGridError, match=says):
         fetch_model(study, "t5", Path("out"))
     with pytest.raises(TuneGridError, match=says):
-        study.check_files()
+        check_files(study)
 
 
 def test_a_known_model_of_the_hub_under_the_wrong_family_is_refused_before_it_is_downloaded(tmp_path):
     text = MORE_MODELS.replace("family: mt5", "family: t5")
     (tmp_path / "wrong.yaml").write_text(text, encoding="utf-8")
-    study = Study.load(LOCAL, tmp_path / "wrong.yaml")
+    study = load_study(LOCAL, tmp_path / "wrong.yaml")
     with pytest.raises(TuneGridError, match=r"models\.mt5-small\.family: t5, but .*'mt5'.*fit this model: mt5"):
         study.shape("mt5-small")
 
@@ -149,7 +152,7 @@ overrides: []
 """
     (tmp_path / "overlay.yaml").write_text(overlay, encoding="utf-8")
     program = (
-        f"from tunegrid.study.study import Study; s = Study.load({str(LOCAL)!r}, 'overlay.yaml'); "
+        f"from tunegrid.study.load import load_study; s = load_study({str(LOCAL)!r}, 'overlay.yaml'); "
         "print(s.family('v1').name, s.task('qa').prompt('t5-v1.1')[:7])"
     )
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "src")}
@@ -200,7 +203,7 @@ def test_families_are_read_from_their_folder():
 def test_mt5_small_and_bart_large_are_an_overlay(tmp_path):
     """The example of the docs, as it stands there, over the study that the project ships."""
     (tmp_path / "more-models.yaml").write_text(MORE_MODELS, encoding="utf-8")
-    study = Study.load(LOCAL, tmp_path / "more-models.yaml")
+    study = load_study(LOCAL, tmp_path / "more-models.yaml")
     assert [cell.model for cell in study.cells()[::3]] == ["mt5-small", "bart-large"] * 3
     assert study.shape("mt5-small").parameters == 300_176_768
     assert study.shape("bart-large").parameters == 406_291_456
@@ -225,7 +228,7 @@ def test_the_models_of_the_example_run_from_fetch_to_scores(tiny, model, method,
         "device: cuda, threads: 4, precision: bf16", "device: cpu"
     )
     Path("more.yaml").write_text(overlay.replace("study: more-models", "study: tiny"), encoding="utf-8")
-    study = Study.load(tiny, "more.yaml")
+    study = load_study(tiny, "more.yaml")
     trained, metrics = run_cell(study, Cell("sentiment", model, method))
     assert trained.injected.count == trained.injected.expected == modules
     assert metrics.status == "ok"
@@ -247,7 +250,7 @@ def own_family(tiny):
             assert old in text
             text = text.replace(old, new)
         Path("own.yaml").write_text(text, encoding="utf-8")
-        return Study.load(tiny, "own.yaml")
+        return load_study(tiny, "own.yaml")
 
     return load
 
@@ -278,11 +281,11 @@ def test_a_study_brings_its_own_family_with_prompts_and_label_words(own_family):
 
 def test_a_change_of_the_family_is_a_change_of_its_runs(own_family):
     cell = Cell("sentiment", "t5-v1.1", "lora")
-    first = own_family().run_settings(cell)
-    assert own_family((" wo]}", " wo, wo_2]}")).run_settings(cell) != first
-    assert own_family(("positive: good", "positive: fine")).run_settings(cell) != first
-    assert own_family(("sst2 sentence", "sst2 review")).run_settings(cell) != first
-    assert own_family().run_settings(cell) == first
+    first = run_settings(own_family(), cell)
+    assert run_settings(own_family((" wo]}", " wo, wo_2]}")), cell) != first
+    assert run_settings(own_family(("positive: good", "positive: fine")), cell) != first
+    assert run_settings(own_family(("sst2 sentence", "sst2 review")), cell) != first
+    assert run_settings(own_family(), cell) == first
 
 
 MISTAKES = {

@@ -9,7 +9,8 @@ from tests.support.checkpoints import DECODER_LAYERS, ENCODER_LAYERS, INNER_WIDT
 from tunegrid.common.errors import TuneGridError
 from tunegrid.models import FAMILIES, Shape
 from tunegrid.models.shape import known_config
-from tunegrid.study.study import Study
+from tunegrid.study.checks import check_files
+from tunegrid.study.load import load_study
 
 # The totals that the models' papers and cards go by, to the last parameter.
 KNOWN = {
@@ -112,14 +113,14 @@ def test_a_study_knows_the_shape_of_a_local_folder_and_of_a_known_model(tiny_stu
         .read_text()
         .replace("{kind: directory, path: checkpoints/t5}", "{kind: hub, id: google-t5/t5-base}")
     )
-    assert Study.load("hub.yaml").shape("t5").parameters == KNOWN["google-t5/t5-base"][1]
+    assert load_study("hub.yaml").shape("t5").parameters == KNOWN["google-t5/t5-base"][1]
 
 
 def test_a_config_without_a_size_names_the_model(tiny_study):
     study, file = tiny_study(), Path("checkpoints/t5/config.json")
     file.write_text(file.read_text().replace('"d_ff"', '"d_fff"'))
     with pytest.raises(TuneGridError, match=r"models\.t5: config\.json: d_ff: missing"):
-        study.check_files()
+        check_files(study)
 
 
 def test_the_shape_of_a_model_that_is_nowhere_yet_is_not_known(tiny_study):
@@ -151,11 +152,11 @@ def test_the_mini_study_knows_its_shapes_without_torch():
     import sys
 
     program = (
-        "import sys; from tunegrid.study.study import Study; s = Study.load('config/mini.yaml'); "
+        "import sys; from tunegrid.study.load import load_study; s = load_study('config/mini.yaml'); "
         "assert all(s.shape(m) for m in s.models); assert not {'torch', 'transformers', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
-    mini = Study.load(ROOT / "config/mini.yaml")
+    mini = load_study(ROOT / "config/mini.yaml")
     assert 200_000 < mini.shape("t5").parameters < 400_000
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from tunegrid.runtime import cpu_kernels
 from tunegrid.runtime.hardware import Hardware
+from tunegrid.study.load import load_study
+from tunegrid.study.stage_settings import evaluation_settings, run_settings
 
 AMD = "vendor_id\t: AuthenticAMD\nflags\t\t: fpu avx2 avx512f avx512_bf16\n\nvendor_id\t: other\nflags\t: amx_bf16\n"
 INTEL = "vendor_id\t: GenuineIntel\nflags\t\t: fpu avx2 avx512f\n"
@@ -100,11 +102,9 @@ def test_auto_on_a_gpu_goes_by_its_data_sheet(cpu, gpu, precision):
 
 def test_auto_is_settled_when_the_study_is_read(cpu, tmp_path):
     """Settings of a run, and so its hash, its checkpoints and its record, hold what is computed in."""
-    from tunegrid.study.study import Study
-
     overlay = tmp_path / "auto.yaml"
     overlay.write_text("hardware: {precision: auto}\n")
     cpu(AMD)
-    study = Study.load("config/mini.yaml", overlay)
-    assert study.run_settings(study.cells()[0])["hardware"]["precision"] == "bf16"
-    assert study.evaluation_settings("qa")["hardware"]["precision"] == "bf16"
+    study = load_study("config/mini.yaml", overlay)
+    assert run_settings(study, study.cells()[0])["hardware"]["precision"] == "bf16"
+    assert evaluation_settings(study, "qa")["hardware"]["precision"] == "bf16"

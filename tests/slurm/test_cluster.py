@@ -16,8 +16,8 @@ import yaml
 from tests.support import ROOT
 from tunegrid.report.latex import tex_engine
 from tunegrid.study.cells import Cell
+from tunegrid.study.load import load_study
 from tunegrid.study.plan.jobs import Jobs
-from tunegrid.study.study import Study
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
 STUDY = ("config/mini.yaml", "tests/slurm/small.yaml")
@@ -160,7 +160,7 @@ def test_jobs_with_a_gpu_ran_one_at_a_time_and_knew_their_device(study):
 
 
 def test_memory_and_time_are_what_the_study_asks(study):
-    jobs = Jobs(Study.load(*(ROOT / file for file in STUDY)))
+    jobs = Jobs(load_study(*(ROOT / file for file in STUDY)))
     cell = Cell("sentiment", "t5", "lora")
     for comment, job, together in (
         ("pretrain_model", jobs.pretrain("t5"), 1),

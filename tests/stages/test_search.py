@@ -18,7 +18,8 @@ from tunegrid.results.search_records import ChoiceRecord, TrialRecord
 from tunegrid.runtime.attempts import Attempt, AttemptFailed
 from tunegrid.stages.search import best, choose_rate, edge, run_trial, sample, write_failed_trial
 from tunegrid.study.cells import Cell, Run
-from tunegrid.study.search import Search, choice_settings, trial_settings, trial_study
+from tunegrid.study.search import Search
+from tunegrid.study.stage_settings import choice_settings, run_settings, trial_settings, trial_study
 from tunegrid.training.settings import Training
 
 CELL = Cell("qa", "t5", "lora")
@@ -115,7 +116,7 @@ def test_what_alters_a_trial_repeats_it(tiny_study, change):
 
 def test_a_study_without_a_search_is_what_it_was(tiny_study):
     assert tiny_study("search: null") == tiny_study()
-    assert "search" not in json.dumps(tiny_study().run_settings(CELL))
+    assert "search" not in json.dumps(run_settings(tiny_study(), CELL))
 
 
 # -- rows of a trial --------------------------------------------------------------------------------------------------

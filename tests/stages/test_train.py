@@ -16,6 +16,7 @@ from tunegrid.methods import METHODS
 from tunegrid.results.compare import compare
 from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
 from tunegrid.study.cells import Cell, Run
+from tunegrid.study.stage_settings import run_settings
 
 RUN = Run(Cell("qa", "t5", "lora"), 1)
 
@@ -58,7 +59,7 @@ def test_a_run_leaves_valid_records_whose_numbers_follow_from_the_data(tiny_stud
     folder = run_all(study, run)
     record = read_record(folder / "train.json", TrainRecord)
     assert (record.status, record.reason, record.seed, record.method) == ("ok", None, 1, method)
-    assert record.configuration == study.run_settings(run.cell)
+    assert record.configuration == run_settings(study, run.cell)
 
     source, target = token_counts(study, "qa", "t5", epochs=2)
     assert (record.cost.steps, record.cost.examples, record.cost.tokens) == (10, 80, source + target)

@@ -12,7 +12,8 @@ from tests.support.hub_layouts import IMDB, SQUAD, WMT, imdb, squad, wmt16
 from tests.support.hub_server import HubServer
 from tunegrid.common.errors import TuneGridError
 from tunegrid.study import lock
-from tunegrid.study.study import Study
+from tunegrid.study.load import load_study
+from tunegrid.study.stage_settings import data_settings, model_settings
 
 T5, TOKEN = "google-t5/t5-tiny", "hf_" + "Sesam0effne1dich" * 2
 STUDY = f"""\
@@ -70,7 +71,7 @@ def study(tmp_path, monkeypatch) -> Path:
 def refused(*changes: str) -> str:
     Path("changes.yaml").write_text("\n".join(changes) or "{}")
     with pytest.raises(TuneGridError) as caught:
-        Study.load("study.yaml", "changes.yaml")
+        load_study("study.yaml", "changes.yaml")
     return str(caught.value)
 
 
@@ -82,17 +83,17 @@ def test_the_lock_stands_beside_the_first_configuration():
 
 
 def test_a_locked_study_has_the_commits_in_the_settings_that_rules_are_compared_by(study):
-    unlocked = Study.load(study)
-    assert "commit" not in unlocked.model_settings("t5")["source"]
+    unlocked = load_study(study)
+    assert "commit" not in model_settings(unlocked, "t5")["source"]
     write_lock({"id": T5, "commit": A})
-    locked = Study.load(study)
-    assert locked.model_settings("t5")["source"] == unlocked.model_settings("t5")["source"] | {"commit": A}
-    assert locked.data_settings("translation")["source"]["commit"] == A
+    locked = load_study(study)
+    assert model_settings(locked, "t5")["source"] == model_settings(unlocked, "t5")["source"] | {"commit": A}
+    assert data_settings(locked, "translation")["source"]["commit"] == A
     write_lock({"id": T5, "commit": B})
-    again = Study.load(study)
-    assert again.model_settings("t5") != locked.model_settings("t5")
-    assert again.data_settings("qa") == locked.data_settings("qa")
-    assert Study.load(study, locked=False).model_settings("t5") == unlocked.model_settings("t5")
+    again = load_study(study)
+    assert model_settings(again, "t5") != model_settings(locked, "t5")
+    assert data_settings(again, "qa") == data_settings(locked, "qa")
+    assert model_settings(load_study(study, locked=False), "t5") == model_settings(unlocked, "t5")
 
 
 def test_a_study_that_takes_nothing_from_the_hub_is_not_touched_by_a_lock(study):
@@ -100,7 +101,7 @@ def test_a_study_that_takes_nothing_from_the_hub_is_not_touched_by_a_lock(study)
     generated = "source: {kind: generated, rows: {train: 4, validation: 2, test: 2}}"
     text = re.sub(r"source: \{kind: hub, path.*", generated, STUDY)
     Path("study.yaml").write_text(re.sub(r"source: \{kind: hub, id.*?\}", "source: {kind: directory, path: x}", text))
-    assert not list(lock.hub_sources(Study.load(study)))
+    assert not list(lock.hub_sources(load_study(study)))
 
 
 def test_an_id_that_the_lock_does_not_have_is_refused_at_its_key(study):
@@ -129,7 +130,7 @@ def test_a_commit_that_contradicts_the_lock_is_refused(study):
 def test_a_commit_that_is_the_locked_one_is_accepted(study):
     write_lock({"id": T5, "commit": A, "revision": "main"})
     Path("changes.yaml").write_text(f"models: {{t5: {{source: {{revision: {A}}}}}}}")
-    assert Study.load("study.yaml", "changes.yaml").models["t5"].source.commit == A
+    assert load_study("study.yaml", "changes.yaml").models["t5"].source.commit == A
 
 
 @pytest.mark.parametrize(
@@ -149,11 +150,11 @@ def test_a_lock_file_that_is_none_is_refused(study, content):
 def test_check_says_what_is_pinned_and_what_is_not(study):
     from tunegrid.study.describe import describe
 
-    text = describe(Study.load(study))
+    text = describe(load_study(study))
     assert f"Hub model {T5}, not pinned" in text
     assert "`tunegrid pin`" in text
     write_lock({"id": T5, "commit": A})
-    text = describe(Study.load(study))
+    text = describe(load_study(study))
     assert f"Hub model {T5}, locked to commit {A}" in text
     assert "not pinned" not in text.lower()
 
@@ -175,7 +176,7 @@ def fill(hub: HubServer, model: dict[str, bytes]) -> None:
 
 
 def pin(*, check: bool = False) -> int:
-    return lock.pin(Study.load("study.yaml", locked=False), "study.yaml", check)
+    return lock.pin(load_study("study.yaml", locked=False), "study.yaml", check)
 
 
 def test_pinning_writes_each_commit_once_sorted_with_revision_and_date(filled):
@@ -191,7 +192,7 @@ def test_pinning_writes_each_commit_once_sorted_with_revision_and_date(filled):
         (IMDB, None),
         (WMT, "main"),
     ]
-    assert Study.load("study.yaml").models["t5"].source.commit == commit
+    assert load_study("study.yaml").models["t5"].source.commit == commit
 
 
 def test_pinning_again_changes_the_file_only_where_a_commit_did(filled, capsys):

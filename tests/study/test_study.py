@@ -14,7 +14,17 @@ from tests.support import ROOT
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.settings import Closed, did_you_mean
 from tunegrid.study.cells import Cell
-from tunegrid.study.search import choice_settings
+from tunegrid.study.checks import check_files
+from tunegrid.study.load import load_study
+from tunegrid.study.stage_settings import (
+    choice_settings,
+    data_settings,
+    evaluation_settings,
+    model_settings,
+    report_settings,
+    run_settings,
+    token_settings,
+)
 from tunegrid.study.study import Study
 from tunegrid.training.settings import WITHOUT_EFFECT
 
@@ -66,7 +76,7 @@ def load(tmp_path, monkeypatch):
         names = ["first.yaml", "second.yaml", "third.yaml"][: len(texts)]
         for name, text in zip(names, texts, strict=True):
             Path(name).write_text(text, encoding="utf-8")
-        return Study.load(*names)
+        return load_study(*names)
 
     return load_texts
 
@@ -258,19 +268,19 @@ def test_a_file_that_is_no_mapping_is_refused(load, text, says):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(TuneGridError, match=r"nowhere\.yaml: no such file"):
-        Study.load(tmp_path / "nowhere.yaml")
+        load_study(tmp_path / "nowhere.yaml")
 
 
 def test_a_folder_instead_of_a_file_is_named(tmp_path):
     with pytest.raises(TuneGridError, match="cannot be read"):
-        Study.load(tmp_path)
+        load_study(tmp_path)
 
 
 def test_invalid_utf8_is_refused(tmp_path):
     file = tmp_path / "latin.yaml"
     file.write_bytes(BASE.replace("A title", "Größe").encode("latin-1"))
     with pytest.raises(TuneGridError, match=r"latin\.yaml: cannot be read: .*utf-8"):
-        Study.load(file)
+        load_study(file)
 
 
 # -- several files ----------------------------------------------------------------------------------------------------
@@ -361,19 +371,19 @@ def test_a_study_cannot_be_changed_once_it_is_read(load):
 def test_local_files_that_are_missing_are_named_before_anything_runs(load):
     study = load(BASE)
     with pytest.raises(TuneGridError, match=r"tasks\.sentiment\.source: train\.csv: no such file"):
-        study.check_files()
+        check_files(study)
     for name in ("train.csv", "test.csv"):
         Path(name).touch()
     with pytest.raises(TuneGridError, match=r"models\.bart\.source: models/bart/config\.json: no such file"):
-        study.check_files()
+        check_files(study)
     Path("models/bart").mkdir(parents=True)
     Path("models/bart/config.json").touch()
-    study.check_files()
+    check_files(study)
 
 
 def test_files_of_a_task_outside_the_grid_are_not_asked_for(load):
     study = load(changed("tasks: [qa, sentiment]", "tasks: [qa]").replace("models: [t5, bart]", "models: [t5]"))
-    study.check_files()
+    check_files(study)
 
 
 def test_did_you_mean_names_the_closest_or_none():
@@ -495,12 +505,12 @@ def workflow_settings(study: Study) -> str:
     cells, tasks, models = study.cells(), study.grid.tasks, study.grid.models
     return json.dumps(
         [
-            [study.data_settings(task) for task in tasks],
-            [study.model_settings(model) for model in models],
-            [study.token_settings(task, model) for task in tasks for model in models],
-            [study.run_settings(cell) for cell in cells],
+            [data_settings(study, task) for task in tasks],
+            [model_settings(study, model) for model in models],
+            [token_settings(study, task, model) for task in tasks for model in models],
+            [run_settings(study, cell) for cell in cells],
             [choice_settings(study, cell) for cell in cells],
-            [study.evaluation_settings(task) for task in tasks],
+            [evaluation_settings(study, task) for task in tasks],
         ],
         sort_keys=True,
     )
@@ -547,7 +557,7 @@ def test_every_key_reaches_a_rule_or_the_report(way, kind, value):
     if name in ("title", "licence"):
         # It alters what the report says, and never causes a job that computes to run again.
         assert workflow_settings(after) == workflow_settings(before)
-        assert after.report_settings() != before.report_settings()
+        assert report_settings(after) != report_settings(before)
     elif way[0] == "training" and name in WITHOUT_EFFECT:
         # How often a run is saved, and how long that is kept, alters no bit of it: nothing runs again.
         assert workflow_settings(after) == workflow_settings(before)
@@ -559,7 +569,7 @@ def test_every_key_reaches_a_rule_or_the_report(way, kind, value):
 def test_the_study_s_own_texts_alter_the_report_alone(key):
     values = whole()
     before, after = Study.model_validate(values), Study.model_validate(values | {key: "other"})
-    assert after.report_settings() != before.report_settings()
+    assert report_settings(after) != report_settings(before)
     assert workflow_settings(after) == workflow_settings(before)
 
 
@@ -567,7 +577,7 @@ def test_the_learning_rate_of_one_method_reaches_that_method_s_cells_alone():
     values = whole()
     override = {"where": {"method": "lora"}, "training": {"learning_rate": 0.5}}
     before, after = Study.model_validate(values), Study.model_validate(values | {"overrides": [override]})
-    touched = {cell for cell in before.cells() if before.run_settings(cell) != after.run_settings(cell)}
+    touched = {cell for cell in before.cells() if run_settings(before, cell) != run_settings(after, cell)}
     assert touched == {cell for cell in before.cells() if cell.method == "lora"}
 
 
@@ -577,5 +587,5 @@ def test_settings_of_a_task_reach_no_other_task():
     values["tasks"]["qa"]["max_source_length"] += 1
     after = Study.model_validate(values)
     for task in ("sentiment", "translation"):
-        assert after.token_settings(task, "t5") == before.token_settings(task, "t5")
-        assert after.data_settings(task) == before.data_settings(task)
+        assert token_settings(after, task, "t5") == token_settings(before, task, "t5")
+        assert data_settings(after, task) == data_settings(before, task)

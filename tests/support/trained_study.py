@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.made_once import made_once
 from tests.support.winners import CONFIG, train_all
+from tunegrid.study.load import load_study
 from tunegrid.study.study import Study
 
 
@@ -31,7 +32,7 @@ def study(trained, monkeypatch) -> Study:
     """To be looked at only."""
     monkeypatch.chdir(trained)
     monkeypatch.setattr(os, "environ", os.environ.copy())  # commands set the environment of their own process
-    return Study.load(*CONFIG)
+    return load_study(*CONFIG)
 
 
 @pytest.fixture
@@ -40,4 +41,4 @@ def own(trained, tmp_path, monkeypatch) -> Study:
     shutil.copytree(trained, tmp_path / "own")
     monkeypatch.chdir(tmp_path / "own")
     monkeypatch.setattr(os, "environ", os.environ.copy())
-    return Study.load(*CONFIG)
+    return load_study(*CONFIG)

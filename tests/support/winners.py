@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from tunegrid.study.cells import Cell, Run
-from tunegrid.study.study import Study
+from tunegrid.study.load import load_study
 
 CONFIG = ["tiny.yaml", "changes.yaml"]
 
@@ -35,7 +35,7 @@ def train_all(prepared: Path, folder: Path):
 
     shutil.copytree(prepared, folder, dirs_exist_ok=True)
     Path("changes.yaml").write_text(CHANGES, encoding="utf-8")
-    study = Study.load(*CONFIG)
+    study = load_study(*CONFIG)
     paths = study.paths
     for model in study.grid.models:
         _tell_texts_apart(paths.model(model), 0.2 if model == "bart" else 0.5)

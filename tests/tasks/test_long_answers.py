@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tunegrid.study.study import Study
+from tunegrid.study.load import load_study
 
 NAMES, WIDTH = 12, 32
 DIM, BRIGHT, START, CONSTANT = NAMES, NAMES + 1, NAMES + 2, NAMES + 3  # features, after one for each name
@@ -115,7 +115,7 @@ def evaluated(tmp_path, monkeypatch):
 
     def run(changes: str):
         Path("changes.yaml").write_text(changes)
-        study = Study.load("study.yaml", "changes.yaml")
+        study = load_study("study.yaml", "changes.yaml")
         paths = study.paths
         fetch_data("qa", study.task("qa"), paths.data("qa"))
         fetch_model(study, "reader", paths.model("reader"))
@@ -155,7 +155,7 @@ def test_training_sees_the_window_that_holds_the_answer(evaluated):
     from tunegrid.study.cells import Cell, Run
 
     evaluated("{}")
-    study = Study.load("study.yaml")
+    study = load_study("study.yaml")
     run = Run(Cell("qa", "reader", "full"), 1)
     record = train(study, run, study.paths.run(run))
     assert (record.status, record.reason) == ("ok", None)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from tests.support.checkpoints import DECODER_LAYERS, ENCODER_LAYERS, without_dropout
 from tunegrid.common.errors import TuneGridError
 from tunegrid.study.cells import Cell, Run
+from tunegrid.study.stage_settings import run_settings
 from tunegrid.training.settings import Training
 
 RUN = Run(Cell("qa", "t5", "lora"), 1)
@@ -40,7 +41,7 @@ def weights(folder: Path) -> dict[str, bytes]:
 def session_of(study, run: Run = RUN):
     from tunegrid.stages.session import prepare
 
-    return prepare(study, run, study.method(run.cell), study.run_settings(run.cell))
+    return prepare(study, run, study.method(run.cell), run_settings(study, run.cell))
 
 
 # -- through transformers' arguments ----------------------------------------------------------------------------------

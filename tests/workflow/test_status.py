@@ -5,8 +5,8 @@ import re
 import yaml
 
 from tests.support.running import MINI, Workflow
+from tunegrid.study.load import load_study
 from tunegrid.study.status.items import items
-from tunegrid.study.study import Study
 
 
 def test_the_jobs_of_a_status_are_those_of_the_workflow_with_their_files_and_logs(tmp_path, monkeypatch):
@@ -28,7 +28,7 @@ def test_the_jobs_of_a_status_are_those_of_the_workflow_with_their_files_and_log
         comment = f"rule_{rule}" + (f"_wildcards_{'_'.join(wildcards)}" if wildcards else "")
         planned[comment] = (fields["log"], fields["output"].split(", "))
     monkeypatch.chdir(tmp_path)
-    study = Study.load(*workflow.configs)
+    study = load_study(*workflow.configs)
     known = {item.comment: item for item in items(study)}
     assert known.keys() == planned.keys()
     for comment, (log, outputs) in planned.items():

@@ -14,7 +14,9 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from tunegrid.runtime import gpus, parent, warm
+from tunegrid.study import stage_settings
 from tunegrid.study.cells import Cell, Run
+from tunegrid.study.checks import check_files
 from tunegrid.common.yaml_file import ConfigFile
 from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime.provenance import digest
@@ -24,13 +26,13 @@ from tunegrid.report.index import read_index
 from tunegrid.report.latex import TEX_HINT, tex_engine
 from tunegrid.runtime.snakemake import hold
 from tunegrid.runtime.slurm import check_requests, request
-from tunegrid.study.study import Study
+from tunegrid.study.load import load_study
 
 
 def read_study(files, given):
     try:
-        study = Study.load(*files)
-        study.check_files()
+        study = load_study(*files)
+        check_files(study)
     except TuneGridError as error:
         raise WorkflowError(str(error)) from None
     if given != ConfigFile.read([Path(file) for file in files]).values:
@@ -74,8 +76,8 @@ def cell_of(wildcards):
 
 
 # Those that all jobs of a cell, or of a task, share are made once: a large study has thousands of jobs.
-run_settings = cache(STUDY.run_settings)
-evaluation_settings = cache(STUDY.evaluation_settings)
+run_settings = cache(partial(stage_settings.run_settings, STUDY))
+evaluation_settings = cache(partial(stage_settings.evaluation_settings, STUDY))
 
 
 def as_json(settings):

@@ -22,7 +22,7 @@ rule tables:
     resources:
         study=CONFIG,
     params:
-        settings=as_json(STUDY.report_settings()),
+        settings=as_json(stage_settings.report_settings(STUDY)),
     shell:
         "tunegrid tables {resources.study} --log {log}"
 
@@ -73,7 +73,7 @@ rule report:
     resources:
         study=CONFIG,
     params:
-        settings=as_json(STUDY.report_settings()),
+        settings=as_json(stage_settings.report_settings(STUDY)),
         captions=PATHS.report / "captions",
     shell:
         "tunegrid report {resources.study} --log {log}"

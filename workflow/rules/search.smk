@@ -1,10 +1,8 @@
 # The search for each cell's learning rate, where the study has one: a job per trial, and the choice among them.
 # Rules that a study does not need stay here all the same: nothing asks for their files.
-from tunegrid.study.search import choice_settings, trial_settings
-
 TRIALS = list(STUDY.search.trials) if STUDY.search else []
-settings_of_trial = cache(partial(trial_settings, STUDY))
-settings_of_choice = cache(partial(choice_settings, STUDY))
+settings_of_trial = cache(partial(stage_settings.trial_settings, STUDY))
+settings_of_choice = cache(partial(stage_settings.choice_settings, STUDY))
 
 
 localrules:

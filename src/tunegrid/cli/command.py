@@ -12,6 +12,7 @@ from typing import Any
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.settings import did_you_mean
 from tunegrid.runtime import cpu_kernels, light_imports
+from tunegrid.study.load import load_study
 from tunegrid.study.study import Study
 
 
@@ -31,7 +32,7 @@ class Commands:
         self, name: str, run: Callable[[Study, argparse.Namespace], int | None], text: str
     ) -> argparse.ArgumentParser:
         """A command that gets a study."""
-        one = self.add(name, lambda options: run(Study.load(*options.config), options), text)
+        one = self.add(name, lambda options: run(load_study(*options.config), options), text)
         one.add_argument("config", nargs="+", help="the study's YAML file; further files are laid over it")
         return one
 

@@ -21,6 +21,7 @@ from tunegrid.runtime.attempts import AttemptFailed
 from tunegrid.runtime.provenance import now
 from tunegrid.runtime.stopping import SIGNALS, Stopped
 from tunegrid.runtime.supervisor import ATTEMPT_FAILED, CRASHED, EXPLAINED, STOPPED, Fork, supervise
+from tunegrid.study.load import load_study
 from tunegrid.study.study import Study
 
 
@@ -72,7 +73,7 @@ def _supervise(supervised: Supervised, arguments: list[str], options: argparse.N
     """Has another process do the work, and writes what becomes of it if it dies."""
     started = now()
     try:
-        study = Study.load(*options.config)
+        study = load_study(*options.config)
         supervised.check(study, options)
         return supervise(
             supervised.what(options),

@@ -9,6 +9,15 @@ from tunegrid.cli.command import Commands, Supervised, known, prepare_to_compute
 from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime.attempts import Attempt
 from tunegrid.study.cells import UNTUNED, Cell, Run
+from tunegrid.study.stage_settings import (
+    choice_settings,
+    data_settings,
+    evaluation_settings,
+    model_settings,
+    run_settings,
+    token_settings,
+    trial_settings,
+)
 from tunegrid.study.study import Study
 
 
@@ -40,7 +49,7 @@ def _fetch_data(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.stages.fetch_data import fetch_data
 
     known(options.task, study.grid.tasks, "task")
-    same_settings(study.data_settings(options.task), options)
+    same_settings(data_settings(study, options.task), options)
     fetch_data(options.task, study.task(options.task), study.paths.data(options.task))
 
 
@@ -48,13 +57,13 @@ def _fetch_model(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.stages.fetch_model import fetch_model
 
     known(options.model, study.grid.models, "model")
-    same_settings(study.model_settings(options.model), options)
+    same_settings(model_settings(study, options.model), options)
     fetch_model(study, options.model, study.paths.model(options.model))
 
 
 def _pretrain(study: Study, options: argparse.Namespace) -> None:
     known(options.model, study.grid.models, "model")
-    same_settings(study.model_settings(options.model), options)
+    same_settings(model_settings(study, options.model), options)
     prepare_to_compute(study, model=True)
     from tunegrid.stages.fetch_model import pretrain_model
 
@@ -64,7 +73,7 @@ def _pretrain(study: Study, options: argparse.Namespace) -> None:
 def _tokenise(study: Study, options: argparse.Namespace) -> None:
     known(options.task, study.grid.tasks, "task")
     known(options.model, study.grid.models, "model")
-    same_settings(study.token_settings(options.task, options.model), options)
+    same_settings(token_settings(study, options.task, options.model), options)
     prepare_to_compute(study)
     if study.hardware.threads > 1:  # the tokenizers are parallel by themselves; it alters nothing of the result
         os.environ |= {"TOKENIZERS_PARALLELISM": "true", "RAYON_NUM_THREADS": str(study.hardware.threads)}
@@ -79,7 +88,7 @@ def _run(study: Study, options: argparse.Namespace) -> Run:
     """The run that is to be trained, with the settings that it was to have."""
     run = Run(_cell(study, options), options.seed)
     known(run.seed, study.seeds, "seed")
-    same_settings(study.run_settings(run.cell), options)
+    same_settings(run_settings(study, run.cell), options)
     return run
 
 
@@ -100,8 +109,6 @@ def _train_died(study: Study, options: argparse.Namespace, reason: str, started:
 
 def _trial(study: Study, options: argparse.Namespace) -> Cell:
     """The cell of a trial, with the settings that it was to have."""
-    from tunegrid.study.search import trial_settings
-
     cell = _searched_cell(study, options)
     known(options.factor, study.search.trials, "factor of the search")
     same_settings(trial_settings(study, cell, options.factor), options)
@@ -124,7 +131,6 @@ def _search_trial_died(study: Study, options: argparse.Namespace, reason: str, s
 
 def _search_choice(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.stages.search import choose_rate
-    from tunegrid.study.search import choice_settings
 
     cell = _searched_cell(study, options)
     same_settings(choice_settings(study, cell), options)
@@ -134,7 +140,7 @@ def _search_choice(study: Study, options: argparse.Namespace) -> None:
 def _evaluate(study: Study, options: argparse.Namespace) -> None:
     known(options.task, study.grid.tasks, "task")
     known(options.model, study.grid.models, "model")
-    same_settings(study.evaluation_settings(options.task), options)
+    same_settings(evaluation_settings(study, options.task), options)
     prepare_to_compute(study, model=True)
     from tunegrid.stages.evaluate import evaluate_run, evaluate_untuned
 
@@ -150,7 +156,7 @@ def _evaluate(study: Study, options: argparse.Namespace) -> None:
 def _baseline(study: Study, options: argparse.Namespace) -> None:
     known(options.task, study.grid.tasks, "task")
     known(options.name, study.task(options.task).baselines(), "baseline")
-    same_settings(study.evaluation_settings(options.task), options)
+    same_settings(evaluation_settings(study, options.task), options)
     prepare_to_compute(study)
     from tunegrid.stages.evaluate import evaluate_baseline
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tunegrid.cli.command import Commands
 from tunegrid.common.errors import TuneGridError
+from tunegrid.study.checks import check_files
+from tunegrid.study.load import load_study
 from tunegrid.study.study import Study
 
 
@@ -35,7 +37,7 @@ def add_to(commands: Commands) -> None:
 def _check(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.study.describe import describe
 
-    study.check_files()
+    check_files(study)
     print(describe(study))
 
 
@@ -70,4 +72,4 @@ def _clean(study: Study, options: argparse.Namespace) -> None:
 def _pin(options: argparse.Namespace) -> int:
     from tunegrid.study import lock
 
-    return lock.pin(Study.load(*options.config, locked=False), options.config[0], options.check)
+    return lock.pin(load_study(*options.config, locked=False), options.config[0], options.check)

@@ -11,6 +11,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.study.cells import Cell, Run
+from tunegrid.study.stage_settings import token_settings
 from tunegrid.study.study import Study
 
 
@@ -184,7 +185,7 @@ def _require_same_prompts(study: Study, winner: Winner) -> None:
     """A model only answers well to the prompts and lengths that it was tuned with."""
     cell, recorded = winner.run.cell, winner.training.configuration
     expected: dict[str, Any] = {
-        **study.token_settings(cell.task, cell.model),
+        **token_settings(study, cell.task, cell.model),
         "kind of method": study.method_settings(cell).kind,
     }
     then = {**recorded.get("tokens", {}), "kind of method": recorded.get("method", {}).get("kind")}

@@ -26,7 +26,7 @@ from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.runtime.measure import peak_memory
 from tunegrid.runtime.provenance import digest, now, provenance
 from tunegrid.study.cells import Cell, Run
-from tunegrid.study.search import choice_settings, trial_settings, trial_study
+from tunegrid.study.stage_settings import choice_settings, trial_settings, trial_study
 from tunegrid.study.study import Study
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 

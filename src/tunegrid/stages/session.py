@@ -17,7 +17,7 @@ from tunegrid.runtime import cpu_kernels
 from tunegrid.runtime.provenance import digest, installed_packages
 from tunegrid.runtime.torch_device import pick_device
 from tunegrid.study.cells import Cell, Run
-from tunegrid.study.search import choice_settings
+from tunegrid.study.stage_settings import choice_settings
 from tunegrid.study.study import Study
 from tunegrid.training.selection import ValidationMetric
 from tunegrid.training.session import TrainingSession

@@ -22,6 +22,7 @@ from tunegrid.runtime.stopping import Interrupted, Stop, Stopped
 from tunegrid.runtime.torch_device import accelerator
 from tunegrid.stages.session import NoLearningRate, _checkpoints, prepare, searched
 from tunegrid.study.cells import Run
+from tunegrid.study.stage_settings import run_settings
 from tunegrid.study.study import Study
 from tunegrid.training.checkpoints import disk_is_full
 from tunegrid.training.history import keep_history, write_history
@@ -68,7 +69,7 @@ def no_space(place: Path, error: Exception) -> TuneGridError | None:
 
 def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -> TrainRecord:
     started, clock = now(), time.perf_counter()
-    settings, cell = study.run_settings(run.cell), run.cell
+    settings, cell = run_settings(study, run.cell), run.cell
     facts: dict[str, Any] = {"parameters": None, "injected": None, "selection": None, "cost": None}
     status, reason = "ok", None
     method, session, summary = study.method(cell), None, TrainingSummary()
@@ -77,7 +78,7 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
     with replaced_folder(folder / "weights") as weights:
         try:
             study, origin = searched(study, cell)
-            settings = study.run_settings(cell) | origin
+            settings = run_settings(study, cell) | origin
             with stop.interrupting():
                 session = prepare(study, run, method, settings)
             session.stop = stop
@@ -131,13 +132,13 @@ def write_failure(study: Study, run: Run, folder: Path, reason: str, started: st
 
     Results that the process, started at `started`, had written before it died are left as they are.
     """
-    settings = study.run_settings(run.cell)
+    settings = run_settings(study, run.cell)
     with lock_of(study, run):
         if (written := written_since(started, folder / "train.json", TrainRecord)) is not None:
             return written
         with suppress(NoLearningRate, TuneGridError):
             study, origin = searched(study, run.cell)
-            settings = study.run_settings(run.cell) | origin
+            settings = run_settings(study, run.cell) | origin
         for left in folder.glob(".weights.*"):
             shutil.rmtree(left)
         with replaced_folder(folder / "weights"):

@@ -1,50 +1,119 @@
 """Checks of a study that need more than one key: names that are not defined, families, prompts.
 
-Each raises `KeyProblem`: the place in the configuration, and what is wrong there.
+Each raises `KeyProblem`, with the place in the configuration and what is wrong there; only `check_files`, which looks
+beyond the configuration, raises another error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from string import Formatter
-from typing import TYPE_CHECKING
 
+from tunegrid.common.errors import TuneGridError
 from tunegrid.common.settings import did_you_mean
 from tunegrid.common.yaml_file import KeyProblem, Place
+from tunegrid.methods import METHODS
 from tunegrid.models import FAMILIES
+from tunegrid.study.cells import UNTUNED, Cell
+from tunegrid.study.study import Study
 from tunegrid.tasks import TASKS
 
-if TYPE_CHECKING:
-    from tunegrid.study.study import Study
+
+def check_names(study: Study) -> None:
+    """Checks that every name that the study uses is defined, once, and that no seed is used twice."""
+    known = {"task": study.tasks, "model": study.models, "method": study.methods}
+    if UNTUNED in study.methods:
+        raise KeyProblem(("methods", UNTUNED), "this name is taken by the untuned models, which every study evaluates")
+    _check_families(study)
+    for key, names in known.items():
+        for i, name in enumerate(listed := getattr(study.grid, f"{key}s")):
+            _check_known(name, names, ("grid", f"{key}s", i))
+            if listed.index(name) < i:
+                raise KeyProblem(("grid", f"{key}s", i), f"{name} is listed twice")
+    wheres = [(("grid", "exclude", i), where) for i, where in enumerate(study.grid.exclude)]
+    wheres += [(("overrides", i, "where"), override.where) for i, override in enumerate(study.overrides)]
+    for place, where in wheres:
+        for key, names in known.items():
+            if (name := getattr(where, key)) is not None:
+                _check_known(name, names, (*place, key))
+    for name, task in study.tasks.items():
+        for column in getattr(task.source, "columns", {}):
+            _check_known(column, TASKS[task.kind].columns, ("tasks", name, "source", "columns", column))
+        paths, by_rows = getattr(task.source, "paths", None), getattr(task, "protocol", None) == "published"
+        if paths and not paths.test and not by_rows:
+            raise KeyProblem(("tasks", name, "source", "paths", "test"), "required: the file of the test rows")
+    for i, seed in enumerate(study.seeds):
+        if study.seeds.index(seed) < i:
+            raise KeyProblem(("seeds", i), f"the seed {seed} is listed twice")
+    if study.search and study.search.seed in study.seeds:
+        # That run's learning rate would have been chosen with its own order of the rows, those of the others not.
+        raise KeyProblem(("search", "seed"), f"{study.search.seed} is one of the study's seeds too; take another")
 
 
-def check_known(name: str, known: Iterable[str], place: Place) -> None:
+def check_cells(study: Study) -> None:
+    """Checks that there are cells, that overrides fit theirs, and that each method and prompt works with its model."""
+    if not study.cells():
+        raise KeyProblem(("grid", "exclude"), "every cell is excluded, nothing is left to run")
+    # Overrides are checked for all cells that could be, so that a smaller grid hides no mistake in them.
+    for cell in map(Cell, *zip(*product(study.tasks, study.models, study.methods), strict=True)):
+        study.method_settings(cell)
+        study.training_settings(cell)
+    for cell in study.cells():
+        settings, family = study.method_settings(cell), study.family(cell.model)
+        if reason := METHODS[settings.kind].why_not(settings, family):
+            raise KeyProblem(
+                ("grid", "methods", study.grid.methods.index(cell.method)),
+                f"the cell {cell} cannot exist: {reason}. Leave it out: "
+                f"grid.exclude: [{{model: {cell.model}, method: {cell.method}}}]",
+            )
+        _check_prompt(study, cell.task, cell.model)
+
+
+def check_files(study: Study) -> None:
+    """Checks that the local files of the study exist, and that models whose sizes are known fit their family.
+
+    Raises:
+        TuneGridError: a file is missing, or a model is of another family.
+    """
+    for part, names in (("tasks", study.grid.tasks), ("models", study.grid.models)):
+        for name in names:
+            for file in getattr(study, part)[name].source.files():
+                if not file.is_file():
+                    raise TuneGridError(
+                        f"{part}.{name}.source: {file}: no such file. Paths are relative to the current folder."
+                    )
+    for name in study.grid.models:
+        study.shape(name)
+
+
+def _check_known(name: str, known: Iterable[str], place: Place) -> None:
     if name not in known:
         raise KeyProblem(place, f"unknown: {name!r}. {did_you_mean(name, known)}")
 
 
-def check_families(study: Study) -> None:
-    """Whether the study's own families are new ones, and every model's family is known and can be had."""
+def _check_families(study: Study) -> None:
+    """Checks that the study's own families have new names, and that every model's family is known and available."""
     for name, family in study.families.items():
         if name in FAMILIES:
             raise KeyProblem(("families", name), "this name is taken by a family that comes with the project")
         for part in ("prompts", "label_words"):
             for kind in getattr(family, part):
-                check_known(kind, TASKS, ("families", name, part, kind))
+                _check_known(kind, TASKS, ("families", name, part, kind))
     for name, model in study.models.items():
         makes, place = model.source.families, ("models", name, "family")
-        check_known(model.family, study.known_families(), place)
+        _check_known(model.family, study.known_families(), place)
         if makes is not None and model.family not in makes:
             reason = f"a source of the kind {model.source.kind} makes no {model.family}. Valid: {', '.join(makes)}"
             raise KeyProblem(place, reason)
 
 
-def check_prompt(study: Study, name: str, model: str) -> None:
-    """Whether a task has a prompt for a model that uses only what a row has, and words that tell its labels apart."""
+def _check_prompt(study: Study, name: str, model: str) -> None:
+    """Checks that a task's prompt for a model uses only fields of a row, and that no two labels share a word."""
     task, family = study.task(name, model), study.family(model).name
     place: Place = ("tasks", name, "prompts")
     for known in task.settings.prompts:
-        check_known(known, study.known_families(), (*place, known))
+        _check_known(known, study.known_families(), (*place, known))
     if family in task.settings.prompts:
         place = (*place, family)
     elif family in study.families:
@@ -60,6 +129,6 @@ def check_prompt(study: Study, name: str, model: str) -> None:
     except ValueError as error:
         raise KeyProblem(place, f"not a valid template: {error} (found {template!r})") from None
     for field in used:
-        check_known(field, [*task.source_columns, *task.prompt_fields()], place)
+        _check_known(field, [*task.source_columns, *task.prompt_fields()], place)
     if task.cuttable not in used:
         raise KeyProblem(place, f"the template does not use {{{task.cuttable}}} (found {template!r})")

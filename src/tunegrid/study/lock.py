@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
@@ -17,9 +17,7 @@ from tunegrid.common.files import write_json
 from tunegrid.common.hub.source import OnHub
 from tunegrid.common.settings import Closed
 from tunegrid.common.yaml_file import KeyProblem, Place
-
-if TYPE_CHECKING:
-    from tunegrid.study.study import Study
+from tunegrid.study.study import Study
 
 COMMIT = r"^[0-9a-f]{40}$"
 KINDS = {"model": "models", "data set": "datasets"}  # kind -> its list in the lock file

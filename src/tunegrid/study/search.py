@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
 from tunegrid.common.settings import Closed
-from tunegrid.study.cells import Cell
 from tunegrid.training.settings import Training
-
-if TYPE_CHECKING:
-    from tunegrid.study.study import Study
 
 CLOSEST = 1.01  # two factors whose ratio is below this would be the same trial twice
 # Fewer say nothing about a learning rate (the first step of a warm-up has none at all).
 FEWEST_STEPS = 10
 _STEPS = ("warmup_steps", "evaluation_steps", "logging_steps")
 _FOR_RESUMING = ("checkpoint_steps", "checkpoints", "checkpoints_kept", "keep_checkpoints")
-# Part of a task's evaluation, but not of what its primary metric says about a learning rate.
-_NO_PART_OF_A_TRIAL = {"evaluation_batch_size", "positive", "hardware"}
 
 
 class Search(Closed):
@@ -82,23 +76,3 @@ class Search(Closed):
         """How many of so many training rows a trial sees: the share, but not too few for its fewest steps."""
         one_step = training.batch_size * training.gradient_accumulation_steps
         return min(rows, max(round(rows * self.train_share), FEWEST_STEPS * one_step))
-
-
-def trial_study(study: Study, cell: Cell, trial: str) -> Study:
-    """The study in which a cell's training is that of a trial. `trial`: a key of `Search.trials`."""
-    search = study.search
-    return study.with_training(cell, search.trial_changes(study.training_settings(cell), search.trials[trial]))
-
-
-def trial_settings(study: Study, cell: Cell, trial: str) -> dict[str, Any]:
-    """What alters the result of a trial, beside the data and the base model."""
-    evaluation = study.evaluation_settings(cell.task)
-    return trial_study(study, cell, trial).run_settings(cell) | {
-        "search": study.search.model_dump(exclude={"factors"}),
-        "evaluation": {key: value for key, value in evaluation.items() if key not in _NO_PART_OF_A_TRIAL},
-    }
-
-
-def choice_settings(study: Study, cell: Cell) -> dict[str, Any]:
-    """What alters the choice of a cell's learning rate: the settings of all its trials."""
-    return {trial: trial_settings(study, cell, trial) for trial in study.search.trials}

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from itertools import product
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union
 
 from pydantic import Field, ValidationError, field_validator
 
-from tunegrid.common.errors import TuneGridError
-from tunegrid.common.hub.source import commit_of
 from tunegrid.common.settings import Closed, Name
-from tunegrid.common.yaml_file import ConfigFile, KeyProblem, Place, explain
+from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
 from tunegrid.runtime.hardware import Hardware
-from tunegrid.study import lock
 from tunegrid.study.cells import Cell, Run
-from tunegrid.study.checks import check_families, check_known, check_prompt
 from tunegrid.study.limits import Measure, Recommend
 from tunegrid.study.paths import Paths
-from tunegrid.study.plan.settings import Resources
+from tunegrid.study.resources import Resources
 from tunegrid.study.search import Search
 from tunegrid.tasks import TASKS, Task
-from tunegrid.training.settings import EXCLUSIVE, WITHOUT_EFFECT, Training, TrainingChange
+from tunegrid.training.settings import EXCLUSIVE, Training, TrainingChange
 
 AnySettings = TypeVar("AnySettings", bound=Closed)
 
@@ -112,99 +107,6 @@ class Study(Closed):
     def _name_families(cls, families: dict[str, Family]) -> dict[str, Family]:
         return {name: family.named(name) for name, family in families.items()}
 
-    @classmethod
-    def load(cls, *paths: Path | str, locked: bool = True) -> Study:
-        """Reads a study from a YAML file; further files are laid over it (mappings merge, lists are replaced).
-
-        A lock file beside the first holds what the study takes from the Hub to its commits (`locked`: or else not).
-
-        Raises:
-            TuneGridError: anything in it is wrong; the message names every problem's file, line and key.
-        """
-        config = ConfigFile.read([Path(path) for path in paths])
-        try:
-            study = cls.model_validate(config.values)
-            # What `auto` comes to is part of the configuration from here on, and of every record.
-            study = study.model_copy(update={"hardware": study.hardware.resolved(study.resources.gpu)})
-            study._check_names()
-            study._check_cells()
-            if locked:
-                lock.apply(study, paths[0])
-        except ValidationError as error:
-            raise TuneGridError("\n".join(explain(error, config))) from None
-        except KeyProblem as problem:
-            raise TuneGridError(f"{config.where(problem.place)}: {problem}") from None
-        return study
-
-    # -- checks that need more than one key ---------------------------------------------------------------------------
-
-    def _check_names(self) -> None:
-        known = {"task": self.tasks, "model": self.models, "method": self.methods}
-        if "untuned" in self.methods:
-            raise KeyProblem(
-                ("methods", "untuned"), "this name is taken by the untuned models, which every study evaluates"
-            )
-        check_families(self)
-        for key, names in known.items():
-            for i, name in enumerate(listed := getattr(self.grid, f"{key}s")):
-                check_known(name, names, ("grid", f"{key}s", i))
-                if listed.index(name) < i:
-                    raise KeyProblem(("grid", f"{key}s", i), f"{name} is listed twice")
-        wheres = [(("grid", "exclude", i), where) for i, where in enumerate(self.grid.exclude)]
-        wheres += [(("overrides", i, "where"), override.where) for i, override in enumerate(self.overrides)]
-        for place, where in wheres:
-            for key, names in known.items():
-                if (name := getattr(where, key)) is not None:
-                    check_known(name, names, (*place, key))
-        for name, task in self.tasks.items():
-            for column in getattr(task.source, "columns", {}):
-                check_known(column, TASKS[task.kind].columns, ("tasks", name, "source", "columns", column))
-            paths, by_rows = getattr(task.source, "paths", None), getattr(task, "protocol", None) == "published"
-            if paths and not paths.test and not by_rows:
-                raise KeyProblem(("tasks", name, "source", "paths", "test"), "required: the file of the test rows")
-        for i, seed in enumerate(self.seeds):
-            if self.seeds.index(seed) < i:
-                raise KeyProblem(("seeds", i), f"the seed {seed} is listed twice")
-        if self.search and self.search.seed in self.seeds:
-            # Its learning rate would have been chosen with its own order of the rows, and not so that of the others.
-            raise KeyProblem(("search", "seed"), f"{self.search.seed} is one of the study's seeds too; take another")
-
-    def _check_cells(self) -> None:
-        if not self.cells():
-            raise KeyProblem(("grid", "exclude"), "every cell is excluded, nothing is left to run")
-        # Overrides are checked for all cells that could be, so that a smaller grid hides no mistake in them.
-        for cell in map(Cell, *zip(*product(self.tasks, self.models, self.methods), strict=True)):
-            self.method_settings(cell)
-            self.training_settings(cell)
-        for cell in self.cells():
-            settings, family = self.method_settings(cell), self.family(cell.model)
-            if reason := METHODS[settings.kind].why_not(settings, family):
-                raise KeyProblem(
-                    ("grid", "methods", self.grid.methods.index(cell.method)),
-                    f"the cell {cell} cannot exist: {reason}. Leave it out: "
-                    f"grid.exclude: [{{model: {cell.model}, method: {cell.method}}}]",
-                )
-            check_prompt(self, cell.task, cell.model)
-
-    def check_files(self) -> None:
-        """Whether the local files that the study reads are there, and models whose sizes are known fit their family.
-
-        Raises:
-            TuneGridError: a file is missing, or a model is of another family.
-        """
-        for part, names in (("tasks", self.grid.tasks), ("models", self.grid.models)):
-            for name in names:
-                for file in getattr(self, part)[name].source.files():
-                    if not file.is_file():
-                        raise TuneGridError(
-                            f"{part}.{name}.source: {file}: no such file. Paths are relative to the current folder."
-                        )
-
-        for name in self.grid.models:
-            self.shape(name)
-
-    # -- what the study consists of -----------------------------------------------------------------------------------
-
     @property
     def paths(self) -> Paths:
         return Paths(self.name)
@@ -273,59 +175,6 @@ class Study(Closed):
 
     def _overrides(self, cell: Cell) -> list[tuple[int, Override]]:
         return [(i, override) for i, override in enumerate(self.overrides) if override.where.matches(cell)]
-
-    # -- the settings that alter each stage's result: what the workflow hands to its rules as params -------------------
-
-    def data_settings(self, task: str) -> dict[str, Any]:
-        settings = self.tasks[task].model_dump()
-        keys = ("kind", "source", "labels", "protocol")
-        chosen = {key: settings[key] for key in keys if key in settings}
-        chosen["source"].pop("licence")  # alters no row
-        chosen["source"] |= commit_of(self.tasks[task].source)
-        return chosen
-
-    def model_settings(self, model: str) -> dict[str, Any]:
-        settings = self.models[model]
-        threads = {"threads": self.hardware.threads} if settings.source.kind == "pretrain" else {}
-        source = settings.source.model_dump(exclude={"licence"}) | commit_of(settings.source)
-        return {**self.family(model).settings(), "source": source} | threads
-
-    def token_settings(self, task: str, model: str) -> dict[str, Any]:
-        settings, bound = self.tasks[task], self.task(task, model)
-        windows = settings.model_dump(include={"long_contexts", "window_overlap", "answerless_windows"})
-        return {
-            "prompt": bound.prompt(self.models[model].family),
-            "prompt_fields": bound.prompt_fields(),
-            "max_source_length": settings.max_source_length,
-            "max_target_length": settings.max_target_length,
-            **windows,
-        }
-
-    def run_settings(self, cell: Cell) -> dict[str, Any]:
-        """What alters the weights of a cell's runs, beside the seed, the data and the base model."""
-        method = self.method_settings(cell).model_dump(exclude={"title"})
-        return {
-            **self.family(cell.model).settings(),
-            "method": method,
-            "training": self.training_settings(cell).model_dump(exclude=WITHOUT_EFFECT),
-            "hardware": self.hardware.model_dump(),
-            "tokens": self.token_settings(cell.task, cell.model),
-        }
-
-    def evaluation_settings(self, task: str) -> dict[str, Any]:
-        settings = self.tasks[task].model_dump()
-        keys = ("kind", "generation", "evaluation_batch_size", "labels", "positive")
-        return {key: settings[key] for key in keys if key in settings} | {"hardware": self.hardware.model_dump()}
-
-    def report_settings(self) -> dict[str, Any]:
-        """What alters the tables and the report, beside the results."""
-        titles = {
-            part: {name: self.title_of(part, name) for name in getattr(self.grid, part)}
-            for part in ("tasks", "models", "methods")
-        }
-        licences = {part: {n: s.source.licence for n, s in getattr(self, part).items()} for part in ("tasks", "models")}
-        words = {"title": self.title, "description": self.description, "seeds": self.seeds}
-        return {**words, "titles": titles, "licences": licences, "recommend": self.recommend.model_dump()}
 
 
 def _validated(settings: type[AnySettings], values: dict[str, Any], place: Place) -> AnySettings:

@@ -13,10 +13,10 @@ from tunegrid.results.expected import Expected, expected, printed_metrics
 from tunegrid.results.paper.agreement import AGREEMENT, BESIDE, agreement_rows, beside_rows
 from tunegrid.results.paper.numbers import published_rows
 from tunegrid.results.tables import build_tables
-from tunegrid.study.study import Study
+from tunegrid.study.load import load_study
 
-PAPER = expected(Study.load(ROOT / "config" / "paper.yaml"))
-MINI = expected(Study.load(ROOT / "config" / "mini.yaml"))
+PAPER = expected(load_study(ROOT / "config" / "paper.yaml"))
+MINI = expected(load_study(ROOT / "config" / "mini.yaml"))
 MODELS = {"t5-base": "T5-base", "bart-base": "BART-base", "flan-t5-small": "Flan-T5-small"}
 METHODS = {"full": "Full Finetuning", "lora": "LoRA", "adapters": "Adapters"}
 SIZES = {"translation": 2999, "qa": 14016, "sentiment": 25000}
@@ -124,7 +124,7 @@ def test_a_study_of_other_models_and_data_is_not_about_the_paper() -> None:
 def test_a_model_is_known_by_its_id_and_not_by_its_title(tmp_path: Path) -> None:
     text = (ROOT / "config" / "paper.yaml").read_text().replace("google-t5/t5-base", "someone/t5-base-squad")
     (tmp_path / "paper.yaml").write_text(text)
-    frame = compared(cells(), expected(Study.load(tmp_path / "paper.yaml")))
+    frame = compared(cells(), expected(load_study(tmp_path / "paper.yaml")))
     others = frame[frame["cause"] != ""]
     assert set(others["paper_model"]) == {"T5-base"}
     assert set(others["reason"]) == {"no model is the paper's checkpoint google-t5/t5-base"}

@@ -20,6 +20,7 @@ from tunegrid.models.flops import Stacks, counted, training_flops
 from tunegrid.runtime import cpu_kernels
 from tunegrid.runtime.devices import GPUS, assumed_cpu, device, measured_cpu
 from tunegrid.study.cells import Cell
+from tunegrid.study.load import load_study
 from tunegrid.study.plan.cells import Estimator
 from tunegrid.study.plan.disk import IGNORE, check_disk, disk
 from tunegrid.study.plan.duration import evaluations, examples, passes, training_seconds
@@ -31,6 +32,7 @@ from tunegrid.study.plan.plan import plan
 from tunegrid.study.plan.sizes import Sizes
 from tunegrid.study.plan.text import WIDTH, plan_text
 from tunegrid.study.plan.tuned import Tuned
+from tunegrid.study.stage_settings import evaluation_settings, run_settings
 from tunegrid.study.study import Study
 from tunegrid.training.settings import Training
 
@@ -91,7 +93,7 @@ def paper(tmp_path, monkeypatch):
     def load(changes: str = "{}") -> Study:
         Path("paper.yaml").write_text(PAPER)
         Path("changes.yaml").write_text(changes)
-        return Study.load("paper.yaml", "changes.yaml")
+        return load_study("paper.yaml", "changes.yaml")
 
     return load
 
@@ -481,16 +483,16 @@ def test_larger_jobs_ask_for_more_time(paper):
 def test_resources_alter_no_result(paper):
     one, other = paper(), paper("resources: {gpu: t4, runtime_factor: 9.0, memory_factor: 2.0}")
     for cell in one.cells():
-        assert one.run_settings(cell) == other.run_settings(cell)
-    assert one.evaluation_settings("qa") == other.evaluation_settings("qa")
+        assert run_settings(one, cell) == run_settings(other, cell)
+    assert evaluation_settings(one, "qa") == evaluation_settings(other, "qa")
 
 
 def test_nothing_heavy_is_imported_for_the_rules(paper):
     paper()
     code = (
-        "import sys; from tunegrid.study.study import Study; from tunegrid.study.plan.jobs import Jobs\n"
+        "import sys; from tunegrid.study.load import load_study; from tunegrid.study.plan.jobs import Jobs\n"
         "from tunegrid.study.plan.disk import disk\n"
-        "study = Study.load('paper.yaml'); jobs = Jobs(study); disk(jobs.estimator)\n"
+        "study = load_study('paper.yaml'); jobs = Jobs(study); disk(jobs.estimator)\n"
         "[jobs.train(cell).runtime(1) for cell in study.cells()]\n"
         "print([name for name in ('torch', 'transformers', 'pandas', 'pyarrow', 'datasets') if name in sys.modules])"
     )
@@ -528,7 +530,7 @@ def test_a_search_is_counted(paper):
 
 
 def test_the_papers_own_study_is_planned():
-    found = plan(Study.load(ROOT / "config" / "paper.yaml"), GPUS["h100"])
+    found = plan(load_study(ROOT / "config" / "paper.yaml"), GPUS["h100"])
     assert found.sums["training"].jobs == 81
     assert found.sums["evaluation, untuned"].jobs == 9
     assert 2 / 2 < found.sums["training"].seconds / HOUR / 3 < 4 * 2  # hours of one seed, with 500,000 pairs

@@ -5,6 +5,7 @@ import yaml
 
 from tests.support.checkpoints import FAMILIES
 from tunegrid.study.cells import Cell, Run
+from tunegrid.study.stage_settings import run_settings
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def session_of(tiny_study):
         run = Run(Cell("qa", model, method), 1)
         changes = {"hardware": {"precision": "bf16"}, "training": {"max_steps": 3, "batch_size": 8}}
         study = tiny_study(yaml.safe_dump(changes | {"methods": {"lora": {"dropout": 0.1}}}))
-        return prepare(study, run, study.method(run.cell), study.run_settings(run.cell))
+        return prepare(study, run, study.method(run.cell), run_settings(study, run.cell))
 
     return prepared
 

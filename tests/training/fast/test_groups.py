@@ -7,6 +7,7 @@ import yaml
 
 from tests.support.checkpoints import FAMILIES, without_dropout
 from tunegrid.study.cells import Cell, Run
+from tunegrid.study.stage_settings import run_settings
 from tunegrid.training.fast import groups as module
 from tunegrid.training.fast.groups import groups
 
@@ -63,7 +64,7 @@ def trainer_of(tiny_study):
         run = Run(Cell("translation", model, method), 1)
         settings = {"max_steps": 2, "batch_size": 24, "logging_steps": 1} | training
         study = tiny_study(yaml.safe_dump({"training": settings, "methods": without_dropout()}))
-        return GridTrainer(prepare(study, run, study.method(run.cell), study.run_settings(run.cell)))
+        return GridTrainer(prepare(study, run, study.method(run.cell), run_settings(study, run.cell)))
 
     return made
 

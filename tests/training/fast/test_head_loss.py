@@ -5,6 +5,7 @@ import yaml
 
 from tests.support.checkpoints import FAMILIES
 from tunegrid.study.cells import Cell, Run
+from tunegrid.study.stage_settings import run_settings
 
 METHODS = ("full", "lora", "adapters")
 
@@ -17,7 +18,7 @@ def session_of(tiny_study):
     def prepared(model: str, method: str, **changes):
         run = Run(Cell("translation", model, method), 1)
         study = tiny_study(yaml.safe_dump({"training": {"max_steps": 3, "batch_size": 24}} | changes))
-        return prepare(study, run, study.method(run.cell), study.run_settings(run.cell))
+        return prepare(study, run, study.method(run.cell), run_settings(study, run.cell))
 
     return prepared
 

@@ -15,7 +15,7 @@ from tunegrid.study.plan.lengths import Lengths, SplitSize
 from tunegrid.study.plan.memory import prediction_memory, training_memory
 from tunegrid.study.plan.sizes import Sizes
 from tunegrid.study.plan.tuned import Tuned
-from tunegrid.study.search import trial_study
+from tunegrid.study.stage_settings import trial_study
 from tunegrid.study.study import Study
 from tunegrid.training.settings import Training
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from tunegrid.runtime import gpus
 from tunegrid.runtime.provenance import digest
 from tunegrid.study.cells import Cell, Run
+from tunegrid.study.stage_settings import run_settings
 from tunegrid.study.status.alive import Alive, look
 from tunegrid.study.status.items import Item, items
 from tunegrid.study.status.progress import Progress, last_checkpoint, progress
@@ -173,11 +174,11 @@ def _outdated(study: Study, records: dict[Item, dict[str, Any]]) -> int:
     @cache
     def settings(cell: Cell) -> dict[str, Any] | None:
         if study.search is None:
-            return study.run_settings(cell)
+            return run_settings(study, cell)
         choice = _record(study.paths.choice(cell))
         if choice["status"] != "ok":
             return None
-        chosen = study.with_training(cell, {"learning_rate": choice["learning_rate"]}).run_settings(cell)
+        chosen = run_settings(study.with_training(cell, {"learning_rate": choice["learning_rate"]}), cell)
         return chosen | {"search": {key: choice[key] for key in ("factor", "configured_learning_rate")}}
 
     count = 0

@@ -1,0 +1,97 @@
+"""The settings that alter the result of each stage: this file decides what runs again when a study changes.
+
+Rules of the workflow have them as params, commands compare their digest, and records keep it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tunegrid.common.hub.source import commit_of
+from tunegrid.study.cells import Cell
+from tunegrid.study.study import Study
+from tunegrid.training.settings import WITHOUT_EFFECT
+
+# Part of a task's evaluation, but not of what its primary metric says about a learning rate.
+_NO_PART_OF_A_TRIAL = {"evaluation_batch_size", "positive", "hardware"}
+
+
+def data_settings(study: Study, task: str) -> dict[str, Any]:
+    """What alters the rows of a task."""
+    settings = study.tasks[task].model_dump()
+    keys = ("kind", "source", "labels", "protocol")
+    chosen = {key: settings[key] for key in keys if key in settings}
+    chosen["source"].pop("licence")  # alters no row
+    chosen["source"] |= commit_of(study.tasks[task].source)
+    return chosen
+
+
+def model_settings(study: Study, model: str) -> dict[str, Any]:
+    """What alters a base model, beside the rows that it may be pretrained on."""
+    settings = study.models[model]
+    threads = {"threads": study.hardware.threads} if settings.source.kind == "pretrain" else {}
+    source = settings.source.model_dump(exclude={"licence"}) | commit_of(settings.source)
+    return {**study.family(model).settings(), "source": source} | threads
+
+
+def token_settings(study: Study, task: str, model: str) -> dict[str, Any]:
+    """What alters the tokens of a task for a model, beside the rows and the model's tokenizer."""
+    settings, bound = study.tasks[task], study.task(task, model)
+    windows = settings.model_dump(include={"long_contexts", "window_overlap", "answerless_windows"})
+    return {
+        "prompt": bound.prompt(study.models[model].family),
+        "prompt_fields": bound.prompt_fields(),
+        "max_source_length": settings.max_source_length,
+        "max_target_length": settings.max_target_length,
+        **windows,
+    }
+
+
+def run_settings(study: Study, cell: Cell) -> dict[str, Any]:
+    """What alters the weights of a cell's runs, beside the seed, the data and the base model."""
+    method = study.method_settings(cell).model_dump(exclude={"title"})
+    return {
+        **study.family(cell.model).settings(),
+        "method": method,
+        "training": study.training_settings(cell).model_dump(exclude=WITHOUT_EFFECT),
+        "hardware": study.hardware.model_dump(),
+        "tokens": token_settings(study, cell.task, cell.model),
+    }
+
+
+def evaluation_settings(study: Study, task: str) -> dict[str, Any]:
+    """What alters the predictions and scores on a task's test rows, beside the rows and the weights."""
+    settings = study.tasks[task].model_dump()
+    keys = ("kind", "generation", "evaluation_batch_size", "labels", "positive")
+    return {key: settings[key] for key in keys if key in settings} | {"hardware": study.hardware.model_dump()}
+
+
+def trial_study(study: Study, cell: Cell, trial: str) -> Study:
+    """A copy of the study whose training of a cell is that of a trial. `trial`: a key of `Search.trials`."""
+    search = study.search
+    return study.with_training(cell, search.trial_changes(study.training_settings(cell), search.trials[trial]))
+
+
+def trial_settings(study: Study, cell: Cell, trial: str) -> dict[str, Any]:
+    """What alters the result of a trial, beside the data and the base model."""
+    evaluation = evaluation_settings(study, cell.task)
+    return run_settings(trial_study(study, cell, trial), cell) | {
+        "search": study.search.model_dump(exclude={"factors"}),
+        "evaluation": {key: value for key, value in evaluation.items() if key not in _NO_PART_OF_A_TRIAL},
+    }
+
+
+def choice_settings(study: Study, cell: Cell) -> dict[str, Any]:
+    """What alters the choice of a cell's learning rate: the settings of all its trials."""
+    return {trial: trial_settings(study, cell, trial) for trial in study.search.trials}
+
+
+def report_settings(study: Study) -> dict[str, Any]:
+    """What alters the tables and the report, beside the results."""
+    titles = {
+        part: {name: study.title_of(part, name) for name in getattr(study.grid, part)}
+        for part in ("tasks", "models", "methods")
+    }
+    licences = {part: {n: s.source.licence for n, s in getattr(study, part).items()} for part in ("tasks", "models")}
+    words = {"title": study.title, "description": study.description, "seeds": study.seeds}
+    return {**words, "titles": titles, "licences": licences, "recommend": study.recommend.model_dump()}
