@@ -11,13 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -62,6 +65,15 @@ class Repository:
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.connections: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self.connections.append(connection)
+        return connection, address
+
     def handle_error(self, *_: object) -> None:
         """A client that goes away in the middle is what these tests are about."""
 
@@ -90,10 +102,13 @@ class HubServer:
         self.stop()
 
     def stop(self) -> None:
-        """From here on a connection is refused."""
+        """From here on a connection is refused, and those that clients keep open are closed."""
         for server in self.servers:
             server.shutdown()
             server.server_close()
+            for connection in server.connections:
+                with suppress(OSError):  # closed already
+                    connection.shutdown(socket.SHUT_RDWR)
         self.servers = []
 
     def add(self, kind: str, id: str, files: dict[str, bytes]) -> str:
@@ -310,9 +325,15 @@ def described(name: str, content: bytes) -> dict[str, Any]:
 
 
 def connect(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets huggingface_hub in this process take the server for the Hub: it reads HF_ENDPOINT once, when imported."""
+    """Lets huggingface_hub in this process take the server for the Hub: it reads HF_ENDPOINT once, when imported.
+
+    Its own retries do not wait here: they cannot be configured, and take 23 seconds.
+    """
     from huggingface_hub import constants, file_download
+    from huggingface_hub.utils import _http
 
     monkeypatch.setattr(constants, "ENDPOINT", hub.address)
     template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    for module in (constants, file_download):  # the latter before version 1.0
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
+    monkeypatch.setattr(_http, "time", SimpleNamespace(**vars(time) | {"sleep": lambda seconds: None}))

@@ -1,13 +1,14 @@
-"""Everything that speaks with the Hugging Face Hub: which commit a revision is, and the files of a commit.
+"""Requests to the Hugging Face Hub: which commit a revision is, and the files of a commit.
 
 Files go to the Hub's own cache, which HF_HOME moves: several studies share it, and a download that was cut off goes on
-where it stopped. Each file is held against the hash that the Hub's listing of the commit gives for it, so that neither
-a bad network nor a spoilt cache gets into a study. HF_ENDPOINT and HF_TOKEN are honoured by the library.
+where it stopped. Each file is checked against the hash in the Hub's listing of the commit, so that neither a bad
+network nor a spoilt cache gets into a study. HF_ENDPOINT and HF_TOKEN are honoured by the library.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import shutil
 import threading
@@ -19,11 +20,12 @@ from typing import Any
 
 from huggingface_hub import HfApi, constants, hf_hub_download
 from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.hub.client import connection, persistently
 from tunegrid.common.hub.dataset_files import DESCRIPTIONS, chosen_files, configured_files
-from tunegrid.common.hub.errors import DISK_FULL, Hiccup, Kind, Repo, disk_full, explain, scrub
+from tunegrid.common.hub.errors import DISK_FULL, Kind, Repo, ScrubLog, SpoiltFile, disk_full, explain, scrub
+from tunegrid.common.hub.retry import retry
 from tunegrid.common.words import megabytes
 
 REPORT_EVERY = 30.0  # seconds between two lines about a long download
@@ -31,6 +33,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+LOGGERS = ("huggingface_hub", "httpx", "urllib3")  # libraries that log addresses
 # Beside the weights: configuration and tokenizer, at the top of the repository, where transformers looks for them.
 SMALL_FILES = (".json", ".model", ".txt")
 OF_OTHER_FRAMEWORKS = ("flax_", "onnx", "pytorch_", "rust_", "tf_")
@@ -43,7 +46,7 @@ def resolve(kind: Kind, repo_id: str, revision: str | None) -> str:
         TuneGridError: there is none, or the Hub cannot be asked; the message says which and what to do.
     """
     with connection(repo := Repo(kind, repo_id, revision)):
-        return _commit_of(repo, _ask(repo, revision))
+        return _describe(repo).sha
 
 
 def download_model(repo_id: str, commit: str) -> list[Path]:
@@ -53,7 +56,7 @@ def download_model(repo_id: str, commit: str) -> list[Path]:
         TuneGridError: it cannot be had, or has no safetensors weights.
     """
     with connection(repo := Repo("model", repo_id, commit)):
-        return _fetch(repo, _model_files(repo, _listing(repo, commit)))
+        return _fetch(repo, _model_files(repo, _list_files(repo)))
 
 
 def download_dataset(repo_id: str, commit: str, name: str | None, splits: Collection[str]) -> Path:
@@ -65,9 +68,8 @@ def download_dataset(repo_id: str, commit: str, name: str | None, splits: Collec
         TuneGridError: it cannot be had, has no data files, or not this configuration or one of these splits.
     """
     with connection(repo := Repo("data set", repo_id, commit)):
-        listing = _listing(repo, commit)
+        listing, folder = _list_files(repo), _storage(repo) / "snapshots" / commit
         _fetch(repo, [file for file in listing if file.name in DESCRIPTIONS])
-        folder = _snapshot(repo)
         names = chosen_files([file.name for file in listing], configured_files(folder, name, splits, str(repo)))
         if not names:
             raise TuneGridError(
@@ -88,45 +90,79 @@ class File:
 
     name: str
     size: int
-    git: str  # its hash as git names it, over a header and the content
-    sha256: str | None  # of a large file: git holds a pointer to it only
+    etag: str  # its hash, which is its name in the cache: SHA-256 of a large file, of which git holds a pointer only
+    blobs: Path  # the folder of the cache that holds it
 
     @property
-    def etag(self) -> str:
-        """Its name in the cache."""
-        return self.sha256 or self.git
+    def unfinished(self) -> Path:
+        """Where the library keeps what it has of the file, to go on from there."""
+        return self.blobs / f"{self.etag}.incomplete"
 
-    def is_whole(self, path: Path) -> bool:
-        if path.stat().st_size != self.size:
-            return False
-        digest = hashlib.sha256() if self.sha256 else hashlib.sha1(b"blob %d\0" % self.size, usedforsecurity=False)
-        with path.open("rb") as stream:
-            while piece := stream.read(1 << 20):
-                digest.update(piece)
-        return digest.hexdigest() == self.etag
+    @property
+    def received(self) -> int:
+        """Bytes of the unfinished file."""
+        return self.unfinished.stat().st_size if self.unfinished.exists() else 0
+
+    @property
+    def progress(self) -> str:
+        return f"{self.name} ({megabytes(self.received)} of {megabytes(self.size)} there)"
+
+    def matches(self, path: Path) -> bool:
+        """Whether a file on the disk has the size and the hash that the Hub lists."""
+        is_large = len(self.etag) == 64
+        with path.open("rb") as stream:  # git's hash of a file is over a header and the content
+            start = (
+                hashlib.sha256 if is_large else lambda: hashlib.sha1(b"blob %d\0" % self.size, usedforsecurity=False)
+            )
+            return path.stat().st_size == self.size and hashlib.file_digest(stream, start).hexdigest() == self.etag
 
 
-def _ask(repo: Repo, revision: str | None, **options: Any) -> Any:
-    """The Hub's description of a repository at a revision."""
-    return persistently(
-        lambda: HfApi().repo_info(
-            repo.id, repo_type=repo.type, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT, **options
+@contextmanager
+def connection(repo: Repo) -> Iterator[None]:
+    """Within, huggingface_hub logs no secret, and every failure leaves as a TuneGridError."""
+    if constants.HF_HUB_OFFLINE:
+        raise TuneGridError(
+            f"{repo}: cannot be fetched: HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) is set. Unset it for the fetch "
+            "commands; the jobs after them set it themselves."
         )
-    )
+    # Xet's own transfer starts a file anew after an interruption; plain HTTP goes on, and the Hub serves both.
+    xet, constants.HF_HUB_DISABLE_XET = constants.HF_HUB_DISABLE_XET, True
+    bars, scrubber = not are_progress_bars_disabled(), ScrubLog()
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith(LOGGERS)]
+    for logger in loggers:
+        logger.addFilter(scrubber)
+    disable_progress_bars()
+    try:
+        yield
+    except TuneGridError as error:
+        raise TuneGridError(scrub(str(error))) from None
+    except (Exception, KeyboardInterrupt) as error:
+        raise TuneGridError(scrub(f"{repo}: {explain(error, repo)}")) from None
+    finally:
+        if bars:
+            enable_progress_bars()
+        for logger in loggers:
+            logger.removeFilter(scrubber)
+        constants.HF_HUB_DISABLE_XET = xet
 
 
-def _commit_of(repo: Repo, info: Any) -> str:
+def _describe(repo: Repo, **options: Any) -> Any:
+    """The Hub's description of a repository at its revision."""
+    options["timeout"] = constants.HF_HUB_ETAG_TIMEOUT
+    info = retry(lambda: HfApi().repo_info(repo.id, repo_type=repo.type, revision=repo.revision, **options))
     if not COMMIT.fullmatch(str(info.sha)):
         raise TuneGridError(f"{repo}: what answers at {constants.ENDPOINT} is not the Hub: it gives no commit.")
-    return info.sha
+    return info
 
 
-def _listing(repo: Repo, commit: str) -> list[File]:
-    info = _ask(repo, commit, files_metadata=True)
-    if (found := _commit_of(repo, info)) != commit:
-        raise TuneGridError(f"{repo}: the Hub answers with the files of another commit, {found}.")
+def _list_files(repo: Repo) -> list[File]:
+    """The files of a commit."""
+    info = _describe(repo, files_metadata=True)
+    if info.sha != repo.revision:
+        raise TuneGridError(f"{repo}: the Hub answers with the files of another commit, {info.sha}.")
+    blobs = _storage(repo) / "blobs"
     files = [
-        File(entry.rfilename, entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else None)
+        File(entry.rfilename, entry.size, entry.lfs.sha256 if entry.lfs else entry.blob_id, blobs)
         for entry in info.siblings or []
     ]
     for file in files:  # hashes become names of files
@@ -135,8 +171,8 @@ def _listing(repo: Repo, commit: str) -> list[File]:
     return files
 
 
-def _model_files(repo: Repo, listing: list[File]) -> list[File]:
-    names = {file.name for file in listing}
+def _model_files(repo: Repo, files: list[File]) -> list[File]:
+    names = {file.name for file in files}
     if WEIGHTS in names:
         weights = {WEIGHTS}
     elif WEIGHTS_INDEX in names:
@@ -153,51 +189,48 @@ def _model_files(repo: Repo, listing: list[File]) -> list[File]:
         if "/" not in name and name.endswith(SMALL_FILES) and not name.endswith(".index.json")
         if not name.startswith(OF_OTHER_FRAMEWORKS)
     }
-    return [file for file in listing if file.name in weights | small]
+    return [file for file in files if file.name in weights | small]
 
 
 def _fetch(repo: Repo, files: list[File]) -> list[Path]:
     """Brings files into the cache, one after the other; returns their places in the snapshot of the commit."""
-    blobs, snapshot = _storage(repo) / "blobs", _snapshot(repo)
-    missing = [file for file in files if not (blobs / file.etag).exists() and not (snapshot / file.name).exists()]
-    needed = sum(file.size - _size(_unfinished(repo, file)) for file in missing)
-    free = shutil.disk_usage(next(folder for folder in blobs.parents if folder.exists())).free
+    storage = _storage(repo)
+    snapshot = storage / "snapshots" / str(repo.revision)
+    missing = [file for file in files if not (file.blobs / file.etag).exists() and not (snapshot / file.name).exists()]
+    needed = sum(file.size - file.received for file in missing)
+    free = shutil.disk_usage(next(folder for folder in storage.parents if folder.exists())).free
     if needed > free:
         raise TuneGridError(f"{repo}: {disk_full(needed, free)}")
     if missing:
-        what = ", ".join(file.name for file in missing)
-        print(scrub(f"{repo}: fetching {megabytes(needed)} into {constants.HF_HUB_CACHE}: {what}"), flush=True)
-    return [_fetch_one(repo, file) for file in files]
+        names = ", ".join(file.name for file in missing)
+        print(scrub(f"{repo}: fetching {megabytes(needed)} into {constants.HF_HUB_CACHE}: {names}"), flush=True)
+    return [_fetch_file(repo, file) for file in files]
 
 
-def _fetch_one(repo: Repo, file: File) -> Path:
-    unfinished = _unfinished(repo, file)
-
-    def once() -> Path:
-        if _size(unfinished) > file.size:  # nothing that could go on
-            unfinished.unlink()
+def _fetch_file(repo: Repo, file: File) -> Path:
+    def download() -> Path:
+        if file.received > file.size:  # not a beginning of this file
+            file.unfinished.unlink()
         path = Path(hf_hub_download(repo.id, file.name, repo_type=repo.type, revision=repo.revision))
-        if not file.is_whole(path):
+        if not file.matches(path):
             path.resolve().unlink()
             path.unlink(missing_ok=True)
-            raise Hiccup("the file arrived, but with another content than the Hub lists for it", answered=True)
+            raise SpoiltFile("the file arrived, but with another content than the Hub lists for it")
         return path
 
     try:
-        with _reported(f"{repo.kind} {repo.id}", file, unfinished):
-            return persistently(once, lambda: _size(unfinished))
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            free = shutil.disk_usage(unfinished.parent).free
-            raise TuneGridError(f"{repo}: {disk_full(file.size - _size(unfinished), free)}") from None
-        raise explain(error, repo, _how_far(file, unfinished)) from None
+        with _reported(repo, file):
+            return retry(download, lambda: file.received)
     except (Exception, KeyboardInterrupt) as error:
-        raise explain(error, repo, _how_far(file, unfinished)) from None
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            free = shutil.disk_usage(file.blobs).free
+            raise TuneGridError(f"{repo}: {disk_full(file.size - file.received, free)}") from None
+        raise TuneGridError(f"{repo}, {file.progress}: {explain(error, repo)}") from None
 
 
 @contextmanager
-def _reported(name: str, file: File, unfinished: Path) -> Iterator[None]:
-    """Now and then a line says how far a download is.
+def _reported(repo: Repo, file: File) -> Iterator[None]:
+    """Prints the progress of a download now and then.
 
     Instead of the library's progress bar, which shows the end of the address: a signature that gives access, say.
     """
@@ -205,7 +238,7 @@ def _reported(name: str, file: File, unfinished: Path) -> Iterator[None]:
 
     def report() -> None:
         while not done.wait(REPORT_EVERY):
-            print(scrub(f"{name}: {_how_far(file, unfinished)}"), flush=True)
+            print(scrub(f"{repo.kind} {repo.id}: {file.progress}"), flush=True)
 
     threading.Thread(target=report, daemon=True).start()
     try:
@@ -214,24 +247,6 @@ def _reported(name: str, file: File, unfinished: Path) -> Iterator[None]:
         done.set()
 
 
-def _how_far(file: File, unfinished: Path) -> str:
-    return f"{file.name} ({megabytes(_size(unfinished))} of {megabytes(file.size)} there)"
-
-
 def _storage(repo: Repo) -> Path:
     """The repository's folder in the Hub's cache."""
     return Path(constants.HF_HUB_CACHE).absolute() / repo_folder_name(repo_id=repo.id, repo_type=repo.type)
-
-
-def _snapshot(repo: Repo) -> Path:
-    """The folder of the repository's files at a commit."""
-    return _storage(repo) / "snapshots" / str(repo.revision)
-
-
-def _unfinished(repo: Repo, file: File) -> Path:
-    """Where the library keeps what it has of a file, to go on from there."""
-    return _storage(repo) / "blobs" / f"{file.etag}.incomplete"
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

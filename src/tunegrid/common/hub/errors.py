@@ -1,17 +1,17 @@
-"""What can go wrong with the Hugging Face Hub, in words for people. No word of them holds a token."""
+"""Errors of the Hugging Face Hub in words for people. No message contains a token."""
 
 from __future__ import annotations
 
 import errno
 import logging
 import re
+import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import requests
 from huggingface_hub import constants, errors, get_token
 
-from tunegrid.common.errors import TuneGridError
 from tunegrid.common.words import megabytes
 
 Kind = Literal["model", "data set"]
@@ -19,11 +19,12 @@ Kind = Literal["model", "data set"]
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)
 HIDDEN = "(hidden)"
+RESUMES = "What has been downloaded is kept, and the next call goes on where this one stopped."
 
 
 @dataclass(frozen=True)
 class Repo:
-    """A repository of the Hub, at what the study calls it."""
+    """A repository of the Hub, at the revision that the study names."""
 
     kind: Kind
     id: str
@@ -31,7 +32,7 @@ class Repo:
 
     @property
     def type(self) -> str:
-        """What huggingface_hub calls the kind."""
+        """huggingface_hub's word for the kind."""
         return "model" if self.kind == "model" else "dataset"
 
     @property
@@ -42,22 +43,8 @@ class Repo:
         return f"{self.kind} {self.id} (revision {self.revision or 'default'})"
 
 
-class Hiccup(Exception):
-    """A failure that may pass by itself. `pause`: seconds that the server asked for before the next try."""
-
-    def __init__(self, reason: str, *, answered: bool, pause: float = 0.0) -> None:
-        super().__init__(reason)
-        self.answered = answered  # there was an answer, or part of one: the network is not what is missing
-        self.pause = pause
-
-
-def passes(error: BaseException) -> bool:
-    """Whether a failure may pass by itself, so that another try is worth it."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return False
-    broken = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
-    # huggingface_hub's error for a file that arrived too short, or too long, has no class of its own.
-    return isinstance(error, (Hiccup, *broken)) or "Consistency check failed" in str(error)
+class SpoiltFile(Exception):
+    """A file has arrived whose content is not what the Hub lists."""
 
 
 def scrub(text: str) -> str:
@@ -77,41 +64,79 @@ class ScrubLog(logging.Filter):
         return True
 
 
-def explain(error: BaseException, repo: Repo, part: str = "") -> TuneGridError:
-    """The error as a message: what is wrong and what to do. `part`: the file that it happened to, and how far."""
-    place = f"{repo}, {part}" if part else str(repo)
-    return TuneGridError(scrub(f"{place}: {_words(error, repo)}"))
+def unwrap(error: BaseException) -> BaseException:
+    """The failure behind huggingface_hub's "not in the local cache", as which it reports a failed look-up."""
+    wrapped = isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ is not None
+    return error.__cause__ if wrapped else error
 
 
-def offline(repo: Repo) -> TuneGridError:
-    return TuneGridError(
-        f"{repo}: cannot be fetched: HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) is set. Unset it for the fetch commands; "
-        "the jobs after them set it themselves."
-    )
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and those that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def http_status(error: BaseException) -> int | None:
+    """The status of the HTTP response that an error stands for; None where there was no response."""
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def is_overload(error: BaseException) -> bool:
+    status = http_status(error)
+    return status is not None and (status >= 500 or status in (408, 429))
+
+
+def is_insecure(error: BaseException) -> bool:
+    return any(isinstance(cause, ssl.SSLError) for cause in chain(error))
+
+
+def is_too_short(error: BaseException) -> bool:
+    """Whether a download broke off. huggingface_hub's own error for that has no class; the others are its client's."""
+    broken_off = type(error).__name__ in ("ChunkedEncodingError", "RemoteProtocolError")
+    return broken_off or "Consistency check failed" in str(error)
+
+
+def is_connection_failure(error: BaseException) -> bool:
+    """Whether an error is of huggingface_hub's HTTP client (requests before 1.0, httpx since), without a response."""
+    of_client = type(error).__module__.partition(".")[0] in ("requests", "httpx")
+    return of_client and http_status(error) is None and not isinstance(error, ValueError) and not is_insecure(error)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether a failure may pass by itself, so that another try is worth it."""
+    error = unwrap(error)
+    return isinstance(error, SpoiltFile) or is_overload(error) or is_too_short(error) or is_connection_failure(error)
+
+
+def reason(error: BaseException) -> str:
+    """The innermost error's text, without the layers of libraries around it."""
+    return _short(list(chain(error))[-1])
+
+
+def _short(error: BaseException) -> str:
+    """The text of an error on one line."""
+    text = scrub(" ".join(str(error).split())) or type(error).__name__  # before it is cut: half a token is one too
+    return text if len(text) <= 240 else text[:240] + "…"
 
 
 def disk_full(needed: int | None = None, free: int | None = None) -> str:
-    sizes = f" ({megabytes(needed)} needed, {megabytes(free)} free)" if needed is not None and free is not None else ""
+    sizes = "" if needed is None or free is None else f" ({megabytes(needed)} needed, {megabytes(free)} free)"
     return (
         f"no space left for the Hub's files in {constants.HF_HUB_CACHE}{sizes}: the disk, or your quota, is full. "
-        f"Make room, or set HF_HOME to a folder on a larger disk. {goes_on()}"
+        f"Make room, or set HF_HOME to a folder on a larger disk. {RESUMES}"
     )
 
 
-def goes_on() -> str:
-    return "What has been downloaded is kept, and the next call goes on where this one stopped."
-
-
-def _words(error: BaseException, repo: Repo) -> str:
-    # huggingface_hub reports a failed look-up of a file as "not in the local cache", with the failure as its cause.
-    if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ is not None:
-        error = error.__cause__
-    status = getattr(getattr(error, "response", None), "status_code", None)
+def explain(error: BaseException, repo: Repo) -> str:
+    """What an error means, and what to do about it."""
+    error, hub = unwrap(error), constants.ENDPOINT
+    status = http_status(error)
     if isinstance(error, errors.GatedRepoError):
-        let_in = "The token that is set is of an account that is not let in (yet): " if get_token() else ""
+        refused = "The token that is set is of an account that is not let in (yet): " if get_token() else ""
         return (
-            f"access is gated. {let_in}accept the terms on {repo.page} with your account, then set HF_TOKEN to a token "
-            "of that account (on the Hub: Settings, Access Tokens)."
+            f"access is gated. {refused}accept the terms on {repo.page} with your account, then set HF_TOKEN to a "
+            "token of that account (on the Hub: Settings, Access Tokens)."
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return (
@@ -120,54 +145,43 @@ def _words(error: BaseException, repo: Repo) -> str:
         )
     if isinstance(error, errors.RepositoryNotFoundError):
         return (
-            f"there is no such {repo.kind} on {constants.ENDPOINT}, or it is private. Check the id; for a private one "
-            "set HF_TOKEN to a token of an account that may read it."
+            f"there is no such {repo.kind} on {hub}, or it is private. Check the id; for a private one set HF_TOKEN to "
+            "a token of an account that may read it."
         )
     if status == 401:
         return (
-            f"{constants.ENDPOINT} refuses the token: it is not valid (any more). Set HF_TOKEN to a valid one, or take "
-            f"it away (HF_TOKEN, {constants.HF_TOKEN_PATH}): what is public needs none."
+            f"{hub} refuses the token: it is not valid (any more). Set HF_TOKEN to a valid one, or remove it "
+            f"(HF_TOKEN, {constants.HF_TOKEN_PATH}): public repositories need none."
         )
     if status == 403:
         return f"access is forbidden ({_short(error)}). Check on {repo.page} what your account, or your token, may do."
+    if is_overload(error):
+        return f"{hub} answers HTTP {status}, and more tries did not help. Try again later. {RESUMES}"
+    if isinstance(error, SpoiltFile):
+        return f"{error}, and more tries did not help. Try again later. {RESUMES}"
     if isinstance(error, errors.HFValidationError):
         return "this is no id of the Hub; one reads google-t5/t5-base or rajpurkar/squad."
-    if isinstance(error, (errors.FileMetadataError, requests.exceptions.JSONDecodeError)):
+    if isinstance(error, errors.FileMetadataError) or type(error).__name__ == "JSONDecodeError":
         return (
-            f"what answers at {constants.ENDPOINT} is not the Hub ({_short(error)}). Check HF_ENDPOINT, and whether a "
-            "proxy or a log-in page stands between."
+            f"what answers at {hub} is not the Hub ({_short(error)}). Check HF_ENDPOINT, and whether a proxy or a "
+            "log-in page stands between."
         )
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"no secure connection to {constants.ENDPOINT}: {reason(error)}. Check the proxy and certificates."
+    if is_insecure(error):
+        return f"no secure connection to {hub}: {reason(error)}. Check the proxy and certificates."
     if isinstance(error, KeyboardInterrupt):
-        return f"interrupted. {goes_on()}"
-    if isinstance(error, Hiccup) and error.answered:
-        return f"{_short(error)}, and more tries did not help. Try again later. {goes_on()}"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError) or "Consistency check failed" in str(error):
+        return f"interrupted. {RESUMES}"
+    if is_too_short(error):
         return (
             f"the file ends too early ({reason(error)}), and more tries did not help. Check the network and try "
-            f"again. {goes_on()}"
+            f"again. {RESUMES}"
         )
-    if passes(error):
+    if is_connection_failure(error):
         return (
-            f"{constants.ENDPOINT} cannot be reached ({reason(error)}). Fetching needs a machine with a network; "
-            f"on a cluster run the fetch commands on the login node. {goes_on()}"
+            f"{hub} cannot be reached ({reason(error)}). Fetching needs a machine with a network; "
+            f"on a cluster run the fetch commands on the login node. {RESUMES}"
         )
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         return disk_full()
     if isinstance(error, OSError) and error.errno in NO_WRITING:
         return f"{error}. Set HF_HOME to a folder that you may write to."
     return f"cannot be fetched: {type(error).__name__}: {_short(error)}"
-
-
-def reason(error: BaseException) -> str:
-    """What the system said, without the layers of libraries around it."""
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    return _short(error)
-
-
-def _short(error: BaseException) -> str:
-    """The text of an error on one line."""
-    text = scrub(" ".join(str(error).split())) or type(error).__name__  # before it is cut: half a token is one too
-    return text if len(text) <= 240 else text[:240] + "…"
