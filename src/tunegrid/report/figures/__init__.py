@@ -64,7 +64,7 @@ def draw_figures(frames: Frames, expected: Expected, folder: Path) -> dict[str, 
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             drawing.savefig(folder / f"{figure.name}.pdf", metadata={"CreationDate": None})
-            drawing.set_layout_engine(None)  # what the layout computed stays: to compute it again takes as long
+            drawing.set_layout_engine(None)  # the layout is found, and is the same for SVG: it takes as long as drawing
             drawing.savefig(folder / f"{figure.name}.svg", metadata={"Date": None})
             plt.close(drawing)
             drawn[figure.name] = figure

@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import digamma, polygamma
 
 from tunegrid.common.citations import SMYTH_2004, WEERAHANDI_1993, Formula
 
@@ -99,6 +98,8 @@ def moderate(variances: np.ndarray, degrees: np.ndarray) -> ModeratedVariance:
 
 def _fit(variances: np.ndarray, degrees: np.ndarray) -> tuple[float, float]:
     """(s₀², d₀) of variances that are s₀² F(d, d₀); d₀ is infinite where they differ no more than chance lets them."""
+    from scipy.special import digamma, polygamma  # the report needs this module for its equation alone
+
     half = degrees / 2
     logarithms = np.log(variances) - digamma(half) + np.log(half)
     excess = -np.inf
@@ -112,6 +113,8 @@ def _fit(variances: np.ndarray, degrees: np.ndarray) -> tuple[float, float]:
 
 def _inverse_trigamma(value: float) -> float:
     """x with trigamma(x) = value > 0, by the Newton iteration of Smyth's appendix."""
+    from scipy.special import polygamma
+
     x = 0.5 + 1 / value
     for _ in range(50):
         trigamma = polygamma(1, x)
