@@ -16,6 +16,7 @@ from tests.deaths.processes import Started, descendants, end_orphans, kill_every
 from tests.deaths.record import Death
 from tests.deaths.studies import WHOLE_CELLS, Prepared, environment
 from tests.deaths.watch import LOCKED, RunFiles, Seen, stage_of_study, went_on_from
+from tests.support.processes import heed_signals
 from tunegrid.results.compare import compare
 from tunegrid.study.cells import Cell
 
@@ -47,9 +48,7 @@ class WholeStudies:
         return place / "results" / self.study, seconds, steps
 
     def _start(self, command: list[str], place: Path, log: Path) -> Started:
-        # Without a file of its own a shell's background job would ignore SIGINT, and so would what it starts.
-        listening = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
-        return Started(command, place, environment(log.parent, restart.ROOT), log, listening)
+        return Started(command, place, environment(log.parent, restart.ROOT), log, heed_signals)
 
     def die(self, death: Death, chance: random.Random, folder: Path) -> None:
         death.where, death.of = f"study of {len(self.cells)} cells", self.reference[1]

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support import slow_except
 from tests.support.interrupted_runs import (
     PLAIN,
     RUN,
@@ -21,6 +22,7 @@ from tests.support.interrupted_runs import (
     study_maker,
     undisturbed,
 )
+from tests.support.processes import heed_signals, wait_for
 from tunegrid.common.errors import TuneGridError
 from tunegrid.methods import METHODS
 from tunegrid.results.records import TrainRecord, read_record
@@ -38,7 +40,7 @@ def work():
     Path("pid").write_text(str(os.getpid()))
     def stop(*_):
         Path("asked").open("a").write("x")
-        time.sleep(1)
+        while not Path("saved").exists(): time.sleep(0.02)
         sys.exit(75)
     match sys.argv[1].split():
         case ["exit", code]: return int(code)
@@ -67,14 +69,8 @@ sys.exit(supervise("a run", options, start, lambda reason: Path("row").write_tex
 
 def command(work: str, attempt: int = 1, attempts: int = 1, **environment: str) -> subprocess.Popen:
     words = [sys.executable, "-c", COMMAND, work, str(attempt), str(attempts)]
-    return subprocess.Popen(words, env=os.environ | environment, stderr=subprocess.PIPE, text=True)
-
-
-def wait_for(condition, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+    environment = os.environ | environment
+    return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heed_signals)
 
 
 def gone(pid: int) -> bool:
@@ -159,10 +155,11 @@ def test_who_is_asked_to_end_asks_the_work_and_waits_for_it(sent):
     process.send_signal(sent)
     wait_for(Path("asked").exists)
     process.send_signal(signal.SIGTERM)  # once more, while it saves
-    said = process.communicate()[1]
+    assert f"a run: {sent.name}: is being saved" in process.stderr.readline()
+    assert "is still being saved" in process.stderr.readline()
+    Path("saved").touch()
+    process.communicate()
     assert process.returncode == 75
-    assert f"a run: {sent.name}: is being saved" in said
-    assert "is still being saved" in said
     assert Path("asked").read_text() == "x"
     assert not Path("row").exists(), "a stop is no failure, at whatever attempt"
 
@@ -181,6 +178,8 @@ def test_the_work_ends_with_the_command_that_is_killed():
     wait_for(Path("started").exists)
     process.kill()
     process.wait()
+    wait_for(Path("asked").exists)
+    Path("saved").touch()
     wait_for(lambda: gone(int(Path("pid").read_text())))
     assert Path("asked").read_text() == "x", "it could save"
 
@@ -192,7 +191,9 @@ def test_the_work_ends_with_the_snakemake_that_is_killed():
     wait_for(Path("started").exists)
     assert process.poll() is None
     snakemake.kill()
-    process.communicate(timeout=30)
+    wait_for(Path("asked").exists)
+    Path("saved").touch()
+    process.communicate(timeout=60)
     assert process.returncode == 75
     assert gone(int(Path("pid").read_text()))
     assert not Path("row").exists()
@@ -262,7 +263,7 @@ def test_a_process_that_dies_when_all_is_written_has_not_failed(study_of):
     assert write_failure(study, RUN, folder_of(study), "killed by signal 9", later).status == "failed"
 
 
-@pytest.mark.parametrize("megabytes", [300, 700])
+@pytest.mark.parametrize("megabytes", slow_except(700, [300, 700]))
 def test_a_command_that_finds_too_little_memory_is_a_row(study_of, megabytes):
     """By a limit of the system on the whole command: the watcher lives, wherever the libraries break off."""
     study = study_of(**PLAIN)
@@ -326,17 +327,17 @@ from tunegrid.runtime import parent
 from tunegrid.runtime.supervisor import Fork
 
 def work():
-    Path("before").write_text(str(watch.is_wanted()))
-    parent = os.getppid()
-    while os.getppid() == parent: time.sleep(0.001)
-    Path("after").write_text(str(watch.is_wanted()))
+    Path("before").write_text(str(parent.is_wanted()))
+    starter = os.getppid()
+    while os.getppid() == starter: time.sleep(0.001)
+    Path("after").write_text(str(parent.is_wanted()))
     return 0
 
 Fork(work)
 while not Path("before").exists(): time.sleep(0.01)
 os._exit(0)
 """
-    subprocess.run([sys.executable, "-c", text], check=True)
+    subprocess.run([sys.executable, "-c", text], check=True, timeout=60)
     wait_for(lambda: Path("after").exists() and Path("after").read_text())
     assert (Path("before").read_text(), Path("after").read_text()) == ("True", "False")
     assert parent.is_wanted(), "this process works for nobody"

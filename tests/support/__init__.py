@@ -1,6 +1,7 @@
 """What several tests share."""
 
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,17 @@ def slow_except(fast: Any, cases: Iterable[Any]) -> list[Any]:
     cases = list(cases)
     assert fast in cases
     return [case if case == fast else _slow(*case if isinstance(case, tuple) else (case,)) for case in cases]
+
+
+def slow_but_a_third(*factors: Iterable[Any]) -> list[Any]:
+    """All combinations of factors with three values each, two thirds of them marked slow.
+
+    The fast ones have every value, and of three factors every pair of values: a Latin square.
+    """
+    return [
+        tuple(values) if sum(places) % 3 == 0 else _slow(*values)
+        for places, values in (zip(*numbered, strict=True) for numbered in product(*map(enumerate, factors)))
+    ]
 
 
 def _slow(*values: Any) -> Any:

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.support import ROOT
+from tests.support.processes import heed_signals
 
 MINI = ROOT / "config" / "mini.yaml"
 TINY = Path(__file__).with_name("tiny.yaml")
@@ -31,6 +32,7 @@ class Workflow:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=heed_signals,
         )
 
     def _command(self, *arguments: str) -> list[str]:

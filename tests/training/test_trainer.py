@@ -8,6 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from tests.support import slow_but_a_third
 from tests.support.checkpoints import DECODER_LAYERS, ENCODER_LAYERS, without_dropout
 from tunegrid.common.errors import TuneGridError
 from tunegrid.study.cells import Cell, Run
@@ -133,8 +134,7 @@ def test_accumulated_batches_give_the_gradient_of_the_batch_that_they_make_up(tr
     assert others[1][0]["gradient_norm"] != pytest.approx(whole[0]["gradient_norm"], rel=1e-3)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("model", ["t5", "flan-t5", "bart"])
+@pytest.mark.parametrize(("model", "method"), slow_but_a_third(("t5", "flan-t5", "bart"), METHODS))
 def test_gradient_checkpointing_gives_the_same_weights(trained, monkeypatch, model, method):
     """Also where the base is frozen, and with dropout: what is computed again is what was computed."""
     from adapters import model_mixin

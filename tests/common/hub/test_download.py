@@ -15,13 +15,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
 
 from tests.support.hub_server import SIGNATURE, HubServer, connect
+from tests.support.processes import heed_signals
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.hub import download as client
 from tunegrid.common.hub.errors import scrub
@@ -465,9 +465,8 @@ def test_a_fetch_that_is_ended_half_way_goes_on_at_the_next_call(hub, hub_enviro
     command = [sys.executable, "-m", "tunegrid", "fetch-model", "study.yaml", "--model", "t5"]
     environment = hub_environment(hub, HF_HUB_CACHE=str(tmp_path / "cache"), HF_HUB_DOWNLOAD_TIMEOUT="60")
     hub.stall("model.safetensors", after=15 * MEGABYTE, seconds=20)
-    # A shell starts what it runs in the background with SIGINT ignored, and these tests may run there.
-    listening = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=listening) as process:
+    options = {"env": environment, "stderr": subprocess.PIPE, "text": True, "preexec_fn": heed_signals}
+    with subprocess.Popen(command, **options) as process:
         deadline = time.monotonic() + 30
         while unfinished(tmp_path) < PIECE and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import tunegrid
 from tunegrid.cli import main
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.plan.jobs import Jobs
@@ -35,10 +36,6 @@ def job(command: str, method: str, seed: int) -> list[str]:
     log = f"results/tiny/logs/{command}/sentiment/t5/{method}/seed-{seed}.log"
     names = f"--task sentiment --model t5 --method {method} --seed {seed}"
     return [command, *CONFIGS, *names.split(), "--log", log]
-
-
-def do(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "tunegrid", *arguments], check=True, capture_output=True)
 
 
 def counts(status: Status) -> dict[str, tuple[int, ...]]:
@@ -75,15 +72,14 @@ def test_an_empty_study_is_all_to_do_and_its_time_is_the_plans(tiny_study):
     assert status.left * status.at_once == pytest.approx(sum(all_) + rest)
 
 
-@pytest.mark.slow
 def test_a_half_done_study_says_what_is_done_what_failed_and_why(tiny_study):
     changes = "overrides: [{where: {method: lora}, training: {learning_rate: 1.0e+30, max_grad_norm: 1.0e+30}}]"
     study = tiny_study(f"{SMALL}\n{changes}")
-    do(*job("train", "full", 1))
-    do(*job("evaluate", "full", 1))
-    do(*job("train", "full", 2))
-    do(*job("train", "lora", 1))  # diverges
-    do(*job("evaluate", "lora", 1))
+    tunegrid(*job("train", "full", 1))
+    tunegrid(*job("evaluate", "full", 1))
+    tunegrid(*job("train", "full", 2))
+    tunegrid(*job("train", "lora", 1))  # diverges
+    tunegrid(*job("evaluate", "lora", 1))
     broken = Path("results/tiny/runs/sentiment/t5/lora/seed-2")
     broken.mkdir(parents=True)
     (broken / "train.json").write_text('{"status": "o')  # a disk that was full

@@ -5,6 +5,7 @@ from itertools import combinations, pairwise
 import pytest
 import yaml
 
+from tests.support import slow_but_a_third
 from tests.support.checkpoints import FAMILIES, without_dropout
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.stage_settings import run_settings
@@ -78,9 +79,12 @@ def small_groups(monkeypatch):
     return switched
 
 
-@pytest.mark.parametrize("settings", [{}, {"gradient_accumulation_steps": 2}, {"label_smoothing": 0.2}], ids=str)
-@pytest.mark.parametrize("method", ["full", "lora", "adapters"])
-@pytest.mark.parametrize("family", FAMILIES)
+SETTINGS = ({}, {"gradient_accumulation_steps": 2}, {"label_smoothing": 0.2})
+
+
+@pytest.mark.parametrize(
+    ("family", "method", "settings"), slow_but_a_third(FAMILIES, ("full", "lora", "adapters"), SETTINGS), ids=str
+)
 def test_the_gradient_is_that_of_the_whole_batch(trainer_of, small_groups, family, method, settings):
     import torch
 

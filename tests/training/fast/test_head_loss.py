@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from tests.support import slow_but_a_third
 from tests.support.checkpoints import FAMILIES
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.stage_settings import run_settings
@@ -100,8 +101,7 @@ def test_smoothed_labels_too(session_of, small_parts, family):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("family", "method"), slow_but_a_third(FAMILIES, METHODS))
 def test_a_training_never_holds_the_logits_of_all_tokens(session_of, small_parts, monkeypatch, family, method):
     """Neither in its steps nor in its evaluations."""
     import torch
@@ -130,8 +130,10 @@ def test_a_training_never_holds_the_logits_of_all_tokens(session_of, small_parts
     assert any("eval_loss" in row for row in trainer.state.log_history)
 
 
-@pytest.mark.parametrize("settings", [{}, {"gradient_accumulation_steps": 2}, {"label_smoothing": 0.2}], ids=str)
-@pytest.mark.parametrize("method", METHODS)
+SETTINGS = ({}, {"gradient_accumulation_steps": 2}, {"label_smoothing": 0.2})
+
+
+@pytest.mark.parametrize(("method", "settings"), slow_but_a_third(METHODS, SETTINGS), ids=str)
 def test_a_training_goes_as_one_with_whole_batches(session_of, request, method, settings):
     from tunegrid.training.trainer import GridTrainer
 
