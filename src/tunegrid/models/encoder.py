@@ -1,8 +1,8 @@
-"""An encoder that takes the sources of a batch a few at a time, for a CPU."""
+"""The encoder of a model while it predicts: a few sources at a time on a CPU, and each batch once for several texts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
@@ -23,26 +23,65 @@ def encoding_in_parts(model: Any) -> Iterator[None]:
     if next(model.parameters()).device.type != "cpu":
         yield
         return
+    with _replaced(model, _in_parts):
+        yield
+
+
+@contextmanager
+def encoding_once(model: Any) -> Iterator[None]:
+    """Within it, a model encodes the first batch that it is given, and takes what follows for the same batch.
+
+    So the model itself is called for every text of a batch, with all that a method puts in front of its sources.
+    """
+    with _replaced(model, _once):
+        yield
+
+
+@contextmanager
+def _replaced(model: Any, change: Callable[[Any], Any]) -> Iterator[None]:
     encoder = model.get_encoder()
-    encoder.forward = _in_parts(encoder.forward)
+    before = vars(encoder).get("forward")
+    encoder.forward = change(encoder.forward)
     try:
         yield
     finally:
         del encoder.forward  # the class's own is left
+        if before is not None:
+            encoder.forward = before
 
 
 def _in_parts(forward: Any) -> Any:
     @wraps(forward)  # the libraries look at its signature
-    def encode(*, input_ids: torch.Tensor, attention_mask: torch.Tensor, **options: Any) -> Any:
-        lengths, states, start = attention_mask.sum(-1).tolist(), [], 0
+    def encode(
+        *,
+        attention_mask: torch.Tensor,
+        input_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        **options: Any,
+    ) -> Any:
+        name, inputs = ("input_ids", input_ids) if inputs_embeds is None else ("inputs_embeds", inputs_embeds)
+        lengths, states, start = attention_mask.sum(-1).long().tolist(), [], 0
         while start < len(lengths):
             part, tokens = _part(lengths, start)
-            ids, mask = input_ids[part, :tokens], attention_mask[part, :tokens]
-            output = forward(input_ids=ids, attention_mask=mask, **options)
+            given = {name: inputs[part, :tokens], "attention_mask": attention_mask[part, :tokens]}
+            output = forward(**given, **options)
             # What stands in the place of padding is masked for the decoder.
-            states.append(torch.nn.functional.pad(output[0], (0, 0, 0, input_ids.shape[1] - tokens)))
+            states.append(torch.nn.functional.pad(output[0], (0, 0, 0, inputs.shape[1] - tokens)))
             start = part.stop
         return type(output)(last_hidden_state=torch.cat(states))
+
+    return encode
+
+
+def _once(forward: Any) -> Any:
+    encoded: list[Any] = []
+
+    @wraps(forward)
+    def encode(**inputs: Any) -> Any:
+        if not encoded:
+            encoded.append(forward(**inputs))
+        # A copy each time: some models write into the encoder's output that they are given.
+        return type(encoded[0])(last_hidden_state=encoded[0].last_hidden_state.clone())
 
     return encode
 

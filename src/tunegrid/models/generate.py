@@ -11,7 +11,7 @@ import torch
 from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig
 
 from tunegrid.models.decoding import Generation
-from tunegrid.models.encoder import encoding_in_parts
+from tunegrid.models.encoder import encoding_in_parts, encoding_once
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,15 +146,12 @@ def choose_labels(
     targets = [tokenizer(text_target=word, return_tensors="pt")["input_ids"] for word in words or labels]
     scores = torch.empty(len(sources), len(labels))
     for indices, batch in _batches(model, tokenizer, sources, batch_size, CPU_LABEL_TOKENS):
-        with torch.inference_mode(), _autocast(model, precision), encoding_in_parts(model):
-            encoded = model.get_encoder()(**batch)
+        with torch.inference_mode(), _autocast(model, precision), encoding_in_parts(model), encoding_once(model):
             of_source = DynamicCache()  # the decoder's keys and values of the source are those of every label
             for column, target in enumerate(targets):
                 target = target.to(batch["input_ids"].device).repeat(len(indices), 1)
-                # A copy each time: some models write into the encoder's output that they are given.
                 output = model(
-                    encoder_outputs=type(encoded)(last_hidden_state=encoded.last_hidden_state.clone()),
-                    attention_mask=batch["attention_mask"],
+                    **batch,
                     decoder_input_ids=model.prepare_decoder_input_ids_from_labels(labels=target),
                     past_key_values=EncoderDecoderCache(DynamicCache(), of_source),
                     use_cache=True,
