@@ -16,7 +16,7 @@ from tests.support.processes import tunegrid
 from tunegrid.cli import main
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.plan.jobs import Jobs
-from tunegrid.study.status import Status, read, text
+from tunegrid.study.status import StudyStatus, format_status, read_status
 from tunegrid.study.status.alive import Alive, command_of
 from tunegrid.study.status.items import items
 from tunegrid.study.status.remaining import Durations
@@ -38,7 +38,7 @@ def job(command: str, method: str, seed: int) -> list[str]:
     return [command, *CONFIGS, *names.split(), "--log", log]
 
 
-def counts(status: Status) -> dict[str, tuple[int, ...]]:
+def counts(status: StudyStatus) -> dict[str, tuple[int, ...]]:
     """Stage -> jobs that are done, running, waiting, failed."""
     found = {}
     for job in status.jobs:
@@ -51,12 +51,12 @@ def counts(status: Status) -> dict[str, tuple[int, ...]]:
 def test_an_empty_study_is_all_to_do_and_its_time_is_the_plans(tiny_study):
     study = tiny_study(SMALL)
     shutil.rmtree("results")
-    status = read(study, CONFIGS)
+    status = read_status(study, CONFIGS)
     assert counts(status) == {
         "data": (0, 0, 1, 0), "models": (0, 0, 1, 0), "tokens": (0, 0, 1, 0), "training": (0, 0, 4, 0),
         "evaluation": (0, 0, 4, 0), "untuned": (0, 0, 1, 0), "baselines": (0, 0, 2, 0), "report": (0, 0, 1, 0),
     }  # fmt: skip
-    said = text(status)
+    said = format_status(status)
     assert "0 of 4 runs are done" in said
     assert "Nothing is at work here." in said
     assert "by the plan alone" in said
@@ -69,7 +69,7 @@ def test_an_empty_study_is_all_to_do_and_its_time_is_the_plans(tiny_study):
     ]
     rest = expected.evaluate("sentiment", "t5").seconds + 2 * expected.baseline("sentiment").seconds
     rest += expected.tokenise("sentiment", "t5").seconds
-    assert status.left * status.at_once == pytest.approx(sum(all_) + rest)
+    assert status.remaining * status.at_once == pytest.approx(sum(all_) + rest)
 
 
 def test_a_half_done_study_says_what_is_done_what_failed_and_why(tiny_study):
@@ -83,12 +83,12 @@ def test_a_half_done_study_says_what_is_done_what_failed_and_why(tiny_study):
     broken = Path("results/tiny/runs/sentiment/t5/lora/seed-2")
     broken.mkdir(parents=True)
     (broken / "train.json").write_text('{"status": "o')  # a disk that was full
-    status = read(study, CONFIGS)
+    status = read_status(study, CONFIGS)
     found = counts(status)
     assert found["training"] == (2, 0, 0, 2)
     assert found["evaluation"] == (2, 0, 2, 0)
     assert found["data"] == (1, 0, 0, 0)
-    said = text(status)
+    said = format_status(status)
     assert "1 of 4 runs are done" in said
     assert re.search(r"^sentiment +1/2 +0/2, 2 failed$", said, re.MULTILINE)
     assert re.search(r"^  train sentiment_t5_lora, seed 1: diverged: at step \d", said, re.MULTILINE)
@@ -99,24 +99,26 @@ def test_a_half_done_study_says_what_is_done_what_failed_and_why(tiny_study):
     # The second evaluation of a cell takes as long as its first.
     cost = json.loads(Path("results/tiny/runs/sentiment/t5/full/seed-1/metrics.json").read_text())["cost"]
     took = cost["load_seconds"] + cost["prediction_seconds"] + cost["scoring_seconds"]
-    waiting = [one for one in status.of("evaluation") if one.state == "waiting" and one.item.cell.method == "full"]
-    assert [one.left for one in waiting] == [pytest.approx(took)]
+    waiting = [
+        one for one in status.in_stage("evaluation") if one.state == "waiting" and one.item.cell.method == "full"
+    ]
+    assert [one.remaining for one in waiting] == [pytest.approx(took)]
 
     # The same where the results were copied to, with times that mean nothing.
     shutil.copytree(".", "../copy", ignore=shutil.ignore_patterns("logs", ".snakemake"))
     os.chdir("../copy")
     for file in Path("results").rglob("*"):
         os.utime(file, (0, 0))
-    copied = read(study, CONFIGS)
+    copied = read_status(study, CONFIGS)
     assert counts(copied) == found
-    assert copied.left == pytest.approx(status.left)
+    assert copied.remaining == pytest.approx(status.remaining)
 
     # Runs that were trained with other settings than they would be now are said to be so.
     assert status.outdated == 0
     assert "other settings" not in said
-    other = read(tiny_study(f"{SMALL}\n{changes}\nhardware: {{threads: 2}}"), CONFIGS)
+    other = read_status(tiny_study(f"{SMALL}\n{changes}\nhardware: {{threads: 2}}"), CONFIGS)
     assert other.outdated == 2
-    assert "2 of the runs were trained with other settings" in text(other)
+    assert "2 of the runs were trained with other settings" in format_status(other)
 
 
 @pytest.mark.slow
@@ -129,37 +131,37 @@ def test_a_run_at_work_is_shown_with_its_progress_and_a_killed_one_as_interrupte
         while not (saved := list(Path("results/tiny/checkpoints").glob("*/*/*/*/checkpoint-*/complete.json"))):
             assert time.monotonic() < end
             time.sleep(0.1)
-        status = read(study, CONFIGS)
+        status = read_status(study, CONFIGS)
         assert counts(status)["training"] == (0, 1, 3, 0)
         [running] = [one for one in status.jobs if one.state == "running"]
         assert running.item.title == "sentiment_t5_full, seed 2"
         assert running.progress.steps == 100000
         assert running.progress.step % 5 == 0
-        assert running.left > 0
-        said = text(status)
+        assert running.remaining > 0
+        said = format_status(status)
         assert re.search(r"train sentiment_t5_full, seed 2  step \d+/100000  loss \d+\.\d+  \S+ steps/s  .* left", said)
         assert re.search(r"^sentiment +0/2, 1 at work +0/2$", said, re.MULTILINE)
         assert "single commands are" in said
         # Another study in the same folder is not at work.
-        assert read(study, ["tiny.yaml.bak"]).alive.commands == {}
+        assert read_status(study, ["tiny.yaml.bak"]).alive.commands == {}
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
     end = time.monotonic() + 10
-    while counts(status := read(study, CONFIGS))["training"] != (0, 0, 4, 0):  # what trained ends soon after it
+    while counts(status := read_status(study, CONFIGS))["training"] != (0, 0, 4, 0):  # what trained ends soon after it
         assert time.monotonic() < end
         time.sleep(0.1)
     [begun] = [one for one in status.jobs if one.begun and one.item.stage == "training"]
     assert begun.checkpoint >= int(saved[0].parent.name.removeprefix("checkpoint-"))
-    said = text(status)
+    said = format_status(status)
     assert "Nothing is at work here." in said
     assert re.search(
         rf"train sentiment_t5_full, seed 2: was at step \d+/100000; from its checkpoint of step {begun.checkpoint};",
         said,
     )
     # It goes on from there, so less is left of it than of the other seed.
-    other = next(one for one in status.of("training") if one.item.title == "sentiment_t5_full, seed 1")
-    assert begun.left == pytest.approx(other.left * (1 - begun.checkpoint / 100000))
+    other = next(one for one in status.in_stage("training") if one.item.title == "sentiment_t5_full, seed 1")
+    assert begun.remaining == pytest.approx(other.remaining * (1 - begun.checkpoint / 100000))
 
 
 def test_a_job_that_a_mistake_ended_has_failed_with_its_message(tiny_study, capsys):
@@ -170,9 +172,9 @@ def test_a_job_that_a_mistake_ended_has_failed_with_its_message(tiny_study, caps
     log = "results/tiny/logs/fetch_data/sentiment.log"
     command = [sys.executable, "-m", "tunegrid", "fetch-data", *CONFIGS, "--task", "sentiment", "--log", log]
     assert subprocess.run(command, capture_output=True).returncode == 1
-    status = read(study, CONFIGS)
+    status = read_status(study, CONFIGS)
     assert counts(status)["data"] == (0, 0, 0, 1)
-    assert "data of sentiment: rows/sentiment-test.jsonl, line 14: not valid JSON" in text(status)
+    assert "data of sentiment: rows/sentiment-test.jsonl, line 14: not valid JSON" in format_status(status)
     assert main(["status", *CONFIGS]) == 0
     assert "not valid JSON" in capsys.readouterr().out
 
@@ -185,10 +187,10 @@ def test_what_is_silent_is_remarked_on(tiny_study):
     hours = time.time() - 7200
     os.utime(log, (hours, hours))
     alive = Alive(commands={("train", "sentiment", "t5", "full", "1"): hours})
-    said = text(read(study, CONFIGS, alive))
+    said = format_status(read_status(study, CONFIGS, alive))
     assert "step 5/10  loss 1.5000  2 steps/s  0 s left  for 2.0 h  SILENT for 2.0 h" in said
     os.utime(log)
-    assert "SILENT" not in text(read(study, CONFIGS, alive))
+    assert "SILENT" not in format_status(read_status(study, CONFIGS, alive))
 
 
 def test_jobs_in_slurms_queue_are_seen_by_what_the_plugin_calls_them(tiny_study, monkeypatch):
@@ -205,11 +207,11 @@ def test_jobs_in_slurms_queue_are_seen_by_what_the_plugin_calls_them(tiny_study,
     squeue.write_text(f"#!/bin/sh\ncat <<'END'\n{printed}END\n")
     squeue.chmod(0o755)
     monkeypatch.setenv("PATH", f"{squeue.parent.resolve()}{os.pathsep}{os.environ['PATH']}")
-    status = read(study, CONFIGS)
+    status = read_status(study, CONFIGS)
     assert sorted(status.alive.queue.values()) == ["PENDING", "RUNNING"]
     assert [one.item.title for one in status.jobs if one.state == "running"] == ["sentiment_t5_lora, seed 2"]
     assert status.at_once == 1
-    assert "Slurm's queue: 1 running, 1 pending." in text(status)
+    assert "Slurm's queue: 1 running, 1 pending." in format_status(status)
 
 
 @pytest.mark.parametrize(("line", "command"), [
@@ -234,12 +236,12 @@ def test_a_job_takes_as_long_as_its_like_else_as_the_plan_says_in_proportion(tin
     plan = {method: Jobs(study).train(Cell("qa", "t5", method)).seconds for method in ("full", "lora", "adapters")}
     one, two = training["full", "1"], training["lora", "1"]
     durations = Durations(study, [(one, 12.0), (two, 4.0)])
-    assert durations.of(training["full", "2"]) == 12.0
-    assert durations.of(training["lora", "2"]) == 4.0
-    assert durations.of(training["adapters", "1"]) == pytest.approx(
+    assert durations.estimate(training["full", "2"]) == 12.0
+    assert durations.estimate(training["lora", "2"]) == 4.0
+    assert durations.estimate(training["adapters", "1"]) == pytest.approx(
         plan["adapters"] * (12.0 + 4.0) / (plan["full"] + plan["lora"])
     )
-    assert Durations(study, []).of(one) == plan["full"]
+    assert Durations(study, []).estimate(one) == plan["full"]
 
 
 def test_it_fits_on_a_screen_whatever_the_study(tiny_study):
@@ -251,7 +253,7 @@ def test_it_fits_on_a_screen_whatever_the_study(tiny_study):
             folder = study.paths.run(Run(cell, seed))
             folder.mkdir(parents=True)
             (folder / "train.json").write_text(json.dumps({"status": "failed", "reason": "a reason\n" * 40}))
-    lines = text(read(study, CONFIGS)).splitlines()
+    lines = format_status(read_status(study, CONFIGS)).splitlines()
     assert len(lines) < 50
     assert max(map(len, lines)) <= 110
     assert "Failed: 120" in lines

@@ -1,6 +1,6 @@
 """A running study at a glance: what is done, what runs, what failed, how long it still takes."""
 
-from tunegrid.study.status.read import Status, read
-from tunegrid.study.status.text import show, text
+from tunegrid.study.status.read import StudyStatus, read_status
+from tunegrid.study.status.text import format_status, show_status
 
-__all__ = ["Status", "read", "show", "text"]
+__all__ = ["StudyStatus", "format_status", "read_status", "show_status"]

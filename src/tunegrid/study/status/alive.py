@@ -1,4 +1,4 @@
-"""What is at work on a study right now: processes of this machine, and Slurm's queue."""
+"""What works on a study right now: processes of this machine, and jobs of Slurm's queue."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ JOBS = frozenset(
     "fetch-data fetch-model pretrain tokenise search-trial search-choice train evaluate baseline tables report".split()
 )
 OPTIONS = ("--task", "--model", "--name", "--method", "--seed", "--factor")
-SLURM_SECONDS = 20  # in which a queue has to answer
+SLURM_SECONDS = 20  # time limit for Slurm's queue to answer
 
 
 @dataclass(frozen=True)
 class Snakemake:
-    """A Snakemake that runs a workflow in this folder. `cores`: None: it does not say, or sends its jobs elsewhere."""
+    """A Snakemake that runs a workflow in this folder. `cores` is None if not given, or if jobs run elsewhere."""
 
     pid: int
     started: float
@@ -32,11 +32,11 @@ class Snakemake:
 
 @dataclass
 class Alive:
-    """What is at work.
+    """Processes and queued jobs that work on a study.
 
     Attributes:
-        commands: of each `tunegrid` command (see `Item.command`) at work here, when its process started.
-        queue: of each job of Slurm's queue, by its comment, its state (RUNNING, PENDING, …).
+        commands: start time of the process of each `tunegrid` command (see `Item.command`) that runs here.
+        queue: state (RUNNING, PENDING, …) of each job in Slurm's queue, by the job's comment.
         locked: whether Snakemake has locked the folder.
         note: what could not be seen.
     """
@@ -53,17 +53,17 @@ class Alive:
 
 
 def look(configs: Iterable[str | Path]) -> Alive:
-    """What is at work in the current folder on the study of these files."""
-    found = Alive(locked=is_locked())
-    wanted = {Path(config).resolve() for config in configs}
+    """Finds what works in the current folder on the study of these files."""
+    alive = Alive(locked=is_locked())
+    files = {Path(config).resolve() for config in configs}
     for pid, started, words in processes_here(_may_be_at_work):
         if is_snakemake(words):
-            if found.snakemake is None or started < found.snakemake.started:
-                found.snakemake = Snakemake(pid, started, _cores(words))
-        elif command := command_of(words, wanted):
-            found.commands[command] = min(started, found.commands.get(command, started))
-    found.queue, found.note = _queue()
-    return found
+            if alive.snakemake is None or started < alive.snakemake.started:
+                alive.snakemake = Snakemake(pid, started, _cores(words))
+        elif command := command_of(words, files):
+            alive.commands[command] = min(started, alive.commands.get(command, started))
+    alive.queue, alive.note = _queue()
+    return alive
 
 
 def _may_be_at_work(words: list[str]) -> bool:
@@ -79,7 +79,7 @@ def _cores(words: list[str]) -> int | None:
 
 
 def command_of(words: list[str], configs: set[Path]) -> tuple[str, ...] | None:
-    """The `tunegrid` command on a command line and the values of its options; None: it is none, or of another study."""
+    """The `tunegrid` command of a command line with the values of its options; None: another program or study."""
     names = [Path(word).name for word in words]
     if "tunegrid" not in names[:3] or Path(words[0]).name in ("bash", "sh"):
         return None
@@ -92,7 +92,7 @@ def command_of(words: list[str], configs: set[Path]) -> tuple[str, ...] | None:
 
 
 def _queue() -> tuple[dict[str, str], str]:
-    """(state of each of this user's jobs of Slurm in this folder, by its comment; what could not be seen)."""
+    """(state of each Slurm job of this user in this folder, by the job's comment; what could not be seen)."""
     if not shutil.which("squeue"):
         return {}, ""
     command = ["squeue", "--me", "--noheader", "--format=%T|%Z|%k"]
@@ -105,11 +105,11 @@ def _queue() -> tuple[dict[str, str], str]:
 
 
 def jobs_in_queue(text: str, folder: Path) -> dict[str, str]:
-    """Of what squeue prints, the jobs of a folder."""
-    found = {}
+    """Reads the states of a folder's jobs, by comment, from what squeue prints."""
+    states = {}
     for line in text.splitlines():
         state, _, rest = line.partition("|")
         place, _, comment = rest.rpartition("|")
         if place and Path(place).resolve() == folder and comment.startswith(("rule_", "group_")):
-            found[comment] = state
-    return found
+            states[comment] = state
+    return states

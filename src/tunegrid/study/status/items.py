@@ -1,4 +1,4 @@
-"""The jobs of a study, each with the file that says that it is done, its log, and the names that it runs under."""
+"""The jobs of a study, each with the file that it is done by, its log, and the names that it runs under."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ STAGES = (
 
 @dataclass(frozen=True)
 class Item:
-    """A job.
+    """A job of a study, whatever its state.
 
     Attributes:
         stage: one of STAGES.
-        title: how a person calls it.
-        done: the file that is there when it is done, its record where it has one; `kept`: or else this one.
+        title: the job's name for a person.
+        done: the file that exists when the job is done: its record, where it has one.
+        kept: another file that shows that it was done, after `done` has been removed.
         log: the name of its log, as `Paths.log` takes it.
         command: the subcommand of `tunegrid` and the values of its options, as on its process's command line.
         comment: what Snakemake's plugin for Slurm writes into the queue for it.
-        cell: where it belongs to one; `part`: its seed or the factor of its trial, else the name that its command has.
+        cell: the cell that it belongs to, if any.
+        part: its seed, the factor of its trial, or the name of its baseline.
     """
 
     stage: str
@@ -44,7 +46,7 @@ class Item:
 
 
 def items(study: Study) -> Iterator[Item]:
-    """Every job of a study, stage by stage."""
+    """Yields every job of a study, stage by stage."""
     yield from _inputs(study)
     if study.search is not None:
         for cell in study.cells():
@@ -52,14 +54,14 @@ def items(study: Study) -> Iterator[Item]:
     for stage in ("training", "evaluation"):
         for run in study.runs():
             yield _run(study, stage, run)
-    yield from _beside(study)
+    yield from _untrained(study)
     yield Item("report", "report", study.paths.report / "report.html", "report", ("report",), "rule_report")
 
 
-def _job(stage: str, title: str, done: Path, rule: str, command: str, *names: str, log: str = "", **of: Any) -> Item:
-    """A job whose log, command and comment follow from the names that it has, in their order."""
+def _job(stage: str, title: str, done: Path, rule: str, command: str, *names: str, log: str = "", **facts: Any) -> Item:
+    """A job whose log, command and comment are made of its names, in their order."""
     log, comment = log or f"{rule}/{'/'.join(names)}", f"rule_{rule}_wildcards_{'_'.join(names)}"
-    return Item(stage, title, done, log, (command, *names), comment, **of)
+    return Item(stage, title, done, log, (command, *names), comment, **facts)
 
 
 def _inputs(study: Study) -> Iterator[Item]:
@@ -77,29 +79,29 @@ def _inputs(study: Study) -> Iterator[Item]:
 
 
 def _search(study: Study, cell: Cell) -> Iterator[Item]:
-    names, of = astuple(cell), {"task": cell.task, "model": cell.model, "cell": cell}
+    names, facts = astuple(cell), {"task": cell.task, "model": cell.model, "cell": cell}
     for factor in study.search.trials:
         title, done = f"{cell}, search x {factor}", study.paths.trial(cell, factor)
         log, command = f"search_trial/{cell.path}/factor-{factor}", "search-trial"
-        yield _job("search", title, done, "search_trial", command, *names, factor, log=log, part=factor, **of)
+        yield _job("search", title, done, "search_trial", command, *names, factor, log=log, part=factor, **facts)
     done = study.paths.choice(cell)
-    yield _job("choices", f"{cell}, choice", done, "choose_learning_rate", "search-choice", *names, **of)
+    yield _job("choices", f"{cell}, choice", done, "choose_learning_rate", "search-choice", *names, **facts)
 
 
 def _run(study: Study, stage: str, run: Run) -> Item:
     cell, seed = run.cell, str(run.seed)
     command, file = ("train", "train.json") if stage == "training" else ("evaluate", "metrics.json")
     log, done = f"{command}/{run.path}", study.paths.run(run) / file
-    # The cell is in the name of its training rule, and so none of its wildcards.
+    # The name of a training rule contains the cell, so the seed is its only wildcard.
     wildcards = f"{cell.training_rule}_wildcards" if command == "train" else f"evaluate_wildcards_{cell}"
-    of = {"task": cell.task, "model": cell.model, "cell": cell, "part": seed}
+    facts = {"task": cell.task, "model": cell.model, "cell": cell, "part": seed}
     return Item(
-        stage, f"{cell}, seed {seed}", done, log, (command, *astuple(cell), seed), f"rule_{wildcards}_{seed}", **of
+        stage, f"{cell}, seed {seed}", done, log, (command, *astuple(cell), seed), f"rule_{wildcards}_{seed}", **facts
     )
 
 
-def _beside(study: Study) -> Iterator[Item]:
-    """Results that no training is needed for."""
+def _untrained(study: Study) -> Iterator[Item]:
+    """Yields the evaluations that need no training."""
     paths = study.paths
     for task, model in product(study.grid.tasks, study.grid.models):
         log, comment = f"evaluate_untuned/{task}/{model}", f"rule_evaluate_untuned_wildcards_{task}_{model}"
@@ -107,5 +109,5 @@ def _beside(study: Study) -> Iterator[Item]:
         yield Item("untuned", f"{task}, {model} untuned", done, log, command, comment, task=task, model=model)
     for task in study.grid.tasks:
         for name in study.task(task).baselines():
-            done, of = paths.baseline(task, name) / "metrics.json", {"task": task, "part": name}
-            yield _job("baselines", f"{task}, {name}", done, "evaluate_baseline", "baseline", task, name, **of)
+            done, facts = paths.baseline(task, name) / "metrics.json", {"task": task, "part": name}
+            yield _job("baselines", f"{task}, {name}", done, "evaluate_baseline", "baseline", task, name, **facts)

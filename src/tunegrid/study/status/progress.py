@@ -1,4 +1,4 @@
-"""How far a job at work is, by the lines of its log."""
+"""The progress of a running job, read from the lines of its log."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _ERROR = re.compile(r"^tunegrid: error: (.+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Progress:
-    """The last that a log says.
+    """The last progress that a log reports.
 
     Attributes:
-        written: when, in seconds since the epoch.
-        left: seconds that the steps still took then.
+        written: time of the last line, in seconds since the epoch.
+        remaining: estimated seconds of the remaining steps at that time.
         error: the message that the job ended with.
     """
 
@@ -28,12 +28,12 @@ class Progress:
     loss: str | None = None
     validation_loss: str | None = None
     speed: float | None = None
-    left: float | None = None
+    remaining: float | None = None
     error: str | None = None
 
 
-def progress(log: Path) -> Progress | None:
-    """What a log says last; None: there is none."""
+def read_progress(log: Path) -> Progress | None:
+    """Reads the last progress from a log; None: the log does not exist."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
@@ -46,24 +46,27 @@ def progress(log: Path) -> Progress | None:
     error = failed[-1] if failed else None
     if not steps:
         return Progress(written, error=error)
-    step, of, loss, speed, left = steps[-1]
+    step, last_step, loss, speed, remaining = steps[-1]
     try:
-        pace = (float(speed), float(left))
+        pace = (float(speed), float(remaining))
     except ValueError:
         pace = (None, None)
-    return Progress(written, int(step), int(of), loss, validated[-1] if validated else None, *pace, error)
+    return Progress(written, int(step), int(last_step), loss, validated[-1] if validated else None, *pace, error)
 
 
 def last_checkpoint(folder: Path) -> tuple[int, float] | None:
-    """(step, time) of the newest finished checkpoint of a run; `folder`: that of its checkpoints but for the end of
-    its name, which names the configuration."""
-    found = []
+    """(step, time) of the newest finished checkpoint of a run; None: it has none.
+
+    Args:
+        folder: the folder of its checkpoints without the end of the name, which is the hash of the configuration.
+    """
+    checkpoints = []
     for seal in folder.parent.glob(f"{folder.name}*/checkpoint-*/complete.json"):
         try:
-            found.append((seal.stat().st_mtime, int(seal.parent.name.removeprefix("checkpoint-"))))
+            checkpoints.append((seal.stat().st_mtime, int(seal.parent.name.removeprefix("checkpoint-"))))
         except (OSError, ValueError):
             continue
-    if not found:
+    if not checkpoints:
         return None
-    written, step = max(found)
+    written, step = max(checkpoints)
     return step, written

@@ -1,4 +1,4 @@
-"""Reads how a study stands: of each of its jobs whether it is done, runs, failed or waits; nothing is changed."""
+"""Reading the status of a study: whether each of its jobs is done, runs, failed or waits. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,24 +15,24 @@ from tunegrid.study.cells import Cell, Run
 from tunegrid.study.stage_settings import run_settings
 from tunegrid.study.status.alive import Alive, look
 from tunegrid.study.status.items import Item, items
-from tunegrid.study.status.progress import Progress, last_checkpoint, progress
+from tunegrid.study.status.progress import Progress, last_checkpoint, read_progress
 from tunegrid.study.status.remaining import Durations, seconds_of
 from tunegrid.study.study import Study
 
 State = Literal["done", "running", "waiting", "failed"]
-RECORDED = {"search", "choices", "training", "evaluation", "untuned", "baselines"}  # their files say how it went
-SILENT = 600.0  # seconds after which a job at work that has said nothing is remarked on
+RECORDED = {"search", "choices", "training", "evaluation", "untuned", "baselines"}  # stages whose files are records
+SILENT = 600.0  # seconds after which a running job that has written nothing is called silent
 
 
 @dataclass(frozen=True)
-class Job:
-    """A job as it stands.
+class JobStatus:
+    """The state of one job.
 
     Attributes:
         reason: why it failed.
-        elapsed: seconds since its process started, where that is seen.
-        left: seconds until it will be done, an estimate; 0.0: it is.
-        begun: whether it waits because something ended it halfway.
+        elapsed: seconds since its process started; None: the process cannot be seen.
+        remaining: estimated seconds until it will be done; 0.0 if it is done.
+        begun: whether it waits because something interrupted it.
         silent: seconds since its log or a checkpoint was written.
         checkpoint: step of its last checkpoint.
     """
@@ -42,7 +41,7 @@ class Job:
     state: State
     reason: str = ""
     elapsed: float | None = None
-    left: float = 0.0
+    remaining: float = 0.0
     begun: bool = False
     silent: float | None = None
     checkpoint: int | None = None
@@ -50,25 +49,25 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Status:
-    """How a study stands.
+class StudyStatus:
+    """The state of a study and of each of its jobs.
 
     Attributes:
-        left: seconds until all of it is done, an estimate; `at_once`: with so many jobs at a time.
-        measured: whether that rests on jobs of this study that are done, not on the plan alone.
-        outdated: runs that are there, but with other settings than the study has now.
+        remaining: estimated seconds until all jobs are done, with `at_once` jobs at a time.
+        measured: whether the estimate uses times of finished jobs of this study, not the plan alone.
+        outdated: number of runs that were trained with other settings than the study has now.
     """
 
     study: Study
     now: float
-    jobs: Sequence[Job]
+    jobs: Sequence[JobStatus]
     alive: Alive
-    left: float
+    remaining: float
     at_once: int
     measured: bool
     outdated: int
 
-    def of(self, stage: str) -> list[Job]:
+    def in_stage(self, stage: str) -> list[JobStatus]:
         return [job for job in self.jobs if job.item.stage == stage]
 
     @property
@@ -76,17 +75,17 @@ class Status:
         return not any(job.state in ("running", "waiting") for job in self.jobs)
 
 
-def read(study: Study, configs: Sequence[str | Path], alive: Alive | None = None) -> Status:
-    """How a study stands now. Only files and processes are looked at: results that were copied here read the same.
+def read_status(study: Study, configs: Sequence[str | Path], alive: Alive | None = None) -> StudyStatus:
+    """Reads the current status of a study from files and processes; results that were copied here read the same.
 
     Args:
         configs: the study's files, as its commands name them.
-        alive: what is at work; none: looked for.
+        alive: the processes at work; None: they are looked for.
     """
-    alive, now, every = alive or look(configs), time.time(), list(items(study))
+    alive, now, all_items = alive or look(configs), time.time(), list(items(study))
     records: dict[Item, dict[str, Any]] = {}
     jobs, measured = [], []
-    for item in every:
+    for item in all_items:
         if not item.done.is_file() and not (item.kept and item.kept.is_file()):
             continue
         record = _record(item.done) if item.stage in RECORDED else {}
@@ -94,21 +93,21 @@ def read(study: Study, configs: Sequence[str | Path], alive: Alive | None = None
         if (seconds := seconds_of(item, record)) is not None:
             measured.append((item, seconds))
     durations = Durations(study, measured)
-    for item in every:
-        jobs.append(_finished(item, records) if item in records else _open(study, item, alive, durations, now))
+    for item in all_items:
+        jobs.append(_finished(item, records) if item in records else _unfinished(study, item, alive, durations, now))
     if any(job.state == "waiting" for job in jobs[:-1]) and jobs[-1].state == "done":
         jobs[-1] = replace(jobs[-1], state="waiting")  # the report of what was there before
     at_once = _at_once(study, alive)
-    remaining = [job.left for job in jobs]
-    return Status(
+    seconds_left = [job.remaining for job in jobs]
+    return StudyStatus(
         study=study,
         now=now,
         jobs=jobs,
         alive=alive,
-        left=max(sum(remaining) / at_once, max(remaining)),
+        remaining=max(sum(seconds_left) / at_once, max(seconds_left)),
         at_once=at_once,
         measured=bool(measured),
-        outdated=_outdated(study, records),
+        outdated=_count_outdated(study, records),
     )
 
 
@@ -122,67 +121,73 @@ def _record(file: Path) -> dict[str, Any]:
     return {"status": "failed", "reason": f"{file.name} is damaged: delete it, and start again"}
 
 
-def _finished(item: Item, records: dict[Item, dict[str, Any]]) -> Job:
-    """A job whose file is there. A run that failed is passed on by its evaluation, which fails for no other reason."""
+def _finished(item: Item, records: dict[Item, dict[str, Any]]) -> JobStatus:
+    """The status of a job whose file exists.
+
+    The evaluation of a failed run only repeats the run's status, so it is done, and the failure is counted once.
+    """
     record = records[item]
     if record.get("status", "ok") == "ok":
-        return Job(item, "done")
+        return JobStatus(item, "done")
     reason = f"{record['status']}: {record.get('reason') or 'no reason given'}"
     passed_on = item.stage == "evaluation" and (item.done.parent / "train.json").is_file()
     if passed_on and _record(item.done.parent / "train.json").get("status") != "ok":
-        return Job(item, "done")
-    return Job(item, "failed", reason)
+        return JobStatus(item, "done")
+    return JobStatus(item, "failed", reason)
 
 
-def _open(study: Study, item: Item, alive: Alive, durations: Durations, now: float) -> Job:
-    """A job that is not done."""
-    log = progress(study.paths.log(item.log))
+def _unfinished(study: Study, item: Item, alive: Alive, durations: Durations, now: float) -> JobStatus:
+    """The status of a job whose file does not exist yet."""
+    log = read_progress(study.paths.log(item.log))
     started, queued = alive.commands.get(item.command), alive.queue.get(item.comment)
     begun = log is not None
     saved = None
     if item.stage == "training" and (begun or started):
-        cell = item.cell
-        saved = last_checkpoint(study.paths.checkpoints(Run(cell, int(item.part)), ""))
+        saved = last_checkpoint(study.paths.checkpoints(Run(item.cell, int(item.part)), ""))
     signs = [at for at in (log and log.written, saved and saved[1], started) if at]
     silent = max(0.0, now - max(signs)) if signs else None
     facts = {"silent": silent, "checkpoint": saved and saved[0], "progress": log}
-    expected = durations.of(item)
+    expected = durations.estimate(item)
     if started is not None or queued in ("RUNNING", "COMPLETING"):
         elapsed = None if started is None else now - started
-        left = max(0.0, expected - elapsed) if elapsed is not None else expected
-        if log and log.left is not None:
-            left = max(0.0, log.left - (now - log.written))
-        return Job(item, "running", elapsed=elapsed, left=left, **facts)
+        remaining = max(0.0, expected - elapsed) if elapsed is not None else expected
+        if log and log.remaining is not None:
+            remaining = max(0.0, log.remaining - (now - log.written))
+        return JobStatus(item, "running", elapsed=elapsed, remaining=remaining, **facts)
     if log and log.error and not alive.queue.get(item.comment):
-        return Job(item, "failed", log.error, left=expected, **facts)
+        return JobStatus(item, "failed", log.error, remaining=expected, **facts)
     if log and log.step and log.steps and saved:
-        expected *= 1 - saved[0] / log.steps  # it goes on from its checkpoint
-    return Job(item, "waiting", left=expected, begun=begun, **facts)
+        expected *= 1 - saved[0] / log.steps  # it will resume from its checkpoint
+    return JobStatus(item, "waiting", remaining=expected, begun=begun, **facts)
 
 
 def _at_once(study: Study, alive: Alive) -> int:
-    """How many jobs run at a time: as many as the Snakemake at work may start, else as fit on this machine."""
+    """The number of jobs that run at a time: what the Snakemake at work may start, else what fits on this machine."""
     if alive.queue:
         return max(1, sum(state == "RUNNING" for state in alive.queue.values()))
     cores = alive.snakemake.cores if alive.snakemake else None
     return gpus.jobs_at_once(study.hardware, cores)
 
 
-def _outdated(study: Study, records: dict[Item, dict[str, Any]]) -> int:
-    """How many runs were trained with other settings than they would be now."""
+def _count_outdated(study: Study, records: dict[Item, dict[str, Any]]) -> int:
+    """The number of runs that were trained with other settings than they would be now."""
+    trained = {
+        item: record for item, record in records.items() if item.stage == "training" and record["status"] == "ok"
+    }
+    settings = {cell: _current_settings(study, cell) for cell in {item.cell for item in trained}}
+    return sum(
+        record.get("configuration_hash") != digest({**settings[item.cell], "seed": int(item.part)})
+        for item, record in trained.items()
+        if settings[item.cell] is not None
+    )
 
-    @cache
-    def settings(cell: Cell) -> dict[str, Any] | None:
-        if study.search is None:
-            return run_settings(study, cell)
-        choice = _record(study.paths.choice(cell))
-        if choice["status"] != "ok":
-            return None
-        chosen = run_settings(study.with_training(cell, {"learning_rate": choice["learning_rate"]}), cell)
-        return chosen | {"search": {key: choice[key] for key in ("factor", "configured_learning_rate")}}
 
-    count = 0
-    for item, record in records.items():
-        if item.stage == "training" and record["status"] == "ok" and (now := settings(item.cell)) is not None:
-            count += record.get("configuration_hash") != digest({**now, "seed": int(item.part)})
-    return count
+def _current_settings(study: Study, cell: Cell) -> dict[str, Any] | None:
+    """The settings that runs of a cell would be trained with now; None: its search has no usable learning rate."""
+    if study.search is None:
+        return run_settings(study, cell)
+    choice = _record(study.paths.choice(cell))
+    if choice["status"] != "ok":
+        return None
+    settings = run_settings(study.with_training(cell, {"learning_rate": choice["learning_rate"]}), cell)
+    return settings | {"search": {key: choice[key] for key in ("factor", "configured_learning_rate")}}

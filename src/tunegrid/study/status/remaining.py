@@ -1,4 +1,4 @@
-"""How long the jobs of a study take: measured where some of their kind are done, else by the plan."""
+"""How long the jobs of a study take: by measured times of similar jobs where there are any, else by the plan."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MEASURED = {
     "search": ("total_seconds",),
     **dict.fromkeys(("evaluation", "untuned", "baselines"), ("load_seconds", "prediction_seconds", "scoring_seconds")),
 }
-QUICK = {"data", "choices", "report"}  # seconds, or a download that nobody can tell: not counted
+QUICK = {"data", "choices", "report"}  # take seconds, or are downloads of unknown speed: not counted
 
 
 def seconds_of(item: Item, record: dict[str, Any]) -> float | None:
-    """What a job took, by its record; None: it does not say."""
+    """The seconds that a job took, from its record; None: the record does not contain them."""
     cost = record.get("cost") or {}
     values = [cost.get(name) for name in MEASURED.get(item.stage, ())]
     return sum(value for value in values if value is not None) if any(values) else None
@@ -29,8 +29,8 @@ def seconds_of(item: Item, record: dict[str, Any]) -> float | None:
 class Durations:
     """Seconds that jobs take, from those that are done.
 
-    The jobs of a cell take about as long as each other. What no other job of its cell has shown is the plan's estimate,
-    times how much longer the jobs of this stage have taken so far than the plan says.
+    The jobs of a cell take about the same time. Where no job of the cell is done, the plan's estimate is multiplied by
+    the ratio of measured to planned time of all finished jobs of the same stage.
     """
 
     def __init__(self, study: Study, measured: Iterable[tuple[Item, float]]) -> None:
@@ -44,7 +44,7 @@ class Durations:
         self.measured = bool(took)
         self._ratio = {stage: took[stage] / planned[stage] for stage in took if planned[stage]}
 
-    def of(self, item: Item) -> float:
+    def estimate(self, item: Item) -> float:
         """Seconds that a job takes from its start to its end."""
         if item.stage in QUICK:
             return 0.0

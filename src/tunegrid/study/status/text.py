@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from tunegrid.common.words import rough_duration
 from tunegrid.study.cells import Cell
 from tunegrid.study.status.items import STAGES
-from tunegrid.study.status.read import SILENT, Job, State, Status
+from tunegrid.study.status.read import SILENT, JobStatus, State, StudyStatus
 
 WIDTH = 110
 AT_WORK, FAILED, BEGUN = 12, 8, 4  # lines at most
@@ -18,13 +18,13 @@ VERBS = {"training": "train", "evaluation": "evaluate", "untuned": "evaluate", "
 STATES: tuple[State, ...] = ("done", "running", "waiting", "failed")
 
 
-def show(read: Callable[[], Status], seconds: float | None) -> None:
+def show_status(read: Callable[[], StudyStatus], seconds: float | None) -> None:
     """Prints the status; with `seconds`, again and again until Ctrl-C or the study is done."""
     while True:
         status = read()
         if seconds is not None and sys.stdout.isatty():
             print("\x1b[H\x1b[2J", end="")  # a clear screen
-        print(text(status), flush=True)
+        print(format_status(status), flush=True)
         if seconds is None or status.done:
             return
         try:
@@ -35,8 +35,8 @@ def show(read: Callable[[], Status], seconds: float | None) -> None:
             print(flush=True)
 
 
-def text(status: Status) -> str:
-    """Several lines."""
+def format_status(status: StudyStatus) -> str:
+    """The status in several lines of text."""
     lines = [*_head(status), "", *_stages(status), "", *_grid(status)]
     for part in (_at_work(status), _begun(status), _failed(status)):
         if part:
@@ -44,7 +44,7 @@ def text(status: Status) -> str:
     return "\n".join(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in map(str.rstrip, lines))
 
 
-def _head(status: Status) -> Iterator[str]:
+def _head(status: StudyStatus) -> Iterator[str]:
     study, runs = status.study, _runs(status)
     done = sum(set(states) == {"done"} for states in runs.values())
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(status.now))
@@ -55,27 +55,27 @@ def _head(status: Status) -> Iterator[str]:
     if status.done:
         failed = any(job.state == "failed" for job in status.jobs)
         yield f"Nothing is left to do{'; what failed is listed below' if failed else ''}."
-    elif status.left:
+    elif status.remaining:
         basis = "by the jobs that are done" if status.measured else "by the plan alone: nothing is measured yet"
-        yield f"Time left: about {rough_duration(status.left)} with {status.at_once} at once, {basis}."
+        yield f"Time left: about {rough_duration(status.remaining)} with {status.at_once} at once, {basis}."
     if status.outdated:
         yield f"{status.outdated} of the runs were trained with other settings than the study has now."
 
 
-def _runs(status: Status) -> dict[tuple[Cell, str], list[State]]:
-    """States of the training and the evaluation of each run, by its cell and seed."""
+def _runs(status: StudyStatus) -> dict[tuple[Cell, str], list[State]]:
+    """The states of the training and the evaluation of each run, by its cell and seed."""
     runs: dict[tuple[Cell, str], list[State]] = {}
     for stage in ("training", "evaluation"):
-        for job in status.of(stage):
+        for job in status.in_stage(stage):
             runs.setdefault((job.item.cell, job.item.part), []).append(job.state)
     return runs
 
 
-def _who(status: Status) -> str:
+def _who(status: StudyStatus) -> str:
     alive, parts = status.alive, []
-    if one := alive.snakemake:
-        since = rough_duration(max(0, status.now - one.started))
-        parts.append(f"Snakemake is at work here (process {one.pid}, for {since}).")
+    if snakemake := alive.snakemake:
+        since = rough_duration(max(0, status.now - snakemake.started))
+        parts.append(f"Snakemake is at work here (process {snakemake.pid}, for {since}).")
     elif alive.commands:
         parts.append("No Snakemake is at work here, but single commands are.")
     elif not alive.queue:
@@ -88,17 +88,17 @@ def _who(status: Status) -> str:
     return " ".join(parts)
 
 
-def _stages(status: Status) -> Iterator[str]:
+def _stages(status: StudyStatus) -> Iterator[str]:
     yield f"{'':12}" + "".join(f"{state:>9}" for state in (*STATES, "of"))
     for stage in STAGES:
-        if jobs := status.of(stage):
+        if jobs := status.in_stage(stage):
             counts = Counter(job.state for job in jobs)
             cells = "".join(f"{counts[state] or '·':>9}" for state in STATES)
             yield f"{stage:12}{cells}{len(jobs):>9}"
 
 
-def _grid(status: Status) -> Iterator[str]:
-    """Runs per task and method: how many of them are scored, and what is in the way of the others."""
+def _grid(status: StudyStatus) -> Iterator[str]:
+    """A table of tasks and methods: how many runs are scored, and how many of the others run or failed."""
     grid, runs = status.study.grid, _runs(status)
     methods = {method: [method] for method in grid.methods}
     rows = _rows(grid.tasks, methods, runs)
@@ -116,9 +116,9 @@ def _rows(tasks: Sequence[str], groups: dict[str, list[str]], runs: dict) -> lis
         row = [task]
         for methods in groups.values():
             states = [states for (cell, _), states in runs.items() if cell.task == task and cell.method in methods]
-            failed = sum("failed" in one for one in states)
-            running = sum("running" in one for one in states)
-            done = sum(set(one) == {"done"} for one in states)
+            failed = sum("failed" in run for run in states)
+            running = sum("running" in run for run in states)
+            done = sum(set(run) == {"done"} for run in states)
             more = (f", {running} at work" if running else "") + (f", {failed} failed" if failed else "")
             row.append(f"{done}/{len(states)}{more}" if states else "–")
         rows.append(row)
@@ -129,7 +129,7 @@ def _width(rows: list[list[str]]) -> int:
     return sum(max(len(row[i]) for row in rows) + 2 for i in range(len(rows[0])))
 
 
-def _at_work(status: Status) -> list[str]:
+def _at_work(status: StudyStatus) -> list[str]:
     jobs = sorted((job for job in status.jobs if job.state == "running"), key=lambda job: -(job.elapsed or 0))
     if not jobs:
         return []
@@ -139,20 +139,20 @@ def _at_work(status: Status) -> list[str]:
     return lines + _more(jobs, AT_WORK)
 
 
-def _title(job: Job) -> str:
+def _title(job: JobStatus) -> str:
     return f"{VERBS.get(job.item.stage, '')} {job.item.title}".strip()
 
 
-def _progress(job: Job) -> str:
-    parts, said = [], job.progress
-    if said and said.step:
-        parts.append(f"step {said.step}/{said.steps}")
-        parts.append(f"loss {said.loss}")
-        if said.validation_loss:
-            parts.append(f"validation {said.validation_loss}")
-        if said.speed is not None:
-            parts.append(f"{said.speed:g} steps/s")
-            parts.append(f"{rough_duration(job.left)} left")
+def _progress(job: JobStatus) -> str:
+    parts, progress = [], job.progress
+    if progress and progress.step:
+        parts.append(f"step {progress.step}/{progress.steps}")
+        parts.append(f"loss {progress.loss}")
+        if progress.validation_loss:
+            parts.append(f"validation {progress.validation_loss}")
+        if progress.speed is not None:
+            parts.append(f"{progress.speed:g} steps/s")
+            parts.append(f"{rough_duration(job.remaining)} left")
     if job.elapsed is not None:
         parts.append(f"for {rough_duration(job.elapsed)}")
     if job.silent is not None and job.silent > SILENT:
@@ -160,8 +160,8 @@ def _progress(job: Job) -> str:
     return "  ".join(parts)
 
 
-def _begun(status: Status) -> list[str]:
-    """Jobs that something ended halfway."""
+def _begun(status: StudyStatus) -> list[str]:
+    """Lines about jobs that were interrupted."""
     queue = status.alive.queue
     jobs = [job for job in status.jobs if job.state == "waiting" and job.begun and job.item.comment not in queue]
     if not jobs:
@@ -174,7 +174,7 @@ def _begun(status: Status) -> list[str]:
     return lines + _more(jobs, BEGUN)
 
 
-def _failed(status: Status) -> list[str]:
+def _failed(status: StudyStatus) -> list[str]:
     jobs = [job for job in status.jobs if job.state == "failed"]
     if not jobs:
         return []
@@ -183,5 +183,5 @@ def _failed(status: Status) -> list[str]:
     return lines + _more(jobs, FAILED)
 
 
-def _more(jobs: Sequence[Job], shown: int) -> list[str]:
+def _more(jobs: Sequence[JobStatus], shown: int) -> list[str]:
     return [f"  and {len(jobs) - shown} more"] if len(jobs) > shown else []
