@@ -8,56 +8,54 @@ from tunegrid.common.package_data import published_folder
 from tunegrid.common.words import plural
 from tunegrid.report import layout
 from tunegrid.report.layout import Column, Section, Table
-from tunegrid.report.layout import Table as Printed
+from tunegrid.report.tables import Frames
 from tunegrid.results.audit import show
 from tunegrid.results.audit.checks import Audit, Group, audit_folder
 from tunegrid.results.audit.findings import Finding
 from tunegrid.results.audit.folder import Folder, read_folder
 from tunegrid.results.audit.show import CHECK_NAMES
 from tunegrid.results.expected import Expected
+from tunegrid.results.paper.numbers import TASKS, published_rows
 
 PAIRS_SHOWN = 24  # rows of the table of pairs
 
-Frames = dict[str, Any]  # the tidy tables of tables.py, by name
-_WHAT = (
+_CHECKS = (
     "The results are checked by arithmetic: scores lie within 0 and 1; exact match and accuracy are whole numbers of "
     "test examples; precision, recall, F1 and accuracy follow from one table of counts, with as many positive examples "
-    "everywhere; F1 is not below exact match; every result is of the whole test set. That two results have the same "
-    "predictions, or that a model is worse than before tuning, can be right, and is said."
+    "everywhere; F1 is not below exact match; every result is of the whole test set. Two results with the same "
+    "predictions, or a model that is worse than before tuning, can be right and are warnings."
 )
 
 
 def study_section(frames: Frames, expected: Expected) -> Section:
-    """What the audit says of a study's results, and, where the study is about the paper, of the paper's numbers."""
+    """The audit of a study's results and, where the study is about the paper, of the paper's numbers."""
     audit = frames["audit"]
-    found = audit[audit["severity"] != "passed"]
+    findings = audit[audit["severity"] != "passed"]
     results = int((frames["results"]["primary"].astype(bool) & (frames["results"]["status"] == "ok")).sum())
     checked = f"{plural(int(audit['checked'].sum()), 'check')} on {plural(results, 'result')}"
-    outcome = show.counted(found.itertuples()) if len(found) else "nothing found"
-    texts, tables = [f"{_WHAT} {checked}: {outcome}."], [_table(found, expected)] if len(found) else []
+    outcome = show.counted(findings.itertuples()) if len(findings) else "nothing found"
+    texts, tables = [f"{_CHECKS} {checked}: {outcome}."], [_table(findings, expected)] if len(findings) else []
     if about_paper(expected):
-        text, table = _pointer()
+        text, table = _paper_audit()
         texts.append(text)
         tables.append(table)
     return Section("Audit", tuple(texts), tuple(tables))
 
 
-def _table(found: Any, expected: Expected) -> Table:
+def _table(findings: Any, expected: Expected) -> Table:
     columns = (
         Column("Task", width=0.14),
         Column("Severity", width=0.08),
-        Column("What was found", width=0.42),
+        Column("Finding", width=0.42),
         Column("What it means", width=0.28),
     )
     titles = {task.name: task.title for task in expected.tasks}
-    rows = ((titles[row.task], row.severity, row.computed, row.meaning) for row in found.itertuples())
-    return layout.plain_table("audit", "What the audit of these results found.", columns, rows)
+    rows = ((titles[row.task], row.severity, row.computed, row.meaning) for row in findings.itertuples())
+    return layout.plain_table("audit", "Findings of the audit of these results.", columns, rows)
 
 
 def about_paper(expected: Expected) -> bool:
-    """Whether a cell of the study stands in the paper's tables: a kind of task, a model and a method, by title."""
-    from tunegrid.results.paper.numbers import TASKS, published_rows
-
+    """Whether the paper's tables contain a cell of the study: kind of task, titles of model and method."""
     for kind in TASKS.keys() & {task.kind for task in expected.tasks}:
         cells = {(row["model"].casefold(), row["method"].casefold()) for row in published_rows(kind)}
         for task in (task for task in expected.tasks if task.kind == kind):
@@ -66,11 +64,11 @@ def about_paper(expected: Expected) -> bool:
     return False
 
 
-def _pointer() -> tuple[str, Table]:
-    """What a study about the paper says of the audit of the paper's numbers: a sentence, and the contradictions."""
+def _paper_audit() -> tuple[str, Table]:
+    """Audit of the paper's numbers for a study about the paper: a sentence, and a table of the contradictions."""
     findings = [finding for finding in _published(pairs=False)[1].findings if finding.severity != "note"]
     text = (
-        f"A like audit of the numbers that the paper printed finds {show.counted(findings)}. The errors are in the "
+        f"A similar audit of the numbers that the paper printed finds {show.counted(findings)}. The errors are in the "
         "table below; tunegrid audit prints all of it, and what follows from the numbers."
     )
     errors = [finding for finding in findings if finding.severity == "error"]
@@ -80,7 +78,7 @@ def _pointer() -> tuple[str, Table]:
 
 
 def published_sentence() -> str:
-    """What page one of the report of the paper's numbers says of the audit."""
+    """The sentence about the audit on page one of the report of the paper's numbers."""
     _, audit = _published(pairs=True)
     return (
         f"An audit of these numbers by arithmetic finds {show.counted(audit.findings)}: see the section on the audit."
@@ -92,15 +90,15 @@ def published_section() -> Section:
     folder, audit = _published(pairs=True)
     tables = []
     for number, table in enumerate(folder.tables, 1):
-        found: list[Finding] = [finding for finding in audit.findings if finding.table == table.title]
+        findings = [finding for finding in audit.findings if finding.table == table.title]
         caption = f"Audit of {table.title[0].lower()}{table.title[1:]}."
-        tables.append(findings_table(f"published-audit-{number}", caption, found))
+        tables.append(findings_table(f"published-audit-{number}", caption, findings))
     tables += [pairs_table("published-audit-pairs", group) for group in audit.groups[:1]]
     text = (
         f"What arithmetic alone says of these numbers: {show.counted(audit.findings)}. An error contradicts what is "
         "claimed, or another number; a warning can be right, but a reader has to know; a note follows. "
         "The paper names its data sets, not the sizes of its tests: they are compared with the public test sets. "
-        "Values beside the paper's come from the sources named with them. docs/audit.md explains each check; tunegrid "
+        "Other values come from the sources named with them. docs/audit.md explains each check; tunegrid "
         "audit prints the same."
     )
     return Section("Audit", (text,), tuple(tables))
@@ -113,7 +111,7 @@ def _published(pairs: bool) -> tuple[Folder, Audit]:
     return folder, audit_folder(folder) if pairs else audit_folder(folder, largest_pair=0)
 
 
-def findings_table(name: str, caption: str, findings: Iterable[Finding]) -> Printed:
+def findings_table(name: str, caption: str, findings: Iterable[Finding]) -> Table:
     """Findings as a table of a report."""
     columns = (
         Column("Severity", width=0.08),
@@ -125,8 +123,8 @@ def findings_table(name: str, caption: str, findings: Iterable[Finding]) -> Prin
     return layout.plain_table(name, caption, columns, rows)
 
 
-def pairs_table(name: str, group: Group) -> Printed:
-    """The first pairs of a group, and the first that gives every row correctly rounded."""
+def pairs_table(name: str, group: Group) -> Table:
+    """Table of the first pairs of a group, and of the first pair that gives every row correctly rounded."""
     shown = list(group.pairs[:PAIRS_SHOWN])
     shown += [pair for pair in group.pairs[PAIRS_SHOWN:] if pair.tolerance <= 0.5][:1]
     columns = [Column(title, "right") for title in ("Test size", "Positives", "Share", "Tolerance", "Rows exact")]

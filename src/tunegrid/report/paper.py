@@ -1,4 +1,4 @@
-"""The report's section that puts ours beside the paper's; what is computed is in `tunegrid.results.paper.agreement`."""
+"""The report's section that compares a study with the paper, from the tables of `tunegrid.results.paper.agreement`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,14 +8,14 @@ from tunegrid.report import layout
 from tunegrid.report.layout import Column, Section, Table
 from tunegrid.report.tables import Frames, Titles, number, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.paper.agreement import AGREES, DIFFERS, NOT_COMPARED
 
-NOT_COMPARED = "cannot be compared"
-ELSEWHERE = {"task", "data", "model", "method", "excluded"}  # causes for which a number has no row in the report
+UNRELATED = {"task", "data", "model", "method", "excluded"}  # causes for which a number has no row in the report
 
 
 def section(frames: Frames, expected: Expected) -> Section:
-    """Every number of the paper that the study is about, with ours, or the sentence that there is none."""
-    title, shown = "Beside the paper’s numbers", _shown(frames)
+    """The section: every number of the paper that the study is about, or a sentence that there is none."""
+    title, shown = "Comparison with the paper", _shown(frames)
     if not len(shown):
         return Section(title, (_why_nothing(frames, expected),))
     text = (
@@ -24,17 +24,17 @@ def section(frames: Frames, expected: Expected) -> Section:
         "settings: a number that differs may differ by its choice of seed, settings or test examples."
     )
     tables = [_table(frames, expected, task) for task in expected.tasks if (shown["task"] == task.name).any()]
-    return Section(title, (text, *_elsewhere(frames)), (agreement(frames, expected, shown), *tables))
+    return Section(title, (text, *_unrelated(frames)), (agreement(frames, expected, shown), *tables))
 
 
 def summary(frames: Frames, expected: Expected) -> list[str]:
-    """What page one says of it: nothing for a study that is not about the paper."""
+    """Sentences for page one; none for a study that is not about the paper."""
     shown = _shown(frames)
     if not len(shown):
         return []
     counts = shown["verdict"].value_counts()
     compared = len(shown) - int(counts.get(NOT_COMPARED, 0))
-    agree, differ = int(counts.get("agrees", 0)), int(counts.get("differs", 0))
+    agree, differ = int(counts.get(AGREES, 0)), int(counts.get(DIFFERS, 0))
     return [
         f"Of the paper’s {_numbers(frames)} numbers, {compared} can be compared with this study: "
         f"{agree} {'agrees' if agree == 1 else 'agree'} with ours, {differ} {'differs' if differ == 1 else 'differ'}."
@@ -42,10 +42,10 @@ def summary(frames: Frames, expected: Expected) -> list[str]:
 
 
 def _shown(frames: Frames) -> Any:
-    """The rows of numbers that the study is about: same model, method and data, whatever became of them."""
+    """Rows of the numbers that the study is about: same model, method and data, with or without a result."""
     frame = frames["beside"]
     causes = frame["cause"].fillna("").str.split().map(set)
-    return frame[[not found & ELSEWHERE for found in causes]]
+    return frame[[not row & UNRELATED for row in causes]]
 
 
 def _numbers(frames: Frames) -> int:
@@ -53,46 +53,46 @@ def _numbers(frames: Frames) -> int:
 
 
 def _why_nothing(frames: Frames, expected: Expected) -> str:
-    """That nothing can be compared, and why, in one sentence."""
+    """A sentence that nothing can be compared, and why."""
     causes = set(" ".join(frames["beside"]["cause"].fillna("")).split())
-    words = {
+    reasons = {
         "data": "its data are not the paper’s SQuAD, WMT16 and IMDB",
         "model": "its models are not the paper’s checkpoints",
         "method": "it lacks some of the paper’s methods",
         "task": "it lacks some of the paper’s tasks",
         "excluded": "it leaves out cells of the paper’s grid",
     }
-    said = [text for cause, text in words.items() if cause in causes]
+    given = [text for cause, text in reasons.items() if cause in causes]
     return (
         f"None of the paper’s {_numbers(frames)} numbers (its Tables 6.1 to 6.3) can be compared with this study: "
-        f"{listed(said)}."
+        f"{listed(given)}."
     )
 
 
-def _elsewhere(frames: Frames) -> Iterator[str]:
-    """A sentence about the numbers that have no row: for what reason, how many."""
+def _unrelated(frames: Frames) -> Iterator[str]:
+    """A sentence about the numbers that have no row: how many for each reason."""
     frame = frames["beside"]
-    left = frame[~frame.index.isin(_shown(frames).index)]
-    if len(left):
-        reasons = left.groupby("reason", sort=False).size()
-        said = "; ".join(f"{reason} ({plural(count, 'number')})" for reason, count in reasons.items())
-        yield f"Numbers of the paper that this study is not about: {said}."
+    unrelated = frame[~frame.index.isin(_shown(frames).index)]
+    if len(unrelated):
+        reasons = unrelated.groupby("reason", sort=False).size()
+        texts = "; ".join(f"{reason} ({plural(count, 'number')})" for reason, count in reasons.items())
+        yield f"Numbers of the paper that this study is not about: {texts}."
 
 
 def agreement(frames: Frames, expected: Expected, shown: Any) -> Table:
-    """Per task: how many numbers agree, whether the order of the cells and the recommendation come out again."""
+    """Table of the agreement per task: numbers that agree, order of the cells, recommendation."""
     titles, rows = Titles(expected), []
     for row in frames["agreement"].itertuples():
         of_task = shown[shown["task"] == row.task]
         if not len(of_task):
             continue
         test = "" if absent(row.same_test) or row.same_test else ", on other test examples"
-        left = int((of_task["verdict"] == NOT_COMPARED).sum())
+        not_compared = int((of_task["verdict"] == NOT_COMPARED).sum())
         tau = DASH if absent(row.kendall_tau) else f"{row.kendall_tau:.2f} (p = {row.p_value:.3f})".replace("-", "−")
         rows.append(
             (
                 titles.tasks[row.task],
-                f"{row.agree} agree, {row.differ} differ, {left} not compared",
+                f"{row.agree} agree, {row.differ} differ, {not_compared} not compared",
                 f"{tau}, {plural(row.cells, 'cell')}{test}" if row.cells else DASH,
                 _recommendation(row),
             )
@@ -100,8 +100,8 @@ def agreement(frames: Frames, expected: Expected, shown: Any) -> Table:
     columns = [Column("Task", width=0.16), Column("Numbers", width=0.24), Column("Rank order", width=0.22)]
     columns.append(Column("The paper’s recommendation (its Table 6.4)", width=0.3))
     caption = (
-        "What of the paper comes out again. Rank order: Kendall’s τ between the published and the reproduced order of "
-        "the cells in the primary metric, 1 for the same order, 0 for none in common (Kendall 1938)."
+        "How much of the paper is reproduced. Rank order: Kendall’s τ between the published and the reproduced order "
+        "of the cells in the primary metric, 1 for the same order, 0 for none in common (Kendall 1938)."
     )
     return layout.plain_table("beside-agreement", caption, columns, rows)
 
@@ -148,7 +148,7 @@ def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
 
 
 def _notes(row: Any) -> Iterator[str]:
-    """What has to be said once below the table: why numbers are not compared, and what weakens the others."""
+    """Notes below the table: why numbers are not compared, and what weakens the verdicts of others."""
     if not absent(row.reason) and row.reason:
         yield (
             f"not compared: {row.reason}"

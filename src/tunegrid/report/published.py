@@ -1,13 +1,13 @@
-"""The paper's own numbers, through the same layout, rule and templates as ours."""
+"""A report of the paper's own numbers, with the layout, rule and templates of a study's report."""
 
 from collections.abc import Iterable
 
-from tunegrid.common import words
+from tunegrid.common.words import DASH
 from tunegrid.report import audit, layout
 from tunegrid.report.document import Report
 from tunegrid.report.layout import Column, ScoreLine, Section, Table
 from tunegrid.results.expected import printed_metrics
-from tunegrid.results.paper.numbers import NUMBERS, TASKS, Row, published_rows
+from tunegrid.results.paper.numbers import NUMBERS, TASKS, published_rows
 from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_printed
 from tunegrid.tasks import Metric
 
@@ -28,7 +28,7 @@ def published_tables() -> list[Table]:
 
 
 def published_recommendations() -> dict[str, Recommendation]:
-    """What the rule says of the paper's numbers, in the order of its Table 6.4."""
+    """Recommendations of the rule for the paper's numbers, in the order of its Table 6.4."""
     sizes = {(row["model"], row["method"]): row for row in published_rows("parameters")}
     recommendations = {}
     for kind in ("qa", "translation", "sentiment"):
@@ -79,15 +79,16 @@ def published_report() -> Report:
     )
 
 
-def _score(row: Row, metric: Metric) -> float:
-    """A number of the paper on 0 to 1, so close to what is printed that it prints the same."""
+def _score(row: dict[str, str], metric: Metric) -> float:
+    """A published score from 0 to 1, as a float that prints the same."""
     return float(row[f"{metric.name}_percent"]) / 100 if metric.percent else float(row[metric.name])
 
 
 def _recommendation_table() -> Table:
-    said = published_recommendations()
+    recommendations = published_recommendations()
     rows: Iterable[tuple[str, str, str]] = (
-        (TASKS[kind], one.chosen.title if one.chosen else words.DASH, one.rationale) for kind, one in said.items()
+        (TASKS[kind], rule.chosen.title if rule.chosen else DASH, rule.rationale)
+        for kind, rule in recommendations.items()
     )
     columns = (Column("Task", width=0.2), Column("Recommended Setup", width=0.24), Column("Rationale", width=0.48))
     caption = "Recommended model and tuning method per task, by the rule (the paper's Table 6.4)."

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from tunegrid.results.audit import grim
-from tunegrid.results.audit.classification import Scores, fitting, groups, pairs, share_interval, shares, tolerance
+from tunegrid.results.audit.classification import LabelScores, fitting, groups, pairs, share_interval, shares, tolerance
 from tunegrid.results.audit.printed import ONE_UNIT, parse
 
 
@@ -109,13 +109,13 @@ def counted(true: int, false: int, missed: int, rest: int) -> dict[str, Fraction
     }
 
 
-def printed(scores: dict[str, Fraction], digits: int) -> Scores:
+def printed(scores: dict[str, Fraction], digits: int) -> LabelScores:
     quantum = Decimal(1).scaleb(-digits)
     texts = {
         name: str((Decimal(value.numerator) / Decimal(value.denominator)).quantize(quantum))
         for name, value in scores.items()
     }
-    return Scores(*(parse(texts[name], False) for name in ("accuracy", "precision", "recall", "f1")))
+    return LabelScores(*(parse(texts[name], False) for name in ("accuracy", "precision", "recall", "f1")))
 
 
 @pytest.mark.parametrize("table", [(5, 2, 1, 4), (3, 0, 2, 4), (1, 4, 4, 1), (7, 1, 0, 3), (0, 2, 3, 6)])
@@ -179,5 +179,5 @@ def test_the_tolerance_of_a_tie_is_a_half() -> None:
     exact = counted(1, 0, 7, 8)
     for recall in ("0.12", "0.13"):
         scores = printed(exact, 2)
-        scores = Scores(scores.accuracy, scores.precision, parse(recall, False))
+        scores = LabelScores(scores.accuracy, scores.precision, parse(recall, False))
         assert tolerance(scores, 16, 8) == 0.5

@@ -1,4 +1,4 @@
-"""Ours beside the paper's: what is compared, what agrees, why the rest cannot be compared, what the report says of it."""
+"""Paper comparison: what is compared, what agrees, why the rest cannot be compared, and the report's section."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from tests.support import ROOT
 from tests.support.study_on_disk import expected_study, write_json, write_study
 from tunegrid.report import paper as section
 from tunegrid.results.expected import Expected, expected, printed_metrics
-from tunegrid.results.paper.agreement import AGREEMENT, BESIDE, agreement_rows, beside_rows
+from tunegrid.results.paper.agreement import AGREEMENT_COLUMNS, COMPARISON_COLUMNS, agreement_rows, comparison_rows
 from tunegrid.results.paper.numbers import published_rows
 from tunegrid.results.tables import build_tables
 from tunegrid.study.load import load_study
@@ -50,15 +50,17 @@ def cards(**sizes: int) -> dict[str, Any]:
 
 
 def compared(rows: list[dict[str, Any]], of: Expected = PAPER, **sizes: int) -> pd.DataFrame:
-    return pd.DataFrame(beside_rows(of, rows, cards(**sizes)), columns=BESIDE.split())
+    return pd.DataFrame(comparison_rows(of, rows, cards(**sizes)), columns=COMPARISON_COLUMNS.split())
 
 
-def frames(rows: list[dict[str, Any]], of: Expected = PAPER, said: list | None = None, **sizes: int) -> dict[str, Any]:
-    beside = beside_rows(of, rows, cards(**sizes))
-    agreement = agreement_rows(of, beside, said or [])
+def frames(
+    rows: list[dict[str, Any]], of: Expected = PAPER, recommendations: list | None = None, **sizes: int
+) -> dict[str, Any]:
+    comparison = comparison_rows(of, rows, cards(**sizes))
+    agreement = agreement_rows(of, comparison, recommendations or [])
     return {
-        "beside": pd.DataFrame(beside, columns=BESIDE.split()),
-        "agreement": pd.DataFrame(agreement, columns=AGREEMENT.split()),
+        "beside": pd.DataFrame(comparison, columns=COMPARISON_COLUMNS.split()),
+        "agreement": pd.DataFrame(agreement, columns=AGREEMENT_COLUMNS.split()),
     }
 
 
@@ -131,7 +133,7 @@ def test_a_model_is_known_by_its_id_and_not_by_its_title(tmp_path: Path) -> None
     assert set(frame.loc[frame["cause"] == "", "verdict"]) == {"agrees"}
 
 
-def test_what_weakens_a_verdict_is_said() -> None:
+def test_remarks_tell_what_weakens_a_verdict() -> None:
     frame = compared(cells(seeds=1)).set_index(["task", "model", "method", "metric"])
     assert frame["remark"].str.contains("one seed").all()
     assert not compared(cells())["remark"].str.contains("one seed").any()
@@ -152,19 +154,19 @@ def test_the_rank_order_is_kendalls() -> None:
     swapped = cells({first: {"mean": printed(second)}, second: {"mean": printed(first)}})
     row = next(row for row in frames(swapped)["agreement"].to_dict("records") if row["task"] == "translation")
     assert row["kendall_tau"] == pytest.approx(34 / 36)
-    # Ranks can be held together where single numbers cannot.
+    # Ranks can be compared where single numbers cannot.
     other = next(r for r in frames(cells(), qa=10570)["agreement"].to_dict("records") if r["task"] == "qa")
     assert other["kendall_tau"] == pytest.approx(1)
     assert not other["same_test"]
 
 
-def test_whether_the_papers_recommendations_come_out_again() -> None:
-    said = [
+def test_the_papers_recommendations_are_compared() -> None:
+    recommendations = [
         {"task": "qa", "model": "t5-base", "method": "lora", "tied": "T5-base + LoRA"},
         {"task": "translation", "model": "bart-base", "method": "lora", "tied": "T5-base + Adapters; BART-base + LoRA"},
         {"task": "sentiment", "model": None, "method": None, "tied": ""},
     ]
-    found = frames(cells(), said=said)
+    found = frames(cells(), recommendations=recommendations)
     rows = {row["task"]: row for row in found["agreement"].to_dict("records")}
     assert rows["qa"]["same_recommendation"] is True
     assert rows["translation"]["same_recommendation"] is False

@@ -22,8 +22,8 @@ Interval = tuple[Fraction, Fraction]
 
 
 @dataclass(frozen=True)
-class Scores:
-    """The printed scores of one row; `f1` may be missing."""
+class LabelScores:
+    """The printed scores of a classifier in one row; `f1` may be missing."""
 
     accuracy: Printed
     precision: Printed
@@ -32,7 +32,7 @@ class Scores:
 
 
 def f1_interval(precision: Printed, recall: Printed) -> Interval:
-    """What F1 = 2 P R / (P + R) can be, given what rounding left of precision and recall."""
+    """The lowest and highest F1 = 2 P R / (P + R) of all precisions and recalls that are printed like these."""
     ends = zip(precision.interval(), recall.interval(), strict=True)
     low, high = (_harmonic(max(p, Fraction(0)), max(r, Fraction(0))) for p, r in ends)
     return low, high
@@ -42,17 +42,18 @@ def _harmonic(first: Fraction, second: Fraction) -> Fraction:
     return 2 * first * second / (first + second) if first + second else Fraction(0)
 
 
-def meet(first: Interval, second: Interval) -> bool:
+def overlap(first: Interval, second: Interval) -> bool:
+    """Whether two intervals have a point in common."""
     return first[0] <= second[1] and second[0] <= first[1]
 
 
-def share_interval(scores: Scores, halves: int = EXACT) -> Interval | None:
+def share_interval(scores: LabelScores, halves: int = EXACT) -> Interval | None:
     """The shares of positives that the printed precision, recall and accuracy allow, within `halves` half units.
 
-    None: every share is possible, for the scores say nothing of it (no false positive and no false negative, or
-    nothing found); an interval that ends below its start: none is.
+    None: every share is possible, because the scores do not depend on it (no false positive and no false negative, or
+    no true positive). An interval that ends below its start: no share is possible.
     """
-    boxes = [_kept(value.interval(halves)) for value in (scores.precision, scores.recall, scores.accuracy)]
+    boxes = [_within_one(value.interval(halves)) for value in (scores.precision, scores.recall, scores.accuracy)]
     shares = []
     for precision, recall, accuracy in product(*boxes):
         if not precision or not recall:
@@ -68,29 +69,27 @@ def share_interval(scores: Scores, halves: int = EXACT) -> Interval | None:
     return min(shares), min(max(shares), most)
 
 
-def _kept(interval: Interval) -> Interval:
+def _within_one(interval: Interval) -> Interval:
     return max(interval[0], Fraction(0)), min(interval[1], Fraction(1))
 
 
 def common(intervals: Sequence[Interval]) -> Interval | None:
-    """What all intervals share; None: nothing."""
+    """The intersection of all intervals; None: it is empty."""
     low, high = max(low for low, _ in intervals), min(high for _, high in intervals)
     return (low, high) if low <= high else None
 
 
 def groups(intervals: Sequence[Interval]) -> list[list[int]]:
-    """The rows, by their numbers, in groups that can be of one test set: the largest first, then of what is left."""
-    left, found = list(range(len(intervals))), []
-    while left:
+    """Groups of row numbers whose intervals intersect: the largest group, then the largest of the remaining rows."""
+    remaining, result = list(range(len(intervals))), []
+    while remaining:
         # Some interval's start lies in all intervals of the largest group.
-        starts = [intervals[row][0] for row in left]
-        held = [[row for row in left if intervals[row][0] <= start <= intervals[row][1]] for start in starts]
-        largest = max(held, key=len)
-        if not largest:  # an interval that ends before its start holds nothing
-            largest = [left[0]]
-        found.append(largest)
-        left = [row for row in left if row not in largest]
-    return found
+        starts = [intervals[row][0] for row in remaining]
+        candidates = [[row for row in remaining if intervals[row][0] <= start <= intervals[row][1]] for start in starts]
+        largest = max(candidates, key=len) or remaining[:1]  # an interval that ends before its start contains nothing
+        result.append(largest)
+        remaining = [row for row in remaining if row not in largest]
+    return result
 
 
 @dataclass(frozen=True)
@@ -109,16 +108,16 @@ class Pair:
     exact: int
 
 
-def tolerance(scores: Scores, size: int, positives: int, most: float = math.inf) -> float:
-    """The worst distance of a row's printed scores to those of the nearest table of counts, in units of the last digit.
+def tolerance(scores: LabelScores, size: int, positives: int, most: float = math.inf) -> float:
+    """Distance of a row's worst printed score from the nearest counts, in units of the last digit.
 
-    Infinite if that is more than `most`, which saves work.
+    Distances above `most` are returned as infinite, which saves work.
     """
     best = math.inf
     reach = 1 if most is math.inf else most
     for true in _whole(scores.recall, positives, reach):
-        apart = [_apart(scores.recall, true, positives)]
-        if apart[0] > most:
+        of_recall = _apart(scores.recall, true, positives)
+        if of_recall > most:
             continue
         # accuracy: size - (positives - true) - false
         right = _whole(scores.accuracy, size, reach)
@@ -126,7 +125,7 @@ def tolerance(scores: Scores, size: int, positives: int, most: float = math.inf)
             if false > size - positives:
                 continue
             worst = max(
-                *apart,
+                of_recall,
                 _apart(scores.precision, true, true + false),
                 _apart(scores.accuracy, size - positives + true - false, size),
                 _apart(scores.f1, 2 * true, positives + true + false) if scores.f1 else 0.0,
@@ -136,7 +135,7 @@ def tolerance(scores: Scores, size: int, positives: int, most: float = math.inf)
 
 
 def _whole(printed: Printed, size: int, reach: float) -> range:
-    """The counts whose share of `size` lies within `reach` units of the printed one, and one more at each end."""
+    """Counts whose share of `size` lies within `reach` units of the printed share, and one more at each end."""
     units = math.ceil(reach)
     low = (printed.digits - units) * size // printed.scale
     high = -(-(printed.digits + units) * size // printed.scale)
@@ -144,20 +143,23 @@ def _whole(printed: Printed, size: int, reach: float) -> range:
 
 
 def _apart(printed: Printed, count: int, size: int) -> float:
-    """|count / size - printed| in units of the last digit; of integers, so that a tie is exactly 0.5; 0 / 0 is 0."""
+    """Distance of count / size from the printed number, in units of the last digit; 0 / 0 is 0.
+
+    It is computed from integers, so that a tie is exactly 0.5.
+    """
     return abs(count * printed.scale - printed.digits * size) / size if size else float(abs(printed.digits))
 
 
-def shares(rows: Sequence[Scores], halves: int = EXACT) -> Interval | None:
-    """The shares of positives that all rows allow; None: there is none, or nothing is said of it."""
-    said = [interval for scores in rows if (interval := share_interval(scores, halves)) is not None]
-    return common(said) if said else None
+def shares(rows: Sequence[LabelScores], halves: int = EXACT) -> Interval | None:
+    """Shares of positives that all rows allow; None: there is no such share, or no row depends on it."""
+    known = [interval for scores in rows if (interval := share_interval(scores, halves)) is not None]
+    return common(known) if known else None
 
 
-def fitting(rows: Sequence[Scores], size: int, between: Interval, most: float = 1.0) -> Iterator[Pair]:
-    """The numbers of positives of a test of `size` examples that give every row within `most` units of the last digit.
+def fitting(rows: Sequence[LabelScores], size: int, between: Interval, most: float = 1.0) -> Iterator[Pair]:
+    """Numbers of positives among `size` test examples that give every row within `most` units of the last digit.
 
-    `between`: the shares of positives that are tried, as `shares` gives them for the same `most`.
+    `between`: the shares of positives to try, as `shares` returns them for the same `most`.
     """
     for positives in range(math.ceil(between[0] * size), math.floor(between[1] * size) + 1):
         worst, exact = 0.0, 0
@@ -170,10 +172,10 @@ def fitting(rows: Sequence[Scores], size: int, between: Interval, most: float = 
             yield Pair(size, positives, worst, exact)
 
 
-def pairs(rows: Sequence[Scores], bound: int, most: float = 1.0) -> Iterator[Pair]:
+def pairs(rows: Sequence[LabelScores], bound: int, most: float = 1.0) -> Iterator[Pair]:
     """All test sizes up to `bound`, with their positives, that give every row within `most` units of the last digit.
 
-    None where the rows say nothing of the share of positives.
+    No pair is returned where no row depends on the share of positives.
     """
     between = shares(rows, math.ceil(2 * most))
     for size in range(1, bound + 1 if between else 1):

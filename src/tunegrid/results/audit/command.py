@@ -15,15 +15,15 @@ from tunegrid.results.audit.folder import read_folder
 def audit(folder: Path | None, findings: Path | None, pairs: Path | None) -> int:
     """Prints the audit of a folder, by default of the paper's tables; returns 1 if it finds an error, else 0.
 
-    `findings`, `pairs`: files to write the findings to, and every test size and positives that fit a table's rows.
+    `findings`, `pairs`: CSV files to write: the findings; every test size and positives that fit a table's rows.
 
     Raises:
         TuneGridError: the folder or a file in it cannot be read, with what to do.
     """
-    read = read_folder(folder or published_folder())
-    found = audit_folder(read)
-    print(show.report(read, found, str(folder) if folder else "the paper's tables"))
-    for file, text in ((findings, as_csv(found.findings)), (pairs, show.pairs_csv(found.groups))):
+    tables = read_folder(folder or published_folder())
+    result = audit_folder(tables)
+    print(show.report(tables, result, str(folder) if folder else "the paper's tables"))
+    for file, text in ((findings, as_csv(result.findings)), (pairs, show.pairs_csv(result.groups))):
         if file:
             write_text(file, text)
-    return 1 if found.failed else 0
+    return 1 if result.failed else 0

@@ -1,4 +1,4 @@
-"""What an audit finds: one record per finding, on the terminal, in the report and as CSV."""
+"""Findings of an audit: severity, sentences and numbers of each, on the terminal, in the report and as CSV."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ COLUMNS = ("check", "severity", "table", "rows", "computed", "numbers", "meaning
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a check found.
+    """A finding of a check.
 
     Attributes:
         check: name of the check, as in docs/audit.md.
-        severity: error: the numbers contradict each other or what is claimed of them; warning: they can be right, but
-            a reader has to know; note: what follows from them.
+        severity: error: the numbers contradict each other or a claim about them; warning: they can be right, but a
+            reader has to know; note: a consequence of the numbers.
         table: title of the table.
-        rows: the rows concerned, as they are called there; empty: all.
-        computed: what was computed and came out, as a sentence.
+        rows: names of the rows concerned; empty: all.
+        computed: what was computed, and the result, as a sentence.
         numbers: the same for programs: plain numbers, texts and lists of them.
-        meaning: what it means, as one sentence.
+        meaning: what the result means, as one sentence.
     """
 
     check: str
@@ -38,7 +38,7 @@ class Finding:
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
     def row(self) -> dict[str, str]:
-        """As a row of a CSV file: texts, the numbers as JSON."""
+        """The finding as a row of a CSV file: texts, the numbers as JSON."""
         return {
             "check": self.check,
             "severity": self.severity,
@@ -50,15 +50,16 @@ class Finding:
         }
 
 
-Checked = tuple[int, list[Finding]]  # (how many numbers or rows a check looked at, what it found)
+Checked = tuple[int, list[Finding]]  # (number of scores or rows that a check looked at, its findings)
 
 
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
-    """Errors first; within a severity in the order they were found."""
+    """The findings with errors first; findings of one severity keep their order."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def as_csv(findings: Iterable[Finding]) -> str:
+    """All findings as the text of a CSV file."""
     file = io.StringIO()
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     writer.writeheader()

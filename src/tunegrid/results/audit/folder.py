@@ -1,4 +1,4 @@
-"""Anybody's tables of scores: CSV files, read as text, with an optional list of what is known of them.
+"""Reads a folder of tables of scores: CSV files, as text, with an optional list of what is claimed about them.
 
 The format is in docs/audit.md. Every mistake in a file ends with one message that names file, line and column.
 """
@@ -31,27 +31,26 @@ class Folder:
 
 
 def read_folder(folder: Path) -> Folder:
-    """The tables of a folder. Raises TuneGridError for a folder without tables, and for files that cannot be read."""
+    """Reads the tables of a folder. Raises TuneGridError if there are none, or if a file cannot be read."""
     if not folder.is_dir():
         raise TuneGridError(f"{folder}: no such folder. Name a folder of CSV files, one per table.")
     files = {path.stem: path for path in sorted(folder.glob("*.csv")) if path.name not in (LIST, KNOWN)}
     known = _read_known(folder / KNOWN)
-    there = (folder / LIST).exists()
-    listed = _read_list(folder / LIST, files, known) if there else {name: {} for name in files}
+    listed = _read_list(folder / LIST, files, known) if (folder / LIST).exists() else {name: {} for name in files}
     if not listed:
-        raise TuneGridError(f"{folder}: holds no tables. Put one CSV file per table there.")
+        raise TuneGridError(f"{folder}: holds no tables. Put one CSV file per table into it.")
     tables = []
-    for name, said in listed.items():
+    for name, claims in listed.items():
         rows, aside = read_rows(files[name])
-        numbers = {key: int(said[key]) for key in ("test_size", "positives", "train_size") if said.get(key)}
-        compared = tuple(known.get(said.get("known", ""), ()))
-        title, data = said.get("title") or name, said.get("data", "")
+        numbers = {key: int(claims[key]) for key in ("test_size", "positives", "train_size") if claims.get(key)}
+        compared = tuple(known.get(claims.get("known", ""), ()))
+        title, data = claims.get("title") or name, claims.get("data", "")
         tables.append(ScoreTable(title, tuple(rows), data, known=compared, aside=tuple(aside), **numbers))
     return Folder(tuple(tables), tuple(path.name for name, path in files.items() if name not in listed))
 
 
 def read_rows(path: Path) -> tuple[list[ScoreRow], list[str]]:
-    """The rows of a table, and the columns of numbers that are no scores."""
+    """(the rows of a table, its columns of numbers that are not scores)"""
     head, lines = _read_csv(path)
     scores, counts, others = {}, [], []
     for column in head:
@@ -118,7 +117,7 @@ def _read_list(path: Path, files: Mapping[str, Path], known: Mapping[str, object
 
 
 def _read_known(path: Path) -> dict[str, list[Known]]:
-    """Published values by the name of their group; only those with the mark V were read in the source they name."""
+    """Published scores by group, without those from memory (mark M): only mark V was read in the source it names."""
     if not path.exists():
         return {}
     head, lines = _read_csv(path)
@@ -137,8 +136,8 @@ def _read_known(path: Path) -> dict[str, list[Known]]:
             raise TuneGridError(f"{place}: {error}.") from error
         group = groups.setdefault(line["known"], [])
         if line["mark"] == "V":
-            found = {metric: value for metric, value in values.items() if value is not None}
-            group.append(Known(line["model"], line["state"] == "tuned", found, line["conditions"], line["source"]))
+            scored = {metric: value for metric, value in values.items() if value is not None}
+            group.append(Known(line["model"], line["state"] == "tuned", scored, line["conditions"], line["source"]))
     return groups
 
 
@@ -184,7 +183,7 @@ def _only(path: Path, head: Sequence[str], valid: Sequence[str], *needed: str) -
 
 
 def _no_slip(path: Path, column: str, valid: Sequence[str]) -> None:
-    """A misspelt score must not be taken for the name of the row."""
+    """Raises TuneGridError for a misspelt score, which must not become part of the row's name."""
     if close := difflib.get_close_matches(column.lower(), valid, n=1, cutoff=0.84):
         raise TuneGridError(f"{path}, line 1: unknown column {column}. Did you mean {close[0]}?")
 

@@ -15,37 +15,36 @@ from tunegrid.results.audit.printed import EXACT, Printed
 
 HALF_UP, HALF_EVEN = "half up", "half to even"
 ROUNDINGS = frozenset({HALF_UP, HALF_EVEN})
-_NONE: frozenset[str] = frozenset()
 _SHARES = tuple(Fraction(percent, 100) for percent in (5, 10, 15, 20, 25, 30, 40, 50))  # what people hold out
 
 
 def roundings(printed: Printed, size: int, halves: int = EXACT) -> frozenset[str]:
-    """The ways of rounding a tie under which some k / `size` is printed like this; none: no k fits.
+    """Ways of rounding a tie under which some k / `size` is printed as `printed`; empty: no k fits.
 
-    `halves`: how far k / size may lie from the printed number, in half units of its last digit; both ways of rounding
-    count as one where that is more than rounding leaves.
+    `halves`: how far k / size may lie from the printed number, in half units of its last digit. Above the one half unit
+    that rounding explains, all ways of rounding fit alike.
     """
     halves = max(halves, printed.halves)
     over = printed.digits * size % printed.scale  # how far the number lies above a whole k, in 1 / (size * scale)
     under = -over % printed.scale  # and below the next
     if 2 * min(over, under) < halves * size or (halves > EXACT and 2 * min(over, under) == halves * size):
         return ROUNDINGS
-    found = set()
+    ways = set()
     if 2 * under == size and printed.digits % 2 == 0:  # k / size is half a unit above: only an even digit takes it
-        found.add(HALF_EVEN)
+        ways.add(HALF_EVEN)
     if 2 * over == size:  # k / size is half a unit below: rounded up
-        found |= {HALF_UP, HALF_EVEN} if printed.digits % 2 == 0 else {HALF_UP}
-    return frozenset(found)
+        ways |= {HALF_UP, HALF_EVEN} if printed.digits % 2 == 0 else {HALF_UP}
+    return frozenset(ways)
 
 
 def common_roundings(values: Iterable[Printed], size: int, halves: int = EXACT) -> frozenset[str]:
-    """The ways of rounding under which all values fit one test size."""
-    left = ROUNDINGS
+    """Ways of rounding under which all values fit one test size."""
+    ways = ROUNDINGS
     for value in values:
-        left &= roundings(value, size, halves)
-        if not left:
-            return _NONE
-    return left
+        ways &= roundings(value, size, halves)
+        if not ways:
+            break
+    return ways
 
 
 @dataclass(frozen=True)
@@ -58,42 +57,37 @@ class Size:
 
 def sizes(values: Sequence[Printed], bound: int) -> list[Size]:
     """All test sizes up to `bound` that fit every value."""
-    # The longest numbers leave the fewest sizes, so they are asked first.
+    # The longest numbers exclude most sizes, so they are tried first.
     values = sorted(set(values), key=lambda value: -value.scale)
-    found = []
-    for size in range(1, bound + 1):
-        left = common_roundings(values, size)
-        if left:
-            found.append(Size(size, left))
-    return found
+    return [Size(size, ways) for size in range(1, bound + 1) if (ways := common_roundings(values, size))]
 
 
 def chance(values: Iterable[Printed], size: int) -> float:
-    """How likely a test size near `size` fits all values that have nothing to do with it: the power of the test.
+    """Probability that a test size near `size` fits all values by accident: the lower, the more the test can tell.
 
-    A printed number with unit u takes every size whose multiples of 1 / size lie closer than u, and else a share of
-    u * size of them.
+    A printed number with unit u fits every size whose multiples of 1 / size lie closer together than u, and otherwise
+    a share of u * size of the sizes.
     """
     return math.prod(min(1.0, size / value.scale) for value in set(values))
 
 
 def splits(total: int, size: int) -> list[str]:
-    """The usual ways in which `size` of `total` examples are held out, in words that go before "examples".
+    """Usual ways to hold `size` of `total` examples out, in words that go before "examples".
 
     A share of them; a share of what a first split leaves; half of a held-out part. Held-out parts are rounded up, as
     scikit-learn and datasets round them.
     """
-    found = []
+    ways = []
     for share in _SHARES:
         held = math.ceil(share * total)
         if held == size:
-            found.append(f"{_percent(share)} of {total:,}")
+            ways.append(f"{_percent(share)} of {total:,}")
         if size in (held // 2, held - held // 2):
-            found.append(f"half of {_percent(share)} of {total:,}")
+            ways.append(f"half of {_percent(share)} of {total:,}")
         for second in _SHARES:
             if math.ceil(second * (total - held)) == size:
-                found.append(f"{_percent(second)} of what a split of {_percent(share)} leaves of {total:,}")
-    return found
+                ways.append(f"{_percent(second)} of what a split of {_percent(share)} leaves of {total:,}")
+    return ways
 
 
 def _percent(share: Fraction) -> str:

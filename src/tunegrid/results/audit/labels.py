@@ -1,4 +1,4 @@
-"""Whether precision, recall, F1 and accuracy of a classifier belong together, and to which test set, as findings."""
+"""Checks of a classifier with two labels: do its scores belong together, and which test sets allow them?"""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from tunegrid.common.words import listed, plural
 from tunegrid.results.audit.classification import (
     Interval,
+    LabelScores,
     Pair,
-    Scores,
     common,
     f1_interval,
     fitting,
     groups,
-    meet,
+    overlap,
     pairs,
     share_interval,
     shares,
@@ -26,14 +26,14 @@ from tunegrid.results.audit.printed import EXACT, ONE_UNIT
 from tunegrid.results.audit.table import ScoreRow, ScoreTable, names
 
 MANY_PAIRS = 20_000
-SHOWN = 8  # pairs in a sentence
-KEPT = 50  # and in a finding
+SHOWN = 8  # most pairs listed in a sentence
+KEPT = 50  # most pairs kept in the numbers of a finding
 
 Fits = tuple[list[ScoreRow], tuple[Pair, ...]]
 
 
 def check(table: ScoreTable, largest: int) -> tuple[list[Finding], list[Fits]]:
-    """(findings; the rows in groups that can be of one test set, with the sizes up to `largest` that fit each group)"""
+    """(findings; groups of rows that can be of one test set, each with the sizes up to `largest` that fit it)"""
     rows = [row for row in table.with_scores("precision", "recall") if all(_possible(row))]
     findings = _harmonic(table, [row for row in rows if "f1" in row.values])
     whole = [row for row in rows if "accuracy" in row.values]
@@ -67,8 +67,8 @@ class _Search:
     """The test sizes and positives that fit some rows.
 
     Attributes:
-        pairs: those that fit within one unit, all up to the size `listed_to`.
-        exact: the smallest that gives every row correctly rounded; None: there is none up to the size `searched_to`.
+        pairs: all pairs up to the size `listed_to` that fit within one unit.
+        exact: the smallest pair that gives every row correctly rounded; None: there is none up to `searched_to`.
     """
 
     pairs: tuple[Pair, ...]
@@ -77,26 +77,26 @@ class _Search:
     searched_to: int
 
 
-def _search(scores: Sequence[Scores], largest: int) -> _Search:
-    found: list[Pair] = []
+def _search(scores: Sequence[LabelScores], largest: int) -> _Search:
+    fits: list[Pair] = []
     listed_to = largest
     for pair in pairs(scores, largest):
-        if len(found) >= MANY_PAIRS and pair.size > found[-1].size:  # ever more fit a larger test
-            listed_to = found[-1].size
+        if len(fits) >= MANY_PAIRS and pair.size > fits[-1].size:  # the larger the test, the more pairs fit
+            listed_to = fits[-1].size
             break
-        found.append(pair)
-    exact = next((pair for pair in found if pair.tolerance <= 0.5), None)
+        fits.append(pair)
+    exact = next((pair for pair in fits if pair.tolerance <= 0.5), None)
     if not exact and listed_to < largest:
         exact = next(pairs(scores, largest, 0.5), None)
-    return _Search(tuple(found), listed_to, exact, largest)
+    return _Search(tuple(fits), listed_to, exact, largest)
 
 
 def _possible(row: ScoreRow) -> list[bool]:
     return [0 <= value.value <= 1 for value in row.values.values()]
 
 
-def _scores(row: ScoreRow) -> Scores:
-    return Scores(row.values["accuracy"], row.values["precision"], row.values["recall"], row.values.get("f1"))
+def _scores(row: ScoreRow) -> LabelScores:
+    return LabelScores(row.values["accuracy"], row.values["precision"], row.values["recall"], row.values.get("f1"))
 
 
 def _empty(interval: Interval | None) -> bool:
@@ -112,11 +112,11 @@ def _harmonic(table: ScoreTable, rows: Sequence[ScoreRow]) -> list[Finding]:
         meaning = "F1, precision and recall belong together, row by row."
         return [Finding("f1", "note", table.title, (), computed, meaning, {"rows": len(rows)})]
     far = [row for row in wrong if not _is_harmonic(row, ONE_UNIT)]
-    said = []
+    misfits = []
     for row in wrong:
         low, high = f1_interval(row.values["precision"], row.values["recall"])
-        said.append(f"{row.name} prints {row.values['f1']} where {float(low):.5f} to {float(high):.5f} is possible")
-    computed = f"F1 = 2 P R / (P + R) does not hold within rounding: {listed(said, most=6)}."
+        misfits.append(f"{row.name} prints {row.values['f1']} where {float(low):.5f} to {float(high):.5f} is possible")
+    computed = f"F1 = 2 P R / (P + R) does not hold within rounding: {listed(misfits, most=6)}."
     meaning = "F1 is not of this precision and recall, or all three are averages over classes."
     if not far:
         meaning = "Numbers of these rows are cut off, not rounded, or computed from rounded ones."
@@ -128,7 +128,7 @@ def _harmonic(table: ScoreTable, rows: Sequence[ScoreRow]) -> list[Finding]:
 
 def _is_harmonic(row: ScoreRow, halves: int) -> bool:
     possible = f1_interval(row.values["precision"], row.values["recall"])
-    return meet(possible, row.values["f1"].interval(halves))
+    return overlap(possible, row.values["f1"].interval(halves))
 
 
 def _parts(rows: Sequence[ScoreRow], halves: int) -> list[list[ScoreRow]]:
@@ -137,13 +137,13 @@ def _parts(rows: Sequence[ScoreRow], halves: int) -> list[list[ScoreRow]]:
 
 
 def _shares(table: ScoreTable, parts: Sequence[Sequence[ScoreRow]], rows: Sequence[ScoreRow]) -> Finding:
-    said, numbers = [], []
+    texts, numbers = [], []
     for part in parts:
         low, high = _between(part)
         which = plural(len(part), "row") if part is parts[0] else listed(names(part))
-        said.append(f"{float(low + high) / 2:.4f} ({float(low):.5f} to {float(high):.5f}) in {which}")
+        texts.append(f"{float(low + high) / 2:.4f} ({float(low):.5f} to {float(high):.5f}) in {which}")
         numbers.append({"rows": list(names(part)), "low": float(low), "high": float(high)})
-    computed = f"Precision, recall and accuracy imply a share of positives of {'; of '.join(said)}."
+    computed = f"Precision, recall and accuracy imply a share of positives of {'; of '.join(texts)}."
     if len(parts) == 1:
         meaning = "All rows can be of one test set."
         return Finding("share-of-positives", "note", table.title, (), computed, meaning, {"groups": numbers})
@@ -163,7 +163,7 @@ def _between(rows: Sequence[ScoreRow]) -> Interval:
 
 
 def _claimed(table: ScoreTable, rows: Sequence[ScoreRow]) -> list[Finding]:
-    """Whether a claimed test size, with the positives that are claimed or with any, gives each row."""
+    """Findings on rows that the claimed test size, with the claimed positives or with any, does not allow."""
     findings = []
     for size, positives in sorted({_claim(table, row) for row in rows} - {(0, 0)}):
         part = [row for row in rows if _claim(table, row) == (size, positives)]
@@ -173,16 +173,16 @@ def _claimed(table: ScoreTable, rows: Sequence[ScoreRow]) -> list[Finding]:
         if not misfits:
             continue
         far = [row for row, units in needed if units > 1]
-        of = f"{size:,} examples" + (f" with {positives:,} positives" if positives else "")
-        whose = f" ({table.data})" if table.data and size == table.test_size else ""
+        test_set = f"{size:,} examples" + (f" with {positives:,} positives" if positives else "")
+        data = f" ({table.data})" if table.data and size == table.test_size else ""
         fits = len(part) - len(misfits)
         computed = (
-            f"{fits or 'None'} of {plural(len(part), 'row')} can be of {of}{whose} with correctly rounded scores, "
+            f"{fits or 'None'} of {plural(len(part), 'row')} can be of {test_set}{data} with correctly rounded scores, "
             f"{len(misfits) - len(far) or 'none'} more within one unit of the last digit."
         )
-        meaning = f"These rows were not scored on {of}."
+        meaning = f"These rows were not scored on {test_set}."
         if not far:
-            meaning = f"These rows are not rounded correctly, or were not scored on {of}."
+            meaning = f"These rows are not rounded correctly, or were not scored on {test_set}."
         numbers = {"size": size, "positives": positives, "fitting": fits, "within_one_unit": len(misfits) - len(far)}
         severity: Severity = "error" if far else "warning"
         findings.append(Finding("claimed-positives", severity, table.title, names(misfits), computed, meaning, numbers))
@@ -195,23 +195,23 @@ def _claim(table: ScoreTable, row: ScoreRow) -> tuple[int, int]:
     return table.test_size or 0, (row.positives or table.positives or 0) if table.test_size else 0
 
 
-def _needed(scores: Scores, size: int, given: Interval | None) -> float:
+def _needed(scores: LabelScores, size: int, given: Interval | None) -> float:
     between = given or shares([scores], ONE_UNIT) or (Fraction(0), Fraction(1))
     return min((pair.tolerance for pair in fitting([scores], size, between)), default=2.0)
 
 
-def _fitting(table: ScoreTable, rows: Sequence[ScoreRow], scores: Sequence[Scores], search: _Search) -> Finding:
-    found, exact = search.pairs, search.exact
-    numbers: dict[str, Any] = {"rows": list(names(rows)), "fitting": len(found), "listed_to": search.listed_to}
+def _fitting(table: ScoreTable, rows: Sequence[ScoreRow], scores: Sequence[LabelScores], search: _Search) -> Finding:
+    fits, exact = search.pairs, search.exact
+    numbers: dict[str, Any] = {"rows": list(names(rows)), "fitting": len(fits), "listed_to": search.listed_to}
     numbers["searched_to"] = search.searched_to
-    if not found:
+    if not fits:
         computed = (
             f"No test of up to {search.searched_to:,} examples gives {_all(rows)} within one unit of the last digit."
         )
         meaning = "The test set is larger, or the rows are not of one."
         return Finding("test-size-and-positives", "note", table.title, names(rows), computed, meaning, numbers)
-    first = found[0]
-    numbers |= {"smallest": _plain(first), "pairs": [_plain(pair) for pair in found[:KEPT]]}
+    first = fits[0]
+    numbers |= {"smallest": _plain(first), "pairs": [_plain(pair) for pair in fits[:KEPT]]}
     computed = (
         f"{first.size:,} examples with {first.positives:,} positives are the smallest test that gives {_all(rows)} "
         f"within one unit of the last digit: {_exactly(first, len(scores))}, the worst score {first.tolerance:.2f} "
@@ -220,25 +220,25 @@ def _fitting(table: ScoreTable, rows: Sequence[ScoreRow], scores: Sequence[Score
     if exact:
         numbers["smallest_exact"] = _plain(exact)
         computed += f" The smallest that gives them all correctly rounded has {exact.size:,} with {exact.positives:,}"
-        without = next(pairs([Scores(row.accuracy, row.precision, row.recall) for row in scores], exact.size, 0.5))
+        without = next(pairs([LabelScores(row.accuracy, row.precision, row.recall) for row in scores], exact.size, 0.5))
         if without.size < exact.size:
             numbers["smallest_exact_without_f1"] = _plain(without)
             computed += f" (leaving F1 aside, {without.size:,} with {without.positives:,})"
         computed += "."
     else:
         computed += f" None of up to {search.searched_to:,} gives them all correctly rounded."
-    few = listed((f"{pair.size:,} / {pair.positives:,} ({pair.tolerance:.2f})" for pair in found[:SHOWN]), most=SHOWN)
+    few = listed((f"{pair.size:,} / {pair.positives:,} ({pair.tolerance:.2f})" for pair in fits[:SHOWN]), most=SHOWN)
     computed += (
-        f" Up to {search.listed_to:,}, {plural(len(found), 'pair')} fit within one unit, the first of them {few}."
+        f" Up to {search.listed_to:,}, {plural(len(fits), 'pair')} fit within one unit, the first of them {few}."
     )
     meaning = f"The test set has at least {first.size:,} examples, as long as every digit is right to one unit."
     return Finding("test-size-and-positives", "note", table.title, names(rows), computed, meaning, numbers)
 
 
-def _exactly(pair: Pair, of: int) -> str:
-    if of == 1:
+def _exactly(pair: Pair, rows: int) -> str:
+    if rows == 1:
         return "exactly" if pair.exact else "not exactly"
-    return f"{pair.exact} of {of} different ones exactly"
+    return f"{pair.exact} of {rows} different ones exactly"
 
 
 def _all(rows: Sequence[ScoreRow]) -> str:

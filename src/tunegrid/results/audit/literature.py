@@ -1,4 +1,4 @@
-"""Scores beside published ones of the same data, as findings."""
+"""Checks of scores against known ones on the same data: published scores, and those of untuned models."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tunegrid.results.audit.table import METRICS, Known, ScoreRow, ScoreTable, n
 
 
 def check(table: ScoreTable) -> list[Finding]:
-    """Partial credit, and scores above the best published ones or below those of the same model."""
+    """Findings of all comparisons with known scores."""
     return [*partial_credit(table), *beyond_known(table), *below_untuned(table)[1], *below_tuned(table)]
 
 
 def partial_credit(table: ScoreTable) -> list[Finding]:
-    """The mean F1 of the answers that are not exact, (F1 - EM) / (1 - EM), beside that of published systems.
+    """Mean F1 of the answers that are not exact, (F1 - EM) / (1 - EM), compared with that of published systems.
 
     An exact answer has an F1 of 1, so F1 = EM + (1 - EM) x, and x depends on the data and the scorer more than on the
     model.
@@ -58,7 +58,7 @@ def _credit(values: Mapping[str, Printed]) -> float:
 
 
 def beyond_known(table: ScoreTable) -> list[Finding]:
-    """Scores above the best published one that is known here."""
+    """Scores above the best published score that is known here."""
     findings = []
     for metric in METRICS:
         published = [known for known in table.known if known.tuned and metric in known.values]
@@ -78,7 +78,7 @@ def beyond_known(table: ScoreTable) -> list[Finding]:
 
 
 def below_untuned(table: ScoreTable) -> Checked:
-    """Tuned models that score less than the same model does, or is said to, untuned."""
+    """Tuned models with a score below that of the same model before tuning."""
     checked, findings = 0, []
     for known, metric in _each(table, tuned=False):
         tuned = _same_model(table.cells or table.rows, known, metric)
@@ -95,7 +95,7 @@ def below_untuned(table: ScoreTable) -> Checked:
 
 
 def below_tuned(table: ScoreTable) -> list[Finding]:
-    """Models whose best row is below a published score of the same model, tuned."""
+    """Models whose best row is below a published score of the same model after tuning."""
     findings = []
     for known, metric in _each(table, tuned=True):
         rows = _same_model(table.rows, known, metric)
@@ -122,7 +122,7 @@ def _values(rows: list[ScoreRow], metric: str) -> str:
 
 
 def _cited(known: Known, metric: str, row: ScoreRow) -> str:
-    """A published value with its source, in the unit of a row that it is compared with."""
+    """A known score with its source, in the unit of the row that it is compared with."""
     value = known.values[metric]
     text = str(value) if value.percent == row.values[metric].percent else _converted(value)
     origin = "; ".join(filter(None, (known.conditions, known.source)))

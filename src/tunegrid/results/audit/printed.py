@@ -1,4 +1,4 @@
-"""A number as it is printed: its digits say how much was rounded away, so it is kept as its text, not as a float."""
+"""Numbers as they are printed. Their digits tell how they were rounded, so they are kept as text, not as floats."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-EXACT = 1  # in halves of a unit of the last digit: what rounding leaves
-ONE_UNIT = 2  # what cutting the digits off would leave, too
+EXACT = 1  # in halves of a unit of the last digit: how far rounding moves a number
+ONE_UNIT = 2  # how far cutting digits off moves it
 # A float of full precision ends in digits that are no longer those of the fraction behind it.
 _MOST_DECIMALS = 12
 
@@ -19,8 +19,8 @@ class Printed:
     """A score from 0 to 1 that was printed as `digits` units of 1 / `scale`.
 
     Attributes:
-        text: as it stands in the table, without a percent sign.
-        halves: what the last digit leaves open, in half units: 1 where it was rounded, 2 where it cannot be known.
+        text: the number as in the table, without a percent sign.
+        halves: uncertainty of the last digit, in half units: 1 if it was rounded, 2 if that is not known.
         percent: whether it was printed as a percentage.
     """
 
@@ -40,7 +40,7 @@ class Printed:
         return Fraction(1, self.scale)
 
     def interval(self, halves: int = EXACT) -> tuple[Fraction, Fraction]:
-        """What the score can have been before it was rounded, both ends included."""
+        """The lowest and the highest score that is printed like this, both included."""
         reach = self.unit * max(halves, self.halves) / 2
         return self.value - reach, self.value + reach
 
@@ -49,10 +49,10 @@ class Printed:
 
 
 def parse(text: str, percent: bool) -> Printed | None:
-    """The score that a cell of a table holds; None for an empty cell or a dash.
+    """The score in a cell of a table; None for an empty cell or a dash.
 
     Raises:
-        ValueError: it is no number in plain decimal notation, with the reason.
+        ValueError: the text is not a number in plain decimal notation, with the reason.
     """
     text = text.strip().replace("−", "-")
     if text in ("", "-", "–", "—"):
@@ -74,7 +74,7 @@ def parse(text: str, percent: bool) -> Printed | None:
 
 
 def full(value: float) -> Printed:
-    """A score of full precision, of which the arithmetic behind it may leave the last digit kept one off."""
+    """A score of full precision; its last digit may be off by one, because of the arithmetic with floats."""
     scale = 10**_MOST_DECIMALS
     return Printed(f"{value:.6f}" if 0 <= value <= 1 else repr(value), round(value * scale), scale, ONE_UNIT)
 

@@ -1,4 +1,4 @@
-"""An audit for a person: on the terminal, and as tables of a report."""
+"""An audit as text for the terminal, the names of its checks, and the CSV file of test sizes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tunegrid.results.audit.findings import SEVERITIES, Finding
 from tunegrid.results.audit.folder import LIST, Folder
 
 WIDTH = 110
-CHECK_NAMES = {  # what reports call the checks
+CHECK_NAMES = {  # titles of the checks in reports
     "range": "Range",
     "f1-below-exact-match": "F1 and exact match",
     "claimed-size": "Claimed test size",
@@ -38,7 +38,7 @@ CHECK_NAMES = {  # what reports call the checks
 
 
 def counted(findings: Iterable[Finding]) -> str:
-    """How many findings there are: `2 errors, 1 warning and 3 notes`, or `none`."""
+    """Numbers of findings by severity: `2 errors, 1 warning and 3 notes`, or `none`."""
     counts = Counter(finding.severity for finding in findings)
     return listed(plural(counts[severity], severity) for severity in SEVERITIES if counts[severity])
 
@@ -47,19 +47,20 @@ def report(folder: Folder, audit: Audit, place: str) -> str:
     """The audit of a folder as text, table by table."""
     lines = [f"Audit of {place}: {counted(audit.findings)}"]
     if folder.left_out:
-        lines.append(f"  not audited, for {LIST} does not list them: {', '.join(folder.left_out)}")
+        lines.append(f"  not audited, because {LIST} does not list them: {', '.join(folder.left_out)}")
     for table in folder.tables:
-        rows, claimed = plural(len(table.rows), "row"), f", {table.test_size:,} examples" if table.test_size else ""
-        lines += ["", f"{table.title}: {rows}" + (f"; compared with {table.data}{claimed}" if table.data else claimed)]
+        claimed = f", {table.test_size:,} examples" if table.test_size else ""
+        compared = f"; compared with {table.data}{claimed}" if table.data else claimed
+        lines += ["", f"{table.title}: {plural(len(table.rows), 'row')}{compared}"]
         if table.aside:
             lines.append(f"  columns of numbers that are no scores known here: {', '.join(table.aside)}")
-        found = [finding for finding in audit.findings if finding.table == table.title]
-        for finding in found:
-            whose = f" [{listed(finding.rows, most=4)}]" if finding.rows and len(finding.rows) < len(table.rows) else ""
-            lines.append(f"  {finding.severity}: {CHECK_NAMES[finding.check]}{whose}")
+        findings = [finding for finding in audit.findings if finding.table == table.title]
+        for finding in findings:
+            rows = f" [{listed(finding.rows, most=4)}]" if finding.rows and len(finding.rows) < len(table.rows) else ""
+            lines.append(f"  {finding.severity}: {CHECK_NAMES[finding.check]}{rows}")
             lines += textwrap.wrap(finding.computed, WIDTH, initial_indent="    ", subsequent_indent="    ")
             lines += textwrap.wrap(finding.meaning, WIDTH, initial_indent="    => ", subsequent_indent="       ")
-        if not found:
+        if not findings:
             lines.append("  nothing found")
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""What the printed means of zeros and ones say of the size of the test set, as findings."""
+"""Checks of the size of the test set: which sizes allow the printed means of zeros and ones."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from tunegrid.results.audit.findings import Finding
 from tunegrid.results.audit.printed import ONE_UNIT, Printed
 from tunegrid.results.audit.table import METRICS, ScoreRow, ScoreTable, names
 
-SHOWN = 10  # numbers of a list that a sentence holds
-KEPT = 1000  # and that a finding keeps
+SHOWN = 10  # most sizes listed in a sentence
+KEPT = 1000  # most sizes kept in the numbers of a finding
 
 
 def check(table: ScoreTable, metric: str, largest: int) -> list[Finding]:
-    """Whether a claimed test size is consistent with the values of `metric`, and which sizes up to `largest` are."""
+    """Findings on a claimed test size, and on the sizes up to `largest` that all values of a metric allow."""
     rows = [row for row in table.with_scores(metric) if 0 <= row.values[metric].value <= 1]
     if not rows:
         return []
     claimed = [(row, size) for row in rows if (size := row.examples or table.test_size)]
     findings = _claimed(table, metric, claimed)
     if len({size for _, size in claimed}) > 1:
-        return findings  # rows of several sizes have none in common to look for
+        return findings  # rows of different test sets have no common size to search for
     values = [row.values[metric] for row in rows]
     bound = min(largest, 2 * max(value.scale for value in values))  # from there on every size fits
-    found = grim.sizes(values, bound)
-    return findings + _found(table, metric, values, found, bound)
+    return findings + _fitting(table, metric, values, grim.sizes(values, bound), bound)
 
 
 def _claimed(table: ScoreTable, metric: str, claimed: Sequence[tuple[ScoreRow, int]]) -> list[Finding]:
@@ -35,42 +34,42 @@ def _claimed(table: ScoreTable, metric: str, claimed: Sequence[tuple[ScoreRow, i
         return []
     far = [row for row, size in misfits if not grim.roundings(row.values[metric], size, ONE_UNIT)]
     sizes = sorted({size for _, size in misfits})
-    said, fitting, near = listed(f"{size:,}" for size in sizes), len(claimed) - len(misfits), len(misfits) - len(far)
-    whose = f" ({table.data})" if table.data and sizes == [table.test_size] else ""
+    claims, fitting, near = listed(f"{size:,}" for size in sizes), len(claimed) - len(misfits), len(misfits) - len(far)
+    data = f" ({table.data})" if table.data and sizes == [table.test_size] else ""
     near_too = f"; {near} more within one unit of the last digit." if near else ", or within one unit of it."
     computed = (
         f"{fitting or 'None'} of the {plural(len(claimed), 'value')} of {METRICS[metric]} "
-        f"{'is' if fitting < 2 else 'are'} k / {said}{whose} to the printed digit{near_too}"
+        f"{'is' if fitting < 2 else 'are'} k / {claims}{data} to the printed digit{near_too}"
     )
-    meaning = f"These values were not measured on {said} examples."
+    meaning = f"These values were not measured on {claims} examples."
     if not far:
-        meaning = f"These values are cut off, not rounded, or were not measured on {said} examples."
+        meaning = f"These values are cut off, not rounded, or were not measured on {claims} examples."
     numbers = {"metric": metric, "sizes": sizes, "fitting": fitting, "within_one_unit": near, "of": len(claimed)}
     rows = names(row for row, _ in misfits)
     return [Finding("claimed-size", "error" if far else "warning", table.title, rows, computed, meaning, numbers)]
 
 
-def _found(
-    table: ScoreTable, metric: str, values: Sequence[Printed], found: Sequence[grim.Size], bound: int
+def _fitting(
+    table: ScoreTable, metric: str, values: Sequence[Printed], fits: Sequence[grim.Size], bound: int
 ) -> list[Finding]:
     all_values = f"{plural(len(values), 'value')} of {METRICS[metric]}"
-    numbers = {"metric": metric, "values": len(values), "fitting": len(found), "searched_to": bound}
-    numbers |= {"sizes": [fit.size for fit in found[:KEPT]]}
-    if not found:
+    numbers = {"metric": metric, "values": len(values), "fitting": len(fits), "searched_to": bound}
+    numbers |= {"sizes": [fit.size for fit in fits[:KEPT]]}
+    if not fits:
         computed = f"For no n up to {bound:,} are all {all_values} k / n to the printed digit."
         meaning = "The rows are not all of one test set of at most that size, or are no plain means over its examples."
         return [Finding("test-size", "warning", table.title, (), computed, meaning, numbers)]
-    first, multiples = found[0], _are_multiples(found, bound)
-    if multiples and len(found) > 1:
-        where = f"n = {first.size:,} and its multiples ({found[1].size:,} is the next), and no other n up to {bound:,}"
+    first, multiples = fits[0], _are_multiples(fits, bound)
+    if multiples and len(fits) > 1:
+        where = f"n = {first.size:,} and its multiples ({fits[1].size:,} is the next), and no other n up to {bound:,}"
         meaning = f"The scores were measured on {first.size:,} examples, or on a multiple of that."
-    elif len(found) <= SHOWN:
-        where = f"n = {listed(f'{fit.size:,}' for fit in found)}, and no other n up to {bound:,}"
-        meaning = f"The scores were measured on {listed(f'{fit.size:,}' for fit in found)} examples."
+    elif len(fits) <= SHOWN:
+        where = f"n = {listed(f'{fit.size:,}' for fit in fits)}, and no other n up to {bound:,}"
+        meaning = f"The scores were measured on {listed(f'{fit.size:,}' for fit in fits)} examples."
         meaning = meaning.replace(" and ", " or ")
     else:
-        smallest = ", ".join(f"{fit.size:,}" for fit in found[:SHOWN])
-        where = f"{len(found):,} of the n up to {bound:,}, the smallest of which are {smallest}"
+        smallest = ", ".join(f"{fit.size:,}" for fit in fits[:SHOWN])
+        where = f"{len(fits):,} of the n up to {bound:,}, the smallest of which are {smallest}"
         meaning = (
             f"The digits, if rounded correctly, rule out fewer than {first.size:,} examples; they say little more."
         )
@@ -79,7 +78,7 @@ def _found(
     computed = f"All {all_values} are k / n to the printed digit for {where}."
     if len(first.roundings) == 1:
         computed += f" At {first.size:,} some are ties, rounded {min(first.roundings)}."
-    clear = multiples or len(found) <= SHOWN
+    clear = multiples or len(fits) <= SHOWN
     if clear:
         numbers["chance"] = chance = grim.chance(values, first.size)
         computed += (
@@ -89,9 +88,9 @@ def _found(
     return findings + (_held_out(table, first.size) if clear and table.train_size else [])
 
 
-def _are_multiples(found: Sequence[grim.Size], bound: int) -> bool:
-    first = found[0].size
-    return first > 1 and [fit.size for fit in found] == list(range(first, bound + 1, first))
+def _are_multiples(fits: Sequence[grim.Size], bound: int) -> bool:
+    first = fits[0].size
+    return first > 1 and [fit.size for fit in fits] == list(range(first, bound + 1, first))
 
 
 def _held_out(table: ScoreTable, size: int) -> list[Finding]:

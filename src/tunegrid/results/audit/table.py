@@ -1,4 +1,4 @@
-"""The tables that are audited, wherever they come from: scores by row, and what is claimed or known of them."""
+"""Tables to audit, read from a folder or made of a study: scores by row, and what is claimed or known about them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ScoreRow:
     examples: int | None = None
     positives: int | None = None
     tuned: bool = True  # False: an untuned model or a baseline, as far as that is known
-    predictions: Callable[[], tuple[str, ...]] | None = None  # reads what was scored, where that is known
+    predictions: Callable[[], tuple[str, ...]] | None = None  # reads the predictions, where they are known
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,16 @@ class Known:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """A table of scores and what is claimed or known of it."""
+    """A table of scores and what is claimed or known about it."""
 
     title: str
     rows: tuple[ScoreRow, ...]
-    data: str = ""  # "the test set of …": what the scores are said to be measured on
+    data: str = ""  # "the test set of …": the data on which the scores are claimed to be measured
     test_size: int | None = None
     positives: int | None = None
     train_size: int | None = None
     known: tuple[Known, ...] = ()
-    aside: tuple[str, ...] = ()  # columns that hold numbers but no score that is known here
+    aside: tuple[str, ...] = ()  # columns of numbers that are not scores
     primary: tuple[str, ...] = ("bleu", "exact_match")  # below one point only where a run failed
     labels: int = 2  # of a classifier
     cells: tuple[ScoreRow, ...] = ()  # means over seeds, where `rows` are single seeds

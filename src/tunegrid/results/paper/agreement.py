@@ -1,8 +1,8 @@
-"""Ours beside the paper's: every published number with what the study reproduces, and what the two say of each other.
+"""Paper comparison: every published number with the number that the study reproduces, and whether the two agree.
 
-A published number *agrees* with ours if, as it is rounded in print, it lies within our 95 % interval, else it
-*differs*. Where the study is not about what the number is about (another model, other data, another test set) or has no
-result, it *cannot be compared*, and `cause` says why. What has to be the same: resources/published/setup.yaml.
+A published number *agrees* with the study's if, as it is rounded in print, it lies within the study's interval, else it
+*differs*. Where the study has another model, other data or another test set, or no result, the number *cannot be
+compared*, and `cause` says why. resources/published/setup.yaml names what has to be the same.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from typing import Any
 
 from tunegrid.common.package_data import published_folder
 from tunegrid.results.expected import Expected, ExpectedTask, Named, printed_metrics
+from tunegrid.results.paper.numbers import TASKS, published_rows
 from tunegrid.tasks import Metric
 
 Row = dict[str, Any]
 AGREES, DIFFERS, NOT_COMPARED = "agrees", "differs", "cannot be compared"
-OTHER_TEST = "test"  # the one cause that still lets cells be ranked
+OTHER_TEST = "test"  # the only cause for which cells can still be ranked
 
-BESIDE = (
+COMPARISON_COLUMNS = (
     "study kind task paper_model paper_method model method metric published published_low published_high "
     "reproduced ci_low ci_high difference verdict cause reason remark"
 )
-AGREEMENT = (
+AGREEMENT_COLUMNS = (
     "study kind task metric numbers agree differ not_compared cells kendall_tau p_value same_test "
     "published_recommendation recommendation same_recommendation published_is_tied"
 )
@@ -31,39 +32,37 @@ AGREEMENT = (
 
 @cache
 def setup() -> Mapping[str, Any]:
-    """What resources/published/setup.yaml says."""
+    """Reads resources/published/setup.yaml: models, methods and data of the paper."""
     import yaml
 
     return yaml.safe_load((published_folder() / "setup.yaml").read_text(encoding="utf-8"))
 
 
-def beside_rows(expected: Expected, cells: Sequence[Row], data_cards: Mapping[str, Mapping[str, Any]]) -> list[Row]:
-    """A row for each number of the paper and each cell of the study that is held against it, at least one.
+def comparison_rows(expected: Expected, cells: Sequence[Row], data_cards: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    """Rows of the paper comparison: one for each number of the paper and each cell compared with it, if any.
 
     `cells`: the rows of the tidy table of that name; `data_cards`: card.json by task.
     """
-    from tunegrid.results.paper.numbers import TASKS, published_rows
-
-    found = {(row["task"], row["model"], row["method"], row["metric"]): row for row in cells if row["kind"] == "run"}
+    ours = {(row["task"], row["model"], row["method"], row["metric"]): row for row in cells if row["kind"] == "run"}
     rows = []
     for kind in TASKS:
         published = published_rows(kind)
         for task in [task for task in expected.tasks if task.kind == kind] or [None]:
             for printed in published:
-                for model, method in _cells_like(expected, task, printed):
+                for model, method in _candidates(expected, task, printed):
                     causes = _causes(expected, task, model, method, printed)
                     other_test = _other_test(task, (data_cards.get(task.name) or {}) if task and not causes else {})
                     for metric in printed_metrics(kind):
                         row = _published(kind, task, model, method, printed, metric)
-                        ours = found.get((row["task"], row["model"], row["method"], metric.name))
-                        row |= _verdict(row, ours, causes | other_test)
-                        row["remark"] = "; ".join(_remarks(expected, row, ours, printed, published))
+                        cell = ours.get((row["task"], row["model"], row["method"], metric.name))
+                        row |= _verdict(row, cell, causes | other_test)
+                        row["remark"] = "; ".join(_remarks(row, cell, printed, published))
                         rows.append(row)
     return rows
 
 
-def _cells_like(expected: Expected, task: ExpectedTask | None, printed: Row) -> Iterator[tuple[Named | None, Any]]:
-    """The cells of the study that may be a cell of the paper: None for a model or a method that it does not have."""
+def _candidates(expected: Expected, task: ExpectedTask | None, printed: Row) -> Iterator[tuple[Named | None, Any]]:
+    """Cells of the study that may be a cell of the paper; None for a model or a method that the study lacks."""
     ids, kind = setup()["models"][printed["model"]], setup()["methods"][printed["method"]]
     for model in [model for model in expected.models if model.hub_id in ids] or [None]:
         for method in [method for method in expected.methods if method.kind == kind] or [None]:
@@ -71,12 +70,12 @@ def _cells_like(expected: Expected, task: ExpectedTask | None, printed: Row) -> 
 
 
 def _causes(expected: Expected, task: ExpectedTask | None, model: Any, method: Any, printed: Row) -> dict[str, str]:
-    """Why a cell of the study is not the paper's: short names of the causes, with what to say of each."""
+    """Reasons why a cell of the study is not the paper's: a sentence for each cause, by its short name."""
     if task is None:
         return {"task": "the study has no task of this kind"}
-    causes, like = {}, setup()["tasks"][task.kind]
-    if task.hub_id not in like["ids"]:
-        causes["data"] = f"other data than the paper's {like['data']} ({task.hub_id or 'none of the Hub'})"
+    causes, theirs = {}, setup()["tasks"][task.kind]
+    if task.hub_id not in theirs["ids"]:
+        causes["data"] = f"other data than the paper's {theirs['data']} ({task.hub_id or 'none of the Hub'})"
     if model is None:
         causes["model"] = f"no model is the paper's checkpoint {setup()['models'][printed['model']][0]}"
     if method is None:
@@ -87,22 +86,22 @@ def _causes(expected: Expected, task: ExpectedTask | None, model: Any, method: A
 
 
 def _other_test(task: ExpectedTask | None, card: Mapping[str, Any]) -> dict[str, str]:
-    """Whether the study's test set is another than the paper's, as far as its size tells."""
+    """The cause for a test set of another size than the paper's; empty where the sizes are equal or not known."""
     size = (card.get("rows_available") or card.get("rows") or {}).get("test")
     if task is None or size is None or size == setup()["tasks"][task.kind]["test_rows"]:
         return {}
-    like = setup()["tasks"][task.kind]
-    theirs = like.get("test", f"the public test set of {like['data']} has {like['test_rows']:,} rows")
-    return {OTHER_TEST: f"another test set: ours has {size:,} rows, the paper's is {theirs}"}
+    theirs = setup()["tasks"][task.kind]
+    test_set = theirs.get("test", f"the public test set of {theirs['data']} has {theirs['test_rows']:,} rows")
+    return {OTHER_TEST: f"another test set: ours has {size:,} rows, the paper's is {test_set}"}
 
 
 def _published(kind: str, task: Any, model: Any, method: Any, printed: Row, metric: Metric) -> Row:
-    """What the paper prints of a cell in a metric, as a fraction, with the ends of what rounds to it."""
+    """A published score as a fraction, with the lowest and the highest score that is printed like it."""
     text = printed[f"{metric.name}_percent" if metric.percent else metric.name]
     unit = 100 if metric.percent else 1
     value, half = float(text) / unit, 0.5 * 10.0 ** -len(text.partition(".")[2]) / unit
     row = {"kind": kind, "paper_model": printed["model"], "paper_method": printed["method"], "metric": metric.name}
-    row |= {name: one and one.name for name, one in (("task", task), ("model", model), ("method", method))}
+    row |= {key: named and named.name for key, named in (("task", task), ("model", model), ("method", method))}
     return row | {"published": value, "published_low": value - half, "published_high": value + half}
 
 
@@ -114,8 +113,8 @@ def _verdict(row: Row, ours: Row | None, causes: Mapping[str, str]) -> Row:
     mean = ours["mean"] if ours else None
     if ours is None or mean is None:
         status, why = (ours["status"], ours["reason"]) if ours else ("missing", "no result")
-        said = why if status == "missing" else f"{status}: {why}"
-        return result | {"cause": f"{result['cause']} result".strip(), "reason": said}
+        reason = why if status == "missing" else f"{status}: {why}"
+        return result | {"cause": f"{result['cause']} result".strip(), "reason": reason}
     low, high = ours.get("ci_low"), ours.get("ci_high")
     result |= {"reproduced": mean, "ci_low": low, "ci_high": high, "difference": mean - row["published"]}
     if causes:
@@ -126,12 +125,12 @@ def _verdict(row: Row, ours: Row | None, causes: Mapping[str, str]) -> Row:
     return result | {"verdict": AGREES if agrees else DIFFERS}
 
 
-def _remarks(expected: Expected, row: Row, ours: Row | None, printed: Row, published: Iterable[Row]) -> Iterator[str]:
-    """What weakens a verdict."""
+def _remarks(row: Row, ours: Row | None, printed: Row, published: Iterable[Row]) -> Iterator[str]:
+    """Circumstances that weaken a verdict, as clauses."""
     if "difference" not in row:
         return
     if ours["seeds_ok"] < 2:
-        yield "one seed: our interval holds the choice of test examples only, another seed may land elsewhere"
+        yield "one seed: our interval covers the choice of test examples only, another seed may score differently"
     if ours["seeds_ok"] < ours["seeds_expected"]:
         yield f"{ours['seeds_ok']} of {ours['seeds_expected']} seeds"
     numbers = [value for name, value in printed.items() if name not in ("model", "method")]
@@ -143,34 +142,32 @@ def _remarks(expected: Expected, row: Row, ours: Row | None, printed: Row, publi
     yield from (remarks[name] for name in ("all", row["metric"]) if name in remarks)
 
 
-def agreement_rows(expected: Expected, beside: Sequence[Row], recommendations: Iterable[Row]) -> list[Row]:
-    """A row for each task: how many numbers agree, the rank order of the cells, the recommendation of Table 6.4."""
-    from tunegrid.results.paper.numbers import TASKS, published_rows
-
+def agreement_rows(expected: Expected, comparison: Sequence[Row], recommendations: Iterable[Row]) -> list[Row]:
+    """Rows of the agreement, one per task: numbers that agree, rank order of the cells, recommendation of Table 6.4."""
     setups = {row["task"]: row["recommended_setup"] for row in published_rows("recommendation")}
     chosen = {row["task"]: row for row in recommendations}
     rows = []
     for task in expected.tasks:
-        ours = [row for row in beside if row["task"] == task.name]
+        ours = [row for row in comparison if row["task"] == task.name]
         verdicts = [row["verdict"] for row in ours]
         counts = {"agree": AGREES, "differ": DIFFERS, "not_compared": NOT_COMPARED}
         row: Row = {"kind": task.kind, "task": task.name, "metric": task.primary.name, "numbers": len(ours)}
         row |= {name: verdicts.count(verdict) for name, verdict in counts.items()}
-        ranked = [one for one in ours if one["metric"] == task.primary.name and "difference" in one]
+        ranked = [row for row in ours if row["metric"] == task.primary.name and "difference" in row]
         row |= _order(ranked) | _recommended(expected, task, ranked, setups[TASKS[task.kind]], chosen.get(task.name))
         rows.append(row)
     return rows
 
 
 def _order(ranked: Sequence[Row]) -> Row:
-    """Kendall's tau-b (1938) of the published and the reproduced order of cells, three at least."""
-    row: Row = {"cells": len(ranked), "same_test": all(not one["cause"] for one in ranked) if ranked else None}
+    """Kendall's tau-b (1938) between the published and the reproduced order of at least three cells."""
+    row: Row = {"cells": len(ranked), "same_test": all(not cell["cause"] for cell in ranked) if ranked else None}
     if len(ranked) < 3:
         return row
     from scipy.stats import kendalltau
 
-    tau = kendalltau([one["published"] for one in ranked], [one["reproduced"] for one in ranked])
-    if tau.statistic == tau.statistic:  # not where all of one side are equal
+    tau = kendalltau([cell["published"] for cell in ranked], [cell["reproduced"] for cell in ranked])
+    if tau.statistic == tau.statistic:  # NaN where all scores of one side are equal
         row |= {"kendall_tau": float(tau.statistic), "p_value": float(tau.pvalue)}
     return row
 
@@ -178,9 +175,9 @@ def _order(ranked: Sequence[Row]) -> Row:
 def _recommended(
     expected: Expected, task: ExpectedTask, ranked: Sequence[Row], published: str, ours: Row | None
 ) -> Row:
-    """Whether the study recommends what the paper does, where the paper's choice is among its cells."""
+    """Whether the study recommends the paper's choice, where that is among its cells."""
     row: Row = {"published_recommendation": published}
-    names = {(one["model"], one["method"]): f"{one['paper_model']} + {one['paper_method']}" for one in ranked}
+    names = {(cell["model"], cell["method"]): f"{cell['paper_model']} + {cell['paper_method']}" for cell in ranked}
     if published not in names.values() or ours is None or ours["model"] is None:
         return row
     titles = {(model.name, method.name): f"{model.title} + {method.title}" for model, method in expected.grid(task)}

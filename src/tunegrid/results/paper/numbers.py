@@ -1,4 +1,4 @@
-"""The numbers that the paper printed: its Tables 6.1 to 6.4."""
+"""The numbers that the paper printed in its Tables 6.1 to 6.4."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ TASKS: dict[str, str] = {  # in the order of the paper's tables
     "sentiment": "Sentiment Classification",
 }
 NUMBERS: dict[str, str] = {"translation": "6.1", "qa": "6.2", "sentiment": "6.3"}
-Row = dict[str, str]
 
 
-def published_rows(name: str) -> list[Row]:
-    """The rows of resources/published/<name>.csv. Raises TuneGridError if it is not there."""
+def published_rows(name: str) -> list[dict[str, str]]:
+    """Reads the rows of resources/published/<name>.csv. Raises TuneGridError if it cannot be read."""
     path = published_folder() / f"{name}.csv"
     try:
         with path.open(encoding="utf-8", newline="") as file:

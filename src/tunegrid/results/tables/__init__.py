@@ -46,8 +46,8 @@ COLUMNS = {
     "pairs": "study task metric first_model first_method second_model second_method "
     "difference p_value p_holm separated",
     "recommendation": "study task model method metric score stability tied rationale left_out",
-    "beside": agreement.BESIDE,
-    "agreement": agreement.AGREEMENT,
+    "beside": agreement.COMPARISON_COLUMNS,
+    "agreement": agreement.AGREEMENT_COLUMNS,
     **costs.COLUMNS,
     "settings": "study task model method seed setting value",
     "history": HISTORY_COLUMNS,
@@ -93,7 +93,7 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
         rows["cells"] += scores.cell_rows()
         rows["pairs"] += scores.pair_rows()
         rows["recommendation"].append(scores.recommendation_row())
-    rows["beside"] = agreement.beside_rows(expected, rows["cells"], study.data_cards)
+    rows["beside"] = agreement.comparison_rows(expected, rows["cells"], study.data_cards)
     rows["agreement"] = agreement.agreement_rows(expected, rows["beside"], rows["recommendation"])
     for result in study.results:
         rows["results"] += _result_rows(result)
