@@ -19,13 +19,6 @@ from tunegrid.study.plan.plan import plan
 from tunegrid.study.plan.text import plan_text
 from tunegrid.study.study import Study
 
-SMI = """\
-GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aaaa0000-1111-2222-3333-444444444444)
-GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bbbb0000-1111-2222-3333-444444444444)
-  MIG 3g.20gb     Device  0: (UUID: MIG-c7384736-a75d-5afc-978f-d2f1294409fd)
-  MIG 2g.10gb     Device  1: (UUID: MIG-a28ad590-3fda-56dd-84fc-0a0b96edc58d)
-GPU 2: NVIDIA A100-SXM4-40GB (UUID: GPU-abcd0000-1111-2222-3333-444444444444)
-"""
 A, B, C = (f"GPU-{start}0000-1111-2222-3333-444444444444" for start in ("aaaa", "bbbb", "abcd"))
 MIG_0, MIG_1 = "MIG-c7384736-a75d-5afc-978f-d2f1294409fd", "MIG-a28ad590-3fda-56dd-84fc-0a0b96edc58d"
 JOB = """
@@ -44,14 +37,57 @@ def _no_gpu_of_the_machine(monkeypatch, tmp_path):
     monkeypatch.setenv(gpus.LOCKS, str(tmp_path / "locks"))
 
 
+class Nvml:
+    """A pynvml that lists four GPUs: A, B with two MIG instances, one that belongs to another job, and C."""
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, driver: bool = True) -> None:
+        self.driver, self.open = driver, 0
+
+    def nvmlInit(self) -> None:
+        if not self.driver:
+            raise self.NVMLError("NVML Shared Library Not Found")
+        self.open += 1
+
+    def nvmlShutdown(self) -> None:
+        self.open -= 1
+
+    def nvmlDeviceGetCount(self) -> int:
+        return 4
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:
+        if index == 2:
+            raise self.NVMLError("Insufficient Permissions")
+        return (A, B, "", C)[index]
+
+    def nvmlDeviceGetUUID(self, handle: str) -> str:
+        assert self.open
+        return handle
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: str) -> int:
+        if handle == C:
+            raise self.NVMLError("Not Supported")
+        return 7 if handle == B else 0
+
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: str, index: int) -> str:
+        assert handle == B
+        if index not in (1, 4):
+            raise self.NVMLError("Not Found")
+        return MIG_0 if index == 1 else MIG_1
+
+
 @pytest.fixture
-def smi(tmp_path, monkeypatch):
-    """A machine whose `nvidia-smi -L` prints the above."""
-    tool = tmp_path / "bin" / "nvidia-smi"
-    tool.parent.mkdir()
-    tool.write_text(f"#!/bin/sh\n[ \"$*\" = -L ] || exit 2\ncat <<'END'\n{SMI}END\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
+def nvml(monkeypatch) -> Nvml:
+    nvml = Nvml()
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    return nvml
+
+
+@pytest.fixture
+def no_driver(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", Nvml(driver=False))
 
 
 @pytest.mark.parametrize(("given", "devices"), [
@@ -70,34 +106,44 @@ def smi(tmp_path, monkeypatch):
     (f"MIG-{B}/1/0", [f"MIG-{B}/1/0"]),   # as older drivers call them
     ("GPU-nobody", []),
 ], ids=str)  # fmt: skip
-def test_the_visible_devices_are_those_that_cuda_would_see(smi, monkeypatch, given, devices):
+def test_the_visible_devices_are_those_that_cuda_would_see(nvml, monkeypatch, given, devices):
     if given is not None:
         monkeypatch.setenv(gpus.VISIBLE, given)
     assert gpus.visible() == devices
+    assert nvml.open == 0
 
 
-def test_where_nobody_lists_the_gpus_the_variable_is_taken_at_its_word(monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(gpus, "PROC", Path("/nowhere"))
+def test_where_nobody_lists_the_gpus_the_variable_is_taken_at_its_word(no_driver, monkeypatch):
     monkeypatch.setenv(gpus.VISIBLE, "3,GPU-x")
     assert gpus.visible() == ["3", "GPU-x"]
 
 
-def test_without_the_drivers_tool_its_files_tell_the_gpus(tmp_path, monkeypatch):
-    for bus, name in (("0000:65:00.0", B), ("0000:17:00.0", A)):
-        file = tmp_path / "gpus" / bus / "information"
-        file.parent.mkdir(parents=True)
-        file.write_text(f"Model: \t\t NVIDIA A100\nIRQ:   \t\t 58\nGPU UUID: \t {name}\nDevice Minor: \t 0\n")
-    monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(gpus, "PROC", tmp_path / "gpus")
-    assert gpus.visible() == [A, B]
+def test_without_the_driver_s_library_torch_counts_the_gpus_that_a_device_file_promises(
+    no_driver, tmp_path, monkeypatch
+):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 2\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(gpus, "OTHERS", (str(python),))
+    assert gpus.visible() == ["0", "1"]
 
 
-def test_without_a_driver_or_a_device_there_is_none_and_torch_is_not_asked(monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(gpus, "PROC", Path("/nowhere"))
+def test_without_a_driver_or_a_device_there_is_none_and_torch_is_not_asked(no_driver, monkeypatch):
     monkeypatch.setattr(gpus, "OTHERS", ("/nowhere",))
     monkeypatch.setattr(sys, "executable", "/nowhere/python")  # it would be started for torch
+    assert gpus.visible() == []
+
+
+def test_on_a_machine_without_nvidia_s_library_there_is_no_gpu(monkeypatch):
+    import pynvml
+
+    def missing(*_: object) -> None:
+        raise OSError("libnvidia-ml.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(pynvml, "nvmlLib", None)
+    monkeypatch.setattr(pynvml, "CDLL", missing)
+    monkeypatch.setattr(gpus, "OTHERS", ("/nowhere",))
     assert gpus.visible() == []
 
 

@@ -1,9 +1,9 @@
-"""One GPU for each job: which GPUs there are, and a lease of one for as long as a process lives.
+"""GPUs of the machine, and the lease of one of them for as long as a process lives.
 
 Snakemake can limit how many jobs want a GPU at once, but it hands none of them a device: each would take the first. So
 a job that computes on a GPU locks one before anything of CUDA is loaded, and is shown no other (CUDA_VISIBLE_DEVICES).
-The locks lie in one folder of the machine, so that two studies, and two users, share its GPUs; the system frees a lock
-when the process that holds it ends, however it ends.
+The locks are files in one folder of the machine, so that two studies, and two users, share its GPUs; the system frees
+a lock when the process that holds it ends, however it ends.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
 
@@ -28,20 +30,18 @@ if TYPE_CHECKING:
     from tunegrid.runtime.hardware import Hardware
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-PRETEND = "TUNEGRID_PRETEND_GPUS"  # for tests: so many GPUs that are none; their jobs compute on the CPU
+PRETEND = "TUNEGRID_PRETEND_GPUS"  # for tests: a number of GPUs to pretend; their jobs compute on the CPU
 LOCKS = "TUNEGRID_GPU_LOCKS"  # another folder for the locks
 LOG = "TUNEGRID_GPU_LOG"  # a file that gets a line for each lease and each release
-HELD = "TUNEGRID_GPU_LEASE"  # set by the process that holds a lease, for those that it starts: its id, the lock's name
+HELD = "TUNEGRID_GPU_LEASE"  # set by the process that holds a lease, for those that it starts: its id, the device
 POLL = 0.5  # seconds between two looks for a free GPU
-PROC = Path("/proc/driver/nvidia/gpus")
-# What is there where a GPU may be that the driver's tool and files do not show: only then torch is asked.
+# Files that exist where a GPU may be that NVIDIA's library does not list: only then torch is asked, for seconds.
 OTHERS = ("/dev/nvidia0", "/dev/nvhost-ctrl-gpu", "/dev/dxg", "/dev/kfd")
-_LISTED = re.compile(r"^GPU \d+:.*\(UUID: (GPU-[^)\s]+)\)|^\s+MIG .*\(UUID: (MIG-[^)\s]+)\)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Card:
-    """A GPU of the machine, and its MIG instances: where it has some, jobs can have those, and not the whole."""
+    """A GPU of the machine, by UUID or index, and its MIG instances: where it has some, jobs can only have those."""
 
     name: str
     instances: tuple[str, ...] = ()
@@ -53,8 +53,12 @@ class Card:
 
 @dataclass
 class Lease:
-    """The GPU that this process may use. `device`: its name, as CUDA_VISIBLE_DEVICES has it; `lock`: None if another
-    process, which started this one, holds it."""
+    """The GPU that this process may use.
+
+    Attributes:
+        device: its name, as CUDA_VISIBLE_DEVICES has it.
+        lock: None where another process, which started this one, holds it.
+    """
 
     device: str
     lock: FileLock | None
@@ -63,7 +67,7 @@ class Lease:
 _lease: Lease | None = None
 
 
-# -- which there are --------------------------------------------------------------------------------------------------
+# -- the devices of the machine ---------------------------------------------------------------------------------------
 
 
 def visible() -> list[str]:
@@ -75,18 +79,18 @@ def visible() -> list[str]:
     cards, given = _cards(), os.environ.get(VISIBLE)
     if given is None:
         return [device for card in cards or () for device in card.devices]
-    found: list[str] = []
-    for entry in (part.strip() for part in given.split(",")):
-        device = _named(entry, cards)
+    devices: list[str] = []
+    for entry in given.split(","):
+        device = _find(entry.strip(), cards)
         if device is None:
             break
-        if device not in found:
-            found.append(device)
-    return found
+        if device not in devices:
+            devices.append(device)
+    return devices
 
 
-def _named(entry: str, cards: list[Card] | None) -> str | None:
-    """The device that an entry of CUDA_VISIBLE_DEVICES names; without a list of what is there, the entry itself."""
+def _find(entry: str, cards: list[Card] | None) -> str | None:
+    """The device that an entry of CUDA_VISIBLE_DEVICES names; the entry itself where the devices cannot be listed."""
     if not entry or entry.startswith("-"):
         return None
     if cards is None:
@@ -94,31 +98,19 @@ def _named(entry: str, cards: list[Card] | None) -> str | None:
     if entry.isdigit():  # of a GPU in instances, CUDA gives the first
         return cards[int(entry)].devices[0] if int(entry) < len(cards) else None
     for card in cards:
-        for name in card.instances:
-            if name.startswith(entry):
-                return name
+        if instance := next((name for name in card.instances if name.startswith(entry)), None):
+            return instance
         if card.name.startswith(entry) or entry.startswith(f"MIG-{card.name}/"):  # the latter: of older drivers
             return entry if entry.startswith("MIG-") else card.devices[0]
     return None
 
 
 def _cards() -> list[Card] | None:
-    """The GPUs of this machine; None: nobody says which, and CUDA_VISIBLE_DEVICES has to be taken at its word.
-
-    Without importing torch where that can be had, for it takes seconds: the driver's own tool, its files, torch.
-    """
+    """The GPUs of this machine; None: they cannot be listed, and CUDA_VISIBLE_DEVICES has to be taken at its word."""
     if pretended := _pretended():
         return [Card(f"GPU-pretend-{number}") for number in range(pretended)]
-    try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        listed = None
-    if listed is not None and listed.returncode == 0:
-        return listed_cards(listed.stdout)
-    if PROC.is_dir():
-        files = sorted(PROC.glob("*/information"))  # by their address on the bus, as nvidia-smi counts
-        found = [re.search(r"GPU UUID:\s*(GPU-\S+)", file.read_text(errors="replace")) for file in files]
-        return [Card(match[1] if match else str(number)) for number, match in enumerate(found)]
+    if (cards := _nvidia_cards()) is not None:
+        return cards
     if VISIBLE in os.environ:
         return None
     if not any(map(os.path.exists, OTHERS)):
@@ -128,15 +120,30 @@ def _cards() -> list[Card] | None:
     return [Card(str(number)) for number in range(int(counted.stdout.strip() or 0))]
 
 
-def listed_cards(text: str) -> list[Card]:
-    """The GPUs and MIG instances in what `nvidia-smi -L` prints."""
-    cards: list[Card] = []
-    for whole, instance in _LISTED.findall(text):
-        if whole:
-            cards.append(Card(whole))
-        elif cards:
-            cards[-1] = Card(cards[-1].name, (*cards[-1].instances, instance))
+def _nvidia_cards() -> list[Card] | None:
+    """The GPUs that NVIDIA's driver lists, in the order of `nvidia-smi`; None without a driver."""
+    import pynvml as nvml
+
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError:
+        return None
+    cards = []
+    for number in range(nvml.nvmlDeviceGetCount()):
+        with suppress(nvml.NVMLError):  # a GPU that is another job's, or lost
+            gpu = nvml.nvmlDeviceGetHandleByIndex(number)
+            cards.append(Card(nvml.nvmlDeviceGetUUID(gpu), tuple(_mig_instances(gpu))))
+    nvml.nvmlShutdown()
     return cards
+
+
+def _mig_instances(gpu: Any) -> Iterator[str]:
+    import pynvml as nvml
+
+    with suppress(nvml.NVMLError):  # a driver without MIG
+        for number in range(nvml.nvmlDeviceGetMaxMigDeviceCount(gpu)):
+            with suppress(nvml.NVMLError):  # no instance has this number
+                yield nvml.nvmlDeviceGetUUID(nvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, number))
 
 
 def _pretended() -> int:
@@ -152,12 +159,12 @@ def pretended_device() -> str | None:
 
 
 def torch_device(hardware: Hardware) -> str:
-    """What a study's jobs compute on, as torch calls it: the study's device, but the CPU where a GPU is pretended."""
+    """torch's name for the device of a study's jobs: the study's device, but the CPU where a GPU is pretended."""
     return "cpu" if pretended_device() else hardware.device
 
 
 def jobs_at_once(hardware: Hardware, cores: int | None = None, gpus: int | None = None) -> int:
-    """How many jobs that compute run at once on this machine: one per `threads` cores, and no more than GPUs.
+    """Number of jobs that compute at once on this machine: one per `threads` cores, and no more than GPUs.
 
     Args:
         cores: default: all that this process may use.
@@ -205,7 +212,7 @@ def release() -> None:
     """Gives the lease back before the process ends."""
     global _lease
     if _lease is not None and _lease.lock is not None:
-        _note("release", _lease)
+        _log("release", _lease)
         _lease.lock.release()
         os.environ.pop(HELD, None)
     _lease = None
@@ -219,14 +226,14 @@ def _inherited() -> Lease | None:
     import psutil
 
     if int(holder) not in {parent.pid for parent in psutil.Process().parents()}:
-        return None  # left in the environment by somebody who has ended
+        return None  # left in the environment by a process that has ended
     return Lease(device, None)
 
 
 def _locked(devices: list[str]) -> Lease:
     from filelock import FileLock, Timeout
 
-    folder, said = lock_folder(), False
+    folder, is_announced = lock_folder(), False
     while True:
         for device in devices:
             file = folder / f"{_key(device)}.lock"
@@ -241,16 +248,16 @@ def _locked(devices: list[str]) -> Lease:
                 print(f"{file}: cannot be locked ({error}); {_own_folder()} is used: other users are not seen there")
                 folder = _own_folder()
                 break
-            found = Lease(device, lock)
+            lease = Lease(device, lock)
             os.environ[HELD] = f"{os.getpid()} {device}"
             atexit.register(release)
-            _note("lease", found)
-            return found
+            _log("lease", lease)
+            return lease
         else:
-            if not said:
+            if not is_announced:
                 holders = "; ".join(f"{device}: {_holder(folder / f'{_key(device)}.lock')}" for device in devices)
                 print(f"waiting for a GPU: all {len(devices)} are in use ({holders})", flush=True)
-                said = True
+                is_announced = True
             time.sleep(POLL * random.uniform(0.8, 1.2))
 
 
@@ -275,14 +282,10 @@ def lock_folder() -> Path:
     # Not TMPDIR, which differs from user to user and from job to job.
     shared = _temporary() / "tunegrid-gpus"
     mask = os.umask(0)
-    try:
-        # Not sticky: the library refuses another user's file where that user could take it away.
-        shared.mkdir(mode=0o777, exist_ok=True)
-    except OSError:
-        return _own_folder()
-    finally:
-        os.umask(mask)
-    usable = not shared.is_symlink() and os.access(shared, os.W_OK | os.X_OK)
+    with suppress(OSError):  # not sticky: the library refuses another user's file where that user could take it away
+        shared.mkdir(mode=0o777)
+    os.umask(mask)
+    usable = shared.is_dir() and not shared.is_symlink() and os.access(shared, os.W_OK | os.X_OK)
     return shared if usable else _own_folder()
 
 
@@ -297,7 +300,7 @@ def _temporary() -> Path:
 
 
 def _sign(descriptor: int) -> None:
-    """Who holds a lock, for those who wait for it."""
+    """Writes the holder into a lock file, for those who wait for it."""
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"process {os.getpid()} of user {os.getuid()}\n".encode(), 0)
 
@@ -309,9 +312,7 @@ def _holder(file: Path) -> str:
         return "unknown"
 
 
-def _note(what: str, lease: Lease) -> None:
+def _log(event: str, lease: Lease) -> None:
     if file := os.environ.get(LOG):
-        line = f"{time.time():.6f} {what} {lease.device} process {os.getpid()}\n"
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        os.write(descriptor, line.encode())  # one write: lines of several processes do not mix
-        os.close(descriptor)
+        with open(file, "a") as stream:  # one write when it is closed: lines of several processes do not mix
+            stream.write(f"{time.time():.6f} {event} {lease.device} process {os.getpid()}\n")
