@@ -6,12 +6,15 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.support import ROOT
 from tests.support.study_on_disk import expected_study, render_study, write_study
+from tunegrid.common.package_data import templates_folder
 from tunegrid.methods import METHODS
 from tunegrid.report import export, formulas, latex
 from tunegrid.report.index import read_index
@@ -34,6 +37,50 @@ def report(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     render_study(results, expected_study(), folder, resamples=200)
     return folder
+
+
+OTHER_ALPHA = """
+import sys
+from importlib.util import find_spec, module_from_spec
+from pathlib import Path
+
+spec = find_spec("tunegrid.results.statistics.intervals")
+source = Path(spec.origin).read_text()
+assert source.count("ALPHA = 0.05 ") == 1
+module = sys.modules[spec.name] = module_from_spec(spec)
+exec(source.replace("ALPHA = 0.05 ", "ALPHA = 0.2 "), module.__dict__)
+
+from tests.support import ROOT
+from tests.support.study_on_disk import expected_study, render_study
+from tunegrid.deploy import card
+
+render_study(Path(sys.argv[1]), expected_study(), Path(sys.argv[2]), resamples=100)
+print(card.CONFIDENCE)
+"""
+
+
+def test_the_level_of_intervals_and_tests_is_written_once(results: Path, tmp_path: Path) -> None:
+    """Every "95%" of the report and of the model card follows from ALPHA (0.2: tails of 10% and 90%)."""
+    copy, folder = shutil.copytree(results, tmp_path / "made-up"), tmp_path / "report"
+    command = [sys.executable, "-c", OTHER_ALPHA, str(copy), str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "80%"
+    files = [folder / "report.tex", folder / "report.html", *folder.glob("tables/*"), *folder.glob("captions/*")]
+    text = "\n".join(file.read_text() for file in files).replace("\\%", "%")
+    assert not re.search(r"95 ?% (percentile )?interval|level 5%|at most 5%|97.5th", text)
+    for words in (
+        "80% percentile intervals",
+        "[80% interval]",
+        "level 20%",
+        "at most 20%",
+        "10th to the 90th",
+        "its 80%",
+    ):
+        assert words in text, words
+    card = (templates_folder() / "model-card.md.j2").read_text()
+    assert "| {{ confidence }} interval |" in card
+    assert "95" not in card
 
 
 TABLE = Table(

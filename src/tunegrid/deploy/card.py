@@ -21,6 +21,7 @@ from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.front_matter import base_licence, front_matter, languages_of
 from tunegrid.results.records import MetricsRecord, read_record
 from tunegrid.results.search_records import ChoiceRecord
+from tunegrid.results.statistics.intervals import CONFIDENCE
 from tunegrid.study.study import Study
 from tunegrid.tasks import Task
 
@@ -76,6 +77,7 @@ def model_card(
         "prompt_note": _prompt_note(task),
         "limits": _limits(study, winner, task, layout, languages),
         "licence_note": _licence_note(study, winner),
+        "confidence": CONFIDENCE,
     }
     return _template("model-card.md.j2").render({key: _line(key, value) for key, value in facts.items()})
 

@@ -9,6 +9,7 @@ from tunegrid.report.layout import Column, Section, Table
 from tunegrid.report.tables import Frames, Titles, number, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.paper.agreement import AGREES, DIFFERS, NOT_COMPARED
+from tunegrid.results.statistics.intervals import CONFIDENCE
 
 UNRELATED = {"task", "data", "model", "method", "excluded"}  # causes for which a number has no row in the report
 
@@ -20,8 +21,8 @@ def section(frames: Frames, expected: Expected) -> Section:
         return Section(title, (_why_nothing(frames, expected),))
     text = (
         "What the paper printed, and what this study reproduces. A number agrees if, as it is rounded in print, it "
-        "lies within our 95% interval, else it differs. The paper gives no interval of its own, no seeds and no "
-        "settings: a number that differs may differ by its choice of seed, settings or test examples."
+        f"lies within our {CONFIDENCE} interval, else it differs. The paper gives no interval of its own, no seeds and "
+        "no settings: a number that differs may differ by its choice of seed, settings or test examples."
     )
     tables = [_table(frames, expected, task) for task in expected.tasks if (shown["task"] == task.name).any()]
     return Section(title, (text, *_unrelated(frames)), (agreement(frames, expected, shown), *tables))
@@ -140,7 +141,11 @@ def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
         )
     unit = ", %" if task.primary.percent else ""
     columns = [Column("Method"), Column("Metric"), Column(f"Published{unit}", "right")]
-    columns += [Column(f"Reproduced{unit} [95% interval]", "right"), Column("Difference", "right"), Column("Verdict")]
+    columns += [
+        Column(f"Reproduced{unit} [{CONFIDENCE} interval]", "right"),
+        Column("Difference", "right"),
+        Column("Verdict"),
+    ]
     caption = f"{task.title}: the paper’s numbers and ours."
     note = "; ".join(notes)
     note = f"{note[0].upper()}{note[1:]}." if note else ""

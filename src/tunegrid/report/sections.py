@@ -8,6 +8,7 @@ from tunegrid.report import audit, cost, formulas, origins, paper, search, table
 from tunegrid.report.layout import Figure, Section
 from tunegrid.report.tables import Frames
 from tunegrid.results.expected import Expected
+from tunegrid.results.statistics.intervals import CONFIDENCE, LEVEL
 
 
 def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) -> Iterator[Section]:
@@ -69,7 +70,7 @@ def _on_rule(expected: Expected) -> str:
     return (
         "The rule: all pairs of cells of a task are compared with a paired test (bootstrap over test examples"
         f"{' and seeds' if len(expected.seeds) > 1 else ''}, "
-        "Holm's correction over all pairs, level 5%). The cells that nothing separates from the best are tied. "
+        f"Holm's correction over all pairs, level {LEVEL}). The cells that nothing separates from the best are tied. "
         f"The cheapest of them is recommended. {expected.recommend.in_words()}. Stability is the share of "
         "bootstrap resamples in which the rule says the same."
     )
@@ -78,8 +79,8 @@ def _on_rule(expected: Expected) -> str:
 def _on_intervals(expected: Expected) -> str:
     grouped = any(task.grouped for task in expected.tasks)
     text = (
-        "Intervals are 95% percentile intervals of a paired bootstrap: all results of a task are scored on the same "
-        "resamples of its test set"
+        f"Intervals are {CONFIDENCE} percentile intervals of a paired bootstrap: all results of a task are scored on "
+        "the same resamples of its test set"
         + (", questions about one text being drawn together" if grouped else "")
         + "; BLEU is computed again on each resample. They hold the uncertainty of the choice of test examples"
     )

@@ -8,6 +8,7 @@ from tunegrid.report import layout, paper, search
 from tunegrid.report.layout import Column, Table
 from tunegrid.report.tables import Frames, Titles, cell_of, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.statistics.intervals import CONFIDENCE
 
 
 def glance(frames: Frames, expected: Expected) -> Table | None:
@@ -15,7 +16,7 @@ def glance(frames: Frames, expected: Expected) -> Table | None:
     rows = [row for task in expected.tasks if (row := _of_task(frames, expected, task))]
     if not rows:
         return None
-    columns = [Column("Task", width=0.14), Column("Best cell [95% interval]", width=0.23)]
+    columns = [Column("Task", width=0.14), Column(f"Best cell [{CONFIDENCE} interval]", width=0.23)]
     columns += [Column("Recommended", width=0.23), Column("Tied with the best", width=0.1)]
     columns += [Column("Stability", "right"), Column("Cost of the recommended", width=0.18)]
     caption = "What wins, how sure, and at what cost. The sections below say how each of these is found."

@@ -8,6 +8,7 @@ from tunegrid.common.words import DASH, absent
 from tunegrid.report import layout
 from tunegrid.report.layout import Column, ScoreLine, Table
 from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.statistics.intervals import CONFIDENCE
 from tunegrid.tasks import Metric
 
 Frames = dict[str, Any]  # the tidy tables of tables.py, by name
@@ -63,7 +64,7 @@ def scores(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
 
 
 def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
-    """Primary metric of every row with its 95% interval and its difference to the trivial baseline."""
+    """Primary metric of every row with its interval and its difference to the trivial baseline."""
     titles, metric = Titles(expected), task.primary
     several = len(expected.seeds) > 1
     rows = []
@@ -73,9 +74,9 @@ def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
         difference = with_interval(metric, row.difference, row.difference_low, row.difference_high, "+")
         rows.append((*titles.line(row), score, *spread, difference))
     unit = ", %" if metric.percent else ""
-    columns = [MODEL, METHOD, Column(f"{metric.title}{unit} [95% interval]", "right")]
+    columns = [MODEL, METHOD, Column(f"{metric.title}{unit} [{CONFIDENCE} interval]", "right")]
     columns += [Column("SD of seeds", "right")] if several else []
-    columns += [Column("Difference [95% interval]", "right")]
+    columns += [Column(f"Difference [{CONFIDENCE} interval]", "right")]
     trivial = titles.baselines.get((task.name, task.trivial or ""), "trivial baseline")
     caption = f"{task.title}: {metric.title} with its interval, and the paired difference to the baseline “{trivial}”."
     return layout.plain_table(f"intervals-{task.name}", caption, columns, rows)

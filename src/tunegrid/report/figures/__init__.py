@@ -12,12 +12,13 @@ from typing import Any
 from tunegrid.report.figures.style import settings
 from tunegrid.report.layout import Figure
 from tunegrid.results.expected import Expected
+from tunegrid.results.statistics.intervals import CONFIDENCE
 
 Frames = dict[str, Any]
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("figure-scores", "Primary metric of every cell with its 95% interval.", "scores"),
+    Figure("figure-scores", f"Primary metric of every cell with its {CONFIDENCE} interval.", "scores"),
     Figure(
         "figure-breakdown",
         "Where a run's time goes: seconds of training and of evaluation by what they went to, means over seeds.",

@@ -19,14 +19,17 @@ from tunegrid.common.citations import KOEHN_2004, Formula
 from tunegrid.results.statistics import seeds
 
 ALPHA = 0.05  # intervals hold 1 - ALPHA; paired tests reject at ALPHA
+LEVEL, CONFIDENCE = f"{100 * ALPHA:g}%", f"{100 * (1 - ALPHA):g}%"  # of tests and of intervals, in words: 5%, 95%
+_LOW, _HIGH = f"{50 * ALPHA:g}", f"{100 - 50 * ALPHA:g}"  # percentiles at which an interval ends
 RESAMPLES = 10_000
 _CHUNK = 4_000_000  # drawn units held in memory at a time: 32 MB
 
 INTERVAL = Formula(
     "Intervals",
-    r"[\, m^{*}_{(2.5\%)},\; m^{*}_{(97.5\%)} \,], \quad m^{*b} = m\,(\sum_{j=1}^{n} s_{i_{bj}})",
-    "the interval is from the 2.5th to the 97.5th percentile of m star, where m star b is the metric of the sums over "
-    "the units drawn in resample b",
+    rf"[\, m^{{*}}_{{({_LOW}\%)}},\; m^{{*}}_{{({_HIGH}\%)}} \,], "
+    r"\quad m^{*b} = m\,(\sum_{j=1}^{n} s_{i_{bj}})",
+    f"the interval is from the {_LOW}th to the {_HIGH}th percentile of m star, where m star b is the metric of the "
+    "sums over the units drawn in resample b",
     "A resample draws as many of the n test examples (of question answering: of their articles) as there are, with "
     "replacement, the same for every row of a task. The metric m is computed again from the sums of what each "
     "example contributes, s.",

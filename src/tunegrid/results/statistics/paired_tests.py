@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from tunegrid.common.citations import HOLM_1979, KOEHN_2004, Formula
-from tunegrid.results.statistics.intervals import ALPHA, RESAMPLES, ResampledScores
+from tunegrid.results.statistics.intervals import ALPHA, LEVEL, RESAMPLES, ResampledScores
 
 TESTS = Formula(
     "Paired tests",
@@ -15,7 +15,7 @@ TESTS = Formula(
     "p is one plus the number of resamples whose centred difference is at least as large as the observed one, over one "
     "plus the number of resamples; Holm's p is the largest so far of k minus j plus one times the j-th smallest p",
     "Δ is the difference of two cells in the primary metric, B the number of resamples. All k pairs of a task are "
-    "tested; two cells are separated if p after Holm's correction is at most 5%.",
+    f"tested; two cells are separated if p after Holm's correction is at most {LEVEL}.",
     (KOEHN_2004, HOLM_1979),
 )
 
