@@ -113,12 +113,12 @@ def until(condition: Callable[[], object], seconds: float) -> bool:
 
 
 class WarmProcess:
-    """`tunegrid serve`, as the workflow starts it: it spares most deaths the seconds that imports take."""
+    """`tunegrid warm`, as the workflow starts it: it spares most deaths the seconds that imports take."""
 
     def __init__(self, folder: Path, environment: dict[str, str], config: str = "runs.yaml") -> None:
         self.address = folder / "socket"
-        command = ["tunegrid", "serve", config, "--socket", str(self.address)]
-        self.started = Started(command, folder, environment, folder / "serve.log")
+        command = ["tunegrid", "warm", config, "--socket", str(self.address)]
+        self.started = Started(command, folder, environment, folder / "warm.log")
         self.pid = self.started.pid
 
     def ready(self) -> None:

@@ -113,7 +113,7 @@ class WholeStudies:
         """Whether it is a fork of the warm process, which has its command line."""
         try:
             parent = process.parent()
-            return "serve" in process.cmdline() and parent is not None and "serve" in parent.cmdline()
+            return "warm" in process.cmdline() and parent is not None and "warm" in parent.cmdline()
         except Exception:  # it has ended meanwhile
             return False
 

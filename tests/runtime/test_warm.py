@@ -14,7 +14,6 @@ SERVER = """
 import os, sys, time
 from pathlib import Path
 from tunegrid.runtime import warm
-warm._import_everything = lambda: None
 
 def run(arguments):
     print("did", *arguments, "in", os.getcwd(), flush=True)
@@ -28,7 +27,7 @@ def run(arguments):
         raise ValueError("no good")
     return 3
 
-warm.serve(Path(sys.argv[1]), run)
+warm.listen(Path(sys.argv[1]), lambda: None, run)
 """
 CLIENT = "import sys; from tunegrid.runtime import warm; sys.exit(warm.ask(sys.argv[1:]))"
 

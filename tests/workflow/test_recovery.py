@@ -58,7 +58,7 @@ def at_work(study: Workflow, cell: str) -> int | None:
     try:
         holder = json.loads((results(study) / f"locks/train/{name}/seed-1.json").read_text())
         steps = "step " in (results(study) / f"logs/train/{name}/seed-1.log").read_text()
-        return holder["pid"] if steps and "serve" in psutil.Process(holder["pid"]).parent().cmdline() else None
+        return holder["pid"] if steps and "warm" in psutil.Process(holder["pid"]).parent().cmdline() else None
     except (OSError, ValueError, AttributeError, psutil.Error):
         return None
 

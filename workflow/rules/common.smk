@@ -166,7 +166,7 @@ def start_warm_process():
         folder = Path(tempfile.mkdtemp(prefix="tunegrid-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         address = str(folder / "socket")
-        process = subprocess.Popen(["tunegrid", "serve", *map(str, workflow.configfiles), "--socket", address])
+        process = subprocess.Popen(["tunegrid", "warm", *map(str, workflow.configfiles), "--socket", address])
         while process.poll() is None and not os.path.exists(address):
             time.sleep(0.05)
         os.environ[warm.VARIABLE] = address

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tunegrid import __version__
 from tunegrid.cli import deploy, stages, studies, tools
-from tunegrid.cli.command import Commands, Supervised, prepare_to_compute
+from tunegrid.cli.command import Commands, prepare_to_compute
 from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime import gpus, parent, warm
 from tunegrid.runtime.attempts import AttemptFailed
@@ -28,9 +28,9 @@ from tunegrid.study.study import Study
 def entry_point() -> None:
     """The command `tunegrid`: ends this process."""
     code = main()
-    # All is done but to say so. Whoever hears of a signal instead has the work done again.
-    for one in SIGNALS:
-        signal.signal(one, signal.SIG_IGN)
+    # The work is done. A caller that heard of a signal now would have it done again.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
 
 
@@ -38,48 +38,51 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0, 1 for an error that the message explains, 2 for wrong usage."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(arguments)
-    if supervised := getattr(options, "supervised", None):
-        return _supervise(supervised, arguments, options)
-    if hasattr(options, "heavy"):
-        parent.end_with_snakemake()
-    if getattr(options, "heavy", False) and (code := warm.ask(arguments)) is not None:
+    if options.stage is None:
+        return run(options)
+    if options.stage.died:
+        return _supervise(options.stage, arguments, options)
+    parent.end_with_snakemake()
+    if options.stage.computes_on and (code := warm.ask(arguments)) is not None:
         return code
     return run(options)
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs a command in this process."""
-    terminal = _redirect(options.log) if getattr(options, "log", None) else sys.stderr
+    stage = options.stage
+    is_supervised = stage is not None and stage.died is not None
+    terminal = _redirect(options.log) if stage is not None and options.log else sys.stderr
     try:
         return options.run(options) or 0
     except (AttemptFailed, Stopped, TuneGridError) as error:
         for stream in {terminal, sys.stderr}:
             print(f"tunegrid: {'' if isinstance(error, Stopped) else 'error: '}{error}", file=stream, flush=True)
-        explained = EXPLAINED if hasattr(options, "supervised") else 1
+        explained = EXPLAINED if is_supervised else 1
         return {AttemptFailed: ATTEMPT_FAILED, Stopped: STOPPED}.get(type(error), explained)
     except BrokenPipeError:  # the reader (`| head`) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except Exception:
-        if not hasattr(options, "supervised"):
+        if not is_supervised:
             raise
-        traceback.print_exc()  # outside of the training, so that no other words say it; memory may have run out
+        traceback.print_exc()  # raised outside of the training, which reports its own errors; memory may have run out
         return CRASHED
     finally:
         gpus.release()
 
 
-def _supervise(supervised: Supervised, arguments: list[str], options: argparse.Namespace) -> int:
-    """Has another process do the work, and writes what becomes of it if it dies."""
+def _supervise(stage: stages.Stage, arguments: list[str], options: argparse.Namespace) -> int:
+    """Has another process do the work; if it dies, writes its failure."""
     started = now()
     try:
         study = load_study(*options.config)
-        supervised.check(study, options)
+        target = stage.checked_target(study, options)
         return supervise(
-            supervised.what(options),
+            stage.title.format(*target),
             options,
             lambda: warm.start(arguments) or Fork(lambda: run(options)),
-            lambda reason: supervised.record_failure(study, options, reason, started),
+            lambda reason: stage.record_death(study, options, reason, started),
         )
     except (OSError, TuneGridError) as error:
         print(f"tunegrid: error: {error}", file=sys.stderr)
@@ -92,17 +95,17 @@ def parser() -> argparse.ArgumentParser:
     commands = Commands(root.add_subparsers(metavar="COMMAND", required=True))
     studies.add_to(commands)
     stages.add_to(commands)
-    text = "Import everything once and run the jobs that ask (the workflow starts this)."
-    commands.on_study("serve", _serve, text).add_argument("--socket", required=True)
+    text = "Import the libraries once and fork for each job that asks (the workflow starts this)."
+    commands.on_study("warm", _warm, text).add_argument("--socket", required=True)
     tools.add_to(commands)
     deploy.add_to(commands)
     return root
 
 
-def _serve(study: Study, options: argparse.Namespace) -> None:
+def _warm(study: Study, options: argparse.Namespace) -> None:
     prepare_to_compute(study)
-    warm.serve(Path(options.socket), lambda arguments: run(parser().parse_args(arguments)))
-    os._exit(0)  # to take down the libraries can take seconds
+    warm.listen(Path(options.socket), stages.import_everything, lambda given: run(parser().parse_args(given)))
+    os._exit(0)  # the libraries may take seconds to shut down
 
 
 def _redirect(log: Path) -> object:

@@ -1,192 +1,211 @@
-"""The stages of the workflow: every rule's command."""
+"""The stages of the workflow: the table of their commands, one for each rule."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
 
-from tunegrid.cli.command import Commands, Supervised, known, prepare_to_compute, same_settings
+from tunegrid.cli.command import Commands, known, prepare_to_compute
 from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime.attempts import Attempt
+from tunegrid.runtime.provenance import digest
+from tunegrid.study import stage_settings as settings
 from tunegrid.study.cells import UNTUNED, Cell, Run
-from tunegrid.study.stage_settings import (
-    choice_settings,
-    data_settings,
-    evaluation_settings,
-    model_settings,
-    run_settings,
-    token_settings,
-    trial_settings,
-)
 from tunegrid.study.study import Study
+from tunegrid.tasks import metrics
 
 
-def add_to(commands: Commands) -> None:
-    cell = ("task", "model", "method")
-    commands.job("fetch-data", _fetch_data, "Read, clean and check the rows of a task.", "task")
-    commands.job("fetch-model", _fetch_model, "Copy or download a pretrained model.", "model")
-    commands.job("pretrain", _pretrain, "Pretrain a small model.", "model", heavy=True)
-    commands.job(
-        "tokenise", _tokenise, "Turn the rows of a task into a model's token ids.", "task", "model", heavy=True
-    )
-    supervised = Supervised(lambda given: f"{_name(given)}, seed {given.seed}", _run, _train_died)
-    train = commands.supervised_job("train", _train, "Train one run.", *cell, supervised=supervised)
-    train.add_argument("--seed", type=int, required=True)
-    supervised = Supervised(lambda given: f"{_name(given)}, search x {given.factor}", _trial, _search_trial_died)
-    text = "Try one learning rate of a cell."
-    commands.supervised_job("search-trial", _search_trial, text, *cell, "factor", supervised=supervised)
-    commands.job("search-choice", _search_choice, "Choose a cell's learning rate among its trials.", *cell)
-    evaluate = commands.job("evaluate", _evaluate, "Predict and score the test set.", *cell, heavy=True)
-    evaluate.add_argument("--seed", type=int, help="the run's seed; none for --method untuned")
-    text = "Score a baseline that needs no pretrained model."
-    commands.job("baseline", _baseline, text, "task", "name", heavy=True)
-    commands.job("tables", _tables, "Collect the results into tables/*.csv.")
-    report = commands.job("report", _report, "Render the report from the results that are there.")
-    report.add_argument("--no-pdf", action="store_true", help="LaTeX and HTML only")
+@dataclass(frozen=True)
+class Stage:
+    """The command of a rule.
+
+    Attributes:
+        module: where its function is, in `tunegrid.stages`.
+        target: what it makes, as names of `_checked`; each is a required option, "cell" is three.
+        settings: what alters its result, given the study and the target.
+        run: does the work, given the module, the study, the options and the target.
+        computes_on: "cpu", or "device" if a model computes on the study's device; None: it imports nothing heavy.
+        died: writes the result of a process that died, given the module, the study, the reason, the time of its start
+            and the target. A stage that has it runs in a supervised process and is tried several times.
+        title: how messages call the target of such a stage.
+    """
+
+    command: str
+    text: str
+    module: str
+    target: list[str]
+    settings: Callable[..., dict[str, Any]] | None
+    run: Callable[..., object]
+    computes_on: Literal["cpu", "device"] | None = None
+    died: Callable[..., object] | None = None
+    title: str = ""
+
+    def load(self) -> ModuleType:
+        return import_module(f"tunegrid.stages.{self.module}")
+
+    def checked_target(self, study: Study, options: argparse.Namespace) -> list[Any]:
+        """The values of the options that name the target.
+
+        Raises:
+            TuneGridError: the study has no such target, or other settings than when the workflow started. A workflow
+                that runs for days must not mix two versions of its configuration.
+        """
+        if self.module == "search" and study.search is None:
+            files = ", ".join(options.config)
+            raise TuneGridError(f"{files}: search: not given, so the study searches no learning rates.")
+        target = [_checked(name, study, options) for name in self.target]
+        if self.settings and options.settings and options.settings != digest(self.settings(study, *target)):
+            raise TuneGridError(
+                f"{', '.join(options.config)}: its settings for this job have changed since the workflow started. "
+                "Start the workflow again; it will run again what the change touches."
+            )
+        return target
+
+    def __call__(self, study: Study, options: argparse.Namespace) -> None:
+        target = self.checked_target(study, options)
+        if self.computes_on:
+            prepare_to_compute(study, model=self.computes_on == "device")
+        self.run(self.load(), study, options, *target)
+
+    def record_death(self, study: Study, options: argparse.Namespace, reason: str, started: str) -> None:
+        self.died(self.load(), study, reason, started, *self.checked_target(study, options))
 
 
-def _fetch_data(study: Study, options: argparse.Namespace) -> None:
-    from tunegrid.stages.fetch_data import fetch_data
-
-    known(options.task, study.grid.tasks, "task")
-    same_settings(data_settings(study, options.task), options)
-    fetch_data(options.task, study.task(options.task), study.paths.data(options.task))
-
-
-def _fetch_model(study: Study, options: argparse.Namespace) -> None:
-    from tunegrid.stages.fetch_model import fetch_model
-
-    known(options.model, study.grid.models, "model")
-    same_settings(model_settings(study, options.model), options)
-    fetch_model(study, options.model, study.paths.model(options.model))
-
-
-def _pretrain(study: Study, options: argparse.Namespace) -> None:
-    known(options.model, study.grid.models, "model")
-    same_settings(model_settings(study, options.model), options)
-    prepare_to_compute(study, model=True)
-    from tunegrid.stages.fetch_model import pretrain_model
-
-    pretrain_model(study, options.model, study.paths.model(options.model))
+def _checked(name: str, study: Study, options: argparse.Namespace) -> Any:
+    """The value of an option, or the cell of three; raises TuneGridError if the study does not have it."""
+    match name:
+        case "task":
+            return known(options.task, study.grid.tasks, "task")
+        case "model":
+            return known(options.model, study.grid.models, "model")
+        case "cell":
+            return known(Cell(options.task, options.model, options.method), study.cells(), "cell (task_model_method)")
+        case "seed":
+            return known(options.seed, study.seeds, "seed")
+        case "factor":
+            return known(options.factor, study.search.trials, "factor of the search")
+        case "name":
+            return known(options.name, study.task(options.task).baselines(), "baseline")
+    raise ValueError(name)
 
 
-def _tokenise(study: Study, options: argparse.Namespace) -> None:
-    known(options.task, study.grid.tasks, "task")
-    known(options.model, study.grid.models, "model")
-    same_settings(token_settings(study, options.task, options.model), options)
-    prepare_to_compute(study)
-    if study.hardware.threads > 1:  # the tokenizers are parallel by themselves; it alters nothing of the result
+def _tokenise(stage: ModuleType, study: Study, options: argparse.Namespace, task: str, model: str) -> None:
+    if study.hardware.threads > 1:  # the tokenizers have threads of their own, which alter nothing of the result
         os.environ |= {"TOKENIZERS_PARALLELISM": "true", "RAYON_NUM_THREADS": str(study.hardware.threads)}
-    from tunegrid.stages.tokenise import tokenise
-
-    task, model, paths = options.task, options.model, study.paths
-    family = study.models[model].family
-    tokenise(study.task(task, model), family, paths.data(task), paths.model(model), paths.tokens(task, model))
+    family, paths = study.models[model].family, study.paths
+    stage.tokenise(study.task(task, model), family, paths.data(task), paths.model(model), paths.tokens(task, model))
 
 
-def _run(study: Study, options: argparse.Namespace) -> Run:
-    """The run that is to be trained, with the settings that it was to have."""
-    run = Run(_cell(study, options), options.seed)
-    known(run.seed, study.seeds, "seed")
-    same_settings(run_settings(study, run.cell), options)
-    return run
+def _train(stage: ModuleType, study: Study, options: argparse.Namespace, cell: Cell, seed: int) -> None:
+    run = Run(cell, seed)
+    stage.train(study, run, study.paths.run(run), Attempt(options.attempt, options.attempts))
 
 
-def _train(study: Study, options: argparse.Namespace) -> None:
-    run = _run(study, options)
-    prepare_to_compute(study, model=True)
-    from tunegrid.stages.train import train
-
-    train(study, run, study.paths.run(run), Attempt(options.attempt, options.attempts))
+def _train_died(stage: ModuleType, study: Study, reason: str, started: str, cell: Cell, seed: int) -> None:
+    run = Run(cell, seed)
+    stage.write_failure(study, run, study.paths.run(run), reason, started)
 
 
-def _train_died(study: Study, options: argparse.Namespace, reason: str, started: str) -> None:
-    from tunegrid.stages.train import write_failure
-
-    run = _run(study, options)
-    write_failure(study, run, study.paths.run(run), reason, started)
-
-
-def _trial(study: Study, options: argparse.Namespace) -> Cell:
-    """The cell of a trial, with the settings that it was to have."""
-    cell = _searched_cell(study, options)
-    known(options.factor, study.search.trials, "factor of the search")
-    same_settings(trial_settings(study, cell, options.factor), options)
-    return cell
-
-
-def _search_trial(study: Study, options: argparse.Namespace) -> None:
-    cell = _trial(study, options)
-    prepare_to_compute(study, model=True)
-    from tunegrid.stages.search import run_trial
-
-    run_trial(study, cell, options.factor, Attempt(options.attempt, options.attempts))
-
-
-def _search_trial_died(study: Study, options: argparse.Namespace, reason: str, started: str) -> None:
-    from tunegrid.stages.search import write_failed_trial
-
-    write_failed_trial(study, _trial(study, options), options.factor, reason, started)
-
-
-def _search_choice(study: Study, options: argparse.Namespace) -> None:
-    from tunegrid.stages.search import choose_rate
-
-    cell = _searched_cell(study, options)
-    same_settings(choice_settings(study, cell), options)
-    choose_rate(study, cell)
-
-
-def _evaluate(study: Study, options: argparse.Namespace) -> None:
-    known(options.task, study.grid.tasks, "task")
-    known(options.model, study.grid.models, "model")
-    same_settings(evaluation_settings(study, options.task), options)
-    prepare_to_compute(study, model=True)
-    from tunegrid.stages.evaluate import evaluate_run, evaluate_untuned
-
+def _evaluate(stage: ModuleType, study: Study, options: argparse.Namespace, task: str, model: str) -> None:
     if options.method == UNTUNED:
-        evaluate_untuned(study, options.task, options.model, study.paths.untuned(options.task, options.model))
+        stage.evaluate_untuned(study, task, model, study.paths.untuned(task, model))
     else:
-        cell = _cell(study, options)
-        known(options.seed, study.seeds, "seed")
-        run = Run(cell, options.seed)
-        evaluate_run(study, run, study.paths.run(run))
+        run = Run(_checked("cell", study, options), _checked("seed", study, options))
+        stage.evaluate_run(study, run, study.paths.run(run))
 
 
-def _baseline(study: Study, options: argparse.Namespace) -> None:
-    known(options.task, study.grid.tasks, "task")
-    known(options.name, study.task(options.task).baselines(), "baseline")
-    same_settings(evaluation_settings(study, options.task), options)
-    prepare_to_compute(study)
-    from tunegrid.stages.evaluate import evaluate_baseline
-
-    evaluate_baseline(study, options.task, options.name, study.paths.baseline(options.task, options.name))
-
-
-def _tables(study: Study, options: argparse.Namespace) -> None:
-    from tunegrid.stages.tables import write_tables
-
-    write_tables(study)
-
-
-def _report(study: Study, options: argparse.Namespace) -> None:
-    from tunegrid.stages.report import write_report
-
-    for file in write_report(study, pdf=not options.no_pdf):
+def _report(stage: ModuleType, study: Study, options: argparse.Namespace) -> None:
+    for file in stage.write_report(study, pdf=not options.no_pdf):
         print(file)
 
 
-def _name(options: argparse.Namespace) -> Cell:
-    return Cell(options.task, options.model, options.method)
+# fmt: off
+STAGES = (
+    Stage("fetch-data", "Read, clean and check the rows of a task.", "fetch_data", ["task"], settings.data_settings,
+          lambda stage, study, _, task: stage.fetch_data(task, study.task(task), study.paths.data(task))),
+    Stage("fetch-model", "Copy or download a pretrained model.", "fetch_model", ["model"], settings.model_settings,
+          lambda stage, study, _, model: stage.fetch_model(study, model, study.paths.model(model))),
+    Stage("pretrain", "Pretrain a small model.", "fetch_model", ["model"], settings.model_settings,
+          lambda stage, study, _, model: stage.pretrain_model(study, model, study.paths.model(model)), "device"),
+    Stage("tokenise", "Turn the rows of a task into a model's token ids.", "tokenise", ["task", "model"],
+          settings.token_settings, _tokenise, "cpu"),
+    Stage("train", "Train one run.", "train", ["cell", "seed"],
+          lambda study, cell, seed: settings.run_settings(study, cell), _train, "device", _train_died,
+          "{}, seed {}"),
+    Stage("search-trial", "Try one learning rate of a cell.", "search", ["cell", "factor"], settings.trial_settings,
+          lambda stage, study, options, cell, factor:
+              stage.run_trial(study, cell, factor, Attempt(options.attempt, options.attempts)),
+          "device", lambda stage, study, reason, started, cell, factor:
+              stage.write_failed_trial(study, cell, factor, reason, started),
+          "{}, search x {}"),
+    Stage("search-choice", "Choose a cell's learning rate among its trials.", "search", ["cell"],
+          settings.choice_settings, lambda stage, study, _, cell: stage.choose_rate(study, cell)),
+    Stage("evaluate", "Predict and score the test set.", "evaluate", ["task", "model"],
+          lambda study, task, model: settings.evaluation_settings(study, task), _evaluate, "device"),
+    Stage("baseline", "Score a baseline that needs no pretrained model.", "evaluate", ["task", "name"],
+          lambda study, task, name: settings.evaluation_settings(study, task),
+          lambda stage, study, _, task, name:
+              stage.evaluate_baseline(study, task, name, study.paths.baseline(task, name)), "cpu"),
+    Stage("tables", "Collect the results into tables/*.csv.", "tables", [], None,
+          lambda stage, study, _: stage.write_tables(study)),
+    Stage("report", "Render the report from the results that exist.", "report", [], None, _report),
+)
+# fmt: on
+
+HELP = {"name": "a baseline of the task", "factor": "a factor of the study's search"}
+
+# What the stages that compute import late.
+IMPORTED_LATE = (
+    "adapters",
+    "peft",
+    "sklearn.feature_extraction.text",
+    "sklearn.linear_model",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.bart.modeling_bart",
+    "transformers.models.t5.modeling_t5",
+    "tunegrid.models.generate",
+    "tunegrid.stages.latency",
+    "tunegrid.training.trainer",
+    *(f"{metrics.__name__}.{module.name}" for module in pkgutil.iter_modules(metrics.__path__)),
+)
 
 
-def _cell(study: Study, options: argparse.Namespace) -> Cell:
-    cell = _name(options)
-    known(cell, study.cells(), "cell (task_model_method)")
-    return cell
+def import_everything() -> None:
+    """Imports what the stages that compute import. None of it starts a thread, which would not live on in a fork."""
+    for name in IMPORTED_LATE:
+        import_module(name)
+    for stage in STAGES:
+        if stage.computes_on:
+            stage.load()
 
 
-def _searched_cell(study: Study, options: argparse.Namespace) -> Cell:
-    if study.search is None:
-        raise TuneGridError(f"{', '.join(options.config)}: search: not given, so the study searches no learning rates.")
-    return _cell(study, options)
+def add_to(commands: Commands) -> None:
+    parsers = {stage.command: _add(commands, stage) for stage in STAGES}
+    parsers["evaluate"].add_argument("--method", required=True, help="a method of the study, or untuned")
+    parsers["evaluate"].add_argument("--seed", type=int, help="seed of the run; none for --method untuned")
+    parsers["report"].add_argument("--no-pdf", action="store_true", help="LaTeX and HTML only")
+
+
+def _add(commands: Commands, stage: Stage) -> argparse.ArgumentParser:
+    parser = commands.on_study(stage.command, stage, stage.text)
+    parser.set_defaults(stage=stage)
+    for name in stage.target:
+        for option in ("task", "model", "method") if name == "cell" else (name,):
+            kind, text = int if option == "seed" else str, HELP.get(option, f"a {option} of the study")
+            parser.add_argument(f"--{option}", required=True, type=kind, help=text)
+    parser.add_argument("--log", type=Path, help="write the output to this file instead")
+    parser.add_argument("--settings", help="digest of the settings to run with; refuse if the study has others")
+    if stage.died:
+        parser.add_argument("--attempt", type=int, default=1, help="number of this attempt, from 1; default: 1")
+        text = "number of attempts, of which the last one's failure is a result; default: 1"
+        parser.add_argument("--attempts", type=int, default=1, help=text)
+        parser.add_argument("--mem-mb", type=int, help="memory that the job may take, for messages")
+    return parser

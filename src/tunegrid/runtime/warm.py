@@ -1,7 +1,7 @@
 """A process that has imported the heavy libraries once, and forks for every job that asks.
 
 Importing torch, transformers, peft and adapters takes seconds; a small study has a hundred jobs that compute for about
-as long. The workflow starts `tunegrid serve` for studies on the CPU and names its socket in `TUNEGRID_WARM`; a command
+as long. The workflow starts `tunegrid warm` for studies on the CPU and names its socket in `TUNEGRID_WARM`; a command
 that finds it there hands its arguments and its output streams over and waits, and does its work itself where it does
 not. Results are the same bit for bit: a fork has the same code and its own memory.
 """
@@ -9,7 +9,6 @@ not. Results are the same bit for bit: a fork has the same code and its own memo
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import os
 import select
@@ -28,25 +27,6 @@ from tunegrid.runtime.supervisor import CRASHED, End, end_with
 VARIABLE = "TUNEGRID_WARM"
 STARTED, END = struct.Struct("!q"), struct.Struct("!qq")  # what a client is told: process id; wait status, peak bytes
 LONGEST_MESSAGE = 1 << 20  # bytes
-MODULES = (
-    "adapters",
-    "peft",
-    "sklearn.feature_extraction.text",
-    "sklearn.linear_model",
-    "tunegrid.stages.evaluate",
-    "tunegrid.stages.latency",
-    "tunegrid.tasks.metrics.bleu",
-    "tunegrid.tasks.metrics.chrf",
-    "tunegrid.tasks.metrics.classification",
-    "tunegrid.tasks.metrics.cosine",
-    "tunegrid.tasks.metrics.squad",
-    "tunegrid.stages.fetch_model",
-    "tunegrid.models.generate",
-    "tunegrid.stages.search",
-    "tunegrid.tasks.tokenise",
-    "tunegrid.stages.train",
-    "tunegrid.training.trainer",
-)
 
 
 class Worker:
@@ -94,8 +74,13 @@ def ask(arguments: list[str]) -> int | None:
     return 1 if end.code == CRASHED else end.code
 
 
-def serve(address: Path, run: Callable[[list[str]], int]) -> None:
-    """Listens at a socket and forks for each request, until the process that started this one is gone."""
+def listen(address: Path, import_everything: Callable[[], None], run: Callable[[list[str]], int]) -> None:
+    """Listens at a socket and forks for each request, until the process that started this one is gone.
+
+    Args:
+        import_everything: imports what the requests need; called once, when requests can already arrive.
+        run: runs a command in the fork; returns its exit code.
+    """
     starter, this, clients = os.getppid(), os.getpid(), {}
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the jobs; this process ends with its parent
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -105,7 +90,8 @@ def serve(address: Path, run: Callable[[list[str]], int]) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(address))
         server.listen(64)  # from here on jobs can ask; they wait until the imports are done
-        _import_everything()
+        import_everything()
+        gc.freeze()  # a fork's garbage collector need not look through all this, nor copy its pages
         try:
             while os.getppid() == starter:
                 ready, _, _ = select.select([server, woken], [], [], parent.SECONDS)
@@ -167,20 +153,3 @@ def _receive(connection: socket.socket, form: struct.Struct) -> tuple[int, ...] 
     except OSError:
         return None
     return form.unpack(answer) if len(answer) == form.size else None
-
-
-def _import_everything() -> None:
-    """What the jobs import. Nothing here may start a thread: it would not live on in a fork."""
-    for module in MODULES:
-        importlib.import_module(module)
-    import transformers
-
-    # This library loads its models on first use.
-    for name in (
-        "AutoModelForSeq2SeqLM",
-        "AutoTokenizer",
-        "BartForConditionalGeneration",
-        "T5ForConditionalGeneration",
-    ):
-        getattr(transformers, name)
-    gc.freeze()  # a fork's garbage collector need not look through all this, nor copy its pages

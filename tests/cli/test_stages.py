@@ -1,0 +1,17 @@
+"""The table of the workflow's commands."""
+
+from importlib.util import find_spec
+
+import pytest
+
+from tunegrid.cli import stages
+
+
+@pytest.mark.parametrize("name", stages.IMPORTED_LATE)
+def test_what_the_warm_process_imports_exists(name):
+    assert find_spec(name) is not None
+
+
+@pytest.mark.parametrize("stage", stages.STAGES, ids=lambda stage: stage.command)
+def test_every_command_has_its_module(stage):
+    assert find_spec(f"tunegrid.stages.{stage.module}") is not None
