@@ -172,7 +172,7 @@ def test_records_that_cannot_be_right(folder: Path, file: str, changes: dict, sa
 def test_the_json_schemas_agree_with_the_records(folder: Path) -> None:
     from jsonschema import Draft202012Validator
 
-    from tunegrid.results.search_records import json_schemas
+    from tunegrid.results.records import json_schemas
 
     for name, file in (("trial.json", "factor-4.json"), ("choice.json", "choice.json")):
         validator = Draft202012Validator(json_schemas()[name])

@@ -13,8 +13,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.data.tokens import take_rows
 from tunegrid.methods import METHODS
 from tunegrid.results.compare import compare
-from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
-from tunegrid.results.search_records import ChoiceRecord, TrialRecord
+from tunegrid.results.records import ChoiceRecord, MetricsRecord, TrainRecord, TrialRecord, read_record
 from tunegrid.runtime.attempts import Attempt, AttemptFailed
 from tunegrid.stages.search import best, choose_rate, edge, run_trial, sample, write_failed_trial
 from tunegrid.study.cells import Cell, Run

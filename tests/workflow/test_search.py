@@ -6,8 +6,7 @@ import pytest
 import yaml
 
 from tests.support.running import MINI, TINY, Workflow
-from tunegrid.results.records import TrainRecord, read_record
-from tunegrid.results.search_records import ChoiceRecord, TrialRecord
+from tunegrid.results.records import ChoiceRecord, TrainRecord, TrialRecord, read_record
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.paths import Paths
 

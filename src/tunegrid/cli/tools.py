@@ -58,8 +58,8 @@ def _unlock(options: argparse.Namespace) -> None:
 
 def _schema(options: argparse.Namespace) -> None:
     from tunegrid.common.files import write_json
-    from tunegrid.results import records, search_records
+    from tunegrid.results.records import json_schemas
 
-    schemas = {"study.json": Study.model_json_schema(), **records.json_schemas(), **search_records.json_schemas()}
+    schemas = {"study.json": Study.model_json_schema(), **json_schemas()}
     for name, schema in schemas.items():
         write_json(options.folder / f"{Path(name).stem}.schema.json", schema)

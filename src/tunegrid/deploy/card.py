@@ -19,8 +19,7 @@ from tunegrid.common.words import DASH, binary_size, count, percent, seconds
 from tunegrid.data.sources import SPLITS
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.front_matter import base_licence, front_matter, languages_of
-from tunegrid.results.records import MetricsRecord, read_record
-from tunegrid.results.search_records import ChoiceRecord
+from tunegrid.results.records import ChoiceRecord, MetricsRecord, read_record
 from tunegrid.results.statistics.intervals import CONFIDENCE
 from tunegrid.study.study import Study
 from tunegrid.tasks import Task

@@ -1,4 +1,4 @@
-"""The two JSON records of a result, `train.json` and `metrics.json`: their schema, written down once, checked always.
+"""JSON records of results: `train.json` and `metrics.json`, and of the search `factor-<factor>.json` and `choice.json`.
 
 A record is validated when it is written and when it is read, so that a table can never be made from a file that only
 looks like a result. `json_schemas()` gives the same schema to other programs as JSON Schema.
@@ -21,6 +21,7 @@ SCHEMA_VERSION = 1
 
 Status = Literal["ok", "diverged", "failed"]
 Kind = Literal["run", "untuned", "baseline"]
+Edge = Literal["lowest", "highest"]
 
 
 class Parameters(Closed):
@@ -102,7 +103,7 @@ class EvaluationCost(Closed):
     inference: InferenceCost | None = Field(None, description="What one answer costs; null: it was not measured.")
 
 
-class Metric(Closed):
+class Score(Closed):
     """One score of one result, on 0 to 1."""
 
     # Scores computed in floating point overshoot a perfect 1 by a few units of the last place (sacreBLEU's do).
@@ -128,13 +129,18 @@ class Outcome(Closed):
         return self
 
 
-class TrainRecord(Outcome):
-    """`train.json`: what one run did, at what cost, with what."""
+class CellRecord(Outcome):
+    """What the records of trainings share: the cell."""
 
     schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
     task: NonEmpty = Field(description="Name of the task.")
     model: NonEmpty = Field(description="Name of the base model.")
     method: NonEmpty = Field(description="Name of the tuning method.")
+
+
+class TrainRecord(CellRecord):
+    """`train.json`: what one run did, at what cost, with what."""
+
     seed: int = Field(description="Seed of the run.")
     configuration: dict[str, Any] = Field(description="Every setting of the run that alters its result.")
     configuration_hash: NonEmpty = Field(description="Hash of `configuration`.")
@@ -170,7 +176,7 @@ class MetricsRecord(Outcome):
         description="Predictions that max_new_tokens ended, not the model; null where nothing is generated.",
     )
     primary: NonEmpty = Field(description="Name of the task's primary metric.")
-    metrics: dict[str, Metric] = Field(description="Score by name; empty where the status is not ok.")
+    metrics: dict[str, Score] = Field(description="Score by name; empty where the status is not ok.")
     cost: EvaluationCost | None = Field(description="Cost of the evaluation; null where there was none.")
     provenance: Provenance
 
@@ -182,6 +188,75 @@ class MetricsRecord(Outcome):
             raise ValueError(f"kind {self.kind} with model {self.model!r}: a baseline, and nothing else, has no model")
         if (self.seed is None) != (self.kind != "run"):
             raise ValueError(f"kind {self.kind} with seed {self.seed!r}: a run, and nothing else, has a seed")
+        return self
+
+
+class TrialCost(Closed):
+    """Cost of one trial, in wall-clock seconds; everything but the total is null in a trial that did not get there."""
+
+    total_seconds: Seconds = Field(description="The whole trial: imports, data, model, training, prediction, scoring.")
+    optimisation_seconds: Seconds | None = Field(description="Optimisation steps only.")
+    evaluation_seconds: Seconds | None = Field(description="Validation loss.")
+    prediction_seconds: Seconds | None = Field(description="Prediction and scoring of the validation rows.")
+    steps: Count | None = Field(description="Optimiser steps done.")
+    examples: Count | None = Field(description="Training examples seen, repeats counted.")
+    tokens: Count | None = Field(description="Source and target tokens seen in training, without padding.")
+    peak_memory_bytes: Count | None = Field(description="Peak memory of the trial, in bytes: the GPU's, else resident.")
+
+
+class SearchRecord(CellRecord):
+    """What the records of the learning-rate search share: the metric."""
+
+    metric: NonEmpty = Field(description="The task's primary metric; higher is better.")
+
+
+class TrialRecord(SearchRecord):
+    """`factor-<factor>.json`: a short training with one learning rate, scored on validation rows."""
+
+    factor: float = Field(gt=0, allow_inf_nan=False, description="The learning rate divided by the cell's own.")
+    learning_rate: float = Field(gt=0, allow_inf_nan=False, description="The learning rate of this trial.")
+    seed: int = Field(description="Seed of the trial, that of the search.")
+    score: float | None = Field(
+        ge=0, le=1 + 1e-9, allow_inf_nan=False, description="The metric, on 0 to 1; null if not ok."
+    )
+    validation_loss: Finite | None = Field(description="Loss on the validation rows; null where it was not computed.")
+    train_rows: Count | None = Field(description="Training rows of the trial; null if it failed before.")
+    validation_rows: Count | None = Field(description="Validation rows predicted; null if it failed before.")
+    configuration: dict[str, Any] = Field(description="Every setting of the trial that alters its result.")
+    configuration_hash: NonEmpty = Field(description="Hash of `configuration`.")
+    cost: TrialCost
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _scored_where_ok(self) -> Self:
+        if (self.status == "ok") != (self.score is not None):
+            raise ValueError(f"a trial with status {self.status} has score {self.score}: those that are ok have one")
+        if self.status == "ok" and not self.validation_rows:
+            raise ValueError("a trial with status ok has predicted at least one validation row")
+        return self
+
+
+class ChoiceRecord(SearchRecord):
+    """`choice.json`: the learning rate that a cell's trials lead to; failed if none of them could be scored."""
+
+    factor: float | None = Field(gt=0, allow_inf_nan=False, description="The factor that was chosen; null if none.")
+    learning_rate: float | None = Field(gt=0, allow_inf_nan=False, description="The learning rate; null if none.")
+    configured_learning_rate: float = Field(gt=0, allow_inf_nan=False, description="The one that the study names.")
+    score: float | None = Field(
+        ge=0, le=1 + 1e-9, allow_inf_nan=False, description="The chosen trial's metric, on 0 to 1."
+    )
+    edge: Edge | None = Field(
+        description="Whether nothing is known beyond the chosen rate: it is the lowest or highest that was tried."
+    )
+    trials: Count = Field(description="How many trials it was chosen among.")
+    search_seconds: Seconds = Field(description="What all of them cost, in wall-clock seconds.")
+    configuration_hash: NonEmpty = Field(description="Hash of the settings of all of them.")
+
+    @model_validator(mode="after")
+    def _chosen_where_ok(self) -> Self:
+        chosen = [value is not None for value in (self.factor, self.learning_rate, self.score)]
+        if chosen != [self.status == "ok"] * 3:
+            raise ValueError(f"a choice with status {self.status}: one that is ok, and no other, names what was chosen")
         return self
 
 
@@ -230,5 +305,11 @@ def write_record(path: Path, record: BaseModel | Mapping[str, Any], cls: type[Ba
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
-    """JSON Schema of each record, by the name of its file."""
-    return {"train.json": TrainRecord.model_json_schema(), "metrics.json": MetricsRecord.model_json_schema()}
+    """JSON Schema of each record, by the name of its file or of its kind."""
+    records = {
+        "train.json": TrainRecord,
+        "metrics.json": MetricsRecord,
+        "trial.json": TrialRecord,
+        "choice.json": ChoiceRecord,
+    }
+    return {name: record.model_json_schema() for name, record in records.items()}

@@ -13,7 +13,7 @@ from tunegrid.data.parquet import read_parquet
 from tunegrid.methods import Method, Untuned
 from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.models import Shape
-from tunegrid.results.records import EvaluationCost, Metric, MetricsRecord, TrainRecord, read_record, write_record
+from tunegrid.results.records import EvaluationCost, MetricsRecord, Score, TrainRecord, read_record, write_record
 from tunegrid.runtime import cpu_kernels, measure
 from tunegrid.runtime.measure import peak_memory, reset_peak_memory
 from tunegrid.runtime.provenance import now, provenance
@@ -141,7 +141,7 @@ def _score(
         predictions_cut=predictions_cut,
         primary=task.primary,
         metrics={
-            metric.name: Metric(
+            metric.name: Score(
                 value=scores.metrics[metric.name], direction="higher", signature=scores.signatures.get(metric.name)
             )
             for metric in task.metrics

@@ -19,8 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.tokens import row_numbers, take_rows
-from tunegrid.results.records import read_record, write_record, written_since
-from tunegrid.results.search_records import ChoiceRecord, Edge, TrialCost, TrialRecord
+from tunegrid.results.records import (
+    ChoiceRecord,
+    Edge,
+    TrialCost,
+    TrialRecord,
+    read_record,
+    write_record,
+    written_since,
+)
 from tunegrid.runtime import locks
 from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.runtime.measure import peak_memory

@@ -11,8 +11,7 @@ from tunegrid.data.parquet import read_parquet
 from tunegrid.methods import Method
 from tunegrid.models import Shape
 from tunegrid.models.flops import trainable_parameters
-from tunegrid.results.records import read_record
-from tunegrid.results.search_records import ChoiceRecord
+from tunegrid.results.records import ChoiceRecord, read_record
 from tunegrid.runtime import cpu_kernels
 from tunegrid.runtime.provenance import digest, installed_packages
 from tunegrid.runtime.torch_device import pick_device

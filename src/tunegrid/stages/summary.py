@@ -69,8 +69,7 @@ def _outcome(study: Study, run: Run) -> tuple[str, str]:
 
 def _again(study: Study, run: Run) -> list[str]:
     """What Snakemake has to be forced to make for a run that failed: its record, or its search, if that failed."""
-    from tunegrid.results.records import read_record
-    from tunegrid.results.search_records import ChoiceRecord
+    from tunegrid.results.records import ChoiceRecord, read_record
 
     file = study.paths.choice(run.cell)
     if study.search is None or not file.is_file() or read_record(file, ChoiceRecord).status == "ok":

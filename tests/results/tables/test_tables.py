@@ -234,9 +234,10 @@ def test_the_json_schema_agrees_with_the_records(written: Path) -> None:
     from jsonschema import Draft202012Validator, ValidationError
 
     schemas = json_schemas()
-    for name, schema in schemas.items():
+    for schema in schemas.values():
         Draft202012Validator.check_schema(schema)
-        Draft202012Validator(schema).validate(json.loads((written / RUN / name).read_text()))
+    for name in ("train.json", "metrics.json"):
+        Draft202012Validator(schemas[name]).validate(json.loads((written / RUN / name).read_text()))
     with pytest.raises(ValidationError):
         Draft202012Validator(schemas["metrics.json"]).validate({"schema_version": 1})
     assert read_record(written / RUN / "metrics.json", MetricsRecord).primary == "exact_match"

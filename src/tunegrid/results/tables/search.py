@@ -5,8 +5,7 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.results.read import StudyResults
-from tunegrid.results.records import read_record
-from tunegrid.results.search_records import ChoiceRecord, TrialRecord
+from tunegrid.results.records import ChoiceRecord, TrialRecord, read_record
 from tunegrid.study.cells import Cell
 from tunegrid.study.paths import Paths
 
