@@ -20,14 +20,18 @@ from pathlib import Path
 import numpy as np
 
 from tunegrid.results.statistics import intervals
-from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, bleu, mean, resample_scores
+from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, resample_scores
 from tunegrid.results.statistics.paired_tests import compare_pairs, separated_in_resamples
+from tunegrid.tasks.metrics.accuracy import Accuracy
+from tunegrid.tasks.metrics.bleu import Bleu
+
+MEAN = Accuracy().aggregate
 
 CELLS, EXAMPLES, RESAMPLES = 9, 200, 2000
 HEADS = ("seeds", "ratio", "own", "spread", "studies", "coverage", "coverage_plain", "rejecting", "rejecting_plain")
 # Examples and statistics per example of the paper's test sets: exact match, BLEU, accuracy.
-PAPER = {"qa": (10_570, 2, mean), "translation": (2_999, 10, bleu)}
-PAPER["sentiment"] = (25_000, 2, mean)
+PAPER = {"qa": (10_570, 2, MEAN), "translation": (2_999, 10, Bleu().aggregate)}
+PAPER["sentiment"] = (25_000, 2, MEAN)
 
 
 def main() -> None:
@@ -50,7 +54,7 @@ def simulate(studies: int, seeds: int, ratio: float, own: float, spread: float) 
     covered, rejected = np.zeros(2), np.zeros(2)
     for number in range(studies):
         values = one_study(generator, seeds, ratio, own, spread)
-        rows = [ExampleStatistics(np.stack([v, np.ones_like(v)], axis=-1), mean) for v in values]
+        rows = [ExampleStatistics(np.stack([v, np.ones_like(v)], axis=-1), MEAN) for v in values]
         for which, scores in enumerate(
             (resample_scores(rows, resamples=RESAMPLES, seed=number), plain(values, generator))
         ):

@@ -1,11 +1,22 @@
 """A task of each kind with as few settings as it needs, and its rows as the data stage writes them."""
 
+import random
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from tunegrid.data.parquet import SplitWriter
 from tunegrid.tasks import TASKS, Row, Task
+
+# Two canonical rows of each kind.
+ROWS = {
+    "qa": [
+        {"id": "1", "group": "g", "question": "who?", "context": "Anna saw Ben", "answers": ["Anna", "Anna B."], "candidates": ["Ben"]},
+        {"id": "2", "group": "g", "question": "who?", "context": "Ben saw Anna", "answers": ["Ben"], "candidates": []},
+    ],
+    "translation": [{"id": "1", "source": "a dog", "target": "ein Hund"}, {"id": "2", "source": "Ben", "target": "Ben"}],
+    "sentiment": [{"id": "1", "text": "good", "label": "positive"}, {"id": "2", "text": "bad", "label": "negative"}],
+}  # fmt: skip
 
 
 def make_task(kind: str, **settings) -> Task:
@@ -23,3 +34,7 @@ def write_splits(rows: list[Row], folder: Path) -> None:
         with SplitWriter(folder / f"{split}.parquet") as writer:
             for row in rows:
                 writer.add(row)
+
+
+def predict_baseline(task: Task, name: str, train: list[Row], test: list[Row], seed: int = 0) -> list[str]:
+    return task.baselines()[name].predict(train, test, random.Random(seed))

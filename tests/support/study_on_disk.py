@@ -8,8 +8,8 @@ import numpy as np
 
 from tunegrid.report.render import render_report
 from tunegrid.results.expected import Expected, ExpectedTask, Named
-from tunegrid.results.statistics.intervals import bleu
 from tunegrid.results.tables import read_tables, write_tables
+from tunegrid.tasks.metrics.bleu import Bleu
 
 SKILL = {"qa": 0.7, "translation": 0.6, "sentiment": 0.85}
 GAIN = {"full": 0.1, "lora": 0.08, "adapters": -0.05, "untuned": -0.4}
@@ -37,6 +37,7 @@ def expected_study(seeds: tuple[int, ...] = (1, 2), **changes: Any) -> Expected:
                 "Sentiment Classification",
                 "CC0-1.0",
                 kind="sentiment",
+                labels=2,
                 baselines=sentiment,
                 trivial="majority",
             ),
@@ -233,7 +234,7 @@ def _translations(skill: float, generator: np.random.Generator, examples: int) -
     statistics = np.concatenate([np.stack([length, length], axis=1), correct, total], axis=1)
     cosine = np.clip(generator.normal(skill, 0.1, examples), 0, 1)
     frame = _frame(cosine > 0.5, bleu_statistics=statistics.tolist(), cosine_similarity=cosine, chrf=cosine)
-    metrics = {"bleu": float(bleu(statistics.sum(axis=0))), "chrf": 0.4, "cosine_similarity": cosine.mean()}
+    metrics = {"bleu": float(Bleu().aggregate(statistics.sum(axis=0))), "chrf": 0.4, "cosine_similarity": cosine.mean()}
     return frame, metrics
 
 

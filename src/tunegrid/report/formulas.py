@@ -6,7 +6,6 @@ from tunegrid.report.layout import Section
 from tunegrid.report.tables import Frames
 from tunegrid.results.expected import Expected
 from tunegrid.results.statistics import efficiency, intervals, paired_tests, recommend, seeds
-from tunegrid.tasks import TASKS
 
 POINTS = 11  # of the equations that are drawn for HTML
 
@@ -24,8 +23,7 @@ def of_study(frames: Frames, expected: Expected) -> list[Formula]:
     """Every equation that the study needs, once, in the order of the report."""
     kinds = [method.kind for method in expected.methods if method.kind]
     found = [METHODS[kind].about for kind in dict.fromkeys(kinds)]
-    for kind in dict.fromkeys(task.kind for task in expected.tasks):
-        found += TASKS[kind].formulas
+    found += dict.fromkeys(metric.formula for task in expected.tasks for metric in task.all_metrics)
     found.append(intervals.INTERVAL)
     if len(expected.seeds) > 1:
         found.append(seeds.SEEDS)

@@ -44,7 +44,7 @@ def published_recommendations() -> dict[str, Recommendation]:
             )
             for row in published_rows(kind)
         ]
-        recommendations[kind] = from_printed(candidates, metric.word)
+        recommendations[kind] = from_printed(candidates, metric.label)
     return recommendations
 
 

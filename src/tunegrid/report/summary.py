@@ -53,7 +53,7 @@ def _named(expected: Expected, task: ExpectedTask, cell: Any) -> str:
     titles = Titles(expected)
     ends = with_interval(task.primary, cell["mean"], cell["ci_low"], cell["ci_high"]).partition(" ")[2]
     name = f"{titles.models[cell['model']]} + {titles.methods[cell['method']]}"
-    return f"{name}: {task.primary.word} {task.primary.short(cell['mean'])} {ends}".rstrip()
+    return f"{name}: {task.primary.label} {task.primary.short(cell['mean'])} {ends}".rstrip()
 
 
 def _cost(frames: Frames, task: ExpectedTask, cell: Any) -> str:
@@ -98,7 +98,7 @@ def _better_baseline(frames: Frames, task: ExpectedTask, titles: Titles) -> list
     if best["kind"] != "baseline" or (len(tuned) and tuned.max() >= best["mean"]):
         return []
     title, score = titles.baselines[task.name, best["method"]], task.primary.short(best["mean"])
-    return [f"{task.title}: the baseline “{title}” scores higher than every cell: {task.primary.word} {score}."]
+    return [f"{task.title}: the baseline “{title}” scores higher than every cell: {task.primary.label} {score}."]
 
 
 def warnings(frames: Frames, expected: Expected) -> list[str]:

@@ -30,17 +30,17 @@ class ExpectedTask(Named):
     kind: str  # a key of `tasks.TASKS`
     baselines: tuple[Named, ...] = ()
     trivial: str | None = None
-    positive: str = "positive"  # sentiment: the label of precision, recall and F1
-    labels: int = 2  # sentiment: how many there are
+    labels: int | None = None  # how many labels the model chooses among; None: it generates
+    own_metrics: tuple[Metric, ...] = ()  # where the settings of the task change its metrics
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics that tables of the paper's form print."""
-        return printed_metrics(self.kind)
+        return tuple(metric for metric in self.all_metrics if metric.printed)
 
     @property
     def all_metrics(self) -> tuple[Metric, ...]:
-        return TASKS[self.kind].metrics
+        return self.own_metrics or TASKS[self.kind].metrics
 
     @property
     def primary(self) -> Metric:
@@ -124,8 +124,8 @@ def _task(study: Study, name: str) -> ExpectedTask:
         kind=task.settings.kind,
         baselines=tuple(Named(key, baseline.title) for key, baseline in task.baselines().items()),
         trivial=task.trivial_baseline,
-        positive=getattr(task.settings, "positive", "positive"),
-        labels=len(task.labels() or (1, 2)),
+        labels=len(labels) if (labels := task.labels()) else None,
+        own_metrics=task.metrics,
     )
 
 

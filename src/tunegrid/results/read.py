@@ -14,7 +14,6 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
-from tunegrid.results.statistics import intervals
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.paths import Paths
 from tunegrid.tasks import Metric
@@ -77,11 +76,11 @@ class Result:
 
         Raises TuneGridError if the primary metric in metrics.json is not what the predictions give.
         """
-        values = _statistics(self.task, self.task.metric(metric), self.predictions, self.folder)
+        values = _statistics(self.task.metric(metric), self.predictions, self.folder)
         if values is None or self.metrics is None or metric not in self.metrics.metrics:
             return None
         recorded = self.metrics.metrics[metric].value
-        computed = float(score_function(self.task.metric(metric))(values.sum(axis=0)))
+        computed = float(self.task.metric(metric).aggregate(values.sum(axis=0)))
         if abs(recorded - computed) <= TOLERANCE:
             return values
         if metric == self.task.primary.name:
@@ -92,24 +91,9 @@ class Result:
         return None
 
 
-def score_function(metric: Metric) -> Any:
-    """The function of `statistics` that makes a metric's score of the sums of its per-example statistics."""
-    return getattr(intervals, metric.aggregate)
-
-
-def _statistics(task: ExpectedTask, metric: Metric, frame: Any, folder: Path) -> np.ndarray | None:
+def _statistics(metric: Metric, frame: Any, folder: Path) -> np.ndarray | None:
     try:
-        match metric.aggregate:
-            case None:
-                return None
-            case "bleu":
-                return np.array(frame["bleu_statistics"].tolist(), dtype=np.float64).reshape(len(frame), 10)
-            case "mean":
-                values = frame[metric.column or metric.name].to_numpy(dtype=np.float64)
-                return np.stack([values, np.ones(len(values))], axis=1)
-        said = frame["prediction"].to_numpy() == task.positive
-        is_so = np.array([references[0] == task.positive for references in frame["references"]], dtype=bool)
-        return np.stack([said & is_so, said & ~is_so, ~said & is_so], axis=1).astype(np.float64)
+        return metric.statistics(frame)
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise TuneGridError(
             f"{folder / 'predictions.parquet'}: no usable scores for {metric.name} ({type(error).__name__}: {error}). "

@@ -6,16 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
 from pydantic import Field
 
-from tunegrid.common.citations import Formula
 from tunegrid.common.settings import Closed
 from tunegrid.data.sources import SOURCES
 from tunegrid.data.sources.base import Row
 from tunegrid.models.decoding import Generation
 from tunegrid.models.families import FAMILIES, Family
+from tunegrid.tasks.metrics import Metric
 
 if TYPE_CHECKING:
     import random
@@ -34,40 +34,8 @@ class RowError(ValueError):
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A metric as tables need it. All metrics are fractions, from 0 to 1, and higher is better.
-
-    Attributes:
-        title: the head of its column.
-        word: its name in a sentence.
-        percent: printed as a percentage.
-        printed: whether the tables of the paper's form print it.
-        aggregate: the function of `tunegrid.results.statistics.intervals` that makes the score of what each example
-            contributes, so that test examples can be resampled; None: the score is no function of that, and has no
-            interval.
-        column: the per-example scores in predictions.parquet that `mean` is taken of; default: the metric's name.
-    """
-
-    name: str
-    title: str
-    word: str
-    percent: bool = False
-    printed: bool = True
-    aggregate: Literal["mean", "bleu", "precision", "recall", "f1"] | None = "mean"
-    column: str = ""
-
-    def text(self, value: float) -> str:
-        """As tables print it: four decimals, of the fraction or of its percentage."""
-        return f"{100 * value:.4f}%" if self.percent else f"{value:.4f}"
-
-    def short(self, value: float) -> str:
-        """As a sentence prints it: percentages with one decimal."""
-        return f"{100 * value:.1f}%" if self.percent else f"{value:.4f}"
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What `Task.score` returns.
+class ScoredPredictions:
+    """The predictions of a split with their scores.
 
     Attributes:
         examples: one row per prediction, in their order: the per-example scores.
@@ -119,9 +87,8 @@ class Task(ABC):
     source_columns: ClassVar[tuple[str, ...]]  # the columns that a prompt may name: none that holds the answer
     text_columns: ClassVar[tuple[str, ...]]  # the columns whose text a model can be pretrained on
     cuttable: ClassVar[str]  # the column that loses its end, or is read in windows, when the source is too long
-    metrics: ClassVar[tuple[Metric, ...]]
-    primary: ClassVar[str]
-    formulas: ClassVar[tuple[Formula, ...]] = ()  # of the metrics, for the report
+    metrics: tuple[Metric, ...]  # in the order of the tables
+    primary: ClassVar[str]  # name of the metric that cells are tested, tied and recommended on
     prompts: ClassVar[dict[str, str]] = {}  # family -> template, where the family's file has none for this kind
     trivial_baseline: ClassVar[str]
 
@@ -186,8 +153,25 @@ class Task(ABC):
         words = self.family.label_words.get(self.settings.kind, {}) if self.family else {}
         return words.get(label, label)
 
-    @abstractmethod
-    def score(self, predictions: list[str], rows: Sequence[Row]) -> Scores: ...
+    def score(self, predictions: list[str], rows: Sequence[Row]) -> ScoredPredictions:
+        """Scores predictions against the references of their rows, each metric once."""
+        import pandas as pd
+
+        from tunegrid.tasks.metrics.evaluate_metric import as_evaluate
+
+        references = [self.references(row) for row in rows]
+        columns: dict[str, list[Any]] = {}
+        values, signatures = {}, {}
+        for metric in self.metrics:
+            texts = references if metric.many_references else [first for first, *_ in references]
+            result = as_evaluate(metric).compute(predictions=predictions, references=texts, examples=True)
+            columns |= result["examples"]
+            values[metric.name] = result[metric.name]
+            if signature := result.get(f"{metric.name}_signature"):
+                signatures[metric.name] = signature
+        # Numbers before lists, each by name: the order does not depend on that of the metrics.
+        names = sorted(columns, key=lambda name: (isinstance(columns[name][0], list), name))
+        return ScoredPredictions(pd.DataFrame({name: columns[name] for name in names}), values, signatures)
 
     @abstractmethod
     def baselines(self) -> dict[str, Baseline]:

@@ -9,10 +9,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tunegrid.common.citations import RAJPURKAR_2016, Formula
 from tunegrid.data.sources import ReadSource
 from tunegrid.data.sources.base import Row
-from tunegrid.tasks.base import Baseline, Metric, RowError, Scores, Task, TaskSettings
+from tunegrid.tasks.base import Baseline, RowError, Task, TaskSettings
+from tunegrid.tasks.metrics import METRICS
 
 
 class QuestionAnsweringSettings(TaskSettings):
@@ -74,24 +74,7 @@ class QuestionAnswering(Task):
     source_columns = ("question", "context")
     text_columns = ("context",)
     cuttable = "context"
-    metrics = (
-        Metric("exact_match", "Exact Match (EM)", "EM", percent=True),
-        Metric("f1", "F1 Score", "F1", percent=True),
-    )
-    formulas = (
-        Formula(
-            "Exact match and F1",
-            r"\mathrm{EM} = \dfrac{1}{n} \sum_{i=1}^{n} \max_{a \in A_i} \, [\hat{a}_i = a], \quad "
-            r"\mathrm{F1} = \dfrac{1}{n} \sum_{i=1}^{n} \max_{a \in A_i} \, "
-            r"\dfrac{2\, |\hat{a}_i \cap a|}{|\hat{a}_i| + |a|}",
-            "exact match is the mean over questions of whether the answer is one of the gold answers; F1 is the mean "
-            "over questions of the best, over the gold answers, of twice the number of common words over the number "
-            "of words of both",
-            "Of the answers to n questions, each with gold answers A. Answers are compared in lower case, without "
-            "punctuation, articles and superfluous blanks; for F1 they are bags of words.",
-            (RAJPURKAR_2016,),
-        ),
-    )
+    metrics = tuple(METRICS[name]() for name in ("exact_match", "squad_f1"))
     primary = "exact_match"
     trivial_baseline = "random-candidate"
 
@@ -140,16 +123,6 @@ class QuestionAnswering(Task):
         if self.answer_lost(row, row["context"]):
             return [self.target_text(row), *found[1:]]
         return found
-
-    def score(self, predictions: list[str], rows: Sequence[Row]) -> Scores:
-        import pandas as pd
-
-        from tunegrid.tasks.metrics.squad import SquadScore, best_over_references
-
-        references = [self.references(row) for row in rows]
-        pairs = zip(predictions, references, strict=True)
-        examples = pd.DataFrame([best_over_references(*pair) for pair in pairs], columns=["exact_match", "f1"])
-        return Scores(examples, SquadScore().compute(predictions=predictions, references=references), {})
 
     def baselines(self) -> dict[str, Baseline]:
         return {self.trivial_baseline: Baseline("Random candidate", random_candidate, ("answers",))}

@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tunegrid.common.citations import Formula
 from tunegrid.common.settings import did_you_mean
 from tunegrid.data.sources.base import Row
-from tunegrid.tasks.base import Baseline, Metric, RowError, Scores, Task, TaskSettings, text_of
+from tunegrid.models.families import Family
+from tunegrid.tasks.base import Baseline, RowError, Task, TaskSettings, text_of
+from tunegrid.tasks.metrics import METRICS
+from tunegrid.tasks.metrics.label_counts import LabelCounts
 
 
 class SentimentSettings(TaskSettings):
@@ -44,25 +47,16 @@ class Sentiment(Task):
     source_columns = ("text",)
     text_columns = ("text",)
     cuttable = "text"
-    metrics = (
-        Metric("accuracy", "Accuracy", "accuracy", column="correct"),
-        Metric("precision", "Precision", "precision", aggregate="precision"),
-        Metric("recall", "Recall", "recall", aggregate="recall"),
-        Metric("f1", "F1 Score", "F1", aggregate="f1"),
-    )
-    formulas = (
-        Formula(
-            "Accuracy, precision, recall and F1",
-            r"\mathrm{accuracy} = \dfrac{k}{n}, \quad P = \dfrac{t}{t + f}, \quad R = \dfrac{t}{t + m}, \quad "
-            r"\mathrm{F1} = \dfrac{2 P R}{P + R}",
-            "accuracy is k over n; precision is t over t plus f; recall is t over t plus m; F1 is two P R over P plus "
-            "R",
-            "k of n predictions are right; of the positive label t predictions are right, f wrong, and m examples are "
-            "missed. A prediction is the label whose words the model finds most probable.",
-        ),
-    )
+    metrics = tuple(METRICS[name]() for name in ("accuracy", "precision", "recall", "label_f1"))
     primary = "accuracy"
     trivial_baseline = "majority-class"
+
+    def __init__(self, settings: TaskSettings, family: Family | None = None) -> None:
+        super().__init__(settings, family)
+        self.metrics = tuple(
+            replace(metric, positive=self.settings.positive) if isinstance(metric, LabelCounts) else metric
+            for metric in self.metrics
+        )
 
     def clean(self, row: Row) -> Row:
         return {"id": row["id"], **self.clean_source(row), "label": self._label(row["label"])}
@@ -94,16 +88,6 @@ class Sentiment(Task):
 
     def labels(self) -> list[str]:
         return self.settings.labels
-
-    def score(self, predictions: list[str], rows: Sequence[Row]) -> Scores:
-        import pandas as pd
-
-        from tunegrid.tasks.metrics.classification import LabelScores
-
-        references = [row["label"] for row in rows]
-        metrics = LabelScores(self.settings.positive).compute(predictions=predictions, references=references)
-        correct = [int(prediction == reference) for prediction, reference in zip(predictions, references, strict=True)]
-        return Scores(pd.DataFrame({"correct": correct}), metrics, {})
 
     def baselines(self) -> dict[str, Baseline]:
         return {

@@ -3,49 +3,13 @@
 import numpy as np
 import pytest
 
+from tests.support.sentences import bleu_statistics, sentences
 from tunegrid.results.statistics import intervals
-from tunegrid.results.statistics.intervals import ExampleStatistics, bleu, f1, mean, precision, recall, resample_scores
+from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
+from tunegrid.tasks.metrics.accuracy import Accuracy
+from tunegrid.tasks.metrics.bleu import Bleu
 
-WORDS = ["the", "a", "dog", "cat", "house", "sees", "runs", "old", "small", "green", "and", "with", "under", "river"]
-
-
-def sentences(count: int, seed: int, kept: float) -> tuple[list[str], list[str]]:
-    generator = np.random.default_rng(seed)
-    references = [" ".join(generator.choice(WORDS, generator.integers(5, 15))) for _ in range(count)]
-    hypotheses = [
-        " ".join(word if generator.random() < kept else generator.choice(WORDS) for word in reference.split())
-        for reference in references
-    ]
-    return hypotheses, references
-
-
-def bleu_statistics(hypotheses: list[str], references: list[str]) -> np.ndarray:
-    """[sentences, 10], by sacreBLEU itself."""
-    from sacrebleu.metrics import BLEU
-
-    rows = BLEU()._extract_corpus_statistics(hypotheses, [references])
-    return np.array(rows, dtype=float)
-
-
-@pytest.mark.parametrize(
-    ("hypotheses", "references"),
-    [
-        sentences(50, seed=1, kept=0.8),
-        sentences(20, seed=2, kept=0.1),
-        sentences(1, seed=3, kept=0.5),
-        (["the dog sees"], ["the dog sees"]),  # too short for four-grams: 0
-        (["xyz uvw rst opq lmn"], ["the dog sees the cat"]),  # no match at all
-        (["the uvw rst dog lmn"], ["the cat sees the dog"]),  # matches of one word only: smoothed
-        (["the dog"] * 4, ["the dog sees the old cat"] * 4),  # brevity penalty
-        ([""], ["the dog"]),
-        (["the old dog sees the small cat"], ["the old dog sees the small cat"]),
-    ],
-)
-def test_bleu_is_sacrebleus(hypotheses: list[str], references: list[str]) -> None:
-    from sacrebleu.metrics import BLEU
-
-    mine = bleu(bleu_statistics(hypotheses, references).sum(axis=0))
-    assert 100 * mine == pytest.approx(BLEU().corpus_score(hypotheses, [references]).score, abs=1e-9)
+MEAN = Accuracy().aggregate
 
 
 def test_bleu_of_every_resample_is_that_of_its_sentences() -> None:
@@ -53,7 +17,7 @@ def test_bleu_of_every_resample_is_that_of_its_sentences() -> None:
     from sacrebleu.metrics import BLEU
 
     hypotheses, references = sentences(30, seed=4, kept=0.7)
-    rows = [ExampleStatistics(bleu_statistics(hypotheses, references)[None], bleu)]
+    rows = [ExampleStatistics(bleu_statistics(hypotheses, references)[None], Bleu().aggregate)]
     resampled = resample_scores(rows, resamples=5, seed=9).resampled[0]
     drawn = np.random.default_rng(9).integers(30, size=(5, 30))
     for score, picks in zip(resampled, drawn, strict=True):
@@ -61,20 +25,9 @@ def test_bleu_of_every_resample_is_that_of_its_sentences() -> None:
         assert 100 * score == pytest.approx(BLEU().corpus_score(hypothesis, [reference]).score)
 
 
-def test_classification_scores_are_scikit_learns() -> None:
-    from sklearn.metrics import precision_recall_fscore_support
-
-    generator = np.random.default_rng(0)
-    gold, said = generator.random(200) < 0.4, generator.random(200) < 0.5
-    sums = np.array([(gold & said).sum(), (~gold & said).sum(), (gold & ~said).sum()], dtype=float)
-    expected = precision_recall_fscore_support(gold, said, average="binary")[:3]
-    assert [precision(sums), recall(sums), f1(sums)] == pytest.approx(expected)
-    assert precision(np.zeros(3)) == f1(np.zeros(3)) == 0
-
-
 def means(values: np.ndarray) -> ExampleStatistics:
     """A row of mean scores from [seeds, examples]."""
-    return ExampleStatistics(np.stack([values, np.ones_like(values)], axis=-1), mean)
+    return ExampleStatistics(np.stack([values, np.ones_like(values)], axis=-1), MEAN)
 
 
 def test_interval_is_scipys() -> None:
@@ -99,7 +52,7 @@ def test_grouped_examples_are_drawn_together() -> None:
 
 def test_seeds_are_averaged_in_the_same_resamples() -> None:
     values = np.random.default_rng(3).random((3, 50))
-    together = resample_scores([ExampleStatistics(means(values).values, mean, seeded=False)], resamples=100)
+    together = resample_scores([ExampleStatistics(means(values).values, MEAN, seeded=False)], resamples=100)
     apart = resample_scores([means(row[None]) for row in values], resamples=100)
     assert together.resampled[0] == pytest.approx(apart.resampled.mean(axis=0))
     assert together.point[0] == pytest.approx(values.mean())

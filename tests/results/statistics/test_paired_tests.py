@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, mean, resample_scores
+from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, resample_scores
 from tunegrid.results.statistics.paired_tests import (
     compare_pairs,
     holm,
@@ -11,11 +11,14 @@ from tunegrid.results.statistics.paired_tests import (
     separated_in_resamples,
     tied_with_best,
 )
+from tunegrid.tasks.metrics.accuracy import Accuracy
+
+MEAN = Accuracy().aggregate
 
 
 def means(values: np.ndarray) -> ExampleStatistics:
     """A row of mean scores from [seeds, examples]."""
-    return ExampleStatistics(np.stack([values, np.ones_like(values)], axis=-1), mean)
+    return ExampleStatistics(np.stack([values, np.ones_like(values)], axis=-1), MEAN)
 
 
 def test_differences_are_paired() -> None:

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from tunegrid.common.words import fine_percent
-from tunegrid.results.statistics.intervals import ExampleStatistics, mean, resample_scores
+from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
 from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_printed, from_tests, recommend
 from tunegrid.study.limits import Measured, Recommend
+from tunegrid.tasks.metrics.accuracy import Accuracy
+
+MEAN = Accuracy().aggregate
 
 EXAMPLES = 1000
 
@@ -23,7 +26,7 @@ def recommended(scores: dict[str, tuple[float, int]], **more) -> Recommendation:
     for number, (method, (score, trainable)) in enumerate(scores.items()):
         right = np.random.default_rng(number).permutation(EXAMPLES) < score * EXAMPLES
         values = np.stack([right, np.ones(EXAMPLES)], axis=-1)[None].astype(float)
-        rows.append(ExampleStatistics(values, mean))
+        rows.append(ExampleStatistics(values, MEAN))
         candidates.append(candidate(method, trainable, f"{score:.3f}"))
     return from_tests(candidates, resample_scores(rows, resamples=2000), "accuracy", **more)
 
@@ -67,7 +70,7 @@ def test_with_one_seed_only_what_other_seeds_would_have_shown_is_not_known() -> 
         for of_seeds in accuracies.values():
             right = [generator.permutation(EXAMPLES) < accuracy * EXAMPLES for accuracy in of_seeds[:seeds]]
             values = np.stack([np.array(right), np.ones((seeds, EXAMPLES))], axis=-1).astype(float)
-            rows.append(ExampleStatistics(values, mean))
+            rows.append(ExampleStatistics(values, MEAN))
         candidates = [candidate("full", 1000), candidate("lora", 30)]
         return from_tests(candidates, resample_scores(rows, resamples=2000), "accuracy")
 

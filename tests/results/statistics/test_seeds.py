@@ -7,14 +7,17 @@ from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
 from tunegrid.results.statistics import seeds
-from tunegrid.results.statistics.intervals import ExampleStatistics, mean, resample_scores
+from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
 from tunegrid.results.statistics.paired_tests import compare_pairs
 from tunegrid.results.statistics.seeds import moderate
+from tunegrid.tasks.metrics.accuracy import Accuracy
+
+MEAN = Accuracy().aggregate
 
 
 def means(values: np.ndarray) -> ExampleStatistics:
     """A row of mean scores from [seeds, examples]."""
-    return ExampleStatistics(np.stack([values, np.ones_like(values)], axis=-1), mean)
+    return ExampleStatistics(np.stack([values, np.ones_like(values)], axis=-1), MEAN)
 
 
 def test_one_cell_alone_gets_students_interval() -> None:
@@ -78,7 +81,7 @@ def test_one_seed_per_cell_leaves_the_bootstrap_as_it_is() -> None:
 
 def test_rows_without_seeds_are_not_shifted() -> None:
     values = np.random.default_rng(2).random((3, 40))
-    plain = ExampleStatistics(means(values[:1]).values, mean, seeded=False)
+    plain = ExampleStatistics(means(values[:1]).values, MEAN, seeded=False)
     scores = resample_scores([plain, means(values + np.array([[0.0], [0.3], [0.9]]))], resamples=300)
     assert scores.resampled[0] == pytest.approx(resample_scores([means(values[:1])], resamples=300).resampled[0])
     assert scores.resampled[1].std() > 4 * scores.resampled[0].std()

@@ -57,7 +57,7 @@ class ScoreTable:
     known: tuple[Known, ...] = ()
     aside: tuple[str, ...] = ()  # columns of numbers that are not scores
     primary: tuple[str, ...] = ("bleu", "exact_match")  # below one point only where a run failed
-    labels: int = 2  # of a classifier
+    labels: int | None = 2  # of a classifier; None: not one
     cells: tuple[ScoreRow, ...] = ()  # means over seeds, where `rows` are single seeds
 
     def with_scores(self, *metrics: str) -> list[ScoreRow]:

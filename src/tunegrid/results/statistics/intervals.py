@@ -37,50 +37,6 @@ INTERVAL = Formula(
 )
 
 
-# Scores as functions of summed statistics, each [..., statistics] -> [...], on 0 to 1 -------------------------------
-
-
-def mean(sums: np.ndarray) -> np.ndarray:
-    """Mean score, from the sums (score, count)."""
-    return _ratio(sums[..., 0], sums[..., 1])
-
-
-def precision(sums: np.ndarray) -> np.ndarray:
-    """Precision, from the sums (true positives, false positives, false negatives); 0 where nothing was predicted."""
-    return _ratio(sums[..., 0], sums[..., 0] + sums[..., 1])
-
-
-def recall(sums: np.ndarray) -> np.ndarray:
-    """Recall, from the sums (true positives, false positives, false negatives); 0 where there is no positive."""
-    return _ratio(sums[..., 0], sums[..., 0] + sums[..., 2])
-
-
-def f1(sums: np.ndarray) -> np.ndarray:
-    """F1, from the sums (true positives, false positives, false negatives); 0 where there is no true positive."""
-    return _ratio(2 * sums[..., 0], 2 * sums[..., 0] + sums[..., 1] + sums[..., 2])
-
-
-def bleu(sums: np.ndarray) -> np.ndarray:
-    """Corpus BLEU from the sums (hyp_len, ref_len, correct1..4, total1..4): sacreBLEU's formula, smoothing `exp`.
-
-    Each order without a match counts as 1 / (2^k · total), k being how many such orders there were so far; without any
-    match, or with hypotheses all too short for some order, BLEU is 0 (sacreBLEU takes log 0 for -9999999999).
-    """
-    hypothesis, reference = sums[..., 0], sums[..., 1]
-    correct, total = sums[..., 2:6], sums[..., 6:10]
-    unmatched = correct == 0
-    halvings = np.cumsum(unmatched, axis=-1)
-    scored = np.where(unmatched, 0.5**halvings, correct)
-    possible = (total > 0).all(axis=-1) & ~unmatched.all(axis=-1)
-    log_precision = np.log(scored / np.where(total > 0, total, 1)).mean(axis=-1)
-    brevity = np.minimum(0.0, 1 - reference / np.where(hypothesis > 0, hypothesis, 1))
-    return np.where(possible, np.exp(brevity + log_precision), 0.0)
-
-
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1), 0.0)
-
-
 # The bootstrap ------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.results.expected import ExpectedTask, title
-from tunegrid.results.read import Result, StudyResults, score_function
+from tunegrid.results.read import Result, StudyResults
 from tunegrid.results.statistics import recommend
 from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, resample_scores
 from tunegrid.results.statistics.paired_tests import compare_pairs, resamples_for
@@ -59,7 +59,7 @@ class TaskScores:
             blocks = [result.statistics(metric) for result in ok]
             if blocks and all(block is not None for block in blocks):
                 keys.append(key)
-                score = score_function(self.task.metric(metric))
+                score = self.task.metric(metric).aggregate
                 samples.append(ExampleStatistics(np.stack(blocks), score, seeded=key[0] == "run"))
         if not keys:
             return None
@@ -139,9 +139,9 @@ class TaskScores:
         if candidates:
             scores, rows = self._cell_scores, [self.cells.index(key) for key in with_size]
             scores = ResampledScores(scores.point[rows], scores.resampled[rows])
-            said = recommend.from_tests(candidates, scores, metric.word, left_out)
+            said = recommend.from_tests(candidates, scores, metric.label, left_out)
         else:
-            said = recommend.recommend([], np.empty(0), np.empty((0, 0)), metric.word, None, left_out)
+            said = recommend.recommend([], np.empty(0), np.empty((0, 0)), metric.label, None, left_out)
         chosen = with_size[candidates.index(said.chosen)] if said.chosen else (None,) * 4
         return {
             "task": self.task.name,

@@ -1,4 +1,26 @@
-"""The study's metrics as `evaluate.Metric` classes: they work offline, and in anybody's `evaluate.combine`.
+"""The metrics. To add one: a class like these in a new file, and its name here."""
 
-All values are fractions, from 0 to 1.
-"""
+from tunegrid.tasks.metrics.accuracy import Accuracy
+from tunegrid.tasks.metrics.base import Metric
+from tunegrid.tasks.metrics.bleu import Bleu
+from tunegrid.tasks.metrics.chrf import ChrF
+from tunegrid.tasks.metrics.cosine_similarity import CosineSimilarity
+from tunegrid.tasks.metrics.exact_match import ExactMatch
+from tunegrid.tasks.metrics.label_f1 import LabelF1
+from tunegrid.tasks.metrics.precision import Precision
+from tunegrid.tasks.metrics.recall import Recall
+from tunegrid.tasks.metrics.squad_f1 import SquadF1
+
+METRICS: dict[str, type[Metric]] = {
+    "accuracy": Accuracy,
+    "bleu": Bleu,
+    "chrf": ChrF,
+    "cosine_similarity": CosineSimilarity,
+    "exact_match": ExactMatch,
+    "label_f1": LabelF1,
+    "precision": Precision,
+    "recall": Recall,
+    "squad_f1": SquadF1,
+}
+
+__all__ = ["METRICS", "Metric"]

@@ -1,29 +1,108 @@
-"""What the package's `evaluate.Metric` classes share."""
+"""What a metric is: columns per example, their sums, and the score that follows from the sums."""
 
-from typing import Any, ClassVar
+from __future__ import annotations
 
-import datasets
-import evaluate
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tunegrid.common.citations import Formula
+
+if TYPE_CHECKING:
+    import numpy as np
+
+References = Sequence[Sequence[str]]  # of each prediction, its reference texts
 
 
-class TextMetric(evaluate.Metric):
-    """A metric of predicted texts against reference texts, computed in memory and without the Hub."""
+@dataclass(frozen=True)
+class Metric(ABC):
+    """A metric of predicted texts against reference texts: a fraction from 0 to 1, higher is better.
 
+    The score is a function of sums over the examples, so that test examples can be resampled. The module of a metric is
+    imported with every study: what is slow to import (sacreBLEU, scikit-learn) is imported where it is used.
+
+    Attributes:
+        name: its key in metrics.json and in the tables.
+        title: the head of its column.
+        label: its name in a sentence.
+        percent: printed as a percentage.
+        printed: whether the tables of the paper's form print it.
+        columns: the columns that it adds to predictions.parquet.
+        description: one sentence, for `evaluate`.
+        citation: the publication that defines it, for `evaluate`.
+        formula: its equation, for the report; metrics may share one.
+        many_references: whether an example may have several references; otherwise the first one counts.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    label: ClassVar[str]
+    percent: ClassVar[bool] = False
+    printed: ClassVar[bool] = True
+    columns: ClassVar[tuple[str, ...]] = ()
     description: ClassVar[str]
     citation: ClassVar[str] = ""
+    formula: ClassVar[Formula | None] = None
     many_references: ClassVar[bool] = False
 
-    def __init__(self, **options: Any) -> None:
-        # The library's default writes to a cache in the home folder, which concurrent jobs would share.
-        super().__init__(keep_in_memory=True, seed=0, **options)
+    @abstractmethod
+    def examples(self, predictions: Sequence[str], references: References) -> dict[str, list[Any]]:
+        """The values of `columns`, one per prediction."""
 
-    def _info(self) -> evaluate.MetricInfo:
-        text = datasets.Value("string")
-        references = datasets.Sequence(text) if self.many_references else text
-        return evaluate.MetricInfo(
-            description=self.description,
-            citation=self.citation,
-            inputs_description="\nArgs:\n    predictions: texts.\n    references: for each prediction, its reference"
-            + (" texts.\n" if self.many_references else " text.\n"),
-            features=datasets.Features({"predictions": text, "references": references}),
-        )
+    def statistics(self, table: Mapping[str, Any]) -> np.ndarray | None:
+        """What each example adds to the sums, [examples, statistics]; None: the score is no function of such sums.
+
+        A metric without sums has no interval and cannot be the primary one.
+
+        Args:
+            table: the columns of predictions.parquet: `prediction`, `references`, and those of the metric.
+        """
+        import numpy as np
+
+        return np.stack([np.asarray(table[column], dtype=np.float64) for column in self.columns], axis=1)
+
+    @abstractmethod
+    def aggregate(self, sums: np.ndarray) -> np.ndarray:
+        """Scores from summed statistics, [..., statistics] -> [...]."""
+
+    def score(self, table: Mapping[str, Any]) -> float:
+        """The score over all examples of a table, see `statistics`."""
+        import numpy as np
+
+        # Exact sums: neither the order of the examples nor how they are added up changes the last digit.
+        return float(self.aggregate(np.array([math.fsum(column) for column in self.statistics(table).T])))
+
+    def signature(self) -> str | None:
+        """How the score was computed, where the library of the metric says so (sacreBLEU)."""
+        return None
+
+    def text(self, value: float) -> str:
+        """A score as tables print it: four decimals, of the fraction or of its percentage."""
+        return f"{100 * value:.4f}%" if self.percent else f"{value:.4f}"
+
+    def short(self, value: float) -> str:
+        """A score as sentences print it: percentages with one decimal."""
+        return f"{100 * value:.1f}%" if self.percent else f"{value:.4f}"
+
+
+class MeanMetric(Metric):
+    """A metric with one column, whose score is the mean of that column."""
+
+    def statistics(self, table: Mapping[str, Any]) -> np.ndarray:
+        import numpy as np
+
+        (column,) = self.columns
+        values = np.asarray(table[column], dtype=np.float64)
+        return np.stack([values, np.ones(len(values))], axis=1)
+
+    def aggregate(self, sums: np.ndarray) -> np.ndarray:
+        return ratio(sums[..., 0], sums[..., 1])
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Quotients; 0 where the denominator is not positive."""
+    import numpy as np
+
+    return np.where(denominator > 0, numerator / np.where(denominator > 0, denominator, 1), 0.0)

@@ -1,22 +1,46 @@
 """chrF as sacreBLEU computes it (Popović 2015), on 0 to 1."""
 
-from sacrebleu.metrics import CHRF
+from __future__ import annotations
 
-from tunegrid.tasks.metrics.base import TextMetric
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tunegrid.tasks.metrics.base import Metric, References
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
-def sentence_chrf(prediction: str, reference: str) -> float:
-    """chrF of one sentence (0 to 1)."""
-    return CHRF().sentence_score(prediction, [reference]).score / 100
+class ChrF(Metric):
+    """Corpus chrF. Its column is chrF of each sentence, of which corpus chrF is no mean: it has no interval."""
 
-
-class ChrF(TextMetric):
-    """Corpus `chrf`, with sacreBLEU's signature."""
-
+    name, title, label = "chrf", "chrF", "chrF"
+    printed = False
+    columns = ("chrf",)
     description = "sacreBLEU's corpus chrF, from 0 to 1."
     citation = "Popović 2015, chrF: character n-gram F-score for automatic MT evaluation"
 
-    def _compute(self, predictions: list[str], references: list[str]) -> dict[str, float | str]:
+    def examples(self, predictions: Sequence[str], references: References) -> dict[str, list[float]]:
+        from sacrebleu.metrics import CHRF
+
+        scorer, pairs = CHRF(), zip(predictions, references, strict=True)
+        return {"chrf": [scorer.sentence_score(prediction, list(texts)).score / 100 for prediction, texts in pairs]}
+
+    def statistics(self, table: Mapping[str, Any]) -> None:
+        return None
+
+    def aggregate(self, sums: np.ndarray) -> np.ndarray:
+        raise NotImplementedError("corpus chrF is no function of sums over the sentences")
+
+    def score(self, table: Mapping[str, Any]) -> float:
+        from sacrebleu.metrics import CHRF
+
+        references = [texts[0] for texts in table["references"]]
+        return CHRF().corpus_score(list(table["prediction"]), [references]).score / 100
+
+    def signature(self) -> str:
+        from sacrebleu.metrics import CHRF
+
         scorer = CHRF()
-        score = scorer.corpus_score(predictions, [references])
-        return {"chrf": score.score / 100, "chrf_signature": str(scorer.get_signature())}
+        scorer.corpus_score([""], [[""]])  # the signature holds the number of references
+        return str(scorer.get_signature())

@@ -1,0 +1,52 @@
+"""Accuracy, precision, recall and F1 of labels, worked by hand and against scikit-learn."""
+
+import evaluate
+import numpy as np
+import pytest
+
+from tunegrid.tasks.metrics.accuracy import Accuracy
+from tunegrid.tasks.metrics.evaluate_metric import as_evaluate
+from tunegrid.tasks.metrics.label_f1 import LabelF1
+from tunegrid.tasks.metrics.precision import Precision
+from tunegrid.tasks.metrics.recall import Recall
+
+
+def label_scores(predictions: list[str], references: list[str], positive: str = "positive") -> dict[str, float]:
+    metrics = [Accuracy(), Precision(positive), Recall(positive), LabelF1(positive)]
+    return evaluate.combine([as_evaluate(metric) for metric in metrics]).compute(
+        predictions=predictions, references=references
+    )
+
+
+@pytest.mark.parametrize(
+    ("predictions", "references", "expected"),
+    [
+        # 3 true positives, 1 false positive, 2 false negatives, 4 true negatives
+        ("pppp nn nnnn", "pppn pp nnnn", {"accuracy": 7 / 10, "precision": 3 / 4, "recall": 3 / 5, "f1": 2 / 3}),
+        ("nnnn", "pnpn", {"accuracy": 0.5, "precision": 0, "recall": 0, "f1": 0}),  # positive is never predicted
+        ("pppp", "nnnn", {"accuracy": 0, "precision": 0, "recall": 0, "f1": 0}),
+        ("ppp", "ppp", {"accuracy": 1, "precision": 1, "recall": 1, "f1": 1}),
+        ("pxn", "pnx", {"accuracy": 1 / 3, "precision": 1, "recall": 1, "f1": 1}),  # three classes
+    ],
+)
+def test_precision_recall_and_f1_worked_by_hand(predictions, references, expected):
+    names = {"p": "positive", "n": "negative", "x": "mixed"}
+    predicted, gold = ([names[letter] for letter in text.replace(" ", "")] for text in (predictions, references))
+    scores = label_scores(predicted, gold)
+    assert scores == pytest.approx(expected)
+
+
+def test_the_positive_class_is_a_setting():
+    scores = label_scores(["bad", "bad", "good"], ["bad", "good", "good"], "bad")
+    assert (scores["precision"], scores["recall"]) == (0.5, 1)
+
+
+def test_classification_scores_are_scikit_learns():
+    from sklearn.metrics import precision_recall_fscore_support
+
+    generator = np.random.default_rng(0)
+    gold, said = generator.random(200) < 0.4, generator.random(200) < 0.5
+    sums = np.array([(gold & said).sum(), (~gold & said).sum(), (gold & ~said).sum()], dtype=float)
+    expected = precision_recall_fscore_support(gold, said, average="binary")[:3]
+    assert [Precision().aggregate(sums), Recall().aggregate(sums), LabelF1().aggregate(sums)] == pytest.approx(expected)
+    assert Precision().aggregate(np.zeros(3)) == LabelF1().aggregate(np.zeros(3)) == 0

@@ -1,0 +1,51 @@
+"""What every task does: prompts, scores, a trivial baseline."""
+
+import pytest
+
+from tests.support.rows_of_tasks import ROWS, make_task, predict_baseline
+from tunegrid.tasks import TASKS
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_scores_hold_every_metric_and_a_row_per_example_in_order(kind):
+    task = make_task(kind)
+    predictions = [task.target_text(row) for row in ROWS[kind]]
+    predictions[1] = "nothing alike"
+    scores = task.score(predictions, ROWS[kind])
+    assert set(scores.metrics) == {metric.name for metric in task.metrics}
+    assert task.primary in scores.metrics
+    assert len(scores.examples) == 2
+    first, second = scores.examples.iloc[0], scores.examples.iloc[1]
+    column = {"qa": "exact_match", "translation": "cosine_similarity", "sentiment": "correct"}[kind]
+    assert (first[column], second[column]) == (pytest.approx(1), 0)
+    assert set(scores.signatures) == ({"bleu", "chrf"} if kind == "translation" else set())
+    with pytest.raises(ValueError, match=r"zip|Mismatch"):
+        task.score(predictions[:1], ROWS[kind])
+
+
+@pytest.mark.parametrize("kind", ["qa", "sentiment"])
+def test_metrics_are_the_means_of_the_examples(kind):
+    task = make_task(kind)
+    scores = task.score([task.target_text(ROWS[kind][0]), "x"], ROWS[kind])
+    pairs = {"qa": [("exact_match",) * 2, ("f1",) * 2], "sentiment": [("accuracy", "correct")]}[kind]
+    for metric, column in pairs:
+        assert scores.metrics[metric] == pytest.approx(scores.examples[column].mean()) == 0.5
+
+
+@pytest.mark.parametrize("kind", TASKS)
+@pytest.mark.parametrize("family", ["t5", "flan-t5", "bart"])
+def test_a_prompt_holds_the_text_as_it_is_braces_and_all(kind, family):
+    task = make_task(kind)
+    row = ROWS[kind][0] | {task.cuttable: "x {y} {0} {{z}} %s"}
+    assert "x {y} {0} {{z}} %s" in task.source_text(row, family)
+    own = make_task(kind, prompts={family: "mine: {" + task.cuttable + "}"})
+    assert own.source_text(row, family) == "mine: x {y} {0} {{z}} %s"
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_the_trivial_baseline_is_one_of_the_baselines(kind):
+    task = make_task(kind)
+    assert task.trivial_baseline in task.baselines()
+    predicted = predict_baseline(task, task.trivial_baseline, ROWS[kind], ROWS[kind])
+    assert len(predicted) == 2
+    assert predicted == predict_baseline(task, task.trivial_baseline, ROWS[kind], ROWS[kind])
