@@ -1,4 +1,4 @@
-"""The data stage: bounded memory, subsets and held-out rows, rows that are skipped, protocols, repeated ids."""
+"""The data stage: subsets and held-out rows, bounded memory, repeated ids, unusable rows, protocols."""
 
 import json
 import random
@@ -7,19 +7,19 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from tests.support.rows_of_tasks import make_task
 from tunegrid.common.errors import TuneGridError
-from tunegrid.data import parquet, splits
-from tunegrid.data.parquet import iterate_parquet, read_parquet
+from tunegrid.data import parquet
+from tunegrid.data.parquet import read_parquet
 from tunegrid.data.sources import files
 from tunegrid.stages import fetch_data as stage
 from tunegrid.stages.fetch_data import fetch_data
-from tunegrid.tasks import TASKS
+from tunegrid.tasks import TASKS, Task
 
 SPLITS = ("train", "validation", "test")
 
@@ -29,13 +29,12 @@ def _in_own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def make_task(
+def files_task(
     kind: str, names: tuple = ("train", "test"), suffix: str = "jsonl", settings: dict | None = None, **source
-):
+) -> Task:
+    """A task whose rows are in files, one for each of the named splits."""
     paths = {split: f"{split}.{suffix}" for split in names}
-    values = {"kind": kind, "source": {"kind": "files", "paths": paths, **source}, "generation": {"max_new_tokens": 4}}
-    values |= {"max_source_length": 64, "max_target_length": 8, **(settings or {})}
-    return TASKS[kind](TypeAdapter(TASKS[kind].Settings).validate_python(values))
+    return make_task(kind, {"kind": "files", "paths": paths, **source}, **(settings or {}))
 
 
 def write(rows, *names: str) -> None:
@@ -59,6 +58,12 @@ def question(number: int, article: object, paragraph: object) -> dict:
     context = f"Paragraph {paragraph} of article {article}."
     answers = {"text": [str(article)], "answer_start": [len(context) - 2]}
     return {"id": f"q{number}", "title": str(article), "context": context, "question": f"{number}?", "answers": answers}
+
+
+def even_articles(count: int, questions: int) -> list[dict]:
+    """Articles with the same number of questions each."""
+    numbers = iter(range(count * questions))
+    return [question(next(numbers), article, 0) for article in range(count) for _ in range(questions)]
 
 
 def articles(count: int, rows: int) -> list[dict]:
@@ -92,7 +97,7 @@ def test_held_out_articles_and_subsets_are_those_that_lists_of_all_rows_give(lim
     monkeypatch.setattr(parquet, "ROW_GROUP", 7)
     rows = articles(23, 150)
     write(rows)
-    made, card = fetch(make_task("qa", rows=limits, validation_share=0.3, seed=seed))
+    made, card = fetch(files_task("qa", rows=limits, validation_share=0.3, seed=seed))
     wanted = in_memory(rows, 0.3, limits, seed, lambda row: row["title"])
     for split in ("train", "validation"):
         assert [row["id"] for row in made[split]] == [row["id"] for row in wanted[split]]
@@ -105,25 +110,15 @@ def test_held_out_articles_and_subsets_are_those_that_lists_of_all_rows_give(lim
 def test_rows_without_ids_are_held_out_as_lists_of_them_would_be():
     rows = [review(number) for number in range(90)]
     write(rows)
-    made, _ = fetch(make_task("sentiment", rows={"train": 30}, validation_share=0.2, seed=3))
+    made, _ = fetch(files_task("sentiment", rows={"train": 30}, validation_share=0.2, seed=3))
     wanted = in_memory(list(range(1, 91)), 0.2, {"train": 30}, 3, lambda number: f"train-{number:06}")
     for split in ("train", "validation"):
         assert [row["id"] for row in made[split]] == [f"train-{number:06}" for number in wanted[split]]
 
 
-def test_held_out_keys_are_sorted_as_python_sorts_text():
-    # Code points and UTF-8 bytes sort alike; UTF-16, which other libraries compare, does not.
-    groups = ["ﬀ", "😀", "a", "Z", "é", "z", "10", "9", "", "中"]
-    keys = pyarrow.chunked_array([groups[:4], groups[4:]], pyarrow.string())
-    order = sorted(groups)
-    random.Random(5).shuffle(order)
-    destinations = splits.hold_out(keys, 0.4, 5)
-    assert {groups[i] for i in np.flatnonzero(destinations == splits.VALIDATION)} == set(order[:4])
-
-
 def test_a_subset_of_the_test_rows_is_taken_and_the_card_says_of_how_many():
     write([review(number) for number in range(50)])
-    made, card = fetch(make_task("sentiment", rows={"train": 20, "test": 10}, validation_share=0.1))
+    made, card = fetch(files_task("sentiment", rows={"train": 20, "test": 10}, validation_share=0.1))
     assert card["rows"] == {"train": 20, "validation": 5, "test": 10}
     assert card["rows_available"] == {"train": 45, "validation": 5, "test": 50}
     chosen = sorted(random.Random(0).sample(range(50), 10))
@@ -138,9 +133,7 @@ def test_imdb_sorted_by_label_gives_mixed_subsets_and_held_out_rows_and_its_unla
     for split, content in {"train": rows, "test": rows, "unsupervised": unlabelled}.items():
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(content), folder / f"{split}-00000-of-00001.parquet")
     source = {"kind": "hub", "path": "imdb", "rows": {"train": 400, "validation": 100, "test": 300}}
-    values = {"kind": "sentiment", "source": source, "max_source_length": 64, "max_target_length": 8}
-    settings = TypeAdapter(TASKS["sentiment"].Settings).validate_python(values | {"generation": {"max_new_tokens": 4}})
-    made, card = fetch(TASKS["sentiment"](settings))
+    made, card = fetch(make_task("sentiment", source))
     assert card["rows"] == {"train": 400, "validation": 100, "test": 300}
     assert card["rows_available"] == {"train": 1800, "validation": 200, "test": 2000}
     assert card["unusable_rows"] == {}
@@ -151,13 +144,78 @@ def test_imdb_sorted_by_label_gives_mixed_subsets_and_held_out_rows_and_its_unla
         assert not any("<br" in row["text"] or "unlabelled" in row["text"] for row in made[split])
 
 
+def test_whole_articles_are_held_out_for_validation():
+    write(even_articles(10, 5))
+    splits, _ = fetch(files_task("qa", validation_share=0.3))
+    groups = {split: {row["group"] for row in splits[split]} for split in SPLITS}
+    assert (len(groups["train"]), len(groups["validation"])) == (7, 3)
+    assert not groups["train"] & groups["validation"]
+    assert len(splits["train"]) + len(splits["validation"]) == 50
+    assert len(splits["test"]) == 50
+
+
+def test_what_is_held_out_depends_on_the_seed_and_not_on_the_order_of_the_rows():
+    rows = even_articles(10, 2)
+    write(rows)
+
+    def held_out(seed: int) -> set[str]:
+        splits, _ = fetch(files_task("qa", validation_share=0.3, seed=seed))
+        return {row["id"] for row in splits["validation"]}
+
+    first = held_out(0)
+    assert held_out(0) == first
+    assert any(held_out(seed) != first for seed in (1, 2, 3))
+    random.Random(5).shuffle(rows)
+    write(rows)
+    assert held_out(0) == first
+
+
+def test_rows_without_a_group_are_held_out_one_by_one():
+    write([review(i) for i in range(20)])
+    splits, _ = fetch(files_task("sentiment", validation_share=0.25))
+    assert (len(splits["train"]), len(splits["validation"])) == (15, 5)
+    assert not {row["text"] for row in splits["train"]} & {row["text"] for row in splits["validation"]}
+
+
+def test_at_least_one_row_is_held_out():
+    write([review(i) for i in range(3)])
+    splits, _ = fetch(files_task("sentiment", validation_share=0.01))
+    assert (len(splits["train"]), len(splits["validation"])) == (2, 1)
+
+
+def test_a_single_article_cannot_be_split_and_says_so():
+    write(even_articles(1, 5))
+    with pytest.raises(TuneGridError, match="train split has no rows"):
+        fetch(files_task("qa"))
+
+
+def test_a_subset_is_seeded_keeps_the_order_and_mixes_a_sorted_data_set():
+    # Sorted by label, as IMDB is.
+    write(
+        [{"text": f"review {i:03}", "label": int(i >= 100)} for i in range(200)],
+        *(f"{split}.jsonl" for split in SPLITS),
+    )
+
+    def subset(seed: int) -> list[dict]:
+        limits = {"train": 40, "validation": 1000, "test": 10}
+        splits, _ = fetch(files_task("sentiment", SPLITS, rows=limits, seed=seed))
+        assert [len(splits[split]) for split in SPLITS] == [40, 200, 10]
+        return splits["train"]
+
+    rows = subset(0)
+    assert rows == subset(0) != subset(1)
+    assert [row["text"] for row in rows] == sorted(row["text"] for row in rows)
+    positive = sum(row["label"] == "positive" for row in rows)
+    assert 8 <= positive <= 32
+
+
 # -- streaming --------------------------------------------------------------------------------------------------------
 
 
 def test_the_files_do_not_depend_on_how_many_rows_are_read_at_once(monkeypatch):
     for split in ("train", "test"):
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(articles(9, 60)), f"{split}.parquet", row_group_size=11)
-    task = make_task("qa", suffix="parquet", rows={"train": 30})
+    task = files_task("qa", suffix="parquet", rows={"train": 30})
     fetch_data("t", task, Path("one"))
     monkeypatch.setattr(files, "BATCH", 7)
     fetch_data("t", task, Path("two"))
@@ -165,37 +223,12 @@ def test_the_files_do_not_depend_on_how_many_rows_are_read_at_once(monkeypatch):
         assert Path("one", name).read_bytes() == Path("two", name).read_bytes()
 
 
-def test_row_groups_hold_the_same_rows_in_the_same_order(monkeypatch):
-    write([review(number) for number in range(25)])
-    task = make_task("sentiment")
-    whole, _ = fetch(task)
-    monkeypatch.setattr(parquet, "ROW_GROUP", 10)
-    parts, _ = fetch(task)
-    assert parts == whole
-    assert pyarrow.parquet.ParquetFile("out/test.parquet").num_row_groups == 3
-    assert [row for batch in iterate_parquet(Path("out/test.parquet"), 4) for row in batch] == whole["test"]
-
-
-def test_no_more_of_a_parquet_file_is_in_memory_than_is_being_read(monkeypatch):
-    monkeypatch.setattr(files, "BATCH", 500)
-    generator = random.Random(0)
-    texts = ["".join(generator.choices("abcdefgh", k=500)) for _ in range(20_000)]
-    table = pyarrow.table({"text": texts, "label": [0] * len(texts)})
-    pyarrow.parquet.write_table(table, "train.parquet", row_group_size=500)
-    del table, texts
-    task = make_task("sentiment", suffix="parquet")
-    before = pyarrow.total_allocated_bytes()
-    for rows in (iterate_parquet(Path("train.parquet"), 500), task.settings.source.read("train", "sentiment")):
-        growth = max(pyarrow.total_allocated_bytes() - before for _ in rows)
-        assert growth < 4e6, "10 MB of text"
-
-
 MEASURE = """
 import resource, sys
 from pathlib import Path
 from pydantic import TypeAdapter
 from tunegrid.stages.fetch_data import fetch_data
-from tunegrid.tasks import TASKS
+from tunegrid.tasks import TASKS, Task
 
 def fetch(train, out):
     source = {"kind": "files", "paths": {"train": train, "test": "small.jsonl"}, "rows": {"train": 150_000}}
@@ -232,7 +265,7 @@ def test_many_rows_need_hardly_more_memory_than_some():
 
 def test_a_source_that_changes_between_its_two_readings_is_refused(monkeypatch):
     write([review(number) for number in range(10)])
-    task = make_task("sentiment")
+    task = files_task("sentiment")
     read, calls = files.FilesSource.read, Counter()
 
     def changing(self, split, kind):
@@ -256,25 +289,25 @@ def test_a_repeated_id_is_found_over_row_groups_and_among_rows_that_no_split_tak
     write(rows, "train.jsonl")
     write(rows[:2], "test.jsonl")
     with pytest.raises(TuneGridError, match=r"train\.jsonl, line 34: the id 'r2' stands there a second time"):
-        fetch_data("t", make_task("sentiment", rows={"train": 1}), Path("out"))
+        fetch_data("t", files_task("sentiment", rows={"train": 1}), Path("out"))
 
 
 def test_ids_whose_hashes_agree_are_told_apart(monkeypatch):
     monkeypatch.setattr(stage, "hash", lambda text: len(text), raising=False)
     rows = [{"id": f"r{number}"} | review(number) for number in range(10)]
     write(rows)
-    assert len(fetch(make_task("sentiment"))[0]["test"]) == 10
+    assert len(fetch(files_task("sentiment"))[0]["test"]) == 10
     rows[9]["id"] = "r4"
     write(rows)
     with pytest.raises(TuneGridError, match=r"train\.jsonl, line 10: the id 'r4' stands"):
-        fetch_data("t", make_task("sentiment"), Path("out"))
+        fetch_data("t", files_task("sentiment"), Path("out"))
 
 
 def test_a_given_id_must_not_be_one_that_another_row_gets():
     write([{"id": "test-000002"} | review(0), review(1)], "test.jsonl")
     write([review(0), review(1)], "train.jsonl")
     with pytest.raises(TuneGridError, match=r"test\.jsonl, line 2: the id 'test-000002' stands there a second time"):
-        fetch_data("t", make_task("sentiment"), Path("out"))
+        fetch_data("t", files_task("sentiment"), Path("out"))
 
 
 # -- unusable rows ----------------------------------------------------------------------------------------------------
@@ -292,7 +325,7 @@ def test_unusable_rows_are_skipped_counted_by_column_and_named():
     rows[11] = {"other": 1}
     write(rows, "train.jsonl")
     write([pair(0), pair(1, en="")], "test.jsonl")
-    task = make_task("translation", unusable_rows="skip", validation_share=0.2)
+    task = files_task("translation", unusable_rows="skip", validation_share=0.2)
     made, card = fetch(task)
     assert card["rows"] == {"train": 4, "validation": 1, "test": 1}
     counts = {
@@ -310,7 +343,7 @@ def test_unusable_rows_are_skipped_counted_by_column_and_named():
 def test_by_default_an_unusable_row_ends_the_stage_and_the_message_names_the_way_out():
     write([pair(0), pair(1, de="")])
     with pytest.raises(TuneGridError, match=r"train\.jsonl, line 2: column target: .*`unusable_rows: skip`"):
-        fetch_data("t", make_task("translation"), Path("out"))
+        fetch_data("t", files_task("translation"), Path("out"))
 
 
 @pytest.mark.parametrize("bad", ["train", "test"])
@@ -319,7 +352,7 @@ def test_a_split_of_which_every_row_is_skipped_is_an_error(bad):
     write([pair(0, de=""), pair(1, de="")], f"{bad}.jsonl")
     says = rf"tasks\.t: the {bad} split has no usable row .*all 2 were skipped.*{bad}\.jsonl, line 1: column target"
     with pytest.raises(TuneGridError, match=says):
-        fetch_data("t", make_task("translation", unusable_rows="skip"), Path("out"))
+        fetch_data("t", files_task("translation", unusable_rows="skip"), Path("out"))
     assert not Path("out").exists()
 
 
@@ -327,7 +360,7 @@ def test_a_file_that_cannot_be_read_is_never_skipped():
     write([pair(0), pair(1)])
     Path("test.jsonl").write_text('{"translation": {"en": "a", "de": "b"}}\n{\n')
     with pytest.raises(TuneGridError, match=r"test\.jsonl, line 2: not valid JSON"):
-        fetch_data("t", make_task("translation", unusable_rows="skip"), Path("out"))
+        fetch_data("t", files_task("translation", unusable_rows="skip"), Path("out"))
 
 
 # -- protocols of question answering ----------------------------------------------------------------------------------
@@ -335,35 +368,10 @@ def test_a_file_that_cannot_be_read_is_never_skipped():
 PUBLISHED = {"protocol": "published"}
 
 
-def test_two_fifths_of_squad_s_training_questions_leave_the_paper_s_test_size():
-    assert splits.published_sizes(87_599) == {"train": 56_063, "validation": 17_520, "test": 14_016}
-    # The other order of splitting that the documentation names: four fifths of what was held out.
-    assert 17_520 * 4 // 5 == 14_016
-
-
-@pytest.mark.parametrize("rows", [*range(3, 60), 1_000, 25_000, 87_599])
-def test_published_sizes_are_those_of_scikit_learn_s_split_called_twice(rows):
-    from sklearn.model_selection import train_test_split
-
-    rest, held_out = train_test_split(range(rows), test_size=0.2)
-    train, test = train_test_split(rest, test_size=0.2)
-    assert splits.published_sizes(rows) == {"train": len(train), "validation": len(held_out), "test": len(test)}
-
-
-def test_every_training_row_is_in_one_published_split_by_seed():
-    first, again, other = splits.published(1000, 1), splits.published(1000, 1), splits.published(1000, 2)
-    assert np.bincount(first).tolist() == [640, 200, 160]
-    assert (first == again).all()
-    assert (first != other).any()
-    # Shuffled: each stretch of the rows has its share of test rows (160 of 1000; five standard deviations).
-    for part in np.split(first, 5):
-        assert abs((part == splits.TEST).sum() - 32) < 5 * (200 * 0.16 * 0.84) ** 0.5
-
-
 @pytest.mark.slow
 def test_a_file_of_squad_s_size_gives_14_016_test_questions_that_share_contexts_with_training():
     write((question(number, number // 200, number // 5) for number in range(87_599)), "train.jsonl")
-    made, card = fetch(make_task("qa", names=("train",), settings=PUBLISHED))
+    made, card = fetch(files_task("qa", names=("train",), settings=PUBLISHED))
     assert card["protocol"] == "published"
     assert card["rows"] == card["rows_available"] == {"train": 56_063, "validation": 17_520, "test": 14_016}
     assert sum((Counter(row["id"] for row in made[split]) for split in SPLITS), Counter()) == Counter(
@@ -381,7 +389,7 @@ def test_the_published_protocol_reads_training_rows_alone_and_takes_subsets():
     write(articles(5, 100), "train.jsonl")
     Path("test.jsonl").write_text("{")
     Path("validation.jsonl").write_text("{")
-    task = make_task("qa", names=SPLITS, settings=PUBLISHED, rows={"train": 9, "validation": 8, "test": 7})
+    task = files_task("qa", names=SPLITS, settings=PUBLISHED, rows={"train": 9, "validation": 8, "test": 7})
     _, card = fetch(task)
     assert card["rows"] == {"train": 9, "validation": 8, "test": 7}
     assert card["rows_available"] == {"train": 64, "validation": 20, "test": 16}
@@ -393,7 +401,7 @@ def test_the_official_protocol_holds_out_articles_and_counts_shared_contexts_too
     rows, _ = fetch_train_rows()
     shared += [question(2000, "new", 0) | {"context": rows[0]["context"]}, rows[5]]
     write(shared, "test.jsonl")
-    made, card = fetch(make_task("qa", validation_share=0.2))
+    made, card = fetch(files_task("qa", validation_share=0.2))
     assert card["protocol"] == "official"
     assert card["rows"]["test"] == 5
     contexts = {row["context"] for row in made["train"]}
@@ -404,18 +412,18 @@ def test_the_official_protocol_holds_out_articles_and_counts_shared_contexts_too
 def fetch_train_rows() -> tuple[list[dict], set[str]]:
     """The source rows that the official protocol leaves in training, and their articles."""
     write([question(5000, "x", 1)], "test.jsonl")
-    made, _ = fetch(make_task("qa", validation_share=0.2))
+    made, _ = fetch(files_task("qa", validation_share=0.2))
     kept = {row["id"] for row in made["train"]}
     return [row for row in articles(10, 100) if row["id"] in kept], {row["group"] for row in made["train"]}
 
 
 def test_only_question_answering_of_existing_rows_has_a_choice_of_protocol():
     with pytest.raises(ValidationError, match="protocol"):
-        make_task("translation", settings=PUBLISHED)
+        files_task("translation", settings=PUBLISHED)
     values = {"kind": "qa", "protocol": "published", "generation": {"max_new_tokens": 4}, "max_source_length": 64}
     source = {"kind": "generated", "rows": {"train": 9, "validation": 9, "test": 9}}
     with pytest.raises(ValidationError, match="protocol: published splits existing rows"):
         TypeAdapter(TASKS["qa"].Settings).validate_python(values | {"source": source, "max_target_length": 8})
     write([pair(0), pair(1)])
-    assert "protocol" not in fetch(make_task("translation"))[1]
-    assert "test_contexts_seen_in_training" not in fetch(make_task("translation"))[1]
+    assert "protocol" not in fetch(files_task("translation"))[1]
+    assert "test_contexts_seen_in_training" not in fetch(files_task("translation"))[1]

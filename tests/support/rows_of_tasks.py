@@ -19,12 +19,12 @@ ROWS = {
 }  # fmt: skip
 
 
-def make_task(kind: str, **settings) -> Task:
-    source = {"kind": "generated", "rows": {"train": 1, "validation": 1, "test": 1}}
+def make_task(kind: str, source: dict | None = None, **settings) -> Task:
+    """A task of a kind; its rows are generated if no source is given."""
+    source = source or {"kind": "generated", "rows": {"train": 1, "validation": 1, "test": 1}}
     values = {"kind": kind, "source": source, "max_source_length": 64, "max_target_length": 8}
-    return TASKS[kind](
-        TypeAdapter(TASKS[kind].Settings).validate_python(values | {"generation": {"max_new_tokens": 4}} | settings)
-    )
+    values |= {"generation": {"max_new_tokens": 4}} | settings
+    return TASKS[kind](TypeAdapter(TASKS[kind].Settings).validate_python(values))
 
 
 def write_splits(rows: list[Row], folder: Path) -> None:

@@ -1,19 +1,17 @@
-"""Rows from files, from the Hub's layout and generated; held-out validation and subsets; and all that is refused."""
+"""Rows from files, from the Hub's layout and generated, as the data stage writes them, and all that is refused."""
 
 import json
-import random
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 import pytest
-from pydantic import TypeAdapter
 
+from tests.support.rows_of_tasks import make_task
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.parquet import read_parquet
 from tunegrid.runtime.provenance import file_digest
 from tunegrid.stages.fetch_data import fetch_data
-from tunegrid.tasks import TASKS
 
 SPLITS = ("train", "validation", "test")
 # One row of each task as the Hub serves it: SQuAD's nested answers, WMT's dictionary, IMDB's number for a label.
@@ -33,12 +31,6 @@ CANONICAL = {
 @pytest.fixture(autouse=True)
 def _in_own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def make_task(kind: str, source: dict, **settings):
-    sizes = {"max_source_length": 64, "max_target_length": 8, "generation": {"max_new_tokens": 4}}
-    values = {"kind": kind, "source": source, **sizes, **settings}
-    return TASKS[kind](TypeAdapter(TASKS[kind].Settings).validate_python(values))
 
 
 def files(suffix: str, **keys) -> dict:
@@ -188,78 +180,6 @@ def test_generated_rows_come_in_the_numbers_asked_for_and_by_seed(kind):
     assert texts(2) != first
 
 
-# -- held-out validation and subsets ----------------------------------------------------------------------------------
-
-
-def articles(count: int, questions: int) -> list[dict]:
-    return [SQUAD | {"id": f"{a}-{q}", "title": f"article {a}"} for a in range(count) for q in range(questions)]
-
-
-def without_validation(**keys) -> dict:
-    return {"kind": "files", "paths": {"train": "train.jsonl", "test": "test.jsonl"}, **keys}
-
-
-def test_whole_articles_are_held_out_for_validation():
-    write_jsonl(articles(10, 5), "train.jsonl", "test.jsonl")
-    splits = read_splits("t", make_task("qa", without_validation(validation_share=0.3)))
-    groups = {split: {row["group"] for row in splits[split]} for split in SPLITS}
-    assert (len(groups["train"]), len(groups["validation"])) == (7, 3)
-    assert not groups["train"] & groups["validation"]
-    assert len(splits["train"]) + len(splits["validation"]) == 50
-    assert len(splits["test"]) == 50
-
-
-def test_what_is_held_out_depends_on_the_seed_and_not_on_the_order_of_the_rows():
-    rows = articles(10, 2)
-    write_jsonl(rows, "train.jsonl", "test.jsonl")
-
-    def held_out(seed: int) -> set[str]:
-        splits = read_splits("t", make_task("qa", without_validation(validation_share=0.3, seed=seed)))
-        return {row["id"] for row in splits["validation"]}
-
-    first = held_out(0)
-    assert held_out(0) == first
-    assert any(held_out(seed) != first for seed in (1, 2, 3))
-    random.Random(5).shuffle(rows)
-    write_jsonl(rows, "train.jsonl", "test.jsonl")
-    assert held_out(0) == first
-
-
-def test_rows_without_a_group_are_held_out_one_by_one():
-    write_jsonl([review(i) for i in range(20)], "train.jsonl", "test.jsonl")
-    splits = read_splits("t", make_task("sentiment", without_validation(validation_share=0.25)))
-    assert (len(splits["train"]), len(splits["validation"])) == (15, 5)
-    assert not {row["text"] for row in splits["train"]} & {row["text"] for row in splits["validation"]}
-
-
-def test_at_least_one_row_is_held_out():
-    write_jsonl([review(i) for i in range(3)], "train.jsonl", "test.jsonl")
-    splits = read_splits("t", make_task("sentiment", without_validation(validation_share=0.01)))
-    assert (len(splits["train"]), len(splits["validation"])) == (2, 1)
-
-
-def test_a_single_article_cannot_be_split_and_says_so():
-    write_jsonl(articles(1, 5), "train.jsonl", "test.jsonl")
-    with pytest.raises(TuneGridError, match="train split has no rows"):
-        read_splits("t", make_task("qa", without_validation()))
-
-
-def test_a_subset_is_seeded_keeps_the_order_and_mixes_a_sorted_data_set():
-    write_jsonl([{"text": f"review {i:03}", "label": int(i >= 100)} for i in range(200)])  # sorted by label, as IMDB is
-
-    def subset(seed: int) -> list[dict]:
-        limits = {"train": 40, "validation": 1000, "test": 10}
-        splits = read_splits("t", make_task("sentiment", files("jsonl", rows=limits, seed=seed)))
-        assert [len(splits[split]) for split in SPLITS] == [40, 200, 10]
-        return splits["train"]
-
-    rows = subset(0)
-    assert rows == subset(0) != subset(1)
-    assert [row["text"] for row in rows] == sorted(row["text"] for row in rows)
-    positive = sum(row["label"] == "positive" for row in rows)
-    assert 8 <= positive <= 32
-
-
 # -- bad input --------------------------------------------------------------------------------------------------------
 
 GOOD = [review(0), review(1), review(2)]
@@ -350,67 +270,3 @@ def test_a_file_that_vanished_after_the_check_is_named(split):
     with pytest.raises(TuneGridError, match=rf"{split}\.jsonl: no such file \(the {split} split\)"):
         fetch_data("t", make_task("sentiment", files("jsonl")), Path("out"))
     assert not Path("out").exists()
-
-
-# -- models -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_local_model_is_copied_with_safetensors_only_and_carded(tiny_study):
-    from tunegrid.stages.fetch_model import fetch_model
-
-    Path("checkpoints/t5/pytorch_model.bin").write_bytes(b"a pickle")
-    study = tiny_study()
-    fetch_model(study, "t5", Path("out"))
-    names = {file.name for file in Path("out").iterdir()}
-    assert {"config.json", "model.safetensors", "tokenizer.json", "card.json"} <= names
-    assert "pytorch_model.bin" not in names
-    card = json.loads(Path("out/card.json").read_text())
-    assert (card["model"], card["family"]) == ("t5", "t5")
-    assert card["source"] == "local folder checkpoints/t5"
-    first = card["fingerprint"]
-    weights = Path("checkpoints/t5/model.safetensors")
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    fetch_model(study, "t5", Path("out"))
-    assert json.loads(Path("out/card.json").read_text())["fingerprint"] != first
-
-
-def test_a_local_model_depends_on_each_of_its_files(tiny_study):
-    names = {file.name for file in tiny_study().models["t5"].source.files()}
-    assert {"config.json", "model.safetensors", "tokenizer.json"} <= names
-
-
-def _pickle_only() -> None:
-    Path("checkpoints/t5/model.safetensors").rename("checkpoints/t5/pytorch_model.bin")
-
-
-def _other_family() -> None:
-    Path("checkpoints/bart/config.json").replace("checkpoints/t5/config.json")
-
-
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        (lambda: Path("checkpoints/t5/config.json").unlink(), r"checkpoints/t5: .*config\.json is missing"),
-        (_pickle_only, r"checkpoints/t5: no safetensors weights.*safe_serialization"),
-        (_other_family, r"models\.t5\.family: t5, but .*model_type 'bart'"),
-        (lambda: Path("checkpoints/t5/config.json").write_text("{"), r"config\.json: not valid JSON"),
-    ],
-    ids=["no config", "pickled weights", "another family", "a broken config"],
-)
-def test_a_model_that_cannot_be_used_is_refused_and_nothing_is_written(tiny_study, spoil, says):
-    from tunegrid.stages.fetch_model import fetch_model
-
-    study = tiny_study()
-    spoil()
-    with pytest.raises(TuneGridError, match=says):
-        fetch_model(study, "t5", Path("out"))
-    assert list(Path().glob("*out*")) == []
-
-
-def test_a_hub_model_that_cannot_be_had_is_one_message(tiny_study):
-    from tunegrid.models.sources import HubModel
-
-    Path("out").mkdir()
-    source = HubModel(kind="hub", id="nobody/nothing", revision="v1")
-    with pytest.raises(TuneGridError, match=r"model nobody/nothing \(revision v1\): cannot be fetched: HF_HUB_OFFLINE"):
-        source.fetch(Path("out"))
