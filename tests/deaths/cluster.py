@@ -23,7 +23,7 @@ TRIES = 5
 
 
 class SlurmCells:
-    """Where cells die on a cluster that `tests/slurm/cluster.sh up FOLDER` has brought up; it has to be ours alone."""
+    """The scene of deaths on a cluster that `tests/slurm/cluster.sh up FOLDER` has brought up and no one else uses."""
 
     def __init__(self, prepared: Prepared, single: SingleRuns, cluster: Path) -> None:
         self.prepared, self.single, self.cluster = prepared, single, cluster.resolve()
@@ -89,12 +89,12 @@ class SlurmCells:
         return subprocess.run(command, env=own, capture_output=True, text=True, timeout=60).stdout
 
     def _jobs(self) -> list[list[str]]:
-        """[id, state, working directory] of what is in the queue."""
+        """Lists the jobs in the queue: [id, state, working directory]."""
         lines = self._slurm("squeue", "--noheader", "--format", "%A|%T|%Z").splitlines()
         return [line.strip().split("|") for line in lines]
 
     def _job(self, place: Path) -> tuple[str, str] | None:
-        """(id, state) of a job of a study in the queue."""
+        """Finds a job of the study in a folder: (id, state); None: there is none in the queue."""
         return next(((number, state) for number, state, folder in self._jobs() if folder == str(place)), None)
 
     def _wait_for_job(self, place: Path, started: Started) -> tuple[str, str] | None:
@@ -114,7 +114,7 @@ class SlurmCells:
         death.note = f"with a {state.lower()} job, for {away:.0f} s"
 
     def _seen(self, death: Death, files: RunFiles) -> int:
-        """Notes what was there; returns the time of the training's log."""
+        """Notes the state that the death left; returns the modification time of the training's log."""
         if not files.log.exists():
             death.stage = "start-up"
             return 0

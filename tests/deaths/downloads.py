@@ -22,7 +22,7 @@ FAULTS = ("cut off", "shortened", "other bytes")
 
 
 class Downloads:
-    """Where downloads die: a model with its tokenizer, and a data set, of the real one's layout."""
+    """The scene of deaths of downloads: a model with its tokenizer, and a data set in the layout of IMDB."""
 
     def __init__(self, folder: Path, prepared: Prepared, keep: Callable[[], list[int]]) -> None:
         import datasets
@@ -43,7 +43,7 @@ class Downloads:
         self.files |= {name.rsplit("/")[-1]: content for name, content in data.items() if name.endswith("parquet")}
 
     def reference(self, command: list[str]) -> tuple[Path, float]:
-        """What an undisturbed download brings, and the seconds that it takes."""
+        """Downloads undisturbed; returns the results and the seconds that it took."""
         what = command[1]
         if what not in self.undisturbed:
             place, start = self.prepared.copy(self.folder / "undisturbed" / what, results=False), time.monotonic()
@@ -80,7 +80,7 @@ class Downloads:
         death.note = "; ".join([death.note, *problems[:5]])
 
     def _kill(self, death: Death, chance: random.Random, place: Path, command: list[str], at: int) -> None:
-        """kill -9 at a moment, of a download that gets no further than a byte; then perhaps damage in the cache."""
+        """Kills (-9) a download that stalls after byte `at`; then, in half of the cases, damages a file in the cache."""
         self.server.stall(death.where, after=at, seconds=20)
         death.moment = chance.uniform(0, death.of)
         started = self._start(command, place, place.parent / "log.txt")
@@ -101,7 +101,7 @@ class Downloads:
             death.note += f", then a byte of {os.path.relpath(blob, place / 'cache')[-20:]} was changed"
 
     def _spoil(self, death: Death, chance: random.Random, place: Path, command: list[str], at: int) -> None:
-        """A network that spoils a file: a few times, or until somebody mends it."""
+        """Downloads through a network that spoils a file, the first times or always."""
         name, fault, times = death.where, chance.choice(FAULTS), chance.choice([1, 2, 10**6])
         if fault == "cut off":
             self.server.cut(name, after=at, times=times)

@@ -1,4 +1,4 @@
-"""Disks that fill up and files that are damaged, at random."""
+"""Fills disks and damages files, at random."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from pathlib import Path
 
 MEGABYTE = 1 << 20
 DISK = 24 * MEGABYTE
-ROOM = 4096  # bytes: a page of tmpfs
+PAGE = 4096  # bytes, of tmpfs
 
 
 @contextmanager
 def small_disk(folder: Path, *, wanted: bool) -> Iterator[bool]:
-    """A folder; if wanted, and where one may be mounted, with a file system of its own. Whether that is there."""
+    """Makes a folder, for the time of the context on a small file system of its own if `wanted` and if mounting is allowed.
+
+    Yields whether the file system was mounted.
+    """
     folder.mkdir(parents=True)
     mounted = False
     if wanted and shutil.which("mount") and os.geteuid() == 0:
@@ -32,40 +35,40 @@ def small_disk(folder: Path, *, wanted: bool) -> Iterator[bool]:
 
 
 def fill(folder: Path, free: int) -> Path:
-    """A file that leaves so many bytes on the disk."""
-    filler, room = folder / "filler", shutil.disk_usage(folder).free - free
+    """Writes a file that leaves `free` bytes on the disk of a folder; returns its path."""
+    filler, remaining = folder / "filler", shutil.disk_usage(folder).free - free
     with filler.open("wb") as file:
-        while room > 0:
-            file.write(bytes(min(room, MEGABYTE)))
-            room -= MEGABYTE
+        while remaining > 0:
+            file.write(bytes(min(remaining, MEGABYTE)))
+            remaining -= MEGABYTE
     return filler
 
 
 def limited(largest: int) -> Callable[[], None]:
-    """For a process that is about to start: no file may become larger. To a program it is like a full disk."""
+    """Makes a `preexec_fn` that limits the size of files to `largest` bytes, which to a program is like a full disk."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
 
 def size(folder: Path) -> int:
-    """Bytes that the files of a folder take, in whole pages, while others write and remove there."""
+    """Measures the bytes that the files of a folder take, in whole pages, while other processes write and remove there."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
             with suppress(FileNotFoundError):
-                total += ROOM + os.lstat(os.path.join(place, name)).st_size // ROOM * ROOM
+                total += PAGE + os.lstat(os.path.join(place, name)).st_size // PAGE * PAGE
     return total
 
 
 def damage(folder: Path, chance: random.Random) -> str:
-    """Damages one file of a folder; says what was done to which."""
-    file = chance.choice(sorted(one for one in folder.iterdir() if one.is_file()))
+    """Damages one file of a folder; returns a description of the damage."""
+    file = chance.choice(sorted(path for path in folder.iterdir() if path.is_file()))
     content = file.read_bytes()
-    how = chance.choice(["cut off", "a byte changed", "removed"])
-    at = chance.randrange(len(content))
-    if how == "cut off":
-        file.write_bytes(content[:at])
-    elif how == "a byte changed":
-        file.write_bytes(content[:at] + bytes([content[at] ^ chance.randint(1, 255)]) + content[at + 1 :])
+    damage_kind = chance.choice(["cut off", "a byte changed", "removed"])
+    offset = chance.randrange(len(content))
+    if damage_kind == "cut off":
+        file.write_bytes(content[:offset])
+    elif damage_kind == "a byte changed":
+        file.write_bytes(content[:offset] + bytes([content[offset] ^ chance.randint(1, 255)]) + content[offset + 1 :])
     else:
         file.unlink()
-    return f"{folder.name}/{file.name} {how}" + (f" at byte {at}" if how != "removed" else "")
+    return f"{folder.name}/{file.name} {damage_kind}" + (f" at byte {offset}" if damage_kind != "removed" else "")

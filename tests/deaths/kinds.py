@@ -1,4 +1,4 @@
-"""The kinds of deaths, and how many of so many each gets."""
+"""The kinds of deaths, and their shares."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class Kind:
     name: str
     title: str
-    field: str  # where it happens: single, whole, hub, slurm
-    share: float  # of 100 deaths
+    scene: str  # the property of Script that carries it out: single, whole, hub, slurm
+    share: float  # deaths of this kind, of 100
 
 
 KINDS = (
@@ -34,7 +34,7 @@ ON_SLURM = (
 
 
 def draw(kinds: list[Kind], count: int, seed: int) -> list[Kind]:
-    """`count` kinds by their shares, the largest remainders rounded up, in random order."""
+    """Draws `count` kinds in random order: each as often as its share says, the largest remainders rounded up."""
     total = sum(kind.share for kind in kinds)
     exact = {kind: kind.share * count / total for kind in kinds}
     numbers = {kind: int(share) for kind, share in exact.items()}

@@ -1,4 +1,4 @@
-"""Moments at which something dies: at random, and where one was of no use, between those that were."""
+"""Random moments of deaths, by bisection where the first ones come too early or too late."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import random
 
 
 class Moments:
-    """Draws seconds from the start over the length of an undisturbed run, until one is of use.
+    """Draws moments, in seconds from the start of a run, from an interval that each useless moment narrows.
 
-    A machine is not always as fast as it was undisturbed: drawn over the whole length each time, every moment might come
-    too late.
+    The interval begins as the length of an undisturbed run. It has to narrow because a machine is not always as fast as
+    it was then: of moments drawn over the whole length, every one might come too late.
     """
 
     def __init__(self, chance: random.Random, length: float) -> None:

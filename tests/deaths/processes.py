@@ -1,4 +1,4 @@
-"""Processes of this script, and no others: starting them, finding all that they started, ending them."""
+"""Starts processes, finds all that they started, and ends them; touches no others."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt_orphans() -> None:
-    """From here on what a killed process leaves behind becomes a child of this one: it can be seen, and ended."""
+    """Makes this process the parent of all orphans among its descendants, so that they can be found and ended."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
 
 
 class Started:
-    """A command in a session of its own, whose output goes to a file."""
+    """A running command in a session of its own, whose output goes to a file."""
 
     def __init__(self, command: list[str], folder: Path, environment: dict[str, str], log: Path, before=None) -> None:
         self.command, self.log = command, log
@@ -36,7 +36,7 @@ class Started:
         self.pid = self.process.pid
 
     def wait(self, seconds: float) -> int | None:
-        """The exit code, or None if it still runs then."""
+        """Waits up to so many seconds; returns the exit code, or None if the command still runs."""
         try:
             return self.process.wait(max(seconds, 0.0))
         except subprocess.TimeoutExpired:
@@ -48,52 +48,54 @@ class Started:
 
 def descendants(pid: int) -> list[psutil.Process]:
     try:
-        return [one for one in psutil.Process(pid).children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
+        return [
+            child for child in psutil.Process(pid).children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE
+        ]
     except psutil.NoSuchProcess:
         return []
 
 
 def send(number: int, *pids: int) -> None:
-    """A signal to processes of ours; one that has ended meanwhile needs none."""
+    """Sends a signal to processes of this script, except those that have ended."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
 def kill_everything(started: Started) -> None:
-    """kill -9 of a command and of all that it started, at one moment, as far as there is one."""
-    family = [started.pid, *(one.pid for one in descendants(started.pid))]
+    """Kills (-9) a command and all its descendants, as nearly at one moment as possible."""
+    family = [started.pid, *(child.pid for child in descendants(started.pid))]
     with suppress(ProcessLookupError):
         os.killpg(started.pid, signal.SIGKILL)  # its session's group: at once, in the kernel
     send(signal.SIGKILL, *family[1:])
 
 
 def orphans(*keep: int) -> list[psutil.Process]:
-    """All that descends from this script, but for the processes `keep` and theirs, and a node that it brought back."""
+    """Finds all descendants of this script except the processes `keep`, their descendants, and a restarted slurmd."""
     kept = set(keep)
     mine = psutil.Process()
     found = []
     for child in mine.children():
         if child.pid not in kept and child.name() != "slurmd":
             found += [child, *descendants(child.pid)]
-    return [one for one in found if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    return [process for process in found if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
 def end_orphans(*keep: int) -> list[str]:
-    """Ends what is left; returns what that was. Adopted zombies are collected, too."""
-    left = []
-    for one in orphans(*keep):
+    """Kills orphans and reaps zombies; returns the command lines of what was killed."""
+    killed = []
+    for process in orphans(*keep):
         try:
-            left.append(" ".join(one.cmdline())[:120])
-            one.kill()
+            killed.append(" ".join(process.cmdline())[:120])
+            process.kill()
         except psutil.NoSuchProcess:
             pass
     reap(*keep)
-    return left
+    return killed
 
 
 def reap(*keep: int) -> None:
-    """Collects adopted processes that have ended. Those in `keep` are somebody else's to wait for."""
+    """Reaps children that have ended, except those in `keep`, which others wait for."""
     for child in psutil.Process().children():
         try:
             if child.pid not in keep and child.status() == psutil.STATUS_ZOMBIE:
@@ -103,7 +105,7 @@ def reap(*keep: int) -> None:
 
 
 def until(condition: Callable[[], object], seconds: float) -> bool:
-    """Waits for something; whether it came."""
+    """Waits until a condition holds; returns False if it does not within so many seconds."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -127,7 +129,7 @@ class WarmProcess:
 
     def at_work(self) -> list[int]:
         """The processes that it forked and that work now."""
-        return [one.pid for one in descendants(self.pid)]
+        return [child.pid for child in descendants(self.pid)]
 
     def stop(self) -> None:
         kill_everything(self.started)

@@ -1,4 +1,4 @@
-"""What is written down of each death, and the table of them."""
+"""The record of each death, and the table of all of them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class Death:
 
     Attributes:
         where: the cell of a single run, or the study.
-        moment, of: seconds from the start, and those that an undisturbed run took.
-        step: the last step that had been done, as far as the log says.
-        sealed: the newest finished checkpoint that was whole when it was restarted (of several runs: the one that lost most).
+        moment, of: seconds from the start to the death, and the seconds that an undisturbed run took.
+        step: the last step that the log reports.
+        sealed: step of the newest whole checkpoint at the restart (of several runs: of the one that lost most).
         went_on_from: the step that the restarted training went on from; None: no training was under way.
-        repeated: steps that were done twice.
-        beyond: of these, steps that a whole checkpoint held: none should be.
-        identical: whether everything came out as in the undisturbed run.
-        note: what was killed or harmed, what was said, what differs.
-        folder: where it can be looked at, if something is wrong.
+        repeated: number of steps that were done twice.
+        beyond: number of repeated steps that a whole checkpoint held; has to be zero.
+        identical: whether all results equal those of the undisturbed run.
+        note: what was killed or damaged, messages, differences.
+        folder: where the death can be examined, if it was not survived.
     """
 
     number: int
@@ -48,7 +48,7 @@ class Death:
         return self.identical and self.beyond == 0
 
     def line(self) -> str:
-        """For those who watch."""
+        """Formats the death as a line of the script's output."""
         end = "identical" if self.identical else "DIFFERENT"
         lost = f", {self.beyond} steps lost that were sealed" if self.beyond else ""
         steps = ""
@@ -82,32 +82,34 @@ def read(path: Path) -> list[Death]:
 
 
 def table(deaths: list[Death], titles: dict[str, str]) -> str:
-    """By kind, in Markdown: how many were tried and ended identical, what was lost at most, when they came."""
+    """Formats deaths by kind as a Markdown table: how many, how many ended identical, the greatest loss, the moments."""
     head = ["kind", "tried", "identical", "sealed steps lost", "steps repeated", "moments, of the whole time", "stages"]
-    rows = [_row(titles[kind], of_kind) for kind in titles if (of_kind := [one for one in deaths if one.kind == kind])]
+    rows = [
+        _row(titles[kind], of_kind) for kind in titles if (of_kind := [death for death in deaths if death.kind == kind])
+    ]
     rows.append(_row("all", deaths))
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def coverage(deaths: list[Death]) -> str:
-    """How often each method and family of models was met by deaths of single runs."""
+    """Counts the deaths of single runs by method and by family of models."""
     from tests.deaths.studies import METHODS, MODELS
 
-    parts = [tuple(death.where.split("_")) for death in deaths if death.where.count("_") == 2]
-    named = [(name, sum(name in part for part in parts)) for name in (*METHODS, *MODELS)]
-    return "Single runs: " + ", ".join(f"{name} {count}" for name, count in named)
+    names = [tuple(death.where.split("_")) for death in deaths if death.where.count("_") == 2]
+    counts = {name: sum(name in cell for cell in names) for name in (*METHODS, *MODELS)}
+    return "Single runs: " + ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _row(title: str, deaths: list[Death]) -> list[str]:
-    shares = [min(one.moment / one.of, 1.0) for one in deaths if one.of]
-    stages = Counter(one.stage for one in deaths)
+    shares = [min(death.moment / death.of, 1.0) for death in deaths if death.of]
+    stages = Counter(death.stage for death in deaths)
     return [
         title,
         str(len(deaths)),
-        str(sum(one.identical for one in deaths)),
-        str(max(one.beyond for one in deaths)),
-        str(max(one.repeated for one in deaths)),
+        str(sum(death.identical for death in deaths)),
+        str(max(death.beyond for death in deaths)),
+        str(max(death.repeated for death in deaths)),
         f"{min(shares):.0%} to {max(shares):.0%}" if shares else "",
         ", ".join(f"{stage} {count}" for stage, count in stages.most_common(6)),
     ]

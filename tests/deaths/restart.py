@@ -1,4 +1,4 @@
-"""What a user types: at first, and again after a death. Nothing else here says how a study is started."""
+"""The commands that a user types, at first and again after a death: no other module here says how a study is started."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tunegrid.study.cells import Cell
 
 
 def stages(cell: Cell, config: str = "runs.yaml", seed: int = 1) -> list[list[str]]:
-    """A single run by hand, first and again: the command that died is typed again, and then the next."""
+    """Returns the commands of a single run, at first and again: after a death the user repeats the one that died, then the next."""
     names = ["--task", cell.task, "--model", cell.model, "--method", cell.method, "--seed", str(seed)]
     return [["tunegrid", stage, config, *names] for stage in ("train", "evaluate")]
 
 
 def downloads(config: str = "hub.yaml") -> list[list[str]]:
-    """What a study fetches, first and again."""
+    """Returns the commands that fetch a model and a data set, at first and again."""
     return [
         ["tunegrid", "fetch-model", config, "--model", "t5"],
         ["tunegrid", "fetch-data", config, "--task", "sentiment"],
@@ -24,12 +24,12 @@ def downloads(config: str = "hub.yaml") -> list[list[str]]:
 
 
 def study(configs: tuple[str, ...] = ("runs.yaml", "whole.yaml")) -> list[str]:
-    """A whole study, the first time."""
+    """Returns the command of a whole study, the first time."""
     return ["snakemake", "--cores", "2", "--configfile", *configs]
 
 
 def study_again(configs: tuple[str, ...] = ("runs.yaml", "whole.yaml")) -> list[str]:
-    """A whole study after a death: what the README says to type, in a folder that `clone` has made one to type it in."""
+    """Returns the command that the README gives for a study that was interrupted; `clone` prepares the folder for it."""
     return ["make", "resume", f"CONFIG={' '.join(configs)}", "CORES=2"]
 
 
@@ -44,6 +44,6 @@ def clone(folder: Path) -> None:
 
 
 def on_slurm(cell: Cell) -> list[str]:
-    """A cell on a cluster, first and again: what the profile says, but looking at the jobs more often."""
-    often = "--slurm-init-seconds-before-status-checks 3 --seconds-between-status-checks 3 --latency-wait 20".split()
-    return ["snakemake", "--profile", "slurm", *often, cell.target, "--configfile", "runs.yaml"]
+    """Returns the command of a cell on a cluster, at first and again: the profile, with more frequent looks at the jobs."""
+    frequent = "--slurm-init-seconds-before-status-checks 3 --seconds-between-status-checks 3 --latency-wait 20".split()
+    return ["snakemake", "--profile", "slurm", *frequent, cell.target, "--configfile", "runs.yaml"]

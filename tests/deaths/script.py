@@ -1,4 +1,4 @@
-"""The script itself: what dies when, one after the other."""
+"""Carries out the deaths, one after the other."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.deaths.record import Death, write
 from tests.deaths.studies import Prepared, environment
 from tests.support import ROOT
 
-FEW = 20  # so many deaths meet three cells, more of them all nine: each costs an undisturbed run
+FEW = 20  # at most so many deaths share three cells instead of all nine, for each cell costs an undisturbed run
 
 
 class Script:
-    """Everything happens in `folder`, which is removed at the end unless something was wrong."""
+    """Runs everything in `folder`, which is removed at the end unless a death was not survived."""
 
     def __init__(self, folder: Path, options: argparse.Namespace) -> None:
         self.folder, self.options = folder, options
@@ -30,7 +30,7 @@ class Script:
         options = self.options
         kinds = [*KINDS, *(ON_SLURM if options.slurm else ())]
         drawn = draw(
-            [one for one in kinds if not options.kinds or one.name in options.kinds], options.kills, options.seed
+            [kind for kind in kinds if not options.kinds or kind.name in options.kinds], options.kills, options.seed
         )
         begin = time.monotonic()
         try:
@@ -39,7 +39,7 @@ class Script:
                     continue
                 if options.minutes and time.monotonic() - begin > 60 * options.minutes:
                     break
-                self._one(number, kind)
+                self._carry_out(number, kind)
         finally:
             for warm in self.__dict__.get("warm_processes", []):
                 warm.stop()
@@ -48,14 +48,13 @@ class Script:
                 shutil.rmtree(self.folder, ignore_errors=True)
         return self.deaths
 
-    def _one(self, number: int, kind: Kind) -> None:
+    def _carry_out(self, number: int, kind: Kind) -> None:
         folder = self.folder / f"death-{number}"
         death = Death(number, self.options.seed, kind.name, "")
-        field = getattr(self, kind.field)
         start = time.monotonic()
         try:
-            field.die(death, random.Random(f"{self.options.seed} {number}"), folder)
-        except Exception as error:  # of this script or of what it runs: a death that was not survived
+            getattr(self, kind.scene).die(death, random.Random(f"{self.options.seed} {number}"), folder)
+        except Exception as error:  # of this script or of a command: the death was not survived
             death.identical, death.note = False, f"{death.note}; {type(error).__name__}: {error}"[:2000]
             end_orphans(*(warm.pid for warm in self.__dict__.get("warm_processes", [])))
         death.seconds = time.monotonic() - start
@@ -69,7 +68,7 @@ class Script:
         if self.options.csv:
             write(self.deaths, self.options.csv)
 
-    # -- where it happens, made when it is first needed ---------------------------------------------------------------
+    # -- scenes, each made when it is first needed ---------------------------------------------------------------
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -101,7 +100,7 @@ class Script:
         return WholeStudies(self.folder, self.prepared, self._keep)
 
     def _keep(self) -> list[int]:
-        """Processes of this script that no death is meant for."""
+        """Returns the ids of this script's own processes, which no death may end."""
         return [warm.pid for warm in self.warm_processes]
 
     @cached_property

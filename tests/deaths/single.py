@@ -26,23 +26,23 @@ WARM = 0.9  # share of the commands that need not import the libraries
 
 @dataclass
 class Undisturbed:
-    """A run that nothing happened to."""
+    """Results and costs of a run that was not interrupted."""
 
     results: Path
     seconds: float
     steps: int
-    bytes: int  # that it took on the disk, at most, beside what was there
+    bytes: int  # the most that the run added to the disk at any moment
 
 
 class SingleRuns:
-    """Where single runs die, one after the other."""
+    """The scene of deaths of single runs."""
 
     def __init__(self, folder: Path, prepared: Prepared, warm: WarmProcess, *, few: bool = False) -> None:
         self.folder, self.prepared, self.warm, self.few = folder, prepared, warm, few
         self.undisturbed: dict[Cell, Undisturbed] = {}
 
     def cell(self, number: int) -> Cell:
-        """Each in turn, so that all are met; of the few, every method and family once."""
+        """Chooses the cell of a death: each in turn; with `few`, three that have every method and every family once."""
         cells = run_cells()[:: 4 if self.few else 2] + ([] if self.few else run_cells()[1::2])
         return cells[number % len(cells)]
 
@@ -57,11 +57,11 @@ class SingleRuns:
         self.prepared.copy(folder, results=True)
         before, peak, done = harm.size(folder / "results"), [0], threading.Event()
 
-        def look() -> None:
+        def measure() -> None:
             while not done.wait(0.01):
                 peak.append(max(peak.pop(), harm.size(folder / "results")))
 
-        watcher = threading.Thread(target=look)
+        watcher = threading.Thread(target=measure)
         watcher.start()
         start = time.monotonic()
         try:
@@ -77,7 +77,7 @@ class SingleRuns:
 
     @property
     def imports(self) -> float:
-        """Seconds that the two commands take longer where each has to import the libraries itself, about."""
+        """Estimates the seconds that the two commands take longer where each has to import the libraries itself."""
         return 2 * self.prepared.seconds
 
     def _start(self, command: list[str], folder: Path, log: Path, *, warm: bool, before=None) -> Started:
@@ -112,7 +112,7 @@ class SingleRuns:
     def _kill(
         self, death: Death, cell: Cell, place: Path, logs: Path, chance: random.Random, moments: Moments, *, warm: bool
     ) -> bool:
-        """Runs until a moment and kills; whether it was in time."""
+        """Runs until a moment and kills; returns whether the moment was of use."""
         death.of, death.moment = moments.length, moments.draw()
         start = time.monotonic()
         for number, command in enumerate(restart.stages(cell)):
@@ -126,10 +126,12 @@ class SingleRuns:
             return False
         death.note = "" if warm else "cold, "
         death.note += self._hit(death, started, chance)
-        if death.kind == "damaged-checkpoint":  # nobody may write there any more
+        if death.kind == "damaged-checkpoint":  # no process may write there any more
             until(lambda: not self.warm.at_work(), PATIENCE)
         self._look(death, cell, place, number, started.text())
-        if death.kind == "sigterm-training" and started.wait(0) == 0:  # it came when all was done: nobody restarts this
+        if (
+            death.kind == "sigterm-training" and started.wait(0) == 0
+        ):  # it came when all was done: there is nothing to restart
             self.died_in += 1
         if death.kind == "damaged-checkpoint":
             sealed = RunFiles(place, "runs", cell).sealed()
@@ -144,14 +146,14 @@ class SingleRuns:
         return True
 
     def _hit(self, death: Death, started: Started, chance: random.Random) -> str:
-        """Ends the command in the way of this kind; says whom it met."""
-        at_work = [*self.warm.at_work(), *(one.pid for one in descendants(started.pid))]
+        """Ends the command in the way of this kind; returns which processes were hit."""
+        at_work = [*self.warm.at_work(), *(child.pid for child in descendants(started.pid))]
         if death.kind == "sigterm-training":
-            if whole := chance.random() < 0.5:
+            if everybody := chance.random() < 0.5:
                 send(signal.SIGTERM, *at_work)
             send(signal.SIGTERM, started.pid)
             code = started.wait(PATIENCE)
-            return f"to {'all processes' if whole else 'the command'}, exit code {code}"
+            return f"to {'all processes' if everybody else 'the command'}, exit code {code}"
         victim = chance.choice(["the process at work", "the command", "both", "both"]) if at_work else "the command"
         if victim == "both":
             kill_everything(started)
@@ -163,13 +165,13 @@ class SingleRuns:
         return victim
 
     def _fill(self, death: Death, cell: Cell, place: Path, logs: Path, chance: random.Random, mounted: bool) -> bool:
-        """Runs with too little space; whether it was too little."""
+        """Runs with little space on the disk; returns whether it was too little."""
         reference = self.reference(cell)
         if mounted:
             free = chance.randrange(reference.bytes)
             filler, before, warm = harm.fill(place.parent, free), None, True
             death.note = f"{free} bytes free of {reference.bytes}"
-        else:  # this is a limit of the process, which the warm one does not take over
+        else:  # a limit of the process, which the warm one does not take over
             free = chance.randrange(1000, 100_000)
             before, warm = harm.limited(free), False
             death.note = f"files of at most {free} bytes"
@@ -177,7 +179,7 @@ class SingleRuns:
         for number, command in enumerate(restart.stages(cell)):
             started = self._start(command, place, logs / f"{number}.txt", warm=warm, before=before)
             code = started.wait(PATIENCE)
-            # A run that is recorded as failed for want of space is no result: it has to be done again.
+            # A run that is recorded as failed for lack of space is no result: it has to be repeated.
             if code != 0 or RunFiles(place, "runs", cell).status() != "ok":
                 break
         else:
@@ -193,7 +195,7 @@ class SingleRuns:
         return True
 
     def _look(self, death: Death, cell: Cell, place: Path, number: int, log: str) -> None:
-        """What was there when it had died, in the command of this number."""
+        """Notes the state that the death left, in the command of this number."""
         files = RunFiles(place, "runs", cell)
         self.died_in = number
         if number == 1:

@@ -76,13 +76,13 @@ HUB = RUNS | {
 
 
 def run_cells() -> list[Cell]:
-    """A cell of each pair of a model and a method; each task meets each model and each method once."""
+    """Returns one cell for each pair of a model and a method; each task has each model and each method once."""
     pairs = product(range(3), range(3))
     return [Cell(TASKS[(model + method) % 3], MODELS[model], METHODS[method]) for model, method in pairs]
 
 
 def intervals(cell: Cell) -> tuple[int, int]:
-    """Steps between two evaluations, and between two checkpoints, of a run of the cell."""
+    """Returns the steps between two evaluations and between two checkpoints of a run of the cell."""
     given = RUNS["training"]
     for override in RUNS["overrides"]:
         if all(getattr(cell, key) == value for key, value in override["where"].items()):
@@ -122,7 +122,7 @@ class Prepared:
         self.seconds = time.monotonic() - start  # nearly all of it are imports
 
     def copy(self, folder: Path, *, results: bool) -> Path:
-        """A folder to die in; `results`: with data, models and token ids of the study of single runs."""
+        """Makes the folder of a death; `results`: with data, models and token ids of the study of single runs."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoints", *(["results"] if results else [])):
             shutil.copytree(self.folder / name, folder / name)
@@ -133,7 +133,7 @@ class Prepared:
 
 
 def environment(folder: Path, root: Path, **more: str) -> dict[str, str]:
-    """What the commands are started with: this checkout's package, one thread, no Hub, temporary files in `folder`."""
+    """Returns the environment of commands: this checkout's package, one thread, no Hub, temporary files in `folder`."""
     import sys
 
     hidden = ("TUNEGRID_WARM", "HF_TOKEN", "SNAKEMAKE_PROFILE")

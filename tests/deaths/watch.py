@@ -1,4 +1,4 @@
-"""What a death found and left: which stage, which step, which checkpoints; and from where the run went on."""
+"""Reads from files and logs what a death interrupted (stage, step, checkpoints) and where the restarted run went on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.deaths.studies import intervals
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.paths import Paths
 
-# What a command says that finds another one at work on the same run, or in the same folder.
+# Messages of a command that finds another one at work on the same run, or in the same folder.
 LOCKED = re.compile(r"cannot be locked|is being worked on|is at work in this folder")
 SEAL = "complete.json"
 STEP = re.compile(r"^step (\d+)/\d+  (loss|validation loss) ", re.MULTILINE)
@@ -21,13 +21,13 @@ AT_ITS_END = "the training was at its end"
 
 @dataclass
 class Seen:
-    """A run at the moment of its death.
+    """State of a run at the moment of its death.
 
     Attributes:
-        stage: what it was doing.
-        step: the last step that it said it had done.
+        stage: what the run was doing.
+        step: the last step that its log reports.
         sealed: step of the newest finished checkpoint; 0: there is none.
-        recorded: whether its record says that it is done: the end of all checkpoints.
+        recorded: whether its record says that the training is done, which is when checkpoints are removed.
     """
 
     stage: str
@@ -37,7 +37,7 @@ class Seen:
 
 
 class RunFiles:
-    """The files of one run in a folder, as far as the workflow's user can see them."""
+    """Files of one run that a user of the workflow can see."""
 
     def __init__(self, folder: Path, study: str, cell: Cell, seed: int = 1) -> None:
         paths, run = Paths(study, folder / "results"), Run(cell, seed)
@@ -46,19 +46,20 @@ class RunFiles:
         self.checkpoints_of = paths.root / "checkpoints" / cell.path
 
     def checkpoints(self) -> list[Path]:
-        """Finished and unfinished ones, the oldest first."""
+        """Lists finished and unfinished checkpoints, the oldest first."""
         found = self.checkpoints_of.glob("seed-*/checkpoint-*")
         return sorted(found, key=step_of)
 
     def sealed(self) -> list[Path]:
-        return [one for one in self.checkpoints() if (one / SEAL).is_file()]
+        """Lists finished checkpoints, the oldest first."""
+        return [checkpoint for checkpoint in self.checkpoints() if (checkpoint / SEAL).is_file()]
 
     def status(self) -> str | None:
-        """What the record of the training says; None: there is none."""
+        """Reads the status of the training from its record; None: there is no record."""
         return status(self.run / "train.json")
 
     def seen(self, log: str) -> Seen:
-        """The state of the training whose output is `log`."""
+        """Describes the state of the training whose output is `log`."""
         sealed = max(map(step_of, self.sealed()), default=0)
         step, recorded = step_reached(log), self.status() == "ok"
         return Seen(self._stage(log, sealed), step, sealed, recorded)
@@ -72,12 +73,12 @@ class RunFiles:
         newest = max(map(step_of, self.checkpoints()), default=0)
         if newest > sealed:
             return "checkpoint"
-        said = STEP.findall(log)
-        if not said:
+        reports = STEP.findall(log)
+        if not reports:
             return "start-up"
-        step, what = int(said[-1][0]), said[-1][1]
+        step, loss = int(reports[-1][0]), reports[-1][1]
         evaluations, checkpoints = intervals(self.cell)
-        if what == "loss" and step % evaluations == 0:
+        if loss == "loss" and step % evaluations == 0:
             return "validation"
         return "checkpoint" if step % checkpoints == 0 and sealed < step else "training"
 
@@ -98,10 +99,7 @@ def step_reached(log: str) -> int:
 
 
 def went_on_from(log: str, steps: int) -> int:
-    """The step that a restarted training went on from, by its own words; `steps`: of the whole run.
-
-    0: it began anew.
-    """
+    """Reads from the log the step that a restarted training of `steps` steps went on from; 0: it began anew."""
     if AT_ITS_END in log:
         return steps
     found = GOES_ON.search(log)
@@ -113,7 +111,7 @@ FINISHED = re.compile(r"^(?:Finished jobid: (\d+)|Error in rule)", re.MULTILINE)
 
 
 def rules_at_work(output: str) -> list[str]:
-    """The rules of the jobs that Snakemake's output shows as begun and not as finished."""
+    """Lists the rules of the jobs that began and did not finish, according to Snakemake's output."""
     begun = {number: rule for rule, number in RULE.findall(output)}
     for number in FINISHED.findall(output):
         begun.pop(number, None)
@@ -121,7 +119,7 @@ def rules_at_work(output: str) -> list[str]:
 
 
 def stage_of_study(output: str) -> str:
-    """The stages at work, in one word each."""
+    """Names the stages that were at work, in one word each."""
     if rules := {rule.split("_")[0] for rule in rules_at_work(output)}:
         return "+".join(sorted(rules))
     return "between jobs" if "Select jobs to execute" in output else "start-up"

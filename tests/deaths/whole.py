@@ -27,7 +27,7 @@ TABLES = ("cells", "cuts", "data", "models", "pairs", "results", "search", "sett
 
 
 class WholeStudies:
-    """Where whole studies die, one after the other."""
+    """The scene of deaths of whole studies."""
 
     study, cells = "whole", WHOLE_CELLS
 
@@ -36,7 +36,7 @@ class WholeStudies:
 
     @cached_property
     def reference(self) -> tuple[Path, float, dict[Cell, int]]:
-        """Results of an undisturbed study, the seconds that it took, and the steps of its trainings."""
+        """Runs a study undisturbed; returns its results, the seconds that it took, and the steps of its trainings."""
         folder, start = self.folder / "undisturbed" / self.study, time.monotonic()
         place = self.prepared.copy(folder / "study", results=False)
         started = self._start(restart.study(), place, folder / "log.txt")
@@ -69,7 +69,7 @@ class WholeStudies:
     # -- deaths -------------------------------------------------------------------------------------------------------
 
     def _hit(self, death: Death, chance: random.Random, place: Path, started: Started) -> bool:
-        """Ends the study in the way of this kind, and looks at what is there; whether there was something to hit."""
+        """Ends the study in the way of this kind and notes its state; returns whether there was a process to hit."""
         death.stage = stage_of_study(started.text())
         if death.kind == "two-snakemakes":
             self._start_another(death, chance, place, started)
@@ -91,17 +91,18 @@ class WholeStudies:
         return True
 
     def _stop(self, death: Death, chance: random.Random, started: Started) -> None:
-        number, all_of_them = chance.choice([signal.SIGINT, signal.SIGTERM]), chance.random() < 0.5
-        family = [one.pid for one in descendants(started.pid)] if all_of_them else []
+        number, everybody = chance.choice([signal.SIGINT, signal.SIGTERM]), chance.random() < 0.5
+        family = [child.pid for child in descendants(started.pid)] if everybody else []
         send(number, started.pid, *family)
-        death.note = f"{number.name} to {'all processes' if all_of_them else 'Snakemake alone'}"
+        death.note = f"{number.name} to {'all processes' if everybody else 'Snakemake alone'}"
         code = started.wait(PATIENCE)
         death.note += f", exit code {code}"
 
     def _kill_a_job(self, death: Death, chance: random.Random, started: Started) -> bool:
-        """kill -9 of one of the processes that compute, those that the warm process forked, as soon as there is one."""
+        """Kills (-9) one of the processes that compute, which the warm process forked, as soon as there is one."""
         while started.wait(0) is None:
-            working = [one for one in descendants(started.pid) if not descendants(one.pid) and self._computes(one)]
+            family = descendants(started.pid)
+            working = [child for child in family if not descendants(child.pid) and self._computes(child)]
             if working:
                 send(signal.SIGKILL, chance.choice(working).pid)
                 return True
@@ -110,7 +111,7 @@ class WholeStudies:
 
     @staticmethod
     def _computes(process) -> bool:
-        """Whether it is a fork of the warm process, which has its command line."""
+        """Tells whether a process is a fork of the warm process, by their command lines, which are the same."""
         try:
             parent = process.parent()
             return "warm" in process.cmdline() and parent is not None and "warm" in parent.cmdline()
@@ -118,7 +119,7 @@ class WholeStudies:
             return False
 
     def _start_another(self, death: Death, chance: random.Random, place: Path, first: Started) -> None:
-        """A second one, as a first call or as a restart is typed, while the first is at work."""
+        """Starts a second Snakemake, as a first call or as a restart, while the first one is at work."""
         kind = chance.choice(["a first call", "a restart"])
         command = restart.study() if kind == "a first call" else restart.study_again()
         second = self._start(command, place, place.parent / "log-second.txt")
@@ -130,12 +131,12 @@ class WholeStudies:
 
     def _look(self, place: Path) -> dict[Cell, Seen]:
         files = {cell: RunFiles(place, self.study, cell) for cell in self.cells}
-        return {cell: one.seen(one.log.read_text() if one.log.exists() else "") for cell, one in files.items()}
+        return {cell: run.seen(run.log.read_text() if run.log.exists() else "") for cell, run in files.items()}
 
     # -- restart ------------------------------------------------------------------------------------------------------
 
     def _finish(self, death: Death, place: Path, folder: Path, died: Started) -> None:
-        """Restarts, as a user would, and compares."""
+        """Restarts the study as a user would, and compares its results."""
         problems = []
         logs = {cell: RunFiles(place, self.study, cell).log for cell in self.cells}
         before = {cell: log.stat().st_mtime_ns if log.exists() else 0 for cell, log in logs.items()}
@@ -166,7 +167,7 @@ class WholeStudies:
         death.note = "; ".join([death.note, *problems[:5]])
 
     def _lost(self, death: Death, logs: dict[Cell, Path]) -> None:
-        """From where the trainings went on that the restart had to run; of several, that which lost most is kept."""
+        """Notes from which step each training of the restart went on; of several, the one that lost most is kept."""
         for cell, log in logs.items():
             seen, steps = self.seen[cell], self.reference[2][cell]
             origin = went_on_from(log.read_text(), steps)

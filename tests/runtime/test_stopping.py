@@ -1,6 +1,5 @@
 """A training that is asked to end saves what it has at once, and ends later with the same bits."""
 
-import multiprocessing
 import os
 import signal
 import time
@@ -12,61 +11,21 @@ from tests.support import slow_except
 from tests.support.checkpoints import FAMILIES
 from tests.support.interrupted_runs import (
     PLAIN,
-    RUN,
     assert_as_undisturbed,
     finish,
-    folder_of,
+    kill,
     steps_of,
+    stop,
     study_maker,
     undisturbed,
 )
-from tunegrid.runtime.stopping import Interrupted, Stop, Stopped
+from tunegrid.runtime.stopping import Interrupted, Stop
 from tunegrid.study.cells import Cell, Run
 
 
 @pytest.fixture
 def study_of(tiny_study, monkeypatch):
     return study_maker(tiny_study, monkeypatch)
-
-
-def stop(study, moment, run=RUN, signals=(signal.SIGTERM,)) -> int:
-    """Trains in a process that is sent signals when something is called so many times; returns the step it names."""
-    context = multiprocessing.get_context("fork")
-    reader, writer = context.Pipe()
-    process = context.Process(target=_train_until, args=(study, run, moment, signals, writer))
-    process.start()
-    process.join(240)
-    assert process.exitcode == 0, f"it did not come to {moment}"
-    return reader.recv()
-
-
-def _train_until(study, run, moment, signals, answer) -> None:
-    from tunegrid.stages import train as stage
-    from tunegrid.training import trainer
-
-    when, name, number = moment
-    places = {"seal": trainer, "prepare": stage, "save": type(study.method(run.cell))}
-    place, calls = places.get(name, trainer.GridTrainer), []
-    real = getattr(place, name)
-
-    def call(*given, **named):
-        calls.append(1)
-        if when == "before" and len(calls) == number:
-            for one in signals:
-                os.kill(os.getpid(), one)
-        result = real(*given, **named)
-        if when == "after" and len(calls) == number:
-            for one in signals:
-                os.kill(os.getpid(), one)
-        return result
-
-    setattr(place, name, call)
-    try:
-        stage.train(study, run, folder_of(study, run))
-    except Stopped as stopped:
-        answer.send(stopped.step)
-    else:
-        answer.send(None)
 
 
 @pytest.mark.parametrize(
@@ -132,8 +91,6 @@ def test_a_stop_while_the_result_is_written_lets_it_be_written(study_of):
 @pytest.mark.slow
 def test_a_kill_after_a_stop_loses_nothing(study_of):
     """The checkpoint of a stop stays whole while the evaluation that it lacks is made up for."""
-    from tests.support.interrupted_runs import kill
-
     study = study_of()
     undisturbed(study)
     assert stop(study, ("before", "evaluation_loop", 1)) == 3

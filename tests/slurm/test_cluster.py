@@ -25,7 +25,7 @@ PROGRAMS = ("sbatch", "slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd")
 
 
 def why_not() -> str:
-    """Why there can be no test cluster here; empty if there can."""
+    """Says why no test cluster can run here; empty if one can."""
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     if missing := [program for program in PROGRAMS if not shutil.which(program, path=path)]:
         return f"no {', '.join(missing)}: apt-get install slurm-wlm slurmdbd mariadb-server munge (.ci/run does)"
@@ -47,7 +47,7 @@ def in_clone(folder: Path, *command: str) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> Path:
-    """The folder of a cluster with one node and one pretend GPU."""
+    """Brings up a cluster with one node and one pretended GPU; yields its folder."""
     folder = tmp_path_factory.mktemp("cluster")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
@@ -93,7 +93,7 @@ def slurm_jobs(cluster: Path) -> list[SlurmJob]:
 
 
 def clone(folder: Path) -> Path:
-    """The files of this project, as a clone has them."""
+    """Copies the files of this project that a clone has into a folder."""
     listed = in_clone(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard")
     assert listed.returncode == 0, listed.stdout
     for name in listed.stdout.splitlines():
@@ -152,8 +152,8 @@ def test_all_that_computes_went_through_sbatch_and_fetching_did_not(study):
 def test_jobs_with_a_gpu_ran_one_at_a_time_and_knew_their_device(study):
     on_gpu = sorted((job for job in study.jobs if job.gpu), key=lambda job: job.start)
     assert len(on_gpu) == 4
-    for one, next_one in pairwise(on_gpu):
-        assert one.end <= next_one.start
+    for job, next_job in pairwise(on_gpu):
+        assert job.end <= next_job.start
     assert {device for job in on_gpu for device in job.devices} == {"0"}
     others = [job for job in study.jobs if not job.gpu]
     assert {device for job in others for device in job.devices} == {"none"}
@@ -162,7 +162,7 @@ def test_jobs_with_a_gpu_ran_one_at_a_time_and_knew_their_device(study):
 def test_memory_and_time_are_what_the_study_asks(study):
     jobs = Jobs(load_study(*(ROOT / file for file in STUDY)))
     cell = Cell("sentiment", "t5", "lora")
-    for comment, job, together in (
+    for comment, planned, together in (
         ("pretrain_model", jobs.pretrain("t5"), 1),
         ("train_", jobs.train(cell), 1),
         ("tokenise", jobs.tokenise("sentiment", "t5"), 1),
@@ -171,8 +171,8 @@ def test_memory_and_time_are_what_the_study_asks(study):
         # A batch takes the time of all of its jobs, and the memory of one.
         ("baselines", jobs.baseline("sentiment"), len(jobs.study.task("sentiment").baselines())),
     ):
-        for found in study.of(comment):
-            assert (found.memory, found.limit) == (job.mem_mb(1), job.runtime(1) * together), comment
+        for job in study.of(comment):
+            assert (job.memory, job.limit) == (planned.mem_mb(1), planned.runtime(1) * together), comment
     assert len({job.memory for job in study.jobs}) > 4  # not all the least that a job gets
 
 

@@ -45,7 +45,7 @@ def make_like(folder: Path, config: dict[str, Any], **smaller: Any) -> Path:
 
 
 def without_dropout() -> dict:
-    """Takes it out of the models of the tiny study, which is in the current folder; returns the settings of the methods."""
+    """Removes dropout from the models of the tiny study in the current folder; returns the methods' settings without it."""
     for file in Path("results/tiny/models").glob("*/config.json"):
         config = json.loads(file.read_text())
         file.write_text(json.dumps(config | {"dropout_rate": 0.0, "dropout": 0.0}))

@@ -40,10 +40,10 @@ class Request:
 
 @dataclass
 class Fault:
-    """What happens to the next requests whose path has `part` in it (and which have this method)."""
+    """A fault of the next requests whose path contains `part` (and that have this method)."""
 
     part: str
-    act: Callable[[Handler, bytes | None], bool]  # gets the body that would be sent; whether it has answered
+    act: Callable[[Handler, bytes | None], bool]  # takes the body that would be sent; returns whether it has answered
     times: int
     method: str | None
 
@@ -56,7 +56,7 @@ class Repository:
     branches: dict[str, str] = field(default_factory=dict)
 
     def commit(self, files: dict[str, bytes], branch: str = "main") -> str:
-        """A new commit of all these files on a branch; returns its hash."""
+        """Adds a commit of all these files to a branch; returns its hash."""
         commit = hashlib.sha1(f"{self.kind} {self.id} {len(self.commits)}".encode()).hexdigest()
         self.commits[commit], self.branches[branch] = dict(files), commit
         return commit
@@ -102,7 +102,7 @@ class HubServer:
         self.stop()
 
     def stop(self) -> None:
-        """From here on a connection is refused, and those that clients keep open are closed."""
+        """Refuses connections from here on, and closes those that clients keep open."""
         for server in self.servers:
             server.shutdown()
             server.server_close()
@@ -112,7 +112,7 @@ class HubServer:
         self.servers = []
 
     def add(self, kind: str, id: str, files: dict[str, bytes]) -> str:
-        """A repository with these files on `main`; returns the commit."""
+        """Adds a repository with these files on `main`; returns the commit."""
         repository = self.repositories[kind, id] = Repository(kind, id)
         return repository.commit(files)
 
@@ -121,11 +121,11 @@ class HubServer:
         return self.add(kind, id, files)
 
     def count(self, part: str = "", method: str | None = None) -> int:
-        """Requests so far whose path has `part` in it."""
+        """Counts the requests so far whose path contains `part`."""
         return sum(part in request.path and method in (None, request.method) for request in self.requests)
 
     def forget(self) -> None:
-        """Starts counting anew."""
+        """Forgets the requests so far, so that counting starts again."""
         self.requests.clear()
         self.sent.clear()
 
@@ -149,15 +149,15 @@ class HubServer:
         self.spoil(part, lambda body: body[:after], times, promised=True)
 
     def truncate(self, part: str, to: int, times: int = 1) -> None:
-        """Sends only so many bytes, and says that these are all."""
+        """Sends only so many bytes and declares them to be the whole body."""
         self.spoil(part, lambda body: body[:to], times)
 
     def corrupt(self, part: str, times: int = 1) -> None:
-        """Sends as many bytes as there should be, but others."""
+        """Sends other bytes, as many as there should be."""
         self.spoil(part, lambda body: bytes(len(body)), times)
 
     def stall(self, part: str, after: int, seconds: float, times: int = 1) -> None:
-        """Sends so many bytes, and then nothing for a while; then it closes the connection."""
+        """Sends so many bytes, waits for some seconds, and closes the connection."""
         self.spoil(part, lambda body: body[:after], times, promised=True, seconds=seconds)
 
     def spoil(
@@ -249,7 +249,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(200, {"Content-Type": "application/json"}, json.dumps(answer).encode())
 
     def _resolve(self, path: str) -> None:
-        """A file: small ones are sent, large ones are redirected to the storage."""
+        """Sends a small file; redirects the request of a large one to the storage."""
         kind, id, commit, name = split(path)
         repository = self._repository(kind, id)
         if repository is None:
@@ -281,17 +281,17 @@ class Handler(BaseHTTPRequestHandler):
         change: Callable[[bytes], bytes] = lambda body: body,
         promised: bool = False,
     ) -> None:
-        """The content, from where the client wants it; `promised`: with the length that it had before the change."""
+        """Sends the content from where the client asks; `promised`: declares the length that it had before `change`."""
         status = 200
-        if wanted := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
-            start, status = int(wanted[1]), 206
+        if asked := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
+            start, status = int(asked[1]), 206
             headers = {**headers, "Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
             content = content[start:]
         body = change(content)
         self.answer(status, {"Accept-Ranges": "bytes", **headers}, body, len(content) if promised else len(body))
 
     def _body(self, path: str) -> bytes | None:
-        """The file that a request would get from here; None for everything else."""
+        """Returns the file that a request would get from this server; None for any other request."""
         if path.startswith("/api/"):
             return None
         kind, id, commit, name = split(path)
@@ -306,7 +306,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def split(path: str) -> tuple[str, str, str, str]:
-    """(models or datasets, id, commit, file) of `/datasets/<id>/resolve/<commit>/<file>`."""
+    """Splits `/datasets/<id>/resolve/<commit>/<file>` into (models or datasets, id, commit, file)."""
     match = re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
     return ("datasets" if match[1] else "models", *match.groups()[1:]) if match else ("", "", "", "")
 

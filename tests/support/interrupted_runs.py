@@ -1,9 +1,10 @@
-"""Runs that are killed, for tests: kill -9 of a process of their own at a moment that the test names."""
+"""Trains runs in processes of their own that are killed, or asked to stop, at a moment that the test names."""
 
 import multiprocessing
 import os
 import shutil
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,10 @@ RUN = Run(Cell("qa", "t5", "lora"), 1)
 
 
 def study_maker(tiny_study, monkeypatch: pytest.MonkeyPatch):
-    """Makes the tiny study with other settings of training, and a validation loss that is best at step 6.
+    """Returns a function that makes the tiny study with other settings of training; its validation loss is best at step 6.
 
-    No real one can be told when to get worse. The losses of step 3, 6, 9 and 12 are 3, 0, 3 and 6: it stops at 12.
+    No real loss can be told when to get worse. The losses of steps 3, 6, 9 and 12 are 3, 0, 3 and 6, so early stopping
+    ends the run at step 12.
     """
     from tunegrid.training.trainer import GridTrainer
 
@@ -55,7 +57,7 @@ def steps_of(study) -> list[int]:
 
 
 def finish(study, run: Run = RUN) -> int:
-    """Trains to the end; returns how many batches it trained on."""
+    """Trains to the end; returns the number of batches that it trained on."""
     from tunegrid.stages.train import train
     from tunegrid.training.trainer import GridTrainer
 
@@ -75,42 +77,67 @@ def undisturbed(study, run: Run = RUN) -> TrainRecord:
 
 
 def assert_as_undisturbed(study, run: Run = RUN) -> None:
-    """Weights and history byte for byte, and all of train.json but times."""
+    """Compares the run with the one in `whole/`: weights and history byte for byte, train.json without its times."""
     for name, folder in (("one", Path("whole")), ("two", folder_of(study, run))):
         shutil.rmtree(name, ignore_errors=True)
         shutil.copytree(folder, f"{name}/runs/run")
     assert compare(Path("one"), Path("two")) == []
 
 
-# Where a process is killed: (moment, what is called then, the how-manieth call).
+# When a process is interrupted: before or after which function is called, and for which time (from 1).
 Moment = tuple[str, str, int]
 
 
 def kill(study, moment: Moment, run: Run = RUN) -> None:
-    """Trains in a process that ends itself with kill -9 before or after something is called so many times."""
-    process = multiprocessing.get_context("fork").Process(target=_train_until, args=(study, run, moment))
+    """Trains in a process that kills itself (-9) at a moment."""
+    assert _interrupted(study, run, moment, signal.SIGKILL)[0] == -signal.SIGKILL, f"it did not come to {moment}"
+
+
+def stop(study, moment: Moment, run: Run = RUN, signals: Sequence[int] = (signal.SIGTERM,)) -> int | None:
+    """Trains in a process that sends itself signals at a moment; returns the step at which it stopped, None if at none."""
+    code, step = _interrupted(study, run, moment, *signals)
+    assert code == 0, f"it did not come to {moment}"
+    return step
+
+
+def _interrupted(study, run: Run, moment: Moment, *signals: int) -> tuple[int, int | None]:
+    """Returns the exit code of the process that trained, and the step at which it stopped."""
+    context = multiprocessing.get_context("fork")
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_train_until, args=(study, run, moment, signals, writer))
     process.start()
-    process.join(120)
-    assert process.exitcode == -signal.SIGKILL, f"it did not come to {moment}"
+    process.join(240)
+    return process.exitcode, reader.recv() if process.exitcode == 0 else None
 
 
-def _train_until(study, run: Run, moment: Moment) -> None:
+def _train_until(study, run: Run, moment: Moment, signals: Sequence[int], answer) -> None:
+    from tunegrid.runtime.stopping import Stopped
     from tunegrid.stages import train as stage
     from tunegrid.training import trainer
 
     when, name, number = moment
-    places = {"seal": trainer, "write_record": stage, "save": type(study.method(run.cell))}
-    place, calls = places.get(name, trainer.GridTrainer), []
-    real = getattr(place, name)
+    owners = {"seal": trainer, "prepare": stage, "write_record": stage, "save": type(study.method(run.cell))}
+    owner, calls = owners.get(name, trainer.GridTrainer), []
+    real = getattr(owner, name)
+
+    def interrupt() -> None:
+        if len(calls) == number:
+            for signal_number in signals:
+                os.kill(os.getpid(), signal_number)
 
     def call(*given, **named):
         calls.append(1)
-        if when == "before" and len(calls) == number:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if when == "before":
+            interrupt()
         result = real(*given, **named)
-        if when == "after" and len(calls) == number:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if when == "after":
+            interrupt()
         return result
 
-    setattr(place, name, call)
-    stage.train(study, run, folder_of(study, run))
+    setattr(owner, name, call)
+    try:
+        stage.train(study, run, folder_of(study, run))
+    except Stopped as stopped:
+        answer.send(stopped.step)
+    else:
+        answer.send(None)

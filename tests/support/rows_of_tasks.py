@@ -1,4 +1,4 @@
-"""A task of each kind with as few settings as it needs, and its rows as the data stage writes them."""
+"""Makes tasks with as few settings as their kinds need, and writes rows as the data stage does."""
 
 import random
 from pathlib import Path
@@ -28,7 +28,7 @@ def make_task(kind: str, source: dict | None = None, **settings) -> Task:
 
 
 def write_splits(rows: list[Row], folder: Path) -> None:
-    """All three splits, of the same rows."""
+    """Writes all three splits, each with the same rows."""
     folder.mkdir(exist_ok=True)
     for split in ("train", "validation", "test"):
         with SplitWriter(folder / f"{split}.parquet") as writer:

@@ -19,9 +19,9 @@ for folder, rows in json.loads(Path(sys.argv[1]).read_text()):
     code = re.findall(r"^```python\n(.*?)^```$", Path("README.md").read_text(), re.DOTALL | re.MULTILINE)
     assert len(code) == 1, f"{folder}: {len(code)} blocks of code"
     card = {"__name__": "card"}
-    with contextlib.redirect_stdout(io.StringIO()) as said:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(code[0], card)
-    assert said.getvalue().count("\n") >= 1, "the card ends with an answer to its example"
+    assert printed.getvalue().count("\n") >= 1, "the card ends with an answer to its example"
     answers.append([card["answer"](*row) for row in rows])
 assert "tunegrid" not in sys.modules
 print(json.dumps({"answers": answers, "modules": sorted({"adapters", "peft"} & sys.modules.keys())}))

@@ -1,4 +1,4 @@
-"""Running Snakemake as a user does: the project's Snakefile, in a folder of its own."""
+"""Runs Snakemake as a user does: the project's Snakefile, in a folder of its own."""
 
 import os
 import re
@@ -15,7 +15,7 @@ TINY = Path(__file__).with_name("tiny.yaml")
 
 
 class Workflow:
-    """The workflow in a folder, with some configuration files."""
+    """The workflow in a folder, with configuration files."""
 
     def __init__(self, folder: Path, *configs: Path) -> None:
         self.folder, self.configs = folder, configs
@@ -24,7 +24,7 @@ class Workflow:
         return self._run(self._command(*arguments))
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        """Snakemake in a process group of its own, while it runs."""
+        """Starts Snakemake in a process group of its own."""
         return subprocess.Popen(
             self._command(*arguments),
             cwd=self.folder,
@@ -54,11 +54,11 @@ class Workflow:
         return self._run([sys.executable, "-m", "tunegrid", command, *map(str, self.configs), *arguments])
 
     def tunegrid_alone(self, command: str, *arguments: str) -> subprocess.CompletedProcess:
-        """A command that is about no study."""
+        """Runs a command that takes no study."""
         return self._run([sys.executable, "-m", "tunegrid", command, *arguments])
 
     def planned(self, *arguments: str) -> Counter:
-        """Rule -> number of jobs that a dry run lists."""
+        """Counts the jobs of each rule that a dry run lists."""
         result = self.snakemake("--dry-run", *arguments)
         assert result.returncode == 0, result.stdout
         return Counter(re.findall(r"^(?:local)?rule (\S+):$", result.stdout, flags=re.MULTILINE))

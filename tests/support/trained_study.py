@@ -1,4 +1,4 @@
-"""Fixtures: the study of `winners`, trained once, as the current folder."""
+"""Fixtures that make the study of `winners`, trained once, the current folder."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def trained(_prepared, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def study(trained, monkeypatch) -> Study:
-    """To be looked at only."""
+    """The trained study itself, which a test must not change."""
     monkeypatch.chdir(trained)
     monkeypatch.setattr(os, "environ", os.environ.copy())  # commands set the environment of their own process
     return load_study(*CONFIG)
@@ -37,7 +37,7 @@ def study(trained, monkeypatch) -> Study:
 
 @pytest.fixture
 def own(trained, tmp_path, monkeypatch) -> Study:
-    """A copy to do things to."""
+    """A copy of the trained study, which a test may change."""
     shutil.copytree(trained, tmp_path / "own")
     monkeypatch.chdir(tmp_path / "own")
     monkeypatch.setattr(os, "environ", os.environ.copy())

@@ -28,7 +28,7 @@ CELLS = [
 
 
 def train_all(prepared: Path, folder: Path):
-    """The study, made in the current folder."""
+    """Makes the study in a folder, which is the current one, from the tiny study with its data, models and tokens."""
     from tunegrid.stages.evaluate import evaluate_run
     from tunegrid.stages.tokenise import tokenise
     from tunegrid.stages.train import train
@@ -52,12 +52,13 @@ def train_all(prepared: Path, folder: Path):
     return study
 
 
-# Names of what each method trains, and how far it is moved: far enough to alter answers, not so far as to drown the text.
+# Part of the names of the weights that each method trains, and the scale of their shift: it has to alter answers and
+# leave them dependent on the text.
 TRAINED = {"full": ("", 0.05), "lora": ("lora_B", 0.2), "adapters": ("adapters.tuned", 0.3), "bitfit": (".bias", 0.05)}
 
 
 def _tell_texts_apart(checkpoint: Path, scale: float) -> None:
-    """Gives a checkpoint weights that are large enough for it to say different things of different texts."""
+    """Gives a checkpoint weights that are large enough for its answers to depend on the text."""
     from transformers import AutoModelForSeq2SeqLM
 
     model = AutoModelForSeq2SeqLM.from_pretrained(checkpoint)
@@ -66,7 +67,7 @@ def _tell_texts_apart(checkpoint: Path, scale: float) -> None:
 
 
 def _as_after_long_training(study, cell: Cell, weights: Path) -> None:
-    """Moves what the method trains, so that an answer shows whether it was loaded."""
+    """Shifts the weights that the method trains, so that an answer shows whether they were loaded."""
     method = study.method(cell)
     model = method.load(study.paths.model(cell.model), weights)
     part, scale = TRAINED[cell.method]
@@ -87,7 +88,7 @@ def _move(model, part: str, scale: float, dimensions: int = 1) -> int:
 
 
 def predictions(study, cell: Cell):
-    """What the evaluation of a cell's run said."""
+    """Reads the predictions of the evaluation of a cell's run."""
     import pandas as pd
 
     return pd.read_parquet(study.paths.run(Run(cell, 1)) / "predictions.parquet")

@@ -1,4 +1,4 @@
-"""What a dry run plans, and what a wrong configuration says before anything runs."""
+"""What a dry run plans, and which message a wrong configuration gives before anything runs."""
 
 import re
 import shutil
@@ -83,8 +83,8 @@ def test_jobs_ask_for_a_gpu_only_where_the_study_has_one(tmp_path, device, gpus)
         assert "gpu=" not in resources[name]
 
 
-def resources_of(text: str) -> dict[str, dict[str, int]]:
-    """Rule -> its numeric resources, of a dry run's last job of each rule."""
+def parse_resources(text: str) -> dict[str, dict[str, int]]:
+    """Reads the numeric resources of each rule from a dry run: those of its last job."""
     found, rule = {}, None
     for line in text.splitlines():
         if line.startswith(("rule ", "localrule ")):
@@ -96,7 +96,7 @@ def resources_of(text: str) -> dict[str, dict[str, int]]:
 
 def test_every_computing_job_asks_for_time_memory_and_disk(tmp_path):
     result = Workflow(tmp_path, MINI).snakemake("--dry-run")
-    found = resources_of(result.stdout)
+    found = parse_resources(result.stdout)
     computing = ["pretrain_model", "tokenise", "evaluate", "evaluate_untuned", "evaluate_baseline"]
     training = [rule for rule in found if rule.startswith("train_")]
     assert len(training) == 27
@@ -111,7 +111,7 @@ def test_a_larger_run_asks_for_more_and_a_machine_without_limits_runs_it_all_the
     larger = overlay(tmp_path, {"training": {"max_steps": 200_000}, "resources": {"memory_factor": 1000.0}})
     result = Workflow(tmp_path, MINI, larger).snakemake("--dry-run", "cell_qa_t5_full")
     assert result.returncode == 0, result.stdout  # a terabyte of memory: Snakemake does not hold a workstation to it
-    found = resources_of(result.stdout)
+    found = parse_resources(result.stdout)
     assert found["train_qa_t5_full"]["runtime"] > 60
     assert found["train_qa_t5_full"]["mem_mb"] > 500_000
 

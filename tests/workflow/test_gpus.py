@@ -1,4 +1,4 @@
-"""GPUs in a real run: pretended ones, whose jobs compute on the CPU."""
+"""A real run on pretended GPUs, whose jobs compute on the CPU."""
 
 import os
 import subprocess

@@ -17,7 +17,7 @@ LOCAL = {"all", "fetch_data", "fetch_model", "choose_learning_rate"}
 
 
 class Plan:
-    """What a dry run with the profile would submit."""
+    """What Snakemake would submit with the profile, from a dry run."""
 
     def __init__(self, folder: Path, *configs: str) -> None:
         for name in ("config", "slurm"):

@@ -1,17 +1,17 @@
-"""What a whole study does when its trainings, or all of it, are ended: on the tiny study, with longer trainings."""
+"""What becomes of a whole study whose trainings, or all of whose processes, are ended: the tiny study, with longer trainings."""
 
 import json
 import os
 import shutil
 import signal
 import threading
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
 
+from tests.support.processes import wait_for
 from tests.support.running import MINI, TINY, Workflow
 from tunegrid.results.compare import compare
 from tunegrid.results.records import TrainRecord, read_record
@@ -24,12 +24,12 @@ GRID = {"tasks": ["qa"], "models": ["t5", "bart"]}
 
 @pytest.fixture(scope="module")
 def whole(tiny, tmp_path_factory) -> Workflow:
-    """Two cells of the tiny study, trained for longer, by nobody disturbed."""
+    """Two cells of the tiny study, with longer trainings, run through undisturbed."""
     folder = tmp_path_factory.mktemp("whole")
     shutil.copytree(tiny.folder, folder / "study")
     shutil.rmtree(folder / "study/results/tiny/runs")  # those of other cells, too
-    exclude = [one for one in yaml.safe_load(TINY.read_text())["grid"]["exclude"] if one["task"] == "qa"]
-    exclude = [one for one in exclude if one["model"] in GRID["models"]]
+    exclude = [cell for cell in yaml.safe_load(TINY.read_text())["grid"]["exclude"] if cell["task"] == "qa"]
+    exclude = [cell for cell in exclude if cell["model"] in GRID["models"]]
     longer = {"grid": GRID | {"exclude": exclude}, "training": TRAINING}
     (folder / "longer.yaml").write_text(yaml.safe_dump(longer))
     study = Workflow(folder / "study", MINI, TINY, folder / "longer.yaml")
@@ -40,7 +40,7 @@ def whole(tiny, tmp_path_factory) -> Workflow:
 
 @pytest.fixture
 def study(whole, tmp_path) -> Workflow:
-    """The same, with its trainings still to be done."""
+    """The same study before its trainings."""
     shutil.copytree(whole.folder, tmp_path / "study")
     study = Workflow(tmp_path / "study", *whole.configs)
     for part in ("runs", "tables", "report", "logs/train", "locks"):
@@ -53,7 +53,7 @@ def results(study: Workflow) -> Path:
 
 
 def at_work(study: Workflow, cell: str) -> int | None:
-    """The process that trains a cell, a fork of the warm process, if it has come to a step; None: there is none."""
+    """Finds the process that trains a cell, a fork of the warm process, once it has done a step; None: there is none."""
     name = cell.replace("_", "/")
     try:
         holder = json.loads((results(study) / f"locks/train/{name}/seed-1.json").read_text())
@@ -104,19 +104,16 @@ def test_a_training_that_is_killed_at_each_attempt_is_a_row_and_the_study_reache
 @pytest.mark.parametrize("death", ["SIGTERM to all", "SIGINT to all", "SIGKILL of Snakemake"])
 def test_a_study_that_is_ended_goes_on_and_has_the_same_results(study, whole, death):
     process = study.start()
-    end = time.monotonic() + 200
-    while not at_work(study, "qa_t5_lora"):
-        assert process.poll() is None
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    wait_for(lambda: process.poll() is not None or at_work(study, "qa_t5_lora"), 200)
+    assert process.poll() is None
     jobs = psutil.Process(process.pid).children(recursive=True)
     if death == "SIGKILL of Snakemake":
         process.kill()
     else:
         os.killpg(process.pid, signal.Signals[death.split()[0]])
     assert process.wait(120) != 0
-    _, left = psutil.wait_procs(jobs, 30)
-    assert left == []
+    _, alive = psutil.wait_procs(jobs, 30)
+    assert alive == []
     assert any((results(study) / "checkpoints").rglob("complete.json"))
 
     unlocked = study.tunegrid_alone("unlock")

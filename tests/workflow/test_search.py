@@ -1,4 +1,4 @@
-"""A study with a search run through: the chosen learning rate is the one of the training; what a change runs again."""
+"""A whole study with a search: its trainings use the learning rates that were chosen; what a change reruns."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What `tunegrid status` knows of the workflow's jobs is what Snakemake runs."""
+"""The jobs that `tunegrid status` lists are those that Snakemake runs."""
 
 import re
 

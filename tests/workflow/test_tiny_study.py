@@ -1,4 +1,4 @@
-"""A very small study run through: every stage, family, method and task, to the PDF; and what follows from changes."""
+"""A very small study from the data to the PDF, with every stage, family, method and task; and what changes rerun."""
 
 import html
 import json
@@ -124,7 +124,7 @@ SCORED_AGAIN = {"evaluate", "evaluate_untuned"}
 
 
 def trainings(**where: str) -> set[str]:
-    """The training rules of the cells with this task, model or method, and what follows every training."""
+    """Returns the training rules of the cells with this task, model or method, and the rule that follows every training."""
     names = ("task", "model", "method")
     chosen = [cell for cell in CELLS if all(cell[names.index(name)] == value for name, value in where.items())]
     return {f"train_{'_'.join(cell)}" for cell in chosen} | {"evaluate"}
