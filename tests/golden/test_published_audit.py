@@ -1,4 +1,4 @@
-"""What arithmetic says of the paper's tables: found by computation from their CSV files, nothing else."""
+"""The audit of the paper's tables, computed from their CSV files alone."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -20,36 +20,37 @@ def audit() -> Audit:
     return audit_folder(read_folder(published_folder()))
 
 
-def one(audit: Audit, check: str, table: str = "", rows: tuple[str, ...] | None = None) -> Finding:
+def finding_of(audit: Audit, check: str, table: str = "", rows: tuple[str, ...] | None = None) -> Finding:
+    """The only finding of a check, in tables with that text in their title."""
     (finding,) = (
-        found
-        for found in audit.findings
-        if found.check == check and table in found.table and (rows is None or found.rows == rows)
+        finding
+        for finding in audit.findings
+        if finding.check == check and table in finding.table and (rows is None or finding.rows == rows)
     )
     return finding
 
 
 def test_question_answering_was_scored_on_14016_examples(audit: Audit) -> None:
-    sizes = one(audit, "test-size", "6.2").numbers
+    sizes = finding_of(audit, "test-size", "6.2").numbers
     assert sizes["sizes"] == list(range(14_016, 100_001, 14_016))  # 28,032 is the next
     assert sizes["searched_to"] == 100_000
     assert sizes["chance"] == pytest.approx((14_016 / 1e6) ** 9)
-    claimed = one(audit, "claimed-size", "6.2")
+    claimed = finding_of(audit, "claimed-size", "6.2")
     assert claimed.severity == "error"
     assert (claimed.numbers["sizes"], claimed.numbers["fitting"]) == ([10_570], 0)
 
 
 def test_that_is_what_two_splits_of_squads_training_data_leave(audit: Audit) -> None:
-    assert one(audit, "split").numbers["ways"] == ["20% of what a split of 20% leaves of 87,599"]
+    assert finding_of(audit, "split").numbers["ways"] == ["20% of what a split of 20% leaves of 87,599"]
 
 
 def test_f1_is_the_harmonic_mean_in_all_rows_of_sentiment(audit: Audit) -> None:
-    finding = one(audit, "f1")
+    finding = finding_of(audit, "f1")
     assert (finding.severity, finding.numbers["rows"]) == ("note", 9)
 
 
 def test_two_rows_of_sentiment_imply_other_positives_than_seven(audit: Audit) -> None:
-    finding = one(audit, "share-of-positives")
+    finding = finding_of(audit, "share-of-positives")
     assert (finding.severity, finding.rows) == ("error", COPIES)
     seven, two = finding.numbers["groups"]
     assert (len(seven["rows"]), tuple(two["rows"])) == (7, COPIES)
@@ -62,7 +63,7 @@ def test_two_rows_of_sentiment_imply_other_positives_than_seven(audit: Audit) ->
 
 
 def test_they_are_the_same_four_numbers(audit: Audit) -> None:
-    finding = one(audit, "identical-rows")
+    finding = finding_of(audit, "identical-rows")
     assert (finding.severity, finding.rows) == ("warning", COPIES)
     assert finding.numbers == {"accuracy": "0.9425", "precision": "0.9667", "recall": "0.9239", "f1": "0.9449"}
 
@@ -75,7 +76,7 @@ def test_the_sizes_and_positives_that_fit_seven_rows(audit: Audit) -> None:
     assert fits[1900, 968].exact == 5  # the other two within one unit of the fourth decimal
     assert 0.5 < fits[1900, 968].tolerance < 0.9
     exact = [pair.size for pair in group.pairs if pair.tolerance <= 0.5]
-    numbers = one(audit, "test-size-and-positives", rows=group.rows).numbers
+    numbers = finding_of(audit, "test-size-and-positives", rows=group.rows).numbers
     assert min(exact) == numbers["smallest_exact"]["size"] == 13_488
     assert numbers["smallest_exact_without_f1"]["size"] == 12_351  # precision, recall and accuracy alone
     for pair in group.pairs[:50]:  # counted again, with fractions
@@ -90,7 +91,7 @@ def rows(number: int) -> list[tuple[Fraction, ...]]:
 
 
 def needed(printed: tuple[Fraction, ...], size: int, positives: int) -> Fraction:
-    """How far a row is from the nearest counts, in units of the fourth decimal: true positives and false ones tried."""
+    """Distance of a row from the nearest counts, in units of the fourth decimal; tries true and false positives."""
     best = Fraction(10_000)
     middle = round(printed[2] * positives)
     for true in range(max(0, middle - 4), min(positives, middle + 4) + 1):
@@ -108,13 +109,13 @@ def needed(printed: tuple[Fraction, ...], size: int, positives: int) -> Fraction
 
 
 def test_imdbs_test_set_fits_no_row_of_sentiment(audit: Audit) -> None:
-    finding = one(audit, "claimed-positives")
+    finding = finding_of(audit, "claimed-positives")
     assert finding.severity == "error"
     assert (finding.numbers["size"], finding.numbers["positives"], len(finding.rows)) == (25_000, 12_500, 9)
 
 
 def test_partial_credit_is_below_that_of_published_systems(audit: Audit) -> None:
-    finding = one(audit, "partial-credit")
+    finding = finding_of(audit, "partial-credit")
     credits = finding.numbers["credits"].values()
     assert (f"{min(credits):.2f}", f"{max(credits):.2f}") == ("0.07", "0.25")
     assert (finding.severity, len(finding.rows)) == ("warning", 9)
@@ -124,19 +125,19 @@ def test_partial_credit_is_below_that_of_published_systems(audit: Audit) -> None
 
 
 def test_t5_base_translates_worse_than_before_tuning(audit: Audit) -> None:
-    findings = [found for found in audit.findings if found.check == "below-untuned"]
-    assert [found.numbers["untuned"] for found in findings] == ["28.7034", "22.15"]
+    findings = [finding for finding in audit.findings if finding.check == "below-untuned"]
+    assert [finding.numbers["untuned"] for finding in findings] == ["28.7034", "22.15"]
     assert findings[0].rows == ("T5-base + Full Finetuning", "T5-base + LoRA", "T5-base + Adapters")
     assert findings[1].rows == ("T5-base + LoRA",)
 
 
 def test_bart_with_adapters_is_a_failed_run(audit: Audit) -> None:
-    finding = one(audit, "failed-run")
+    finding = finding_of(audit, "failed-run")
     assert (finding.rows, finding.numbers["BART-base + Adapters"]) == (("BART-base + Adapters",), "0.0001")
 
 
 def test_two_rows_are_above_the_best_published_exact_match(audit: Audit) -> None:
-    finding = one(audit, "beyond-known")
+    finding = finding_of(audit, "beyond-known")
     assert (finding.rows, finding.numbers["metric"]) == (("T5-base + LoRA", "T5-base + Adapters"), "exact_match")
 
 
@@ -147,10 +148,10 @@ def test_nothing_else_is_an_error(audit: Audit) -> None:
 
 def test_the_command_fails_on_the_papers_tables(capsys: pytest.CaptureFixture) -> None:
     assert main(["audit"]) == 1
-    said = capsys.readouterr().out
-    assert said.startswith("Audit of the paper's tables: 3 errors, 6 warnings and 7 notes\n")
-    assert "14,016" in said
-    assert "1,900 examples with 968 positives" in said
+    output = capsys.readouterr().out
+    assert output.startswith("Audit of the paper's tables: 3 errors, 6 warnings and 7 notes\n")
+    assert "14,016" in output
+    assert "1,900 examples with 968 positives" in output
 
 
 def test_the_report_of_the_paper_has_the_whole_audit(audit: Audit, tmp_path: Path) -> None:
@@ -164,6 +165,6 @@ def test_the_report_of_the_paper_has_the_whole_audit(audit: Audit, tmp_path: Pat
 
 
 def test_every_known_value_names_its_source() -> None:
-    known = [known for table in read_folder(published_folder()).tables for known in table.known]
+    known = [score for table in read_folder(published_folder()).tables for score in table.known]
     assert len(known) > 10
-    assert all(one.source and one.conditions and one.values for one in known)
+    assert all(score.source and score.conditions and score.values for score in known)

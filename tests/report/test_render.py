@@ -9,7 +9,6 @@ import pytest
 
 from tests.support.study_on_disk import expected_study, render_study, write_json, write_study
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.words import binary_size, percent
 from tunegrid.report import latex, render
 from tunegrid.report.latex import compile_pdf, escape
 from tunegrid.report.layout import Column, ScoreLine, plain_table, score_table
@@ -208,11 +207,6 @@ def test_the_report_says_when_nothing_was_cut(folder: Path, tmp_path: Path) -> N
     tex, html = rendered(folder, tmp_path / "report")
     assert "nothing was cut" in tex
     assert "nothing was cut" in html
-
-
-def test_numbers_as_text() -> None:
-    assert [binary_size(x) for x in (None, 12, 1023 * 1024, 1.5 * 2**30)] == ["–", "12 bytes", "1.0 MiB", "1.5 GiB"]
-    assert [percent(x) for x in (None, 0.0, 0.0001, 0.031, 1)] == ["–", "0.0%", "<0.1%", "3.1%", "100.0%"]
 
 
 def test_the_same_results_give_the_same_files(written: Path, report: Path, tmp_path: Path) -> None:

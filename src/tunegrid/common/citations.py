@@ -1,7 +1,7 @@
-"""Equations as the report prints them, and the literature that they are from.
+"""Sources in the literature, and the type of an equation that the report prints with them.
 
-An equation stands beside the code that computes it: a method's in its class, a metric's in its task, those of the
-statistics in their modules. The report prints those of what the study uses, and lists the sources.
+Each equation is in the module that computes it: methods, metrics, statistics. The report prints the equations of what
+the study uses, and lists their sources.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reference:
-    """A source; `short` is how a sentence names it ("Hu et al. 2021")."""
+    """A source in the literature; `short` is its name in a sentence ("Hu et al. 2021")."""
 
     short: str
     text: str
@@ -17,13 +17,13 @@ class Reference:
 
 @dataclass(frozen=True)
 class Formula:
-    """An equation with what it says.
+    """An equation with its explanation.
 
     Attributes:
-        title: what it is the equation of.
-        latex: the equation, in what LaTeX and matplotlib's mathtext have in common; "": words are enough.
-        spoken: the equation as it is read aloud, for those who do not see it.
-        text: what the symbols are, and what is done with it.
+        title: what the equation computes.
+        latex: the equation, in the syntax that LaTeX and matplotlib's mathtext share; "": words are enough.
+        spoken: the equation as it is read aloud, for readers who do not see it.
+        text: the meaning of the symbols, and the use of the equation.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""The audit of our own results: honest ones pass every check, and each inconsistency is found, shown and fails the study."""
+"""The audit of our own results: honest results pass every check, and every inconsistency is found, shown and fails."""
 
 import csv
 import itertools
@@ -63,7 +63,7 @@ def test_honest_results_pass_every_check(written: Path) -> None:
 
 RUN = Path("runs/sentiment/mini-t5/lora/seed-1")
 ANSWERS = Path("runs/qa/mini-t5/lora/seed-1")
-BREAK = {  # what is changed, the check that finds it, what it says
+BREAK = {  # what is changed, the check that finds it, the start of its sentence
     "F1 of other precision and recall": ({RUN: {"f1": 0.5}}, "accuracy", "No counts of 120 examples give the scores of Mini-T5 + LoRA, seed 1"),
     "a precision that no counts give": ({RUN: {"precision": 0.9999}}, "accuracy", "No counts"),
     "F1 below exact match": ({ANSWERS: {"f1": 0.1}}, "f1-below-exact-match", "F1 of Mini-T5 + LoRA, seed 1 is 0.100000, below its exact match"),
@@ -81,7 +81,7 @@ def test_an_inconsistency_is_an_error(folder: Path, changes: dict, check: str, s
 
 
 def test_a_share_that_is_no_count_is_an_error(folder: Path) -> None:
-    # The predictions of a task whose primary metric is not recomputed from them cannot save it: both say the same.
+    # The predictions have the same score as metrics.json, so that nothing else finds the error.
     result = folder / "runs/qa/mini-t5/lora/seed-1"
     frame = pd.read_parquet(result / "predictions.parquet")
     frame.loc[0, "exact_match"] = 0.5
@@ -134,7 +134,7 @@ def test_the_same_predictions_twice_are_a_warning(folder: Path) -> None:
     assert row.rows == "Mini-T5 + LoRA, seed 1; Mini-BART + Full Finetuning, seed 2"
 
 
-def test_the_same_scores_of_other_predictions_are_nothing(folder: Path) -> None:
+def test_the_same_scores_of_other_predictions_are_no_finding(folder: Path) -> None:
     other = folder / "runs/qa/mini-bart/full/seed-2"
     copy_result(folder / ANSWERS, other)
     frame = pd.read_parquet(other / "predictions.parquet")
@@ -172,18 +172,18 @@ def test_counts_are_those_that_the_scores_come_from() -> None:
         if not size:
             continue
         gold = [1] * true + [0] * false + [1] * missed + [0] * rest
-        said = [1] * true + [1] * false + [0] * missed + [0] * rest
+        predicted = [1] * true + [1] * false + [0] * missed + [0] * rest
         precision, recall, f1, _ = precision_recall_fscore_support(
-            gold, said, labels=[1], average=None, zero_division=0.0
+            gold, predicted, labels=[1], average=None, zero_division=0.0
         )
-        scores = (float(accuracy_score(gold, said)), float(precision[0]), float(recall[0]), float(f1[0]))
-        found = counts(*scores, size)
+        scores = (float(accuracy_score(gold, predicted)), float(precision[0]), float(recall[0]), float(f1[0]))
+        computed = counts(*scores, size)
         if not true:
-            assert found == (0, -1, -1)
+            assert computed == (0, -1, -1)
         elif not false and not missed:
-            assert found == (-1, 0, 0)
+            assert computed == (-1, 0, 0)
         else:
-            assert found == (true, false, missed)
+            assert computed == (true, false, missed)
             assert counts(scores[0], scores[1], scores[2], scores[3] + 1e-6, size) is None
             assert counts(scores[0], scores[1] * 0.99, scores[2], scores[3], size) is None
 
@@ -204,12 +204,12 @@ def test_a_large_test_set_is_counted_exactly() -> None:
 
 
 def study_of(folder: Path) -> SimpleNamespace:
-    """What `tunegrid summary` asks of a study."""
+    """The attributes of a study that `tunegrid summary` reads."""
     runs = [Run(Cell(*cell), seed) for cell in itertools.product(["qa"], ["mini-t5"], ["lora"]) for seed in (1, 2)]
     return SimpleNamespace(title="Made up", runs=lambda: runs, paths=Paths(folder.name, folder.parent))
 
 
-def test_the_summary_fails_on_an_error_and_tells_warnings(folder: Path) -> None:
+def test_the_summary_fails_on_an_error_and_shows_warnings(folder: Path) -> None:
     write_tables(folder, EXPECTED, folder / "tables", RESAMPLES)
     assert summarise(study_of(folder)) == ("Made up: 2 of 2 runs are done", True)
     copy_result(folder / ANSWERS, folder / "runs/qa/mini-bart/full/seed-2")
@@ -228,7 +228,7 @@ def test_the_summary_fails_on_an_error_and_tells_warnings(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_the_report_says_it_on_page_one_and_in_a_section(folder: Path, tmp_path: Path) -> None:
+def test_the_report_shows_findings_on_page_one_and_in_a_section(folder: Path, tmp_path: Path) -> None:
     render_study(folder, EXPECTED, tmp_path / "clean", resamples=RESAMPLES)
     html = (tmp_path / "clean/report.html").read_text()
     assert "checks on 67 results: nothing found." in html

@@ -14,59 +14,62 @@ from tunegrid.results.audit.checks import Audit, audit_folder
 from tunegrid.results.audit.folder import read_folder
 
 
-def audit(folder: Path, text: str, said: str = "", known: str = "", **options: int) -> Audit:
-    """The audit of a table in a folder of its own; `said`: its line of tables.csv."""
+def audit(folder: Path, text: str, claims: str = "", known: str = "", **options: int) -> Audit:
+    """The audit of a table in a folder of its own; `claims`: its line of tables.csv."""
     folder.mkdir(exist_ok=True)
     (folder / "scores.csv").write_text(text)
-    if said:
-        (folder / "tables.csv").write_text(f"table,data,test_size,positives,train_size,known\nscores,{said}\n")
+    if claims:
+        (folder / "tables.csv").write_text(f"table,data,test_size,positives,train_size,known\nscores,{claims}\n")
     if known:
         (folder / "known.csv").write_text(f"known,model,state,conditions,source,mark,{known}")
     return audit_folder(read_folder(folder), **({"largest": 3000, "largest_pair": 300} | options))
 
 
-def found(audit: Audit, check: str) -> list[tuple[str, tuple[str, ...]]]:
-    return [(one.severity, one.rows) for one in audit.findings if one.check == check]
+def findings_of(audit: Audit, check: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Severity and rows of each finding of a check."""
+    return [(finding.severity, finding.rows) for finding in audit.findings if finding.check == check]
 
 
 def test_a_score_outside_its_range_is_an_error(tmp_path: Path) -> None:
     result = audit(tmp_path, "model,accuracy,bleu_percent\nA,94.3,20.0\nB,-0.1,101.5\n")
-    assert found(result, "range") == [("error", ("A",)), ("error", ("B",)), ("error", ("B",))]
+    assert findings_of(result, "range") == [("error", ("A",)), ("error", ("B",)), ("error", ("B",))]
     assert "a percentage belongs in a column accuracy_percent" in result.findings[0].computed
     assert "outside 0 to 100%" in result.findings[2].computed
 
 
 def test_f1_below_exact_match_is_an_error(tmp_path: Path) -> None:
     result = audit(tmp_path, "model,exact_match_percent,f1_percent\nA,85.2,84.9\nB,85.2,85.2\nC,85.20,85.18\n")
-    assert found(result, "f1-below-exact-match") == [("error", ("A", "C"))]  # B can be rounding
+    assert findings_of(result, "f1-below-exact-match") == [("error", ("A", "C"))]  # B can be rounding
 
 
 def test_a_claimed_size_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
     table = "model,accuracy\nA,0.143\nB,0.571\nC,0.500\n"  # sevenths, and a half
-    assert found(audit(tmp_path / "7", table, "seven questions,7,,,"), "claimed-size") == [("error", ("C",))]
-    assert found(audit(tmp_path / "14", table, "fourteen,14,,,"), "claimed-size") == []
+    assert findings_of(audit(tmp_path / "7", table, "seven questions,7,,,"), "claimed-size") == [("error", ("C",))]
+    assert findings_of(audit(tmp_path / "14", table, "fourteen,14,,,"), "claimed-size") == []
 
 
 def test_digits_that_were_cut_off_are_a_warning(tmp_path: Path) -> None:
     result = audit(tmp_path, "model,accuracy\nA,0.142\nB,0.571\n", "seven,7,,,")  # 1 / 7 = 0.14286
-    assert found(result, "claimed-size") == [("warning", ("A",))]
+    assert findings_of(result, "claimed-size") == [("warning", ("A",))]
     assert not result.failed
 
 
 def test_each_row_can_have_a_size_of_its_own(tmp_path: Path) -> None:
     result = audit(tmp_path, "model,accuracy,examples\nA,0.143,7\nB,0.333,3\nC,0.5,3\n")
-    assert found(result, "claimed-size") == [("error", ("C",))]
-    assert found(result, "test-size") == []  # there is no common one to look for
+    assert findings_of(result, "claimed-size") == [("error", ("C",))]
+    assert findings_of(result, "test-size") == []  # there is no common one to look for
 
 
 def test_the_sizes_that_fit_are_listed(tmp_path: Path) -> None:
     (finding,) = (
-        one for one in audit(tmp_path, "m,accuracy\nA,0.142857\nB,0.714286\n").findings if one.check == "test-size"
+        finding
+        for finding in audit(tmp_path, "m,accuracy\nA,0.142857\nB,0.714286\n").findings
+        if finding.check == "test-size"
     )
     assert finding.numbers["sizes"] == list(range(7, 3001, 7))
     assert "n = 7 and its multiples (14 is the next)" in finding.computed
     result = audit(tmp_path / "none", "m,accuracy\nA,0.1428570\nB,0.3333334\n", largest=2000)
-    assert found(result, "test-size") == [("warning", ())]
+    assert findings_of(result, "test-size") == [("warning", ())]
     few = audit(tmp_path / "few", "m,accuracy\nA,0.5\nB,1.0\n").findings[0]
     assert few.meaning == "The digits, if rounded correctly, rule out fewer than 2 examples; they say little more."
 
@@ -74,10 +77,10 @@ def test_the_sizes_that_fit_are_listed(tmp_path: Path) -> None:
 def test_a_size_that_is_a_part_of_the_training_data_is_told(tmp_path: Path) -> None:
     values = "".join(f"{name},{count / 159:.6f}\n" for name, count in (("A", 100), ("B", 31), ("C", 158)))
     result = audit(tmp_path, f"model,exact_match\n{values}", "x,,,1000,", largest=400)
-    assert found(result, "split") == []  # no split of 1,000 has 159
+    assert findings_of(result, "split") == []  # no split of 1,000 has 159
     result = audit(tmp_path / "b", f"model,exact_match\n{values}", "x,,,1060,", largest=400)
-    assert found(result, "split") == [("note", ())]
-    (finding,) = (one for one in result.findings if one.check == "split")
+    assert findings_of(result, "split") == [("note", ())]
+    (finding,) = (finding for finding in result.findings if finding.check == "split")
     assert "15% of 1,060" in finding.numbers["ways"]
 
 
@@ -88,55 +91,55 @@ HONEST = "A,0.8000,0.8000,0.8000,0.8000\nB,0.7500,0.6923,0.9000,0.7826\nC,0.7500
 
 def test_scores_of_one_classifier_belong_together(tmp_path: Path) -> None:
     result = audit(tmp_path, CLASSIFIER + HONEST, "x,100,50,,")
-    assert [one.severity for one in result.findings] == ["note"] * 4
+    assert [finding.severity for finding in result.findings] == ["note"] * 4
     (group,) = result.groups
     assert (100, 50) in [(pair.size, pair.positives) for pair in group.pairs if pair.tolerance <= 0.5]
 
 
 def test_an_f1_of_other_precision_and_recall_is_an_error(tmp_path: Path) -> None:
     result = audit(tmp_path, CLASSIFIER + HONEST + "D,0.7500,0.8571,0.6000,0.7256\n")
-    assert found(result, "f1") == [("error", ("D",))]
+    assert findings_of(result, "f1") == [("error", ("D",))]
     # F1 is .74667 to .74678, which is printed .7467 or .7468; cut off, it can be .7466
     cut = audit(tmp_path / "cut", CLASSIFIER + "D,0.7500,0.8000,0.7001,0.7466\n")
-    assert found(cut, "f1") == [("warning", ("D",))]
+    assert findings_of(cut, "f1") == [("warning", ("D",))]
 
 
 def test_rows_of_other_positives_are_an_error(tmp_path: Path) -> None:
     # 60 of 100 positive: 48 found, 6 false alarms
     result = audit(tmp_path, CLASSIFIER + HONEST + "D,0.8200,0.8889,0.8000,0.8421\n")
-    assert found(result, "share-of-positives") == [("error", ("D",))]
+    assert findings_of(result, "share-of-positives") == [("error", ("D",))]
     assert [group.rows for group in result.groups] == [("A", "B", "C"), ("D",)]
-    (finding,) = (one for one in result.findings if one.check == "share-of-positives")
+    (finding,) = (finding for finding in result.findings if finding.check == "share-of-positives")
     first, second = finding.numbers["groups"]
     assert first["low"] <= 0.5 <= first["high"]
     assert second["low"] <= 0.6 <= second["high"]
 
 
 def test_claimed_positives_are_checked(tmp_path: Path) -> None:
-    assert found(audit(tmp_path / "a", CLASSIFIER + HONEST, "x,100,48,,"), "claimed-positives") == [
+    assert findings_of(audit(tmp_path / "a", CLASSIFIER + HONEST, "x,100,48,,"), "claimed-positives") == [
         ("error", ("A", "B", "C"))
     ]
-    assert found(audit(tmp_path / "b", CLASSIFIER + HONEST, "x,97,,,"), "claimed-positives") == [
+    assert findings_of(audit(tmp_path / "b", CLASSIFIER + HONEST, "x,97,,,"), "claimed-positives") == [
         ("error", ("A", "B", "C"))
     ]
-    assert found(audit(tmp_path / "c", CLASSIFIER + HONEST, "x,100,,,"), "claimed-positives") == []
+    assert findings_of(audit(tmp_path / "c", CLASSIFIER + HONEST, "x,100,,,"), "claimed-positives") == []
     with_counts = CLASSIFIER.replace("f1", "f1,examples,positives") + "A,0.8000,0.8000,0.8000,0.8000,100,50\n"
-    assert found(audit(tmp_path / "d", with_counts), "claimed-positives") == []
-    assert found(audit(tmp_path / "e", with_counts.replace(",50\n", ",40\n")), "claimed-positives") == [
+    assert findings_of(audit(tmp_path / "d", with_counts), "claimed-positives") == []
+    assert findings_of(audit(tmp_path / "e", with_counts.replace(",50\n", ",40\n")), "claimed-positives") == [
         ("error", ("A",))
     ]
 
 
 def test_an_accuracy_that_precision_and_recall_forbid_is_an_error(tmp_path: Path) -> None:
     result = audit(tmp_path, CLASSIFIER + HONEST + "D,0.4000,0.5000,0.9000,0.6429\n")
-    assert found(result, "accuracy") == [("error", ("D",))]
+    assert findings_of(result, "accuracy") == [("error", ("D",))]
 
 
 def test_identical_rows_are_a_warning(tmp_path: Path) -> None:
     table = "model,method,exact_match_percent,f1_percent\nA,x,80.00,85.00\nA,y,80.00,85.0\nB,x,80.00,85.00\nB,y,70,75\n"
-    assert found(audit(tmp_path, table), "identical-rows") == [("warning", ("A + x", "B + x"))]
+    assert findings_of(audit(tmp_path, table), "identical-rows") == [("warning", ("A + x", "B + x"))]
     # One score alone is often the same.
-    assert found(audit(tmp_path / "one", "model,bleu\nA,0.21\nB,0.21\n"), "identical-rows") == []
+    assert findings_of(audit(tmp_path / "one", "model,bleu\nA,0.21\nB,0.21\n"), "identical-rows") == []
 
 
 KNOWN = (
@@ -150,27 +153,29 @@ def test_partial_credit_is_compared_with_published_systems(tmp_path: Path) -> No
         "model,method,exact_match_percent,f1_percent\nA,x,80.00,82.00\nB,y,80.00,90.00\n"  # .10 and .50; known .40, .50
     )
     result = audit(tmp_path, table, ",,,,q", KNOWN)
-    assert found(result, "partial-credit") == [("warning", ("A + x",))]
-    (finding,) = (one for one in result.findings if one.check == "partial-credit")
+    assert findings_of(result, "partial-credit") == [("warning", ("A + x",))]
+    (finding,) = (finding for finding in result.findings if finding.check == "partial-credit")
     assert finding.numbers["credits"] == {"A + x": 0.1, "B + y": 0.5}
     assert finding.numbers["published"] == {"B": 0.4, "A": 0.5}  # what is from memory (M) is never used
-    assert found(audit(tmp_path / "alone", table), "partial-credit") == [("note", ())]
+    assert findings_of(audit(tmp_path / "alone", table), "partial-credit") == [("note", ())]
     fine = audit(tmp_path / "fine", table.replace("82.00", "89.00"), ",,,,q", KNOWN)
-    assert found(fine, "partial-credit") == [("note", ())]
+    assert findings_of(fine, "partial-credit") == [("note", ())]
 
 
 def test_published_scores_are_compared(tmp_path: Path) -> None:
     table = "model,method,exact_match_percent,f1_percent\nA,x,85.2,91.0\na,y,59.8,64.8\nB,x,84.9,90.0\n"
     result = audit(tmp_path, table, ",,,,q", KNOWN)
-    assert found(result, "beyond-known") == [("warning", ("A + x",))]
-    assert found(result, "below-untuned") == [("warning", ("a + y",))] * 2  # exact match, and F1
-    assert found(result, "below-published") == [("note", ("B + x",))]  # F1; 84.9 can be 85.0, but 90.0 is below 91.0
-    assert "memory" not in "".join(one.computed for one in result.findings)
+    assert findings_of(result, "beyond-known") == [("warning", ("A + x",))]
+    assert findings_of(result, "below-untuned") == [("warning", ("a + y",))] * 2  # exact match, and F1
+    assert findings_of(result, "below-published") == [
+        ("note", ("B + x",))
+    ]  # F1; 84.9 can be 85.0, but 90.0 is below 91.0
+    assert "memory" not in "".join(finding.computed for finding in result.findings)
 
 
 def test_a_failed_run_is_a_warning(tmp_path: Path) -> None:
     result = audit(tmp_path, "model,bleu,cosine_similarity\nA,0.0001,0.06\nB,0.0100,0.2\n")
-    assert found(result, "failed-run") == [("warning", ("A",))]
+    assert findings_of(result, "failed-run") == [("warning", ("A",))]
 
 
 # Honest tables -------------------------------------------------------------------------------------------------------
@@ -190,16 +195,16 @@ def honest_table(generator: random.Random) -> tuple[str, int, int]:
     rows = []
     for number in range(generator.randint(1, 9)):
         skill = generator.random()
-        said = [is_so if generator.random() < skill else not is_so for is_so in gold]
-        true = sum(one and other for one, other in zip(said, gold, strict=True))
-        right = sum(one == other for one, other in zip(said, gold, strict=True))
+        predicted = [label if generator.random() < skill else not label for label in gold]
+        true = sum(label and other for label, other in zip(predicted, gold, strict=True))
+        right = sum(label == other for label, other in zip(predicted, gold, strict=True))
         rows.append(
             [
                 f"model {number}",
                 text(right, size),
-                text(true, sum(said)),
+                text(true, sum(predicted)),
                 text(true, sum(gold)),
-                text(2 * true, sum(said) + sum(gold)),
+                text(2 * true, sum(predicted) + sum(gold)),
             ]
         )
     head = ["model"] + [name + ("_percent" if percent else "") for name in ("accuracy", "precision", "recall", "f1")]
@@ -213,10 +218,12 @@ def test_an_honest_table_is_never_accused(tmp_path: Path, block: int) -> None:
         text, size, positives = honest_table(generator)
         claims = generator.choice(["", f"x,{size},,,"] + ([f"x,{size},{positives},,"] if positives else []))
         result = audit(tmp_path / f"{seed}", text, claims, largest=500, largest_pair=60)
-        accused = [one for one in result.findings if one.severity != "note" and one.check != "identical-rows"]
+        accused = [
+            finding for finding in result.findings if finding.severity != "note" and finding.check != "identical-rows"
+        ]
         assert not accused, (seed, accused)
-        sizes = [one.numbers for one in result.findings if one.check == "test-size"]
-        assert all(size in found["sizes"] or size > found["searched_to"] or found["fitting"] > 1000 for found in sizes)
+        sizes = [finding.numbers for finding in result.findings if finding.check == "test-size"]
+        assert all(size in fits["sizes"] or size > fits["searched_to"] or fits["fitting"] > 1000 for fits in sizes)
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -225,10 +232,12 @@ def test_honest_answers_are_never_accused(tmp_path: Path, seed: int) -> None:
     size, rows = generator.randint(3, 300), []
     for number in range(5):
         exact = [generator.random() < 0.6 for _ in range(size)]
-        f1 = [1.0 if one else generator.random() * 0.8 for one in exact]
+        f1 = [1.0 if right else generator.random() * 0.8 for right in exact]
         rows.append(f"m{number},{100 * sum(exact) / size:.2f},{100 * sum(f1) / size:.2f}")
     result = audit(tmp_path, "\n".join(["model,exact_match_percent,f1_percent", *rows]), f"x,{size},,,")
-    assert [one for one in result.findings if one.severity != "note" and one.check != "identical-rows"] == []
+    assert [
+        finding for finding in result.findings if finding.severity != "note" and finding.check != "identical-rows"
+    ] == []
 
 
 # Files ---------------------------------------------------------------------------------------------------------------
@@ -265,10 +274,10 @@ def test_a_mistake_in_a_file_is_one_message(tmp_path: Path, capsys, name: str, t
     (tmp_path / "scores.csv").write_text("model,f1\nA,0.5\n")
     (tmp_path / name).write_text(text)
     assert main(["audit", str(tmp_path)]) == 1
-    said = capsys.readouterr()
-    assert said.err.startswith(f"tunegrid: error: {tmp_path / name}")
-    assert says in said.err
-    assert said.out == ""
+    output = capsys.readouterr()
+    assert output.err.startswith(f"tunegrid: error: {tmp_path / name}")
+    assert says in output.err
+    assert output.out == ""
 
 
 def test_what_is_not_text_or_not_there_is_one_message(tmp_path: Path) -> None:
@@ -309,11 +318,11 @@ def test_errors_and_nothing_else_fail_the_command(tmp_path: Path, capsys) -> Non
         )
         == 0
     )
-    said = capsys.readouterr().out
-    assert "1 warning" in said
-    assert "Table 1: 4 rows; compared with a test set, 100 examples" in said
-    assert "notes.csv" in said
-    assert "=> Unless the models answer alike" in said
+    output = capsys.readouterr().out
+    assert "1 warning" in output
+    assert "Table 1: 4 rows; compared with a test set, 100 examples" in output
+    assert "notes.csv" in output
+    assert "=> Unless the models answer alike" in output
     with (tmp_path / "out/findings.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["severity"] for row in rows].count("warning") == 1

@@ -13,7 +13,6 @@ import pytest
 from tests.support import ROOT
 from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.words import rough_duration
 from tunegrid.methods import METHODS
 from tunegrid.models import FAMILIES, Shape
 from tunegrid.models.flops import Stacks, counted, training_flops
@@ -448,10 +447,6 @@ def test_a_model_that_nobody_knows_is_left_out_and_named(paper):
     assert "qa_t5-base_lora" in plan_text(found)
     job = Jobs(paper("models: {t5-base: {source: {id: someone/else}}}")).train(Cell("qa", "t5-base", "full"))
     assert job.runtime(1) >= 18 * 60
-
-
-def test_durations_as_a_person_says_them():
-    assert [rough_duration(s) for s in (3, 200, 5400, 90_000, 1e6)] == ["3 s", "3.3 min", "90 min", "25 h", "11.6 days"]
 
 
 # -- what jobs ask for -------------------------------------------------------------------------------------------------

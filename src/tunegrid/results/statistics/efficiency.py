@@ -10,7 +10,7 @@ which is, or nearly is, full fine-tuning of the largest model (`constants`): a c
 the score by 2^beta, whichever of the three it is. Another difference: the authors' F is what a method adds to its one
 base model. A study here has several bases, so F is all of it.
 
-What beta should be nobody can measure: so there is no score, but a ranking for each beta of a grid.
+Nobody can measure the right beta: so there is not one score, but a ranking for each beta of a grid.
 """
 
 from collections.abc import Sequence

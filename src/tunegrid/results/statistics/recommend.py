@@ -1,4 +1,4 @@
-"""The rule behind every recommendation, the same for our results and for published ones.
+"""The rule of the recommendation, its cost and its rationale, the same for our results and for published ones.
 
 1. Of the cells of a task that are within the study's limits (`limits.Recommend`), the tied set: the best one and all
    that nothing separates from it.
@@ -6,9 +6,9 @@
    the fewest trainable parameters, then the fewest parameters, then the least training time (where it is known), then
    the better score, then the order of the study.
 
-What separates two cells is evidence of one of two kinds: paired tests of all pairs with Holm's correction where there
+Two cells are separated by one of two kinds of evidence: paired tests of all pairs with Holm's correction where there
 are predictions (`from_tests`), or a difference at the printed precision where there are only printed numbers
-(`from_printed`). Cells without a result are left out, and said to be.
+(`from_printed`). Cells without a result are left out; the notes name them.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Candidate:
     trainable: int  # parameters
     total: int  # parameters
     measured: Measured = field(default_factory=Measured)
-    baseline: Literal["above", "level", "below"] | None = None  # where the interval of the difference to it lies
+    baseline: Literal["above", "level", "below"] | None = None  # where the interval of differences to it lies
     incomplete: str = ""  # which of its seeds are missing, in words
     cost_name: CostName = "trainable_parameters"
 
@@ -62,7 +62,7 @@ class Candidate:
 
     @property
     def price(self) -> float:
-        """The study's cost of the cell, infinite where it is not known."""
+        """Cost of the cell by the study's measure of cost; infinite where it is not known."""
         value = {
             "trainable_parameters": self.trainable,
             "train_hours": self.measured.train_seconds,
@@ -77,12 +77,13 @@ class Candidate:
 
     @property
     def cost(self) -> tuple[float, ...]:
+        """Sort key of the cheapest cell: the study's cost, then what decides between cells of equal cost."""
         seconds = self.measured.train_seconds
         return (self.price, self.trainable, self.total, inf if seconds is None else seconds, -self.score)
 
     @property
     def price_in_words(self) -> str:
-        """The predicate of a sentence about the cell."""
+        """The cost as the predicate of a sentence about the cell: `trains 0.81% of its parameters`."""
         if self.cost_name == "trainable_parameters":
             return f"trains {fine_percent(self.trainable_share)} of its parameters"
         if self.price == inf:
@@ -100,10 +101,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What the rule says for one task."""
+    """A recommendation for one task, and the reasons for it."""
 
     chosen: Candidate | None  # None: no cell has a result
-    tied: tuple[Candidate, ...]  # the best and what nothing separates from it, the best first
+    tied: tuple[Candidate, ...]  # the best cell and those that nothing separates from it, the best first
     rationale: str
     stability: float | None  # share of the resamples that recommend the same cell; None without predictions
     notes: tuple[str, ...]  # cells that were left out, and why
@@ -116,7 +117,7 @@ def from_tests(
     left_out: Sequence[str] = (),
     alpha: float = ALPHA,
 ) -> Recommendation:
-    """Recommends on the evidence of paired tests; `scores` has one row per candidate, in their order."""
+    """Recommends by paired tests; `scores` has one row per candidate, in the order of `candidates`."""
     tests = compare_pairs(scores)
     again = separated_in_resamples(scores, tests, alpha)
     chosen = _choose(candidates, scores.point, tests.separated(alpha))[0]
@@ -128,7 +129,7 @@ def from_tests(
 
 
 def from_printed(candidates: Sequence[Candidate], metric: str, left_out: Sequence[str] = ()) -> Recommendation:
-    """Recommends on printed numbers alone: two cells are tied where they print the same."""
+    """Recommends by printed numbers alone: two cells are tied if they print the same."""
     printed = np.array([Decimal(candidate.printed.rstrip("%")) for candidate in candidates], dtype=object)
     separated = printed[:, None] != printed[None, :]
     return recommend(candidates, printed.astype(float), separated, metric, None, left_out, tested=False)
@@ -143,10 +144,14 @@ def recommend(
     left_out: Sequence[str] = (),
     tested: bool = True,
 ) -> Recommendation:
-    """Applies the rule: `point` [candidates] are the scores, `separated` [candidates, candidates] what is told apart.
+    """Applies the rule to scores and to the pairs that are separated.
 
-    `metric` is the name of the score in a sentence ("accuracy"); `left_out` says which cells have no result; `tested`
-    says whether it was tests that separated, for the rationale must not claim more than a difference in print.
+    Args:
+        point: scores, [candidates].
+        separated: whether two candidates are separated, [candidates, candidates].
+        metric: name of the score in a sentence ("accuracy").
+        left_out: cells that are not candidates, each with the reason.
+        tested: whether tests separated the cells; the rationale must not claim more than a difference in print.
     """
     if not candidates:
         return Recommendation(None, (), "No cell has a result: nothing can be recommended.", None, tuple(left_out))
@@ -158,13 +163,13 @@ def recommend(
 
 
 def _choose(candidates: Sequence[Candidate], point: np.ndarray, separated: np.ndarray) -> tuple[int, np.ndarray]:
-    """Number of the recommended candidate, and the tied set as [candidates] of bool."""
+    """(number of the recommended candidate, whether each candidate is in the tied set)"""
     tied = tied_with_best(point, separated)
     return min((int(i) for i in np.flatnonzero(tied)), key=lambda i: (*candidates[i].cost, i)), tied
 
 
 def _rationale(chosen: Candidate, tied: Sequence[Candidate], count: int, metric: str, tested: bool) -> str:
-    """Why, in a sentence made of the numbers."""
+    """The reason for the recommendation, as a sentence made of the numbers."""
     best, others = tied[0], len(tied) - 1
     trains = chosen.price_in_words
     if count == 1:

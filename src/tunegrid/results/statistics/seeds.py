@@ -1,18 +1,18 @@
 """How far the mean over a few seeds may lie from the mean over all seeds.
 
-Three or five runs say little of the spread between seeds: resampling three of them shows two thirds of their variance,
-and the plain percentile bootstrap then covers far less than 95 %. So the seeds are not resampled. Each resample of the
-test set is shifted, cell by cell, by a draw of what other seeds would have added to the mean:
+Three or five runs tell little about the spread between seeds: resampling three of them shows two thirds of their
+variance, and the plain percentile bootstrap then covers far less than 95 %. So the seeds are not resampled. Each
+resample of the test set is shifted, cell by cell, by a draw of what other seeds would have added to the mean:
 
 1. s², the variance of a cell's scores over its seeds, holds the seeds' own variance and what the finite test set adds
    to each run. The latter is known from the bootstrap over examples.
 2. With d = seeds - 1 degrees of freedom s² is a poor estimate, and the cells of a task are alike: it is *moderated*,
-   drawn towards the cells' common variance, the more the less the cells differ in it (Smyth 2004, *Linear models and
+   shrunk towards the cells' common variance, the more the less the cells differ in it (Smyth 2004, *Linear models and
    empirical Bayes methods*, section 3, the estimates of section 6.2; made for many groups of few replicates).
 3. A draw of the seeds' own variance is (d' s'² / χ²(d')) less what the examples explain, at least 0; the draw of the
    shift is normal with that variance divided by the number of seeds (a generalised pivotal quantity, Weerahandi 1993).
 
-`benchmarks/statistics_coverage.py` shows what intervals and tests made of it cover and reject in simulated studies.
+`benchmarks/statistics_coverage.py` measures in simulated studies how often the intervals cover and the tests reject.
 """
 
 from collections.abc import Sequence
@@ -40,11 +40,11 @@ SEEDS = Formula(
 
 @dataclass(frozen=True)
 class ModeratedVariance:
-    """Variances between seeds, drawn towards what the cells have in common.
+    """Variances between seeds, shrunk towards the common variance of the cells.
 
     Attributes:
         variance: [cells] s'².
-        degrees: [cells] d', the degrees of freedom that s'² is worth.
+        degrees: [cells] d', the degrees of freedom of s'².
     """
 
     variance: np.ndarray
@@ -54,11 +54,11 @@ class ModeratedVariance:
 def shifts(
     scores: Sequence[np.ndarray], resampled: Sequence[np.ndarray], resamples: int, generator: np.random.Generator
 ) -> np.ndarray | None:
-    """What other seeds would have added to each cell's mean, [cells, resamples]; None where no cell has two seeds.
+    """Draws of what other seeds would have added to each mean, [cells, resamples]; None if no cell has two seeds.
 
     Args:
-        scores: of each cell, [seeds], on the test set.
-        resampled: of each cell, [resamples, seeds]: the same on the resamples of the test set.
+        scores: scores of each cell on the test set, [seeds].
+        resampled: scores of each cell on the resamples of the test set, [resamples, seeds].
     """
     seeds = np.array([len(values) for values in scores])
     if not (seeds > 1).any():
@@ -66,7 +66,7 @@ def shifts(
     observed = np.array([values.var(ddof=1) if len(values) > 1 else np.nan for values in scores])
     moderated = moderate(observed, seeds - 1)
     explained = np.array([_explained(values) for values in resampled])
-    # What the test set adds to a run is about the same in every cell; one seed alone cannot show it.
+    # The test set adds about the same variance in every cell; one seed alone cannot show it.
     explained = np.where(seeds > 1, explained, np.mean(explained[seeds > 1]))
     size = (len(scores), resamples)
     chi_squared = generator.chisquare(moderated.degrees[:, None], size)
@@ -78,7 +78,7 @@ def moderate(variances: np.ndarray, degrees: np.ndarray) -> ModeratedVariance:
     """Smyth's (2004) moderated variances: s'² = (d₀ s₀² + d s²) / (d₀ + d), with d₀ + d degrees of freedom.
 
     s₀² and d₀ are fitted to the variances' logarithms by their mean and variance (section 6.2). The degrees of freedom
-    are never taken for more than those of all cells together. A cell with one seed (d = 0) gets s₀².
+    never exceed those of all cells together. A cell with one seed (d = 0) gets s₀².
     """
     known = degrees > 0
     everything = float(degrees.sum())
@@ -90,14 +90,14 @@ def moderate(variances: np.ndarray, degrees: np.ndarray) -> ModeratedVariance:
     prior_degrees = min(prior_degrees, everything - degrees[known].min()) if known.sum() > 1 else 0.0
     own = np.where(known, np.nan_to_num(variances), 0.0)
     total = prior_degrees + degrees
-    if not prior_degrees:  # one cell with several seeds: it has nothing to be drawn to, and lends itself to the others
+    if not prior_degrees:  # one cell with several seeds: its variance is not shrunk, and the other cells get it
         total = np.where(known, degrees, everything)
         return ModeratedVariance(np.where(known, own, prior), total)
     return ModeratedVariance((prior_degrees * prior + degrees * own) / total, total)
 
 
 def _fit(variances: np.ndarray, degrees: np.ndarray) -> tuple[float, float]:
-    """(s₀², d₀) of variances that are s₀² F(d, d₀); d₀ is infinite where they differ no more than chance lets them."""
+    """(s₀², d₀) of variances that are s₀² F(d, d₀); d₀ is infinite where they differ no more than by chance."""
     from scipy.special import digamma, polygamma  # the report needs this module for its equation alone
 
     half = degrees / 2
@@ -126,7 +126,7 @@ def _inverse_trigamma(value: float) -> float:
 
 
 def _explained(resampled: np.ndarray) -> float:
-    """The part of the variance between seeds that the choice of the test examples explains, from [resamples, seeds]."""
+    """Part of the variance between seeds that the choice of the test examples explains, from [resamples, seeds]."""
     seeds = resampled.shape[1]
     if seeds == 1:
         return 0.0
