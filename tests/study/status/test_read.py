@@ -14,13 +14,10 @@ import pytest
 
 from tests.support.processes import tunegrid
 from tunegrid.cli import main
-from tunegrid.study.cells import Cell, Run
+from tunegrid.study.cells import Cell
 from tunegrid.study.plan.jobs import Jobs
 from tunegrid.study.status import StudyStatus, format_status, read_status
-from tunegrid.study.status.alive import Alive, command_of
-from tunegrid.study.status.items import items
-from tunegrid.study.status.remaining import Durations
-from tunegrid.study.study import Study
+from tunegrid.study.status.alive import Alive
 
 SMALL = "grid: {tasks: [sentiment], models: [t5], methods: [full, lora]}"
 CONFIGS = ("tiny.yaml", "changes.yaml")
@@ -212,52 +209,6 @@ def test_jobs_in_slurms_queue_are_seen_by_what_the_plugin_calls_them(tiny_study,
     assert [one.item.title for one in status.jobs if one.state == "running"] == ["sentiment_t5_lora, seed 2"]
     assert status.at_once == 1
     assert "Slurm's queue: 1 running, 1 pending." in format_status(status)
-
-
-@pytest.mark.parametrize(("line", "command"), [
-    ("/venv/bin/python /venv/bin/tunegrid train a.yaml b.yaml --task qa --model t5 --method lora --seed 3 --settings x",
-     ("train", "qa", "t5", "lora", "3")),
-    ("python -m tunegrid evaluate a.yaml --method untuned --task qa --model t5", ("evaluate", "qa", "t5", "untuned")),
-    ("python -m tunegrid baseline a.yaml --task qa --name copy", ("baseline", "qa", "copy")),
-    ("tunegrid report a.yaml --no-pdf", ("report",)),
-    ("tunegrid status a.yaml", None),
-    ("tunegrid train other.yaml --task qa --model t5 --method lora --seed 3", None),
-    ("bash -c tunegrid train a.yaml --task qa", None),
-    ("vim tunegrid train", None),
-    ("tunegrid", None),
-])  # fmt: skip
-def test_a_command_is_known_by_its_words(line, command):
-    assert command_of(line.split(), {Path("a.yaml").resolve(), Path("b.yaml").resolve()}) == command
-
-
-def test_a_job_takes_as_long_as_its_like_else_as_the_plan_says_in_proportion(tiny_study):
-    study: Study = tiny_study("grid: {tasks: [qa], models: [t5], methods: [full, lora, adapters]}")
-    training = {(item.cell.method, item.part): item for item in items(study) if item.stage == "training"}
-    plan = {method: Jobs(study).train(Cell("qa", "t5", method)).seconds for method in ("full", "lora", "adapters")}
-    one, two = training["full", "1"], training["lora", "1"]
-    durations = Durations(study, [(one, 12.0), (two, 4.0)])
-    assert durations.estimate(training["full", "2"]) == 12.0
-    assert durations.estimate(training["lora", "2"]) == 4.0
-    assert durations.estimate(training["adapters", "1"]) == pytest.approx(
-        plan["adapters"] * (12.0 + 4.0) / (plan["full"] + plan["lora"])
-    )
-    assert Durations(study, []).estimate(one) == plan["full"]
-
-
-def test_it_fits_on_a_screen_whatever_the_study(tiny_study):
-    methods = "\n".join(f"  lora-{r}: {{kind: lora, r: {r}, alpha: 8}}" for r in range(1, 31))
-    names = ", ".join(f"lora-{r}" for r in range(1, 31))
-    study = tiny_study(f"grid: {{tasks: [qa, sentiment], models: [t5], methods: [{names}]}}\nmethods:\n{methods}")
-    for seed in study.seeds:
-        for cell in study.cells():
-            folder = study.paths.run(Run(cell, seed))
-            folder.mkdir(parents=True)
-            (folder / "train.json").write_text(json.dumps({"status": "failed", "reason": "a reason\n" * 40}))
-    lines = format_status(read_status(study, CONFIGS)).splitlines()
-    assert len(lines) < 50
-    assert max(map(len, lines)) <= 110
-    assert "Failed: 120" in lines
-    assert "  and 112 more" in lines
 
 
 def test_watching_needs_a_time(tiny, capsys):
