@@ -144,7 +144,7 @@ def test_every_key_reaches_a_rule_or_the_report(way, kind, value):
         place = place.setdefault(key, {})
     if name == "prompts":
         family = "t5"
-        place[name] = {family: "other {" + before.task(way[1]).cuttable + "}"}
+        place[name] = {family: "other {" + before.task(way[1]).truncatable + "}"}
     elif name == "columns":
         place[name] = OTHER["columns"]
     elif name in ("train", "test", "validation") and "paths" in way:

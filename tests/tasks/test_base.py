@@ -36,9 +36,9 @@ def test_metrics_are_the_means_of_the_examples(kind):
 @pytest.mark.parametrize("family", ["t5", "flan-t5", "bart"])
 def test_a_prompt_holds_the_text_as_it_is_braces_and_all(kind, family):
     task = make_task(kind)
-    row = ROWS[kind][0] | {task.cuttable: "x {y} {0} {{z}} %s"}
+    row = ROWS[kind][0] | {task.truncatable: "x {y} {0} {{z}} %s"}
     assert "x {y} {0} {{z}} %s" in task.source_text(row, family)
-    own = make_task(kind, prompts={family: "mine: {" + task.cuttable + "}"})
+    own = make_task(kind, prompts={family: "mine: {" + task.truncatable + "}"})
     assert own.source_text(row, family) == "mine: x {y} {0} {{z}} %s"
 
 

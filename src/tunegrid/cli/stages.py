@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,7 +18,6 @@ from tunegrid.runtime.provenance import digest
 from tunegrid.study import stage_settings as settings
 from tunegrid.study.cells import UNTUNED, Cell, Run
 from tunegrid.study.study import Study
-from tunegrid.tasks import metrics
 
 
 @dataclass(frozen=True)
@@ -165,16 +163,18 @@ HELP = {"name": "a baseline of the task", "factor": "a factor of the study's sea
 IMPORTED_LATE = (
     "adapters",
     "peft",
+    "sacrebleu",
     "sklearn.feature_extraction.text",
     "sklearn.linear_model",
+    "transformers.data.metrics.squad_metrics",
     "transformers.models.auto.modeling_auto",
     "transformers.models.auto.tokenization_auto",
     "transformers.models.bart.modeling_bart",
     "transformers.models.t5.modeling_t5",
     "tunegrid.models.generate",
     "tunegrid.stages.latency",
+    "tunegrid.tasks.metrics.evaluate_metric",
     "tunegrid.training.trainer",
-    *(f"{metrics.__name__}.{module.name}" for module in pkgutil.iter_modules(metrics.__path__)),
 )
 
 

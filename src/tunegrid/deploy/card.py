@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 
     from tunegrid.deploy.form import Layout
 
-EXAMPLES = {
-    "question": "Where does Anna live?",
-    "context": "Anna lives in Paris. Ben lives in Rome.",
-    "source": "The dog sees the house.",
-    "text": "A clever film with great actors.",
-}
 SAME = 1e-9  # between a run's own score and the mean of one seed, if the tables are of this run
 
 
@@ -229,15 +223,15 @@ def _code(task: Task, layout: Layout, settings: GenerationConfig) -> str:
     return _template("model-card-code.py.j2").render(
         layout=layout,
         fields=list(task.source_columns),
-        cuttable=task.cuttable,
+        truncatable=task.truncatable,
         prompt=_prompt(task),
         longest=task.settings.max_source_length,
         windows=overlap is not None,
         overlap=overlap,
         words={label: task.word(label) for label in labels} if labels else None,
-        line_breaks=task.settings.kind == "sentiment",
+        replacements=task.replacements,
         forced=0 if settings.forced_bos_token_id is None else 1,
-        example={name: EXAMPLES.get(name, "A text.") for name in task.source_columns},
+        example={name: task.example.get(name, "A text.") for name in task.source_columns},
     )
 
 
@@ -258,7 +252,7 @@ def _shown(task: Task) -> str:
 def _prompt_note(task: Task) -> str:
     limit, overlap = task.settings.max_source_length, task.window_overlap()
     text = f"`<…>` stands for the row's own text. The tokenizer adds its special tokens. At most {limit} tokens: of a "
-    text += f"longer {task.cuttable} "
+    text += f"longer {task.truncatable} "
     if overlap is None:
         text += "the end is cut, never the words around it. "
     else:

@@ -10,6 +10,7 @@ import yaml
 
 from tunegrid.common.files import read_json
 from tunegrid.common.package_data import datasets_file
+from tunegrid.data import miniworld
 from tunegrid.deploy.choose import Winner
 from tunegrid.results.records import MetricsRecord
 from tunegrid.study.study import Study
@@ -25,7 +26,6 @@ LICENCES = frozenset(
     "artistic-2.0 bsl-1.0 ecl-2.0 epl-1.0 epl-2.0 eupl-1.1 agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 "
     "isc mpl-2.0 ms-pl ncsa odbl odc-by ofl-1.1 pddl postgresql unlicense wtfpl zlib".split()
 )
-GENERATED = {"translation": ["en", "de"]}  # languages of the generated world's tasks; of all others English
 
 
 def front_matter(
@@ -40,15 +40,14 @@ def front_matter(
     from huggingface_hub import EvalResult, ModelCardData
 
     cell = winner.run.cell
-    kind = study.tasks[cell.task].kind
-    task_type = "translation" if kind == "translation" else "text2text-generation"
+    task = study.task(cell.task)
     data = read_json(study.paths.data_card(cell.task))
     results = None
     if metrics is not None:
-        titles = {metric.name: metric.title for metric in study.task(cell.task).metrics}
+        titles = {metric.name: metric.title for metric in task.metrics}
         results = [
             EvalResult(
-                task_type=task_type,
+                task_type=task.hub_task,
                 task_name=study.title_of("tasks", cell.task),
                 dataset_type=data.get("id") or cell.task,
                 dataset_name=data["source"],
@@ -68,10 +67,10 @@ def front_matter(
     card = ModelCardData(
         language=list(languages) or None,
         library_name=layout.library,
-        pipeline_tag=task_type,
-        tags=["tunegrid", kind, study.method_settings(cell).kind, study.models[cell.model].family],
+        pipeline_tag=task.hub_task,
+        tags=["tunegrid", task.settings.kind, study.method_settings(cell).kind, study.models[cell.model].family],
         datasets=[data["id"]] if data.get("id") else None,
-        metrics=[metric.name for metric in study.task(cell.task).metrics],
+        metrics=[metric.name for metric in task.metrics],
         model_name=name,
         eval_results=results,
         **base_licence(study, cell.model),
@@ -95,7 +94,7 @@ def languages_of(study: Study, task: str) -> list[str]:
     """Codes of the languages of a task's texts, where they are known: of generated data, and of the paper's."""
     settings = study.tasks[task]
     if settings.source.kind == "generated":
-        return GENERATED.get(settings.kind, ["en"])
+        return list(miniworld.languages(settings.kind))
     if settings.source.kind != "hub":
         return []
     known = yaml.safe_load(datasets_file().read_text(encoding="utf-8"))

@@ -27,23 +27,6 @@ from tunegrid.runtime.supervisor import CRASHED, End, end_with
 VARIABLE = "TUNEGRID_WARM"
 STARTED, END = struct.Struct("!q"), struct.Struct("!qq")  # what a client is told: process id; wait status, peak bytes
 LONGEST_MESSAGE = 1 << 20  # bytes
-MODULES = (
-    "adapters",
-    "peft",
-    "sklearn.feature_extraction.text",
-    "sklearn.linear_model",
-    "tunegrid.stages.evaluate",
-    "tunegrid.stages.latency",
-    "sacrebleu",
-    "tunegrid.tasks.metrics.evaluate_metric",
-    "transformers.data.metrics.squad_metrics",
-    "tunegrid.stages.fetch_model",
-    "tunegrid.models.generate",
-    "tunegrid.stages.search",
-    "tunegrid.tasks.tokenise",
-    "tunegrid.stages.train",
-    "tunegrid.training.trainer",
-)
 
 
 class Worker:

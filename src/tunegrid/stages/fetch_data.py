@@ -169,7 +169,7 @@ def _refuse_repeated(rows: Rows, ids: array) -> None:
 
 def _shared(task: Task) -> dict[str, Callable[[Row], str]]:
     """What a test row is looked for by among the training rows; for question answering also by its context alone."""
-    texts = {"rows": lambda row: f"{row[task.cuttable]}\0{row.get('question', '')}"}
+    texts = {"rows": lambda row: f"{row[task.truncatable]}\0{row.get('question', '')}"}
     return texts | ({"contexts": lambda row: row["context"]} if "context" in task.columns else {})
 
 

@@ -130,5 +130,5 @@ def _check_prompt(study: Study, name: str, model: str) -> None:
         raise KeyProblem(place, f"not a valid template: {error} (found {template!r})") from None
     for field in used:
         _check_known(field, [*task.source_columns, *task.prompt_fields()], place)
-    if task.cuttable not in used:
-        raise KeyProblem(place, f"the template does not use {{{task.cuttable}}} (found {template!r})")
+    if task.truncatable not in used:
+        raise KeyProblem(place, f"the template does not use {{{task.truncatable}}} (found {template!r})")

@@ -86,9 +86,12 @@ class Task(ABC):
     optional: ClassVar[dict[str, Any]] = {}  # canonical columns that may be absent, with their value then
     source_columns: ClassVar[tuple[str, ...]]  # the columns that a prompt may name: none that holds the answer
     text_columns: ClassVar[tuple[str, ...]]  # the columns whose text a model can be pretrained on
-    cuttable: ClassVar[str]  # the column that loses its end, or is read in windows, when the source is too long
+    truncatable: ClassVar[str]  # the column that loses its end, or is read in windows, when the source is too long
     metrics: tuple[Metric, ...]  # in the order of the tables
     primary: ClassVar[str]  # name of the metric that cells are tested, tied and recommended on
+    replacements: ClassVar[dict[str, str]] = {}  # in the source columns: text -> what stands for it
+    example: ClassVar[dict[str, str]] = {}  # a source row, for the model card
+    hub_task: ClassVar[str] = "text2text-generation"  # the Hub's name for this kind of task
     prompts: ClassVar[dict[str, str]] = {}  # family -> template, where the family's file has none for this kind
     trivial_baseline: ClassVar[str]
 
@@ -111,7 +114,13 @@ class Task(ABC):
         Raises:
             RowError: the row cannot be used, with the reason.
         """
-        return {column: text_of(row, column) for column in self.source_columns}
+        cleaned = {}
+        for column in self.source_columns:
+            text = text_of(row, column)
+            for old, new in self.replacements.items():
+                text = text.replace(old, new)
+            cleaned[column] = text_of({column: text}, column)
+        return cleaned
 
     def prompt(self, family: str) -> str | None:
         """The template for a family of models; None: neither the settings, nor the family, nor the task has one."""
@@ -133,7 +142,7 @@ class Task(ABC):
     def references(self, row: Row) -> list[str]: ...
 
     def answer_lost(self, row: Row, kept: str) -> bool:
-        """Whether cutting `row[cuttable]` to `kept` removed what the answer needs."""
+        """Whether cutting `row[truncatable]` to `kept` removed what the answer needs."""
         return False
 
     def window_overlap(self) -> int | None:
@@ -141,7 +150,7 @@ class Task(ABC):
         return None
 
     def window_targets(self, row: Row, windows: list[str]) -> list[str | None]:
-        """What each window, a slice of `row[cuttable]`, is trained to answer; None: nothing, it is left out."""
+        """What each window, a slice of `row[truncatable]`, is trained to answer; None: nothing, it is left out."""
         return [self.target_text(row)] * len(windows)
 
     def labels(self) -> list[str] | None:

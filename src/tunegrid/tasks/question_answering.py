@@ -73,7 +73,11 @@ class QuestionAnswering(Task):
     optional: ClassVar = {"id": None, "group": "", "candidates": None}
     source_columns = ("question", "context")
     text_columns = ("context",)
-    cuttable = "context"
+    truncatable = "context"
+    example: ClassVar = {
+        "question": "Where does Anna live?",
+        "context": "Anna lives in Paris. Ben lives in Rome.",
+    }
     metrics = tuple(METRICS[name]() for name in ("exact_match", "squad_f1"))
     primary = "exact_match"
     trivial_baseline = "random-candidate"

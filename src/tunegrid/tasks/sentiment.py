@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from tunegrid.common.settings import did_you_mean
 from tunegrid.data.sources.base import Row
 from tunegrid.models.families import Family
-from tunegrid.tasks.base import Baseline, RowError, Task, TaskSettings, text_of
+from tunegrid.tasks.base import Baseline, RowError, Task, TaskSettings
 from tunegrid.tasks.metrics import METRICS
 from tunegrid.tasks.metrics.label_counts import LabelCounts
 
@@ -46,7 +46,9 @@ class Sentiment(Task):
     optional: ClassVar = {"id": None}
     source_columns = ("text",)
     text_columns = ("text",)
-    cuttable = "text"
+    truncatable = "text"
+    replacements: ClassVar = {"<br />": " "}  # IMDB's reviews hold HTML line breaks
+    example: ClassVar = {"text": "A clever film with great actors."}
     metrics = tuple(METRICS[name]() for name in ("accuracy", "precision", "recall", "label_f1"))
     primary = "accuracy"
     trivial_baseline = "majority-class"
@@ -60,11 +62,6 @@ class Sentiment(Task):
 
     def clean(self, row: Row) -> Row:
         return {"id": row["id"], **self.clean_source(row), "label": self._label(row["label"])}
-
-    def clean_source(self, row: Row) -> Row:
-        # IMDB's reviews hold HTML line breaks.
-        text = text_of(row, "text").replace("<br />", " ")
-        return {"text": text_of({"text": text}, "text")}
 
     def _label(self, value: object) -> str:
         labels = self.settings.labels

@@ -119,7 +119,7 @@ class SplitTokeniser:
 
     def _count_lost(self, row: Row, kept: list[str]) -> None:
         lost = all(self.task.answer_lost(row, text) for text in kept)
-        self.counts["answers_lost"] += lost and not self.task.answer_lost(row, row[self.task.cuttable])
+        self.counts["answers_lost"] += lost and not self.task.answer_lost(row, row[self.task.truncatable])
 
     def _cut_target(self, target: list[int]) -> list[int]:
         if len(target) <= (limit := self.task.settings.max_target_length):

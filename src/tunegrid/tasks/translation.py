@@ -27,7 +27,9 @@ class Translation(Task):
     optional: ClassVar = {"id": None}
     source_columns = ("source",)
     text_columns = ("source", "target")
-    cuttable = "source"
+    truncatable = "source"
+    example: ClassVar = {"source": "The dog sees the house."}
+    hub_task = "translation"
     metrics = tuple(METRICS[name]() for name in ("bleu", "cosine_similarity", "chrf"))
     primary = "bleu"
     trivial_baseline = "copy"

@@ -1,6 +1,6 @@
 """Sources that are longer than a model's input: split into overlapping windows, or cut at their end.
 
-Only the text of `task.cuttable` is ever shortened, never the question or the words of the prompt around it.
+Only the text of `task.truncatable` is ever shortened, never the question or the words of the prompt around it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Window:
 def window_sources(
     task: Task, family: str, tokenizer: PreTrainedTokenizerBase, row: Row, overlap: int
 ) -> list[Window] | None:
-    """Windows over `row[task.cuttable]`, in order.
+    """Windows over `row[task.truncatable]`, in order.
 
     Slices begin and end between tokens of the text, every
     token is in one of them, and neighbours share `overlap` tokens; less where the rest of the prompt leaves so little
@@ -43,9 +43,9 @@ def window_sources(
     """
 
     def prompt(text: str) -> list[int]:
-        return tokenizer(task.source_text({**row, task.cuttable: text}, family), verbose=False)["input_ids"]
+        return tokenizer(task.source_text({**row, task.truncatable: text}, family), verbose=False)["input_ids"]
 
-    text, limit = row[task.cuttable], task.settings.max_source_length
+    text, limit = row[task.truncatable], task.settings.max_source_length
     offsets = _offsets(tokenizer, text)
     room = limit - len(prompt(""))
     overlap = min(overlap, room // 2)
@@ -74,7 +74,7 @@ def fit_source(
     `ids`: the token ids of the whole source.
     """
     if len(ids) <= task.settings.max_source_length:
-        return [Window(ids, row[task.cuttable], 0)], False
+        return [Window(ids, row[task.truncatable], 0)], False
     overlap = task.window_overlap()
     windows = overlap is not None and window_sources(task, family, tokenizer, row, overlap)
     if windows:
@@ -86,12 +86,12 @@ def fit_source(
 def cut_source(task: Task, family: str, tokenizer: PreTrainedTokenizerBase, row: Row) -> tuple[list[int], str]:
     """(token ids of at most `max_source_length`, what was kept of the column that was cut).
 
-    Only the end of `task.cuttable` is cut, never the question or the instruction around it.
+    Only the end of `task.truncatable` is cut, never the question or the instruction around it.
     """
     limit = task.settings.max_source_length
-    text = row[task.cuttable]
+    text = row[task.truncatable]
     while True:
-        ids = tokenizer(task.source_text({**row, task.cuttable: text}, family), verbose=False)["input_ids"]
+        ids = tokenizer(task.source_text({**row, task.truncatable: text}, family), verbose=False)["input_ids"]
         if len(ids) <= limit or not text:
             # With nothing left to cut, the template alone is too long: only its end can go.
             return (ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]]), text

@@ -12,33 +12,36 @@ from tunegrid.data.miniworld import grammar, reviews, stories
 from tunegrid.data.miniworld.instructions import draw_instruction
 from tunegrid.data.miniworld.keys import SPLITS, contained_keys, text_key
 
-__all__ = ["ROW_TEXT", "contained_keys", "documents", "instructions", "row_texts", "rows", "text_key"]
+__all__ = ["contained_keys", "documents", "instructions", "languages", "row_texts", "rows", "text_key"]
 
-# The columns of each task's canonical rows that may not occur in training text of a held-out row.
-ROW_TEXT = {"qa": ("context",), "translation": ("source", "target"), "sentiment": ("text",)}
-
-_EXAMPLES = {"qa": stories.draw_examples, "translation": grammar.draw_examples, "sentiment": reviews.draw_examples}
+# Kind of task -> the module that draws its rows; HELD_OUT: columns whose text must not occur in training text.
+_MODULES = {"qa": stories, "translation": grammar, "sentiment": reviews}
 
 
 def rows(task: str, split: str, count: int, seed: int) -> list[dict]:
     """The first `count` canonical rows of a split, no two the same. Raises TuneGridError on an unknown name."""
-    for name, known in ((task, tuple(_EXAMPLES)), (split, SPLITS)):
+    for name, known in ((task, tuple(_MODULES)), (split, SPLITS)):
         if name not in known:
             raise TuneGridError(f"the generated world has no {name!r}; it has {', '.join(known)}")
     random = Random(f"{task} {split} {seed}")
     found: dict[str, dict] = {}
-    for example in _EXAMPLES[task](random, split):
+    for example in _MODULES[task].draw_examples(random, split):
         if len(found) == count:
             break
         key = text_key(" ".join(row_texts(task, example)) + " " + example.get("question", ""))
         if key not in found:
             found[key] = example
-    return [_with_id(task, split, number, example) for number, example in enumerate(found.values())]
+    return [{"id": f"{task}-{split}-{number:05d}", **example} for number, example in enumerate(found.values())]
 
 
 def row_texts(task: str, row: dict) -> tuple[str, ...]:
     """The texts of a row that must not occur in training text if the row is held out."""
-    return tuple(row[column] for column in ROW_TEXT[task])
+    return tuple(row[column] for column in _MODULES[task].HELD_OUT)
+
+
+def languages(task: str) -> tuple[str, ...]:
+    """Codes of the languages of a task's rows."""
+    return _MODULES[task].LANGUAGES
 
 
 def documents(seed: int) -> Iterator[str]:
@@ -58,10 +61,3 @@ def instructions(seed: int) -> Iterator[tuple[str, str]]:
     random = Random(f"instructions {seed}")
     while True:
         yield draw_instruction(random)
-
-
-def _with_id(task: str, split: str, number: int, example: dict) -> dict:
-    row = {"id": f"{task}-{split}-{number:05d}", **example}
-    if task == "qa":  # The resampling unit is the story.
-        row = {"id": row.pop("id"), "group": f"story-{text_key(example['context'])}", **row}
-    return row

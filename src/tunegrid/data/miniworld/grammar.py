@@ -13,6 +13,9 @@ from tunegrid.data.miniworld import lexicon
 from tunegrid.data.miniworld.keys import split_of
 from tunegrid.data.miniworld.lexicon import Noun, Verb
 
+HELD_OUT = ("source", "target")
+LANGUAGES = ("en", "de")
+
 # Endings of "der" words, by case and by gender (p: plural).
 _DEFINITE = {
     "nominative": {"m": "der", "f": "die", "n": "das", "p": "die"},

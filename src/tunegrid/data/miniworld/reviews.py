@@ -9,6 +9,9 @@ from random import Random
 
 from tunegrid.data.miniworld.keys import split_of
 
+HELD_OUT = ("text",)
+LANGUAGES = ("en",)
+
 LABELS = ("negative", "positive")
 
 _TITLE_FIRST = """Silent Golden Broken Hidden Frozen Burning Distant Crimson Lonely Ancient Electric Midnight Velvet

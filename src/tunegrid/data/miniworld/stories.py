@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from tunegrid.data.miniworld.keys import split_of
+from tunegrid.data.miniworld.keys import split_of, text_key
+
+HELD_OUT = ("context",)
+LANGUAGES = ("en",)
 
 PEOPLE = """Anna Ben Clara David Emma Felix Greta Henry Ida Jonas Karla Leo Maria Noah Olga Paul Rosa Simon Tina Victor
 Wanda Yusuf Zoe Oscar""".split()
@@ -162,6 +165,7 @@ def draw_examples(random: Random, split: str) -> Iterator[dict]:
             narrow = random.random() < NARROW_SHARE
             question = random.choice(relation.narrow_questions if narrow else relation.questions)
             yield {
+                "group": f"story-{text_key(context)}",  # the resampling unit is the story
                 "question": fill(question, person, kind=relation.kinds[value]),
                 "context": context,
                 "answers": [value],
