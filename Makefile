@@ -44,6 +44,7 @@ test-all: test test-slow ## all tests
 lint: setup ## check format and style of Python and Snakemake files, and the layers of the package
 	ruff format --check .
 	ruff check .
+	lint-imports
 	snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/mini.yaml
 

@@ -1,12 +1,10 @@
-"""What the tables of a study must hold, whether or not it is there: the frame that results are hung into."""
+"""The rows that tables must show, whether or not their results exist."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from tunegrid.study.limits import Recommend
 from tunegrid.study.search import Search
-from tunegrid.study.study import Study
 from tunegrid.tasks import TASKS, Metric
 
 CellKey = tuple[str, str, str]  # names of task, model, method
@@ -91,46 +89,3 @@ def title(names: Iterable[Named], name: str | None) -> str:
 def printed_metrics(kind: str) -> tuple[Metric, ...]:
     """The metrics of a kind of task that tables of the paper's form print, in its order."""
     return tuple(metric for metric in TASKS[kind].metrics if metric.printed)
-
-
-def expected(study: Study) -> Expected:
-    """What the tables of a study must hold, whether or not it is there."""
-    return Expected(
-        study=study.name,
-        title=study.title,
-        description=study.description,
-        tasks=tuple(_task(study, name) for name in study.grid.tasks),
-        models=tuple(
-            Named(name, study.title_of("models", name), model.licence, _hub_id(model))
-            for name, model in ((name, study.models[name].source) for name in study.grid.models)
-        ),
-        methods=tuple(
-            Named(name, study.title_of("methods", name), kind=study.methods[name].kind) for name in study.grid.methods
-        ),
-        seeds=tuple(study.seeds),
-        recommend=study.recommend,
-        cells=tuple((cell.task, cell.model, cell.method) for cell in study.cells()),
-        search=study.search,
-    )
-
-
-def _task(study: Study, name: str) -> ExpectedTask:
-    task = study.task(name)
-    return ExpectedTask(
-        name,
-        study.title_of("tasks", name),
-        task.settings.source.licence,
-        _hub_id(task.settings.source),
-        kind=task.settings.kind,
-        baselines=tuple(Named(key, baseline.title) for key, baseline in task.baselines().items()),
-        trivial=task.trivial_baseline,
-        labels=len(labels) if (labels := task.labels()) else None,
-        own_metrics=task.metrics,
-    )
-
-
-def _hub_id(source: Any) -> str | None:
-    """Its id on the Hub, and the part of a data set that is named; None for what comes from elsewhere."""
-    if getattr(source, "hub_key", None) is None or source.hub_id is None:
-        return None
-    return " ".join(filter(None, (source.hub_id, getattr(source, "name", None))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tunegrid.results.expected import expected
+from tunegrid.stages.expected import expected
 from tunegrid.stages.tables import update_tables
 from tunegrid.study.study import Study
 

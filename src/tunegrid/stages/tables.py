@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tunegrid.common.files import write_text
-from tunegrid.results.expected import expected
 from tunegrid.results.read import FILES
 from tunegrid.runtime.provenance import code_version, digest, file_digest
+from tunegrid.stages.expected import expected
 from tunegrid.study.study import Study
 
 MADE_OF = "made-of.txt"  # among the tables: a digest of all that they follow from, and of themselves

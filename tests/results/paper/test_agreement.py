@@ -9,10 +9,11 @@ import pytest
 from tests.support import ROOT
 from tests.support.study_on_disk import expected_study, write_json, write_study
 from tunegrid.report import paper as section
-from tunegrid.results.expected import Expected, expected, printed_metrics
+from tunegrid.results.expected import Expected, printed_metrics
 from tunegrid.results.paper.agreement import AGREEMENT_COLUMNS, COMPARISON_COLUMNS, agreement_rows, comparison_rows
 from tunegrid.results.paper.numbers import published_rows
 from tunegrid.results.tables import build_tables
+from tunegrid.stages.expected import expected
 from tunegrid.study.load import load_study
 
 PAPER = expected(load_study(ROOT / "config" / "paper.yaml"))

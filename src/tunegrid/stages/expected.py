@@ -1,0 +1,51 @@
+"""The rows that the tables of a study must show, from its settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tunegrid.results.expected import Expected, ExpectedTask, Named
+from tunegrid.study.study import Study
+
+
+def expected(study: Study) -> Expected:
+    """Lists the rows that the tables of a study must show, whether or not their results exist."""
+    return Expected(
+        study=study.name,
+        title=study.title,
+        description=study.description,
+        tasks=tuple(_task(study, name) for name in study.grid.tasks),
+        models=tuple(
+            Named(name, study.title_of("models", name), model.licence, _hub_id(model))
+            for name, model in ((name, study.models[name].source) for name in study.grid.models)
+        ),
+        methods=tuple(
+            Named(name, study.title_of("methods", name), kind=study.methods[name].kind) for name in study.grid.methods
+        ),
+        seeds=tuple(study.seeds),
+        recommend=study.recommend,
+        cells=tuple((cell.task, cell.model, cell.method) for cell in study.cells()),
+        search=study.search,
+    )
+
+
+def _task(study: Study, name: str) -> ExpectedTask:
+    task = study.task(name)
+    return ExpectedTask(
+        name,
+        study.title_of("tasks", name),
+        task.settings.source.licence,
+        _hub_id(task.settings.source),
+        kind=task.settings.kind,
+        baselines=tuple(Named(key, baseline.title) for key, baseline in task.baselines().items()),
+        trivial=task.trivial_baseline,
+        labels=len(labels) if (labels := task.labels()) else None,
+        own_metrics=task.metrics,
+    )
+
+
+def _hub_id(source: Any) -> str | None:
+    """Its id on the Hub, and the part of a data set that is named; None for what comes from elsewhere."""
+    if getattr(source, "hub_key", None) is None or source.hub_id is None:
+        return None
+    return " ".join(filter(None, (source.hub_id, getattr(source, "name", None))))
