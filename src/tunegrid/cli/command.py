@@ -9,7 +9,7 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.settings import did_you_mean
-from tunegrid.runtime import cpu_kernels, light_imports
+from tunegrid.runtime import cpu_kernels, cpu_tricks, light_imports
 from tunegrid.study.load import load_study
 from tunegrid.study.study import Study
 
@@ -50,6 +50,7 @@ def prepare_to_compute(study: Study, model: bool = False) -> None:
     """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(study.hardware.threads)
+    cpu_tricks.switch(study.hardware.cpu_tricks)
     cpu_kernels.keep_few()
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     if model and study.hardware.device == "cuda":

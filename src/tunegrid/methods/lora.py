@@ -12,6 +12,7 @@ from tunegrid.common.citations import HU_2021, Formula
 from tunegrid.common.files import write_json
 from tunegrid.methods.base import FP32, Method, MethodSettings
 from tunegrid.models.families import ROLES, Role
+from tunegrid.runtime import cpu_tricks
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -62,7 +63,8 @@ class Lora(Method):
         # The folder that the base was read from is no property of the weights, but peft would save it with them.
         model.name_or_path = model.config.name_or_path = ""
         tuned = get_peft_model(model, config)
-        _lighten(tuned, self.settings.dropout)
+        if cpu_tricks.are_on():
+            _lighten(tuned, self.settings.dropout)
         return tuned
 
     def injected_modules(self, model: PeftModel) -> list[str]:

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from tunegrid.runtime import cpu_tricks
+
 Library = Literal["mkl", "onednn"]
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -33,7 +35,9 @@ _chosen: Library | None = None
 
 
 def keep_few() -> None:
-    """Before torch is imported: keeps the memory small that its kernels on a CPU take."""
+    """Keeps the memory small that torch's kernels on a CPU take; to be called before torch is imported."""
+    if not cpu_tricks.are_on():
+        return
     for name, value in FEW_KERNELS.items():
         os.environ.setdefault(name, value)
 
@@ -45,7 +49,7 @@ def place(model: Any, device: Any) -> Any:
         from torch.backends import mkldnn
 
         wide = model.get_input_embeddings().embedding_dim >= NARROWEST
-        _chosen = "onednn" if wide and onednn_is_faster() else "mkl"
+        _chosen = "onednn" if cpu_tricks.are_on() and wide and onednn_is_faster() else "mkl"
         mkldnn.matmul.fp32_precision = "bf16" if _chosen == "onednn" else "none"
     return model.to(device)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from tunegrid.common.settings import Closed
 from tunegrid.runtime import cpu_kernels
@@ -20,9 +20,18 @@ class Hardware(Closed):
     threads: int = Field(1, gt=0, description="CPU threads of each job that computes with a model.")
     precision: Literal["fp32", "bf16", "auto"] = Field(
         "fp32",
-        description="bf16: autocast over fp32 weights (frozen ones are held in bf16 while others are trained). "
-        "auto: bf16 where the device has instructions for it.",
+        description="bf16: autocast over fp32 weights. auto: bf16 where the device has instructions for it.",
     )
+    cpu_tricks: bool = Field(
+        True,
+        description="Our own faster kernels, dropout, batches and imports; false: all as the libraries do it.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_the_default(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves the default of `cpu_tricks` out: settings, and so digests, are those of studies without the key."""
+        values = serialise(self)
+        return {key: value for key, value in values.items() if key != "cpu_tricks" or value is not True}
 
     def resolved(self, gpu: str) -> Hardware:
         """The same without `auto`: by the data sheet of the study's GPU (`resources.gpu`), or by this machine's CPU."""

@@ -3,6 +3,8 @@
 import importlib
 import sys
 
+from tunegrid.runtime import cpu_tricks
+
 # For functions that no job calls: assisted generation, losses of object detection, the library's own data sets.
 UNUSED = ("datasets", "scipy", "sklearn")
 
@@ -13,7 +15,7 @@ def import_transformers() -> None:
     That takes 1.2 s off the start of every process with a model, and 165 MiB off its memory. Whoever needs one of the
     packages, as the metrics do, imports it as ever.
     """
-    if "transformers" in sys.modules:
+    if "transformers" in sys.modules or not cpu_tricks.are_on():
         return
     hidden = dict.fromkeys(name for name in UNUSED if name not in sys.modules)
     sys.modules |= hidden  # None: not to be found (the import system, sys.modules)

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.runtime import cpu_memory, gpus
+from tunegrid.runtime import cpu_memory, cpu_tricks, gpus
 from tunegrid.runtime.hardware import Hardware
 
 
@@ -17,6 +17,7 @@ def pick_device(hardware: Hardware) -> Any:
     """
     import torch
 
+    cpu_tricks.switch(hardware.cpu_tricks)
     torch.set_num_threads(hardware.threads)
     cpu_memory.keep()
     device = gpus.torch_device(hardware)

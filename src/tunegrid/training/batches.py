@@ -13,8 +13,8 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
 
 from tunegrid.data.tokens import row_numbers
-from tunegrid.training.fast.head_loss import IGNORED
 
+IGNORED = -100  # the label of padding, for transformers and for torch
 BUCKET = 50  # batches whose examples are sorted by length together: enough to save padding, few enough to stay mixed
 
 

@@ -22,17 +22,16 @@ from transformers.trainer_callback import ExportableState
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.tokens import labelled
-from tunegrid.runtime import cpu_memory, measure
+from tunegrid.runtime import cpu_memory, cpu_tricks, measure
 from tunegrid.runtime.stopping import Interrupted, Stopped
 from tunegrid.training import history
 from tunegrid.training.arguments import training_arguments
-from tunegrid.training.batches import Collator, SeededSampler, TokenDataset
+from tunegrid.training.batches import IGNORED, Collator, SeededSampler, TokenDataset
 from tunegrid.training.callbacks import Flow, ProgressLine
 from tunegrid.training.checkpoints import STATE, checkpoint, is_last, lacks_evaluation, last_checkpoint, prune, seal
 from tunegrid.training.fast.dropout import sparing_dropout
-from tunegrid.training.fast.frozen import hold_in_bf16
 from tunegrid.training.fast.groups import groups
-from tunegrid.training.fast.head_loss import IGNORED, HeadLoss
+from tunegrid.training.fast.head_loss import HeadLoss
 from tunegrid.training.selection import selection
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
@@ -49,8 +48,6 @@ def fit(session: TrainingSession) -> TrainingSummary:
         TuneGridError: a checkpoint cannot be written.
     """
     before = last_checkpoint(session.checkpoints, keep_best=session.training.keep_best)
-    if session.precision == "bf16":
-        hold_in_bf16(session.model)
     trainer = GridTrainer(session)
     trainer.start = measure.seconds()
     try:
@@ -102,9 +99,10 @@ class GridTrainer(Trainer):
         self.remove_callback(PrinterCallback)  # ProgressLine says the same, readably
         # The adapters library hides the model's signature: T5 would be given an argument that it does not take.
         self.model_accepts_loss_kwargs = False
-        self.head_loss = HeadLoss(session.model, training.label_smoothing)
+        fast = self.args.use_cpu and cpu_tricks.are_on()
+        self.head_loss = HeadLoss(session.model, training.label_smoothing) if fast else None
         # An objective of a method's own may be of the whole batch.
-        self.may_group = self.args.use_cpu and session.loss is None and session.tokenizer.padding_side == "right"
+        self.may_group = fast and session.loss is None and session.tokenizer.padding_side == "right"
         self.groups = 1  # of the batch at hand
 
     # -- batches and losses -------------------------------------------------------------------------------------------
@@ -134,7 +132,7 @@ class GridTrainer(Trainer):
         return loss
 
     def loss_of(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        if self.head_loss.suits(inputs):
+        if self.head_loss is not None and self.head_loss.suits(inputs):
             return self.head_loss(inputs)
         return super().compute_loss(model, inputs | {"use_cache": False})  # which would serve generation only
 
@@ -150,7 +148,7 @@ class GridTrainer(Trainer):
         size = max(part["input_ids"].numel() + part["labels"].numel() for part in parts)
         if size > self.largest:
             self.largest = size
-            if self.args.use_cpu:
+            if self.args.use_cpu and cpu_tricks.are_on():
                 cpu_memory.give_back_holes()
         loss = sum(super(GridTrainer, self).training_step(model, part, *arguments, **options) for part in parts)
         self.loss_sum = self.loss_sum + loss

@@ -261,8 +261,7 @@ def test_methods_that_train_little_keep_little_for_the_optimiser():
     full, lora = (training_memory(tuned(shape, kind), training, split, "bf16", gpu=True) for kind in ("full", "lora"))
     # T5-base has 222,903,552 parameters: 16 bytes of each for weights, gradient and moments.
     assert full.weights + full.gradients + full.optimiser == 16 * 222_903_552
-    # Of LoRA's those that are frozen, all but the embedding's 32,128 x 768, are held in bf16.
-    assert lora.weights == lora.gradients + 4 * 222_903_552 - 2 * (222_903_552 - 32_128 * 768)
+    assert lora.weights == lora.gradients + 4 * 222_903_552
     assert lora.gradients < 0.05 * full.gradients
     assert lora.peak < 0.5 * full.peak
 

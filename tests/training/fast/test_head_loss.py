@@ -29,7 +29,7 @@ def small_parts(monkeypatch):
     """So that a batch of 24 translations has many; one of another length is the last."""
     from tunegrid.training.fast import head_loss
 
-    monkeypatch.setattr(head_loss.HeadLoss, "tokens", lambda self, device: 7)
+    monkeypatch.setattr(head_loss.HeadLoss, "tokens", lambda self: 7)
 
 
 def loss_and_gradients(model, loss) -> list:
@@ -153,8 +153,8 @@ def test_a_batch_that_is_one_part_is_left_to_the_model(session_of):
     """So narrow models, whose logits are small, compute to the bit as transformers does."""
     import torch
 
+    from tunegrid.training.fast.groups import PART
     from tunegrid.training.fast.head_loss import HeadLoss
-    from tunegrid.training.fast.parts import CPU_PART
     from tunegrid.training.trainer import GridTrainer
 
     session = session_of("t5", "full")
@@ -163,6 +163,6 @@ def test_a_batch_that_is_one_part_is_left_to_the_model(session_of):
     model, batch = session.model.eval(), a_batch(trainer)
     assert torch.equal(trainer.compute_loss(model, batch), model(**batch).loss)
     whole, entries = HeadLoss(model), model.get_output_embeddings().out_features
-    tokens = CPU_PART // 4 // entries
+    tokens = PART // 4 // entries
     assert not whole.suits({"labels": torch.zeros(1, tokens)})
     assert whole.suits({"labels": torch.zeros(1, tokens + 1)})

@@ -8,8 +8,7 @@ from tunegrid.models import Shape
 from tunegrid.study.plan.lengths import SplitSize
 from tunegrid.study.plan.tuned import Tuned
 from tunegrid.tasks import Task
-from tunegrid.training.fast.groups import most_tokens
-from tunegrid.training.fast.parts import tokens_per_part
+from tunegrid.training.fast.groups import most_tokens, tokens_per_part
 from tunegrid.training.settings import Training
 
 FP32 = 4
@@ -27,11 +26,11 @@ class TrainingMemory:
     """Bytes by what they are for; `peak` is the highest moment of a step.
 
     Attributes:
-        weights: for the whole run; fp32, or on a GPU bf16 where they are frozen and the run computes in it.
+        weights: for the whole run, in fp32 unless the method holds them otherwise.
         optimiser: AdamW's two moments.
         gradients: of all trainable parameters, as they are when a step ends.
         activations: kept for the backward pass, of the longest batch.
-        logits: of the part of a batch whose loss is computed at once, with their gradient.
+        logits: of a batch, on a CPU of the part whose loss is computed at once, with their gradient.
         libraries: what the process holds without a model.
         embedding: a gradient of the embedding on its way to the others, where it is trained.
     """
@@ -77,19 +76,16 @@ def training_memory(tuned: Tuned, training: Training, train: SplitSize, precisio
             layers[1] / max(shape.decoder_layers, 1),
         )
     weights = tuned.method.weight_bytes(shape)
-    if (
-        precision == "bf16"
-    ):  # a copy of each weight that a product takes; frozen ones are that copy (training/frozen.py)
-        frozen = 0 if tuned.full else tuned.total - tuned.trainable - shape.embedding_parameters
-        activations += 2 * (tuned.total - frozen - shape.embedding_parameters + shape.vocabulary * shape.d_model)
-        weights -= 2 * frozen
+    if precision == "bf16":  # a copy of each weight that a product takes
+        activations += 2 * (tuned.total - shape.embedding_parameters + shape.vocabulary * shape.d_model)
     gradients = FP32 * tuned.trainable
+    logits = batch * target if gpu else min(batch * target, tokens_per_part(shape.vocabulary))
     return TrainingMemory(
         weights=weights,
         optimiser=2 * gradients,
         gradients=gradients,
         activations=activations + (gradients if accumulated else 0),
-        logits=min(batch * target, tokens_per_part(shape.vocabulary, gpu)) * shape.vocabulary * _logit_bytes(precision),
+        logits=logits * shape.vocabulary * _logit_bytes(precision),
         libraries=CUDA_WORKSPACE if gpu else LIBRARIES,
         embedding=FP32 * shape.vocabulary * shape.d_model if tuned.full else 0,
         gpu=gpu,

@@ -13,13 +13,12 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from tunegrid.training.fast.parts import tokens_per_part
-
-IGNORED = -100  # the label of padding, for transformers and for torch
+from tunegrid.training.batches import IGNORED
+from tunegrid.training.fast.groups import tokens_per_part
 
 
 class HeadLoss:
-    """The mean cross-entropy of a batch's target tokens, as the model itself computes it.
+    """The mean cross-entropy of a batch's target tokens on a CPU, as the model itself computes it.
 
     Args:
         model: an encoder-decoder of transformers, with or without a method's modules.
@@ -31,40 +30,37 @@ class HeadLoss:
         self.head = model.get_output_embeddings()
         self.bias = getattr(model, "final_logits_bias", None)  # BART adds it to what its head says
 
-    def tokens(self, device: torch.device) -> int:
-        """Of a part."""
-        return tokens_per_part(self.head.out_features, gpu=device.type != "cpu")
+    def tokens(self) -> int:
+        """Target tokens that a part has at most."""
+        return tokens_per_part(self.head.out_features)
 
     def suits(self, inputs: dict[str, torch.Tensor]) -> bool:
-        """Whether a batch has more than one part. Of one that has not, the model's own loss costs nothing."""
-        return inputs["labels"].numel() > self.tokens(inputs["labels"].device)
+        """Whether a batch has more than one part. The model's own loss of a batch with one part costs nothing more."""
+        return inputs["labels"].numel() > self.tokens()
 
     def __call__(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """A scalar with a gradient, in fp32.
+        """Computes the loss, a scalar in fp32 with a gradient.
 
         Args:
-            inputs: of the model; with `decoder_input_ids`, and `labels` in which IGNORED stands for padding.
+            inputs: the model's, with `decoder_input_ids`, and with IGNORED for padding in `labels`.
         """
         labels = inputs["labels"].flatten()
         states = self._states({name: tensor for name, tensor in inputs.items() if name != "labels"}).flatten(0, 1)
-        tokens = (labels != IGNORED).sum()
-        if states.device.type == "cpu":  # padding is left out; a GPU would have to wait for the count
-            counted = labels != IGNORED
-            states, labels = states[counted], labels[counted]
-        size = self.tokens(states.device)
+        counted = labels != IGNORED
+        states, labels, size = states[counted], labels[counted], self.tokens()
         if torch.is_grad_enabled():
             trained = [parameter for parameter in self.head.parameters() if parameter.requires_grad]
             loss = _WithGradient.apply(self._loss, states, labels, size, *trained)
         else:
             loss = sum(self._loss(*part) for part in zip(states.split(size), labels.split(size), strict=True))
-        return loss / tokens
+        return loss / counted.sum()
 
     def _states(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """What the decoder hands to the head: (rows, tokens, width). The head computes nothing meanwhile."""
-        taken = []
+        """Runs the model without its head; returns the head's input, (rows, tokens, width)."""
+        states = []
 
         def take(_: Any, arguments: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
-            taken.append(arguments[0])
+            states.append(arguments[0])
             return (arguments[0][:, :0],)
 
         hook = self.head.register_forward_pre_hook(take)
@@ -72,10 +68,10 @@ class HeadLoss:
             self.model(**inputs, use_cache=False)
         finally:
             hook.remove()
-        return taken[0]
+        return states[0]
 
     def _loss(self, states: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """The sum over a part."""
+        """Sum of the losses of a part's tokens."""
         logits = self.head(states)
         if self.bias is not None:
             logits = logits + self.bias
@@ -85,28 +81,29 @@ class HeadLoss:
 
 
 class _WithGradient(torch.autograd.Function):
-    """The sum of the parts' losses; the gradients are there with it, so that no part's logits are kept."""
+    """Sums the parts' losses and computes their gradients at once, so that no part's logits are kept."""
 
     @staticmethod
     def forward(
         context: Any, loss: Any, states: torch.Tensor, labels: torch.Tensor, size: int, *trained: torch.Tensor
     ) -> torch.Tensor:
         total = torch.zeros((), device=states.device)
-        of_states, of_trained = torch.empty_like(states), [torch.zeros_like(one) for one in trained]
+        states_gradient = torch.empty_like(states)
+        trained_gradients = [torch.zeros_like(parameter) for parameter in trained]
         for start in range(0, len(states), size):
             part = slice(start, start + size)
             with torch.enable_grad():
                 inputs = states[part].detach().requires_grad_()
-                one = loss(inputs, labels[part])
-            gradient, *gradients = torch.autograd.grad(one, [inputs, *trained])
-            of_states[part] = gradient
-            for sum_, summand in zip(of_trained, gradients, strict=True):
+                part_loss = loss(inputs, labels[part])
+            states_gradient[part], *gradients = torch.autograd.grad(part_loss, [inputs, *trained])
+            for sum_, summand in zip(trained_gradients, gradients, strict=True):
                 sum_ += summand
-            total += one.detach()
-        context.save_for_backward(of_states, *of_trained)
+            total += part_loss.detach()
+        context.save_for_backward(states_gradient, *trained_gradients)
         return total
 
     @staticmethod
     def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        of_states, *of_trained = (saved.mul_(gradient) for saved in context.saved_tensors)  # there is one way back
-        return None, of_states, None, None, *of_trained
+        # In place, for there is one backward pass.
+        states_gradient, *trained_gradients = (saved.mul_(gradient) for saved in context.saved_tensors)
+        return None, states_gradient, None, None, *trained_gradients
