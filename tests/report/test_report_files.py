@@ -18,7 +18,7 @@ from tunegrid.common.package_data import templates_folder
 from tunegrid.methods import METHODS
 from tunegrid.report import export, formulas, latex
 from tunegrid.report.index import read_index
-from tunegrid.report.layout import Cell, Column, Row, Table
+from tunegrid.report.layout import Column, Table, TableCell, TableRow
 from tunegrid.results.expected import Named
 from tunegrid.results.tables import build_tables
 from tunegrid.tasks import TASKS
@@ -88,9 +88,9 @@ TABLE = Table(
     "A caption with a | and a *.",
     (Column("Model"), Column("Method"), Column("Score", "right")),
     (
-        Row((Cell("A group", bold=True),), heading=True),
-        Row((Cell("T5"), Cell("LoRA"), Cell("0.5", bold=True))),
-        Row((Cell(""), Cell("full"), Cell("−0.1"))),
+        TableRow((TableCell("A group", bold=True),), heading=True),
+        TableRow((TableCell("T5"), TableCell("LoRA"), TableCell("0.5", bold=True))),
+        TableRow((TableCell(""), TableCell("full"), TableCell("−0.1"))),
     ),
     "A note.",
 )

@@ -31,7 +31,7 @@ def study_section(frames: Frames, expected: Expected) -> Section:
     """The audit of a study's results and, where the study is about the paper, of the paper's numbers."""
     audit = frames["audit"]
     findings = audit[audit["severity"] != "passed"]
-    results = int((frames["results"]["primary"].astype(bool) & (frames["results"]["status"] == "ok")).sum())
+    results = int((frames["results"]["primary"] & (frames["results"]["status"] == "ok")).sum())
     checked = f"{plural(int(audit['checked'].sum()), 'check')} on {plural(results, 'result')}"
     outcome = show.counted(findings.itertuples()) if len(findings) else "nothing found"
     texts, tables = [f"{_CHECKS} {checked}: {outcome}."], [_table(findings, expected)] if len(findings) else []

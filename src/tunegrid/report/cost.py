@@ -17,7 +17,7 @@ from tunegrid.report.cost_words import (
     total,
     unit_of,
 )
-from tunegrid.report.layout import Cell, Column, Row, Table
+from tunegrid.report.layout import Column, Table, TableCell, TableRow
 from tunegrid.report.tables import METHOD, MODEL, Frames, Titles
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics import efficiency
@@ -130,7 +130,7 @@ def merged(frames: Frames, expected: Expected) -> Table | None:
 def fronts(frames: Frames, expected: Expected) -> Table | None:
     """For each task and cost the cells on the front, the cheapest first."""
     table, titles, groups = frames["pareto"], Titles(expected), []
-    table = table[table["on_front"].astype(bool)]
+    table = table[table["on_front"]]
     for task in expected.tasks:
         rows = []
         for cost in costs.PARETO_COSTS:
@@ -155,14 +155,17 @@ def ranking(frames: Frames, expected: Expected) -> Table | None:
     if not table["rank"].notna().any():
         return None
     for task in expected.tasks:
-        rows.append(Row((Cell(task.title, bold=True),), rule=bool(rows), heading=True))
+        rows.append(TableRow((TableCell(task.title, bold=True),), rule=bool(rows), heading=True))
         group = None
         for model, method in expected.grid(task):
             found = _of(table, task, model.name, method.name)
             ranks = dict(zip(found["beta"], found["rank"], strict=True))
-            cells = [Cell("" if model.name == group else titles.models[model.name]), Cell(titles.methods[method.name])]
-            cells += [Cell(words.count(ranks[beta]), bold=ranks[beta] == 1) for beta in efficiency.BETAS]
-            rows.append(Row(tuple(cells)))
+            cells = [
+                TableCell("" if model.name == group else titles.models[model.name]),
+                TableCell(titles.methods[method.name]),
+            ]
+            cells += [TableCell(words.count(ranks[beta]), bold=ranks[beta] == 1) for beta in efficiency.BETAS]
+            rows.append(TableRow(tuple(cells)))
             group = model.name
     columns = (MODEL, METHOD, *(Column(f"β = {beta:g}", "right") for beta in efficiency.BETAS))
     caption = (
@@ -211,7 +214,7 @@ def _of(frame: Any, task: ExpectedTask, model: str, method: str) -> Any:
 
 def _spread(runs: Any, name: str, factor: float = 1.0) -> str:
     """Mean, and with several seeds their standard deviation."""
-    values = factor * runs[name].dropna().astype(float)
+    values = factor * runs[name].dropna()
     text = digits(values.mean())
     return f"{text} ± {digits(values.std())}" if len(values) > 1 else text
 

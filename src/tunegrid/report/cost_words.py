@@ -28,12 +28,12 @@ def unit_of(cost: str) -> tuple[float, str]:
 
 def mean(runs: Any, name: str) -> float:
     """Of a column of some rows of costs; NaN where none has a value."""
-    return runs[name].astype(float).mean()
+    return runs[name].mean()
 
 
 def total(runs: Any, name: str) -> float:
     """Of a column of some rows of costs."""
-    return runs[name].astype(float).sum()
+    return runs[name].sum()
 
 
 def digits(value: float) -> str:
@@ -64,7 +64,7 @@ def cost_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         "waits for the GPU. Memory is the peak of the stage itself: of a GPU what was allocated, else what was "
         "resident, Python and its libraries included."
     )
-    examples = costs["latency_examples"].dropna().astype(float)
+    examples = costs["latency_examples"].dropna()
     if len(examples) and examples.max() > 0:
         compared, different = (total(costs, f"merged_{name}") for name in ("compared", "differences"))
         texts.append(
@@ -79,7 +79,7 @@ def cost_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
             )
         )
     if expected.search:
-        seconds = costs.drop_duplicates(["task", "model", "method"])["search_seconds"].astype(float).sum()
+        seconds = costs.drop_duplicates(["task", "model", "method"])["search_seconds"].sum()
         texts.append(f"The search for learning rates, {words.seconds(seconds)} seconds in all, is in no other column.")
     return tuple(texts)
 
@@ -87,7 +87,7 @@ def cost_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
 def pareto_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
     """What a front is, how sure it is, and what stands on it, as paragraphs."""
     table = frames["pareto"]
-    chosen = table[table["on_front"].astype(bool)]
+    chosen = table[table["on_front"]]
     if chosen.empty:
         return ()
     doubtful = int(chosen["tied_with_cheaper"].notna().sum())
@@ -101,10 +101,10 @@ def pareto_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
     titles, sentences = Titles(expected), []
     for task in expected.tasks:
         places = table[(table["task"] == task.name) & table["score"].notna() & table["value"].notna()]
-        counts = places.groupby(["model", "method"], sort=False)["on_front"].agg(lambda on: int(on.astype(bool).sum()))
+        counts = places.groupby(["model", "method"], sort=False)["on_front"].sum()
         if len(counts) < 2:
             continue
-        best = places["score"].astype(float).max()
+        best = places["score"].max()
         highest = {(row.model, row.method) for row in places.itertuples() if row.score == best}
         most = counts[[key not in highest for key in counts.index]]
         nowhere = int((counts == 0).sum())

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from tunegrid.report.layout import Row, Table
+from tunegrid.report.layout import Table, TableRow
 
 
 def rows_of(table: Table) -> tuple[list[str], list[list[str]]]:
@@ -41,7 +41,7 @@ def as_markdown(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cells(row: Row, width: int) -> list[str]:
+def _cells(row: TableRow, width: int) -> list[str]:
     texts = [f"**{_markdown(cell.text)}**" if cell.bold else _markdown(cell.text) for cell in row.cells]
     return texts + [""] * (width - len(texts))
 

@@ -16,7 +16,7 @@ LONG = 20  # rows from which a table may break across pages
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     text: str
     bold: bool = False
 
@@ -31,8 +31,8 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Row:
-    cells: tuple[Cell, ...]
+class TableRow:
+    cells: tuple[TableCell, ...]
     rule: bool = False  # whether a line stands above: a new group
     heading: bool = False  # whether its one cell spans the table: the title of a group
 
@@ -44,7 +44,7 @@ class Table:
     name: str
     caption: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     note: str = ""
 
     @property
@@ -98,14 +98,14 @@ def score_table(
     rows, group = [], None
     for line in lines:
         new = line.group != group
-        cells = [Cell(line.group if new else ""), Cell(line.label)]
+        cells = [TableCell(line.group if new else ""), TableCell(line.label)]
         for number, metric in enumerate(metrics):
             if metric.name in line.values:
                 text = metric.text(line.values[metric.name])
-                cells.append(Cell(text, bold=line.competes and text == best[metric.name]))
+                cells.append(TableCell(text, bold=line.competes and text == best[metric.name]))
             else:
-                cells.append(Cell(line.status if number == 0 and not line.values else DASH))
-        rows.append(Row(tuple(cells), rule=new and bool(rows)))
+                cells.append(TableCell(line.status if number == 0 and not line.values else DASH))
+        rows.append(TableRow(tuple(cells), rule=new and bool(rows)))
         group = line.group
     columns = [Column("Model"), Column("Method"), *(Column(metric.title, "right") for metric in metrics)]
     return Table(name, caption, tuple(columns), tuple(rows), note)
@@ -123,12 +123,12 @@ def plain_table(
     rows = list(rows)
     firsts = [row[0] for row in rows]
     grouped = len(set(firsts)) < len(firsts)  # lines between groups of one row would be lines between rows
-    laid: list[Row] = []
+    laid: list[TableRow] = []
     before = None
     for row in rows:
         new = row[0] != before
-        cells = tuple(Cell(text) for text in ("" if not new else row[0], *row[1:]))
-        laid.append(Row(cells, rule=new and bool(laid) and grouped))
+        cells = tuple(TableCell(text) for text in ("" if not new else row[0], *row[1:]))
+        laid.append(TableRow(cells, rule=new and bool(laid) and grouped))
         before = row[0]
     return Table(name, caption, tuple(columns), tuple(laid), note)
 
@@ -141,12 +141,12 @@ def grouped_table(
     note: str = "",
 ) -> Table:
     """A table whose groups of rows each stand under a heading; within a group as in `plain_table`."""
-    laid: list[Row] = []
+    laid: list[TableRow] = []
     for heading, rows in groups:
         inner = plain_table(name, "", columns, rows).rows
         if inner:
-            laid.append(Row((Cell(heading, bold=True),), rule=bool(laid), heading=True))
-            laid += [Row(row.cells) for row in inner]
+            laid.append(TableRow((TableCell(heading, bold=True),), rule=bool(laid), heading=True))
+            laid += [TableRow(row.cells) for row in inner]
     return Table(name, caption, tuple(columns), tuple(laid), note)
 
 

@@ -15,34 +15,35 @@ def sources(frames: Frames, expected: Expected) -> Table:
     """Data and models: where from, under which licence."""
     titles, rows = Titles(expected), []
     for task in expected.tasks:
-        card = frames["data"][frames["data"]["task"] == task.name]
-        sizes = " / ".join(words.count(rows) for rows in card.set_index("split")["rows"].reindex(SPLITS))
-        rows.append((titles.tasks[task.name], *_source(card.iloc[0]), sizes + _choice_of_rows(card.set_index("split"))))
+        splits = frames["data"][frames["data"]["task"] == task.name].set_index("split")
+        sizes = " / ".join(words.count(rows) for rows in splits["rows"].reindex(SPLITS))
+        rows.append((titles.tasks[task.name], *_source(splits.iloc[0]), sizes + _row_remarks(splits)))
     for model in expected.models:
-        card = frames["models"][frames["models"]["model"] == model.name].iloc[0]
-        totals = frames["costs"].loc[frames["costs"]["model"] == model.name, "parameters_total"].astype(float)
-        rows.append((model.title, *_source(card), f"{words.count(totals.min())} parameters"))
+        source = frames["models"][frames["models"]["model"] == model.name].iloc[0]
+        totals = frames["costs"].loc[frames["costs"]["model"] == model.name, "parameters_total"]
+        rows.append((model.title, *_source(source), f"{words.count(totals.min())} parameters"))
     columns = [Column("Data or model", width=0.2), Column("Source", width=0.33), Column("Licence", width=0.14)]
     columns.append(Column("Rows (train / validation / test) or size", width=0.24))
     return layout.plain_table("sources", "Data and models: source, licence and size.", columns, rows)
 
 
-def _choice_of_rows(card: Any) -> str:
-    """What the sizes of the splits do not say: subsets, rows that were left out, splits that are not the source's."""
-    said = ["splits by row (published protocol)"] if (card["protocol"] == "published").any() else []
-    if (card["rows_available"].astype(float) > card["rows"].astype(float)).any():
-        available = " / ".join(words.count(rows) for rows in card["rows_available"].reindex(SPLITS))
-        said.append(f"taken from {available}")
-    if skipped := card["unusable_rows"].astype(float).sum():
-        said.append(f"{words.count(skipped)} unusable rows of the source left out")
-    return "".join(f"; {words}" for words in said)
+def _row_remarks(splits: Any) -> str:
+    """Remarks on subsets, on rows that were left out and on splits that are not the source's, for a task's splits."""
+    remarks = ["splits by row (published protocol)"] if (splits["protocol"] == "published").any() else []
+    if (splits["rows_available"] > splits["rows"]).any():
+        available = " / ".join(words.count(rows) for rows in splits["rows_available"].reindex(SPLITS))
+        remarks.append(f"taken from {available}")
+    if skipped := splits["unusable_rows"].sum():
+        remarks.append(f"{words.count(skipped)} unusable rows of the source left out")
+    return "".join(f"; {remark}" for remark in remarks)
 
 
-def _source(card: Any) -> tuple[str, str]:
-    source = "no card.json" if absent(card.source) else str(card.source)
-    if not absent(card.commit):
-        source += f", commit {str(card.commit)[:12]}"
-    return source, "not stated" if absent(card.licence) else str(card.licence)
+def _source(row: Any) -> tuple[str, str]:
+    """Source and licence in the words of the table, for a row of data.csv or models.csv."""
+    source = "no card.json" if absent(row.source) else row.source
+    if not absent(row.commit):
+        source += f", commit {row.commit[:12]}"
+    return source, "not stated" if absent(row.licence) else row.licence
 
 
 CUT = {
@@ -101,18 +102,18 @@ def _counts(name: str, caption: str, columns: dict[str, str], frames: Frames, ex
 def _unfinished(frames: Frames, expected: Expected) -> Table:
     """Test predictions that the longest answer ended, by task, model and method; of tasks that have any."""
     titles, groups, frame = Titles(expected), [], frames["results"]
-    frame = frame[frame["primary"].astype(bool)]
+    frame = frame[frame["primary"]]
     methods = ("untuned", *(method.name for method in expected.methods))
 
     def cell(task: str, model: str, method: str) -> str:
         chosen = frame[(frame["task"] == task) & (frame["model"] == model) & (frame["method"] == method)]
-        chosen = chosen[chosen["predictions_cut"].notna()].astype({"predictions_cut": float, "examples": float})
+        chosen = chosen[chosen["predictions_cut"].notna()]
         if not len(chosen):
             return DASH
         return f"{words.count(chosen['predictions_cut'].sum())} of {words.count(chosen['examples'].sum())}"
 
     for task in expected.tasks:
-        if frame.loc[frame["task"] == task.name, "predictions_cut"].fillna(0).astype(float).sum() == 0:
+        if frame.loc[frame["task"] == task.name, "predictions_cut"].fillna(0).sum() == 0:
             continue
         rows = [
             (model.title, *(cell(task.name, model.name, method) for method in methods)) for model in expected.models
@@ -166,7 +167,7 @@ def not_ok(frames: Frames, expected: Expected, missing: bool) -> Table | None:
     """The results that failed, or those that are missing; None where there are none."""
     titles, frame = Titles(expected), frames["results"]
     chosen = frame[(frame["status"] == "missing") == missing]
-    chosen = chosen[(chosen["status"] != "ok") & chosen["primary"].astype(bool)]
+    chosen = chosen[(chosen["status"] != "ok") & chosen["primary"]]
     rows = [
         (
             titles.tasks[row.task],

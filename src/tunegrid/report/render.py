@@ -20,7 +20,12 @@ from tunegrid.results.expected import Expected
 __all__ = ["TEX_HINT", "compile_pdf", "render_published", "render_report", "render_table", "tex_engine"]
 
 LONGEST_UNBROKEN = 30  # letters of a text that may widen its column
-LETTER, GAP = 0.0105, 0.022  # a letter of a table and the space between two columns, as shares of the line
+# Widths at \small (9 pt) as shares of the line (16.2 cm, 461 pt): a letter of 4.8 pt, somewhat more than the mean of
+# English text, and the space between two columns, twice the 5 pt of \tabcolsep.
+LETTER, GAP = 0.0105, 0.022
+# (largest width of a table of this size, as a share of the line at \small; size; \tabcolsep in pt). At \footnotesize
+# (8 pt) letters have 0.89 and gaps 0.7 of their width at \small, so that tables up to about 1.16 fit on the line.
+SIZES = ((1.0, "small", 5), (1.16, "footnotesize", 3.5), (float("inf"), "scriptsize", 2.5))
 NARROWEST = 0.08  # share of the line of a column of running text
 
 
@@ -153,10 +158,10 @@ def _column_types(table: Table) -> Markup:
 
 
 def _font(table: Table) -> Markup:
-    """The size of its letters. A table that breaks across pages cannot be scaled down to the line as others are."""
-    wide = _widths(table)[1] if table.long else 0
-    size, space = ("small", 5) if wide <= 1 else ("footnotesize", 3.5) if wide <= 1.16 else ("scriptsize", 2.5)
-    return Markup(f"\\{size}" + (f"\\setlength{{\\tabcolsep}}{{{space}pt}}" if space != 5 else ""))
+    """Size of a table's letters. A table that breaks across pages cannot be scaled to the line as others are."""
+    width = _widths(table)[1] if table.long else 0
+    size, space = next((size, space) for widest, size, space in SIZES if width <= widest)
+    return Markup(f"\\{size}" + (f"\\setlength{{\\tabcolsep}}{{{space}pt}}" if space != SIZES[0][2] else ""))
 
 
 def _widths(table: Table) -> tuple[list[float | None], float]:
@@ -180,7 +185,7 @@ def _widths(table: Table) -> tuple[list[float | None], float]:
         if width is None
     )
     room = 1 - GAP * len(widths) - natural
-    wanted = sum(width for width in widths if width)
-    if table.long and wanted > room:
-        widths = [width and max(width * room / wanted, NARROWEST) for width in widths]
+    given = sum(width for width in widths if width)
+    if table.long and given > room:
+        widths = [width and max(width * room / given, NARROWEST) for width in widths]
     return widths, 1 - room + sum(width for width in widths if width)

@@ -4,7 +4,7 @@ from typing import Any
 
 from tunegrid.common import words
 from tunegrid.common.words import DASH, absent, listed
-from tunegrid.report.layout import Cell, Column, Row, Section, Table
+from tunegrid.report.layout import Column, Section, Table, TableCell, TableRow
 from tunegrid.report.tables import Frames, Titles
 from tunegrid.results.expected import Expected, ExpectedTask
 
@@ -14,7 +14,7 @@ def section(frames: Frames, expected: Expected) -> Section | None:
     search, frame = expected.search, frames["search"]
     if search is None:
         return None
-    total, steps = frame["total_seconds"].astype(float), frame["optimisation_seconds"].astype(float)
+    total, steps = frame["total_seconds"], frame["optimisation_seconds"]
     done = int(frame["total_seconds"].notna().sum())
     factors = listed(f"{factor:g}" for factor in sorted(search.factors))
     text = (
@@ -38,7 +38,7 @@ def table(frames: Frames, expected: Expected) -> Table:
     factors = sorted(expected.search.factors)
     for task in expected.tasks:
         heading = f"{task.title}: {task.primary.title}"
-        rows.append(Row((Cell(heading, bold=True),), rule=bool(rows), heading=True))
+        rows.append(TableRow((TableCell(heading, bold=True),), rule=bool(rows), heading=True))
         group = None
         for model, method in expected.grid(task):
             trials = _of_cell(frames["search"], task.name, model.name, method.name)
@@ -46,9 +46,9 @@ def table(frames: Frames, expected: Expected) -> Table:
             cost = sum(trial.total_seconds for trial in trials if not absent(trial.total_seconds))
             edge = next((trial.edge for trial in trials if trial.chosen and not absent(trial.edge)), DASH)
             name = titles.models[model.name]
-            cells = [Cell("" if name == group else name), Cell(titles.methods[method.name])]
+            cells = [TableCell("" if name == group else name), TableCell(titles.methods[method.name])]
             cells += [_outcome(by_factor[factor], task) for factor in factors]
-            rows.append(Row((*cells, Cell(edge), Cell(words.seconds(cost)))))
+            rows.append(TableRow((*cells, TableCell(edge), TableCell(words.seconds(cost)))))
             group = name
     columns = [Column("Model"), Column("Method"), *(Column(f"× {factor:g}", "right") for factor in factors)]
     columns += [Column("At the edge"), Column("Search, s", "right")]
@@ -65,9 +65,9 @@ def _of_cell(frame: Any, task: str, model: str, method: str) -> list[Any]:
     return list(chosen.itertuples())
 
 
-def _outcome(trial: Any, task: ExpectedTask) -> Cell:
+def _outcome(trial: Any, task: ExpectedTask) -> TableCell:
     result = trial.status if absent(trial.score) else task.primary.short(trial.score)
-    return Cell(result if absent(trial.learning_rate) else f"{trial.learning_rate:g}: {result}", bold=trial.chosen)
+    return TableCell(result if absent(trial.learning_rate) else f"{trial.learning_rate:g}: {result}", bold=trial.chosen)
 
 
 def warnings(frames: Frames, expected: Expected) -> list[str]:
@@ -85,7 +85,7 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
     used = frames["settings"][frames["settings"]["setting"] == "training.learning_rate"]
     others = [
         _name(row, expected)
-        for row in frame[frame["chosen"].astype(bool)].itertuples()
+        for row in frame[frame["chosen"]].itertuples()
         if {run.value for run in _of_cell(used, row.task, row.model, row.method)} - {row.learning_rate}
     ]
     if others:

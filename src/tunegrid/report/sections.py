@@ -108,7 +108,7 @@ def _on_cuts(anything: bool) -> str:
 
 def _on_runs(frames: Frames, expected: Expected) -> str:
     costs: Any = frames["costs"]
-    seconds = costs["optimisation_seconds"].astype(float).sum()
+    seconds = costs["optimisation_seconds"].sum()
     seeds = ", ".join(str(seed) for seed in expected.seeds)
     return (
         f"{'Seed' if len(expected.seeds) == 1 else 'Seeds'}: {seeds}. All runs together took "

@@ -26,12 +26,12 @@ def glance(frames: Frames, expected: Expected) -> Table | None:
 
 def _of_task(frames: Frames, expected: Expected, task: ExpectedTask) -> tuple[str, ...] | None:
     cells = frames["cells"]
-    cells = cells[(cells["task"] == task.name) & cells["primary"].astype(bool) & (cells["kind"] == "run")]
+    cells = cells[(cells["task"] == task.name) & cells["primary"] & (cells["kind"] == "run")]
     cells = cells[cells["mean"].notna()]
     if not len(cells):
         return None
     said = frames["recommendation"].set_index("task").loc[task.name]
-    best = cells.loc[cells["mean"].astype(float).idxmax()]
+    best = cells.loc[cells["mean"].idxmax()]
     recommended = cells[(cells["model"] == said.model) & (cells["method"] == said.method)]
     first = _named(expected, task, best)
     if not len(recommended):
@@ -58,9 +58,7 @@ def _named(expected: Expected, task: ExpectedTask, cell: Any) -> str:
 
 def _cost(frames: Frames, task: ExpectedTask, cell: Any) -> str:
     runs = cell_of(frames["costs"], task, cell["model"], cell["method"])
-    mean = {
-        name: runs[name].astype(float).mean() for name in ("trainable_share", "optimisation_seconds", "saved_bytes")
-    }
+    mean = {name: runs[name].mean() for name in ("trainable_share", "optimisation_seconds", "saved_bytes")}
     seconds = mean["optimisation_seconds"]
     return (
         f"trains {words.percent(mean['trainable_share'])} of its parameters in "
@@ -92,9 +90,9 @@ def sentences(frames: Frames, expected: Expected) -> list[str]:
 def _better_baseline(frames: Frames, task: ExpectedTask, titles: Titles) -> list[str]:
     """A sentence where a baseline scores higher than every cell: no reader should have to find that in a table."""
     cells = frames["cells"]
-    scores = cells[(cells["task"] == task.name) & cells["primary"].astype(bool) & cells["mean"].notna()]
-    best = scores.loc[scores["mean"].astype(float).idxmax()]
-    tuned = scores.loc[scores["kind"] != "baseline", "mean"].astype(float)
+    scores = cells[(cells["task"] == task.name) & cells["primary"] & cells["mean"].notna()]
+    best = scores.loc[scores["mean"].idxmax()]
+    tuned = scores.loc[scores["kind"] != "baseline", "mean"]
     if best["kind"] != "baseline" or (len(tuned) and tuned.max() >= best["mean"]):
         return []
     title, score = titles.baselines[task.name, best["method"]], task.primary.short(best["mean"])
@@ -104,7 +102,7 @@ def _better_baseline(frames: Frames, task: ExpectedTask, titles: Titles) -> list
 def warnings(frames: Frames, expected: Expected) -> list[str]:
     """What a reader has to know before believing a number; none in a study in which all is well."""
     results, provenance = frames["results"], frames["provenance"]
-    primary = results[results["primary"].astype(bool)]
+    primary = results[results["primary"]]
     found = []
     missing = int((primary["status"] == "missing").sum())
     if missing:

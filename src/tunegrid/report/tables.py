@@ -122,7 +122,7 @@ def settings(frames: Frames, expected: Expected) -> Table:
         for model, method in expected.grid(task):
             found = cell_of(frames["settings"], task, model.name, method.name).drop_duplicates("setting")
             values = dict(zip(found["setting"], found["value"], strict=True))
-            steps = cell_of(frames["costs"], task, model.name, method.name)["steps"].dropna().astype(float)
+            steps = cell_of(frames["costs"], task, model.name, method.name)["steps"].dropna()
             batch = values.get("training.batch_size")
             accumulated = values.get("training.gradient_accumulation_steps") or 1
             of_method = [

@@ -6,7 +6,7 @@ Only files are looked at, never their times, so that results copied from another
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -35,6 +35,15 @@ FILES = (
 )
 
 
+class ResultKey(NamedTuple):
+    """What the results of all seeds of a cell have in common; a baseline and an untuned model have one result each."""
+
+    kind: str
+    task: str
+    model: str | None  # None: a baseline
+    method: str
+
+
 @dataclass(frozen=True)
 class Result:
     """One run, untuned model or baseline of the study, there or not."""
@@ -51,9 +60,8 @@ class Result:
     training: TrainRecord | None
 
     @property
-    def key(self) -> tuple[str, str, str | None, str]:
-        """What the results of all seeds of a cell have in common."""
-        return (self.kind, self.task.name, self.model, self.method)
+    def key(self) -> ResultKey:
+        return ResultKey(self.kind, self.task.name, self.model, self.method)
 
     @cached_property
     def predictions(self) -> Any:

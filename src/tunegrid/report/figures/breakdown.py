@@ -62,7 +62,7 @@ def _panel(axis: Any, task: ExpectedTask, costs: Any, expected: Expected) -> Non
         runs = costs[(costs["model"] == model.name) & (costs["method"] == method.name)]
         left = 0.0
         for title, columns, colour, hatch in PARTS:
-            width = runs[list(columns)].astype(float).sum(axis=1, min_count=1).mean()
+            width = runs[list(columns)].sum(axis=1, min_count=1).mean()
             if absent(width):
                 continue
             axis.barh(

@@ -38,7 +38,7 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
             rows = table[(table["task"] == task.name) & (table["cost"] == cost)]
             _panel(axes[line, column], task, list(rows.itertuples()), expected, letters)
     for column, cost in enumerate(shown):
-        _cost_axis(axes[:, column], cost, table.loc[table["cost"] == cost, "value"].astype(float))
+        _cost_axis(axes[:, column], cost, table.loc[table["cost"] == cost, "value"])
     for line, task in enumerate(tasks):
         axes[line, 0].set_ylabel(f"{short(task.title, 18)}\n{axis_title(task)}")
     legend(figure, [*(method.title for method in expected.methods), FRONT, CHANCE])

@@ -23,7 +23,7 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
         lines, columns, figsize=(WIDTH, height), sharey=True, squeeze=False, layout="constrained"
     )
     for axis, task in zip(axes.flat, tasks, strict=False):
-        rows = cells[(cells["task"] == task.name) & cells["primary"].astype(bool) & cells["mean"].notna()]
+        rows = cells[(cells["task"] == task.name) & cells["primary"] & cells["mean"].notna()]
         _panel(axis, task, rows, expected)
     for axis in axes.flat[len(tasks) :]:
         axis.set_visible(False)

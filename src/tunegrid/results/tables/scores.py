@@ -6,14 +6,13 @@ import numpy as np
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.results.expected import ExpectedTask, title
-from tunegrid.results.read import Result, StudyResults
+from tunegrid.results.read import Result, ResultKey, StudyResults
 from tunegrid.results.statistics import recommend
 from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, resample_scores
 from tunegrid.results.statistics.paired_tests import compare_pairs, resamples_for
 from tunegrid.study.limits import Measured
 
 Row = dict[str, Any]
-Key = tuple[str, str, str | None, str]  # kind, task, model, method: what the seeds of a cell have in common
 SECONDARY_RESAMPLES = 2_000  # of metrics that nothing is tested in: enough for an interval
 
 
@@ -22,13 +21,13 @@ class TaskScores:
 
     def __init__(self, study: StudyResults, task: ExpectedTask, resamples: int | None = None) -> None:
         self.task, self.expected = task, study.expected
-        self.groups: dict[Key, list[Result]] = {}  # in the order of the tables
+        self.groups: dict[ResultKey, list[Result]] = {}  # in the order of the tables
         for result in study.results:
             if result.task == task:
                 self.groups.setdefault(result.key, []).append(result)
         self.ok = {key: [r for r in group if r.status == "ok"] for key, group in self.groups.items()}
-        self.cells = [key for key, ok in self.ok.items() if key[0] == "run" and ok]
-        trivial = ("baseline", task.name, None, task.trivial)
+        self.cells = [key for key, ok in self.ok.items() if key.kind == "run" and ok]
+        trivial = ResultKey("baseline", task.name, None, task.trivial)
         self.trivial = trivial if self.ok.get(trivial) else None
         self.units = study.units(task)
         self.resamples = resamples or resamples_for(len(self.cells))
@@ -52,7 +51,7 @@ class TaskScores:
                 f"{len(first[1])}. Evaluate again."
             )
 
-    def _resample(self, metric: str) -> tuple[list[Key], ResampledScores] | None:
+    def _resample(self, metric: str) -> tuple[list[ResultKey], ResampledScores] | None:
         """The rows whose scores are functions of per-example statistics, and their scores."""
         keys, samples = [], []
         for key, ok in self.ok.items():
@@ -60,7 +59,7 @@ class TaskScores:
             if blocks and all(block is not None for block in blocks):
                 keys.append(key)
                 score = self.task.metric(metric).aggregate
-                samples.append(ExampleStatistics(np.stack(blocks), score, seeded=key[0] == "run"))
+                samples.append(ExampleStatistics(np.stack(blocks), score, seeded=key.kind == "run"))
         if not keys:
             return None
         primary = metric == self.task.primary.name
@@ -70,10 +69,10 @@ class TaskScores:
     def cell_rows(self) -> list[Row]:
         return [self._cell_row(key, metric) for key in self.groups for metric in self.resampled]
 
-    def _cell_row(self, key: Key, metric: str) -> Row:
+    def _cell_row(self, key: ResultKey, metric: str) -> Row:
         ok = [r.metrics.metrics[metric].value for r in self.ok[key] if r.metrics and metric in r.metrics.metrics]
         status, reason = cell_status(self.groups[key])
-        row: Row = dict(zip(("kind", "task", "model", "method"), key, strict=True)) | {
+        row: Row = key._asdict() | {
             "metric": metric,
             "primary": metric == self.task.primary.name,
             "mean": float(np.mean(ok)) if ok else None,
@@ -87,10 +86,10 @@ class TaskScores:
         if scores is not None and key in keys:
             row["ci_low"], row["ci_high"] = scores.interval(keys.index(key))
             if self.trivial in keys and key != self.trivial:
-                one, other = keys.index(key), keys.index(self.trivial)
+                number, baseline = keys.index(key), keys.index(self.trivial)
                 row["baseline"] = self.task.trivial
-                row["difference"] = float(scores.point[one] - scores.point[other])
-                row["difference_low"], row["difference_high"] = scores.difference_interval(one, other)
+                row["difference"] = float(scores.point[number] - scores.point[baseline])
+                row["difference_low"], row["difference_high"] = scores.difference_interval(number, baseline)
         return row
 
     @property
@@ -109,10 +108,10 @@ class TaskScores:
             {
                 "task": self.task.name,
                 "metric": self.task.primary.name,
-                "first_model": self.cells[first][2],
-                "first_method": self.cells[first][3],
-                "second_model": self.cells[second][2],
-                "second_method": self.cells[second][3],
+                "first_model": self.cells[first].model,
+                "first_method": self.cells[first].method,
+                "second_model": self.cells[second].model,
+                "second_method": self.cells[second].method,
                 "difference": tests.difference[pair],
                 "p_value": tests.p_value[pair],
                 "p_holm": tests.adjusted[pair],
@@ -122,11 +121,11 @@ class TaskScores:
         ]
 
     def recommendation_row(self) -> Row:
-        """What the rule says of the cells whose size is known."""
+        """The recommendation among the cells whose size is known and that keep within the study's limits."""
         left_out = []
         for key, group in self.groups.items():
             status, reason = cell_status(group)
-            if key[0] == "run" and key not in self.cells:
+            if key.kind == "run" and key not in self.cells:
                 left_out.append(f"{self._title(key)} ({status}: {reason})")
         with_size = [key for key in self.cells if any(r.training and r.training.parameters for r in self.ok[key])]
         left_out += [f"{self._title(key)} (no train.json)" for key in self.cells if key not in with_size]
@@ -139,23 +138,23 @@ class TaskScores:
         if candidates:
             scores, rows = self._cell_scores, [self.cells.index(key) for key in with_size]
             scores = ResampledScores(scores.point[rows], scores.resampled[rows])
-            said = recommend.from_tests(candidates, scores, metric.label, left_out)
+            recommended = recommend.from_tests(candidates, scores, metric.label, left_out)
         else:
-            said = recommend.recommend([], np.empty(0), np.empty((0, 0)), metric.label, None, left_out)
-        chosen = with_size[candidates.index(said.chosen)] if said.chosen else (None,) * 4
-        return {
+            recommended = recommend.recommend([], np.empty(0), np.empty((0, 0)), metric.label, None, left_out)
+        row: Row = {
             "task": self.task.name,
-            "model": chosen[2],
-            "method": chosen[3],
             "metric": metric.name,
-            "score": said.chosen.score if said.chosen else None,
-            "stability": said.stability,
-            "tied": "; ".join(candidate.title for candidate in said.tied),
-            "rationale": said.rationale,
-            "left_out": "; ".join(said.notes),
+            "stability": recommended.stability,
+            "tied": "; ".join(candidate.title for candidate in recommended.tied),
+            "rationale": recommended.rationale,
+            "left_out": "; ".join(recommended.notes),
         }
+        if recommended.chosen:
+            chosen = with_size[candidates.index(recommended.chosen)]
+            row |= {"model": chosen.model, "method": chosen.method, "score": recommended.chosen.score}
+        return row
 
-    def _measured(self, key: Key) -> Measured:
+    def _measured(self, key: ResultKey) -> Measured:
         trained = [r.training.cost for r in self.ok[key] if r.training and r.training.cost]
         scored = [r.metrics.cost for r in self.ok[key] if r.metrics and r.metrics.cost]
         known = [cost.prediction_seconds for cost in scored if cost.prediction_seconds is not None]
@@ -174,12 +173,12 @@ class TaskScores:
             prediction_seconds=float(np.mean(known)) if known else None,
         )
 
-    def _candidate(self, key: Key, measured: Measured) -> recommend.Candidate:
+    def _candidate(self, key: ResultKey, measured: Measured) -> recommend.Candidate:
         records = [r.training for r in self.ok[key] if r.training and r.training.parameters]
         row = self._cell_row(key, self.task.primary.name)
         return recommend.Candidate(
-            model=title(self.expected.models, key[2]),
-            method=title(self.expected.methods, key[3]),
+            model=title(self.expected.models, key.model),
+            method=title(self.expected.methods, key.method),
             score=row["mean"],
             printed=self.task.primary.short(row["mean"]),
             trainable=max(record.parameters.trainable for record in records),
@@ -190,8 +189,8 @@ class TaskScores:
             cost_name=self.expected.recommend.cost,
         )
 
-    def _title(self, key: Key) -> str:
-        return f"{title(self.expected.models, key[2])} + {title(self.expected.methods, key[3])}"
+    def _title(self, key: ResultKey) -> str:
+        return f"{title(self.expected.models, key.model)} + {title(self.expected.methods, key.method)}"
 
 
 def cell_status(results: list[Result]) -> tuple[str, str]:
