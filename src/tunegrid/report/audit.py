@@ -10,9 +10,10 @@ from tunegrid.report import layout
 from tunegrid.report.layout import Column, Section, Table
 from tunegrid.report.tables import Frames
 from tunegrid.results.audit import show
-from tunegrid.results.audit.checks import Audit, Group, audit_folder
+from tunegrid.results.audit.checks import Audit, audit_folder
 from tunegrid.results.audit.findings import Finding
 from tunegrid.results.audit.folder import Folder, read_folder
+from tunegrid.results.audit.labels import Group
 from tunegrid.results.audit.show import CHECK_NAMES
 from tunegrid.results.expected import Expected
 from tunegrid.results.paper.numbers import TASKS, published_rows

@@ -8,24 +8,15 @@ from typing import Any
 
 from tunegrid.common.words import listed, plural
 from tunegrid.results.audit import labels, literature, sizes
-from tunegrid.results.audit.classification import Pair
 from tunegrid.results.audit.findings import Checked, Finding, ordered
 from tunegrid.results.audit.folder import Folder
+from tunegrid.results.audit.labels import Group
 from tunegrid.results.audit.printed import Printed, below
 from tunegrid.results.audit.table import WHOLE, ScoreRow, ScoreTable, names, word
 
 LARGEST_SIZE = 100_000  # up to which test sizes are tried
 LARGEST_PAIR = 15_000  # up to which test sizes are tried with every number of positives
 NEAR_ZERO = Fraction(1, 100)  # one point of BLEU or exact match
-
-
-@dataclass(frozen=True)
-class Group:
-    """Rows of one table that can be of one test set, and the test sizes and positives that fit them all."""
-
-    table: str
-    rows: tuple[str, ...]
-    pairs: tuple[Pair, ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +46,7 @@ def audit_table(table: ScoreTable, largest: int = LARGEST_SIZE, largest_pair: in
         findings += sizes.check(table, metric, largest)
     of_labels, groups = labels.check(table, largest_pair)
     findings += of_labels + identical_rows(table)[1] + near_zero(table)[1] + literature.check(table)
-    return Audit(tuple(ordered(findings)), tuple(Group(table.title, names(rows), pairs) for rows, pairs in groups))
+    return Audit(tuple(ordered(findings)), tuple(groups))
 
 
 # The checks of every table, of printed scores and of our own results --------------------------------------------------

@@ -8,7 +8,6 @@ from tunegrid.common.files import write_text
 from tunegrid.common.package_data import published_folder
 from tunegrid.results.audit import show
 from tunegrid.results.audit.checks import audit_folder
-from tunegrid.results.audit.findings import as_csv
 from tunegrid.results.audit.folder import read_folder
 
 
@@ -23,7 +22,7 @@ def audit(folder: Path | None, findings: Path | None, pairs: Path | None) -> int
     tables = read_folder(folder or published_folder())
     result = audit_folder(tables)
     print(show.report(tables, result, str(folder) if folder else "the paper's tables"))
-    for file, text in ((findings, as_csv(result.findings)), (pairs, show.pairs_csv(result.groups))):
+    for file, text in ((findings, show.findings_csv(result.findings)), (pairs, show.pairs_csv(result.groups))):
         if file:
             write_text(file, text)
     return 1 if result.failed else 0

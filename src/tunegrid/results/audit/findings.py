@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +9,6 @@ from typing import Any, Literal
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-COLUMNS = ("check", "severity", "table", "rows", "computed", "numbers", "meaning")
 
 
 @dataclass(frozen=True)
@@ -37,17 +34,9 @@ class Finding:
     meaning: str
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
-    def row(self) -> dict[str, str]:
+    def row(self) -> dict[str, Any]:
         """The finding as a row of a CSV file: texts, the numbers as JSON."""
-        return {
-            "check": self.check,
-            "severity": self.severity,
-            "table": self.table,
-            "rows": "; ".join(self.rows),
-            "computed": self.computed,
-            "numbers": json.dumps(self.numbers, ensure_ascii=False),
-            "meaning": self.meaning,
-        }
+        return vars(self) | {"rows": "; ".join(self.rows), "numbers": json.dumps(self.numbers, ensure_ascii=False)}
 
 
 Checked = tuple[int, list[Finding]]  # (number of scores or rows that a check looked at, its findings)
@@ -56,12 +45,3 @@ Checked = tuple[int, list[Finding]]  # (number of scores or rows that a check lo
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
     """The findings with errors first; findings of one severity keep their order."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
-
-
-def as_csv(findings: Iterable[Finding]) -> str:
-    """All findings as the text of a CSV file."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(finding.row() for finding in findings)
-    return file.getvalue()

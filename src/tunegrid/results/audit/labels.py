@@ -12,7 +12,6 @@ from tunegrid.results.audit.classification import (
     Interval,
     LabelScores,
     Pair,
-    common,
     f1_interval,
     fitting,
     groups,
@@ -28,13 +27,22 @@ from tunegrid.results.audit.table import ScoreRow, ScoreTable, names
 MANY_PAIRS = 20_000
 SHOWN = 8  # most pairs listed in a sentence
 KEPT = 50  # most pairs kept in the numbers of a finding
+ANY_SHARE = (Fraction(0), Fraction(1))  # of positives
 
-Fits = tuple[list[ScoreRow], tuple[Pair, ...]]
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of one table that can be of one test set, and the test sizes and positives that fit them all."""
+
+    table: str
+    rows: tuple[str, ...]
+    pairs: tuple[Pair, ...]
 
 
-def check(table: ScoreTable, largest: int) -> tuple[list[Finding], list[Fits]]:
-    """(findings; groups of rows that can be of one test set, each with the sizes up to `largest` that fit it)"""
-    rows = [row for row in table.with_scores("precision", "recall") if all(_possible(row))]
+def check(table: ScoreTable, largest: int) -> tuple[list[Finding], list[Group]]:
+    """(findings; groups of rows that can be of one test set, with the test sizes up to `largest` that fit them)"""
+    rows = table.with_scores("precision", "recall")
+    rows = [row for row in rows if all(0 <= value.value <= 1 for value in row.values.values())]
     findings = _harmonic(table, [row for row in rows if "f1" in row.values])
     whole = [row for row in rows if "accuracy" in row.values]
     impossible = [row for row in whole if _empty(share_interval(_scores(row), ONE_UNIT))]
@@ -53,13 +61,13 @@ def check(table: ScoreTable, largest: int) -> tuple[list[Finding], list[Fits]]:
         return findings, []  # rows of several test sets
     parts = _parts(bearing, EXACT)
     findings.append(_shares(table, parts, bearing))
-    fits = []
+    tested = []
     for part in parts if largest else ():
         scores = list(dict.fromkeys(_scores(row) for row in part))
         search = _search(scores, largest)
         findings.append(_fitting(table, part, scores, search))
-        fits.append((part, search.pairs))
-    return findings, fits
+        tested.append(Group(table.title, names(part), search.pairs))
+    return findings, tested
 
 
 @dataclass(frozen=True)
@@ -89,10 +97,6 @@ def _search(scores: Sequence[LabelScores], largest: int) -> _Search:
     if not exact and listed_to < largest:
         exact = next(pairs(scores, largest, 0.5), None)
     return _Search(tuple(fits), listed_to, exact, largest)
-
-
-def _possible(row: ScoreRow) -> list[bool]:
-    return [0 <= value.value <= 1 for value in row.values.values()]
 
 
 def _scores(row: ScoreRow) -> LabelScores:
@@ -139,7 +143,7 @@ def _parts(rows: Sequence[ScoreRow], halves: int) -> list[list[ScoreRow]]:
 def _shares(table: ScoreTable, parts: Sequence[Sequence[ScoreRow]], rows: Sequence[ScoreRow]) -> Finding:
     texts, numbers = [], []
     for part in parts:
-        low, high = _between(part)
+        low, high = shares([_scores(row) for row in part]) or ANY_SHARE
         which = plural(len(part), "row") if part is parts[0] else listed(names(part))
         texts.append(f"{float(low + high) / 2:.4f} ({float(low):.5f} to {float(high):.5f}) in {which}")
         numbers.append({"rows": list(names(part)), "low": float(low), "high": float(high)})
@@ -153,13 +157,6 @@ def _shares(table: ScoreTable, parts: Sequence[Sequence[ScoreRow]], rows: Sequen
     if severity == "warning":
         meaning = "Unless digits were cut off, not rounded, the rows were not all scored on one test set."
     return Finding("share-of-positives", severity, table.title, names(others), computed, meaning, {"groups": numbers})
-
-
-def _between(rows: Sequence[ScoreRow]) -> Interval:
-    return common([interval for row in rows if (interval := share_interval(_scores(row))) is not None]) or (
-        Fraction(0),
-        Fraction(1),
-    )
 
 
 def _claimed(table: ScoreTable, rows: Sequence[ScoreRow]) -> list[Finding]:
@@ -196,7 +193,7 @@ def _claim(table: ScoreTable, row: ScoreRow) -> tuple[int, int]:
 
 
 def _needed(scores: LabelScores, size: int, given: Interval | None) -> float:
-    between = given or shares([scores], ONE_UNIT) or (Fraction(0), Fraction(1))
+    between = given or shares([scores], ONE_UNIT) or ANY_SHARE
     return min((pair.tolerance for pair in fitting([scores], size, between)), default=2.0)
 
 

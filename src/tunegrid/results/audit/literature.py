@@ -68,7 +68,7 @@ def beyond_known(table: ScoreTable) -> list[Finding]:
         rows = [row for row in table.with_scores(metric) if below(best.values[metric], row.values[metric])]
         if rows:
             computed = (
-                f"The {METRICS[metric]} of {_values(rows, metric)} is above {_cited(best, metric, rows[0])}, the best "
+                f"The {word(metric)} of {_values(rows, metric)} is above {_cited(best, metric, rows[0])}, the best "
                 "published one known here."
             )
             meaning = "The question is whether the test data are easier, or were seen by the model before."
@@ -102,7 +102,7 @@ def below_tuned(table: ScoreTable) -> list[Finding]:
         best = max(rows, key=lambda row: row.values[metric].value, default=None)
         if best and below(best.values[metric], known.values[metric]):
             cited = _cited(known, metric, best)
-            computed = f"The best {METRICS[metric]} of {known.model} is {best.values[metric]}, below {cited}."
+            computed = f"The best {word(metric)} of {known.model} is {best.values[metric]}, below {cited}."
             meaning = "The model can do better than any row says."
             numbers = {"metric": metric, "published": known.values[metric].text}
             findings.append(Finding("below-published", "note", table.title, (best.name,), computed, meaning, numbers))

@@ -6,12 +6,13 @@ import csv
 import io
 import textwrap
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tunegrid.common.words import listed, plural
-from tunegrid.results.audit.checks import Audit, Group
+from tunegrid.results.audit.checks import Audit
 from tunegrid.results.audit.findings import SEVERITIES, Finding
 from tunegrid.results.audit.folder import LIST, Folder
+from tunegrid.results.audit.labels import Group
 
 WIDTH = 110
 CHECK_NAMES = {  # titles of the checks in reports
@@ -65,13 +66,24 @@ def report(folder: Folder, audit: Audit, place: str) -> str:
     return "\n".join(lines)
 
 
+def findings_csv(findings: Iterable[Finding]) -> str:
+    """All findings as the text of a CSV file."""
+    columns = ("check", "severity", "table", "rows", "computed", "numbers", "meaning")
+    return _csv(columns, ([finding.row()[column] for column in columns] for finding in findings))
+
+
 def pairs_csv(groups: Iterable[Group]) -> str:
-    """Every test size and number of positives that fits a group of rows, with the tolerance that it needs."""
+    """Every test size and number of positives that fits a group of rows, with the tolerance that it needs, as CSV."""
+    columns = ("table", "rows", "test_size", "positives", "tolerance_in_units", "rows_exact")
+    rows = (
+        (group.table, "; ".join(group.rows), pair.size, pair.positives, f"{pair.tolerance:.4f}", pair.exact)
+        for group in groups
+        for pair in group.pairs
+    )
+    return _csv(columns, rows)
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("table", "rows", "test_size", "positives", "tolerance_in_units", "rows_exact"))
-    for group in groups:
-        for pair in group.pairs:
-            tolerance = f"{pair.tolerance:.4f}"
-            writer.writerow((group.table, "; ".join(group.rows), pair.size, pair.positives, tolerance, pair.exact))
+    csv.writer(file, lineterminator="\n").writerows([columns, *rows])
     return file.getvalue()

@@ -8,7 +8,7 @@ from tunegrid.common.words import listed, plural
 from tunegrid.results.audit import grim
 from tunegrid.results.audit.findings import Finding
 from tunegrid.results.audit.printed import ONE_UNIT, Printed
-from tunegrid.results.audit.table import METRICS, ScoreRow, ScoreTable, names
+from tunegrid.results.audit.table import ScoreRow, ScoreTable, names, word
 
 SHOWN = 10  # most sizes listed in a sentence
 KEPT = 1000  # most sizes kept in the numbers of a finding
@@ -38,7 +38,7 @@ def _claimed(table: ScoreTable, metric: str, claimed: Sequence[tuple[ScoreRow, i
     data = f" ({table.data})" if table.data and sizes == [table.test_size] else ""
     near_too = f"; {near} more within one unit of the last digit." if near else ", or within one unit of it."
     computed = (
-        f"{fitting or 'None'} of the {plural(len(claimed), 'value')} of {METRICS[metric]} "
+        f"{fitting or 'None'} of the {plural(len(claimed), 'value')} of {word(metric)} "
         f"{'is' if fitting < 2 else 'are'} k / {claims}{data} to the printed digit{near_too}"
     )
     meaning = f"These values were not measured on {claims} examples."
@@ -52,7 +52,7 @@ def _claimed(table: ScoreTable, metric: str, claimed: Sequence[tuple[ScoreRow, i
 def _fitting(
     table: ScoreTable, metric: str, values: Sequence[Printed], fits: Sequence[grim.Size], bound: int
 ) -> list[Finding]:
-    all_values = f"{plural(len(values), 'value')} of {METRICS[metric]}"
+    all_values = f"{plural(len(values), 'value')} of {word(metric)}"
     numbers = {"metric": metric, "values": len(values), "fitting": len(fits), "searched_to": bound}
     numbers |= {"sizes": [fit.size for fit in fits[:KEPT]]}
     if not fits:

@@ -6,17 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from tunegrid.results.audit.printed import Printed
+from tunegrid.tasks import metrics
 
-METRICS: dict[str, str] = {  # column, without `_percent` -> what a sentence calls it
-    "exact_match": "exact match",
-    "f1": "F1",
-    "accuracy": "accuracy",
-    "precision": "precision",
-    "recall": "recall",
-    "bleu": "BLEU",
-    "chrf": "chrF",
-    "cosine_similarity": "cosine similarity",
-}
+# Column, without `_percent` -> name in a sentence.
+METRICS = {metric.name: metric.label for metric in metrics.METRICS.values()} | {"exact_match": "exact match"}
 WHOLE = ("exact_match", "accuracy")  # means of zeros and ones
 
 
@@ -66,10 +59,10 @@ class ScoreTable:
 
 
 def names(rows: Iterable[ScoreRow]) -> tuple[str, ...]:
-    """What sentences call the rows."""
+    """The names of the rows."""
     return tuple(row.name for row in rows)
 
 
 def word(metric: str) -> str:
-    """What a sentence calls a metric."""
+    """The name of a metric in a sentence."""
     return METRICS.get(metric, metric)
