@@ -29,17 +29,13 @@ rule all:
 
 
 onstart:
-    require_gpu()
-    require_disk()
-    announce()
-    start_warm_process()
-    print_plan()
-    check_scheduler()
+    with plain_errors():
+        start(workflow, STUDY, JOBS, logger)
 
 
 onsuccess:
-    print_summary()
+    print_summary(workflow.configfiles)
 
 
 onerror:
-    print_summary()
+    print_summary(workflow.configfiles)

@@ -21,8 +21,7 @@ rule fetch_data:
     resources:
         study=CONFIG,
     params:
-        settings=lambda wildcards: as_json(stage_settings.data_settings(STUDY, wildcards.task)),
-        digest=lambda wildcards: digest(stage_settings.data_settings(STUDY, wildcards.task)),
+        **settings_params(lambda wildcards: stage_settings.data_settings(STUDY, wildcards.task)),
     shell:
         "tunegrid fetch-data {resources.study} --task {wildcards.task} --settings {params.digest} --log {log}"
 
@@ -43,8 +42,7 @@ rule fetch_model:
     resources:
         study=CONFIG,
     params:
-        settings=lambda wildcards: as_json(stage_settings.model_settings(STUDY, wildcards.model)),
-        digest=lambda wildcards: digest(stage_settings.model_settings(STUDY, wildcards.model)),
+        **settings_params(lambda wildcards: stage_settings.model_settings(STUDY, wildcards.model)),
     shell:
         "tunegrid fetch-model {resources.study} --model {wildcards.model} --settings {params.digest} --log {log}"
 
@@ -69,8 +67,7 @@ rule pretrain_model:
         study=CONFIG,
         gpu=GPUS,
     params:
-        settings=lambda wildcards: as_json(stage_settings.model_settings(STUDY, wildcards.model)),
-        digest=lambda wildcards: digest(stage_settings.model_settings(STUDY, wildcards.model)),
+        **settings_params(lambda wildcards: stage_settings.model_settings(STUDY, wildcards.model)),
     shell:
         "tunegrid pretrain {resources.study} --model {wildcards.model} --settings {params.digest} --log {log}"
 
@@ -93,8 +90,7 @@ rule tokenise:
         **asks(lambda wildcards: JOBS.tokenise(wildcards.task, wildcards.model)),
         study=CONFIG,
     params:
-        settings=lambda wildcards: as_json(stage_settings.token_settings(STUDY, wildcards.task, wildcards.model)),
-        digest=lambda wildcards: digest(stage_settings.token_settings(STUDY, wildcards.task, wildcards.model)),
+        **settings_params(lambda wildcards: stage_settings.token_settings(STUDY, wildcards.task, wildcards.model)),
     shell:
         "tunegrid tokenise {resources.study} --task {wildcards.task} --model {wildcards.model} "
         "--settings {params.digest} --log {log}"

@@ -22,8 +22,7 @@ rule evaluate:
         study=CONFIG,
         gpu=GPUS,
     params:
-        settings=lambda wildcards: as_json(evaluation_settings(wildcards.task)),
-        digest=lambda wildcards: digest(evaluation_settings(wildcards.task)),
+        **settings_params(lambda wildcards: evaluation_settings(wildcards.task)),
     shell:
         "tunegrid evaluate {resources.study} --task {wildcards.task} --model {wildcards.model} --method {wildcards.method} "
         "--seed {wildcards.seed} --settings {params.digest} --log {log}"
@@ -49,8 +48,7 @@ rule evaluate_untuned:
         study=CONFIG,
         gpu=GPUS,
     params:
-        settings=lambda wildcards: as_json(evaluation_settings(wildcards.task)),
-        digest=lambda wildcards: digest(evaluation_settings(wildcards.task)),
+        **settings_params(lambda wildcards: evaluation_settings(wildcards.task)),
     shell:
         "tunegrid evaluate {resources.study} --task {wildcards.task} --model {wildcards.model} --method untuned "
         "--settings {params.digest} --log {log}"
@@ -75,8 +73,7 @@ rule evaluate_baseline:
         **asks(lambda wildcards: JOBS.baseline(wildcards.task)),
         study=CONFIG,
     params:
-        settings=lambda wildcards: as_json(evaluation_settings(wildcards.task)),
-        digest=lambda wildcards: digest(evaluation_settings(wildcards.task)),
+        **settings_params(lambda wildcards: evaluation_settings(wildcards.task)),
     shell:
         "tunegrid baseline {resources.study} --task {wildcards.task} --name {wildcards.baseline} "
         "--settings {params.digest} --log {log}"

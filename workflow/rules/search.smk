@@ -35,8 +35,7 @@ rule search_trial:
         study=CONFIG,
         gpu=GPUS,
     params:
-        settings=lambda wildcards: as_json(settings_of_trial(cell_of(wildcards), wildcards.factor)),
-        digest=lambda wildcards: digest(settings_of_trial(cell_of(wildcards), wildcards.factor)),
+        **settings_params(lambda wildcards: settings_of_trial(cell_of(wildcards), wildcards.factor)),
     shell:
         "tunegrid search-trial {resources.study} --task {wildcards.task} --model {wildcards.model} "
         "--method {wildcards.method} --factor {wildcards.factor} --settings {params.digest} --log {log} "
@@ -57,8 +56,7 @@ rule choose_learning_rate:
     resources:
         study=CONFIG,
     params:
-        settings=lambda wildcards: as_json(settings_of_choice(cell_of(wildcards))),
-        digest=lambda wildcards: digest(settings_of_choice(cell_of(wildcards))),
+        **settings_params(lambda wildcards: settings_of_choice(cell_of(wildcards))),
     shell:
         "tunegrid search-choice {resources.study} --task {wildcards.task} --model {wildcards.model} "
         "--method {wildcards.method} --settings {params.digest} --log {log}"

@@ -5,8 +5,7 @@ def training_rule(cell):
     """The training rule of a cell.
 
     A function, not the body of the loop: a rule made in a loop would bind the loop's last cell. For the same reason the
-    command gets at the cell through params alone. The settings are a function, for the braces of a prompt in them are
-    no wildcards.
+    command reads the cell from params alone.
     """
     run = Run(cell, "{seed}")
 
@@ -38,9 +37,8 @@ def training_rule(cell):
             study=CONFIG,
             gpu=GPUS,
         params:
+            **settings_params(lambda wildcards: run_settings(cell)),
             cell=f"--task {cell.task} --model {cell.model} --method {cell.method}",
-            settings=lambda wildcards: as_json(run_settings(cell)),
-            digest=digest(run_settings(cell)),
         shell:
             "tunegrid train {resources.study} {params.cell} --seed {wildcards.seed} --settings {params.digest} --log {log} "
             "--attempt {resources.attempt} --attempts {resources.attempts} --mem-mb {resources.mem_mb}"
