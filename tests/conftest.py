@@ -23,13 +23,19 @@ os.environ |= {
     "OMP_NUM_THREADS": "1",
 }
 
+# Files whose tests take longest, the longest first: slow ones, then those of `make test`.
 LONGEST = (
     "workflow/test_recovery.py",
     "deaths/test_deaths.py",
     "workflow/test_tiny_study.py",
     "slurm/test_cluster.py",
+    "training/test_resume.py",
+    "report/test_render.py",
+    "deploy/test_export.py",
     "training/test_trainer.py",
-    "training/fast/test_groups.py",
+    "runtime/test_stopping.py",
+    "report/test_report_files.py",
+    "methods/test_methods.py",
 )
 
 TINY = """\

@@ -29,9 +29,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of a complete study, without its PDF."""
+    """The report of a complete study, with its PDF where there is TeX."""
     folder = tmp_path_factory.mktemp("report")
-    rendered(written, folder)
+    rendered(written, folder, pdf=latex.tex_engine() is not None)
     return folder
 
 
@@ -40,9 +40,9 @@ def folder(written: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(written, tmp_path / "made-up"))
 
 
-def rendered(results: Path, report: Path, **changes) -> tuple[str, str]:
-    """All LaTeX and the HTML of a report."""
-    render_study(results, expected_study(**changes), report, resamples=RESAMPLES)
+def rendered(results: Path, report: Path, pdf: bool = False, **changes) -> tuple[str, str]:
+    """Renders a report; returns all its LaTeX and its HTML."""
+    render_study(results, expected_study(**changes), report, pdf=pdf, resamples=RESAMPLES)
     return "\n".join(path.read_text() for path in sorted(report.rglob("*.tex"))), (report / "report.html").read_text()
 
 
@@ -210,9 +210,10 @@ def test_the_report_says_when_nothing_was_cut(folder: Path, tmp_path: Path) -> N
 
 
 def test_the_same_results_give_the_same_files(written: Path, report: Path, tmp_path: Path) -> None:
-    rendered(written, tmp_path)
+    rendered(written, tmp_path, pdf=latex.tex_engine() is not None)
     for path in report.rglob("*.*"):
-        assert path.read_bytes() == (tmp_path / path.relative_to(report)).read_bytes(), path.name
+        if path.name != "report.log":  # TeX notes there how much memory it used
+            assert path.read_bytes() == (tmp_path / path.relative_to(report)).read_bytes(), path.name
 
 
 def test_without_tex_the_message_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,16 +224,11 @@ def test_without_tex_the_message_says_how_to_install_it(tmp_path: Path, monkeypa
 
 
 @needs_tex
-def test_the_pdf_compiles_within_its_margins_and_reproducibly(written: Path, tmp_path: Path) -> None:
-    pdfs = []
-    for name in ("one", "two"):
-        files = render_study(written, expected_study(), tmp_path / name, pdf=True, resamples=RESAMPLES)
-        assert files[-1].name == "report.pdf"
-        log = (tmp_path / name / "report.log").read_text(errors="replace")
-        assert "Overfull" not in log
-        assert "LaTeX Warning" not in log
-        pdfs.append(files[-1].read_bytes())
-    assert pdfs[0] == pdfs[1]
+def test_the_pdf_compiles_within_its_margins(report: Path) -> None:
+    assert (report / "report.pdf").read_bytes().startswith(b"%PDF")
+    log = (report / "report.log").read_text(errors="replace")
+    assert "Overfull" not in log
+    assert "LaTeX Warning" not in log
 
 
 @needs_tex
@@ -240,7 +236,8 @@ def test_names_with_latex_in_them_compile_to_text(folder: Path, tmp_path: Path) 
     shutil.rmtree(folder / "runs/qa/mini-t5")  # a table of what is missing, with these names in it
     models = (Named("mini-t5", NASTY), Named("mini-bart", "[B]"), Named("mini-flan-t5", "*"))
     expected = expected_study(models=models, title=NASTY, caveats=(NASTY,))
-    render_study(folder, expected, tmp_path / "report", pdf=True, resamples=RESAMPLES)
+    files = render_study(folder, expected, tmp_path / "report", pdf=True, resamples=RESAMPLES)
+    assert files[-1].name == "report.pdf"
     assert "Overfull" not in (tmp_path / "report/report.log").read_text(errors="replace")
 
 
