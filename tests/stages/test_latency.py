@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.study.plan.test_plan import BLOCK, FEED_FORWARD, HAND, method_of
+from tests.support.planned import BLOCK, FEED_FORWARD, HAND, method_of
 from tunegrid.models import FAMILIES, Shape
 from tunegrid.models.flops import Stacks, counted, prediction_flops
 from tunegrid.results.records import MetricsRecord, read_record
