@@ -16,7 +16,7 @@ from tunegrid.common.errors import TuneGridError
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write a file to; renamed to `path` at the end, removed after an error."""
+    """A temporary path to write a file to; the file is renamed to `path` at the end, or removed after an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -28,7 +28,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder to fill; it takes the place of `folder` at the end, and vanishes after an error."""
+    """An empty folder to fill; it replaces `folder` at the end, and is removed after an error."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     temporary.chmod(0o755)
@@ -44,8 +44,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes a value as indented UTF-8 JSON, whole or not at all."""
-    with replaced(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def size_of(folder: Path) -> int:

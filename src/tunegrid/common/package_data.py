@@ -1,4 +1,4 @@
-"""Where the package's own files are: in the repository for an editable install, inside the package for a wheel."""
+"""Paths of the package's own files: in the repository for an editable install, inside the package for a wheel."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def architectures_folder() -> Path:
 
 
 def datasets_file() -> Path:
-    """The file of what is known of the paper's data sets. Raises TuneGridError if it is in neither place."""
+    """The file that describes the paper's data sets. Raises TuneGridError if it is in neither place."""
     return _first(_REPOSITORY / "resources", PACKAGE / "_resources") / "datasets.yaml"
 
 

@@ -1,12 +1,13 @@
-"""Typed, closed settings: what every part of a study's configuration is made of."""
+"""Typed, closed settings: the base class of every part of a study's configuration."""
 
 import difflib
 from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
+Place = tuple[str | int, ...]  # the way to a value: ("overrides", 2, "training", "learning_rate")
 Count = Annotated[int, Field(ge=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -42,12 +43,16 @@ class Closed(BaseModel):
         return data
 
 
+def problem_place(problem: ErrorDetails) -> Place:
+    """The way to the value that a problem is about; pydantic puts an unknown key (see Closed) at its object."""
+    return (*problem["loc"], problem["ctx"]["key"]) if problem["type"] == "unknown_key" else problem["loc"]
+
+
 def explain(error: ValidationError) -> str:
-    """The first few problems of a validation as one line for a person: `cost.steps: Field required; …`."""
+    """The first few problems of a validation on one line, for a person: `cost.steps: Field required; …`."""
     problems = []
     for problem in error.errors(include_url=False):
-        # The error of an unknown key (see Closed) stands at the object that holds it.
-        place = [*problem["loc"], *([problem["ctx"]["key"]] if problem["type"] == "unknown_key" else [])]
+        place = problem_place(problem)
         problems.append(".".join(map(str, place)) + (": " if place else "") + problem["msg"])
     more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
     return "; ".join(problems[:3]) + more

@@ -10,13 +10,11 @@ import yaml
 from pydantic import ValidationError
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.settings import did_you_mean
-
-Place = tuple[str | int, ...]  # the way to a value: ("overrides", 2, "training", "learning_rate")
+from tunegrid.common.settings import Place, did_you_mean, problem_place
 
 
 class KeyProblem(Exception):
-    """Something wrong at a place of the configuration that only a check over several keys finds."""
+    """A problem at a place of the configuration that only a check over several keys can see."""
 
     def __init__(self, place: Place, message: str) -> None:
         super().__init__(message)
@@ -24,7 +22,7 @@ class KeyProblem(Exception):
 
 
 class ConfigFile:
-    """The merged values of one or several YAML files, and where each of them stands."""
+    """The merged values of one or several YAML files, and the line of each value."""
 
     def __init__(self, files: list[tuple[Path, yaml.Node, Any]]) -> None:
         self._files = files
@@ -37,7 +35,7 @@ class ConfigFile:
         """Reads the files; mappings of later ones are merged into earlier ones, everything else is replaced.
 
         Raises:
-            TuneGridError: a file is not there, is not valid UTF-8 or YAML, or names a key twice.
+            TuneGridError: a file does not exist, is not valid UTF-8 or YAML, or names a key twice.
         """
         files = []
         for path in paths:
@@ -62,60 +60,58 @@ class ConfigFile:
     def key(self, place: Place) -> str:
         """The place as a person writes it: `overrides[2].training.learning_rate`."""
         text = ""
-        for part in self._real(place):
+        for part in self._keys(place):
             text += f"[{part}]" if isinstance(part, int) else f".{part}"
         return text.lstrip(".")
 
     def where(self, place: Place) -> str:
         """File, line and key of a place: of the last file that holds it, or else of its closest parent there."""
-        place = self._real(place)
+        place = self._keys(place)
         for length in range(len(place), -1, -1):
             for path, node, _ in reversed(self._files):
-                if (found := _find(node, place[:length])) is not None:
-                    return ": ".join(filter(None, [f"{path}, line {found.start_mark.line + 1}", self.key(place)]))
+                if (holder := _find(node, place[:length])) is not None:
+                    return ": ".join(filter(None, [f"{path}, line {holder.start_mark.line + 1}", self.key(place)]))
         raise AssertionError("the root of a file is always found")
 
-    def _real(self, place: Place) -> Place:
-        """The place without what is no key of the file: the tags that pydantic puts in for a union's branch."""
-        real, value = [], self.values
+    def explain(self, error: ValidationError) -> str:
+        """The problems of a validation for a person, each on a line with its file, line and key."""
+        lines = []
+        for problem in error.errors(include_url=False):
+            place, message = problem_place(problem), problem["msg"]
+            match problem["type"]:
+                case "unknown_key":
+                    pass
+                case "missing":
+                    message = "required, but not given"
+                case "union_tag_invalid":
+                    place, message = (*place, "kind"), _unknown(problem["ctx"]["tag"], problem["ctx"]["expected_tags"])
+                case "union_tag_not_found":
+                    place, message = (*place, "kind"), "required, but not given"
+                case "literal_error":
+                    message = _unknown(problem["input"], problem["ctx"]["expected"])
+                case "string_pattern_mismatch":
+                    message = f"not a valid name: {problem['input']!r}. Names: letters and digits, with . or - between"
+                case "float_type" if _is_number(problem["input"]):
+                    message = f"{problem['input']!r} is text to YAML, not a number. Write it with a dot: 1.0e-4"
+                case _:
+                    message = f"{message.removeprefix('Value error, ')} (found {problem['input']!r:.80})"
+            lines.append(f"{self.where(tuple(part for part in place if part != '[key]'))}: {message}")
+        return "\n".join(lines)
+
+    def _keys(self, place: Place) -> Place:
+        """The keys of a place, without the tags that pydantic inserts for the branch of a union."""
+        keys, value = [], self.values
         for i, part in enumerate(place):
             if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int)):
                 value = value[part]
-                real.append(part)
+                keys.append(part)
             elif i == len(place) - 1 and not (isinstance(value, dict) and value.get("kind") == part):
-                real.append(part)  # a key that is missing
-        return tuple(real)
-
-
-def explain(error: ValidationError, config: ConfigFile) -> list[str]:
-    """The problems that pydantic found, one line each, for a person."""
-    lines = []
-    for problem in error.errors(include_url=False):
-        place, message = problem["loc"], problem["msg"]
-        match problem["type"]:
-            case "unknown_key":
-                place = (*place, problem["ctx"]["key"])
-            case "missing":
-                message = "required, but not given"
-            case "union_tag_invalid":
-                place, message = (*place, "kind"), _unknown(problem["ctx"]["tag"], problem["ctx"]["expected_tags"])
-            case "union_tag_not_found":
-                place, message = (*place, "kind"), "required, but not given"
-            case "literal_error":
-                message = _unknown(problem["input"], problem["ctx"]["expected"])
-            case "string_pattern_mismatch":
-                message = f"not a valid name: {problem['input']!r}. Names: letters and digits, with . or - between"
-            case "float_type" if _is_number(problem["input"]):
-                message = f"{problem['input']!r} is text to YAML, not a number. Write it with a dot: 1.0e-4"
-            case _:
-                message = f"{message.removeprefix('Value error, ')} (found {problem['input']!r:.80})"
-        place = tuple(part for part in place if part != "[key]")
-        lines.append(f"{config.where(place)}: {message}")
-    return lines
+                keys.append(part)  # a key that is missing
+        return tuple(keys)
 
 
 def _unknown(given: object, expected: str) -> str:
-    """`expected` is pydantic's list of the valid values: 't5', 'flan-t5' or 'bart'."""
+    """A message about an unknown value; `expected` is pydantic's list of valid ones: 't5', 'flan-t5' or 'bart'."""
     valid = re.findall(r"'([^']*)'", expected)
     return f"unknown: {given!r}. {did_you_mean(given, valid)}"
 
@@ -135,18 +131,18 @@ def _merge(base: Any, over: Any) -> Any:
 
 
 def _find(node: yaml.Node | None, place: Place) -> yaml.Node | None:
-    """The node at a place: the key's, so that the line is where the key stands."""
-    found = node
+    """The YAML node of the key at a place, which has the line of the key."""
+    key_node = node
     for part in place:
         if isinstance(node, yaml.MappingNode):
-            found, node = next(((key, value) for key, value in node.value if key.value == part), (None, None))
+            key_node, node = next(((key, value) for key, value in node.value if key.value == part), (None, None))
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            found = node = node.value[part]
+            key_node = node = node.value[part]
         else:
             return None
-        if found is None:
+        if key_node is None:
             return None
-    return found
+    return key_node
 
 
 def _reject_duplicate_keys(path: Path, node: yaml.Node | None) -> None:

@@ -17,7 +17,7 @@ from pydantic.json_schema import SkipJsonSchema
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.package_data import families_folder
 from tunegrid.common.settings import Closed
-from tunegrid.common.yaml_file import ConfigFile, explain
+from tunegrid.common.yaml_file import ConfigFile
 
 Role = Literal["query", "key", "value", "output", "feed-forward"]
 ROLES: tuple[Role, ...] = ("query", "key", "value", "output", "feed-forward")
@@ -107,7 +107,7 @@ def load_family(path: Path) -> Family:
     try:
         return Family.model_validate(config.values).named(path.stem)
     except ValidationError as error:
-        raise TuneGridError("\n".join(explain(error, config))) from None
+        raise TuneGridError(config.explain(error)) from None
 
 
 def load_families(folder: Path) -> dict[str, Family]:

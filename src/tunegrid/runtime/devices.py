@@ -1,4 +1,4 @@
-"""The devices that a study can be planned for: their data sheets, and what share of that small models reach."""
+"""Devices that a study can be planned for: their data sheets, and the share of their peak that small models reach."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Precision = Literal["fp32", "bf16"]
 LOW, TYPICAL, HIGH = 0.08, 0.12, 0.35
 # A pass over a layer costs the host this long, however small the batch: hundreds of kernels are launched one by one.
 # Seconds per layer, measured with batches of a few tokens (docs/planning.md): forward and backward, and forward alone
-# while decoding; and per module that a method puts in.
+# while decoding; and per module that a method injects.
 STEP_SECONDS_PER_LAYER, DECODE_SECONDS_PER_LAYER, STEP_SECONDS_PER_MODULE = 3.0e-3, 1.0e-3, 0.25e-3
 # Bytes that AdamW and the clipping move per trainable parameter and step: each of weight, gradient and two moments is
 # read and written a few times.
@@ -25,15 +25,15 @@ OPTIMISER_BYTES = 96
 
 @dataclass(frozen=True)
 class Device:
-    """What a plan needs of a device.
+    """Numbers of a device that a plan needs.
 
     Attributes:
         peak: dense FLOP/s of matrix multiplications by precision; a precision that is missing is computed in fp32.
         memory: bytes of its memory; None: the machine's own.
         bandwidth: bytes per second of its memory.
         low, typical, high: share of the peak that training reaches; predictions, with few rows at a time, reach `low`.
-        traffic: how often a pass moves what it keeps for the way back through memory; 0 where the share of the peak
-            holds that already.
+        traffic: how many times a pass moves its saved activations through memory; 0 where the share of the peak
+            includes that already.
         start: seconds in which a job starts: imports, the model from disk, the first CUDA call.
         note: what to know about the numbers.
         wide_fp32: FLOP/s in fp32 of wide models, where a CPU computes theirs with another library (kernels.py).
@@ -64,13 +64,13 @@ class Device:
 
 
 def _gpu(name: str, title: str, fp32: float, bf16: float | None, memory: float, bandwidth: float) -> Device:
-    """FLOP/s in units of 1e12, memory in 1e9 bytes, bandwidth in 1e12 bytes per second."""
+    """A GPU from its data sheet: FLOP/s in units of 1e12, memory in 1e9 bytes, bandwidth in 1e12 bytes per second."""
     peak = {"fp32": fp32 * 1e12} | ({"bf16": bf16 * 1e12} if bf16 else {})
     note = "" if bf16 else "it has no bf16, and T5 overflows in fp16: its fp32 peak is used, plan with precision: fp32"
     return Device(name, title, peak, memory * 1e9, bandwidth * 1e12, note=note)
 
 
-# Of the makers' data sheets: dense, without sparsity. fp32 is that of the plain units: torch leaves TF32 off for
+# From the vendors' data sheets: dense, without sparsity. fp32 is that of the plain units: torch leaves TF32 off for
 # matrix multiplications unless it is asked for, and TuneGrid does not ask.
 GPUS: dict[str, Device] = {
     gpu.name: gpu
@@ -88,7 +88,7 @@ DEVICES = (*GPUS, "cpu")
 
 
 def device(name: str, threads: int, precision: Precision) -> Device:
-    """A device by name; `cpu` is measured at once, on this machine.
+    """A device by name; `cpu` is measured, on this machine.
 
     Raises:
         TuneGridError: no such device is known.
@@ -102,7 +102,7 @@ def device(name: str, threads: int, precision: Precision) -> Device:
 
 # A CPU is far less idle than a GPU: shares of what its own matrix multiplications reach, measured (docs/planning.md).
 CPU_LOW, CPU_TYPICAL, CPU_HIGH = 0.5, 0.75, 1.0
-# There all that is no multiplication counts too: what a pass keeps is written and read about so often, on both ways.
+# There everything besides multiplications counts too: saved activations are written and read about this many times.
 CPU_TRAFFIC = 12.0
 CPU_START = 4.0
 
@@ -139,7 +139,7 @@ def measured_cpu(threads: int, precision: Precision, seconds: float = 0.5) -> De
 
 
 def assumed_cpu(threads: int, precision: Precision) -> Device:
-    """A slow core of today, for where nothing may be measured: the resources of a workflow's rules."""
+    """A slow CPU core of today, where nothing may be measured: for the resources of a workflow's rules."""
     return _cpu(f"a CPU, {threads} thread(s)", 15e9 * threads, 3e9, precision)
 
 
@@ -150,7 +150,7 @@ def _cpu(title: str, peak: float, bandwidth: float, precision: Precision, wide_f
 
 
 def _rate(work, seconds: float, clock) -> float:
-    """How often per second."""
+    """Calls of `work` per second, by a clock."""
     work()
     start, count = clock(), 0
     while (spent := clock() - start) < seconds:

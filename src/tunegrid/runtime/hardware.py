@@ -1,4 +1,4 @@
-"""What a study's jobs compute on."""
+"""Settings of the hardware that a study's jobs compute on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tunegrid.runtime.devices import GPUS
 
 
 class Hardware(Closed):
-    """What the jobs run on. Threads and precision alter the bits of a result, so they belong to the study."""
+    """The hardware of the jobs. Threads and precision alter the bits of a result, so they belong to the study."""
 
     device: Literal["cpu", "cuda"] = Field(
         "cpu", description="`cuda`: one GPU per job; a study that finds none ends before its first job."
@@ -34,7 +34,7 @@ class Hardware(Closed):
         return {key: value for key, value in values.items() if key != "cpu_tricks" or value is not True}
 
     def resolved(self, gpu: str) -> Hardware:
-        """The same without `auto`: by the data sheet of the study's GPU (`resources.gpu`), or by this machine's CPU."""
+        """The settings without `auto`: by the data sheet of the study's GPU (`resources.gpu`), or by this CPU."""
         if self.precision != "auto":
             return self
         on_gpu = "bf16" if "bf16" in GPUS[gpu].peak else "fp32"

@@ -1,4 +1,4 @@
-"""Where and with what a result was computed."""
+"""Record of the software, hardware and data behind a result."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from tunegrid.common.files import read_json
 from tunegrid.common.package_data import PACKAGE, families_folder
 from tunegrid.common.settings import Closed, NonEmpty
 from tunegrid.runtime import cpu_kernels
 
-# What can alter a number in a result.
+# Packages that can alter a number in a result.
 PACKAGES = (
     "accelerate", "adapters", "datasets", "evaluate", "numpy", "pandas", "peft", "pyarrow", "sacrebleu", "safetensors",
     "scikit-learn", "tokenizers", "torch", "transformers", "tunegrid",
@@ -34,7 +35,7 @@ def provenance(
     *, started: str, threads: int, precision: str | None, accelerator: str | None, data: Path, model: Path | None
 ) -> Provenance:
     """The record of this process; `data` and `model` are the cards of what it read."""
-    of_data, of_model = (json.loads(card.read_text()) if card else {} for card in (data, model))
+    data_card, model_card = read_json(data), read_json(model) if model else {}
     return Provenance(
         packages=installed_packages(),
         python=platform.python_version(),
@@ -46,10 +47,10 @@ def provenance(
         fp32_library=cpu_kernels.chosen() if model else None,
         git_commit=git_commit(),
         code_version=code_version(),
-        data_fingerprint=of_data["fingerprint"],
-        model_fingerprint=of_model.get("fingerprint"),
-        data_revision=of_data.get("commit"),
-        model_revision=of_model.get("commit"),
+        data_fingerprint=data_card["fingerprint"],
+        model_fingerprint=model_card.get("fingerprint"),
+        data_revision=data_card.get("commit"),
+        model_revision=model_card.get("commit"),
         started=started,
         finished=now(),
     )
@@ -117,7 +118,7 @@ def file_digest(*files: Path) -> str:
 
 
 class Provenance(Closed):
-    """Where and with what a result was computed."""
+    """The software, hardware and data behind a result."""
 
     packages: dict[str, str] = Field(description="Installed version of each package that can alter a result.")
     python: str = Field(description="Version of Python.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.yaml_file import ConfigFile, KeyProblem, explain
+from tunegrid.common.yaml_file import ConfigFile, KeyProblem
 from tunegrid.study import lock
 from tunegrid.study.checks import check_cells, check_names
 from tunegrid.study.study import Study
@@ -32,7 +32,7 @@ def load_study(*paths: Path | str, locked: bool = True) -> Study:
         if locked:
             lock.apply(study, paths[0])
     except ValidationError as error:
-        raise TuneGridError("\n".join(explain(error, config))) from None
+        raise TuneGridError(config.explain(error)) from None
     except KeyProblem as problem:
         raise TuneGridError(f"{config.where(problem.place)}: {problem}") from None
     return study

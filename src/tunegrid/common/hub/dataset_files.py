@@ -1,4 +1,4 @@
-"""The Hub's layout of a data set: which of its files hold which split of which configuration."""
+"""Layout of a data set on the Hub: which of its files hold which split of which configuration."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ DataFiles = dict[str, list[str]]  # split -> patterns of file names, relative to
 
 
 def is_slice(split: str) -> bool:
-    """Whether this is more than the name of a split: `train[:90%]`, `train+test`."""
+    """Whether a split is more than a name: `train[:90%]`, `train+test`."""
     return re.fullmatch(r"\w+(\.\w+)*", split) is None
 
 
 def configured_files(folder: Path, name: str | None, splits: Collection[str], where: str) -> DataFiles | None:
-    """What the README names as the files of these splits, in a configuration (None: the default one).
+    """Patterns of the files that the README names for some splits of a configuration (None: the default one).
 
-    None where it leaves that to the names of the files.
+    None where the README leaves that to the names of the files.
 
     Raises:
         TuneGridError: it has no such configuration or split, or several configurations to choose from.
@@ -41,14 +41,14 @@ def configured_files(folder: Path, name: str | None, splits: Collection[str], wh
     from datasets.data_files import sanitize_patterns
 
     files = {str(split): patterns for split, patterns in sanitize_patterns(configurations[name]["data_files"]).items()}
-    wanted = {part.split("[")[0].strip() for split in splits for part in split.split("+")}
-    for split in sorted(wanted - files.keys()):
+    names = {part.split("[")[0].strip() for split in splits for part in split.split("+")}
+    for split in sorted(names - files.keys()):
         raise TuneGridError(f"{where}: has no split {split!r}. {did_you_mean(split, files)}")
-    return {split: patterns for split, patterns in files.items() if split in wanted}
+    return {split: patterns for split, patterns in files.items() if split in names}
 
 
 def chosen_files(names: Iterable[str], files: DataFiles | None) -> set[str]:
-    """The files, of all that a repository has, that hold the data (`files`: as `configured_files` gives them)."""
+    """Names of the files of a repository that hold its data (`files`: the result of `configured_files`)."""
     if files is None:
         return {name for name in names if DATA_FILE.fullmatch(name) and Path(name).name not in DESCRIPTIONS}
     patterns = [pattern.removeprefix("./") for split in files.values() for pattern in split]

@@ -25,7 +25,7 @@ class OnHub(Closed):
 
     @property
     def commit(self) -> str | None:
-        """The commit that the study's lock file holds it to; None without a lock file."""
+        """The commit in the study's lock file; None without a lock file."""
         return self._commit
 
     def hold_to(self, commit: str) -> None:
@@ -33,5 +33,5 @@ class OnHub(Closed):
 
 
 def commit_of(source: Closed) -> dict[str, str]:
-    """What the lock adds to the settings of a source: a new commit runs its fetch, and all that follows, again."""
+    """The locked commit as a setting of a source: a new commit runs its fetch, and all that follows, again."""
     return {"commit": source.commit} if isinstance(source, OnHub) and source.commit else {}
