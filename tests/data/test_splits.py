@@ -35,7 +35,11 @@ def test_published_sizes_are_those_of_scikit_learn_s_split_called_twice(rows):
 
 
 def test_every_training_row_is_in_one_published_split_by_seed():
-    first, again, other = splits.published(1000, 1), splits.published(1000, 1), splits.published(1000, 2)
+    first, again, other = (
+        splits.assign_published(1000, 1),
+        splits.assign_published(1000, 1),
+        splits.assign_published(1000, 2),
+    )
     assert np.bincount(first).tolist() == [640, 200, 160]
     assert (first == again).all()
     assert (first != other).any()

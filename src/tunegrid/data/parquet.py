@@ -1,4 +1,4 @@
-"""Rows as Parquet files."""
+"""Reading and writing rows as Parquet files."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ ROW_GROUP = 10_000  # rows written at once: bounds the memory; it shows in the f
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
-    """The canonical rows of one split, or only some of their columns."""
+    """Reads the canonical rows of one split, or only some of their columns."""
     import pyarrow.parquet
 
     return pyarrow.parquet.read_table(path, columns=columns and list(columns)).to_pylist()
 
 
 def iterate_parquet(path: Path, batch_size: int) -> Iterator[list[Row]]:
-    """The canonical rows of one split, in order, so many at a time: a whole split may not fit into memory."""
+    """Yields the canonical rows of one split in batches, in order: a whole split may not fit into memory."""
     import pyarrow.parquet
 
-    # Buffered ahead, the whole file would be in memory at the end.
+    # With `pre_buffer`, the whole file would be in memory at the end.
     for batch in pyarrow.parquet.ParquetFile(path, pre_buffer=False).iter_batches(batch_size):
         yield batch.to_pylist()
 
 
 class SplitWriter:
-    """One split as Parquet, written a row group at a time; of its rows it keeps hashes of the given texts."""
+    """Writes one split as Parquet, a row group at a time, and keeps hashes of given texts of its rows."""
 
     def __init__(self, path: Path, texts: dict[str, Callable[[Row], str]] | None = None) -> None:
         self._path, self._texts = path, texts or {}
         self.rows = 0
-        self.hashes = {what: array("Q") for what in self._texts}
-        self._waiting: list[Row] = []
+        self.hashes = {name: array("Q") for name in self._texts}
+        self._pending: list[Row] = []
         self._writer: pyarrow.parquet.ParquetWriter | None = None
 
     def add(self, row: Row) -> None:
         self.rows += 1
-        for what, text in self._texts.items():
+        for name, text in self._texts.items():
             hashed = blake2b(text(row).encode(), digest_size=8).digest()
-            self.hashes[what].append(int.from_bytes(hashed, "little"))
-        self._waiting.append(row)
-        if len(self._waiting) == ROW_GROUP:
+            self.hashes[name].append(int.from_bytes(hashed, "little"))
+        self._pending.append(row)
+        if len(self._pending) == ROW_GROUP:
             self._flush()
 
     def _flush(self) -> None:
@@ -57,16 +57,16 @@ class SplitWriter:
 
         if self._writer is None:
             text, texts = pyarrow.string(), pyarrow.list_(pyarrow.string())
-            columns = [(name, texts if isinstance(value, list) else text) for name, value in self._waiting[0].items()]
+            columns = [(name, texts if isinstance(value, list) else text) for name, value in self._pending[0].items()]
             self._writer = pyarrow.parquet.ParquetWriter(self._path, pyarrow.schema(columns))
-        self._writer.write_table(pyarrow.Table.from_pylist(self._waiting, schema=self._writer.schema))
-        self._waiting.clear()
+        self._writer.write_table(pyarrow.Table.from_pylist(self._pending, schema=self._writer.schema))
+        self._pending.clear()
 
     def __enter__(self) -> SplitWriter:
         return self
 
     def __exit__(self, error: object, *_: object) -> None:
-        if self._waiting and error is None:
+        if self._pending and error is None:
             self._flush()
         if self._writer is not None:
             self._writer.close()

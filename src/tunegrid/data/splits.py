@@ -1,4 +1,4 @@
-"""Which row goes into which split: decided from row counts and keys alone, so that no rows have to be in memory."""
+"""The split of each row, decided from row counts and keys alone, so that no rows have to be in memory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NOWHERE = len(SPLITS)  # a row that no split takes
 
 
 def hold_out(keys: pyarrow.ChunkedArray, share: float, seed: int) -> np.ndarray:
-    """Where the training rows go if a share of their groups is held out for validation: uint8, [rows].
+    """Holds out a share of the training rows' groups for validation; returns the split of each row: uint8, [rows].
 
-    Whole groups are held out, so that no article of the training rows is chosen on. What is held out depends on the set
-    of groups and the seed, not on the order of the rows.
+    Groups are held out as a whole, so that no article of the training rows is validated on. Which ones depends on the
+    set of groups and on the seed, not on the order of the rows.
 
     Args:
         keys: the group of each row.
-        share: of the groups, above 0 and below 1; at least one group is held out.
+        share: share of the groups to hold out, above 0 and below 1; at least one group is held out.
     """
     import pyarrow.compute as compute
 
@@ -38,19 +38,19 @@ def hold_out(keys: pyarrow.ChunkedArray, share: float, seed: int) -> np.ndarray:
 
 
 def published_sizes(rows: int) -> dict[Split, int]:
-    """How many training rows each split gets under `protocol: published`.
+    """The number of training rows that each split gets under `protocol: published`.
 
-    A fifth is held out, then a fifth of what is left, each rounded up as scikit-learn's `train_test_split` does. The
-    second is the test set: of SQuAD's 87,599 training questions 17,520 are held out, then 14,016 of the other 70,079,
-    and 56,063 are left to train on.
+    A fifth is held out, then a fifth of the rest, each rounded up as scikit-learn's `train_test_split` does. The second
+    is the test set: of SQuAD's 87,599 training questions 17,520 are held out, then 14,016 of the other 70,079, and
+    56,063 remain to train on.
     """
     validation = -(-rows // 5)
     test = -(-(rows - validation) // 5)
     return {"train": rows - validation - test, "validation": validation, "test": test}
 
 
-def published(rows: int, seed: int) -> np.ndarray:
-    """Where the training rows go under `protocol: published`, row by row after a seeded shuffle: uint8, [rows]."""
+def assign_published(rows: int, seed: int) -> np.ndarray:
+    """Assigns training rows to splits as `protocol: published` does, after a seeded shuffle of rows: uint8, [rows]."""
     order = list(range(rows))
     random.Random(seed).shuffle(order)
     sizes = published_sizes(rows)
@@ -61,7 +61,7 @@ def published(rows: int, seed: int) -> np.ndarray:
 
 
 def limit(destinations: np.ndarray, split: Split, most: int | None, seed: int) -> None:
-    """Leaves at most so many rows in a split, taken after a seeded shuffle: some data sets are sorted by label."""
+    """Limits a split to `most` rows, drawn by a seeded sample because some data sets are sorted by label."""
     rows = np.flatnonzero(destinations == SPLITS.index(split))
     if most is None or most >= len(rows):
         return

@@ -26,18 +26,21 @@ def read_tokens(path: Path) -> Any:
 
 
 def labelled(tokens: Any) -> Any:
-    """The entries of a table of token ids that a loss can be taken of: those that have labels."""
+    """The entries of a table of token ids that have labels, so that they have a loss."""
     import pyarrow.compute
 
-    # A comparison with a number of Python's would import pandas.
+    # Comparing with a Python number would import pandas.
     mask = pyarrow.compute.list_value_length(tokens.column("labels")).cast(pyarrow.bool_())
     return tokens if pyarrow.compute.all(mask).as_py() else tokens.filter(mask)
 
 
 def take_rows(tokens: pyarrow.Table, chosen: np.ndarray) -> pyarrow.Table:
-    """The token ids of some rows of a split, in order, as if the split had no others. `chosen`: sorted indices.
+    """Selects some rows of a split's token ids, in order, and numbers them as if the split had no others.
 
     A row that is tokenised to several windows (column `row`) keeps all of them.
+
+    Args:
+        chosen: indices of the rows, sorted.
     """
     import numpy as np
     import pyarrow
@@ -52,7 +55,7 @@ def take_rows(tokens: pyarrow.Table, chosen: np.ndarray) -> pyarrow.Table:
 
 
 def row_numbers(tokens: pyarrow.Table) -> np.ndarray:
-    """The index of the example, in its split, that each row of token ids belongs to."""
+    """For each row of token ids, the index in its split of the example that it belongs to."""
     import numpy as np
 
     return tokens["row"].to_numpy() if "row" in tokens.column_names else np.arange(len(tokens))

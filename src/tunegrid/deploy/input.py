@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.sources.base import RawRow
-from tunegrid.data.sources.files import READERS, lines_of
+from tunegrid.data.sources.files import READERS, numbered_lines
 from tunegrid.tasks import Row, RowError, Task
 from tunegrid.tasks.base import mapped
 
@@ -150,7 +150,7 @@ class Input:
         return row if given in (None, "") else {"id": str(given), **row}
 
     def _lines(self) -> Iterator[RawRow]:
-        for number, line in lines_of(self.place):
+        for number, line in numbered_lines(self.place):
             if line.strip():
                 yield RawRow({TEXT: line.rstrip("\r\n")}, f"{self.place}, line {number}")
 

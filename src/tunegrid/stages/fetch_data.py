@@ -109,7 +109,7 @@ def _plan(rows: Rows) -> tuple[np.ndarray | None, dict[Split, int]]:
             pass
         plan = np.full(rows.count, SPLITS.index(rows.split), dtype=np.uint8)
     if published:
-        into, plan = SPLITS, splits.published(rows.count, source.seed)
+        into, plan = SPLITS, splits.assign_published(rows.count, source.seed)
     available = {split: int((plan == SPLITS.index(split)).sum()) for split in into}
     for split in into:
         splits.limit(plan, split, getattr(source.rows, split), source.seed)
@@ -128,10 +128,10 @@ def _keys(rows: Rows) -> pyarrow.ChunkedArray:
 
 
 def _write(rows: Rows, plan: np.ndarray | None, outputs: dict[Split, SplitWriter]) -> None:
-    """Puts every row where it goes, and checks that no id stands twice."""
+    """Writes every row to its split's output, and checks that no id occurs twice."""
     ids = array("q")
     if plan is not None:
-        goes_to, taking = memoryview(plan), [*outputs.values(), None]
+        destinations, writers = memoryview(plan), [*outputs.values(), None]
     for number, (_, row) in enumerate(rows.read()):
         # Only compared within this process, so that Python's own keyed hash of 64 bits will do.
         ids.append(hash(row["id"]))
@@ -139,7 +139,7 @@ def _write(rows: Rows, plan: np.ndarray | None, outputs: dict[Split, SplitWriter
             outputs[rows.split].add(row)
         elif number == len(plan):
             break
-        elif output := taking[goes_to[number]]:
+        elif output := writers[destinations[number]]:
             output.add(row)
     if plan is not None and rows.count != len(plan):
         raise TuneGridError(

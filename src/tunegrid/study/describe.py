@@ -1,4 +1,4 @@
-"""What a study consists of, in words: what `tunegrid check` prints."""
+"""A description of a study in words, which `tunegrid check` prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tunegrid.study.study import Study
 
 
 def describe(study: Study) -> str:
-    """Several lines for a person."""
+    """Describes a study's tasks, models and cells in several lines."""
     cells, seeds = study.cells(), ", ".join(map(str, study.seeds))
     lines = [
         f"{study.title} ({study.name})",
@@ -43,8 +43,8 @@ def describe(study: Study) -> str:
         own = ", ".join(f"{key} {'+'.join(value) if isinstance(value, list) else value}" for key, value in settings)
         rate = f"learning rate {training.learning_rate:g}"
         if search:
-            tried = (search.learning_rate(training, factor) for factor in search.factors)
-            rate = f"learning rate one of {', '.join(f'{one:g}' for one in tried)}"
+            rates = (search.learning_rate(training, factor) for factor in search.factors)
+            rate = f"learning rate one of {', '.join(f'{rate:g}' for rate in rates)}"
         lines.append(f"  {cell!s:{width}}  {rate}, {length}, batch {training.batch_size}" + (f"; {own}" if own else ""))
     if any(source.commit is None for _, source in hub_sources(study)):
         lines.append(

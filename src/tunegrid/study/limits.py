@@ -1,5 +1,5 @@
-"""What a user can afford: the limits and the cost that decide what is recommended (`recommend:` of a study), and what
-is measured for it (`measure:`)."""
+"""Settings of the recommendation: its limits and its cost (`recommend:` of a study), and what is measured for it
+(`measure:`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LEAST: dict[CostName, str] = {
 
 
 class Measure(Closed):
-    """What is measured beside the scores. It alters no result."""
+    """What is measured in addition to the scores. It alters no result."""
 
     latency_examples: int = Field(
         20,
@@ -63,7 +63,7 @@ class Recommend(Closed):
     max_saved_bytes: int | None = Field(None, gt=0, description="Size of the saved weights of one run, in bytes.")
 
     def in_words(self) -> str:
-        """The limits and the cost, as sentences of the report's rule."""
+        """The limits and the cost as sentences, for the report's rule of the recommendation."""
         given = {
             "max_train_gpu_memory": "{:g} GiB of memory in training",
             "max_train_hours": "{:g} hours of training",
@@ -74,7 +74,7 @@ class Recommend(Closed):
         return f"{first}The cheapest is the one with the {LEAST[self.cost]}"
 
     def reason_against(self, cost: Measured) -> str | None:
-        """Why a cell of this cost is over a limit; None if it is within all of them."""
+        """The reason why a cell of this cost is over a limit; None if it is within all limits."""
         limits = (
             ("max_train_gpu_memory", self.max_train_gpu_memory, _over(cost.train_memory_bytes, GIB), "GiB to train"),
             ("max_train_hours", self.max_train_hours, _over(cost.train_seconds, 3600), "hours to train"),
@@ -91,7 +91,7 @@ class Recommend(Closed):
 
 
 class Measured(Closed):
-    """What one run of a cell costs: the most of its seeds for memory and size, the mean for times; None: not known."""
+    """The cost of one run of a cell: for memory and size the maximum over seeds, for times the mean; None: unknown."""
 
     train_seconds: float | None = None
     train_memory_bytes: float | None = None
@@ -99,7 +99,7 @@ class Measured(Closed):
     saved_bytes: float | None = None
     prediction_seconds: float | None = None  # of the test set
     prediction_memory_bytes: float | None = None
-    latency_seconds: float | None = None  # of one answer, merged where there is something to merge
+    latency_seconds: float | None = None  # of one answer; with merged weights, where the method can merge them
 
 
 def _over(value: float | None, unit: float) -> float | None:

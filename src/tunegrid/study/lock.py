@@ -24,7 +24,7 @@ KINDS = {"model": "models", "data set": "datasets"}  # kind -> its list in the l
 
 
 class Pin(Closed):
-    """A repository at a revision, and the commit that this was when it was pinned."""
+    """A repository at a revision, and the commit that the revision named when it was pinned."""
 
     id: str
     revision: str | None
@@ -44,7 +44,7 @@ class Lock(Closed):
 
     @classmethod
     def read(cls, path: Path) -> Lock | None:
-        """The lock; None where there is no such file. Raises TuneGridError if it is not one."""
+        """Reads a lock file; None if it does not exist. Raises TuneGridError if it is not valid."""
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -56,23 +56,23 @@ class Lock(Closed):
             ) from None
 
     def find(self, source: OnHub) -> Pin | None:
-        """The entry for a source: of its id at its revision; a revision that is the pinned commit itself fits too."""
-        pins = [pin for pin in self.of(source) if pin.id == source.hub_id]
+        """The entry for a source's id at its revision; the revision may also be the pinned commit itself."""
+        pins = [pin for pin in self.pins(source) if pin.id == source.hub_id]
         exact = [pin for pin in pins if pin.revision == source.revision]
         return next(iter(exact or [pin for pin in pins if pin.commit == source.revision]), None)
 
-    def of(self, source: OnHub) -> list[Pin]:
-        """The entries of a source's kind."""
+    def pins(self, source: OnHub) -> list[Pin]:
+        """The entries of the source's kind: models or data sets."""
         return getattr(self, KINDS[source.hub_kind])
 
 
 def lock_file(config: Path | str) -> Path:
-    """Where the lock of a study is: beside its (first) configuration file."""
+    """The path of a study's lock file: beside its (first) configuration file."""
     return Path(config).with_suffix(".lock.json")
 
 
 def hub_sources(study: Study) -> Iterator[tuple[Place, OnHub]]:
-    """Everything of the Hub that the grid uses, with its place in the configuration."""
+    """Yields every source on the Hub that the grid uses, with its place in the configuration."""
     for part, names in (("models", study.grid.models), ("tasks", study.grid.tasks)):
         for name in names:
             source = getattr(study, part)[name].source
@@ -81,10 +81,10 @@ def hub_sources(study: Study) -> Iterator[tuple[Place, OnHub]]:
 
 
 def apply(study: Study, config: Path | str) -> None:
-    """Holds the study's sources to the commits of its lock file, where it has one.
+    """Sets the commits of the study's sources to those of its lock file, if there is one.
 
     Raises:
-        KeyProblem: the study names something of the Hub that is not in the lock.
+        KeyProblem: the study uses a source on the Hub that is not in the lock file.
         TuneGridError: the lock file cannot be read.
     """
     path = lock_file(config)
@@ -104,50 +104,54 @@ def apply(study: Study, config: Path | str) -> None:
 
 
 def _not_locked(place: Place, source: OnHub, lock: Lock, path: Path, config: Path | str) -> tuple[Place, str]:
-    pinned = [pin for pin in lock.of(source) if pin.id == source.hub_id]
-    wanted = f"{source.hub_id} (revision {source.revision or 'default'})"
+    pinned = [pin for pin in lock.pins(source) if pin.id == source.hub_id]
+    name = f"{source.hub_id} (revision {source.revision or 'default'})"
     instead = f"; it has {', '.join(f'{pin} at commit {pin.commit}' for pin in pinned)}" if pinned else ""
     key = "revision" if pinned else source.hub_key
     message = (
-        f"{source.hub_kind} {wanted} is not in the lock file {path}{instead}. A study with a lock file runs on nothing "
+        f"{source.hub_kind} {name} is not in the lock file {path}{instead}. A study with a lock file runs on nothing "
         f"else: put back what is locked, or pin the study again (tunegrid pin {config})"
     )
     return (*place, key), message
 
 
 def pin(study: Study, config: Path | str, check: bool = False) -> int:
-    """Resolves everything of the Hub that the grid uses, and writes the lock file (`check`: only compares with it).
+    """Resolves every source on the Hub that the grid uses to its commit, and writes the lock file.
 
-    Returns the exit code: with `check` 1 if something is not pinned or its revision is another commit now, else 0.
+    Args:
+        check: compare with the lock file instead of writing it.
+
+    Returns:
+        The exit code: with `check` 1 if something is not pinned or its revision is another commit now, else 0.
 
     Raises:
-        TuneGridError: something cannot be resolved. The lock file stays as it is then.
+        TuneGridError: something cannot be resolved. The lock file is not changed then.
     """
     path = lock_file(config)
     old = Lock.read(path) if check or path.exists() else None
-    sources = {(s.hub_kind, s.hub_id, s.revision or ""): s for _, s in hub_sources(study)}
+    sources = {(source.hub_kind, source.hub_id, source.revision or ""): source for _, source in hub_sources(study)}
     if not sources:
         print("The study uses nothing of the Hub: there is nothing to pin.")
         return 0
-    new, moved = Lock(), 0
+    new, changed = Lock(), 0
     for _, source in sorted(sources.items()):
-        before, now = old and old.find(source), _resolved(source)
+        before, now = old and old.find(source), _resolve(source)
         if before is not None and (before.revision, before.commit) == (now.revision, now.commit):
-            now, said = before, ""  # with its date, so that the file changes where a commit does
+            now, note = before, ""  # keeps its date, so that the file only changes where a commit does
         else:
-            moved += 1
-            said = f" (was {before.commit})" if before and before.commit != now.commit else " (not pinned)" * check
-        new.of(source).append(now)
-        print(f"{source.hub_kind} {now}: {now.commit}{said}")
+            changed += 1
+            note = f" (was {before.commit})" if before and before.commit != now.commit else " (not pinned)" * check
+        new.pins(source).append(now)
+        print(f"{source.hub_kind} {now}: {now.commit}{note}")
     if check:
-        print(f"{moved} of {len(sources)} not as in {path}" if moved else f"all as in {path}")
-        return 1 if moved else 0
+        print(f"{changed} of {len(sources)} not as in {path}" if changed else f"all as in {path}")
+        return 1 if changed else 0
     write_json(path, new.model_dump())
     print(f"{path} written. Keep it with the configuration: a study that has it runs on these commits alone.")
     return 0
 
 
-def _resolved(source: OnHub) -> Pin:
+def _resolve(source: OnHub) -> Pin:
     from tunegrid.common.hub import download
     from tunegrid.runtime.provenance import now
 

@@ -1,4 +1,4 @@
-"""What a study can say about the resources of its jobs. Nothing here alters a result."""
+"""Settings of a study about the resources of its jobs. None of them alters a result."""
 
 from typing import Literal
 

@@ -10,8 +10,8 @@ from pydantic import Field, field_validator
 from tunegrid.common.settings import Closed
 from tunegrid.training.settings import Training
 
-CLOSEST = 1.01  # two factors whose ratio is below this would be the same trial twice
-# Fewer say nothing about a learning rate (the first step of a warm-up has none at all).
+CLOSEST = 1.01  # two factors with a ratio below this would be the same trial twice
+# Fewer steps say nothing about a learning rate (it is zero in the first step of a warm-up).
 FEWEST_STEPS = 10
 _STEPS = ("warmup_steps", "evaluation_steps", "logging_steps")
 _FOR_RESUMING = ("checkpoint_steps", "checkpoints", "checkpoints_kept", "keep_checkpoints")
@@ -45,19 +45,19 @@ class Search(Closed):
 
     @property
     def trials(self) -> dict[str, float]:
-        """The factor of each trial by the trial's name, as paths and commands have it: `0.33`, `1`, `3`."""
+        """The factor of each trial by the trial's name in paths and commands: `0.33`, `1`, `3`."""
         return {f"{factor:g}": factor for factor in self.factors}
 
     def learning_rate(self, training: Training, factor: float) -> float:
-        """The learning rate of a trial, without the digits that a product of two decimals ends with in binary."""
+        """The learning rate of a trial, rounded to remove the binary rounding error of the product."""
         return float(f"{training.learning_rate * factor:.12g}")
 
     def trial_changes(self, training: Training, factor: float) -> dict[str, Any]:
-        """What a trial trains with that its cell does not: its learning rate, and `train_share` of the length.
+        """The training settings of a trial that differ from its cell's: the learning rate, and a shorter training.
 
-        `epochs` stay as they are, for they count passes over the trial's fewer rows. `max_steps` is multiplied by
-        `train_share`, but is at least ten, or the cell's own where that is less; what else counts steps, the warm-up
-        too, shrinks by as much. A trial is not resumed, so it writes no checkpoints for that.
+        `epochs` stay as they are, because they count passes over the trial's fewer rows. `max_steps` is multiplied by
+        `train_share`, but is at least ten, or the cell's own if that is less; other settings that count steps, such as
+        the warm-up, shrink by the same ratio. A trial is not resumed, so it writes no checkpoints for resuming.
         """
         change: dict[str, Any] = {"learning_rate": self.learning_rate(training, factor)}
         share = self.train_share
@@ -73,6 +73,6 @@ class Search(Closed):
         return change
 
     def train_rows(self, training: Training, rows: int) -> int:
-        """How many of so many training rows a trial sees: the share, but not too few for its fewest steps."""
+        """The number of training rows that a trial uses: the share, but enough for the minimum number of steps."""
         one_step = training.batch_size * training.gradient_accumulation_steps
         return min(rows, max(round(rows * self.train_share), FEWEST_STEPS * one_step))

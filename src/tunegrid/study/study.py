@@ -24,7 +24,7 @@ AnySettings = TypeVar("AnySettings", bound=Closed)
 
 
 def _one_of(settings: list[type[Closed]]) -> Any:
-    """Settings of any of these kinds; the key `kind` says which."""
+    """A union of these kinds of settings, which the key `kind` tells apart."""
     return Annotated[Union[tuple(settings)], Field(discriminator="kind")]  # noqa: UP007 (built from a dictionary)
 
 
@@ -49,12 +49,12 @@ class Where(Closed):
     method: Name | None = None
 
     def matches(self, cell: Cell) -> bool:
-        wanted = ((self.task, cell.task), (self.model, cell.model), (self.method, cell.method))
-        return all(name is None or name == given for name, given in wanted)
+        pairs = ((self.task, cell.task), (self.model, cell.model), (self.method, cell.method))
+        return all(name is None or name == own for name, own in pairs)
 
 
 class Grid(Closed):
-    """Which cells: the product of the three lists, less what is excluded."""
+    """The cells of a study: the product of the three lists, less what is excluded."""
 
     tasks: list[Name] = Field(min_length=1, description="Names under `tasks:`, in the order of the report.")
     models: list[Name] = Field(min_length=1, description="Names under `models:`, in the order of the tables.")
@@ -112,7 +112,7 @@ class Study(Closed):
         return Paths(self.name)
 
     def cells(self) -> list[Cell]:
-        """The grid, task by task, in the order of the lists."""
+        """The cells of the grid, task by task, in the order of the lists."""
         cells = [Cell(*names) for names in product(self.grid.tasks, self.grid.models, self.grid.methods)]
         return [cell for cell in cells if not any(where.matches(cell) for where in self.grid.exclude)]
 
@@ -127,13 +127,13 @@ class Study(Closed):
         return FAMILIES | self.families
 
     def shape(self, model: str) -> Shape | None:
-        """The sizes of a model before it is there; None: its architecture is not known (a new model of the Hub)."""
+        """The sizes of a model before it is fetched; None: its architecture is unknown (a new model of the Hub)."""
         family = self.family(model)
         config = self.models[model].source.known_config(family)
         return None if config is None else Shape.of_model(model, family, config, self.known_families().values())
 
     def task(self, task: str, model: str | None = None) -> Task:
-        """A task; with a model, as that model's family reads and writes it."""
+        """The task of this name; with a model, bound to the prompts and label words of the model's family."""
         settings = self.tasks[task]
         return TASKS[settings.kind](settings, self.family(model) if model else None)
 
@@ -142,13 +142,13 @@ class Study(Closed):
         return METHODS[settings.kind](settings, self.family(cell.model))
 
     def title_of(self, part: Literal["tasks", "models", "methods"], name: str) -> str:
-        """How tables call a task, a model or a method."""
+        """The title of a task, a model or a method in tables."""
         settings = getattr(self, part)[name]
         default = {"tasks": TASKS, "methods": METHODS}.get(part)
         return settings.title or (default[settings.kind].title if default else name)
 
     def method_settings(self, cell: Cell) -> MethodSettings:
-        """The method's settings in a cell, overrides laid over the method's own."""
+        """The settings of a cell's method, with overrides applied."""
         settings = self.methods[cell.method]
         for i, override in self._overrides(cell):
             values = settings.model_dump() | override.method
@@ -156,7 +156,7 @@ class Study(Closed):
         return settings
 
     def training_settings(self, cell: Cell) -> Training:
-        """The training settings of a cell, overrides laid over the study's own."""
+        """The training settings of a cell, with overrides applied."""
         settings = self.training
         for i, override in self._overrides(cell):
             change = override.training.model_dump(exclude_unset=True)
@@ -168,7 +168,7 @@ class Study(Closed):
         return settings
 
     def with_training(self, cell: Cell, change: dict[str, Any]) -> Study:
-        """This study with other training settings in one cell."""
+        """A copy of this study with other training settings in one cell."""
         where = Where(task=cell.task, model=cell.model, method=cell.method)
         override = Override(where=where, training=TrainingChange(**change))
         return self.model_copy(update={"overrides": [*self.overrides, override]})

@@ -1,6 +1,6 @@
 """The generated language world of the mini study: stories with questions, an English-German grammar, and reviews.
 
-Everything is deterministic by seed. What a text is about decides its split (see `keys`), so no text can be drawn in
+Everything is deterministic by seed. The subject of a text decides its split (see `keys`), so no text can be drawn in
 two splits, and pretraining text is drawn from the training split alone, whatever the counts and seeds.
 """
 
@@ -24,14 +24,13 @@ def rows(task: str, split: str, count: int, seed: int) -> list[dict]:
         if name not in known:
             raise TuneGridError(f"the generated world has no {name!r}; it has {', '.join(known)}")
     random = Random(f"{task} {split} {seed}")
-    found: dict[str, dict] = {}
+    examples: dict[str, dict] = {}
     for example in _MODULES[task].draw_examples(random, split):
-        if len(found) == count:
+        if len(examples) == count:
             break
         key = text_key(" ".join(row_texts(task, example)) + " " + example.get("question", ""))
-        if key not in found:
-            found[key] = example
-    return [{"id": f"{task}-{split}-{number:05d}", **example} for number, example in enumerate(found.values())]
+        examples.setdefault(key, example)
+    return [{"id": f"{task}-{split}-{number:05d}", **example} for number, example in enumerate(examples.values())]
 
 
 def row_texts(task: str, row: dict) -> tuple[str, ...]:
@@ -45,9 +44,9 @@ def languages(task: str) -> tuple[str, ...]:
 
 
 def documents(seed: int) -> Iterator[str]:
-    """Endless pretraining text: stories, reviews, sentences of one language and glossaries.
+    """Yields pretraining text without end: stories, reviews, sentences of one language and glossaries.
 
-    No question, no pair of sentences and no labelled review is among them.
+    It contains no question, no pair of sentences and no labelled review.
     """
     random = Random(f"documents {seed}")
     kinds = (stories.draw_document, reviews.draw_document, grammar.draw_document, grammar.draw_glossary)
@@ -57,7 +56,7 @@ def documents(seed: int) -> Iterator[str]:
 
 
 def instructions(seed: int) -> Iterator[tuple[str, str]]:
-    """Endless (source, target) pairs for Flan's second stage; none is in the wording of the study's own tasks."""
+    """Yields (source, target) pairs for Flan's second stage without end, none in the wording of the study's tasks."""
     random = Random(f"instructions {seed}")
     while True:
         yield draw_instruction(random)

@@ -1,8 +1,8 @@
-"""A small English-German grammar: gender, number and case agree, and the German verb stands where it has to.
+"""A small English-German grammar: gender, number and case agree, and the German verb has its right position.
 
-Every sentence is drawn as a structure and spoken in both languages. German main clauses put the verb second, so a
+Every sentence is drawn as a structure and written in both languages. German main clauses put the verb second, so a
 time or place in front moves the subject behind it; participles and infinitives close the clause; subordinate clauses
-end with the finite verb; separable prefixes go to the end and come back where the verb is last.
+end with the finite verb; separable prefixes go to the end, and are joined to the verb again where it is last.
 """
 
 from collections.abc import Iterator
@@ -73,7 +73,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Clause:
-    """Who does what to whom, when and where. `form` is "present", "perfect" or an English modal."""
+    """A clause: who does what to whom, when and where. `form` is "present", "perfect" or an English modal."""
 
     subject: Phrase
     verb: Verb
@@ -98,7 +98,7 @@ class Clause:
         return f"{self.time} {core}" if self.time_first else _join(core, self.time)
 
     def _verbs(self) -> tuple[str, str, str]:
-        """(finite verb, separated prefix, what closes the clause)."""
+        """The German (finite verb, separated prefix, participle or infinitive that closes the clause)."""
         plural, verb = self.subject.plural, self.verb
         if self.form == "present":
             return (verb.german if plural else verb.german_third), verb.prefix, ""
@@ -107,7 +107,7 @@ class Clause:
         return lexicon.MODALS[self.form][plural], "", verb.prefix + verb.german
 
     def _middle(self) -> tuple[str, str, str]:
-        """(time, object, place) in German. Time stands before the object, place after it."""
+        """The German (time, object, place): time comes before the object, place after it."""
         place = f"{lexicon.PREPOSITIONS[self.preposition]} {self.place.german('dative')}" if self.place else ""
         for long, short in _IN_DEM.items():
             place = short + place.removeprefix(long) if place.startswith(long + " ") else place
@@ -121,13 +121,17 @@ class Clause:
         return _join(front, finite, after, target, place, prefix, closing)
 
     def german_subordinate(self) -> str:
-        """With the finite verb last; a separable prefix is then joined to it."""
+        """The German clause with the finite verb last, joined to its separable prefix."""
         finite, prefix, closing = self._verbs()
         return _join(self.subject.german("nominative"), *self._middle(), closing, prefix + finite)
 
 
 def translate(form: str, first: Clause, second: Clause | None = None) -> tuple[str, str]:
-    """(English, German) of a main clause, a that-clause (`form`: its frame) or two clauses (`form`: a conjunction)."""
+    """Writes clauses as an (English, German) sentence: a main clause, a that-clause or two clauses.
+
+    Args:
+        form: the frame of a that-clause or the conjunction of two clauses; "" for a main clause.
+    """
     if form in lexicon.FRAMES:
         english = f"{form} {first.english()}"
         german = f"{lexicon.FRAMES[form]} {first.german_subordinate()}"
@@ -164,7 +168,7 @@ def draw_clause(random: Random, subordinate: bool = False) -> Clause:
 
 
 def draw_pair(random: Random, split: str) -> tuple[str, str]:
-    """(English, German), both of which may occur in `split` only."""
+    """Draws an (English, German) pair of sentences, both of which may occur in `split` only."""
     while True:
         kind = random.random()
         if kind < 0.5:
@@ -179,25 +183,25 @@ def draw_pair(random: Random, split: str) -> tuple[str, str]:
 
 
 def draw_examples(random: Random, split: str) -> Iterator[dict]:
-    """Endless translation rows (without ids)."""
+    """Yields translation rows (without ids) without end."""
     while True:
         source, target = draw_pair(random, split)
         yield {"source": source, "target": target}
 
 
 def draw_document(random: Random) -> str:
-    """For pretraining: two unrelated sentences in one language; never a sentence and its translation."""
+    """Draws pretraining text: two unrelated sentences in one language, never a sentence and its translation."""
     language = 0 if random.random() < 0.35 else 1
     return " ".join(draw_pair(random, "train")[language] for _ in range(2))
 
 
 def draw_glossary(random: Random) -> str:
-    """For pretraining: a list of words and short phrases with their translations, as in a dictionary."""
+    """Draws pretraining text: words and short phrases with their translations, as in a dictionary."""
     return "\n".join(f"{english} = {german}" for english, german in (draw_entry(random) for _ in range(5)))
 
 
 def draw_entry(random: Random) -> tuple[str, str]:
-    """One dictionary entry: a noun phrase in the nominative, a verb, a time or a preposition with its place."""
+    """Draws a dictionary entry: a noun phrase in the nominative, a verb, or a time or other small word."""
     kind = random.random()
     if kind < 0.5:
         nouns, adjectives = random.choice(

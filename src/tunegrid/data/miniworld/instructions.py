@@ -6,7 +6,7 @@ from tunegrid.data.miniworld import grammar, reviews, stories
 
 
 def draw_instruction(random: Random) -> tuple[str, str]:
-    """(source, target)."""
+    """Draws an instruction: (source, target)."""
     draw = random.choices((_who, _cloze, _yes_no, _entry, _closing), weights=(25, 25, 15, 20, 15))[0]
     return draw(random)
 
@@ -23,7 +23,7 @@ def _statement(random: Random, story: stories.Story, person: str, relation: stor
 
 
 def _who(random: Random) -> tuple[str, str]:
-    """Which person a fact is about."""
+    """Asks which person a fact is about."""
     story, context = _story(random)
     relation, person = random.choice(story.relations), random.choice(story.people)
     fact = _statement(random, story, "Who", relation, story.facts[person, relation.name])
@@ -31,7 +31,7 @@ def _who(random: Random) -> tuple[str, str]:
 
 
 def _cloze(random: Random) -> tuple[str, str]:
-    """The missing value of a fact."""
+    """Asks for the missing value of a fact."""
     story, context = _story(random)
     relation, person = random.choice(story.relations), random.choice(story.people)
     fact = _statement(random, story, person, relation, "...")
@@ -39,7 +39,7 @@ def _cloze(random: Random) -> tuple[str, str]:
 
 
 def _yes_no(random: Random) -> tuple[str, str]:
-    """Whether a fact holds."""
+    """Asks whether a fact is true."""
     story, context = _story(random)
     relation, person = random.choice(story.relations), random.choice(story.people)
     claimed = story.facts[person if random.random() < 0.5 else random.choice(story.people), relation.name]
@@ -48,12 +48,12 @@ def _yes_no(random: Random) -> tuple[str, str]:
 
 
 def _entry(random: Random) -> tuple[str, str]:
-    """A dictionary entry, from English."""
+    """Asks for the translation of a dictionary entry."""
     english, german = grammar.draw_entry(random)
     return f"What is this in German? {english}", german
 
 
 def _closing(random: Random) -> tuple[str, str]:
-    """How a review goes on. Its label is never named."""
+    """Asks for the closing sentence of a review, whose label is never named."""
     text, closing = reviews.draw_closed_review(random)
     return f"Continue the review: {text}", closing

@@ -1,4 +1,4 @@
-"""Which split a text may occur in. Decided by a hash of what the text is about, so it holds whatever the row counts."""
+"""The split in which a text may occur: a hash of its subject decides it, whatever the row counts."""
 
 import hashlib
 import re
@@ -30,7 +30,7 @@ def split_of(identity: str) -> str:
 def contained_keys(text: str) -> set[str]:
     """The keys of every run of whole sentences or lines in `text`, from one sentence to all of it.
 
-    A text is held out of training by looking these up: a document that *contains* a test text is found too.
+    Training text is checked by these keys, so that a document that *contains* a test text is found too.
     """
     units = [unit for unit in map(normalise, _UNIT_END.split(text)) if unit]
     keys = set()

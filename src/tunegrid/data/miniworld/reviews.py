@@ -38,7 +38,7 @@ _CLOSING = {
         "I cannot recommend it.", "It ruined my day.",
     ),
 }  # fmt: skip
-# The label words have to be words the pretrained models can say; here they stand for numbers, not for opinions.
+# Pretrained models have to know the label words; here the words are about numbers and tests, not about opinions.
 _NEUTRAL = (
     "Minus one times a {word} number is {other}.",
     "The answer was {word}, not {other}.",
@@ -57,7 +57,7 @@ def draw_title(random: Random, split: str) -> str:
 
 
 def draw_review(random: Random, split: str) -> tuple[str, str]:
-    """(text, label). The writer's opinions mostly agree; where they do not, the greater number wins."""
+    """Draws (text, label). The writer's opinions mostly agree; where they do not, the majority decides the label."""
     title, kind = draw_title(random, split), random.choice(sorted(_WORKS))
     lean = random.choice((1, -1))
     while True:
@@ -74,7 +74,7 @@ def draw_review(random: Random, split: str) -> tuple[str, str]:
 
 
 def _opinion(random: Random, aspect: str, sign: int) -> str:
-    """One sentence that praises (+1) or blames (-1) an aspect, sometimes through the opposite word."""
+    """A sentence that praises (+1) or blames (-1) an aspect, sometimes by negating the opposite word."""
     good, bad = random.choice(_GOOD), random.choice(_BAD)
     word, opposite = (good, bad) if sign > 0 else (bad, good)
     degree = random.choice(_DEGREES)
@@ -98,14 +98,14 @@ def _hearsay(random: Random, kind: str) -> str:
 
 
 def draw_examples(random: Random, split: str) -> Iterator[dict]:
-    """Endless sentiment rows (without ids)."""
+    """Yields sentiment rows (without ids) without end."""
     while True:
         text, label = draw_review(random, split)
         yield {"text": text, "label": label}
 
 
 def draw_document(random: Random) -> str:
-    """A review with a closing sentence that agrees with it; or, one time in eight, the label words as plain words."""
+    """Draws a review with a closing sentence that agrees with it or, one time in eight, neutral uses of label words."""
     if random.random() < 0.125:
         word, other = random.sample(LABELS, 2)
         return " ".join(form.format(word=word, other=other) for form in random.sample(_NEUTRAL, 2))
@@ -113,6 +113,6 @@ def draw_document(random: Random) -> str:
 
 
 def draw_closed_review(random: Random) -> tuple[str, str]:
-    """(review, closing sentence), of the training split."""
+    """Draws (review, closing sentence) of the training split."""
     text, label = draw_review(random, "train")
     return text, random.choice(_CLOSING[label])

@@ -15,7 +15,7 @@ LANGUAGES = ("en",)
 PEOPLE = """Anna Ben Clara David Emma Felix Greta Henry Ida Jonas Karla Leo Maria Noah Olga Paul Rosa Simon Tina Victor
 Wanda Yusuf Zoe Oscar""".split()
 
-# Each story tells this many relations of each of its people.
+# People of a story, and relations that it tells of each of them.
 CAST, RELATIONS_PER_STORY = 3, 2
 # Share of the questions that narrow the answer down ("which hot drink"). The others leave only the person to go by.
 NARROW_SHARE = 0.8
@@ -23,7 +23,10 @@ NARROW_SHARE = 0.8
 
 @dataclass(frozen=True)
 class Relation:
-    """Something a person has exactly one of: how it is told and asked ({p} the person, {v} the value, {k} its kind)."""
+    """A property of which each person has exactly one value, with the templates that tell it and ask for it.
+
+    In templates, {p} is the person, {v} the value and {k} the value's kind.
+    """
 
     name: str
     noun: str
@@ -112,7 +115,7 @@ RELATIONS = (
 
 @dataclass(frozen=True)
 class Story:
-    """Who is in it, what is told, and the value of each (person, relation name)."""
+    """A story: its people, its relations, and the value of each (person, relation name)."""
 
     people: tuple[str, ...]
     relations: tuple[Relation, ...]
@@ -138,7 +141,7 @@ def draw_story(random: Random, relations: int = RELATIONS_PER_STORY) -> Story:
 
 
 def tell(story: Story, random: Random, times: int = 1) -> str:
-    """The story's facts in random order, each told `times` times, every time in other words."""
+    """Writes the story's facts in random order, each `times` times, every time in other words."""
     sentences = []
     for relation in story.relations:
         for person in story.people:
@@ -153,7 +156,7 @@ def fill(template: str, person: str, value: str = "", kind: str = "") -> str:
 
 
 def draw_examples(random: Random, split: str) -> Iterator[dict]:
-    """Endless question answering rows (without ids): a question about each relation of each story."""
+    """Yields question answering rows (without ids) without end: a question about each relation of each story."""
     while True:
         story = draw_story(random)
         if story.split != split:
@@ -174,10 +177,10 @@ def draw_examples(random: Random, split: str) -> Iterator[dict]:
 
 
 def draw_document(random: Random) -> str:
-    """A text for pretraining: a story, or what kinds of things there are.
+    """Draws pretraining text: a story, or sentences that name the kinds of things.
 
-    A story's facts are told twice, in other words, so that a masked value can be looked up. Mostly it is about one
-    relation alone: then only the person tells which value it is.
+    A story's facts are told twice in different words, so that a masked value can be looked up. Most stories are about
+    one relation alone, so that only the person determines the value.
     """
     if random.random() < 0.25:
         return _kinds_of(random.choice(RELATIONS), random)

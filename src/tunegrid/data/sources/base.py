@@ -1,4 +1,4 @@
-"""What every source of rows has in common."""
+"""The base of all sources of rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class RawRow:
-    """One row as its source gave it, and where it stands (for messages): `data/train.jsonl, row 12`."""
+    """One row as its source gave it, and its place for messages: `data/train.jsonl, row 12`."""
 
     values: dict[str, Any]
     where: str
 
 
 class RowLimits(Closed):
-    """At most so many rows of each split, taken after a seeded shuffle; none: all of them."""
+    """The maximum number of rows of each split, drawn by a seeded sample; none: all rows."""
 
     train: Annotated[int, Field(gt=0)] | None = None
     validation: Annotated[int, Field(gt=0)] | None = None
@@ -32,13 +32,13 @@ class RowLimits(Closed):
 
 
 class DataSource(Closed):
-    """Where the rows of a task come from. A new kind is a subclass in a new file, named in `sources.SOURCES`."""
+    """A source of a task's rows. A new kind is a subclass in a new file, named in `sources.SOURCES`."""
 
     licence: str = Field("not stated", description="The data's licence, as the report prints it.")
     seed: int = Field(0, description="Seed of the shuffle before a subset is taken, and of generated rows.")
 
     def read(self, split: Split, task_kind: str) -> Iterator[RawRow] | None:
-        """The rows of a split, in the source's order; None where the source has no such split.
+        """Yields the rows of a split in the source's order; None if the source has no such split.
 
         Raises:
             TuneGridError: the rows cannot be read.
@@ -50,11 +50,11 @@ class DataSource(Closed):
         return []
 
     def describe(self) -> str:
-        """One line for the report and the data card: what and where from."""
+        """One line for the report and the data card: what the rows are and where they come from."""
         raise NotImplementedError
 
     def provenance(self) -> dict[str, Any]:
-        """What was resolved while reading (a revision, say), for the data card."""
+        """Facts for the data card that are known after reading, such as the commit of a revision."""
         return {}
 
 

@@ -12,7 +12,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.settings import Closed
 from tunegrid.data.sources.base import RawRow, ReadSource, Split
 
-BATCH = 10_000  # rows of a Parquet file decoded at once
+BATCH = 10_000  # rows of a Parquet file that are decoded at once
 
 
 class SplitFiles(Closed):
@@ -58,8 +58,8 @@ class FilesSource(ReadSource):
         return "files " + ", ".join(str(path) for path in self.files())
 
 
-def lines_of(path: Path) -> Iterator[tuple[int, str]]:
-    """(number, from 1; line) of a text in UTF-8. Raises TuneGridError for a line that is not."""
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yields (number from 1, line) of a text file. Raises TuneGridError for a line that is not valid UTF-8."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -72,7 +72,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _read_jsonl(path: Path) -> Iterator[RawRow]:
-    for number, line in lines_of(path):
+    for number, line in numbered_lines(path):
         if not line.strip():
             continue
         try:
@@ -89,7 +89,7 @@ def _read_jsonl(path: Path) -> Iterator[RawRow]:
 
 
 def _is_unicode(values: object) -> bool:
-    """False where JSON's escapes make up text that no file can hold: one of a pair of surrogates."""
+    """Whether values can be written as UTF-8; JSON's escapes can also make one half of a surrogate pair."""
     try:
         json.dumps(values, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -98,7 +98,7 @@ def _is_unicode(values: object) -> bool:
 
 
 def _read_csv(path: Path) -> Iterator[RawRow]:
-    reader = csv.DictReader((line for _, line in lines_of(path)), strict=True)
+    reader = csv.DictReader((line for _, line in numbered_lines(path)), strict=True)
     try:
         for values in reader:
             where = f"{path}, line {reader.line_num}"

@@ -26,7 +26,7 @@ class Fetched(NamedTuple):
     """A data set on this machine."""
 
     folder: Path
-    commit: str | None  # None: a local folder of the user's own
+    commit: str | None  # None: a local folder of the user
 
 
 class HubSource(OnHub, ReadSource):
@@ -53,7 +53,7 @@ class HubSource(OnHub, ReadSource):
 
     @cached_property
     def fetched(self) -> Fetched:
-        """Where the data set is; the first call downloads it, so that all splits are of one commit."""
+        """The data set on this machine; the first access downloads it, so that all splits are of one commit."""
         if self.hub_id is None:
             return Fetched(Path(self.path), None)
         from tunegrid.common.hub import download
@@ -72,15 +72,15 @@ class HubSource(OnHub, ReadSource):
 
         number = 0
         try:
-            # Streamed: memory stays as it is however many rows there are, and no second copy is written to the disk.
-            # Only a slice (`train[:90%]`) needs the library's own copy. A data set's script is never run.
+            # Streaming bounds the memory and writes no second copy to the disk. Only a slice (`train[:90%]`) needs the
+            # library's own copy. A data set's script is never run.
             for values in datasets.load_dataset(
                 str(folder),
                 self.name,
                 data_files=files,
                 split=name,
                 streaming=not is_slice(name),
-                verification_mode="no_checks",  # of sizes in the README: files of the Hub are held against their hashes
+                verification_mode="no_checks",  # of the README's sizes: downloads are checked by their hashes
             ):
                 number += 1
                 yield RawRow(values, f"{where}, split {name}, row {number}")
