@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tunegrid.common.package_data import published_folder
-from tunegrid.report.published import published_recommendations, published_tables
+from tunegrid.report.published import published_tables
 from tunegrid.report.render import render_published, render_table
 from tunegrid.results.paper.numbers import published_rows
+from tunegrid.results.paper.recommendations import published_recommendations
 
 HERE = Path(__file__).parent
 TABLES = {"translation": 2, "qa": 2, "sentiment": 4}  # columns of numbers
@@ -62,7 +63,7 @@ def test_the_best_of_each_column_is_bold_and_nothing_else(kind: str) -> None:
 def test_the_rule_gives_the_papers_recommendations() -> None:
     names = {"Question Answering": "qa", "Translation": "translation", "Sentiment Classification": "sentiment"}
     papers = {names[row["task"]]: row["recommended_setup"] for row in published_rows("recommendation")}
-    assert {kind: said.chosen.title for kind, said in published_recommendations().items()} == papers
+    assert {kind: choice.chosen.title for kind, choice in published_recommendations().items()} == papers
     assert papers == {
         "qa": "T5-base + LoRA",
         "translation": "T5-base + Adapters",
@@ -71,9 +72,9 @@ def test_the_rule_gives_the_papers_recommendations() -> None:
 
 
 def test_the_tie_in_sentiment_is_what_decides() -> None:
-    said = published_recommendations()["sentiment"]
-    assert [cell.title for cell in said.tied] == ["T5-base + Full Finetuning", "Flan-T5-small + LoRA"]
-    assert said.rationale.startswith("Ties with the best (T5-base + Full Finetuning, accuracy 0.9425)")
+    recommendation = published_recommendations()["sentiment"]
+    assert [cell.title for cell in recommendation.tied] == ["T5-base + Full Finetuning", "Flan-T5-small + LoRA"]
+    assert recommendation.rationale.startswith("Ties with the best (T5-base + Full Finetuning, accuracy 0.9425)")
 
 
 def test_sizes_follow_from_the_architectures() -> None:

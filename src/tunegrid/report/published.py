@@ -8,44 +8,21 @@ from tunegrid.report.document import Report
 from tunegrid.report.layout import Column, ScoreLine, Section, Table
 from tunegrid.results.expected import printed_metrics
 from tunegrid.results.paper.numbers import NUMBERS, TASKS, published_rows
-from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_printed
-from tunegrid.tasks import Metric
+from tunegrid.results.paper.recommendations import published_recommendations, published_score
 
 
 def published_tables() -> list[Table]:
     """The paper's Tables 6.1 to 6.4, the last by our rule."""
     tables = []
     for kind, title in TASKS.items():
+        metrics = printed_metrics(kind)
         lines = [
-            ScoreLine(
-                row["model"], row["method"], {metric.name: _score(row, metric) for metric in printed_metrics(kind)}
-            )
+            ScoreLine(row["model"], row["method"], {metric.name: published_score(row, metric) for metric in metrics})
             for row in published_rows(kind)
         ]
         caption = f"{title} (the paper's Table {NUMBERS[kind]})."
-        tables.append(layout.score_table(f"published-{kind}", caption, printed_metrics(kind), lines))
+        tables.append(layout.score_table(f"published-{kind}", caption, metrics, lines))
     return [*tables, _recommendation_table()]
-
-
-def published_recommendations() -> dict[str, Recommendation]:
-    """Recommendations of the rule for the paper's numbers, in the order of its Table 6.4."""
-    sizes = {(row["model"], row["method"]): row for row in published_rows("parameters")}
-    recommendations = {}
-    for kind in ("qa", "translation", "sentiment"):
-        metric = printed_metrics(kind)[0]
-        candidates = [
-            Candidate(
-                model=row["model"],
-                method=row["method"],
-                score=_score(row, metric),
-                printed=metric.text(_score(row, metric)),
-                trainable=int(sizes[row["model"], row["method"]]["trainable"]),
-                total=int(sizes[row["model"], row["method"]]["total"]),
-            )
-            for row in published_rows(kind)
-        ]
-        recommendations[kind] = from_printed(candidates, metric.label)
-    return recommendations
 
 
 def published_report() -> Report:
@@ -77,11 +54,6 @@ def published_report() -> Report:
             audit.published_section(),
         ),
     )
-
-
-def _score(row: dict[str, str], metric: Metric) -> float:
-    """A published score from 0 to 1, as a float that prints the same."""
-    return float(row[f"{metric.name}_percent"]) / 100 if metric.percent else float(row[metric.name])
 
 
 def _recommendation_table() -> Table:

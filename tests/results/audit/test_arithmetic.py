@@ -90,8 +90,8 @@ def test_splits_are_those_of_scikit_learn() -> None:
         train, held = train_test_split(range(total), test_size=first, random_state=0)
         inner = train_test_split(train, test_size=second, random_state=0)[1]
         assert any(f"{first:.0%} of {total:,}" in words for words in grim.splits(total, len(held)))
-        wanted = f"{second:.0%} of what a split of {first:.0%} leaves of {total:,}"
-        assert wanted in grim.splits(total, len(inner))
+        expected = f"{second:.0%} of what a split of {first:.0%} leaves of {total:,}"
+        assert expected in grim.splits(total, len(inner))
     assert grim.splits(87599, 14017) == []
 
 
@@ -127,19 +127,19 @@ def test_pairs_are_those_that_counting_finds(table: tuple[int, int, int, int]) -
         size = true + false + missed + rest
         if 0 < size <= most:
             computed = counted(true, false, missed, rest).values()
-            worst = max(abs(one - other.value) * 100 for one, other in zip(computed, given, strict=True))
+            worst = max(abs(score - other.value) * 100 for score, other in zip(computed, given, strict=True))
             key = (size, true + missed)
             best[key] = min(best.get(key, worst), worst)
-    wanted = {key: float(worst) for key, worst in best.items() if worst <= 1}
-    found = {
+    expected = {key: float(worst) for key, worst in best.items() if worst <= 1}
+    fits = {
         (pair.size, pair.positives): pair.tolerance
         for size in range(1, most + 1)
         for pair in fitting([scores], size, (Fraction(0), Fraction(1)))
     }
-    assert found == pytest.approx(wanted)
-    assert found[sum(table), table[0] + table[2]] <= 0.5
+    assert fits == pytest.approx(expected)
+    assert fits[sum(table), table[0] + table[2]] <= 0.5
     if shares([scores], ONE_UNIT):  # the search tries only the shares of positives that are possible
-        assert {(pair.size, pair.positives) for pair in pairs([scores], most)} == set(wanted)
+        assert {(pair.size, pair.positives) for pair in pairs([scores], most)} == set(expected)
 
 
 def test_the_share_of_positives_is_that_of_the_counts() -> None:

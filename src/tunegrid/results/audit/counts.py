@@ -19,7 +19,7 @@ _CLOSE = 1e-9  # between a number and what it has to be
 
 
 def whole_counts(table: ScoreTable) -> Checked:
-    """Means of zeros and ones that are of no whole number of ones."""
+    """Means of zeros and ones that no whole number of ones gives."""
     scored = [(row, metric, row.values[metric]) for metric in WHOLE for row in table.with_scores(metric)]
     findings = []
     for row, metric, value in scored:
@@ -35,22 +35,22 @@ def whole_counts(table: ScoreTable) -> Checked:
 
 
 def label_counts(table: ScoreTable) -> Checked:
-    """Precision, recall, F1 and accuracy of no one table of counts, or of other numbers of positives than elsewhere."""
+    """Rows whose precision, recall, F1 and accuracy no counts give, or counts with other positives than the rest."""
     metrics = ("accuracy", "precision", "recall", "f1")
     rows = table.with_scores(*metrics) if table.labels == 2 else []
     findings: list[Finding] = []
     positives: list[tuple[ScoreRow, int]] = []
     for row in rows:
         size = row.examples or 0
-        found = counts(*(float(row.values[metric].value) for metric in metrics), size)
-        if found is None:
+        confusion = counts(*(float(row.values[metric].value) for metric in metrics), size)
+        if confusion is None:
             scores = listed(f"{word(metric)} {row.values[metric]}" for metric in metrics)
             computed = f"No counts of {size:,} examples give the scores of {row.name}: {scores}."
             meaning = "These four scores are not of one set of predictions."
             numbers = {"examples": size}
             findings.append(Finding("accuracy", "error", table.title, (row.name,), computed, meaning, numbers))
-        elif min(found) >= 0:
-            positives.append((row, found[0] + found[2]))
+        elif min(confusion) >= 0:
+            positives.append((row, confusion[0] + confusion[2]))
     usual = _usual(number for _, number in positives)
     others = [(row, number) for row, number in positives if number != usual]
     if others:
@@ -88,7 +88,7 @@ def counts(accuracy: float, precision: float, recall: float, f1: float, size: in
 
 
 def same_test_set(table: ScoreTable) -> Checked:
-    """Rows of other test examples than the test set has."""
+    """Rows that were scored on another number of examples than the test set has."""
     size = table.test_size or _usual(row.examples or 0 for row in table.rows)
     others = [row for row in table.rows if row.examples != size]
     if not others:

@@ -45,9 +45,9 @@ def audit_rows(study: StudyResults) -> list[dict[str, Any]]:
             if not checked:
                 continue
             first = {"check": name, "severity": PASSED, "task": task.name}
-            found = [finding.row() | {"task": task.name} for finding in findings] or [first]
-            found[0]["checked"] = checked
-            rows += found
+            checked_rows = [finding.row() | {"task": task.name} for finding in findings] or [first]
+            checked_rows[0]["checked"] = checked
+            rows += checked_rows
     return rows
 
 
@@ -67,7 +67,7 @@ def score_table(study: StudyResults, task: ExpectedTask) -> ScoreTable:
         if metric in scores and result.kind == "untuned":
             known.append(Known(model, False, {metric: values[metric]}, "this study"))
         elif metric in scores and tuned:
-            cells.setdefault((name, model), []).append(scores[metric])
+            cells.setdefault((result.key, name, model), []).append(scores[metric])
     size = (study.data_cards.get(task.name, {}).get("rows") or {}).get("test")
     return ScoreTable(
         task.name,
@@ -76,7 +76,7 @@ def score_table(study: StudyResults, task: ExpectedTask) -> ScoreTable:
         known=tuple(known),
         primary=(metric,),
         labels=task.labels,
-        cells=tuple(ScoreRow(name, {metric: full(fmean(seeds))}, model) for (name, model), seeds in cells.items()),
+        cells=tuple(ScoreRow(name, {metric: full(fmean(seeds))}, model) for (_, name, model), seeds in cells.items()),
     )
 
 

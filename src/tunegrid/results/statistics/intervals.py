@@ -6,8 +6,8 @@ bootstrap). What a resample needs of a result is a few sums: each example contri
 score is a function of their sums. BLEU is thereby recomputed at the level of the corpus in every resample.
 
 Several seeds of a cell are averaged: its score in a resample is the mean over its seeds of their scores in it, shifted
-by what other seeds might have added (`seeds`). So intervals and tests hold both the choice of the test examples
-and the choice of the seeds; with one seed per cell nothing is known of the latter, and they hold the former only.
+by what other seeds might have added (`seeds`). So intervals and tests cover the choice of the test examples and the
+choice of the seeds; with one seed per cell nothing is known about the latter, and they cover the former only.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ import numpy as np
 from tunegrid.common.citations import KOEHN_2004, Formula
 from tunegrid.results.statistics import seeds
 
-ALPHA = 0.05  # intervals hold 1 - ALPHA; paired tests reject at ALPHA
+ALPHA = 0.05  # intervals cover 1 - ALPHA; paired tests reject at ALPHA
 LEVEL, CONFIDENCE = f"{100 * ALPHA:g}%", f"{100 * (1 - ALPHA):g}%"  # of tests and of intervals, in words: 5%, 95%
 _LOW, _HIGH = f"{50 * ALPHA:g}", f"{100 - 50 * ALPHA:g}"  # percentiles at which an interval ends
 RESAMPLES = 10_000

@@ -37,7 +37,7 @@ class PairedTests:
     null: np.ndarray  # [pairs, resamples] sorted |difference - its mean| over the resamples
 
     def separated(self, alpha: float = ALPHA) -> np.ndarray:
-        """Which rows are told apart, [rows, rows], symmetric."""
+        """Whether two rows are separated, [rows, rows], symmetric."""
         return _symmetric(self.adjusted <= alpha, self.first, self.second)
 
 

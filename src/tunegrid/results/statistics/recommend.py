@@ -27,9 +27,9 @@ from tunegrid.study.limits import CostName, Measured
 
 RULE = Formula(
     "The recommendation",
-    r"T = \{ c : p^{\mathrm{Holm}}(c,\, \hat{c}) > 0.05 \}, \quad "
+    rf"T = \{{ c : p^{{\mathrm{{Holm}}}}(c,\, \hat{{c}}) > {ALPHA:g} \}}, \quad "
     r"\mathrm{recommended} = \arg\min_{c \in T} \, \mathrm{cost}(c)",
-    "T are the cells whose p after Holm's correction, against the best cell, is above five per cent; recommended is "
+    f"T are the cells whose p after Holm's correction, against the best cell, is above {ALPHA:g}; recommended is "
     "the cheapest of T",
     "Of the cells within the study's limits: the best one, c-hat, and all that nothing separates from it are tied; the "
     "cheapest of them is recommended. Stability is the share of resamples in which the rule says the same.",
