@@ -120,7 +120,7 @@ def measure(case: Case, steps: int, threads: int) -> dict[str, float]:
     """Trains a case; seconds per step, FLOPs of a step, and the peak memory of this process, in bytes."""
     from tunegrid.runtime import cpu_kernels
 
-    cpu_kernels.keep_few()
+    cpu_kernels.limit_caches()
     import pyarrow
     import torch
     from torch.utils.flop_counter import FlopCounterMode

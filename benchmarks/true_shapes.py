@@ -183,7 +183,7 @@ def start(options: argparse.Namespace) -> tuple[Any, Path]:
     """(the method for a family, the folder of the base); sets up torch."""
     from tunegrid.runtime import cpu_kernels
 
-    cpu_kernels.keep_few()
+    cpu_kernels.limit_caches()
     import torch
     from transformers import set_seed
 

@@ -28,7 +28,7 @@ from tunegrid.methods import METHODS
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.runtime import locks, parent
 from tunegrid.runtime.attempts import Attempt, AttemptFailed
-from tunegrid.runtime.supervisor import End, reason_of
+from tunegrid.runtime.supervisor import End, death_reason
 
 # A command as `tunegrid train` is one, with other work: argv is its work, the attempt, and the number of attempts.
 COMMAND = """
@@ -124,11 +124,11 @@ def test_the_reason_names_the_memory_where_it_ran_out(monkeypatch):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     death = End(None, 9, 1_234_567_890)
     known = "killed by signal 9 (SIGKILL): {}peak memory 1235 MB, 2000 MB asked for"
-    assert reason_of(death, 2000, memory_ran_out=False) == known.format("")
-    assert reason_of(death, 2000, memory_ran_out=True) == known.format("most likely out of memory: ")
+    assert death_reason(death, 2000, memory_ran_out=False) == known.format("")
+    assert death_reason(death, 2000, memory_ran_out=True) == known.format("most likely out of memory: ")
     monkeypatch.setenv("SLURM_JOB_ID", "7")  # it kills for memory, and no counter tells
-    assert reason_of(death, 2000, memory_ran_out=False) == known.format("most likely out of memory: ")
-    assert reason_of(End(None, 11, 10**6), None, memory_ran_out=True).endswith("(SIGSEGV): peak memory 1 MB")
+    assert death_reason(death, 2000, memory_ran_out=False) == known.format("most likely out of memory: ")
+    assert death_reason(End(None, 11, 10**6), None, memory_ran_out=True).endswith("(SIGSEGV): peak memory 1 MB")
 
 
 def test_the_peak_memory_is_that_of_the_process_that_died():
@@ -201,11 +201,11 @@ def test_the_work_ends_with_the_snakemake_that_is_killed():
 
 def test_another_process_with_the_number_of_snakemake_is_not_it(monkeypatch):
     parent.announce()
-    assert parent.snakemake_lives()
+    assert parent.snakemake_is_alive()
     monkeypatch.setenv(parent.VARIABLE, f"{os.getpid()}:1.0")
-    assert not parent.snakemake_lives()
+    assert not parent.snakemake_is_alive()
     monkeypatch.delenv(parent.VARIABLE)
-    assert parent.snakemake_lives(), "a command typed by hand works for nobody"
+    assert parent.snakemake_is_alive(), "a command typed by hand works for nobody"
 
 
 # -- real trainings ---------------------------------------------------------------------------------------------------
@@ -283,12 +283,12 @@ def test_a_command_that_finds_too_little_memory_is_a_row(study_of, megabytes):
 
 
 def test_a_run_that_another_process_trains_is_left_alone(study_of, monkeypatch):
-    from tunegrid.stages.train import lock_of, train
+    from tunegrid.stages.train import hold_lock, train
 
     study = study_of(**PLAIN)
     reader, writer = os.pipe()
     if (pid := os.fork()) == 0:
-        with lock_of(study, RUN):
+        with hold_lock(study, RUN):
             os.write(writer, b"x")
             time.sleep(60)
     os.read(reader, 1)
@@ -304,12 +304,12 @@ def test_a_run_that_another_process_trains_is_left_alone(study_of, monkeypatch):
 
 
 def test_a_run_whose_last_process_is_still_saving_waits_for_it(study_of):
-    from tunegrid.stages.train import lock_of
+    from tunegrid.stages.train import hold_lock
 
     study = study_of(**PLAIN)
     reader, writer = os.pipe()
     if (pid := os.fork()) == 0:
-        with lock_of(study, RUN):
+        with hold_lock(study, RUN):
             os.write(writer, b"x")
             time.sleep(2)
         os._exit(0)
@@ -327,10 +327,10 @@ from tunegrid.runtime import parent
 from tunegrid.runtime.supervisor import Fork
 
 def work():
-    Path("before").write_text(str(parent.is_wanted()))
+    Path("before").write_text(str(parent.callers_are_alive()))
     starter = os.getppid()
     while os.getppid() == starter: time.sleep(0.001)
-    Path("after").write_text(str(parent.is_wanted()))
+    Path("after").write_text(str(parent.callers_are_alive()))
     return 0
 
 Fork(work)
@@ -340,4 +340,4 @@ os._exit(0)
     subprocess.run([sys.executable, "-c", text], check=True, timeout=60)
     wait_for(lambda: Path("after").exists() and Path("after").read_text())
     assert (Path("before").read_text(), Path("after").read_text()) == ("True", "False")
-    assert parent.is_wanted(), "this process works for nobody"
+    assert parent.callers_are_alive(), "this process works for nobody"

@@ -55,7 +55,9 @@ def test_killed_again_and_again_a_run_ends_with_the_same_bits(study_of, model, m
 
 
 @pytest.mark.parametrize(
-    ("what", "value"), [("snakemake.is_abandoned", True), ("parent.is_wanted", False)], ids=["Snakemake", "command"]
+    ("what", "value"),
+    [("snakemake.is_abandoned", True), ("parent.callers_are_alive", False)],
+    ids=["Snakemake", "command"],
 )
 def test_a_run_that_nobody_waits_for_any_more_keeps_its_checkpoints_for_the_next_one(study_of, what, value):
     """Its results are taken for half-written: it is started once more, and Snakemake removes them before."""

@@ -51,7 +51,7 @@ def prepare_to_compute(study: Study, model: bool = False) -> None:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(study.hardware.threads)
     cpu_tricks.switch(study.hardware.cpu_tricks)
-    cpu_kernels.keep_few()
+    cpu_kernels.limit_caches()
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     if model and study.hardware.device == "cuda":
         from tunegrid.runtime import gpus

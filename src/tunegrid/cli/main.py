@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         return run(options)
     if options.stage.died:
         return _supervise(options.stage, arguments, options)
-    parent.end_with_snakemake()
+    parent.stop_with_snakemake()
     if options.stage.computes_on and (code := warm.ask(arguments)) is not None:
         return code
     return run(options)

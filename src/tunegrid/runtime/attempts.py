@@ -1,4 +1,4 @@
-"""A run is tried several times before it counts as failed."""
+"""Attempts at a run, which is tried several times before it counts as failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Attempt:
-    """The `number`-th of `count` attempts, from 1."""
+    """One of several attempts, numbered from 1."""
 
     number: int = 1
     count: int = 1
@@ -16,8 +16,8 @@ class Attempt:
     def is_last(self) -> bool:
         return self.number >= self.count
 
-    def of(self, reason: str) -> str:
-        """A reason, with the attempt where there can be several."""
+    def label(self, reason: str) -> str:
+        """Adds the number of the attempt to a reason, if there can be several."""
         return f"{reason} (attempt {self.number} of {self.count})" if self.count > 1 else reason
 
 
@@ -25,4 +25,4 @@ ONLY = Attempt()
 
 
 class AttemptFailed(Exception):
-    """An attempt that is not the last one failed; the message says of what, and why."""
+    """The failure of an attempt that is not the last one; the message says of what, and why."""

@@ -29,16 +29,16 @@ FP32_ERROR = 1e-5  # largest relative error of a product of 256 x 256: fp32 has 
 BF16_FLAGS = {"amx_bf16", "avx512_bf16"}  # without either, a CPU computes bf16 slower than fp32
 # torch keeps a kernel, with buffers, for each of the last 1024 shapes, beside those that oneDNN keeps; in batches of
 # all lengths that was 0.9 GB of T5-small's training, and without it nothing was slower.
-FEW_KERNELS = {"LRU_CACHE_CAPACITY": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
+CACHE_LIMITS = {"LRU_CACHE_CAPACITY": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
 
 _chosen: Library | None = None
 
 
-def keep_few() -> None:
-    """Keeps the memory small that torch's kernels on a CPU take; to be called before torch is imported."""
+def limit_caches() -> None:
+    """Limits the memory of torch's kernels on a CPU; to be called before torch is imported."""
     if not cpu_tricks.are_on():
         return
-    for name, value in FEW_KERNELS.items():
+    for name, value in CACHE_LIMITS.items():
         os.environ.setdefault(name, value)
 
 
@@ -55,7 +55,7 @@ def place(model: Any, device: Any) -> Any:
 
 
 def chosen() -> Library | None:
-    """The library that computes this process's products of fp32 matrices; None: it has placed no model on a CPU."""
+    """The library that computes this process's products of fp32 matrices; None: no model was placed on a CPU."""
     return _chosen
 
 
@@ -72,7 +72,7 @@ def onednn_is_faster() -> bool:
 
 @contextmanager
 def onednn() -> Iterator[None]:
-    """Within it, oneDNN computes the products of fp32 matrices."""
+    """A context in which oneDNN computes the products of fp32 matrices."""
     from torch.backends import mkldnn
 
     before = mkldnn.matmul.fp32_precision
@@ -89,7 +89,7 @@ def cpu_precision() -> Literal["fp32", "bf16"]:
 
 
 def _error() -> float:
-    """Of a product of random fp32 matrices, relative to the largest value of the exact one."""
+    """The error of a product of random fp32 matrices, relative to the largest value of the exact product."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -99,7 +99,7 @@ def _error() -> float:
 
 
 def _listed(key: str) -> set[str]:
-    """The words that /proc/cpuinfo has of the first processor; elsewhere than on Linux none."""
+    """The words of a line of /proc/cpuinfo, for the first processor; an empty set on other systems than Linux."""
     try:
         lines = CPUINFO.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Locks that end with the process that holds them, however it ends, and that say who holds them."""
+"""Locks that are freed when their process ends, however it ends, and that say who holds them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 
-WAIT = 60.0  # seconds: what a process that is asked to end may take to save a checkpoint
+WAIT = 60.0  # seconds: a process that is asked to end may take as long to save a checkpoint
 WAIT_VARIABLE = "TUNEGRID_LOCK_WAIT"
 
 
@@ -35,12 +35,12 @@ class Holder:
         return cls(socket.gethostname(), os.getpid(), now(), shlex.join(sys.argv), os.environ.get("SLURM_JOB_ID"))
 
     def write(self, lock: Path) -> None:
-        """Writes this beside a lock; the lock itself is left to the library, which has its own use for it."""
+        """Writes this next to a lock. The lock file itself belongs to the library."""
         lock.with_suffix(".json").write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     @classmethod
     def read(cls, lock: Path) -> Holder | None:
-        """Who last held a lock; None: nobody, or it did not come to say so."""
+        """The last holder of a lock; None: nobody held it, or its holder died before it could write this."""
         try:
             return cls(**json.loads(lock.with_suffix(".json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -56,11 +56,11 @@ class Holder:
 
 
 @contextmanager
-def held(path: Path, what: str, wait: float | None = None) -> Iterator[None]:
+def hold(path: Path, what: str, wait: float | None = None) -> Iterator[None]:
     """Holds a lock file. The system frees it when the process dies.
 
     Args:
-        what: what is being worked on, for messages.
+        what: the work that the lock protects, for messages.
         wait: seconds to wait for another process; default: TUNEGRID_LOCK_WAIT, or a minute.
 
     Raises:

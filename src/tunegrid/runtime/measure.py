@@ -1,4 +1,4 @@
-"""The clock of every time in the records."""
+"""The clock and the peak memory of all records."""
 
 import resource
 import sys
@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def seconds() -> float:
-    """Seconds on a clock that only goes forward, once the GPU has done what it was given.
+def clock() -> float:
+    """Seconds of a monotonic clock, read after the GPU has finished its work.
 
-    A GPU is handed its work and computes it later: a clock that is read before it is done says how long the handing
-    over took, and the time of the work stands in whatever comes next.
+    A GPU computes asynchronously. A clock that is read earlier counts the launch of the work alone, and the work itself
+    is counted with whatever comes next.
     """
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
@@ -20,10 +20,9 @@ def seconds() -> float:
 
 
 def reset_peak_memory() -> None:
-    """From now on `peak_memory` is the highest from this moment on, so that what follows is measured by itself.
+    """Has `peak_memory` count from this moment on, so that a step is measured without the one before it.
 
-    Where the system does not let a process do that (no Linux, or /proc is read-only), the peak stays that of the whole
-    process.
+    Where the system does not allow that (not Linux, or /proc is read-only), the peak remains that of the whole process.
     """
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
@@ -35,13 +34,13 @@ def reset_peak_memory() -> None:
 def peak_memory() -> int:
     """Peak memory of this process since `reset_peak_memory` (or its start), in bytes: the GPU's where one was used.
 
-    Else it is the resident memory: the model, what is computed with it, and Python and the libraries. A fork of the
-    warm process counts what it shares with the others, but of library files only what it touches.
+    Without a GPU it is the resident memory: the model, its activations, Python and the libraries. A fork of the warm
+    process counts the memory that it shares with other forks, but of library files only the pages that it touches.
     """
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         return int(torch.cuda.max_memory_allocated())
-    # getrusage's number is the same but for one thing: a process inherits the peak of the one that started it.
+    # getrusage returns the same number, except that a process inherits the peak of its parent.
     with suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))

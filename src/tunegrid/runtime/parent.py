@@ -1,4 +1,4 @@
-"""A job must not outlive the Snakemake that started it: another one would start the same job beside it."""
+"""A watchdog on the caller of a process: a job must not outlive its Snakemake, as the next one would start it again."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import time
 from collections.abc import Callable
 
 VARIABLE = "TUNEGRID_SNAKEMAKE"  # process id and start time; set by a Snakemake that runs jobs on this machine
-SECONDS = 1.0  # between two looks
-GRACE = 600.0  # seconds in which a process that was asked to end has to be done
+POLL_SECONDS = 1.0  # between two checks
+GRACE = 600.0  # seconds from SIGTERM to SIGKILL
 
 
 def announce() -> None:
-    """Tells the jobs that this process starts from now on who started them."""
+    """Names this process to the jobs that it starts from now on."""
     import psutil
 
     os.environ[VARIABLE] = f"{os.getpid()}:{psutil.Process().create_time()}"
 
 
-def snakemake_lives() -> bool:
-    """Whether the Snakemake that started this job is there; true where none on this machine did."""
+def snakemake_is_alive() -> bool:
+    """Whether the Snakemake that started this job is alive; true where none on this machine started it."""
     if not (announced := os.environ.get(VARIABLE)):
         return True
     import psutil
@@ -34,29 +34,29 @@ def snakemake_lives() -> bool:
         return False
 
 
-def end_with_snakemake() -> None:
-    """From now on this process ends when the Snakemake that started it is gone; nothing, where none did."""
+def stop_with_snakemake() -> None:
+    """Stops this process when the Snakemake that started it is gone; does nothing where none started it."""
     if os.environ.get(VARIABLE):
-        end_unless(snakemake_lives)
+        stop_when_gone(snakemake_is_alive)
 
 
-_WORKS_FOR: list[Callable[[], bool]] = []
+_CALLERS: list[Callable[[], bool]] = []
 
 
-def is_wanted() -> bool:
-    """Whether all that this process works for is there now."""
-    return all(lives() for lives in _WORKS_FOR)
+def callers_are_alive() -> bool:
+    """Whether everything that this process works for is alive."""
+    return all(is_alive() for is_alive in _CALLERS)
 
 
-def end_unless(lives: Callable[[], bool]) -> None:
-    """From now on asks this process to end, as SIGTERM does, when something that it works for is gone."""
-    _WORKS_FOR.append(lives)
+def stop_when_gone(is_alive: Callable[[], bool]) -> None:
+    """Sends SIGTERM to this process as soon as a caller, which it works for, is no longer alive."""
+    _CALLERS.append(is_alive)
 
-    def look() -> None:
-        while lives():
-            time.sleep(SECONDS)
+    def watch() -> None:
+        while is_alive():
+            time.sleep(POLL_SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    threading.Thread(target=look, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Stopping a training that is to go on later: at wall time, at Ctrl-C, when the workflow is gone."""
+"""Stopping a training that will be resumed: at wall time, at Ctrl-C, when the workflow is gone."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# What asks a process to end. SIGHUP: the terminal is gone.
+# The signals that ask a process to end. SIGHUP: the terminal is gone.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Stopped(Exception):
-    """The training was asked to end, and has saved what it had; no result, and no failure.
+    """A training was asked to end and has saved its state: neither a result nor a failure.
 
     Attributes:
-        step: the step that the next start goes on from; 0: from the beginning.
+        step: the step from which the next start resumes; 0: from the beginning.
     """
 
     def __init__(self, stop: Stop, step: int) -> None:
@@ -26,14 +26,14 @@ class Stopped(Exception):
 
 
 class Interrupted(BaseException):
-    """Ends, at once, work that changes nothing: an evaluation, or loading. No `except Exception` may swallow it."""
+    """Ends work that changes nothing, such as loading, at once. No `except Exception` may swallow it."""
 
 
 class Stop:
-    """Whether this process was asked to end. A signal only leaves a note; where it may interrupt, it does.
+    """A request to end this process. A signal sets it; it interrupts the work only where it may.
 
     Args:
-        what: what would be stopped, for messages.
+        what: name of the work, for messages.
     """
 
     def __init__(self, what: str = "training") -> None:
@@ -52,23 +52,23 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        """While this lasts a signal to end is noted; a further one changes nothing, for what is being saved goes on."""
+        """A context in which a signal to end is noted. A further signal changes nothing: saving goes on."""
         if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
             yield self
             return
-        before = {one: signal.getsignal(one) for one in SIGNALS}
-        for one, handler in before.items():
-            if one == signal.SIGTERM or handler is not signal.SIG_IGN:  # nohup has it ignore SIGHUP
-                signal.signal(one, self._note)
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        for number, handler in before.items():
+            if number == signal.SIGTERM or handler is not signal.SIG_IGN:  # nohup has it ignore SIGHUP
+                signal.signal(number, self._note)
         try:
             yield self
         finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:
-        """Raises Interrupted in here, as soon as the process is asked to end."""
+        """A context in which Interrupted is raised as soon as the process is asked to end."""
         self._may_interrupt = True
         try:
             if self.requested:

@@ -1,9 +1,9 @@
 """A process that has imported the heavy libraries once, and forks for every job that asks.
 
 Importing torch, transformers, peft and adapters takes seconds; a small study has a hundred jobs that compute for about
-as long. The workflow starts `tunegrid warm` for studies on the CPU and names its socket in `TUNEGRID_WARM`; a command
-that finds it there hands its arguments and its output streams over and waits, and does its work itself where it does
-not. Results are the same bit for bit: a fork has the same code and its own memory.
+as long. The workflow starts `tunegrid warm` for studies on the CPU and names its socket in `TUNEGRID_WARM`. A command
+that finds it hands its arguments and output streams over and waits; without it, a command does its work itself. Results
+are the same bit for bit: a fork has the same code and its own memory.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from tunegrid.runtime import parent
-from tunegrid.runtime.supervisor import CRASHED, End, end_with
+from tunegrid.runtime.supervisor import CRASHED, End, exit_with
 
 VARIABLE = "TUNEGRID_WARM"
-STARTED, END = struct.Struct("!q"), struct.Struct("!qq")  # what a client is told: process id; wait status, peak bytes
+STARTED, END = struct.Struct("!q"), struct.Struct("!qq")  # messages to a client: process id; wait status and peak bytes
 LONGEST_MESSAGE = 1 << 20  # bytes
 
 
 class Worker:
-    """A process that the warm one forked for this command. It ends with whoever asked for it."""
+    """A process that the warm process forked for this command. It ends if the command ends."""
 
     def __init__(self, connection: socket.socket, pid: int) -> None:
         self._connection, self.pid = connection, pid
@@ -40,9 +40,9 @@ class Worker:
         return self._connection.fileno()
 
     def end(self) -> End | None:
-        """Waits for the end; None: the warm process is gone, too."""
+        """Waits for the end; None: the warm process is gone as well."""
         with self._connection:
-            return None if (answer := _receive(self._connection, END)) is None else End.of(*answer)
+            return None if (answer := _receive(self._connection, END)) is None else End.from_status(*answer)
 
 
 def start(arguments: list[str]) -> Worker | None:
@@ -94,7 +94,7 @@ def listen(address: Path, import_everything: Callable[[], None], run: Callable[[
         gc.freeze()  # a fork's garbage collector need not look through all this, nor copy its pages
         try:
             while os.getppid() == starter:
-                ready, _, _ = select.select([server, woken], [], [], parent.SECONDS)
+                ready, _, _ = select.select([server, woken], [], [], parent.POLL_SECONDS)
                 if woken in ready:
                     os.read(woken, 4096)
                 _report(clients)
@@ -102,8 +102,8 @@ def listen(address: Path, import_everything: Callable[[], None], run: Callable[[
                     connection, _ = server.accept()
                     if (pid := os.fork()) == 0:
                         signal.set_wakeup_fd(-1)
-                        for one in (server, *clients.values()):
-                            one.close()
+                        for inherited in (server, *clients.values()):
+                            inherited.close()
                         _child(connection, run, this)
                     clients[pid] = connection
                     with suppress(OSError):
@@ -113,7 +113,7 @@ def listen(address: Path, import_everything: Callable[[], None], run: Callable[[
 
 
 def _report(clients: dict[int, socket.socket]) -> None:
-    """Tells whoever asked for them how processes ended."""
+    """Tells each client how its process ended."""
     while clients:
         pid, status, usage = os.wait4(-1, os.WNOHANG)
         if pid == 0:
@@ -126,19 +126,19 @@ def _child(connection: socket.socket, run: Callable[[list[str]], int], server: i
     """Runs one request in a forked process, which ends here."""
 
     def work() -> int:
-        for one in (signal.SIGCHLD, signal.SIGINT):
-            signal.signal(one, signal.SIG_DFL)
+        for number in (signal.SIGCHLD, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
         message, streams, _, _ = socket.recv_fds(connection, LONGEST_MESSAGE, 2)
         for number, stream in zip((1, 2), streams, strict=True):
             os.dup2(stream, number)
             os.close(stream)
-        # Whoever kills the command that waits means the work that it waits for.
-        parent.end_unless(lambda: os.getppid() == server and not _hung_up(connection))
+        # A command that is killed while it waits takes this work with it.
+        parent.stop_when_gone(lambda: os.getppid() == server and not _hung_up(connection))
         request = json.loads(message)
         os.chdir(request["folder"])
         return run(request["arguments"])
 
-    end_with(work)
+    exit_with(work)
 
 
 def _hung_up(connection: socket.socket) -> bool:
@@ -147,7 +147,7 @@ def _hung_up(connection: socket.socket) -> bool:
 
 
 def _receive(connection: socket.socket, form: struct.Struct) -> tuple[int, ...] | None:
-    """A message of this form; None: the other side is gone."""
+    """Receives a message of this form; None: the other side is gone."""
     try:
         answer = connection.recv(form.size, socket.MSG_WAITALL)
     except OSError:

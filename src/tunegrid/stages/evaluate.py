@@ -29,10 +29,10 @@ class _Stopwatch:
     """Seconds since the last look."""
 
     def __init__(self) -> None:
-        self._last = measure.seconds()
+        self._last = measure.clock()
 
     def lap(self) -> float:
-        last, self._last = self._last, measure.seconds()
+        last, self._last = self._last, measure.clock()
         return self._last - last
 
 

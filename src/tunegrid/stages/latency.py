@@ -68,15 +68,15 @@ class Bench:
             self._predict(model, tokens, 1)
         seconds, per_token, answers = [], [], []
         for row, tokens in zip(self.single_rows, self.singles, strict=True):
-            start = measure.seconds()
+            start = measure.clock()
             predicted = self._predict(model, tokens, 1)
-            seconds.append(measure.seconds() - start)
+            seconds.append(measure.clock() - start)
             if predicted.written is not None:  # of several windows in one batch, the longest answer
                 per_token.append(seconds[-1] / max(predicted.written))
             answers.append((row, predicted.texts[0]))
-        start = measure.seconds()
+        start = measure.clock()
         predicted = self._predict(model, self.batch, len(self.batch_rows))
-        batch_seconds = measure.seconds() - start
+        batch_seconds = measure.clock() - start
         speed = Speed(
             latency_seconds=float(np.median(seconds)),
             latency_p90_seconds=float(np.quantile(seconds, 0.9)),
@@ -113,7 +113,7 @@ def inference_cost(
         predicted: what it predicted.
         examples: how many examples are answered alone; 0: no speed is measured, only operations are counted.
     """
-    start = measure.seconds()
+    start = measure.clock()
     rows = len(predicted.texts)
     lengths, texts = _lengths(tokenizer, task, tokens, predicted)
     lengths = [(source + method.added_tokens, written) for source, written in lengths]
@@ -127,16 +127,16 @@ def inference_cost(
         bench = Bench.of(tokenizer, task, tokens, rows, precision=precision, examples=examples)
         facts |= {"latency_examples": len(bench.singles), "batch_examples": len(bench.batch_rows)}
         facts["unmerged"], answers = bench.measure(model)
-    before = measure.seconds()
+    before = measure.clock()
     merged = method.merge(model)
     facts["merge"] = "undefined" if merged is None else "plain" if merged is model else "merged"
     if facts["merge"] == "merged":
-        facts["merge_seconds"] = measure.seconds() - before
+        facts["merge_seconds"] = measure.clock() - before
         facts["merged_flops"] = prediction_flops(shape, counted(merged), lengths, texts, rows)
         if bench:
             facts["merged"], again = bench.measure(merged.eval())
             facts |= dict(zip(("merged_compared", "merged_differences"), differences(answers, again), strict=True))
-    return InferenceCost(**facts | {"measuring_seconds": measure.seconds() - start})
+    return InferenceCost(**facts | {"measuring_seconds": measure.clock() - start})
 
 
 def differences(first: Sequence[tuple[int, str]], second: Sequence[tuple[int, str]]) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """The search stage: short trainings of a cell with several learning rates; the choice among them on validation data.
 
-Test data is never read. A trial keeps no weights and no checkpoints: what it is for is its record.
+Test data is never read. A trial keeps no weights and no checkpoints: its record is its only result.
 """
 
 from __future__ import annotations
@@ -40,28 +40,28 @@ from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 if TYPE_CHECKING:
     import numpy as np
 
-ROUNDING = 1e-9  # of a score: what the order of a sum can alter
+ROUNDING = 1e-9  # of a score: the order of a sum can change as much
 
 
 def run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt = ONLY) -> TrialRecord:
     """Trains and scores one trial of a cell and writes its record. `trial`: a key of `Search.trials`.
 
-    A trial that diverges, or fails at its last attempt, is a record with a reason; one that is stopped begins again.
+    A trial that diverges, or fails at its last attempt, is a record with a reason; a trial that is stopped starts over.
 
     Raises:
         AttemptFailed: the trial raised an error, and there will be another attempt.
-        TuneGridError: what a person has to mend.
+        TuneGridError: the user has to fix something before any trial can work.
     """
     file = study.paths.trial(cell, trial)
-    with lock_of(study, cell, trial):
-        for left in file.parent.glob(f".{file.stem}.*/"):  # of a process that was killed
-            shutil.rmtree(left)
+    with hold_lock(study, cell, trial):
+        for leftover in file.parent.glob(f".{file.stem}.*/"):  # of a process that was killed
+            shutil.rmtree(leftover)
         return _run_trial(study, cell, trial, attempt)
 
 
-def lock_of(study: Study, cell: Cell, trial: str) -> AbstractContextManager[None]:
-    """Held by whoever writes a trial's record."""
-    return locks.held(study.paths.lock(f"search/{cell.path}/factor-{trial}"), f"the trial {trial} of {cell}")
+def hold_lock(study: Study, cell: Cell, trial: str) -> AbstractContextManager[None]:
+    """Holds the lock on a trial's record."""
+    return locks.hold(study.paths.lock(f"search/{cell.path}/factor-{trial}"), f"the trial {trial} of {cell}")
 
 
 def _run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt) -> TrialRecord:
@@ -71,17 +71,17 @@ def _run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt) -> TrialR
     cost: dict[str, Any] = dict.fromkeys(TrialCost.model_fields)
     status, reason = "ok", None
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the record, for the disk of temporary files may be too small for what a trainer puts down.
+    # Next to the record, as the disk of temporary files may be too small for what a trainer writes.
     with tempfile.TemporaryDirectory(prefix=f".{file.stem}.", dir=file.parent) as scratch:
         try:
             _train_and_score(trial_study(study, cell, trial), cell, settings, Path(scratch), facts, cost)
         except Diverged as error:
             status, reason = "diverged", str(error)
         except TuneGridError:
-            raise  # something the user has to mend before any trial can work
+            raise  # the user has to fix something before any trial can work
         except Exception as error:
             traceback.print_exc()
-            reason = attempt.of(f"{type(error).__name__}: {error}")
+            reason = attempt.label(f"{type(error).__name__}: {error}")
             if not attempt.is_last:
                 raise AttemptFailed(f"{cell}, search x {trial}: {reason}") from error
             status = "failed"
@@ -94,7 +94,7 @@ def write_failed_trial(study: Study, cell: Cell, trial: str, reason: str, starte
     facts: dict[str, Any] = dict.fromkeys(("score", "validation_loss", "train_rows", "validation_rows"))
     seconds = (datetime.fromisoformat(now()) - datetime.fromisoformat(started)).total_seconds()
     cost = dict.fromkeys(TrialCost.model_fields) | {"total_seconds": seconds}
-    with lock_of(study, cell, trial):
+    with hold_lock(study, cell, trial):
         written = written_since(started, study.paths.trial(cell, trial), TrialRecord)
         return written or _write_trial(study, cell, trial, started, facts, cost, "failed", reason)
 
@@ -144,7 +144,11 @@ def _write_trial(
 def _train_and_score(
     study: Study, cell: Cell, settings: dict[str, Any], scratch: Path, facts: dict[str, Any], cost: dict[str, Any]
 ) -> None:
-    """Fills `facts` and `cost` as it goes, so that a trial that fails has cost what it has. `study`: the trial's."""
+    """Trains and scores a trial, and fills `facts` and `cost` as it goes: a trial that fails has its cost, too.
+
+    Args:
+        study: the study of the trial.
+    """
     import numpy as np
 
     from tunegrid.data.parquet import read_parquet
@@ -184,7 +188,7 @@ def _validation_loss(summary: TrainingSummary) -> float | None:
 def _shortened(
     session: TrainingSession, study: Study, cell: Cell, validation: np.ndarray, scratch: Path
 ) -> TrainingSession:
-    """The session of a trial: few training rows, the validation rows that are predicted, checkpoints nowhere."""
+    """The session of a trial: with a sample of the training and validation rows, and without checkpoints to keep."""
     import numpy as np
 
     search, known = study.search, np.unique(row_numbers(session.train))
@@ -199,11 +203,11 @@ def _shortened(
     )
 
 
-def sample(rows: int, wanted: int, seed: int) -> np.ndarray:
-    """Indices of so many rows, in order: the first of a seeded permutation, so that a larger sample holds a smaller."""
+def sample(rows: int, size: int, seed: int) -> np.ndarray:
+    """Sorted indices of a sample of rows: the first of a seeded permutation, so larger samples contain smaller ones."""
     import numpy as np
 
-    return np.sort(np.random.default_rng(seed).permutation(rows)[:wanted])
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:size])
 
 
 def choose_rate(study: Study, cell: Cell) -> ChoiceRecord:

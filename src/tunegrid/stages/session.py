@@ -1,4 +1,4 @@
-"""How a training is set up, for a run and for a trial of the search alike."""
+"""The set-up of a training, for a run and for a trial of the search alike."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tunegrid.study.study import Study
 from tunegrid.training.selection import ValidationMetric
 from tunegrid.training.session import TrainingSession
 
-# What the bits of a training, and the format of its checkpoints, depend on.
+# The bits of a training, and the format of its checkpoints, depend on the versions of these.
 LIBRARIES = ("accelerate", "adapters", "numpy", "peft", "torch", "transformers", "tunegrid")
 
 
@@ -56,7 +56,11 @@ def searched(study: Study, cell: Cell) -> tuple[Study, dict[str, Any]]:
 
 
 def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) -> TrainingSession:
-    """Loads all that a run is trained with. `settings`: those that alter its result."""
+    """Loads everything that a run is trained with.
+
+    Args:
+        settings: the settings that alter its result.
+    """
     from transformers import set_seed
 
     from tunegrid.data.tokens import load_tokenizer, read_tokens
@@ -89,14 +93,17 @@ def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) ->
         training=training,
         seed=run.seed,
         precision=precision,
-        checkpoints=_checkpoints(study, run, settings),
+        checkpoints=checkpoints_folder(study, run, settings),
         loss=method.loss,
         metric=metric,
     )
 
 
 def _check_size(cell: Cell, method: Method, model: Any, shape: Shape) -> None:
-    """Whether the method touched and trains what the architecture says: libraries skip what they do not find."""
+    """Raises TuneGridError if the method changed other modules, or trains other parameters, than the architecture has.
+
+    Libraries skip modules that they do not find without a word.
+    """
     family = f"Is its family really {shape.family.name}?"
     count, expected = len(method.injected_modules(model)), method.expected_modules(shape)
     if count != expected:
@@ -112,8 +119,8 @@ def _check_size(cell: Cell, method: Method, model: Any, shape: Shape) -> None:
         )
 
 
-def _checkpoints(study: Study, run: Run, settings: dict[str, Any]) -> Path:
-    """A checkpoint is only used by a run with the same settings, data, base and versions of libraries."""
+def checkpoints_folder(study: Study, run: Run, settings: dict[str, Any]) -> Path:
+    """The folder of a run's checkpoints: another one for other settings, data, base models or versions of libraries."""
     cards = (study.paths.data_card(run.cell.task), study.paths.model_card(run.cell.model))
     fingerprints = [json.loads(card.read_text())["fingerprint"] for card in cards]
     versions = {name: version for name, version in installed_packages().items() if name in LIBRARIES}

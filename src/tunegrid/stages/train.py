@@ -20,7 +20,7 @@ from tunegrid.runtime.measure import peak_memory, reset_peak_memory
 from tunegrid.runtime.provenance import digest, now, provenance
 from tunegrid.runtime.stopping import Interrupted, Stop, Stopped
 from tunegrid.runtime.torch_device import accelerator
-from tunegrid.stages.session import NoLearningRate, _checkpoints, prepare, searched
+from tunegrid.stages.session import NoLearningRate, checkpoints_folder, prepare, searched
 from tunegrid.study.cells import Run
 from tunegrid.study.stage_settings import run_settings
 from tunegrid.study.study import Study
@@ -33,15 +33,15 @@ def train(study: Study, run: Run, folder: Path, attempt: Attempt = ONLY) -> Trai
     """Trains one run and writes `weights/`, `history.csv` and `train.json` into a folder.
 
     A run that fails at its last attempt is a result too: its record says why, and its weights are an empty folder.
-    Checkpoints outlive everything but the run's end; an interrupted run goes on from them when it is started again.
+    Checkpoints are kept until the run ends; an interrupted run resumes from them when it is started again.
 
     Raises:
         AttemptFailed: the training raised an error, and there will be another attempt.
         Stopped: the process was asked to end before the run was done.
-        TuneGridError: something has to be mended before this run can work: no GPU, no space on the disk, another
-            process that trains the same run, …
+        TuneGridError: the user has to fix something before this run can work: no GPU, a full disk, another process that
+            trains the same run, …
     """
-    with lock_of(study, run), Stop(f"{run.cell}, seed {run.seed}").listening() as stop:
+    with hold_lock(study, run), Stop(f"{run.cell}, seed {run.seed}").listening() as stop:
         try:
             return _train(study, run, folder, attempt, stop)
         except (AttemptFailed, Stopped, TuneGridError):
@@ -52,13 +52,13 @@ def train(study: Study, run: Run, folder: Path, attempt: Attempt = ONLY) -> Trai
             raise
 
 
-def lock_of(study: Study, run: Run) -> AbstractContextManager[None]:
-    """Held by whoever writes a run's results: two processes must never do it at once."""
-    return locks.held(study.paths.lock(f"train/{run.path}"), f"the run {run.cell}, seed {run.seed},")
+def hold_lock(study: Study, run: Run) -> AbstractContextManager[None]:
+    """Holds the lock on a run's results: two processes must never write them at once."""
+    return locks.hold(study.paths.lock(f"train/{run.path}"), f"the run {run.cell}, seed {run.seed},")
 
 
 def no_space(place: Path, error: Exception) -> TuneGridError | None:
-    """What to say where a result could not be written for want of space; None: the error is another."""
+    """Explains an error that a full disk caused; None: something else caused it."""
     if not disk_is_full(error):
         return None
     return TuneGridError(
@@ -73,8 +73,8 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
     facts: dict[str, Any] = {"parameters": None, "injected": None, "selection": None, "cost": None}
     status, reason = "ok", None
     method, session, summary = study.method(cell), None, TrainingSummary()
-    for left in folder.glob(".weights.*"):  # of a process that was killed while it saved
-        shutil.rmtree(left)
+    for leftover in folder.glob(".weights.*"):  # of a process that was killed while it saved
+        shutil.rmtree(leftover)
     with replaced_folder(folder / "weights") as weights:
         try:
             study, origin = searched(study, cell)
@@ -102,26 +102,26 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
         except NoLearningRate as error:
             status, reason = "failed", str(error)
         except (Stopped, TuneGridError):
-            raise  # no result; the latter: something the user has to mend before any run can work
+            raise  # no result; with the latter, the user has to fix something before any run can work
         except Exception as error:
             if problem := no_space(folder / "weights", error):  # says nothing about the method
                 raise problem from error
             traceback.print_exc()
             reason = f"{type(error).__name__}: {error}"
             if not attempt.is_last:
-                raise AttemptFailed(f"{cell}, seed {run.seed}: {attempt.of(reason)}") from error
-            status, reason = "failed", attempt.of(reason)
-        if status != "ok":  # what was saved by half would look like weights
+                raise AttemptFailed(f"{cell}, seed {run.seed}: {attempt.label(reason)}") from error
+            status, reason = "failed", attempt.label(reason)
+        if status != "ok":  # weights that were saved in part would look complete
             shutil.rmtree(weights)
             weights.mkdir()
     if status == "failed" and session:
         keep_history(session.checkpoints, folder)
     else:
         write_history(summary.history, folder / "history.csv")
-    record = _write(study, run, folder, settings, started, status=status, reason=reason, **facts)
-    # Only now is nothing left to lose. A run that failed may be started again; one that diverged would diverge again.
-    # And whoever is gone, the command or its Snakemake, does not learn that the run is done: it is started once more.
-    is_known = parent.is_wanted() and not snakemake.is_abandoned()
+    record = _write_record(study, run, folder, settings, started, status=status, reason=reason, **facts)
+    # Checkpoints are removed only now that all results exist. A run that failed may be started again; one that diverged
+    # would diverge again. A command or Snakemake that is gone does not learn that the run is done, and starts it again.
+    is_known = parent.callers_are_alive() and not snakemake.is_abandoned()
     if session and status != "failed" and is_known and session.training.keep_checkpoints == "until-success":
         shutil.rmtree(session.checkpoints, ignore_errors=True)
     return record
@@ -133,21 +133,23 @@ def write_failure(study: Study, run: Run, folder: Path, reason: str, started: st
     Results that the process, started at `started`, had written before it died are left as they are.
     """
     settings = run_settings(study, run.cell)
-    with lock_of(study, run):
+    with hold_lock(study, run):
         if (written := written_since(started, folder / "train.json", TrainRecord)) is not None:
             return written
         with suppress(NoLearningRate, TuneGridError):
             study, origin = searched(study, run.cell)
             settings = run_settings(study, run.cell) | origin
-        for left in folder.glob(".weights.*"):
-            shutil.rmtree(left)
+        for leftover in folder.glob(".weights.*"):
+            shutil.rmtree(leftover)
         with replaced_folder(folder / "weights"):
             pass
-        keep_history(_checkpoints(study, run, settings), folder)
-        return _write(study, run, folder, settings, started, status="failed", reason=reason)
+        keep_history(checkpoints_folder(study, run, settings), folder)
+        return _write_record(study, run, folder, settings, started, status="failed", reason=reason)
 
 
-def _write(study: Study, run: Run, folder: Path, settings: dict[str, Any], started: str, **facts: Any) -> TrainRecord:
+def _write_record(
+    study: Study, run: Run, folder: Path, settings: dict[str, Any], started: str, **facts: Any
+) -> TrainRecord:
     cell, paths = run.cell, study.paths
     record = TrainRecord(
         task=cell.task,

@@ -49,7 +49,7 @@ def fit(session: TrainingSession) -> TrainingSummary:
     """
     before = last_checkpoint(session.checkpoints, keep_best=session.training.keep_best)
     trainer = GridTrainer(session)
-    trainer.start = measure.seconds()
+    trainer.start = measure.clock()
     try:
         at_its_end = before is not None and is_last(before)
         if before is not None and lacks_evaluation(before):
@@ -82,7 +82,7 @@ class GridTrainer(Trainer):
         self.examples, self.saved_step = 0, 0
         self.largest = 0  # tokens of a batch so far, padding included
         self.evaluated_state: TrainerState | None = None
-        self.start, self.evaluation_seconds, self.saving_seconds = measure.seconds(), 0.0, 0.0
+        self.start, self.evaluation_seconds, self.saving_seconds = measure.clock(), 0.0, 0.0
         self.earlier = {"optimisation_seconds": 0.0, "evaluation_seconds": 0.0, "saving_seconds": 0.0}
         callbacks = [ProgressLine(), Flow()]
         if training.early_stopping_patience is not None:
@@ -179,13 +179,13 @@ class GridTrainer(Trainer):
     # -- evaluation ---------------------------------------------------------------------------------------------------
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
-        start = measure.seconds()
+        start = measure.clock()
         try:
             # A DataLoader draws a number when it starts: without this, whoever evaluates gets other dropout.
             with torch.random.fork_rng(devices=[]):
                 return super().evaluate(*arguments, **options)
         finally:
-            self.evaluation_seconds += measure.seconds() - start
+            self.evaluation_seconds += measure.clock() - start
 
     def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
         with self.session.stop.interrupting():  # nothing is changed by it, and it can take long
@@ -244,7 +244,7 @@ class GridTrainer(Trainer):
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
     def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
-        start = measure.seconds()
+        start = measure.clock()
         try:
             super()._save_checkpoint(*arguments, **options)
         except (OSError, RuntimeError, SafetensorError) as error:
@@ -255,7 +255,7 @@ class GridTrainer(Trainer):
                 f"{folder}: the checkpoint of step {self.state.global_step} cannot be written ({error}). "
                 "Mend that (is the disk full?) and start again: the run goes on from the checkpoint before."
             ) from error
-        self.saving_seconds += measure.seconds() - start
+        self.saving_seconds += measure.clock() - start
         self.saved_step = self.state.global_step
 
     def _rotate_checkpoints(self, use_mtime: bool = False, output_dir: str | None = None) -> None:
@@ -310,7 +310,7 @@ class GridTrainer(Trainer):
     def seconds(self) -> dict[str, float]:
         """Seconds of each kind of work so far, those before an interruption included."""
         now = {"evaluation_seconds": self.evaluation_seconds, "saving_seconds": self.saving_seconds}
-        now["optimisation_seconds"] = measure.seconds() - self.start - sum(now.values())
+        now["optimisation_seconds"] = measure.clock() - self.start - sum(now.values())
         return {name: seconds + self.earlier[name] for name, seconds in now.items()}
 
     def history(self) -> list[dict[str, float]]:

@@ -104,12 +104,12 @@ def test_a_process_without_the_tricks_leaves_the_libraries_alone(monkeypatch):
     from tunegrid.runtime import cpu_kernels, cpu_memory, light_imports
 
     cpu_tricks.switch(False)
-    for name in cpu_kernels.FEW_KERNELS:
+    for name in cpu_kernels.CACHE_LIMITS:
         monkeypatch.delenv(name, raising=False)
-    cpu_kernels.keep_few()
-    assert not cpu_kernels.FEW_KERNELS.keys() & os.environ.keys()
+    cpu_kernels.limit_caches()
+    assert not cpu_kernels.CACHE_LIMITS.keys() & os.environ.keys()
     monkeypatch.setattr(cpu_memory.ctypes, "CDLL", lambda name: pytest.fail("malloc was altered"))
-    cpu_memory.keep()
+    cpu_memory.keep_freed()
     monkeypatch.delitem(sys.modules, "transformers", raising=False)
     monkeypatch.setattr(light_imports.importlib, "import_module", lambda name: pytest.fail(f"{name} was imported"))
     light_imports.import_transformers()

@@ -47,7 +47,7 @@ def pretrain(
     from tunegrid.models.pretrain.batches import Corruption, instruction_batches, span_batches
     from tunegrid.models.pretrain.tokenizers import train_tokeniser
 
-    cpu_memory.keep()
+    cpu_memory.keep_freed()
     torch.set_num_threads(threads)
     torch.manual_seed(source.seed)
     if source.learning_rate is None:
