@@ -35,7 +35,6 @@ LONGEST = (
     "training/test_trainer.py",
     "runtime/test_stopping.py",
     "report/test_report_files.py",
-    "methods/test_methods.py",
 )
 
 TINY = """\
