@@ -115,13 +115,13 @@ def test_the_study_s_own_names_of_columns_are_understood(tiny_study):
     study = tiny_study("tasks: {translation: {source: {columns: {source: english.text, id: number}}}}")
     task = study.task("translation", "t5")
     Path("rows.jsonl").write_text('{"number": 7, "english": {"text": " a dog "}}\n{"source": "a cat"}\n')
-    assert list(Input.of(task, Path("rows.jsonl")).rows()) == [{"id": "7", "source": "a dog"}, {"source": "a cat"}]
+    assert list(Input.open(task, Path("rows.jsonl")).rows()) == [{"id": "7", "source": "a dog"}, {"source": "a cat"}]
 
 
 def test_rows_are_cleaned_as_those_of_the_data_stage(tiny_study):
     task = tiny_study().task("sentiment", "t5")
     Path("rows.jsonl").write_text('{"text": "good<br />film "}\n')
-    assert list(Input.of(task, Path("rows.jsonl")).rows()) == [{"text": "good film"}]
+    assert list(Input.open(task, Path("rows.jsonl")).rows()) == [{"text": "good film"}]
 
 
 def test_rows_of_a_pipe_are_handed_on_as_soon_as_no_more_come(tiny_study):

@@ -19,6 +19,12 @@ ROWS = {
 }  # fmt: skip
 
 
+def qa(context: str, answers: list[str], number: int = 0, question: str = "where is the key?") -> Row:
+    """A row of question answering."""
+    row = {"id": str(number), "group": "", "question": question, "context": context, "answers": answers}
+    return row | {"candidates": []}
+
+
 def make_task(kind: str, source: dict | None = None, **settings) -> Task:
     """A task of a kind; its rows are generated if no source is given."""
     source = source or {"kind": "generated", "rows": {"train": 1, "validation": 1, "test": 1}}

@@ -77,7 +77,7 @@ def _predict(study: Study, options: argparse.Namespace) -> int:
     from tunegrid.deploy.predict import Answerer, answer_all, check_rows
 
     try:
-        source = Input.of(task, options.input, options.format)
+        source = Input.open(task, options.input, options.format)
         if not isinstance(source.place, Stdin):
             check_rows(source)  # before anything is loaded or written
         prepare_to_compute(study)

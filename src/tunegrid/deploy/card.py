@@ -155,7 +155,7 @@ def _results_note(study: Study, winner: Winner, metrics: MetricsRecord | None, i
             f"{percent(float(winner.recommended['stability']))} of the resamples of these results. "
         )
     signatures = {name: metric.signature for name, metric in metrics.metrics.items() if metric.signature}
-    return text + " ".join(f"sacreBLEU's signature of {name}: `{said}`." for name, said in signatures.items())
+    return text + " ".join(f"sacreBLEU's signature of {name}: `{signature}`." for name, signature in signatures.items())
 
 
 # -- data and cost ----------------------------------------------------------------------------------------------------

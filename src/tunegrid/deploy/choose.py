@@ -115,22 +115,22 @@ def _run(study: Study, cell: Cell, seed: int | None) -> tuple[Run, TrainRecord, 
     """(the run, its record, why this seed)."""
     records = {}
     states = {}
-    for one in study.seeds if seed is None else [seed]:
-        file = study.paths.run(Run(cell, one)) / "train.json"
+    for number in study.seeds if seed is None else [seed]:
+        file = study.paths.run(Run(cell, number)) / "train.json"
         if not file.is_file():
-            states[one] = "not trained yet"
+            states[number] = "not trained yet"
             continue
         record = read_record(file, TrainRecord)
         if record.status == "ok":
-            records[one] = record
+            records[number] = record
         else:
-            states[one] = f"{record.status}: {record.reason}"
+            states[number] = f"{record.status}: {record.reason}"
     if not records:
-        said = "; ".join(f"seed {one}: {state}" for one, state in states.items())
-        raise TuneGridError(f"{cell} has no weights to use ({said}). Run it first: snakemake … {cell.target}")
+        reasons = "; ".join(f"seed {number}: {state}" for number, state in states.items())
+        raise TuneGridError(f"{cell} has no weights to use ({reasons}). Run it first: snakemake … {cell.target}")
     chosen, why = (seed, "") if seed is not None else _preferred(records)
     if states:
-        why += " Not to choose from: " + "; ".join(f"seed {one} ({state})" for one, state in states.items()) + "."
+        why += " Not to choose from: " + "; ".join(f"seed {number} ({state})" for number, state in states.items()) + "."
     return Run(cell, chosen), records[chosen], why.strip()
 
 
@@ -191,8 +191,8 @@ def _require_same_prompts(study: Study, winner: Winner) -> None:
     then = {**recorded.get("tokens", {}), "kind of method": recorded.get("method", {}).get("kind")}
     changed = [key for key in expected if expected[key] != then.get(key)]
     if changed:
-        told = "; ".join(f"{key}: {then.get(key)!r} then, {expected[key]!r} now" for key in changed)
+        changes = "; ".join(f"{key}: {then.get(key)!r} then, {expected[key]!r} now" for key in changed)
         raise TuneGridError(
-            f"{winner.folder}: was trained with other settings than the study has now ({told}). Put them back, or run "
-            "the study again."
+            f"{winner.folder}: was trained with other settings than the study has now ({changes}). Put them back, or "
+            "run the study again."
         )

@@ -10,7 +10,7 @@ Form = Literal["model", "adapter"]
 
 @dataclass(frozen=True)
 class Layout:
-    """What a folder holds, and where.
+    """The parts of an exported folder, and where they are.
 
     Attributes:
         library: loads it: transformers for a plain model; peft or adapters for an adapter.

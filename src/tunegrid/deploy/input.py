@@ -19,7 +19,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.data.sources.base import RawRow
 from tunegrid.data.sources.files import READERS, numbered_lines
 from tunegrid.tasks import Row, RowError, Task
-from tunegrid.tasks.base import mapped
+from tunegrid.tasks.rows import unlabelled_row
 
 TEXT = "text"
 FORMATS = {"jsonl": ".jsonl", "csv": ".csv", "parquet": ".parquet", TEXT: ".txt"}  # format -> suffix of its files
@@ -62,11 +62,11 @@ class Stdin:
 
     @property
     def interactive(self) -> bool:
-        """Whether a person types."""
+        """Whether standard input is a terminal."""
         return os.isatty(self._descriptor)
 
     def more(self) -> bool:
-        """Whether another line is there, or begins to come within a moment."""
+        """Tells whether another line has come, or begins to come within PAUSE."""
         return bool(self._lines) or bool(select.select([self._descriptor], [], [], PAUSE)[0])
 
     def first(self) -> bytes:
@@ -82,15 +82,18 @@ class Stdin:
 
 @dataclass(frozen=True)
 class Input:
-    """Where rows come from, in which format."""
+    """A source of rows to be answered, with its format."""
 
     task: Task
     place: Path | Stdin
     form: str
 
     @classmethod
-    def of(cls, task: Task, file: Path | None, form: str | None = None) -> Input:
-        """`file`: none: standard input. `form`: none: by the file's suffix, or by the first line of standard input.
+    def open(cls, task: Task, file: Path | None, form: str | None = None) -> Input:
+        """Opens a file, or standard input if there is none.
+
+        Args:
+            form: its format; none: by the suffix of the file, or by the first line of standard input.
 
         Raises:
             TuneGridError: there is no such file, or its format is not known.
@@ -118,7 +121,7 @@ class Input:
             yield self.row(raw)
 
     def raw(self) -> Iterator[RawRow]:
-        """The rows as they stand there."""
+        """Reads the rows without cleaning them."""
         if self.form == "parquet" and isinstance(self.place, Stdin):
             raise TuneGridError("Parquet cannot be read from standard input: --input FILE.")
         return self._lines() if self.form == TEXT else READERS[FORMATS[self.form]](self.place)
@@ -127,27 +130,10 @@ class Input:
         """A row as the task reads it. Raises TuneGridError, with the fields that are missing, if it cannot be used."""
         if self.form == TEXT:
             raw = self._fields(raw)
-        own = {**self.task.columns, **getattr(self.task.settings.source, "columns", {})}
-        values, missing = {}, []
-        for column in self.task.source_columns:
-            try:
-                values[column] = _value(raw, own[column], column)
-            except RowError:
-                missing.append(column if own[column] == column else f"{column} (or {own[column]})")
-        if missing:
-            raise TuneGridError(
-                f"{raw.where}: lacks {', '.join(missing)}. It has: {', '.join(map(str, raw.values)) or 'nothing'}. "
-                f"A row of this task needs: {', '.join(self.task.source_columns)}."
-            )
         try:
-            row = self.task.clean_source(values)
+            return unlabelled_row(self.task, raw.values)
         except RowError as error:
             raise TuneGridError(f"{raw.where}: {error}") from None
-        try:
-            given = _value(raw, own.get("id", "id"), "id")
-        except RowError:
-            return row
-        return row if given in (None, "") else {"id": str(given), **row}
 
     def _lines(self) -> Iterator[RawRow]:
         for number, line in numbered_lines(self.place):
@@ -164,16 +150,6 @@ class Input:
                 f"{', '.join(columns)}. In plain text a tab parts them; or give JSON Lines or CSV."
             )
         return RawRow(dict(zip(columns, fields, strict=True)), raw.where)
-
-
-def _value(raw: RawRow, *names: str) -> object:
-    """What the row has under the first of these names that it has. Raises RowError if it has none of them."""
-    for name in names[:-1]:
-        try:
-            return mapped(raw.values, {"value": name}, {})["value"]
-        except RowError:
-            continue
-    return mapped(raw.values, {"value": names[-1]}, {})["value"]
 
 
 def _is_json(line: bytes) -> bool:

@@ -21,13 +21,12 @@ BATCHES = 16  # of the evaluation's size, answered at once: they are sorted by l
 
 
 class Answerer:
-    """The tuned model of a run, with all that it takes to ask it."""
+    """The tuned model of a run, with its tokenizer and task."""
 
     def __init__(self, study: Study, winner: Winner, merged: bool = True) -> None:
         """`merged`: without the method's own modules, where that is defined (LoRA)."""
         from tunegrid.data.tokens import load_tokenizer
         from tunegrid.runtime.torch_device import pick_device
-        from tunegrid.tasks.tokenise import special_token_names
 
         cell = winner.run.cell
         self.task, self.family = study.task(cell.task, cell.model), study.models[cell.model].family
@@ -35,17 +34,17 @@ class Answerer:
         base = study.paths.model(cell.model)
         self.tokenizer = load_tokenizer(base)
         self.tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # advice that says nothing here
-        self._special = special_token_names(self.tokenizer)
         device = pick_device(study.hardware)
         self.model = cpu_kernels.place(load_model(study, winner, merged), device).eval()
 
     def answer(self, rows: list[Row]) -> list[dict[str, Any]]:
-        """Of each row its `id`, if it has one, its `prediction`, and what else predictions.parquet keeps of it."""
+        """Answers rows: their `id`, if any, their `prediction`, and the further columns of predictions.parquet."""
         from tunegrid.tasks.predict import predict_rows
+        from tunegrid.tasks.tokenise import tokenise_unlabelled
 
         if not rows:
             return []
-        tokens = self._tokens(rows)
+        tokens = tokenise_unlabelled(self.task, self.family, self.tokenizer, rows)
         predicted = predict_rows(self.model, self.tokenizer, self.task, tokens, len(rows), precision=self.precision)
         more = [{}] * len(rows) if predicted.columns is None else predicted.columns.to_dict("records")
         ids = [{"id": row["id"]} if "id" in row else {} for row in rows]
@@ -53,23 +52,6 @@ class Answerer:
             {**given, "prediction": text, **{key: value for key, value in further.items() if value == value}}  # not NaN
             for given, text, further in zip(ids, predicted.texts, more, strict=True)
         ]
-
-    def _tokens(self, rows: list[Row]) -> Any:
-        """Token ids of the rows, as the tokenise stage makes them of a test split, without labels."""
-        import pyarrow
-
-        from tunegrid.tasks.tokenise import as_text
-        from tunegrid.tasks.windows import fit_source
-
-        texts = [as_text(row, self._special) for row in rows]
-        prompts = [self.task.source_text(row, self.family) for row in texts]
-        encoded = self.tokenizer(prompts, return_attention_mask=False, verbose=False)["input_ids"]
-        columns: dict[str, list[Any]] = {"input_ids": [], "row": []}
-        for number, (row, whole) in enumerate(zip(texts, encoded, strict=True)):
-            for window in fit_source(self.task, self.family, self.tokenizer, row, whole)[0]:
-                columns["input_ids"].append(window.ids)
-                columns["row"].append(number)
-        return pyarrow.table(columns)
 
 
 def load_model(study: Study, winner: Winner, merged: bool = True) -> Any:
@@ -142,7 +124,7 @@ def _blocks(source: Input, size: int) -> Iterator[list[Row]]:
 
 
 def check_rows(source: Input) -> int:
-    """How many rows a file has; it is read to its end. Raises TuneGridError if there is none, or one cannot be used."""
+    """Counts the rows of a file, reading all. Raises TuneGridError if there is none, or one cannot be used."""
     count = sum(1 for _ in source.rows())
     if not count:
         raise TuneGridError(f"{source.place}: has no rows.")

@@ -129,7 +129,7 @@ class Task(ABC):
         return self.settings.prompts.get(family) or own or self.prompts.get(family)
 
     def prompt_fields(self) -> dict[str, str]:
-        """What a template can name beside `source_columns`."""
+        """Names that a template can use beside `source_columns`, with their text."""
         return {}
 
     def source_text(self, row: Row, family: str) -> str:
@@ -142,7 +142,7 @@ class Task(ABC):
     def references(self, row: Row) -> list[str]: ...
 
     def answer_lost(self, row: Row, kept: str) -> bool:
-        """Whether cutting `row[truncatable]` to `kept` removed what the answer needs."""
+        """Tells whether cutting `row[truncatable]` to `kept` removed what the answer needs."""
         return False
 
     def window_overlap(self) -> int | None:
@@ -150,7 +150,7 @@ class Task(ABC):
         return None
 
     def window_targets(self, row: Row, windows: list[str]) -> list[str | None]:
-        """What each window, a slice of `row[truncatable]`, is trained to answer; None: nothing, it is left out."""
+        """Returns the target text of each window, a slice of `row[truncatable]`; None: the window is left out."""
         return [self.target_text(row)] * len(windows)
 
     def labels(self) -> list[str] | None:
@@ -158,7 +158,7 @@ class Task(ABC):
         return None
 
     def word(self, label: str) -> str:
-        """What the model reads and writes for a label: the family's word, or the label itself."""
+        """Returns the text that the model reads and writes for a label: the family's word, or the label itself."""
         words = self.family.label_words.get(self.settings.kind, {}) if self.family else {}
         return words.get(label, label)
 

@@ -69,7 +69,7 @@ def predict_rows(
 
 
 def _best_windows(owners: list[int], answers: list[Answer], rows: int) -> Predicted:
-    """Of each row the answer with the highest score; an empty one only where no window has another."""
+    """Takes the answer with the highest score of each row; an empty one only where no window has another."""
     import pandas as pd
 
     of_row: list[list[Answer]] = [[] for _ in range(rows)]

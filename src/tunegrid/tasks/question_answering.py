@@ -120,13 +120,13 @@ class QuestionAnswering(Task):
         row whose answer is in the context but whole in none of them: neither the answer nor silence would be right
         there. Where the answer is nowhere in the context, it is free text; the first window then stands for all.
         """
-        found = [next((answer for answer in row["answers"] if answer in window), None) for window in windows]
-        if any(found):
+        answers = [next((answer for answer in row["answers"] if answer in window), None) for window in windows]
+        if any(answers):
             silence = "" if self.settings.answerless_windows == "abstain" else None
-            return [silence if answer is None else answer for answer in found]
+            return [silence if answer is None else answer for answer in answers]
         if self.answer_lost(row, row["context"]):
-            return [self.target_text(row), *found[1:]]
-        return found
+            return [self.target_text(row), *answers[1:]]
+        return answers
 
     def baselines(self) -> dict[str, Baseline]:
         return {self.trivial_baseline: Baseline("Random candidate", random_candidate, ("answers",))}

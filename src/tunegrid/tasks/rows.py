@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,48 @@ from tunegrid.tasks.base import mapped
 EXAMPLES = 3  # rows that are named for each reason to skip some
 
 
+def canonical_row(task: Task, values: dict[str, Any]) -> Row:
+    """A row of the task's source under TuneGrid's columns, cleaned.
+
+    Raises:
+        RowError: the row cannot be used, with the reason.
+    """
+    source = task.settings.source
+    if not isinstance(source, ReadSource):  # generated rows have TuneGrid's columns
+        return task.clean(mapped(values, {name: name for name in task.columns}, task.optional))
+    # A column that the study itself names has to be there, even where the task can do without.
+    optional = {name: value for name, value in task.optional.items() if name not in source.columns}
+    return task.clean(mapped(values, task.columns | source.columns, optional))
+
+
+def unlabelled_row(task: Task, values: dict[str, Any]) -> Row:
+    """The `source_columns` of a row without an answer, cleaned, and its `id` if it has one.
+
+    Columns may have TuneGrid's names, or those of the task's source.
+
+    Raises:
+        RowError: the row cannot be used, with the reason.
+    """
+    columns = task.columns | getattr(task.settings.source, "columns", {})
+
+    def look_up(name: str) -> Row:
+        for column in (columns.get(name, name), name):
+            with suppress(RowError):
+                return mapped(values, {name: column}, {})
+        return {}
+
+    found = {name: value for column in ("id", *task.source_columns) for name, value in look_up(column).items()}
+    missing = [name for name in task.source_columns if name not in found]
+    if missing:
+        names = [name if columns[name] == name else f"{name} (or {columns[name]})" for name in missing]
+        raise RowError(
+            f"lacks {', '.join(names)}. It has: {', '.join(map(str, values)) or 'nothing'}. "
+            f"A row of this task needs: {', '.join(task.source_columns)}."
+        )
+    row = task.clean_source(found)
+    return row if found.get("id") in (None, "") else {"id": str(found["id"]), **row}
+
+
 @dataclass
 class Rows:
     """The usable rows of one of the source's splits, cleaned; they can be read as often as needed.
@@ -21,7 +64,7 @@ class Rows:
     Attributes:
         holds_out: whether the validation rows come out of these.
         count: how many there were when they were last read to the end.
-        unusable: those that were skipped then: column -> how many, and where the first of them stand.
+        unusable: those that were skipped then: column -> how many, and where the first of them are.
     """
 
     name: str
@@ -38,17 +81,14 @@ class Rows:
             TuneGridError: a row cannot be used, or there is none.
         """
         task, source = self.task, self.task.settings.source
-        # Generated rows are canonical already, and none is unusable.
-        columns, optional, skips, hint = {name: name for name in task.columns}, task.optional, False, ""
+        skips, hint = False, ""  # no generated row is unusable
         if isinstance(source, ReadSource):
-            columns, skips = task.columns | source.columns, source.unusable_rows == "skip"
+            skips = source.unusable_rows == "skip"
             hint = ". To leave such rows out, and have them counted: `unusable_rows: skip` in the source"
-            # A column that the study itself names has to be there, even where the task can do without.
-            optional = {name: value for name, value in task.optional.items() if name not in source.columns}
         self.count, self.unusable = 0, {}
         for number, row in enumerate(source.read(self.split, task.settings.kind) or (), start=1):
             try:
-                canonical = task.clean(mapped(row.values, columns, optional))
+                canonical = canonical_row(task, row.values)
             except RowError as error:
                 if not skips:
                     raise TuneGridError(f"{row.where}: {str(error).removesuffix('.')}{hint}") from None

@@ -12,6 +12,7 @@ from tunegrid.tasks import Row, Task
 from tunegrid.tasks.windows import fit_source
 
 if TYPE_CHECKING:
+    import pyarrow
     from transformers import PreTrainedTokenizerBase
 
 ENCODED = (
@@ -53,29 +54,18 @@ class SplitTokeniser:
         with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_file(sink, schema) as writer:
             for batch in batches:
                 rows = [self._as_text(row) for row in batch]
-                sources = self._encode([self.task.source_text(row, self.family) for row in rows])
-                targets = self._encode_targets([self.task.target_text(row) for row in rows])
+                sources = _encode(self.tokenizer, "text", [self.task.source_text(row, self.family) for row in rows])
+                targets = _encode(self.tokenizer, "text_target", [self.task.target_text(row) for row in rows])
                 for name, encoded in zip(lengths, (sources, targets), strict=True):
                     lengths[name].append(np.fromiter(map(len, encoded), np.int32, len(encoded)))
                 columns = self._columns(rows, sources, targets)
                 writer.write_batch(pyarrow.RecordBatch.from_pydict(columns, schema=schema))
-        quantiles = {name: np.quantile(np.concatenate(chunks), QUANTILES) for name, chunks in lengths.items()}
+        quantiles = {name: np.quantile(np.concatenate(chunks), QUANTILES).tolist() for name, chunks in lengths.items()}
         return {
             "rows": self.rows,
-            **{name: dict(zip(map(str, QUANTILES), found.tolist(), strict=True)) for name, found in quantiles.items()},
+            **{name: dict(zip(map(str, QUANTILES), values, strict=True)) for name, values in quantiles.items()},
             **{name: self.counts[name] for name in COUNTS},
         }
-
-    def _encode(self, texts: list[str]) -> list[list[int]]:
-        return self._in_parts("text", texts)
-
-    def _encode_targets(self, texts: list[str]) -> list[list[int]]:
-        return self._in_parts("text_target", texts)
-
-    def _in_parts(self, name: str, texts: list[str]) -> list[list[int]]:
-        parts = (texts[start : start + ENCODED] for start in range(0, len(texts), ENCODED))
-        options = {"return_attention_mask": False, "verbose": False}
-        return [ids for part in parts for ids in self.tokenizer(**{name: part}, **options)["input_ids"]]
 
     def _columns(self, rows: Sequence[Row], sources: list[list[int]], targets: list[list[int]]) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {"input_ids": [], "labels": [], "row": []}
@@ -113,7 +103,10 @@ class SplitTokeniser:
         self.counts["windows_without_answer"] += texts.count(None) + texts.count("")
         self.counts["windows_abstaining"] += texts.count("")
         cut = self.counts["targets_cut"]
-        targets = [None if text is None else self._cut_target(self._encode_targets([text])[0]) for text in texts]
+        targets = [
+            None if text is None else self._cut_target(_encode(self.tokenizer, "text_target", [text])[0])
+            for text in texts
+        ]
         self.counts["targets_cut"] = min(self.counts["targets_cut"], cut + 1)  # of rows, not of windows
         return [(window.ids, labels) for window, labels in zip(windows, targets, strict=True)]
 
@@ -131,6 +124,30 @@ class SplitTokeniser:
         changed = as_text(row, self.special)
         self.counts["special_tokens_as_text"] += changed != row
         return changed
+
+
+def tokenise_unlabelled(
+    task: Task, family: str, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row]
+) -> pyarrow.Table:
+    """Token ids of rows without answers, as the file of a test split has them, but without labels."""
+    import pyarrow
+
+    special = special_token_names(tokenizer)
+    texts = [as_text(row, special) for row in rows]
+    encoded = _encode(tokenizer, "text", [task.source_text(row, family) for row in texts])
+    columns: dict[str, list[Any]] = {"input_ids": [], "row": []}
+    for number, (row, ids) in enumerate(zip(texts, encoded, strict=True)):
+        windows, _ = fit_source(task, family, tokenizer, row, ids)
+        columns["input_ids"] += [window.ids for window in windows]
+        columns["row"] += [number] * len(windows)
+    return pyarrow.table(columns)
+
+
+def _encode(tokenizer: PreTrainedTokenizerBase, name: str, texts: list[str]) -> list[list[int]]:
+    """Token ids of texts, in parts of ENCODED. `name`: the tokenizer's argument, `text` or `text_target`."""
+    parts = (texts[start : start + ENCODED] for start in range(0, len(texts), ENCODED))
+    options = {"return_attention_mask": False, "verbose": False}
+    return [ids for part in parts for ids in tokenizer(**{name: part}, **options)["input_ids"]]
 
 
 def special_token_names(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:

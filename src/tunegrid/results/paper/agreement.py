@@ -143,11 +143,11 @@ def _remarks(row: Row, ours: Row | None, printed: Row, published: Iterable[Row])
 
 
 def agreement_rows(expected: Expected, comparison: Sequence[Row], recommendations: Iterable[Row]) -> list[Row]:
-    """Rows of the agreement, one per task: numbers that agree, rank order of the cells, recommendation of Table 6.4."""
+    """Rows of the agreement, one for each task of the paper: numbers that agree, order of cells, recommendation."""
     setups = {row["task"]: row["recommended_setup"] for row in published_rows("recommendation")}
     chosen = {row["task"]: row for row in recommendations}
     rows = []
-    for task in expected.tasks:
+    for task in (task for task in expected.tasks if task.kind in TASKS):
         ours = [row for row in comparison if row["task"] == task.name]
         verdicts = [row["verdict"] for row in ours]
         counts = {"agree": AGREES, "differ": DIFFERS, "not_compared": NOT_COMPARED}

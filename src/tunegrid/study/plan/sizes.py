@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
@@ -20,7 +21,7 @@ from tunegrid.data.sources.base import ReadSource
 from tunegrid.study.plan.lengths import Lengths, SplitSize, counted, from_quantiles
 from tunegrid.study.study import Study
 from tunegrid.tasks import RowError, Task
-from tunegrid.tasks.base import mapped
+from tunegrid.tasks.rows import canonical_row
 
 TOKENS_PER_WORD = 1.3  # of English in a subword vocabulary, an often used estimate
 SAMPLE = 300  # rows read of a file to estimate lengths
@@ -208,17 +209,11 @@ def _rows_in(path: Path) -> tuple[int, bool]:
 
 def _sample(task: Task) -> list[dict[str, Any]]:
     """The first rows of the training split, canonical; none that cannot be read: the data stage will say why."""
-    source = task.settings.source
-    columns = {name: name for name in task.columns}
-    if isinstance(source, ReadSource):
-        columns = task.columns | source.columns
     rows = []
     try:
-        for row in islice(_few(source, task.settings.kind), SAMPLE):
-            try:
-                rows.append(task.clean(mapped(row.values, columns, task.optional)))
-            except RowError:
-                continue
+        for row in islice(_few(task.settings.source, task.settings.kind), SAMPLE):
+            with suppress(RowError):
+                rows.append(canonical_row(task, row.values))
     except (TuneGridError, OSError):
         return []
     return rows

@@ -1,4 +1,4 @@
-"""What a metric is: columns per example, their sums, and the score that follows from the sums."""
+"""The interface of a metric: columns per example, their sums, and the score that follows from the sums."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Metric(ABC):
         """The values of `columns`, one per prediction."""
 
     def statistics(self, table: Mapping[str, Any]) -> np.ndarray | None:
-        """What each example adds to the sums, [examples, statistics]; None: the score is no function of such sums.
+        """Returns the terms of the sums, [examples, statistics]; None: the score is no function of such sums.
 
         A metric without sums has no interval and cannot be the primary one.
 
@@ -75,7 +75,7 @@ class Metric(ABC):
         return float(self.aggregate(np.array([math.fsum(column) for column in self.statistics(table).T])))
 
     def signature(self) -> str | None:
-        """How the score was computed, where the library of the metric says so (sacreBLEU)."""
+        """Returns the signature of the computation, where the library of the metric has one (sacreBLEU)."""
         return None
 
     def text(self, value: float) -> str:

@@ -1,4 +1,4 @@
-"""What precision, recall and F1 of a label have in common: the counts of its true and false predictions."""
+"""The common ground of precision, recall and F1 of a label: counts of its true and false predictions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LabelCounts(Metric):
         return {}
 
     def statistics(self, table: Mapping[str, Any]) -> np.ndarray:
-        """Whether each example is a true positive, a false positive, a false negative, [examples, 3]."""
+        """Marks true positives, false positives and false negatives, [examples, 3]."""
         import numpy as np
 
         predicted = np.asarray(table["prediction"], dtype=object) == self.positive
