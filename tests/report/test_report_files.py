@@ -171,7 +171,7 @@ def test_the_equations_are_those_of_the_study(report: Path) -> None:
 
 def test_one_seed_has_no_equation_of_seeds(results: Path) -> None:
     one = expected_study(seeds=(1,))
-    titles = [formula.title for formula in formulas.of_study(build_tables(results, one, 100), one)]
+    titles = [formula.title for formula in formulas.used_formulas(build_tables(results, one, 100), one)]
     assert "Seeds" not in titles
     assert "Intervals" in titles
 

@@ -18,7 +18,7 @@ from tunegrid.report.cost_words import (
     unit_of,
 )
 from tunegrid.report.layout import Column, Table, TableCell, TableRow
-from tunegrid.report.tables import METHOD, MODEL, Frames, Titles
+from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, cell_of
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics import efficiency
 from tunegrid.results.tables import costs
@@ -27,14 +27,13 @@ __all__ = ["cost_text", "efficiency_text", "pareto_text", "tables"]
 
 
 def tables(frames: Frames, expected: Expected) -> tuple[Table, ...]:
-    """All tables about cost that have something to say, in the order of the report."""
-    found = [training(frames, expected), times(frames, expected), inference(frames, expected)]
-    found += [merged(frames, expected), fronts(frames, expected), ranking(frames, expected)]
-    return tuple(table for table in found if table is not None)
+    """All tables about cost that are not empty, in the order of the report."""
+    makers = (training, times, inference, merged, fronts, ranking)
+    return tuple(table for make in makers if (table := make(frames, expected)) is not None)
 
 
 def training(frames: Frames, expected: Expected) -> Table:
-    """What a training costs and leaves behind."""
+    """Table of the cost of training, with the size of the saved weights."""
     titles = ("Trainable", "Share", "Optimisation, s", "FLOPs", "Memory", "Saved")
     caption = (
         "Cost of training: trainable parameters and their share of all, seconds of optimisation, floating-point "
@@ -55,7 +54,7 @@ def training(frames: Frames, expected: Expected) -> Table:
 
 
 def times(frames: Frames, expected: Expected) -> Table:
-    """Where the time of a run goes, and what the search took before it."""
+    """Table of the seconds of each part of a run, and of the search before it."""
     columns = {
         "loading_seconds": "Load",
         "optimisation_seconds": "Optimise",
@@ -82,7 +81,7 @@ def times(frames: Frames, expected: Expected) -> Table:
 
 
 def inference(frames: Frames, expected: Expected) -> Table:
-    """What an answer costs, as the test set was predicted."""
+    """Table of the cost of one prediction."""
     titles = ("Latency, ms", "90%, ms", "ms / token", "Tokens", "Examples / s", "Memory", "FLOPs")
     caption = (
         "Cost of prediction, the method's modules beside the base's: latency of one example at a time (median and 90th "
@@ -106,7 +105,7 @@ def inference(frames: Frames, expected: Expected) -> Table:
 
 
 def merged(frames: Frames, expected: Expected) -> Table | None:
-    """The cells that can be merged into their base: what that gains, and whether it alters an answer."""
+    """Table of the cells that can be merged into their base: speed gained, predictions altered; None without any."""
     if not (frames["costs"]["merge"] == "merged").any():
         return None
     titles = ("Latency, ms", "merged", "Examples / s", "merged", "Other answers", "of")
@@ -128,7 +127,7 @@ def merged(frames: Frames, expected: Expected) -> Table | None:
 
 
 def fronts(frames: Frames, expected: Expected) -> Table | None:
-    """For each task and cost the cells on the front, the cheapest first."""
+    """Table of the cells on the front of each task and cost, the cheapest first; None without any."""
     table, titles, groups = frames["pareto"], Titles(expected), []
     table = table[table["on_front"]]
     for task in expected.tasks:
@@ -150,7 +149,7 @@ def fronts(frames: Frames, expected: Expected) -> Table | None:
 
 
 def ranking(frames: Frames, expected: Expected) -> Table | None:
-    """The rank of each cell by the efficiency score, for each beta."""
+    """Table of the rank of each cell by the efficiency score, for each beta; None without scores."""
     table, titles, rows = frames["efficiency"], Titles(expected), []
     if not table["rank"].notna().any():
         return None
@@ -158,8 +157,8 @@ def ranking(frames: Frames, expected: Expected) -> Table | None:
         rows.append(TableRow((TableCell(task.title, bold=True),), rule=bool(rows), heading=True))
         group = None
         for model, method in expected.grid(task):
-            found = _of(table, task, model.name, method.name)
-            ranks = dict(zip(found["beta"], found["rank"], strict=True))
+            scored = cell_of(table, task, model.name, method.name)
+            ranks = dict(zip(scored["beta"], scored["rank"], strict=True))
             cells = [
                 TableCell("" if model.name == group else titles.models[model.name]),
                 TableCell(titles.methods[method.name]),
@@ -183,7 +182,7 @@ def _per_cell(name: str, caption: str, titles: Iterable[str], frames: Frames, ex
     for task in expected.tasks:
         rows = []
         for model, method in expected.grid(task):
-            runs = _of(frames["costs"], task, model.name, method.name)
+            runs = cell_of(frames["costs"], task, model.name, method.name)
             values = line(runs[runs["status"] == "ok"])
             if values is not None:
                 rows.append((names.models[model.name], names.methods[method.name], *values))
@@ -208,12 +207,8 @@ def _value(cost: str, value: float) -> str:
     return f"{value / factor:.3g} {unit}"
 
 
-def _of(frame: Any, task: ExpectedTask, model: str, method: str) -> Any:
-    return frame[(frame["task"] == task.name) & (frame["model"] == model) & (frame["method"] == method)]
-
-
 def _spread(runs: Any, name: str, factor: float = 1.0) -> str:
-    """Mean, and with several seeds their standard deviation."""
+    """Mean of a column over runs, with the standard deviation of several seeds."""
     values = factor * runs[name].dropna()
     text = digits(values.mean())
     return f"{text} ± {digits(values.std())}" if len(values) > 1 else text

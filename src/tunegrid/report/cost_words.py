@@ -1,4 +1,4 @@
-"""What the report says about cost: units, numbers as text, and the paragraphs beside its tables."""
+"""The report's words about cost: units, numbers as text, and the paragraphs that explain its tables."""
 
 from typing import Any
 
@@ -20,24 +20,24 @@ UNITS = {"seconds": (1.0, "s"), "bytes": (2.0**20, "MiB"), "flops": (1.0, "")}
 
 
 def unit_of(cost: str) -> tuple[float, str]:
-    """(what a value of this column is divided by, the unit that it then has)."""
+    """(divisor of a column of costs, unit of the quotient)."""
     if cost == "deployed_latency_seconds":
         return 1e-3, "ms"
     return UNITS.get(cost.rsplit("_", 1)[-1], (1.0, ""))
 
 
 def mean(runs: Any, name: str) -> float:
-    """Of a column of some rows of costs; NaN where none has a value."""
+    """Mean of a column of costs; NaN where no row has a value."""
     return runs[name].mean()
 
 
 def total(runs: Any, name: str) -> float:
-    """Of a column of some rows of costs."""
+    """Sum of a column of costs."""
     return runs[name].sum()
 
 
 def digits(value: float) -> str:
-    """Three digits, or all before the point: 0.031, 4.57, 21.5, 1,234."""
+    """A number with three digits, or with all digits before the point: 0.031, 4.57, 21.5, 1,234."""
     if absent(value):
         return DASH
     decimals = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
@@ -45,7 +45,7 @@ def digits(value: float) -> str:
 
 
 def operations(value: float) -> str:
-    """Operations as a person reads them: 1.5 T, 37 M."""
+    """A number of operations with its unit: 1.5 T, 37 M."""
     if absent(value):
         return DASH
     for size, unit in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -55,7 +55,7 @@ def operations(value: float) -> str:
 
 
 def cost_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
-    """What the tables of costs hold and what they do not, as paragraphs."""
+    """Paragraphs on what the tables of costs contain, and what they do not."""
     costs, texts = frames["costs"], []
     texts.append(
         "Trainable parameters, saved weights and operations belong to the method; seconds and memory belong to the "
@@ -85,7 +85,7 @@ def cost_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
 
 
 def pareto_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
-    """What a front is, how sure it is, and what stands on it, as paragraphs."""
+    """Paragraphs on what a front is, how certain it is, and which cells are on it."""
     table = frames["pareto"]
     chosen = table[table["on_front"]]
     if chosen.empty:
@@ -117,7 +117,7 @@ def pareto_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
 
 
 def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
-    """The score, its constants in this study, and how far the first place depends on beta, as paragraphs."""
+    """Paragraphs on the efficiency score, its constants, and how the first place depends on beta."""
     table = frames["efficiency"]
     if not table["rank"].notna().any():
         return ()
@@ -137,8 +137,8 @@ def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
             if not runs or runs[-1][0] != name:
                 runs.append((name, []))
             runs[-1][1].append(row.beta)
-        said = [f"{name} ({_betas(betas)})" for name, betas in runs]
-        firsts.append(f"{task.title}: {', then '.join(said)}")
+        cells = [f"{name} ({_betas(betas)})" for name, betas in runs]
+        firsts.append(f"{task.title}: {', then '.join(cells)}")
     rule = (
         "The efficiency score is that of PSCP (Belanec et al. 2025; its equation is in the section on methods): the "
         "score, divided by what the trainable parameters, the operations of one answer (merged, where the method can "

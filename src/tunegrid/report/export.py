@@ -7,7 +7,7 @@ from tunegrid.report.layout import Table, TableRow
 
 
 def rows_of(table: Table) -> tuple[list[str], list[list[str]]]:
-    """A table's heads and rows with nothing left to the eye: headings of groups are a column, no name is left out."""
+    """Heads and complete rows of a table: headings of groups become a column, and no name is left out."""
     grouped = any(row.heading for row in table.rows)
     heads = [*(["Group"] if grouped else []), *(column.title for column in table.columns)]
     rows, group, first = [], "", ""
@@ -22,7 +22,7 @@ def rows_of(table: Table) -> tuple[list[str], list[list[str]]]:
 
 
 def as_csv(table: Table) -> str:
-    """The table as CSV: what is printed, with an ASCII minus so that numbers are read as numbers."""
+    """The printed text of a table as CSV, with an ASCII minus so that numbers are read as numbers."""
     heads, rows = rows_of(table)
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
@@ -31,7 +31,7 @@ def as_csv(table: Table) -> str:
 
 
 def as_markdown(table: Table) -> str:
-    """The table as Markdown (GitHub's): caption, table, note; the best in bold, as in the report."""
+    """Caption, rows and note of a table as Markdown (GitHub's), the best values in bold."""
     columns = table.columns
     lines = [f"**{_markdown(table.caption)}**", "", _line([_markdown(column.title) for column in columns])]
     lines.append(_line(["---:" if column.align == "right" else "---" for column in columns]))
@@ -51,5 +51,5 @@ def _line(texts: list[str]) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Text whose characters Markdown gives no meaning to."""
+    """Escapes the characters that have a meaning in Markdown."""
     return "".join(f"\\{character}" if character in "\\`*_|<>[]#~$" else character for character in text)

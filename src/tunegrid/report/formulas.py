@@ -11,42 +11,42 @@ POINTS = 11  # of the equations that are drawn for HTML
 
 
 def section(frames: Frames, expected: Expected) -> Section:
-    """What is computed: the methods, the metrics, the statistics, each with its equation."""
+    """Section of the equations of the methods, the metrics and the statistics."""
     text = (
         "The equations of what this study uses: its tuning methods, its metrics, and the statistics of its intervals, "
         "tests and recommendation. What is not here is not in the study."
     )
-    return Section("Methods and equations", (text,), formulas=tuple(of_study(frames, expected)))
+    return Section("Methods and equations", (text,), formulas=tuple(used_formulas(frames, expected)))
 
 
-def of_study(frames: Frames, expected: Expected) -> list[Formula]:
+def used_formulas(frames: Frames, expected: Expected) -> list[Formula]:
     """Every equation that the study needs, once, in the order of the report."""
     kinds = [method.kind for method in expected.methods if method.kind]
-    found = [METHODS[kind].about for kind in dict.fromkeys(kinds)]
-    found += dict.fromkeys(metric.formula for task in expected.tasks for metric in task.all_metrics)
-    found.append(intervals.INTERVAL)
+    formulas = [METHODS[kind].about for kind in dict.fromkeys(kinds)]
+    formulas += dict.fromkeys(metric.formula for task in expected.tasks for metric in task.all_metrics)
+    formulas.append(intervals.INTERVAL)
     if len(expected.seeds) > 1:
-        found.append(seeds.SEEDS)
-    found += [paired_tests.TESTS, recommend.RULE]
+        formulas.append(seeds.SEEDS)
+    formulas += [paired_tests.TESTS, recommend.RULE]
     if frames["efficiency"]["rank"].notna().any():
-        found.append(efficiency.SCORE)
-    return [formula for formula in found if formula]
+        formulas.append(efficiency.SCORE)
+    return [formula for formula in formulas if formula]
 
 
 def references(frames: Frames, expected: Expected) -> tuple[Reference, ...]:
     """The sources of the study's equations and of the rank correlation, where it has one; each once, by name."""
-    sources = {source for formula in of_study(frames, expected) for source in formula.sources}
+    sources = {source for formula in used_formulas(frames, expected) for source in formula.sources}
     sources |= {KENDALL_1938} if frames["agreement"]["kendall_tau"].notna().any() else set()
     return tuple(sorted(sources, key=lambda source: source.short))
 
 
 def cited(formula: Formula) -> str:
-    """Its sources in parentheses, as a sentence names them; "" for none."""
+    """Sources of an equation in parentheses; "" without any."""
     return f"({'; '.join(source.short for source in formula.sources)})" if formula.sources else ""
 
 
 def drawn(formula: Formula) -> str:
-    """The equation as an SVG drawing of its own glyphs: it needs no fonts and no scripts."""
+    """SVG drawing of an equation, made of glyphs: it needs no fonts and no scripts."""
     import io
     import re
 

@@ -1,4 +1,4 @@
-"""The list of a report's tables and figures: index.json, for those who look for one of them, and their captions."""
+"""index.json: the list of a report's tables and figures, with their captions."""
 
 import json
 import re
@@ -15,13 +15,13 @@ _LETTERS = 70  # of a title
 
 
 def entries(report: "Report") -> list[dict[str, Any]]:
-    """What there is, in the order of the report: name of the files, kind, number, section, title, caption."""
+    """Tables and figures in the order of the report: name of the files, kind, number, section, title, caption."""
     first = [("table", report.glance)] if report.glance else []
     first += [("figure", report.picture)] if report.picture else []
-    found = [(0, "Summary", *item) for item in first]
+    items = [(0, "Summary", *item) for item in first]
     for number, section in enumerate(report.sections, 1):
-        found += [(number, section.title, "figure", figure) for figure in section.figures]
-        found += [(number, section.title, "table", table) for table in section.tables]
+        items += [(number, section.title, "figure", figure) for figure in section.figures]
+        items += [(number, section.title, "table", table) for table in section.tables]
     numbers = report.numbers
     return [
         {
@@ -33,7 +33,7 @@ def entries(report: "Report") -> list[dict[str, Any]]:
             "title": _title(item.caption),
             "caption": item.caption,
         }
-        for number, section, kind, item in found
+        for number, section, kind, item in items
     ]
 
 
@@ -47,6 +47,6 @@ def read_index(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _title(caption: str) -> str:
-    """A caption's first words: up to its first full stop or colon, and not too many."""
+    """First words of a caption: up to its first full stop or colon, at most `_LETTERS` letters."""
     words = re.split(r"[.:;] ", caption, maxsplit=1)[0].rstrip(".")
     return words if len(words) <= _LETTERS else f"{words[: _LETTERS - 1].rsplit(' ', 1)[0]} …"

@@ -66,7 +66,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def escape(value: object) -> Markup:
-    """The one filter that every value passes on its way into a template: text comes out as the same text.
+    """Escapes a value for LaTeX so that it prints as the same text; every value of a template passes this filter.
 
     Control characters become spaces; a character that the fonts lack becomes its code point, [U+4E2D]. Markup is LaTeX
     already (what a template's macro made) and passes; data are never Markup.
@@ -94,7 +94,7 @@ def _escaped(character: str) -> str:
 
 
 def label(name: str) -> Markup:
-    """A name made safe for the name of a file or of a label."""
+    """A name with the characters that a file name and a LaTeX label may have."""
     return Markup(re.sub(r"[^A-Za-z0-9-]+", "-", name).strip("-") or "table")
 
 
@@ -140,11 +140,11 @@ def compile_pdf(folder: Path, epoch: int = 0) -> Path:
             timeout=_SECONDS,
         )
         log = build / "report.log"
-        said = log.read_bytes() if log.exists() else done.stdout + done.stderr
-        (folder / "report.log").write_bytes(said)
+        output = log.read_bytes() if log.exists() else done.stdout + done.stderr
+        (folder / "report.log").write_bytes(output)
         if done.returncode != 0 or not (build / "report.pdf").exists():
             raise TuneGridError(
-                f"{folder / 'report.tex'}: LaTeX failed: {_relevant(said)}. Log: {folder / 'report.log'}"
+                f"{folder / 'report.tex'}: LaTeX failed: {_relevant(output)}. Log: {folder / 'report.log'}"
             )
         os.replace(build / "report.pdf", folder / "report.pdf")
     except subprocess.TimeoutExpired as error:
@@ -155,7 +155,7 @@ def compile_pdf(folder: Path, epoch: int = 0) -> Path:
 
 
 def _relevant(log: bytes) -> str:
-    """The first error of a LaTeX log and the line of the source it is about."""
+    """First error of a LaTeX log, with the line of the source where it arose."""
     lines = log.decode("utf-8", errors="replace").splitlines()
     for number, text in enumerate(lines):
         if text.startswith("!") or text.startswith("error:"):

@@ -1,4 +1,4 @@
-"""Tables as a report prints them: text in cells, before it is known whether LaTeX or HTML is made of them.
+"""The layout of tables, figures and sections, independent of LaTeX and HTML: a table is text in cells.
 
 The tables of scores are laid out as in the paper: rows grouped by model, its methods below one another, the best value
 of a column bold. The paper's own numbers and ours go through the same functions.
@@ -93,7 +93,7 @@ class ScoreLine:
 def score_table(
     name: str, caption: str, metrics: Sequence[Metric], lines: Sequence[ScoreLine], note: str = ""
 ) -> Table:
-    """A table in the form of the paper's 6.1 to 6.3: model, method, one column per metric; the best is bold."""
+    """Lays out scores as the paper's Tables 6.1 to 6.3: model, method, a column per metric, the best value bold."""
     best = {metric.name: _best(metric, lines) for metric in metrics}
     rows, group = [], None
     for line in lines:
@@ -119,18 +119,18 @@ def _best(metric: Metric, lines: Iterable[ScoreLine]) -> str | None:
 def plain_table(
     name: str, caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]], note: str = ""
 ) -> Table:
-    """A table of text whose first column is not repeated while it stays the same."""
+    """Lays out rows of text; the first column is blank while it stays the same."""
     rows = list(rows)
     firsts = [row[0] for row in rows]
     grouped = len(set(firsts)) < len(firsts)  # lines between groups of one row would be lines between rows
-    laid: list[TableRow] = []
+    table_rows: list[TableRow] = []
     before = None
     for row in rows:
         new = row[0] != before
         cells = tuple(TableCell(text) for text in ("" if not new else row[0], *row[1:]))
-        laid.append(TableRow(cells, rule=new and bool(laid) and grouped))
+        table_rows.append(TableRow(cells, rule=new and bool(table_rows) and grouped))
         before = row[0]
-    return Table(name, caption, tuple(columns), tuple(laid), note)
+    return Table(name, caption, tuple(columns), tuple(table_rows), note)
 
 
 def grouped_table(
@@ -140,14 +140,14 @@ def grouped_table(
     groups: Iterable[tuple[str, Iterable[Sequence[str]]]],
     note: str = "",
 ) -> Table:
-    """A table whose groups of rows each stand under a heading; within a group as in `plain_table`."""
-    laid: list[TableRow] = []
+    """Lays out groups of rows, each under a heading; rows of a group as in `plain_table`."""
+    table_rows: list[TableRow] = []
     for heading, rows in groups:
         inner = plain_table(name, "", columns, rows).rows
         if inner:
-            laid.append(TableRow((TableCell(heading, bold=True),), rule=bool(laid), heading=True))
-            laid += [TableRow(row.cells) for row in inner]
-    return Table(name, caption, tuple(columns), tuple(laid), note)
+            table_rows.append(TableRow((TableCell(heading, bold=True),), rule=bool(table_rows), heading=True))
+            table_rows += [TableRow(row.cells) for row in inner]
+    return Table(name, caption, tuple(columns), tuple(table_rows), note)
 
 
 # Numbers as text -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from tunegrid.results.read import SPLITS
 
 
 def sources(frames: Frames, expected: Expected) -> Table:
-    """Data and models: where from, under which licence."""
+    """Table of data and models with their sources, licences and sizes."""
     titles, rows = Titles(expected), []
     for task in expected.tasks:
         splits = frames["data"][frames["data"]["task"] == task.name].set_index("split")
@@ -62,7 +62,7 @@ IN_WINDOWS = {
 
 
 def cuts(frames: Frames, expected: Expected) -> tuple[Table, ...]:
-    """What models could not see, and what they could not say to its end; none of the tables where all of it is zero."""
+    """Tables of truncated texts, stride windows and unfinished predictions; a table of zeros is left out."""
     of_rows = (
         "Rows of the training / validation / test data whose source or target was longer than the model was given, and "
         "was cut; rows whose answer is not whole in what was kept; tokens that the model's vocabulary does not have; "
@@ -82,7 +82,7 @@ def cuts(frames: Frames, expected: Expected) -> tuple[Table, ...]:
 
 
 def _counts(name: str, caption: str, columns: dict[str, str], frames: Frames, expected: Expected) -> Table:
-    """Counts of the three splits by task and model. Columns of zeros are left out, and tasks that have nothing else."""
+    """Table of counts in the three splits by task and model, without columns of zeros and tasks with nothing else."""
     titles, groups, frame = Titles(expected), [], frames["cuts"]
     shown = {column: title for column, title in columns.items() if (frame[column].fillna(0) != 0).any()}
     for task in expected.tasks if shown else ():
@@ -100,7 +100,7 @@ def _counts(name: str, caption: str, columns: dict[str, str], frames: Frames, ex
 
 
 def _unfinished(frames: Frames, expected: Expected) -> Table:
-    """Test predictions that the longest answer ended, by task, model and method; of tasks that have any."""
+    """Table of the test predictions that max_new_tokens ended, by model and method, for the tasks that have any."""
     titles, groups, frame = Titles(expected), [], frames["results"]
     frame = frame[frame["primary"]]
     methods = ("untuned", *(method.name for method in expected.methods))
@@ -128,7 +128,7 @@ def _unfinished(frames: Frames, expected: Expected) -> Table:
 
 
 def versions(frames: Frames) -> Table:
-    """Hardware and software of all results; where they differ, every value that occurs."""
+    """Table of the hardware and software of all results, with every value that occurs."""
     frame, rows = frames["provenance"], []
     fields = {
         "processor": "Processor",
@@ -159,12 +159,12 @@ def versions(frames: Frames) -> Table:
 
 
 def _merged(lists: list[str]) -> str:
-    """All packages of all results, each once per version."""
+    """Packages of all results, each once per version."""
     return ", ".join(sorted({package for text in lists for package in text.split("; ") if package}))
 
 
 def not_ok(frames: Frames, expected: Expected, missing: bool) -> Table | None:
-    """The results that failed, or those that are missing; None where there are none."""
+    """Table of the failed results, or of the missing ones; None without any."""
     titles, frame = Titles(expected), frames["results"]
     chosen = frame[(frame["status"] == "missing") == missing]
     chosen = chosen[(chosen["status"] != "ok") & chosen["primary"]]

@@ -47,7 +47,7 @@ def render_published(folder: Path, pdf: bool) -> list[Path]:
 
 
 def render_table(table: Table) -> str:
-    """A table as LaTeX."""
+    """The LaTeX of a table."""
     return _latex().get_template("table.tex.j2").render(table=table)
 
 
@@ -85,7 +85,7 @@ def _write(report: Report, folder: Path, pdf: bool) -> list[Path]:
 
 
 def _table_files(report: Report) -> dict[str, str]:
-    """Every table in every form, and what LaTeX needs for a single one, by the names of their files."""
+    """Contents of the files of all tables in all forms, and of the preamble of a single table, by file name."""
     files = {"preamble.tex": _template_text("tables.tex")}
     for table in report.tables:
         name = latex.label(table.name)
@@ -108,7 +108,7 @@ def _inline(drawing: str, alt: str) -> Markup:
 
 @cache
 def _latex() -> Any:
-    """Jinja2 with delimiters that LaTeX leaves alone: ((( value ))), ((* statement *)), ((= comment =))."""
+    """Jinja2 with delimiters that mean nothing to LaTeX: ((( value ))), ((* statement *)), ((= comment =))."""
     environment = _environment(
         variable_start_string="(((",
         variable_end_string=")))",
@@ -149,7 +149,7 @@ def _environment(**options: Any) -> Any:
 
 
 def _column_types(table: Table) -> Markup:
-    """The columns as tabular's argument."""
+    """Argument of LaTeX's tabular for the columns of a table."""
     kinds = [
         f"P{{{width:.3g}}}" if width else "r" if column.align == "right" else "l"
         for column, width in zip(table.columns, _widths(table)[0], strict=True)
@@ -165,7 +165,7 @@ def _font(table: Table) -> Markup:
 
 
 def _widths(table: Table) -> tuple[list[float | None], float]:
-    """(the columns' widths as shares of the line, None for those as wide as their content; the whole table's).
+    """(widths of the columns as shares of the line, None for a column as wide as its content; width of the table).
 
     A column of long texts is broken into lines even where no width is given. In a table that breaks across pages such
     columns are as narrow as the others leave room for.

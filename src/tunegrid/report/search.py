@@ -1,4 +1,4 @@
-"""The report's section on the learning-rate search, and what page one says about it."""
+"""The report's section on the learning-rate search, and the warnings about it on page one."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tunegrid.results.expected import Expected, ExpectedTask
 
 
 def section(frames: Frames, expected: Expected) -> Section | None:
-    """What was tried, what it scored, what it cost; None for a study without a search."""
+    """Section with the trials, their scores and their cost; None for a study without a search."""
     search, frame = expected.search, frames["search"]
     if search is None:
         return None
@@ -33,7 +33,7 @@ def section(frames: Frames, expected: Expected) -> Section | None:
 
 
 def table(frames: Frames, expected: Expected) -> Table:
-    """Per cell the learning rates, what each scored, which was chosen, and what all of them cost."""
+    """Table of the learning rates of each cell: scores, choice, and cost of all trials."""
     titles, rows = Titles(expected), []
     factors = sorted(expected.search.factors)
     for task in expected.tasks:
@@ -71,14 +71,14 @@ def _outcome(trial: Any, task: ExpectedTask) -> TableCell:
 
 
 def warnings(frames: Frames, expected: Expected) -> list[str]:
-    """What page one has to say about the search."""
-    frame, found = frames["search"], []
+    """Warnings about the search for page one."""
+    frame, texts = frames["search"], []
     if expected.search is None:
-        return found
+        return texts
     cells = len(frame) // len(expected.search.factors)
     edges = [_name(row, expected) + f" ({row.edge})" for row in frame[frame["edge"].notna()].itertuples()]
     if edges:
-        found.append(
+        texts.append(
             f"Learning rates: in {len(edges)} of {cells} cells the chosen one is the lowest or highest that was tried, "
             f"so the best may lie outside of search.factors. They are: {_first(edges)}"
         )
@@ -89,11 +89,11 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
         if {run.value for run in _of_cell(used, row.task, row.model, row.method)} - {row.learning_rate}
     ]
     if others:
-        found.append(
+        texts.append(
             "Learning rates: runs were trained with another one than the search has chosen by now; run them again: "
             f"{_first(others)}"
         )
-    return found
+    return texts
 
 
 def _name(row: Any, expected: Expected) -> str:

@@ -1,4 +1,4 @@
-"""The sections of a study's report: what each says, and which tables and figures stand in it."""
+"""The sections of a study's report: their text, tables and figures."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

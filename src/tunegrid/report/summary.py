@@ -1,4 +1,4 @@
-"""Page one of a study's report: what wins, how sure, at what cost, and what to know before believing it."""
+"""Page one of a study's report: the best cells, how certain they are, their cost, and warnings."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tunegrid.results.statistics.intervals import CONFIDENCE
 
 
 def glance(frames: Frames, expected: Expected) -> Table | None:
-    """What wins in each task, how sure that is, and what it costs; None without results."""
+    """Table of the best and the recommended cell of each task, with certainty and cost; None without results."""
     rows = [row for task in expected.tasks if (row := _of_task(frames, expected, task))]
     if not rows:
         return None
@@ -30,21 +30,21 @@ def _of_task(frames: Frames, expected: Expected, task: ExpectedTask) -> tuple[st
     cells = cells[cells["mean"].notna()]
     if not len(cells):
         return None
-    said = frames["recommendation"].set_index("task").loc[task.name]
+    recommendation = frames["recommendation"].set_index("task").loc[task.name]
     best = cells.loc[cells["mean"].idxmax()]
-    recommended = cells[(cells["model"] == said.model) & (cells["method"] == said.method)]
+    recommended = cells[(cells["model"] == recommendation.model) & (cells["method"] == recommendation.method)]
     first = _named(expected, task, best)
     if not len(recommended):
         return task.title, first, DASH, DASH, DASH, DASH
     chosen = recommended.iloc[0]
-    same = (best["model"], best["method"]) == (said.model, said.method)
-    ties, others = said.tied.count("; "), len(cells) - 1
+    same = (best["model"], best["method"]) == (recommendation.model, recommendation.method)
+    ties, others = recommendation.tied.count("; "), len(cells) - 1
     return (
         task.title,
         first,
         "the same" if same else _named(expected, task, chosen),
         f"{ties} of {plural(others, 'other')}" if ties else "none",
-        words.percent(said.stability, 0),
+        words.percent(recommendation.stability, 0),
         _cost(frames, task, chosen),
     )
 
@@ -67,10 +67,10 @@ def _cost(frames: Frames, task: ExpectedTask, cell: Any) -> str:
 
 
 def sentences(frames: Frames, expected: Expected) -> list[str]:
-    """What the table of page one does not say."""
+    """Sentences for page one that its table does not contain."""
     titles, runs = Titles(expected), frames["costs"]
     done = int((runs["status"] == "ok").sum())
-    found = [
+    texts = [
         f"{done} of {len(runs)} runs have a result: {plural(len(expected.tasks), 'task')}, "
         f"{plural(len(expected.models), 'model')}, {plural(len(expected.methods), 'tuning method')}, "
         f"{plural(len(expected.seeds), 'seed')}."
@@ -78,17 +78,17 @@ def sentences(frames: Frames, expected: Expected) -> list[str]:
     for row in frames["recommendation"].itertuples():
         task = next(task for task in expected.tasks if task.name == row.task)
         if absent(row.model):
-            found.append(f"{task.title}: no cell can be recommended. {row.rationale}")
+            texts.append(f"{task.title}: no cell can be recommended. {row.rationale}")
             continue
         ties = row.tied.count("; ")
         if ties and ties + 1 == len(list(expected.grid(task))):
-            found.append(f"{task.title}: no clear winner. Nothing separates the cells; the cheapest is recommended.")
-        found += _better_baseline(frames, task, titles)
-    return found + paper.summary(frames, expected)
+            texts.append(f"{task.title}: no clear winner. Nothing separates the cells; the cheapest is recommended.")
+        texts += _better_baseline(frames, task, titles)
+    return texts + paper.summary(frames, expected)
 
 
 def _better_baseline(frames: Frames, task: ExpectedTask, titles: Titles) -> list[str]:
-    """A sentence where a baseline scores higher than every cell: no reader should have to find that in a table."""
+    """A sentence if a baseline scores higher than every cell, so that no reader has to find that in a table."""
     cells = frames["cells"]
     scores = cells[(cells["task"] == task.name) & cells["primary"] & cells["mean"].notna()]
     best = scores.loc[scores["mean"].idxmax()]
@@ -100,47 +100,47 @@ def _better_baseline(frames: Frames, task: ExpectedTask, titles: Titles) -> list
 
 
 def warnings(frames: Frames, expected: Expected) -> list[str]:
-    """What a reader has to know before believing a number; none in a study in which all is well."""
+    """Warnings for page one; none for a complete study without contradictions."""
     results, provenance = frames["results"], frames["provenance"]
     primary = results[results["primary"]]
-    found = []
+    texts = []
     missing = int((primary["status"] == "missing").sum())
     if missing:
-        found.append(
+        texts.append(
             f"Incomplete: {plural(missing, 'result')} of {len(primary)} missing; see the section on what is missing."
         )
     failed = int(primary["status"].isin(["failed", "diverged"]).sum())
     if failed:
-        found.append(f"Not all went well: {plural(failed, 'result')} failed or diverged; see the section on failures.")
+        texts.append(f"Not all went well: {plural(failed, 'result')} failed or diverged; see the section on failures.")
     contradictions = int((frames["audit"]["severity"] == "error").sum())
     if contradictions:
-        found.append(
+        texts.append(
             f"The audit finds {plural(contradictions, 'contradiction')} in these numbers: they cannot be right as "
             "they stand; see the section on the audit."
         )
     codes = provenance["code_version"].nunique()
     if codes > 1:
-        found.append(
+        texts.append(
             f"These results come from {codes} versions of TuneGrid's code. Where the difference matters, numbers "
             "cannot be compared; run the older ones again."
         )
     for task, rows in provenance.groupby("task"):
         if rows["data_fingerprint"].nunique() > 1:
             title = Titles(expected).tasks[task]
-            found.append(f"{title}: results come from different data (their fingerprints differ); run them again.")
-    found += _on_test_rows(frames, Titles(expected))
+            texts.append(f"{title}: results come from different data (their fingerprints differ); run them again.")
+    texts += _on_test_rows(frames, Titles(expected))
     unexpected = frames["unexpected"]["folder"].tolist()
     if unexpected:
-        found.append(
+        texts.append(
             f"{plural(len(unexpected), 'run')} in the results folder, but not in this study's configuration, not "
             f"shown: {', '.join(unexpected[:3])}{', …' if len(unexpected) > 3 else ''}."
         )
-    return found + search.warnings(frames, expected)
+    return texts + search.warnings(frames, expected)
 
 
 def _on_test_rows(frames: Frames, titles: Titles) -> list[str]:
-    """What a reader has to know about the test rows before believing a score."""
-    found = []
+    """Warnings about the test rows of each task."""
+    texts = []
     for row in frames["data"].query("split == 'test'").itertuples():
         title, size = titles.tasks[row.task], words.count(row.rows)
         remarks = {
@@ -150,5 +150,5 @@ def _on_test_rows(frames: Frames, titles: Titles) -> list[str]:
             "unusable_rows": "test rows of the source could not be used and were left out.",
         }
         counts = {name: getattr(row, name) for name in remarks}
-        found += [f"{title}: {n:,.0f} {remarks[name]}" for name, n in counts.items() if not absent(n) and n > 0]
-    return found
+        texts += [f"{title}: {n:,.0f} {remarks[name]}" for name, n in counts.items() if not absent(n) and n > 0]
+    return texts

@@ -16,7 +16,7 @@ MODEL, METHOD = Column("Model"), Column("Method")
 
 
 class Titles:
-    """What tables call tasks, models, methods and baselines."""
+    """Titles of tasks, models, methods and baselines, by name."""
 
     def __init__(self, expected: Expected) -> None:
         self.tasks = {task.name: task.title for task in expected.tasks}
@@ -32,7 +32,7 @@ class Titles:
 
 
 def _rows(frame: Any, task: ExpectedTask, metric: str | None = None) -> Iterator[Any]:
-    """Rows of a task in the order of the tables: baselines, then each model untuned and tuned."""
+    """Rows of a frame for a task, and for a metric if one is given."""
     chosen = frame[frame["task"] == task.name]
     if metric is not None:
         chosen = chosen[chosen["metric"] == metric]
@@ -40,13 +40,13 @@ def _rows(frame: Any, task: ExpectedTask, metric: str | None = None) -> Iterator
 
 
 def _by_model(rows: list[Any], expected: Expected) -> list[Any]:
-    """Baselines first, then model by model: untuned, then its cells."""
+    """Sorts rows for a table: baselines, then model by model, untuned before tuned."""
     order = {model.name: number for number, model in enumerate(expected.models)}
     return sorted(rows, key=lambda row: -1 if row.kind == "baseline" else order[row.model])
 
 
 def scores(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
-    """The task's table in the paper's form, with the trivial baselines and the untuned models as rows."""
+    """Table of a task's scores in the paper's form, with the trivial baselines and the untuned models as rows."""
     titles, cells = Titles(expected), frames["cells"]
     lines = []
     for row in _by_model(list(_rows(cells, task, task.primary.name)), expected):
@@ -64,7 +64,7 @@ def scores(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
 
 
 def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
-    """Primary metric of every row with its interval and its difference to the trivial baseline."""
+    """Table of the primary metric of a task with intervals and differences to the trivial baseline."""
     titles, metric = Titles(expected), task.primary
     several = len(expected.seeds) > 1
     rows = []
@@ -91,13 +91,13 @@ def with_interval(metric: Metric, value: float, low: float, high: float, sign: s
 
 
 def number(metric: Metric, value: float, sign: str = "", digits: int = 1) -> str:
-    """A score without its unit: percentages with so many decimals, others with four."""
+    """A score without its unit: a percentage with `digits` decimals, another score with four."""
     text = f"{100 * value:{sign}.{digits}f}" if metric.percent else f"{value:{sign}.4f}"
     return text.replace("-", "−")
 
 
 def recommendation(frames: Frames, expected: Expected) -> Table:
-    """Which cell for which task, and why."""
+    """Table of the recommended cell of each task, with the reason."""
     titles, rows = Titles(expected), []
     for row in frames["recommendation"].itertuples():
         chosen = DASH if absent(row.model) else f"{titles.models[row.model]} + {titles.methods[row.method]}"
@@ -110,18 +110,18 @@ def recommendation(frames: Frames, expected: Expected) -> Table:
 
 
 def cell_of(frame: Any, task: ExpectedTask, model: str, method: str) -> Any:
-    """The rows of a tidy table that are about a cell."""
+    """Rows of a tidy table for one cell."""
     return frame[(frame["task"] == task.name) & (frame["model"] == model) & (frame["method"] == method)]
 
 
 def settings(frames: Frames, expected: Expected) -> Table:
-    """The settings of each cell, those of its first run."""
+    """Table of the settings of each cell, taken from its first run."""
     titles, groups = Titles(expected), []
     for task in expected.tasks:
         rows = []
         for model, method in expected.grid(task):
-            found = cell_of(frames["settings"], task, model.name, method.name).drop_duplicates("setting")
-            values = dict(zip(found["setting"], found["value"], strict=True))
+            used = cell_of(frames["settings"], task, model.name, method.name).drop_duplicates("setting")
+            values = dict(zip(used["setting"], used["value"], strict=True))
             steps = cell_of(frames["costs"], task, model.name, method.name)["steps"].dropna()
             batch = values.get("training.batch_size")
             accumulated = values.get("training.gradient_accumulation_steps") or 1

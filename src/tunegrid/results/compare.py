@@ -1,4 +1,4 @@
-"""Whether two results folders hold the same results: bytes of weights and predictions, values of the records."""
+"""Comparison of two results folders: bytes of weights and predictions, values of the records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RESULTS = ("data", "models", "tokens", "search", "runs", "untuned", "baselines")
 
 
 def compare(first: Path, second: Path) -> list[str]:
-    """The differences, one line each; an empty list says that the results are the same.
+    """Differences between two results folders, one line each; an empty list means that the results are the same.
 
     Raises:
         TuneGridError: a folder holds no results.

@@ -55,7 +55,7 @@ class ExpectedTask(Named):
 
 @dataclass(frozen=True)
 class Expected:
-    """A study, as its report needs it. Every order is the order of the tables."""
+    """Everything about a study that its tables and its report need. Every order is the order of the tables."""
 
     study: str  # name, as in the paths
     title: str

@@ -1,4 +1,4 @@
-"""Reads a results folder into typed objects: for each expected result what is there, or that it is missing.
+"""Reads a results folder into typed objects: every expected result, with its records or as missing.
 
 Only files are looked at, never their times, so that results copied from another machine read the same.
 """
@@ -46,7 +46,7 @@ class ResultKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """One run, untuned model or baseline of the study, there or not."""
+    """Result of a run, an untuned model or a baseline of the study; `status` is "missing" where it does not exist."""
 
     kind: Literal["run", "untuned", "baseline"]
     task: ExpectedTask
@@ -65,7 +65,7 @@ class Result:
 
     @cached_property
     def predictions(self) -> Any:
-        """predictions.parquet as a pandas frame. Raises TuneGridError if it is not there or not readable."""
+        """predictions.parquet as a pandas frame. Raises TuneGridError if it is missing or cannot be read."""
         import pandas as pd
 
         path = self.folder / "predictions.parquet"
@@ -111,7 +111,7 @@ def _statistics(metric: Metric, frame: Any, folder: Path) -> np.ndarray | None:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """All that a report needs of a results folder."""
+    """Everything in a results folder that the tables follow from."""
 
     folder: Path
     expected: Expected
@@ -125,7 +125,7 @@ class StudyResults:
         return [result for result in self.results if result.task == task and result.kind == kind]
 
     def units(self, task: ExpectedTask) -> np.ndarray | None:
-        """What test examples are drawn with in the bootstrap, [examples]; None: each by itself.
+        """Group of each test example in the bootstrap, [examples]; None: examples are drawn one by one.
 
         Questions about one article share it, so they are drawn together, as long as some group holds more than one.
         """
@@ -143,7 +143,7 @@ class StudyResults:
 
 
 def read_results(folder: Path, expected: Expected) -> StudyResults:
-    """Reads what is there of a study. Raises TuneGridError, naming the file, for one that is not what it should be."""
+    """Reads all results of a study that exist. Raises TuneGridError, naming the file, for an invalid one."""
     if not folder.is_dir():
         raise TuneGridError(
             f"{folder}: no such folder of results. Run the study first, or name another results folder."

@@ -58,7 +58,7 @@ class TrainingCost(Closed):
 
 
 class Speed(Closed):
-    """How fast a model answers, in one form of it. From token ids to text, on the test examples of `InferenceCost`."""
+    """Speed of one form of a model, from token ids to text, on the test examples of `InferenceCost`."""
 
     latency_seconds: Seconds = Field(description="Median over the examples of the seconds for one, alone in its batch.")
     latency_p90_seconds: Seconds = Field(description="90th percentile of the same.")
@@ -69,7 +69,7 @@ class Speed(Closed):
 
 
 class InferenceCost(Closed):
-    """What one answer costs. All speeds are of the same test examples, for every method and model of a task."""
+    """Cost of one prediction. All methods and models of a task are measured on the same test examples."""
 
     flops: Finite = Field(description="Estimated floating-point operations of one test example, as it was predicted.")
     merged_flops: Finite | None = Field(description="The same of the merged model; null where there is none.")
@@ -115,7 +115,7 @@ class Score(Closed):
 
 
 class Outcome(Closed):
-    """What all records share: a status, and a reason whenever it is not ok."""
+    """Fields of all records: a status, and a reason whenever it is not ok."""
 
     status: Status = Field(description="ok; diverged (the loss was not finite, …); failed.")
     reason: str | None = Field(description="Why the status is not ok; null where it is.")
@@ -130,7 +130,7 @@ class Outcome(Closed):
 
 
 class CellRecord(Outcome):
-    """What the records of trainings share: the cell."""
+    """Fields of all records of a cell."""
 
     schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
     task: NonEmpty = Field(description="Name of the task.")
@@ -205,7 +205,7 @@ class TrialCost(Closed):
 
 
 class SearchRecord(CellRecord):
-    """What the records of the learning-rate search share: the metric."""
+    """Fields of the records of the learning-rate search."""
 
     metric: NonEmpty = Field(description="The task's primary metric; higher is better.")
 
@@ -276,7 +276,7 @@ def read_record(path: Path, cls: type[Record]) -> Record:
 
 
 def written_since(started: str, path: Path, cls: type[Record]) -> Record | None:
-    """The record at a path if its work ended at that time (ISO 8601, UTC) or later; None: it did not, or is none."""
+    """The record at a path if it was finished at `started` (ISO 8601, UTC) or later; else, or without one, None."""
     try:
         record = read_record(path, cls)
     except TuneGridError:

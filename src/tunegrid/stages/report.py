@@ -1,4 +1,4 @@
-"""The stage `report`: a study's tables to its report."""
+"""The stage `report`: makes the report of a study from its tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tunegrid.study.study import Study
 
 
 def write_report(study: Study, pdf: bool) -> list[Path]:
-    """Writes the report from the results that are there, marking what is missing; a PDF where there is LaTeX.
+    """Writes the report of the results that exist, and marks what is missing; with a PDF where LaTeX is installed.
 
     It is made of tables/*.csv alone, which are written first where they are not those of the results.
     """

@@ -45,12 +45,14 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
 
 
 def _legend(figure: Any) -> None:
-    """Above all panels, in the order of a bar, in two lines: one is wider than the figure."""
-    found = {label: bar for axis in figure.axes for bar, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    titles = [title for title, *_ in PARTS if title in found]
+    """Draws the legend above all panels, in the order of a bar, in two lines: one would be too wide."""
+    by_title = {
+        label: bar for axis in figure.axes for bar, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    titles = [title for title, *_ in PARTS if title in by_title]
     columns = -(-len(titles) // 2)
     by_column = [title for column in range(columns) for title in titles[column::columns]]  # as matplotlib fills it
-    bars = [found[title] for title in by_column]
+    bars = [by_title[title] for title in by_column]
     figure.legend(bars, by_column, loc="outside upper center", ncols=columns, frameon=False)
 
 

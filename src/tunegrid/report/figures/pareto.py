@@ -48,7 +48,7 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
 
 
 def model_letters(expected: Expected) -> dict[str, str]:
-    """What stands beside a model's points: A, B, C, … in the order of the tables."""
+    """Letter next to the points of each model: A, B, C, … in the order of the tables, by name."""
     return {model.name: chr(ord("A") + number % 26) for number, model in enumerate(expected.models)}
 
 
@@ -57,7 +57,7 @@ def _titles(expected: Expected) -> Iterable[str]:
 
 
 def _panel(axis: Any, task: ExpectedTask, rows: list[Any], expected: Expected, letters: dict[str, str]) -> None:
-    factor, styles, titles = scale(task), methods(expected), {one.name: one.title for one in expected.methods}
+    factor, styles, titles = scale(task), methods(expected), {method.name: method.title for method in expected.methods}
     for row in rows:
         colour, marker, _ = styles[row.method]
         factor_unit = unit_of(row.cost)[0]
@@ -84,7 +84,7 @@ def _panel(axis: Any, task: ExpectedTask, rows: list[Any], expected: Expected, l
 
 
 def _cost_axis(axes: Any, cost: str, values: Any) -> None:
-    """Title and scale of a column of panels: logarithmic where the cells differ by more than fivefold."""
+    """Sets title and scale of a column of panels: logarithmic where the cells differ by more than fivefold."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     logarithmic = (values > 0).all() and values.max() > 5 * values.min()
@@ -102,7 +102,7 @@ def _cost_axis(axes: Any, cost: str, values: Any) -> None:
 
 
 def _number(value: float, _: int) -> str:
-    """A tick: 300, 30k, 1M. (The library's own powers of ten need the mathematics that titles must not start.)"""
+    """Label of a tick: 300, 30k, 1M. (Matplotlib's powers of ten need parse_math, which is off for titles.)"""
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= 10 * size or (value >= size and value % size == 0):
             return f"{value / size:g}{unit}"

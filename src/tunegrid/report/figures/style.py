@@ -1,4 +1,4 @@
-"""What all figures share: sizes, fonts, colours and markers."""
+"""Sizes, fonts, colours and markers of all figures."""
 
 import textwrap
 from typing import Any
@@ -40,24 +40,24 @@ def axis_title(task: ExpectedTask) -> str:
 
 
 def scale(task: ExpectedTask) -> int:
-    """What a score of the task's primary metric is multiplied with: percentages where the tables print percentages."""
+    """Factor of the primary metric in figures: 100 where the tables print percentages, else 1."""
     return 100 if task.primary.percent else 1
 
 
 def short(label: str, letters: int = 20) -> str:
-    """A label that leaves room for the panels: two lines of at most so many letters."""
+    """Wraps a label into at most two lines of `letters` letters, so that the panels have room."""
     lines = textwrap.wrap(label, letters) or [""]
     return "\n".join(lines if len(lines) <= 2 else [lines[0], f"{lines[1][: letters - 1]}…"])
 
 
 def tidy(axis: Any, *hidden: str) -> None:
-    """A panel without a box, with a faint grid behind what is drawn."""
+    """Removes the box of a panel, and puts its grid behind the drawing."""
     axis.set_axisbelow(True)
     axis.spines[["top", "right", *hidden]].set_visible(False)
 
 
 def legend(figure: Any, order: list[str]) -> None:
-    """One legend above all panels, each label once, in this order."""
+    """Draws one legend above all panels, each label once, in the given order."""
     handles: dict[str, object] = {}
     for axis in figure.axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):

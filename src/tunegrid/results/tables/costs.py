@@ -1,4 +1,4 @@
-"""The rows of costs in the tidy tables: of each run, and what follows from them per cell: fronts and efficiency."""
+"""Rows of the tidy tables of costs: costs of each run; fronts of quality and cost and efficiency of each cell."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -37,7 +37,7 @@ PARETO_COSTS = (
 
 
 def cost_row(result: Result) -> Row:
-    """What a run has cost, as far as its records say; `deployed_…` is of the merged model where there is one."""
+    """Row of costs.csv for a run; `deployed_…` is the cost of the merged model where there is one."""
     row: Row = {"task": result.task.name, "model": result.model, "method": result.method}
     row |= {"seed": result.seed, "status": result.status}
     record = result.training
@@ -69,7 +69,7 @@ def _inference(cost: Any) -> Row:
 
 
 def add_search(costs: Iterable[Row], trials: Iterable[Row]) -> None:
-    """Gives each row of costs the seconds of its cell's search, which all seeds of the cell share."""
+    """Adds the seconds of a cell's search to the rows of costs; all seeds of a cell share them."""
     seconds: dict[CellKey, float] = {}
     for trial in trials:
         if trial.get("total_seconds") is not None:
@@ -103,16 +103,16 @@ def cell_rows(
 
 
 def largest_base(expected: Expected, costs: Iterable[Row]) -> float | None:
-    """Parameters of the study's largest base model: of each model the fewest that a run has, for methods only add."""
+    """Parameters of the study's largest base model: a model has as many as its smallest run, for methods only add."""
     totals: dict[str, list[float]] = {model.name: [] for model in expected.models}
     for row in costs:
         if _known(row.get("parameters_total")):
             totals[row["model"]].append(row["parameters_total"])
-    return max((min(found) for found in totals.values() if found), default=None)
+    return max((min(values) for values in totals.values() if values), default=None)
 
 
 def efficiency_costs(mean: Row) -> efficiency.Costs | None:
-    """The costs of the efficiency score of a cell, from its means; None where one is not known."""
+    """Costs of a cell in the efficiency score, from its means; None where one of them is not known."""
     values = [mean.get(name) for name in ("parameters_trainable", "deployed_inference_flops", "peak_memory_bytes")]
     return efficiency.Costs(*values) if all(map(_known, values)) else None
 
@@ -123,7 +123,7 @@ def _front_rows(
     known = [key for key in keys if _known(scores.get(key)) and _known(values[key])]
     prices = [values[key] for key in known]
     on_front = dict(zip(known, pareto.front([scores[key] for key in known], prices), strict=True))
-    separated = [[frozenset((one, other)) in apart for other in known] for one in known]
+    separated = [[frozenset((first, second)) in apart for second in known] for first in known]
     tied = dict(zip(known, pareto.cheaper_and_tied(prices, separated), strict=True))
     rows = []
     for key in keys:
@@ -169,10 +169,10 @@ def _grouped(costs: Iterable[Row]) -> dict[CellKey, list[Row]]:
 
 
 def _means(rows: list[Row]) -> Row:
-    """Mean over the seeds of every column that is a number; None where no seed has one."""
+    """Mean over the seeds of every numeric column that at least one seed has."""
     names = {name for row in rows for name, value in row.items() if isinstance(value, int | float) and name != "seed"}
-    found = {name: [row[name] for row in rows if _known(row.get(name))] for name in names}
-    return {name: sum(values) / len(values) for name, values in found.items() if values}
+    known = {name: [row[name] for row in rows if _known(row.get(name))] for name in names}
+    return {name: sum(values) / len(values) for name, values in known.items() if values}
 
 
 def _known(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The course of every run's training, from its history.csv, as one tidy table."""
+"""The training histories of all runs, from their history.csv, as one tidy table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLUMNS = f"study task model method seed status step examples {' '.join(MEASURED
 
 
 def history_rows(study: StudyResults) -> list[dict[str, Any]]:
-    """A row per line of each history.csv, those of failed runs too; `examples`: how many were seen until that step.
+    """A row for each line of each history.csv, also of failed runs; `examples`: examples seen up to that step.
 
     Raises TuneGridError for a file that is not what a training writes.
     """

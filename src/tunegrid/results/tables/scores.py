@@ -1,4 +1,4 @@
-"""The comparison of all results of one task: means over seeds, bootstrap, paired tests, recommendation."""
+"""Rows of the tidy tables of scores of one task: means over seeds, intervals, paired tests, recommendation."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ class TaskScores:
             )
 
     def _resample(self, metric: str) -> tuple[list[ResultKey], ResampledScores] | None:
-        """The rows whose scores are functions of per-example statistics, and their scores."""
+        """Resampled scores in a metric, with the keys of their rows; None where no row has per-example statistics."""
         keys, samples = [], []
         for key, ok in self.ok.items():
             blocks = [result.statistics(metric) for result in ok]
@@ -94,7 +94,7 @@ class TaskScores:
 
     @property
     def _cell_scores(self) -> ResampledScores:
-        """Scores of the cells alone in the primary metric."""
+        """Resampled scores of the cells in the primary metric."""
         keys, scores = self.resampled[self.task.primary.name]
         chosen = [keys.index(key) for key in self.cells]
         return ResampledScores(scores.point[chosen], scores.resampled[chosen])
@@ -206,5 +206,5 @@ def cell_status(results: list[Result]) -> tuple[str, str]:
 
 
 def _side(low: float, high: float) -> str:
-    """Where an interval of differences lies: above 0, below 0, or level with it."""
+    """Position of an interval of differences: above 0, below 0, or level with it."""
     return "above" if low > 0 else "below" if high < 0 else "level"

@@ -1,4 +1,4 @@
-"""The rows of the learning-rate search in the tidy tables: one per trial, there or not."""
+"""Rows of the learning-rate search in the tidy tables: one for each trial, also for a missing one."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -53,8 +53,8 @@ def _read(study: StudyResults, cell: Cell) -> tuple[dict[float, TrialRecord | No
     files = {factor: paths.trial(cell, trial) for trial, factor in search.trials.items()}
     trials = {factor: read_record(file, TrialRecord) if file.exists() else None for factor, file in files.items()}
     choice = read_record(paths.choice(cell), ChoiceRecord) if paths.choice(cell).exists() else None
-    found = [(files[factor], trial) for factor, trial in trials.items()] + [(paths.choice(cell), choice)]
-    for file, record in found:
+    records = [(files[factor], trial) for factor, trial in trials.items()] + [(paths.choice(cell), choice)]
+    for file, record in records:
         if record and Cell(record.task, record.model, record.method) != cell:
             raise TuneGridError(f"{file}: is the record of another cell. Run its job again.")
     for factor, trial in trials.items():
