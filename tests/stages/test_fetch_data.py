@@ -98,10 +98,10 @@ def test_held_out_articles_and_subsets_are_those_that_lists_of_all_rows_give(lim
     rows = articles(23, 150)
     write(rows)
     made, card = fetch(files_task("qa", rows=limits, validation_share=0.3, seed=seed))
-    wanted = in_memory(rows, 0.3, limits, seed, lambda row: row["title"])
+    expected = in_memory(rows, 0.3, limits, seed, lambda row: row["title"])
     for split in ("train", "validation"):
-        assert [row["id"] for row in made[split]] == [row["id"] for row in wanted[split]]
-        assert card["rows"][split] == len(wanted[split])
+        assert [row["id"] for row in made[split]] == [row["id"] for row in expected[split]]
+        assert card["rows"][split] == len(expected[split])
     assert not {row["group"] for row in made["train"]} & {row["group"] for row in made["validation"]}
     everything = in_memory(rows, 0.3, {}, seed, lambda row: row["title"])
     assert card["rows_available"] == {split: len(everything[split]) for split in everything} | {"test": 150}
@@ -111,9 +111,9 @@ def test_rows_without_ids_are_held_out_as_lists_of_them_would_be():
     rows = [review(number) for number in range(90)]
     write(rows)
     made, _ = fetch(files_task("sentiment", rows={"train": 30}, validation_share=0.2, seed=3))
-    wanted = in_memory(list(range(1, 91)), 0.2, {"train": 30}, 3, lambda number: f"train-{number:06}")
+    expected = in_memory(list(range(1, 91)), 0.2, {"train": 30}, 3, lambda number: f"train-{number:06}")
     for split in ("train", "validation"):
-        assert [row["id"] for row in made[split]] == [f"train-{number:06}" for number in wanted[split]]
+        assert [row["id"] for row in made[split]] == [f"train-{number:06}" for number in expected[split]]
 
 
 def test_a_subset_of_the_test_rows_is_taken_and_the_card_says_of_how_many():
@@ -329,7 +329,8 @@ def test_unusable_rows_are_skipped_counted_by_column_and_named():
     made, card = fetch(task)
     assert card["rows"] == {"train": 4, "validation": 1, "test": 1}
     counts = {
-        split: {name: one["rows"] for name, one in found.items()} for split, found in card["unusable_rows"].items()
+        split: {column: skipped["rows"] for column, skipped in columns.items()}
+        for split, columns in card["unusable_rows"].items()
     }
     assert counts == {"train": {"target": 5, "source": 2}, "test": {"source": 1}}
     examples = card["unusable_rows"]["train"]["target"]["examples"]

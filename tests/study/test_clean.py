@@ -78,9 +78,9 @@ def test_an_unfinished_study_is_refused_but_its_finished_runs_lose_their_checkpo
     before = files()
     assert clean() == 1
     assert files() == before
-    said = capsys.readouterr().err
-    assert "1 of " in said
-    assert "qa_bart_lora, seed 2" in said
+    message = capsys.readouterr().err
+    assert "1 of " in message
+    assert "qa_bart_lora, seed 2" in message
     assert clean("--checkpoints") == 0
     kept = [name for name in files() if "/checkpoints/" in name]
     assert kept == [str(paths.checkpoints(Run(Cell("qa", "bart", "lora"), 2), "abc") / "checkpoint-1" / "x")]

@@ -18,7 +18,7 @@ from tunegrid.study.cells import Cell, Run
 from tunegrid.study.paths import Paths
 from tunegrid.tasks import Metric
 
-Status = Literal["ok", "diverged", "failed", "missing"]
+ResultStatus = Literal["ok", "diverged", "failed", "missing"]
 TOLERANCE = 1e-6  # between a metric and what its per-example scores give
 SPLITS = ("train", "validation", "test")
 # Every file of a results folder that the tables follow from, as patterns of paths in it.
@@ -54,7 +54,7 @@ class Result:
     method: str
     seed: int | None
     folder: Path
-    status: Status
+    status: ResultStatus
     reason: str | None
     metrics: MetricsRecord | None
     training: TrainRecord | None
@@ -187,7 +187,7 @@ def _read(folder: Path, kind: Any, task: ExpectedTask, model: str | None, method
     return Result(kind, task, model, method, seed, folder, status, reason, metrics, training)
 
 
-def _status(metrics: MetricsRecord | None, training: TrainRecord | None) -> tuple[Status, str | None]:
+def _status(metrics: MetricsRecord | None, training: TrainRecord | None) -> tuple[ResultStatus, str | None]:
     if training is not None and training.status != "ok":
         return training.status, training.reason
     if metrics is not None:

@@ -19,8 +19,8 @@ from tunegrid.training.selection import Selection
 
 SCHEMA_VERSION = 1
 
-Status = Literal["ok", "diverged", "failed"]
-Kind = Literal["run", "untuned", "baseline"]
+RunStatus = Literal["ok", "diverged", "failed"]
+ResultKind = Literal["run", "untuned", "baseline"]
 Edge = Literal["lowest", "highest"]
 
 
@@ -117,7 +117,7 @@ class Score(Closed):
 class Outcome(Closed):
     """Fields of all records: a status, and a reason whenever it is not ok."""
 
-    status: Status = Field(description="ok; diverged (the loss was not finite, …); failed.")
+    status: RunStatus = Field(description="ok; diverged (the loss was not finite, …); failed.")
     reason: str | None = Field(description="Why the status is not ok; null where it is.")
 
     @model_validator(mode="after")
@@ -165,7 +165,9 @@ class MetricsRecord(Outcome):
     """`metrics.json`: the scores of one result on the test set."""
 
     schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
-    kind: Kind = Field(description="run: a tuned model; untuned: the base model as it is; baseline: no model at all.")
+    kind: ResultKind = Field(
+        description="run: a tuned model; untuned: the base model as it is; baseline: no model at all."
+    )
     task: NonEmpty = Field(description="Name of the task.")
     model: NonEmpty | None = Field(description="Name of the base model; null for a baseline.")
     method: NonEmpty = Field(description="Name of the tuning method, 'untuned', or the name of the baseline.")

@@ -46,7 +46,7 @@ class Measure(Closed):
 
 
 class Recommend(Closed):
-    """Cells over a limit are not recommended; of those that tie with the best, the one of the least cost is."""
+    """Cells over a limit are not recommended; of those that tie with the best, the one with the least cost is."""
 
     cost: CostName = Field(
         "trainable_parameters",

@@ -1,6 +1,6 @@
 """The lock file of a study: the commit of every model and data set of the Hub that its grid uses.
 
-`tunegrid pin CONFIG` writes it beside the configuration. A study that has one runs on nothing else.
+`tunegrid pin CONFIG` writes it beside the configuration. A study with a lock file uses these commits and no others.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ def test_no_text_occurs_in_two_splits_whatever_the_seed(task):
         for split in SPLITS
     }
     assert all(keys.values())
-    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        assert keys[one].isdisjoint(keys[other])
+    for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        assert keys[first].isdisjoint(keys[second])
 
 
 def test_what_a_text_is_about_decides_its_split():

@@ -29,7 +29,7 @@ def _environment(monkeypatch):
     monkeypatch.setattr(os, "environ", os.environ.copy())
 
 
-def job(command: str, method: str, seed: int) -> list[str]:
+def arguments(command: str, method: str, seed: int) -> list[str]:
     log = f"results/tiny/logs/{command}/sentiment/t5/{method}/seed-{seed}.log"
     names = f"--task sentiment --model t5 --method {method} --seed {seed}"
     return [command, *CONFIGS, *names.split(), "--log", log]
@@ -37,11 +37,12 @@ def job(command: str, method: str, seed: int) -> list[str]:
 
 def counts(status: StudyStatus) -> dict[str, tuple[int, ...]]:
     """Stage -> jobs that are done, running, waiting, failed."""
-    found = {}
+    states_of_stages = {}
     for job in status.jobs:
-        found.setdefault(job.item.stage, []).append(job.state)
+        states_of_stages.setdefault(job.item.stage, []).append(job.state)
     return {
-        stage: tuple(map(states.count, ("done", "running", "waiting", "failed"))) for stage, states in found.items()
+        stage: tuple(map(states.count, ("done", "running", "waiting", "failed")))
+        for stage, states in states_of_stages.items()
     }
 
 
@@ -53,10 +54,10 @@ def test_an_empty_study_is_all_to_do_and_its_time_is_the_plans(tiny_study):
         "data": (0, 0, 1, 0), "models": (0, 0, 1, 0), "tokens": (0, 0, 1, 0), "training": (0, 0, 4, 0),
         "evaluation": (0, 0, 4, 0), "untuned": (0, 0, 1, 0), "baselines": (0, 0, 2, 0), "report": (0, 0, 1, 0),
     }  # fmt: skip
-    said = format_status(status)
-    assert "0 of 4 runs are done" in said
-    assert "Nothing is at work here." in said
-    assert "by the plan alone" in said
+    shown = format_status(status)
+    assert "0 of 4 runs are done" in shown
+    assert "Nothing is at work here." in shown
+    assert "by the plan alone" in shown
     assert not Path("results").exists()  # looking changes nothing
     expected = Jobs(study)
     cells = [Cell("sentiment", "t5", method) for method in ("full", "lora")]
@@ -72,34 +73,34 @@ def test_an_empty_study_is_all_to_do_and_its_time_is_the_plans(tiny_study):
 def test_a_half_done_study_says_what_is_done_what_failed_and_why(tiny_study):
     changes = "overrides: [{where: {method: lora}, training: {learning_rate: 1.0e+30, max_grad_norm: 1.0e+30}}]"
     study = tiny_study(f"{SMALL}\n{changes}")
-    tunegrid(*job("train", "full", 1))
-    tunegrid(*job("evaluate", "full", 1))
-    tunegrid(*job("train", "full", 2))
-    tunegrid(*job("train", "lora", 1))  # diverges
-    tunegrid(*job("evaluate", "lora", 1))
+    tunegrid(*arguments("train", "full", 1))
+    tunegrid(*arguments("evaluate", "full", 1))
+    tunegrid(*arguments("train", "full", 2))
+    tunegrid(*arguments("train", "lora", 1))  # diverges
+    tunegrid(*arguments("evaluate", "lora", 1))
     broken = Path("results/tiny/runs/sentiment/t5/lora/seed-2")
     broken.mkdir(parents=True)
     (broken / "train.json").write_text('{"status": "o')  # a disk that was full
     status = read_status(study, CONFIGS)
-    found = counts(status)
-    assert found["training"] == (2, 0, 0, 2)
-    assert found["evaluation"] == (2, 0, 2, 0)
-    assert found["data"] == (1, 0, 0, 0)
-    said = format_status(status)
-    assert "1 of 4 runs are done" in said
-    assert re.search(r"^sentiment +1/2 +0/2, 2 failed$", said, re.MULTILINE)
-    assert re.search(r"^  train sentiment_t5_lora, seed 1: diverged: at step \d", said, re.MULTILINE)
+    counted = counts(status)
+    assert counted["training"] == (2, 0, 0, 2)
+    assert counted["evaluation"] == (2, 0, 2, 0)
+    assert counted["data"] == (1, 0, 0, 0)
+    shown = format_status(status)
+    assert "1 of 4 runs are done" in shown
+    assert re.search(r"^sentiment +1/2 +0/2, 2 failed$", shown, re.MULTILINE)
+    assert re.search(r"^  train sentiment_t5_lora, seed 1: diverged: at step \d", shown, re.MULTILINE)
     assert re.search(
-        r"^  train sentiment_t5_lora, seed 2: failed: train\.json is damaged: delete it", said, re.MULTILINE
+        r"^  train sentiment_t5_lora, seed 2: failed: train\.json is damaged: delete it", shown, re.MULTILINE
     )
-    assert "by the jobs that are done" in said
+    assert "by the jobs that are done" in shown
     # The second evaluation of a cell takes as long as its first.
     cost = json.loads(Path("results/tiny/runs/sentiment/t5/full/seed-1/metrics.json").read_text())["cost"]
     took = cost["load_seconds"] + cost["prediction_seconds"] + cost["scoring_seconds"]
     waiting = [
-        one for one in status.in_stage("evaluation") if one.state == "waiting" and one.item.cell.method == "full"
+        job for job in status.in_stage("evaluation") if job.state == "waiting" and job.item.cell.method == "full"
     ]
-    assert [one.remaining for one in waiting] == [pytest.approx(took)]
+    assert [job.remaining for job in waiting] == [pytest.approx(took)]
 
     # The same where the results were copied to, with times that mean nothing.
     shutil.copytree(".", "../copy", ignore=shutil.ignore_patterns("logs", ".snakemake"))
@@ -107,12 +108,12 @@ def test_a_half_done_study_says_what_is_done_what_failed_and_why(tiny_study):
     for file in Path("results").rglob("*"):
         os.utime(file, (0, 0))
     copied = read_status(study, CONFIGS)
-    assert counts(copied) == found
+    assert counts(copied) == counted
     assert copied.remaining == pytest.approx(status.remaining)
 
-    # Runs that were trained with other settings than they would be now are said to be so.
+    # Runs that were trained with other settings than they would be now are reported.
     assert status.outdated == 0
-    assert "other settings" not in said
+    assert "other settings" not in shown
     other = read_status(tiny_study(f"{SMALL}\n{changes}\nhardware: {{threads: 2}}"), CONFIGS)
     assert other.outdated == 2
     assert "2 of the runs were trained with other settings" in format_status(other)
@@ -122,7 +123,7 @@ def test_a_half_done_study_says_what_is_done_what_failed_and_why(tiny_study):
 def test_a_run_at_work_is_shown_with_its_progress_and_a_killed_one_as_interrupted(tiny_study):
     training = "training: {max_steps: 100000, logging_steps: 5, checkpoint_steps: 10}"
     study = tiny_study(f"{SMALL}\n{training}")
-    process = subprocess.Popen([sys.executable, "-m", "tunegrid", *job("train", "full", 2)])
+    process = subprocess.Popen([sys.executable, "-m", "tunegrid", *arguments("train", "full", 2)])
     try:
         end = time.monotonic() + 120
         while not (saved := list(Path("results/tiny/checkpoints").glob("*/*/*/*/checkpoint-*/complete.json"))):
@@ -130,15 +131,17 @@ def test_a_run_at_work_is_shown_with_its_progress_and_a_killed_one_as_interrupte
             time.sleep(0.1)
         status = read_status(study, CONFIGS)
         assert counts(status)["training"] == (0, 1, 3, 0)
-        [running] = [one for one in status.jobs if one.state == "running"]
+        [running] = [job for job in status.jobs if job.state == "running"]
         assert running.item.title == "sentiment_t5_full, seed 2"
         assert running.progress.steps == 100000
         assert running.progress.step % 5 == 0
         assert running.remaining > 0
-        said = format_status(status)
-        assert re.search(r"train sentiment_t5_full, seed 2  step \d+/100000  loss \d+\.\d+  \S+ steps/s  .* left", said)
-        assert re.search(r"^sentiment +0/2, 1 at work +0/2$", said, re.MULTILINE)
-        assert "single commands are" in said
+        shown = format_status(status)
+        assert re.search(
+            r"train sentiment_t5_full, seed 2  step \d+/100000  loss \d+\.\d+  \S+ steps/s  .* left", shown
+        )
+        assert re.search(r"^sentiment +0/2, 1 at work +0/2$", shown, re.MULTILINE)
+        assert "single commands are" in shown
         # Another study in the same folder is not at work.
         assert read_status(study, ["tiny.yaml.bak"]).alive.commands == {}
     finally:
@@ -148,16 +151,16 @@ def test_a_run_at_work_is_shown_with_its_progress_and_a_killed_one_as_interrupte
     while counts(status := read_status(study, CONFIGS))["training"] != (0, 0, 4, 0):  # what trained ends soon after it
         assert time.monotonic() < end
         time.sleep(0.1)
-    [begun] = [one for one in status.jobs if one.begun and one.item.stage == "training"]
+    [begun] = [job for job in status.jobs if job.begun and job.item.stage == "training"]
     assert begun.checkpoint >= int(saved[0].parent.name.removeprefix("checkpoint-"))
-    said = format_status(status)
-    assert "Nothing is at work here." in said
+    shown = format_status(status)
+    assert "Nothing is at work here." in shown
     assert re.search(
         rf"train sentiment_t5_full, seed 2: was at step \d+/100000; from its checkpoint of step {begun.checkpoint};",
-        said,
+        shown,
     )
     # It goes on from there, so less is left of it than of the other seed.
-    other = next(one for one in status.in_stage("training") if one.item.title == "sentiment_t5_full, seed 1")
+    other = next(job for job in status.in_stage("training") if job.item.title == "sentiment_t5_full, seed 1")
     assert begun.remaining == pytest.approx(other.remaining * (1 - begun.checkpoint / 100000))
 
 
@@ -184,8 +187,8 @@ def test_what_is_silent_is_remarked_on(tiny_study):
     hours = time.time() - 7200
     os.utime(log, (hours, hours))
     alive = Alive(commands={("train", "sentiment", "t5", "full", "1"): hours})
-    said = format_status(read_status(study, CONFIGS, alive))
-    assert "step 5/10  loss 1.5000  2 steps/s  0 s left  for 2.0 h  SILENT for 2.0 h" in said
+    shown = format_status(read_status(study, CONFIGS, alive))
+    assert "step 5/10  loss 1.5000  2 steps/s  0 s left  for 2.0 h  SILENT for 2.0 h" in shown
     os.utime(log)
     assert "SILENT" not in format_status(read_status(study, CONFIGS, alive))
 
@@ -206,7 +209,7 @@ def test_jobs_in_slurms_queue_are_seen_by_what_the_plugin_calls_them(tiny_study,
     monkeypatch.setenv("PATH", f"{squeue.parent.resolve()}{os.pathsep}{os.environ['PATH']}")
     status = read_status(study, CONFIGS)
     assert sorted(status.alive.queue.values()) == ["PENDING", "RUNNING"]
-    assert [one.item.title for one in status.jobs if one.state == "running"] == ["sentiment_t5_lora, seed 2"]
+    assert [job.item.title for job in status.jobs if job.state == "running"] == ["sentiment_t5_lora, seed 2"]
     assert status.at_once == 1
     assert "Slurm's queue: 1 running, 1 pending." in format_status(status)
 

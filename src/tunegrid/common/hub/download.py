@@ -24,7 +24,7 @@ from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_b
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.hub.dataset_files import DESCRIPTIONS, chosen_files, configured_files
-from tunegrid.common.hub.errors import DISK_FULL, Kind, Repo, ScrubLog, SpoiltFile, disk_full, explain, scrub
+from tunegrid.common.hub.errors import DISK_FULL, Repo, RepoKind, ScrubLog, SpoiltFile, disk_full, explain, scrub
 from tunegrid.common.hub.retry import retry
 from tunegrid.common.words import megabytes
 
@@ -39,7 +39,7 @@ SMALL_FILES = (".json", ".model", ".txt")
 OF_OTHER_FRAMEWORKS = ("flax_", "onnx", "pytorch_", "rust_", "tf_")
 
 
-def resolve(kind: Kind, repo_id: str, revision: str | None) -> str:
+def resolve(kind: RepoKind, repo_id: str, revision: str | None) -> str:
     """The commit that a revision (None: the default branch) is now.
 
     Raises:

@@ -14,7 +14,7 @@ from huggingface_hub import constants, errors, get_token
 
 from tunegrid.common.words import megabytes
 
-Kind = Literal["model", "data set"]
+RepoKind = Literal["model", "data set"]
 # Also a quota that is used up, and a file above what the file system or the process may write.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_WRITING = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -26,7 +26,7 @@ RESUMES = "What has been downloaded is kept, and the next call goes on where thi
 class Repo:
     """A repository of the Hub, at the revision that the study names."""
 
-    kind: Kind
+    kind: RepoKind
     id: str
     revision: str | None = None
 

@@ -20,7 +20,7 @@ class Noun:
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb with one object. `prefix` is the part that separates; `case` is what the object stands in."""
+    """A verb with one object. `prefix` is its separable part; `case` is the case of the object."""
 
     english: str
     english_third: str

@@ -1,4 +1,4 @@
-"""A running study at a glance: what is done, what runs, what failed, how long it still takes."""
+"""The status of a study at a glance: what is done, what runs, what failed, and the remaining time."""
 
 from tunegrid.study.status.read import StudyStatus, read_status
 from tunegrid.study.status.text import format_status, show_status
