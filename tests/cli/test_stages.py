@@ -1,5 +1,6 @@
 """The table of the workflow's commands."""
 
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -9,7 +10,7 @@ from tunegrid.cli import stages
 
 @pytest.mark.parametrize("name", stages.IMPORTED_LATE)
 def test_what_the_warm_process_imports_exists(name):
-    assert find_spec(name) is not None
+    assert name in sys.modules or find_spec(name) is not None  # some libraries, once imported, have no spec
 
 
 @pytest.mark.parametrize("stage", stages.STAGES, ids=lambda stage: stage.command)

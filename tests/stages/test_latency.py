@@ -75,8 +75,7 @@ def test_a_merged_model_that_answers_otherwise_is_counted(tiny_study):
 
     from tunegrid.data.tokens import load_tokenizer, read_tokens
     from tunegrid.methods import METHODS
-    from tunegrid.stages.latency import inference_cost
-    from tunegrid.tasks.predict import predict_rows
+    from tunegrid.stages.latency import TunedModel, inference_cost
 
     study = tiny_study()
     run, folder = trained(study, "translation", "lora")
@@ -94,8 +93,8 @@ def test_a_merged_model_that_answers_otherwise_is_counted(tiny_study):
     tokenizer, task = load_tokenizer(base), study.task("translation", "t5")
     tokens = read_tokens(study.paths.tokens("translation", "t5") / "test.arrow")
     shape = Shape.from_config(method.family, json.loads((base / "config.json").read_text()))
-    predicted = predict_rows(model, tokenizer, task, tokens, 13, precision="fp32")
-    cost = inference_cost(model, method, shape, tokenizer, task, tokens, predicted, precision="fp32", examples=3)
+    tuned = TunedModel(model, method, shape, tokenizer, task, "fp32")
+    cost = inference_cost(tuned, tokens, tuned.predict(tokens, 13), examples=3)
     assert cost.merged_compared == 13
     assert 0 < cost.merged_differences <= 13
 
@@ -112,18 +111,19 @@ def test_an_example_in_windows_is_answered_as_it_is_in_prediction(checkpoints, t
     import pyarrow
 
     from tunegrid.data.tokens import load_tokenizer
-    from tunegrid.stages.latency import Bench
-    from tunegrid.tasks.predict import predict_rows
+    from tunegrid.stages.latency import Examples, TunedModel
 
-    model = method_of("full", "t5").load_base(checkpoints / "t5").eval()
-    tokenizer, task = load_tokenizer(checkpoints / "t5"), tiny_study().task("qa", "t5")
+    method = method_of("full", "t5")
+    model, tokenizer = method.load_base(checkpoints / "t5").eval(), load_tokenizer(checkpoints / "t5")
+    shape = Shape.from_config(method.family, model.config.to_dict())
+    tuned = TunedModel(model, method, shape, tokenizer, tiny_study().task("qa", "t5"), "fp32")
     sources = [[20, 21, 22, 1], [30, 31, 1], [40, 1], [50, 51, 52, 53, 1], [60, 1]]
     tokens = pyarrow.table({"input_ids": sources, "labels": [[1]] * 5, "row": [0, 0, 1, 2, 2]})
-    predicted = predict_rows(model, tokenizer, task, tokens, 3, precision="fp32")
+    predicted = tuned.predict(tokens, 3)
     assert len(predicted.written) == 5
-    bench = Bench.of(tokenizer, task, tokens, 3, precision="fp32", examples=3)
-    assert [len(single) for single in bench.singles] == [2, 1, 2]
-    speed, answers = bench.measure(model)
+    examples = Examples.choose(tokens, 3, singles=3, batch=tuned.task.settings.evaluation_batch_size)
+    assert [len(tokens) for _, tokens in examples.singles] == [2, 1, 2]
+    speed, answers = examples.measure(tuned)
     assert answers == [*enumerate(predicted.texts), *enumerate(predicted.texts)]
     assert speed.token_seconds < speed.latency_seconds
 

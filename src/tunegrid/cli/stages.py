@@ -130,7 +130,7 @@ STAGES = (
           lambda stage, study, _, task: stage.fetch_data(task, study.task(task), study.paths.data(task))),
     Stage("fetch-model", "Copy or download a pretrained model.", "fetch_model", ["model"], settings.model_settings,
           lambda stage, study, _, model: stage.fetch_model(study, model, study.paths.model(model))),
-    Stage("pretrain", "Pretrain a small model.", "fetch_model", ["model"], settings.model_settings,
+    Stage("pretrain", "Pretrain a small model.", "pretrain", ["model"], settings.model_settings,
           lambda stage, study, _, model: stage.pretrain_model(study, model, study.paths.model(model)), "device"),
     Stage("tokenise", "Turn the rows of a task into a model's token ids.", "tokenise", ["task", "model"],
           settings.token_settings, _tokenise, "cpu"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class _Stopwatch:
-    """Seconds since the last look."""
+    """A stopwatch of laps, in seconds."""
 
     def __init__(self) -> None:
         self._last = measure.clock()
@@ -37,7 +37,7 @@ class _Stopwatch:
 
 
 def evaluate_run(study: Study, run: Run, folder: Path) -> MetricsRecord:
-    """Predicts and scores the test set with a run's weights; a run that failed is passed on as it is, unscored."""
+    """Predicts and scores the test set with a run's weights; a run that failed gets a record without scores."""
     cell = run.cell
     trained = read_record(folder / "train.json", TrainRecord)
     names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
@@ -48,7 +48,7 @@ def evaluate_run(study: Study, run: Run, folder: Path) -> MetricsRecord:
 
 
 def evaluate_untuned(study: Study, task: str, model: str, folder: Path) -> MetricsRecord:
-    """Predicts and scores the test set with the pretrained model as it is."""
+    """Predicts and scores the test set with an untuned pretrained model."""
     method = Untuned(UntunedSettings(), study.family(model))
     names = {"kind": "untuned", "task": task, "model": model, "method": UNTUNED, "seed": None}
     return _evaluate_model(study, folder, names, method, study.paths.model(model))
@@ -78,8 +78,7 @@ def _evaluate_model(
     started, watch = now(), _Stopwatch()
     from tunegrid.data.tokens import load_tokenizer, read_tokens
     from tunegrid.runtime.torch_device import pick_device
-    from tunegrid.stages.latency import inference_cost
-    from tunegrid.tasks.predict import predict_rows
+    from tunegrid.stages.latency import TunedModel, inference_cost
 
     task, paths = study.task(names["task"], names["model"]), study.paths
     base = paths.model(names["model"])
@@ -91,18 +90,16 @@ def _evaluate_model(
     shape = Shape.from_config(method.family, json.loads((base / "config.json").read_text()))
     seconds = {"load_seconds": watch.lap()}
     reset_peak_memory()  # loading may have needed more
-    options = {"precision": study.hardware.precision}
-    predicted = predict_rows(model, tokenizer, task, tokens, len(rows), **options)
+    tuned = TunedModel(model, method, shape, tokenizer, task, study.hardware.precision)
+    predicted = tuned.predict(tokens, len(rows))
     seconds["prediction_seconds"] = watch.lap()
     after = _after(len(rows), seconds["prediction_seconds"])
-    options["examples"] = latency_examples
-    inference = inference_cost(model, method, shape, tokenizer, task, tokens, predicted, **options)
-    cost = EvaluationCost(**seconds, **after, inference=inference)
+    cost = EvaluationCost(**seconds, **after, inference=inference_cost(tuned, tokens, predicted, latency_examples))
     return _score(study, folder, names, task, rows, predicted.texts, predicted.columns, cost, started, predicted.cut)
 
 
 def _after(examples: int, seconds: float) -> dict[str, Any]:
-    """What is known of the cost as soon as all examples are predicted."""
+    """The part of the cost that is known once all examples are predicted."""
     per_second = examples / seconds if seconds else None
     return {"scoring_seconds": None, "examples_per_second": per_second, "peak_memory_bytes": peak_memory()}
 

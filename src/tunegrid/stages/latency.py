@@ -1,14 +1,14 @@
-"""What one answer of a tuned model costs: latency, throughput and operations, as it was predicted and merged.
+"""The cost of one answer of a tuned model: latency, throughput and operations, as it was predicted and merged.
 
-Measured after the test set was predicted and apart from it, so that it alters neither predictions nor their time. All
-methods and models of a task answer the same test examples, drawn evenly over the test set (which may be sorted), with
-the task's own generation settings. How long an answer is, is up to the model: so there are seconds per token too.
+It is measured after the test set was predicted and apart from it, so it changes neither predictions nor their time. All
+methods and models of a task answer the same test examples, spread evenly over the test set (which may be sorted), with
+the task's own generation settings. The model decides how long its answers are: so there are seconds per token too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tunegrid.data.tokens import take_rows
@@ -28,54 +28,56 @@ WARM_UP = 2  # examples that are answered before the first one counts
 
 
 @dataclass(frozen=True)
-class Bench:
-    """The examples that every form of a model answers, and how.
+class TunedModel:
+    """A tuned model, with all that its answers and their cost depend on."""
 
-    Attributes:
-        singles: token ids of one example each, answered one after the other.
-        batch: token ids of `batch_rows` examples, answered at once.
-    """
-
+    model: Any
+    method: Method
+    shape: Shape
     tokenizer: PreTrainedTokenizerBase
     task: Task
     precision: str
-    singles: list[pyarrow.Table]
-    single_rows: list[int]
-    batch: pyarrow.Table
+
+    def predict(self, tokens: pyarrow.Table, rows: int) -> Predicted:
+        return predict_rows(self.model, self.tokenizer, self.task, tokens, rows, precision=self.precision)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The test examples that every form of a model answers.
+
+    Attributes:
+        singles: row and token ids of the examples that are answered one after the other.
+        batch_rows, batch: rows and token ids of the examples that are answered at once.
+    """
+
+    singles: list[tuple[int, pyarrow.Table]]
     batch_rows: list[int]
+    batch: pyarrow.Table
 
     @classmethod
-    def of(
-        cls,
-        tokenizer: PreTrainedTokenizerBase,
-        task: Task,
-        tokens: pyarrow.Table,
-        rows: int,
-        *,
-        precision: str,
-        examples: int,
-    ) -> Bench:
-        """The bench of a test set of so many rows; `examples`: how many are answered alone."""
-        singles, batch = spread(rows, examples), spread(rows, task.settings.evaluation_batch_size)
-        alone = [take_rows(tokens, [row]) for row in singles]
-        return cls(tokenizer, task, precision, alone, singles, take_rows(tokens, batch), batch)
+    def choose(cls, tokens: pyarrow.Table, rows: int, *, singles: int, batch: int) -> Examples:
+        """Chooses numbers of examples out of the rows of a test set."""
+        batch_rows = spread(rows, batch)
+        alone = [(row, take_rows(tokens, [row])) for row in spread(rows, singles)]
+        return cls(alone, batch_rows, take_rows(tokens, batch_rows))
 
-    def measure(self, model: Any) -> tuple[Speed, list[tuple[int, str]]]:
+    def measure(self, tuned: TunedModel) -> tuple[Speed, list[tuple[int, str]]]:
         """(speed of a model, its answers as (row, text))."""
         import numpy as np
 
-        for tokens in self.singles[:WARM_UP]:
-            self._predict(model, tokens, 1)
+        for _, tokens in self.singles[:WARM_UP]:
+            tuned.predict(tokens, 1)
         seconds, per_token, answers = [], [], []
-        for row, tokens in zip(self.single_rows, self.singles, strict=True):
+        for row, tokens in self.singles:
             start = measure.clock()
-            predicted = self._predict(model, tokens, 1)
+            predicted = tuned.predict(tokens, 1)
             seconds.append(measure.clock() - start)
             if predicted.written is not None:  # of several windows in one batch, the longest answer
                 per_token.append(seconds[-1] / max(predicted.written))
             answers.append((row, predicted.texts[0]))
         start = measure.clock()
-        predicted = self._predict(model, self.batch, len(self.batch_rows))
+        predicted = tuned.predict(self.batch, len(self.batch_rows))
         batch_seconds = measure.clock() - start
         speed = Speed(
             latency_seconds=float(np.median(seconds)),
@@ -85,74 +87,59 @@ class Bench:
         )
         return speed, answers + list(zip(self.batch_rows, predicted.texts, strict=True))
 
-    def _predict(self, model: Any, tokens: pyarrow.Table, rows: int) -> Predicted:
-        return predict_rows(model, self.tokenizer, self.task, tokens, rows, precision=self.precision)
 
-
-def spread(rows: int, wanted: int) -> list[int]:
-    """So many rows (or all), evenly over the whole."""
-    count = min(rows, wanted)
+def spread(rows: int, size: int) -> list[int]:
+    """Indices of a sample of rows (or of all), evenly over the whole."""
+    count = min(rows, size)
     return [index * rows // count for index in range(count)]
 
 
-def inference_cost(
-    model: Any,
-    method: Method,
-    shape: Shape,
-    tokenizer: PreTrainedTokenizerBase,
-    task: Task,
-    tokens: pyarrow.Table,
-    predicted: Predicted,
-    *,
-    precision: str,
-    examples: int,
-) -> InferenceCost:
+def inference_cost(tuned: TunedModel, tokens: pyarrow.Table, predicted: Predicted, examples: int) -> InferenceCost:
     """Measures a model that has predicted the test set; a method that can be merged is merged in place, at the end.
 
     Args:
+        tokens: token ids of the test set.
         predicted: what it predicted.
         examples: how many examples are answered alone; 0: no speed is measured, only operations are counted.
     """
-    start = measure.clock()
-    rows = len(predicted.texts)
-    lengths, texts = _lengths(tokenizer, task, tokens, predicted)
+    start, method, shape, rows = measure.clock(), tuned.method, tuned.shape, len(predicted.texts)
+    lengths, texts = _lengths(tuned, tokens, predicted)
     lengths = [(source + method.added_tokens, written) for source, written in lengths]
     facts: dict[str, Any] = dict.fromkeys(InferenceCost.model_fields)
-    facts |= {"flops": prediction_flops(shape, method.counted(model), lengths, texts, rows)}
+    facts |= {"flops": prediction_flops(shape, method.counted(tuned.model), lengths, texts, rows)}
     facts |= {"flops_formula": PREDICTION_FORMULA, "latency_examples": 0, "batch_examples": 0}
     if predicted.written is not None:
         facts["generated_tokens"] = sum(predicted.written) / rows
-    bench = None
+    chosen = None
     if examples:
-        bench = Bench.of(tokenizer, task, tokens, rows, precision=precision, examples=examples)
-        facts |= {"latency_examples": len(bench.singles), "batch_examples": len(bench.batch_rows)}
-        facts["unmerged"], answers = bench.measure(model)
+        chosen = Examples.choose(tokens, rows, singles=examples, batch=tuned.task.settings.evaluation_batch_size)
+        facts |= {"latency_examples": len(chosen.singles), "batch_examples": len(chosen.batch_rows)}
+        facts["unmerged"], answers = chosen.measure(tuned)
     before = measure.clock()
-    merged = method.merge(model)
-    facts["merge"] = "undefined" if merged is None else "plain" if merged is model else "merged"
+    merged = method.merge(tuned.model)
+    facts["merge"] = "undefined" if merged is None else "plain" if merged is tuned.model else "merged"
     if facts["merge"] == "merged":
         facts["merge_seconds"] = measure.clock() - before
         facts["merged_flops"] = prediction_flops(shape, counted(merged), lengths, texts, rows)
-        if bench:
-            facts["merged"], again = bench.measure(merged.eval())
-            facts |= dict(zip(("merged_compared", "merged_differences"), differences(answers, again), strict=True))
+        if chosen:
+            facts["merged"], merged_answers = chosen.measure(replace(tuned, model=merged.eval()))
+            compared, changed = differences(answers, merged_answers)
+            facts |= {"merged_compared": compared, "merged_differences": changed}
     return InferenceCost(**facts | {"measuring_seconds": measure.clock() - start})
 
 
 def differences(first: Sequence[tuple[int, str]], second: Sequence[tuple[int, str]]) -> tuple[int, int]:
-    """(rows that both answered, those of them with another answer), a row that was answered twice counting once."""
+    """(rows that both answered, rows with different answers); a row that was answered twice counts once."""
     differ = {row for (row, text), (_, other) in zip(first, second, strict=True) if text != other}
     return len({row for row, _ in first}), len(differ)
 
 
-def _lengths(
-    tokenizer: PreTrainedTokenizerBase, task: Task, tokens: pyarrow.Table, predicted: Predicted
-) -> tuple[list[tuple[int, float]], int]:
+def _lengths(tuned: TunedModel, tokens: pyarrow.Table, predicted: Predicted) -> tuple[list[tuple[int, float]], int]:
     """(source tokens and written tokens of each entry, texts per entry)."""
     import pyarrow.compute as compute
 
     sources = compute.list_value_length(tokens.column("input_ids")).to_pylist()
     if predicted.written is not None:
-        return list(zip(sources, predicted.written, strict=True)), task.settings.generation.num_beams
-    words = [len(tokenizer(text_target=task.word(label))["input_ids"]) for label in task.labels()]
+        return list(zip(sources, predicted.written, strict=True)), tuned.task.settings.generation.num_beams
+    words = [len(tuned.tokenizer(text_target=tuned.task.word(label))["input_ids"]) for label in tuned.task.labels()]
     return [(source, sum(words) / len(words)) for source in sources], len(words)

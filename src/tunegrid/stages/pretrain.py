@@ -1,0 +1,60 @@
+"""The stage `pretrain`: a small model, pretrained on text of the study's tasks or on generated text."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from tunegrid.common.files import replaced_folder
+from tunegrid.data.parquet import iterate_parquet
+from tunegrid.data.sources import Split
+from tunegrid.runtime import gpus
+from tunegrid.stages.fetch_model import write_card
+from tunegrid.study.study import Study
+from tunegrid.tasks import Row
+
+BATCH = 10_000  # rows of a task read at once
+
+
+def pretrain_model(study: Study, name: str, folder: Path) -> None:
+    """Pretrains a model on text without anything of the validation and test rows of the study's tasks."""
+    from tunegrid.data import miniworld
+    from tunegrid.models.pretrain.loop import pretrain
+
+    settings = study.models[name]
+    source = settings.source
+    held_out = set()
+    for task, split in ((task, split) for task in study.grid.tasks for split in ("validation", "test")):
+        for row in _rows(study, task, split):
+            held_out |= {miniworld.text_key(row[column]) for column in study.task(task).text_columns}
+    generated = source.text == "miniworld"
+    with replaced_folder(folder) as new:
+        facts = pretrain(
+            source,
+            settings.family,
+            miniworld.documents(source.seed) if generated else _task_texts(study, source.seed),
+            miniworld.instructions(source.seed) if generated else None,
+            held_out,
+            new,
+            study.hardware.threads,
+            lambda line: print(line, flush=True),
+            gpus.torch_device(study.hardware),
+        )
+        write_card(study, name, new, facts)
+
+
+def _task_texts(study: Study, seed: int) -> Iterator[str]:
+    """The texts of all training rows, each once, in seeded order."""
+    texts: set[str] = set()
+    for task in study.grid.tasks:
+        for row in _rows(study, task, "train"):
+            texts |= {row[column] for column in study.task(task).text_columns}
+    ordered = sorted(texts)
+    random.Random(seed).shuffle(ordered)
+    return iter(ordered)
+
+
+def _rows(study: Study, task: str, split: Split) -> Iterator[Row]:
+    return chain.from_iterable(iterate_parquet(study.paths.split(task, split), BATCH))
