@@ -12,7 +12,7 @@ import pytest
 from tests.support import ROOT
 from tests.support.made_once import made_once
 
-pytest_plugins = ["tests.support.trained_study"]
+pytest_plugins = ["tests.support.interrupted_runs", "tests.support.trained_study"]
 
 # Before any library reads them: nothing of a test comes from, or goes to, the Hub or the cache of whoever runs it.
 os.environ |= {
@@ -33,7 +33,7 @@ LONGEST = (
     "report/test_render.py",
     "deploy/test_export.py",
     "training/test_trainer.py",
-    "runtime/test_stopping.py",
+    "training/test_stopping.py",
     "report/test_report_files.py",
 )
 

@@ -19,7 +19,6 @@ from tests.support.interrupted_runs import (
     finish,
     folder_of,
     kill,
-    study_maker,
     undisturbed,
 )
 from tests.support.processes import heed_signals, wait_for
@@ -209,11 +208,6 @@ def test_another_process_with_the_number_of_snakemake_is_not_it(monkeypatch):
 
 
 # -- real trainings ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def study_of(tiny_study, monkeypatch):
-    return study_maker(tiny_study, monkeypatch)
 
 
 def test_an_error_is_tried_again_and_at_the_last_attempt_it_is_a_row(study_of, monkeypatch):

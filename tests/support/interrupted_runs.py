@@ -25,7 +25,8 @@ PLAIN = {"keep_best": False, "early_stopping_patience": None, "evaluation_steps"
 RUN = Run(Cell("qa", "t5", "lora"), 1)
 
 
-def study_maker(tiny_study, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def study_of(tiny_study, monkeypatch: pytest.MonkeyPatch):
     """Returns a function that makes the tiny study with other settings of training; its validation loss is best at step 6.
 
     No real loss can be told when to get worse. The losses of steps 3, 6, 9 and 12 are 3, 0, 3 and 6, so early stopping
@@ -82,6 +83,13 @@ def assert_as_undisturbed(study, run: Run = RUN) -> None:
         shutil.rmtree(name, ignore_errors=True)
         shutil.copytree(folder, f"{name}/runs/run")
     assert compare(Path("one"), Path("two")) == []
+
+
+def finish_as_undisturbed(study, run: Run = RUN) -> int:
+    """Trains to the end, which has to be that of the run in `whole/`; returns the number of batches that it trained on."""
+    batches = finish(study, run)
+    assert_as_undisturbed(study, run)
+    return batches
 
 
 # When a process is interrupted: before or after which function is called, and for which time (from 1).

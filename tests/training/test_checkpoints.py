@@ -13,20 +13,14 @@ from tests.support.interrupted_runs import (
     assert_as_undisturbed,
     checkpoints,
     finish,
+    finish_as_undisturbed,
     folder_of,
     kill,
     steps_of,
-    study_maker,
     undisturbed,
 )
 from tunegrid.common.errors import TuneGridError
 from tunegrid.study.cells import Cell, Run
-
-
-@pytest.fixture
-def study_of(tiny_study, monkeypatch):
-    return study_maker(tiny_study, monkeypatch)
-
 
 # -- damage -----------------------------------------------------------------------------------------------------------
 
@@ -154,8 +148,7 @@ def test_a_moved_study_finds_its_best_weights(study_of, monkeypatch):
     shutil.copytree(here, moved)
     shutil.rmtree(here / "results")
     monkeypatch.chdir(moved)
-    assert finish(study) == 0
-    assert_as_undisturbed(study)
+    assert finish_as_undisturbed(study) == 0
 
 
 class Harm:
@@ -189,8 +182,7 @@ def test_checkpoints_are_kept_where_the_study_says_so_and_used_again(study_of):
     study = study_of(keep_checkpoints="always", checkpoints_kept=3)
     undisturbed(study)
     assert steps_of(study) == [6, 9, 12]
-    assert finish(study) == 0
-    assert_as_undisturbed(study)
+    assert finish_as_undisturbed(study) == 0
 
 
 @pytest.mark.parametrize("kept", [1, 2, 4])
@@ -252,8 +244,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_at_once_and_nothing_is
     assert "goes on from the checkpoint before" in said
     assert steps_of(study) == [2], "half a checkpoint was left"
     assert list(folder_of(study, run).iterdir()) == [], "a full disk is no result"
-    assert finish(study, run) == 7
-    assert_as_undisturbed(study, run)
+    assert finish_as_undisturbed(study, run) == 7
 
 
 def test_weights_that_find_no_space_are_no_failed_run(study_of):
@@ -263,5 +254,4 @@ def test_weights_that_find_no_space_are_no_failed_run(study_of):
     said = train_with_little_space(study, run, 30_000)
     assert "weights: cannot be written" in said
     assert list(folder_of(study, run).iterdir()) == []
-    assert finish(study, run) == 0
-    assert_as_undisturbed(study, run)
+    assert finish_as_undisturbed(study, run) == 0

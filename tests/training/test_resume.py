@@ -11,19 +11,14 @@ from tests.support.interrupted_runs import (
     assert_as_undisturbed,
     checkpoints,
     finish,
+    finish_as_undisturbed,
     folder_of,
     kill,
     steps_of,
-    study_maker,
     undisturbed,
 )
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.study.cells import Cell, Run
-
-
-@pytest.fixture
-def study_of(tiny_study, monkeypatch):
-    return study_maker(tiny_study, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +44,7 @@ def test_killed_again_and_again_a_run_ends_with_the_same_bits(study_of, model, m
     kill(study, ("before", "save", 1), run)  # before the weights are saved
     kill(study, ("before", "write_record", 1), run)  # after that
     assert steps_of(study) == [6, 12]
-    assert finish(study, run) == 0, "it trained on"
-    assert_as_undisturbed(study, run)
+    assert finish_as_undisturbed(study, run) == 0, "it trained on"
     assert not list(study.paths.root.glob("checkpoints/*/*/*/*"))
 
 
@@ -80,8 +74,7 @@ def test_checkpoints_that_fall_between_evaluations_lose_nothing_of_early_stoppin
     assert record.selection.step == record.cost.steps > record.selection.best_step
     for number in (9, 5, 7):
         kill(study, ("before", "training_step", number))
-    finish(study)
-    assert_as_undisturbed(study)
+    finish_as_undisturbed(study)
 
 
 def test_a_run_that_ends_in_the_middle_of_an_epoch_does_not_do_another_step(study_of):
@@ -91,8 +84,7 @@ def test_a_run_that_ends_in_the_middle_of_an_epoch_does_not_do_another_step(stud
     assert undisturbed(study).cost.steps == 5
     kill(study, ("before", "save", 1))
     assert steps_of(study) == [4, 5]
-    assert finish(study) == 0
-    assert_as_undisturbed(study)
+    assert finish_as_undisturbed(study) == 0
 
 
 @pytest.mark.slow
@@ -103,8 +95,7 @@ def test_selection_by_the_metric_is_resumed_as_well(study_of):
     assert chosen.by == "accuracy"
     kill(study, ("after", "evaluate", 2), run)
     kill(study, ("after", "evaluate", 1), run)
-    finish(study, run)
-    assert_as_undisturbed(study, run)
+    finish_as_undisturbed(study, run)
 
 
 @pytest.mark.slow
