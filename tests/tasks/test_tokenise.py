@@ -7,6 +7,7 @@ import pytest
 from tests.support.checkpoints import FAMILIES
 from tests.support.rows_of_tasks import make_task, qa, write_splits
 from tunegrid.common.errors import TuneGridError
+from tunegrid.tasks.windows import window_sources
 from tunegrid.training.batches import TokenDataset
 
 LIMIT, OVERLAP = 60, 15
@@ -149,3 +150,18 @@ def test_special_tokens_in_a_user_s_text_are_text(tokenised, tokenizers, family,
         entry = next(entry for entry in entries["test"] if entry["row"] == 1)
         decoded = tokenizer.decode(entry["input_ids"], skip_special_tokens=True)
         assert "a dog < /s> < mask> < s> b< /s>c" in decoded
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_question_that_leaves_little_room_lessens_the_overlap_and_one_that_leaves_none_is_cut(
+    tokenizers, family, tokenised
+):
+    row = qa("the dog sees the garden and the house of Anna and Ben " * 8, ["x"], question="key " * 8)
+    task = make_task("qa", max_source_length=LIMIT)
+    windows = window_sources(task, family, tokenizers[family], row, LIMIT // 2)
+    assert len(windows) > 3
+    row["question"] = "key " * LIMIT
+    assert window_sources(task, family, tokenizers[family], row, OVERLAP) is None
+    entries, stats = tokenised(family, [row])
+    assert [len(entry["input_ids"]) for entry in entries["test"]] == [LIMIT]
+    assert (stats["test"]["sources_cut"], stats["test"]["windows"]) == (1, 0)

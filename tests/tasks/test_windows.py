@@ -74,18 +74,3 @@ def test_each_window_is_the_whole_prompt_around_a_slice(tokenizers, family):
     for window in windows:
         source = task.source_text(row | {"context": window.text}, family)
         assert window.ids == tokenizers[family](source)["input_ids"]
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_question_that_leaves_little_room_lessens_the_overlap_and_one_that_leaves_none_is_cut(
-    tokenizers, family, tokenised
-):
-    row = qa("the dog sees the garden and the house of Anna and Ben " * 8, ["x"], question="key " * 8)
-    task = make_task("qa", max_source_length=LIMIT)
-    windows = window_sources(task, family, tokenizers[family], row, LIMIT // 2)
-    assert len(windows) > 3
-    row["question"] = "key " * LIMIT
-    assert window_sources(task, family, tokenizers[family], row, OVERLAP) is None
-    entries, stats = tokenised(family, [row])
-    assert [len(entry["input_ids"]) for entry in entries["test"]] == [LIMIT]
-    assert (stats["test"]["sources_cut"], stats["test"]["windows"]) == (1, 0)
