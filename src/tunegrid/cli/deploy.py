@@ -1,4 +1,4 @@
-"""Commands that use a finished study: answers of the recommended run, and that run as a folder for others."""
+"""Commands that use a finished study: predict with the recommended run, and export it."""
 
 from __future__ import annotations
 
@@ -18,17 +18,24 @@ def add_to(commands: Commands) -> None:
     predict.add_argument(
         "--input", type=Path, metavar="FILE", help="rows to answer: .jsonl, .csv, .parquet or .txt; default: stdin"
     )
-    predict.add_argument("--format", choices=FORMATS, help="of the input; default: by its suffix, or its first line")
     predict.add_argument(
-        "--output", type=Path, metavar="FILE", help="write JSON Lines to this file; default: an answer a line to stdout"
+        "--format", choices=FORMATS, help="format of the input; default: by its suffix, or its first line"
     )
-    predict.add_argument("--unmerged", action="store_true", help="leave LoRA's updates apart, as the evaluation does")
-    predict.add_argument("--device", choices=("cpu", "cuda"), help="default: what the study runs on")
+    predict.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write JSON Lines to this file; default: one answer per line to stdout",
+    )
+    predict.add_argument("--unmerged", action="store_true", help="do not merge LoRA's updates, as in the evaluation")
+    predict.add_argument("--device", choices=("cpu", "cuda"), help="default: the device of the study")
     predict.add_argument("--at-once", type=_rows, metavar="ROWS", help="rows answered together; default: 16 batches")
     text = "Write the recommended run, or another, as a folder that transformers, peft or adapters loads, with a card."
     export = commands.on_study("export", _export, text)
     _which_run(export)
-    export.add_argument("folder", type=Path, metavar="FOLDER", help="where to; of several CONFIGs, right after them")
+    export.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="folder to write; after several CONFIGs, the last argument"
+    )
     export.add_argument(
         "--as",
         dest="form",
@@ -36,7 +43,9 @@ def add_to(commands: Commands) -> None:
         default="model",
         help="model: all in one, LoRA merged; adapter: what peft or adapters loads, its base named",
     )
-    export.add_argument("--language", nargs="+", default=[], metavar="CODE", help="of the texts, for the card: en de")
+    export.add_argument(
+        "--language", nargs="+", default=[], metavar="CODE", help="languages of the texts, for the card: en de"
+    )
     export.add_argument("--force", action="store_true", help="replace what is in the folder")
 
 
@@ -44,7 +53,7 @@ def _which_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", required=True)
     parser.add_argument("--model", help="with --method: another cell than the recommended one")
     parser.add_argument("--method")
-    parser.add_argument("--seed", type=int, help="default: of the cell's seeds the best one on validation data")
+    parser.add_argument("--seed", type=int, help="default: the cell's best seed on validation data")
 
 
 def _rows(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Commands about a study: what it consists of, what it will cost, what is there, what may go."""
+"""Commands about a study: its parts, its cost, its status, and the files that it no longer needs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def add_to(commands: Commands) -> None:
     plan = commands.on_study("plan", _plan, "Estimate what a study costs: time, memory, disk; runs nothing.")
     plan.add_argument("--device", help="h100, a100, t4, cpu (measured here), …; default: what the study runs on")
     plan.add_argument("--csv", type=Path, help="also write one row per cell to this file")
-    commands.on_study("summary", _summary, "Say what is there, what failed and where the report is.")
-    status = commands.on_study("status", _status, "Say how a study stands: done, at work, waiting, failed, time left.")
-    text = "look again every so many seconds (10), until the study is done"
+    commands.on_study("summary", _summary, "Say which runs are done, which failed and where the report is.")
+    status = commands.on_study(
+        "status", _status, "Show the status of a study: jobs done, running, waiting and failed; time remaining."
+    )
+    text = "repeat every SECONDS (default: 10) until the study is done"
     status.add_argument("--watch", type=float, nargs="?", const=10.0, metavar="SECONDS", help=text)
     clean = commands.on_study("clean", _clean, "Remove what a finished study no longer needs.")
     clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     which = clean.add_mutually_exclusive_group()
-    which.add_argument("--weights", action="store_true", help="the tuned weights too")
-    which.add_argument("--checkpoints", action="store_true", help="only checkpoints, of the runs that are done")
-    text = (
-        "Resolve what the study takes from the Hub to commits, and write them to a lock file beside its (first) file."
-    )
-    pin = commands.add("pin", _pin, text)  # loads the study itself: without the lock that it is to write
+    which.add_argument("--weights", action="store_true", help="remove the tuned weights, too")
+    which.add_argument("--checkpoints", action="store_true", help="remove only checkpoints, of runs that are done")
+    text = "Resolve the study's Hub revisions to commits, and write them to a lock file next to its (first) file."
+    pin = commands.add("pin", _pin, text)  # it loads the study itself, without the lock that it will write
     pin.add_argument("config", nargs="+", help="the study's YAML file; further files are laid over it")
     pin.add_argument("--check", action="store_true", help="write nothing; exit 1 if a revision is another commit now")
 

@@ -10,7 +10,7 @@ from tunegrid.study.study import Study
 
 
 def add_to(commands: Commands) -> None:
-    compare = commands.add("compare", _compare, "Say whether two results folders hold the same results.")
+    compare = commands.add("compare", _compare, "Say whether two results folders contain the same results.")
     compare.add_argument("first", type=Path)
     compare.add_argument("second", type=Path)
     published = commands.add("published", _published, "Render the paper's own tables through the same templates.")
@@ -20,11 +20,13 @@ def add_to(commands: Commands) -> None:
         "folder", type=Path, nargs="?", help="CSV files as docs/audit.md says; default: the paper's tables"
     )
     audit.add_argument("--csv", type=Path, metavar="FILE", help="write the findings as CSV too")
-    audit.add_argument("--pairs", type=Path, metavar="FILE", help="write every test size with its positives that fits")
-    text = "Unlock this folder after a Snakemake that was killed; refuses while one is at work in it."
+    audit.add_argument(
+        "--pairs", type=Path, metavar="FILE", help="write every test size, with its positives, that fits the scores"
+    )
+    text = "Unlock this folder after a Snakemake was killed; refuses while one is running in it."
     unlock = commands.add("unlock", _unlock, text)
     unlock.add_argument("config", nargs="*", help="not needed: a lock is on the folder, not on a study")
-    unlock.add_argument("--force", action="store_true", help="even if it may be at work on another machine")
+    unlock.add_argument("--force", action="store_true", help="even if it may be running on another machine")
     schema = commands.add("schema", _schema, "Write the JSON Schema of configurations and results.")
     schema.add_argument("folder", type=Path)
 

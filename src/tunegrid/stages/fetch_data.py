@@ -1,8 +1,8 @@
 """The data stage: the rows of a source, mapped, cleaned and checked, as one Parquet file per split.
 
-Rows stream through, so that a data set may be larger than the memory. What has to be known of all rows is kept as
-numbers: 8 bytes a row to find ids that stand twice, 8 to find test rows among the training rows, one for the split that
-the row goes to. Where that split depends on all rows (subsets, held-out rows), they are read twice.
+Rows are streamed, so a data set may be larger than the memory. Only numbers are kept of all rows: 8 bytes a row to find
+repeated ids, 8 to find test rows among the training rows, and one for the split of the row. Where that split depends on
+all rows (subsets, held-out rows), they are read twice.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def fetch_data(name: str, task: Task, folder: Path) -> None:
     """Writes `train`, `validation` and `test` as Parquet, and `card.json`, into a folder. Rows keep the source's order.
 
     Raises:
-        TuneGridError: a row or a split cannot be used; the message says where it stands. Nothing is written then.
+        TuneGridError: a row or a split cannot be used; the message says where it is. Nothing is written then.
     """
     source, shared = task.settings.source, _shared(task)
     with replaced_folder(folder) as new:
@@ -67,16 +67,16 @@ def fetch_data(name: str, task: Task, folder: Path) -> None:
         write_json(new / "card.json", card)
 
 
-# -- what is read -----------------------------------------------------------------------------------------------------
+# -- reading rows ----------------------------------------------------------------------------------------------------
 
 
 def _protocol(task: Task) -> str | None:
-    """How the splits are made, for tasks that leave a choice."""
+    """The protocol by which a task makes its splits; None: the task has only one."""
     return getattr(task.settings, "protocol", None)
 
 
 def _splits_to_read(name: str, task: Task) -> list[Rows]:
-    """The splits of the source that are read; the other ones come out of its training rows."""
+    """The splits that are read from the source; the others are made from its training rows."""
     source = task.settings.source
     if _protocol(task) == "published":
         return [Rows(name, task, "train")]
@@ -85,13 +85,13 @@ def _splits_to_read(name: str, task: Task) -> list[Rows]:
     return [Rows(name, task, split) for split in SPLITS]
 
 
-# -- what becomes of each row -----------------------------------------------------------------------------------------
+# -- the split of each row --------------------------------------------------------------------------------------------
 
 
 def _plan(rows: Rows) -> tuple[np.ndarray | None, dict[Split, int]]:
-    """(the number of the split that each row goes to, how many rows each split could have).
+    """(number of each row's split, rows that each split could have).
 
-    (None, {}) where all rows go to their own split: then there is no need to read them twice.
+    (None, {}) if all rows belong to the split they are read from: they need not be read twice.
     """
     source, published = rows.task.settings.source, _protocol(rows.task) == "published"
     if not isinstance(source, ReadSource):
@@ -117,7 +117,7 @@ def _plan(rows: Rows) -> tuple[np.ndarray | None, dict[Split, int]]:
 
 
 def _keys(rows: Rows) -> pyarrow.ChunkedArray:
-    """What each row is held out with: its group; where it has none, its id."""
+    """The key of each row, with which rows are held out together: its group, or its id."""
     import pyarrow
 
     text, chunks = pyarrow.string(), []
@@ -150,7 +150,7 @@ def _write(rows: Rows, plan: np.ndarray | None, outputs: dict[Split, SplitWriter
 
 
 def _refuse_repeated(rows: Rows, ids: array) -> None:
-    """Raises TuneGridError if an id stands twice; where two hashes agree, the ids themselves are looked at."""
+    """Raises TuneGridError if an id is repeated; where two hashes are equal, the ids themselves are compared."""
     import numpy as np
 
     hashes = np.frombuffer(ids, dtype=np.int64)

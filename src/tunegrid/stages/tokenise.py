@@ -20,12 +20,12 @@ def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> 
     """Writes `<split>.arrow` (columns `input_ids`, `labels` and `row`, in the order of the rows) and `stats.json`.
 
     The files are Arrow IPC: training maps them into memory instead of reading them. `row` is the index of the example
-    in its split. A source that is too long may be several windows, one after the other; those that are not to be
-    learnt from are absent from the training split, and have no labels (an empty list) in the others, which are also
-    predicted on.
+    in its split. A source that is too long may be several windows, one after the other. Windows that are not learnt
+    from are absent from the training split; in the other splits, which are also predicted on, they have no labels (an
+    empty list).
 
     Raises:
-        TuneGridError: a length is beyond what the model can read, or nothing is left to train on.
+        TuneGridError: a length is longer than the model can read, or no row remains to train on.
     """
     _check_positions(task, model)
     tokenizer = load_tokenizer(model)
@@ -45,7 +45,7 @@ def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> 
 
 
 def _check_positions(task: Task, model: Path) -> None:
-    """Models that learn a vector per position have a longest input; beyond it training would fail, jobs later."""
+    """Raises TuneGridError if a length has no position in the model: its training would fail, jobs later."""
     positions = json.loads((model / "config.json").read_text()).get("max_position_embeddings")
     for key in ("max_source_length", "max_target_length"):
         if positions is not None and (length := getattr(task.settings, key)) > positions:
