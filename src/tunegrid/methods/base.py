@@ -1,4 +1,4 @@
-"""What a tuning method is: how the base is loaded, what is put into it, what is trained, saved and merged."""
+"""The interface of tuning methods: load the base, put modules into it, train, save, load and merge."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Method(ABC):
 
     @classmethod
     def why_not(cls, settings: MethodSettings, family: Family) -> str | None:
-        """Why this method cannot tune a model of this family; None if it can. Called before any job runs."""
+        """The reason why this method cannot tune a model of this family; None if it can. Called before any job runs."""
         return None
 
     def load_base(self, folder: Path) -> PreTrainedModel:

@@ -119,7 +119,7 @@ class Lora(Method):
 
 
 def _lighten(model: PeftModel, dropout: float) -> None:
-    """Has each update computed by `lora_layers`, for less time and memory."""
+    """Replaces the modules of each update by those of `lora_layers`, which take less time and memory."""
     import torch
     from peft.tuners.lora import LoraLayer
 

@@ -1,4 +1,4 @@
-"""What LoRA puts beside a linear layer, with less to compute and to keep than peft's modules; the update is the same.
+"""LoRA's modules, which compute the same update as peft's with less time and memory.
 
 There is one beside every linear layer, each with a dropout of its own. As two modules, torch keeps for the way back
 the input after the dropout and, on a CPU, a mask in fp32: 8 bytes per number and layer, for LoRA on T5-base more memory
@@ -20,7 +20,7 @@ from tunegrid.training.fast.dropout import draw, drop
 
 
 class DroppedLinear(torch.nn.Linear):
-    """`linear(dropout(x), weight)` without a bias, with the masks of `training.dropout`.
+    """`linear(dropout(x), weight)` without a bias, with the masks of `training.fast.dropout`.
 
     Args:
         layer: the layer whose weight it takes over; it has no bias.

@@ -27,7 +27,7 @@ class Answer:
     """What was generated for one source.
 
     Attributes:
-        ended: whether the model ended it; else the longest answer of the task's settings did.
+        ended: whether the model ended it; otherwise the length limit of the task's settings did.
         score: log-probability of its tokens, the end of the sequence included, where it was asked for.
         tokens: how many were generated, the end included.
     """
@@ -93,7 +93,7 @@ def _until_the_end(targets: torch.Tensor, config: GenerationConfig) -> torch.Ten
 
 
 def _log_probabilities(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Of each target token, [rows, tokens]."""
+    """Log-probability of each target token, [rows, tokens]."""
     return logits.float().log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
 
 
@@ -139,7 +139,7 @@ def choose_labels(
     """(the most probable label per source, the log-probability of each label's word: columns `score_<label>`).
 
     Args:
-        words: what the model writes for each label; none: the labels themselves.
+        words: the text that stands for each label; None: the labels themselves.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""A session's settings in `transformers`' own words."""
+"""The settings of a session as `transformers`' TrainingArguments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tunegrid.training.session import TrainingSession
 
 
 def training_arguments(session: TrainingSession) -> TrainingArguments:
-    """A session's settings in `transformers`' own words."""
+    """Translates the settings of a session into `transformers`' TrainingArguments."""
     # What is trained is in the study. Of a user's variables for accelerate, ACCELERATE_MIXED_PRECISION would turn fp32
     # into bf16; the arguments of a training in bf16 set it, too, for the next one in the same process.
     for name in [name for name in os.environ if name.startswith("ACCELERATE_")]:

@@ -1,4 +1,4 @@
-"""What the Trainer does beside training: when it evaluates, and what it says."""
+"""Callbacks of the Trainer: when it evaluates, and the lines of its log."""
 
 from __future__ import annotations
 

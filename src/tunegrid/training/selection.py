@@ -1,4 +1,4 @@
-"""Which weights of a run are kept: those of the last step, or those of its best evaluation on validation data."""
+"""Selection of the weights that a run keeps: of the last step, or of its best evaluation on validation data."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ValidationMetric:
 def selection(
     training: Training, metric: str | None, history: list[dict[str, float]], steps: int, of: int
 ) -> Selection:
-    """What was chosen, from the rows of history.csv.
+    """Derives which weights were chosen from the rows of history.csv.
 
     Args:
         metric: name of the metric that was chosen by; None: the validation loss.

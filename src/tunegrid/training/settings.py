@@ -7,7 +7,7 @@ from pydantic import Field, create_model, model_validator
 
 from tunegrid.common.settings import Closed
 
-# Two ways to say the same thing: who names one means it instead of the other.
+# Two ways to say the same thing: naming one replaces the other.
 EXCLUSIVE = (
     ("max_steps", "epochs"),
     ("warmup_ratio", "warmup_steps"),
@@ -111,7 +111,7 @@ class Training(Closed):
         return self
 
     def _problem(self) -> str | None:
-        """What of evaluation, selection and checkpoints does not fit together."""
+        """Describes the settings of evaluation, selection and checkpoints that contradict each other; None: none do."""
         evaluates = self.evaluation_steps or self.evaluations
         checkpoints = self.checkpoint_steps or self.checkpoints
         stops = self.early_stopping_patience is not None

@@ -119,11 +119,11 @@ class GridTrainer(Trainer):
 
     def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any) -> Any:
         if return_outputs:  # an evaluation, of which only the loss is wanted
-            loss = self.loss_of(model, inputs)
+            loss = self.cross_entropy(model, inputs)
             return loss, {"loss": loss}
         if self.session.loss is not None:
             return self.session.loss(self.session, inputs)
-        loss = self.loss_of(model, inputs)
+        loss = self.cross_entropy(model, inputs)
         if (batches := self.current_gradient_accumulation_steps) > 1 or self.groups > 1:
             # The Trainer takes the mean over the batches of a step. Each has to count by its tokens, or the same
             # examples in one batch would give another gradient; and so has each group of a batch.
@@ -131,7 +131,7 @@ class GridTrainer(Trainer):
             loss = loss * (batches * tokens / self.tokens_of_step)
         return loss
 
-    def loss_of(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    def cross_entropy(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         if self.head_loss is not None and self.head_loss.suits(inputs):
             return self.head_loss(inputs)
         return super().compute_loss(model, inputs | {"use_cache": False})  # which would serve generation only
@@ -155,15 +155,15 @@ class GridTrainer(Trainer):
         return loss
 
     def in_groups(self, inputs: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
-        """A batch as batches of some of its rows, each only as wide as its longest."""
+        """Divides a batch into groups of its rows, each only as wide as its longest row."""
         sources, targets = inputs["attention_mask"].sum(-1).tolist(), (inputs["labels"] != IGNORED).sum(-1).tolist()
-        found = groups(sources, targets, self.session.model.get_input_embeddings().embedding_dim)
-        if len(found) == 1:
+        divided = groups(sources, targets, self.session.model.get_input_embeddings().embedding_dim)
+        if len(divided) == 1:
             return [inputs]
         wide = {"input_ids": sources, "attention_mask": sources, "labels": targets, "decoder_input_ids": targets}
         return [
             {name: tensor[rows, : max(wide[name][row] for row in rows)] for name, tensor in inputs.items()}
-            for rows in found
+            for rows in divided
         ]
 
     def log(self, logs: dict[str, float], *arguments: Any, **options: Any) -> None:
@@ -220,7 +220,7 @@ class GridTrainer(Trainer):
             self.stop_here()
 
     def evaluate_first(self, folder: Path) -> bool:
-        """Does the evaluation that the step of a checkpoint lacks; returns whether the training is at its end.
+        """Makes up for the evaluation that a checkpoint lacks; returns whether the training is at its end.
 
         `train` and `restore` go on from what followed from it. Nothing is written: this checkpoint has to stay whole.
         """
@@ -231,9 +231,9 @@ class GridTrainer(Trainer):
         except Interrupted:
             self.stop_here()
         self._determine_best_metric(metrics=metrics, trial=None)
-        for one in [*self.callback_handler.callbacks, self.control]:
-            if isinstance(one, ExportableState):
-                self.state.stateful_callbacks[type(one).__name__] = one.state()
+        for stateful in [*self.callback_handler.callbacks, self.control]:
+            if isinstance(stateful, ExportableState):
+                self.state.stateful_callbacks[type(stateful).__name__] = stateful.state()
         self.evaluated_state = self.state
         return self.control.should_training_stop
 
@@ -298,14 +298,14 @@ class GridTrainer(Trainer):
             raise ValueError(f"{folder}: not a checkpoint of this model: it holds {unexpected[:3]}")
 
     def restore(self, folder: Path, best: bool = True) -> None:
-        """The state and the weights of a checkpoint; `best`: the weights that a training ends with."""
+        """Restores state and weights of a checkpoint; `best`: the weights that a training ends with."""
         self.state = self.evaluated_state or TrainerState.load_from_json(str(folder / STATE))
         self.saved_step = self.state.global_step
         self._load_from_checkpoint(str(folder))
         if best and self.args.load_best_model_at_end:
             self._load_best_model()
 
-    # -- what it did --------------------------------------------------------------------------------------------------
+    # -- outcome ------------------------------------------------------------------------------------------------------
 
     def seconds(self) -> dict[str, float]:
         """Seconds of each kind of work so far, those before an interruption included."""

@@ -40,7 +40,7 @@ class Disk:
 
 
 def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
-    """What a study needs.
+    """Estimates the disk that a study needs.
 
     Args:
         jobs: trainings at once: each has its checkpoints.
@@ -106,7 +106,7 @@ def _predictions(estimator: Estimator, task: str) -> float:
 
 
 def _checkpoints(estimator: Estimator, run: Run, plan: CellPlan | None) -> float:
-    """Of a run, at most at once: those that are kept, and the one that is being written."""
+    """Bytes of the checkpoints that a run has at once: those that are kept, and the one that is being written."""
     training, entries = estimator.study.training_settings(run.cell), _entries(estimator, run)
     interval = training.checkpoint_interval(entries)
     if interval is None:

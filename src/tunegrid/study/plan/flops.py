@@ -27,7 +27,7 @@ class Executed:
         return self.linear + self.head + self.attention
 
     def training(self, trained: float, head_trained: bool, checkpointing: bool) -> float:
-        """Of a training step: forward, gradients of activations, and of the share of the weights that is trained.
+        """FLOPs of a training step: forward, gradients of activations, and of the share of the weights that is trained.
 
         Gradient checkpointing does the layers' forward pass a second time.
         """

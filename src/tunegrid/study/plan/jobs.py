@@ -32,16 +32,16 @@ class Job:
     memory_factor: float
 
     def runtime(self, attempt: int) -> int:
-        """Minutes."""
+        """Minutes that an attempt may run."""
         return math.ceil(max(LEAST_MINUTES, (START + self.seconds * self.runtime_factor + NOTICE) / 60) * attempt)
 
     def mem_mb(self, attempt: int) -> int:
-        """Megabytes of main memory."""
+        """Megabytes of main memory of an attempt."""
         megabytes = max(LEAST_MEGABYTES, self.memory * self.memory_factor / 1e6)
         return math.ceil(megabytes * (1 + MORE_MEMORY * (attempt - 1)))
 
     def disk_mb(self, attempt: int) -> int:
-        """Megabytes that it writes."""
+        """Megabytes that an attempt writes."""
         return math.ceil(max(LEAST_DISK_MEGABYTES, self.disk / 1e6))
 
 

@@ -30,7 +30,7 @@ class Lengths:
 
     @classmethod
     def estimate(cls, mean: float, spread: float, limit: int, rows: int) -> Lengths:
-        """Of rows with this mean and spread that are cut at a limit."""
+        """Estimates the lengths of rows with this mean and spread that are cut at a limit."""
         if spread <= 0:
             return cls(min(mean, limit), 0.0, min(math.ceil(mean), limit))
         sigma = math.sqrt(math.log1p(spread**2))
@@ -42,7 +42,7 @@ class Lengths:
         return cls(cut, spread, max(1, min(math.ceil(longest), limit)))
 
     def longest_of(self, rows: int) -> float:
-        """The longest of so many rows drawn at random, on average."""
+        """Expected length of the longest of so many rows drawn at random."""
         if self.spread <= 0 or rows <= 1:
             return self.mean
         sigma = math.sqrt(math.log1p(self.spread**2))
@@ -66,7 +66,7 @@ class SplitSize:
 
     @property
     def token_bytes(self) -> int:
-        """Of the token file: int32 ids, two offsets and a row number for each entry."""
+        """Bytes of the token file: int32 ids, two offsets and a row number for each entry."""
         return round(self.entries * (4 * (self.source.mean + self.target.mean) + 3 * 4))
 
     def with_longer_sources(self, tokens: int) -> SplitSize:
@@ -79,7 +79,7 @@ class SplitSize:
         return replace(self, source=longer)
 
     def part(self, rows: int) -> SplitSize:
-        """As many of its rows, drawn at random."""
+        """A part of the split: so many of its rows, drawn at random."""
         entries = round(self.entries * min(1.0, rows / max(self.rows, 1)))
         return SplitSize(min(rows, self.rows), max(entries, 1), self.source, self.target)
 

@@ -60,7 +60,7 @@ class TrainingMemory:
 
 
 def training_memory(tuned: Tuned, training: Training, train: SplitSize, precision: str, gpu: bool) -> TrainingMemory:
-    """Of a run, at its longest batch."""
+    """Memory of a training at its longest batch."""
     shape, batch = tuned.shape, min(training.batch_size, max(train.entries, 1))
     source, target = train.source.longest, train.target.longest
     accumulated = training.gradient_accumulation_steps > 1

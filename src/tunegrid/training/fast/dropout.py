@@ -21,7 +21,7 @@ STEPS = 2**16  # of the probability: it is rounded to a multiple of 1 / STEPS, a
 
 @contextmanager
 def sparing_dropout() -> Iterator[None]:
-    """Within it, every dropout of tensors on the CPU is one of these, also inside of torch's attention."""
+    """Within it, `dropout` replaces every dropout of tensors on the CPU, also inside of torch's attention."""
     if not cpu_tricks.are_on():
         yield
         return
@@ -39,7 +39,7 @@ def dropout(x: torch.Tensor, p: float, train: bool) -> torch.Tensor:
 
 
 def draw(x: torch.Tensor, p: float) -> tuple[torch.Tensor, float]:
-    """(1 for each number of a tensor that is kept, else 0: uint8 of its shape; what to scale them by)."""
+    """Draws a mask: (uint8 of the tensor's shape, 1 for each number that is kept; the scale of those numbers)."""
     if x.device.type != "cpu":
         return torch.empty_like(x, dtype=torch.uint8).bernoulli_(1 - p), 1 / (1 - p)
     dropped, numbers = round(p * STEPS), x.numel()
@@ -51,7 +51,7 @@ def draw(x: torch.Tensor, p: float) -> tuple[torch.Tensor, float]:
 
 
 def drop(x: torch.Tensor, keep: torch.Tensor, scale: float) -> torch.Tensor:
-    """What is kept, scaled, and zeros; a new tensor."""
+    """A new tensor with the kept numbers, scaled, and zeros for the others."""
     return (x * scale).mul_(keep)
 
 
