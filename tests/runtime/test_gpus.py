@@ -1,4 +1,4 @@
-"""GPUs: which a process may use, that no two processes get the same, and that a dead one gives its own back."""
+"""GPUs: a process sees those that it may use, no two processes lease the same, and a dead process frees its own."""
 
 import os
 import signal
@@ -173,15 +173,15 @@ class Jobs:
 
     def held(self) -> list[tuple[str, float, float]]:
         """(device, from, to) of every lease in the log that was given back."""
-        found, open_ = [], {}
+        leases, open_ = [], {}
         for line in self.log.read_text().splitlines():
             at, what, device, _, process = line.split()
             if what == "lease":
                 open_[process] = (device, float(at))
             else:
                 assert open_[process][0] == device
-                found.append((*open_.pop(process), float(at)))
-        return found
+                leases.append((*open_.pop(process), float(at)))
+        return leases
 
 
 @pytest.fixture
@@ -200,12 +200,12 @@ def most_at_once(held: list[tuple[str, float, float]]) -> int:
 
 def test_jobs_run_as_many_at_a_time_as_there_are_gpus_and_never_two_on_one(jobs):
     processes = [jobs.start(0.5, count=3) for _ in range(9)]
-    said = [process.communicate(timeout=60)[0].splitlines() for process in processes]
+    outputs = [process.communicate(timeout=60)[0].splitlines() for process in processes]
     assert {process.returncode for process in processes} == {0}
-    for lines in said:
+    for lines in outputs:
         device, shown = lines[-1].split()
         assert device == shown  # the process sees the one that it holds, and no other
-    waited = [lines for lines in said if len(lines) > 1]
+    waited = [lines for lines in outputs if len(lines) > 1]
     assert all(lines[0].startswith("waiting for a GPU: all 3 are in use (GPU-pretend-0: process ") for lines in waited)
     assert all(len(lines) == 2 for lines in waited)  # said once
     held = jobs.held()
@@ -283,13 +283,13 @@ os.setgid(int(sys.argv[2])), os.setuid(int(sys.argv[2]))
             jobs.processes.append(process)
             return process
 
-        one = start(12001)
-        assert one.stdout.readline().split()[0] == "GPU-pretend-0"
-        other = start(12002)
-        assert other.stdout.readline().split()[0] == "GPU-pretend-1"
+        first = start(12001)
+        assert first.stdout.readline().split()[0] == "GPU-pretend-0"
+        second = start(12002)
+        assert second.stdout.readline().split()[0] == "GPU-pretend-1"
         third = start(12002)
-        assert f"GPU-pretend-0: process {one.pid} of user 12001;" in third.stdout.readline()
-        one.kill()
+        assert f"GPU-pretend-0: process {first.pid} of user 12001;" in third.stdout.readline()
+        first.kill()
         assert third.stdout.readline().split()[0] == "GPU-pretend-0"  # a lock file of another user is no obstacle
 
 
