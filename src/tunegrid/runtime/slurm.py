@@ -1,9 +1,9 @@
 """Asks Slurm, before the first job is submitted, whether it would take the study's jobs.
 
-Snakemake would submit them one by one, try each again, and say of each that it failed. `sbatch --test-only` gives
-Slurm's own answer and submits nothing. Only an answer that waiting cannot change ends the study: a partition, an
-account or a constraint that there is not. All else is said and no more, for Slurm answers as it does at the moment
-(nodes that are down for an hour are "not available"), and where it cannot be asked nothing is in the way.
+Snakemake would submit them one by one, try each again, and report each as failed. `sbatch --test-only` returns Slurm's
+own answer and submits nothing. Only an answer that waiting cannot change ends the study: a partition, an account or a
+constraint that does not exist. Any other answer is a warning, as it may hold for the moment only (nodes that are down
+for an hour are "not available"). Where Slurm cannot be asked, the study starts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from tunegrid.common.errors import TuneGridError
 
 PATIENCE = 20  # seconds for one answer
-# In Slurm's words (slurm_errno.c, slurm_strerror): what it says of requests that it will never take.
+# Slurm's messages (slurm_errno.c, slurm_strerror) about requests that it will never take.
 NEVER = (
     "invalid account",
     "invalid partition",
@@ -35,7 +35,7 @@ Partition and account are set in slurm/config.yaml, under default-resources (doc
 
 @dataclass(frozen=True)
 class Request:
-    """What jobs ask of Slurm, as Snakemake's plugin puts it on sbatch's command line."""
+    """The request of a job to Slurm, as Snakemake's plugin writes it on sbatch's command line."""
 
     partition: str | None = None
     account: str | None = None
@@ -49,7 +49,7 @@ class Request:
 
     @property
     def kind(self) -> tuple:
-        """All but the amounts: of the requests of a kind only the largest amounts are asked about."""
+        """All fields but the amounts: Slurm is asked only about the largest amounts of each kind."""
         return self.partition, self.account, self.qos, self.constraint, self.gpus, self.gpu_model
 
     def arguments(self) -> list[str]:
@@ -68,7 +68,7 @@ class Request:
 
 
 def request(resources: Mapping, threads: int) -> Request:
-    """The request of a job with these Snakemake resources. What is not known yet is not asked about."""
+    """The request of a job with these Snakemake resources, without those that are not known yet."""
 
     def number(name: str) -> int | None:
         value = resources.get(name)
@@ -92,35 +92,35 @@ def request(resources: Mapping, threads: int) -> Request:
 
 
 def largest(requests: Iterable[Request]) -> list[Request]:
-    """One request per kind, with the largest amounts that any of its kind asks for."""
-    found: dict[tuple, Request] = {}
-    for one in requests:
-        other = found.get(one.kind, one)
-        found[one.kind] = Request(
-            *one.kind,
-            minutes=max(one.minutes or 0, other.minutes or 0) or None,
-            megabytes=max(one.megabytes or 0, other.megabytes or 0) or None,
-            cpus=max(one.cpus, other.cpus),
+    """One request per kind, with the largest amounts of all requests of the kind."""
+    by_kind: dict[tuple, Request] = {}
+    for job in requests:
+        other = by_kind.get(job.kind, job)
+        by_kind[job.kind] = Request(
+            *job.kind,
+            minutes=max(job.minutes or 0, other.minutes or 0) or None,
+            megabytes=max(job.megabytes or 0, other.megabytes or 0) or None,
+            cpus=max(job.cpus, other.cpus),
         )
-    return list(found.values())
+    return list(by_kind.values())
 
 
 def check_requests(requests: Iterable[Request]) -> list[str]:
-    """Warnings, in Slurm's words. Raises TuneGridError where Slurm would never take such jobs."""
+    """Returns warnings, in Slurm's words; raises TuneGridError if Slurm would never take such jobs."""
     if not shutil.which("sbatch"):
         return []
     warnings = []
-    for one in largest(requests):
-        command = ["sbatch", "--test-only", *one.arguments(), "--wrap=true"]
+    for job in largest(requests):
+        command = ["sbatch", "--test-only", *job.arguments(), "--wrap=true"]
         try:
             answer = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             return [*warnings, f"Slurm could not be asked whether it would take the jobs: {error}"]
         if answer.returncode == 0:
             continue
-        said = answer.stderr.strip() or answer.stdout.strip() or f"nothing; {command[0]} ended with {answer.returncode}"
-        asked = " ".join(command)
-        if any(words in said.lower() for words in NEVER):
-            raise TuneGridError(f"Slurm would not take the study's jobs. It says:\n  {said}\nto: {asked}\n{ADVICE}")
-        warnings.append(f"Slurm may not take some of the study's jobs, or not now. It says: {said}\nto: {asked}")
+        text = answer.stderr.strip() or answer.stdout.strip() or f"nothing; {command[0]} ended with {answer.returncode}"
+        typed = " ".join(command)
+        if any(words in text.lower() for words in NEVER):
+            raise TuneGridError(f"Slurm would not take the study's jobs. It says:\n  {text}\nto: {typed}\n{ADVICE}")
+        warnings.append(f"Slurm may not take some of the study's jobs, or not now. It says: {text}\nto: {typed}")
     return warnings
