@@ -180,7 +180,7 @@ def measure(case: Case, steps: int, threads: int) -> dict[str, float]:
 def compare(case: Case, measured: dict[str, float], threads: int) -> dict[str, object]:
     """Measured and predicted side by side; errors as predicted / measured."""
     from tunegrid.models import Shape
-    from tunegrid.runtime.devices import measured_cpu
+    from tunegrid.runtime.device_models import measured_cpu
     from tunegrid.study.plan.duration import encoding_seconds, training_seconds, writing_seconds
     from tunegrid.study.plan.flops import executed
     from tunegrid.study.plan.lengths import Lengths, SplitSize

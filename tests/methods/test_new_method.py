@@ -15,7 +15,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.methods import METHODS
 from tunegrid.methods.base import Method
 from tunegrid.methods.full import Full
-from tunegrid.runtime.devices import assumed_cpu
+from tunegrid.runtime.device_models import assumed_cpu
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.plan.cells import Estimator
 from tunegrid.study.stage_settings import run_settings

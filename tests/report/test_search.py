@@ -10,7 +10,7 @@ from tests.support.study_on_disk import expected_study, provenance, render_study
 from tunegrid.common.errors import TuneGridError
 from tunegrid.report.search import table, warnings
 from tunegrid.results.tables import build_tables
-from tunegrid.study.search import Search
+from tunegrid.study.search_settings import Search
 
 SEARCH = Search(factors=[1.0, 0.5, 4.0], seed=9)
 CELLS = (("qa", "mini-t5", "lora"), ("qa", "mini-t5", "full"), ("sentiment", "mini-bart", "full"))

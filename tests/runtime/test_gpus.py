@@ -14,7 +14,7 @@ import pytest
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.words import rough_duration
 from tunegrid.runtime import gpus
-from tunegrid.runtime.devices import GPUS
+from tunegrid.runtime.device_models import GPUS
 from tunegrid.study.plan.plan import plan
 from tunegrid.study.plan.text import plan_text
 from tunegrid.study.study import Study

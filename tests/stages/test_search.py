@@ -17,7 +17,7 @@ from tunegrid.results.records import ChoiceRecord, MetricsRecord, TrainRecord, T
 from tunegrid.runtime.attempts import Attempt, AttemptFailed
 from tunegrid.stages.search import best, choose_rate, edge, run_trial, sample, write_failed_trial
 from tunegrid.study.cells import Cell, Run
-from tunegrid.study.search import Search
+from tunegrid.study.search_settings import Search
 from tunegrid.study.stage_settings import choice_settings, run_settings, trial_settings, trial_study
 from tunegrid.training.settings import Training
 

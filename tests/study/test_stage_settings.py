@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.support.small_study import BASE
-from tunegrid.common.settings import Closed
+from tunegrid.common.fields import Closed
 from tunegrid.study.stage_settings import (
     choice_settings,
     data_settings,

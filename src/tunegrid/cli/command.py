@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.settings import did_you_mean
+from tunegrid.common.fields import did_you_mean
 from tunegrid.runtime import cpu_kernels, cpu_tricks, light_imports
 from tunegrid.study.load import load_study
 from tunegrid.study.study import Study

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.settings import Place, did_you_mean, problem_place
+from tunegrid.common.fields import Place, did_you_mean, problem_place
 
 
 class KeyProblem(Exception):

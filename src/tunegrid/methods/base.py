@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from tunegrid.common.citations import Formula
-from tunegrid.common.settings import Closed
+from tunegrid.common.fields import Closed
 from tunegrid.models.families import Family
 from tunegrid.models.flops import Stacks, base_stacks, counted
 

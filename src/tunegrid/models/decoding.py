@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tunegrid.common.settings import Closed
+from tunegrid.common.fields import Closed
 
 
 class Generation(Closed):

@@ -15,8 +15,8 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.fields import Closed
 from tunegrid.common.package_data import families_folder
-from tunegrid.common.settings import Closed
 from tunegrid.common.yaml_file import ConfigFile
 
 Role = Literal["query", "key", "value", "output", "feed-forward"]

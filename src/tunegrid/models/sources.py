@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.fields import Closed
 from tunegrid.common.hub.source import OnHub
-from tunegrid.common.settings import Closed
 
 if TYPE_CHECKING:
     from tunegrid.models.families import Family

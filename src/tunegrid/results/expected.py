@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tunegrid.study.limits import Recommend
-from tunegrid.study.search import Search
+from tunegrid.study.search_settings import Search
 from tunegrid.tasks import TASKS, Metric
 
 CellKey = tuple[str, str, str]  # names of task, model, method

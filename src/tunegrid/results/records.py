@@ -12,8 +12,8 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.fields import Closed, Count, Finite, NonEmpty, Seconds, explain
 from tunegrid.common.files import read_json, write_text
-from tunegrid.common.settings import Closed, Count, Finite, NonEmpty, Seconds, explain
 from tunegrid.runtime.provenance import Provenance
 from tunegrid.training.selection import Selection
 

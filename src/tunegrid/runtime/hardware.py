@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from tunegrid.common.settings import Closed
+from tunegrid.common.fields import Closed
 from tunegrid.runtime import cpu_kernels
-from tunegrid.runtime.devices import GPUS
+from tunegrid.runtime.device_models import GPUS
 
 
 class Hardware(Closed):

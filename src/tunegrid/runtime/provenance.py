@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from tunegrid.common.fields import Closed, NonEmpty
 from tunegrid.common.files import read_json
 from tunegrid.common.package_data import PACKAGE, families_folder
-from tunegrid.common.settings import Closed, NonEmpty
 from tunegrid.runtime import cpu_kernels
 
 # Packages that can alter a number in a result.

@@ -11,7 +11,7 @@ from itertools import product
 from string import Formatter
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.settings import did_you_mean
+from tunegrid.common.fields import did_you_mean
 from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.methods import METHODS
 from tunegrid.models import FAMILIES

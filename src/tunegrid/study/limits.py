@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tunegrid.common.settings import Closed
+from tunegrid.common.fields import Closed
 from tunegrid.common.words import GIB
 
 CostName = Literal[

@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, ValidationError
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.fields import Closed
 from tunegrid.common.files import write_json
 from tunegrid.common.hub.source import OnHub
-from tunegrid.common.settings import Closed
 from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.study.study import Study
 

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from tunegrid.common.settings import Closed
-from tunegrid.runtime.devices import GPUS
+from tunegrid.common.fields import Closed
+from tunegrid.runtime.device_models import GPUS
 
 
 class Resources(Closed):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union
 
 from pydantic import Field, ValidationError, field_validator
 
-from tunegrid.common.settings import Closed, Name
+from tunegrid.common.fields import Closed, Name
 from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
@@ -16,7 +16,7 @@ from tunegrid.study.cells import Cell, Run
 from tunegrid.study.limits import Measure, Recommend
 from tunegrid.study.paths import Paths
 from tunegrid.study.resources import Resources
-from tunegrid.study.search import Search
+from tunegrid.study.search_settings import Search
 from tunegrid.tasks import TASKS, Task
 from tunegrid.training.settings import EXCLUSIVE, Training, TrainingChange
 

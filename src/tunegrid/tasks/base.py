@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
 from pydantic import Field
 
-from tunegrid.common.settings import Closed
+from tunegrid.common.fields import Closed
 from tunegrid.data.sources import SOURCES
 from tunegrid.data.sources.base import Row
 from tunegrid.models.decoding import Generation

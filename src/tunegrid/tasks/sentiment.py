@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tunegrid.common.settings import did_you_mean
+from tunegrid.common.fields import did_you_mean
 from tunegrid.data.sources.base import Row
 from tunegrid.models.families import Family
 from tunegrid.tasks.base import Baseline, RowError, Task, TaskSettings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from tunegrid.common.settings import Closed, Count, Finite, NonEmpty
+from tunegrid.common.fields import Closed, Count, Finite, NonEmpty
 from tunegrid.data.tokens import take_rows
 from tunegrid.training.settings import Training
 

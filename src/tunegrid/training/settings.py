@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
-from tunegrid.common.settings import Closed
+from tunegrid.common.fields import Closed
 
 # Two ways to say the same thing: naming one replaces the other.
 EXCLUSIVE = (

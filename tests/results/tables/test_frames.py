@@ -10,7 +10,7 @@ from tests.support.study_on_disk import expected_study, train_record, write_json
 from tunegrid.common.errors import TuneGridError
 from tunegrid.results.tables import COLUMNS, build_tables, read_tables, write_tables
 from tunegrid.results.tables.frames import FLAGS, TEXT, frame_of, read_frame, write_frame
-from tunegrid.study.search import Search
+from tunegrid.study.search_settings import Search
 
 EXPECTED = expected_study(search=Search(factors=[1.0, 0.5]))
 RESAMPLES = 200

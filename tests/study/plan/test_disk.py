@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.runtime.devices import GPUS, assumed_cpu
+from tunegrid.runtime.device_models import GPUS, assumed_cpu
 from tunegrid.study.plan.cells import Estimator
 from tunegrid.study.plan.disk import IGNORE, check_disk, disk
 

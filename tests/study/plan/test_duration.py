@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.planned import architecture, batch, tuned
 from tunegrid.models import FAMILIES, Shape
-from tunegrid.runtime.devices import GPUS, assumed_cpu
+from tunegrid.runtime.device_models import GPUS, assumed_cpu
 from tunegrid.study.plan.duration import evaluations, examples, passes, training_seconds
 from tunegrid.training.settings import Training
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support import ROOT
 from tunegrid.cli import main
-from tunegrid.runtime.devices import GPUS
+from tunegrid.runtime.device_models import GPUS
 from tunegrid.study.cells import Cell
 from tunegrid.study.load import load_study
 from tunegrid.study.plan.jobs import Jobs

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.settings import did_you_mean
+from tunegrid.common.fields import did_you_mean
 
 DESCRIPTIONS = ("README.md", "dataset_infos.json")
 DATA_FILE = re.compile(r".*\.(parquet|csv|tsv|json|jsonl)(\.(gz|bz2|xz|zst))?")

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
-from tunegrid.common.settings import Closed
+from tunegrid.common.fields import Closed
 
 
 class OnHub(Closed):

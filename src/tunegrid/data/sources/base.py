@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tunegrid.common.settings import Closed
+from tunegrid.common.fields import Closed
 
 Row = dict[str, Any]
 

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.settings import Closed
+from tunegrid.common.fields import Closed
 from tunegrid.data.sources.base import RawRow, ReadSource, Split
 
 BATCH = 10_000  # rows of a Parquet file that are decoded at once

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tunegrid.common.settings import Closed
+from tunegrid.common.fields import Closed
 from tunegrid.data.sources.base import DataSource, RawRow, Split
 
 Count = Annotated[int, Field(gt=0)]

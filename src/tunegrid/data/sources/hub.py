@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.fields import Closed
 from tunegrid.common.hub.dataset_files import configured_files, is_slice
 from tunegrid.common.hub.source import OnHub
-from tunegrid.common.settings import Closed
 from tunegrid.data.sources.base import RawRow, ReadSource, Split
 
 

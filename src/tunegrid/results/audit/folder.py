@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.settings import did_you_mean
+from tunegrid.common.fields import did_you_mean
 from tunegrid.results.audit.printed import parse
 from tunegrid.results.audit.table import METRICS, Known, ScoreRow, ScoreTable
 

@@ -8,7 +8,7 @@ from functools import cache
 from tunegrid.methods import Untuned
 from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.models.flops import training_flops
-from tunegrid.runtime.devices import Device
+from tunegrid.runtime.device_models import Device
 from tunegrid.study.cells import Cell
 from tunegrid.study.plan.duration import examples, prediction_seconds, training_seconds, validation_seconds
 from tunegrid.study.plan.lengths import Lengths, SplitSize

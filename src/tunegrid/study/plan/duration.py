@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tunegrid.runtime.devices import (
+from tunegrid.runtime.device_models import (
     DECODE_SECONDS_PER_LAYER,
     OPTIMISER_BYTES,
     STEP_SECONDS_PER_LAYER,

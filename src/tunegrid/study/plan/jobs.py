@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
-from tunegrid.runtime.devices import GPUS, assumed_cpu
+from tunegrid.runtime.attempts import memory_growth
+from tunegrid.runtime.device_models import GPUS, assumed_cpu
 from tunegrid.study.cells import Cell
 from tunegrid.study.plan.cells import HOST_BYTES, Estimator
 from tunegrid.study.plan.disk import job_disk
@@ -16,7 +17,6 @@ from tunegrid.study.study import Study
 START = 60  # seconds in which a job starts, on a busy file system
 NOTICE = 180  # seconds before its end when a job is told to save and stop, at the earliest (slurm/config.yaml)
 LEAST_MINUTES, LEAST_MEGABYTES, LEAST_DISK_MEGABYTES = 10, 2000, 1000
-MORE_MEMORY = 0.5  # of what the first attempt may use, for each further one
 # A model or a method that nobody here knows: what T5-base would need, and some.
 UNKNOWN_SECONDS, UNKNOWN_BYTES = 6 * 3600, 16 * 2**30
 
@@ -38,7 +38,7 @@ class Job:
     def mem_mb(self, attempt: int) -> int:
         """Megabytes of main memory of an attempt."""
         megabytes = max(LEAST_MEGABYTES, self.memory * self.memory_factor / 1e6)
-        return math.ceil(megabytes * (1 + MORE_MEMORY * (attempt - 1)))
+        return math.ceil(megabytes * memory_growth(attempt))
 
     def disk_mb(self, attempt: int) -> int:
         """Megabytes that an attempt writes."""

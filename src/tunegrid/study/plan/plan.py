@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from tunegrid.common.words import binary_size
 from tunegrid.models.flops import FLOPS_FORMULA
-from tunegrid.runtime.devices import DECODE_SECONDS_PER_LAYER, STEP_SECONDS_PER_LAYER, STEP_SECONDS_PER_MODULE, Device
+from tunegrid.runtime.device_models import (
+    DECODE_SECONDS_PER_LAYER,
+    STEP_SECONDS_PER_LAYER,
+    STEP_SECONDS_PER_MODULE,
+    Device,
+)
 from tunegrid.study.cells import Cell
 from tunegrid.study.plan.cells import CellPlan, Estimator
 from tunegrid.study.plan.disk import Disk, disk

@@ -10,7 +10,7 @@ from pathlib import Path
 from tunegrid.common.files import replaced
 from tunegrid.common.words import DASH, binary_size, rough_duration
 from tunegrid.runtime import gpus
-from tunegrid.runtime.devices import device
+from tunegrid.runtime.device_models import device
 from tunegrid.study.plan.cells import CellPlan
 from tunegrid.study.plan.plan import StudyPlan, Sum, plan
 from tunegrid.study.study import Study

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.settings import did_you_mean
+from tunegrid.common.fields import did_you_mean
 from tunegrid.runtime import cpu_kernels
 
 Precision = Literal["fp32", "bf16"]

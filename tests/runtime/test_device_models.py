@@ -4,7 +4,7 @@ import pytest
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime import cpu_kernels
-from tunegrid.runtime.devices import device, measured_cpu
+from tunegrid.runtime.device_models import device, measured_cpu
 
 
 def test_this_cpu_is_measured():

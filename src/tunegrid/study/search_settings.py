@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from tunegrid.common.settings import Closed
+from tunegrid.common.fields import Closed
 from tunegrid.training.settings import Training
 
 CLOSEST = 1.01  # two factors with a ratio below this would be the same trial twice

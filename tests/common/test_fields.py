@@ -1,6 +1,6 @@
 """Settings: what an unknown name may have meant."""
 
-from tunegrid.common.settings import did_you_mean
+from tunegrid.common.fields import did_you_mean
 
 
 def test_did_you_mean_names_the_closest_or_none():
