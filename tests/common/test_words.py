@@ -1,16 +1,7 @@
 """Numbers and enumerations as messages and tables print them."""
 
-from tunegrid.common.words import (
-    binary_size,
-    duration,
-    fine_percent,
-    listed,
-    megabytes,
-    number_word,
-    percent,
-    plural,
-    rough_duration,
-)
+from tunegrid.common.digits import binary_size, duration, fine_percent, megabytes, percent, rough_duration
+from tunegrid.common.words import listed, number_word, plural
 
 
 def test_enumerations() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tunegrid.common.digits import rough_duration
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.words import rough_duration
 from tunegrid.runtime import gpus
 from tunegrid.runtime.device_models import GPUS
 from tunegrid.study.plan.plan import plan

@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 from tunegrid import __version__
-from tunegrid.cli import deploy, stages, studies, tools
+from tunegrid.cli import deploy, stage_commands, studies, tools
 from tunegrid.cli.command import Commands, prepare_to_compute
 from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime import gpus, parent, warm
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         gpus.release()
 
 
-def _supervise(stage: stages.Stage, arguments: list[str], options: argparse.Namespace) -> int:
+def _supervise(stage: stage_commands.Stage, arguments: list[str], options: argparse.Namespace) -> int:
     """Has another process do the work; if it dies, writes its failure."""
     started = now()
     try:
@@ -94,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=__version__)
     commands = Commands(root.add_subparsers(metavar="COMMAND", required=True))
     studies.add_to(commands)
-    stages.add_to(commands)
+    stage_commands.add_to(commands)
     text = "Import the libraries once and fork for each job that asks (the workflow starts this)."
     commands.on_study("warm", _warm, text).add_argument("--socket", required=True)
     tools.add_to(commands)
@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _warm(study: Study, options: argparse.Namespace) -> None:
     prepare_to_compute(study)
-    warm.listen(Path(options.socket), stages.import_everything, lambda given: run(parser().parse_args(given)))
+    warm.listen(Path(options.socket), stage_commands.import_everything, lambda given: run(parser().parse_args(given)))
     os._exit(0)  # the libraries may take seconds to shut down
 
 

@@ -1,12 +1,8 @@
-"""Words and numbers of messages and tables: enumerations, counts, durations, sizes, percentages."""
+"""Words of messages and tables: enumerations, plurals, numbers in letters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-DASH = "–"
-
-GIB = 2**30
 
 
 def listed(texts: Iterable[str], most: int = 12) -> str:
@@ -26,77 +22,3 @@ def number_word(number: int) -> str:
     """A number in letters up to twelve, in digits above."""
     words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
     return words[number] if number < len(words) else str(number)
-
-
-def absent(value: object) -> bool:
-    """Whether a table's value is missing: None or NaN."""
-    return value is None or value != value
-
-
-def count(value: float | None) -> str:
-    """A table's whole number; a dash where it is missing."""
-    return DASH if absent(value) else f"{value:,.0f}"
-
-
-def seconds(value: float | None) -> str:
-    """A table's number of seconds, without the unit; a dash where it is missing."""
-    return DASH if absent(value) else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
-
-
-def duration(seconds: float) -> str:
-    """A measured time to three digits: 41 s, 3.2 min, 1.5 h."""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.3g} min" if seconds < 3600 else f"{seconds / 3600:.3g} h"
-
-
-def rough_duration(seconds: float) -> str:
-    """An estimated time to about two digits: 40 s, 12 min, 3.4 h, 5.1 days."""
-    for size, unit, limit in ((1, "s", 100), (60, "min", 100), (3600, "h", 100)):
-        if seconds / size < limit:
-            number = seconds / size
-            return f"{number:.1f} {unit}" if number < 10 and unit != "s" else f"{number:.0f} {unit}"
-    return f"{seconds / 86400:.1f} days"
-
-
-def megabytes(size: float) -> str:
-    """Bytes in millions, as the Hub counts them: 25.2 MB."""
-    return f"{size / 1e6:,.1f} MB"
-
-
-def binary_size(value: float | None) -> str:
-    """Bytes in the unit that leaves one to four digits before the point: 412 MiB, 1.2 GiB."""
-    if absent(value):
-        return DASH
-    size, units = float(value), ["bytes", "KiB", "MiB", "GiB", "TiB"]
-    while size >= 1000 and len(units) > 1:
-        size, units = size / 1024, units[1:]
-    return f"{size:.0f} {units[0]}" if size >= 100 or units[0] == "bytes" else f"{size:.1f} {units[0]}"
-
-
-def percent(value: float | None, decimals: int = 1) -> str:
-    """A share, 0 to 1, as a percentage with so many decimals; a share above 0 never prints as 0."""
-    if absent(value):
-        return DASH
-    text = f"{100 * value:.{decimals}f}%"
-    return f"<{10**-decimals:.{decimals}f}%" if value > 0 and float(text[:-1]) == 0 else text
-
-
-def fine_percent(value: float) -> str:
-    """A share, 0 to 1, as a percentage of two digits or more: 100%, 3.1%, 0.047%."""
-    percentage = 100 * value
-    if percentage >= 99.95:
-        return "100%"
-    decimals = 1 if percentage >= 1 else 2 if percentage >= 0.1 else 3
-    return f"{percentage:.{decimals}f}%"
-
-
-def setting(value: object) -> str:
-    """A setting as a person writes it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(setting(item) for item in value)
-    return str(value)

@@ -12,10 +12,10 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from tunegrid import __version__
+from tunegrid.common.digits import DASH, binary_size, count, percent, seconds
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json
 from tunegrid.common.package_data import templates_folder
-from tunegrid.common.words import DASH, binary_size, count, percent, seconds
 from tunegrid.data.sources import SPLITS
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.front_matter import base_licence, front_matter, languages_of

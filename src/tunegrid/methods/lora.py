@@ -85,7 +85,7 @@ class Lora(Method):
 
     def activation_bytes(self, shape: Shape, source: float, target: float) -> tuple[float, float]:
         # A layer with an update keeps its input, which layers that share it keep once, and a byte per number for its
-        # dropout's mask (lora_layers.py). All decoder layers share the encoder's output.
+        # dropout's mask (training/fast/lora.py). All decoder layers share the encoder's output.
         width, inner, targets = shape.d_model, shape.heads * shape.d_kv, self.settings.targets
 
         def block(*inputs: tuple[int, int]) -> int:  # (width of an input, updated layers that share it)
@@ -119,11 +119,11 @@ class Lora(Method):
 
 
 def _lighten(model: PeftModel, dropout: float) -> None:
-    """Replaces the modules of each update by those of `lora_layers`, which take less time and memory."""
+    """Replaces the modules of each update by those of `training.fast.lora`, which take less time and memory."""
     import torch
     from peft.tuners.lora import LoraLayer
 
-    from tunegrid.methods.lora_layers import Added, DroppedLinear
+    from tunegrid.training.fast.lora import Added, DroppedLinear
 
     for module in model.modules():
         if isinstance(module, LoraLayer):

@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from tunegrid.common import words
-from tunegrid.common.words import absent
+from tunegrid.common import digits
+from tunegrid.common.digits import absent
 from tunegrid.report import layout
 from tunegrid.report.cost_words import (
     COST_TITLES,
     cost_text,
-    digits,
     efficiency_text,
     mean,
     operations,
@@ -42,12 +41,12 @@ def training(frames: Frames, expected: Expected) -> Table:
 
     def line(runs: Any) -> tuple[str, ...]:
         return (
-            words.count(mean(runs, "parameters_trainable")),
-            words.percent(mean(runs, "trainable_share")),
+            digits.count(mean(runs, "parameters_trainable")),
+            digits.percent(mean(runs, "trainable_share")),
             _spread(runs, "optimisation_seconds"),
             operations(mean(runs, "training_flops")),
-            words.binary_size(mean(runs, "peak_memory_bytes")),
-            words.binary_size(mean(runs, "saved_bytes")),
+            digits.binary_size(mean(runs, "peak_memory_bytes")),
+            digits.binary_size(mean(runs, "saved_bytes")),
         )
 
     return _per_cell("costs-training", caption, titles, frames, expected, line)
@@ -96,8 +95,8 @@ def inference(frames: Frames, expected: Expected) -> Table:
             _short(runs, "latency_p90_seconds", 1e3),
             _short(runs, "token_seconds", 1e3),
             _short(runs, "generated_tokens"),
-            words.count(mean(runs, "prediction_examples_per_second")),
-            words.binary_size(mean(runs, "prediction_peak_memory_bytes")),
+            digits.count(mean(runs, "prediction_examples_per_second")),
+            digits.binary_size(mean(runs, "prediction_peak_memory_bytes")),
             operations(mean(runs, "inference_flops")),
         )
 
@@ -119,8 +118,8 @@ def merged(frames: Frames, expected: Expected) -> Table | None:
             return None
         return (
             *(_short(runs, f"{prefix}latency_seconds", 1e3) for prefix in ("", "merged_")),
-            *(words.count(mean(runs, f"{prefix}batch_examples_per_second")) for prefix in ("", "merged_")),
-            *(words.count(total(runs, f"merged_{name}")) for name in ("differences", "compared")),
+            *(digits.count(mean(runs, f"{prefix}batch_examples_per_second")) for prefix in ("", "merged_")),
+            *(digits.count(total(runs, f"merged_{name}")) for name in ("differences", "compared")),
         )
 
     return _per_cell("costs-merged", caption, titles, frames, expected, line)
@@ -163,7 +162,7 @@ def ranking(frames: Frames, expected: Expected) -> Table | None:
                 TableCell("" if model.name == group else titles.models[model.name]),
                 TableCell(titles.methods[method.name]),
             ]
-            cells += [TableCell(words.count(ranks[beta]), bold=ranks[beta] == 1) for beta in efficiency.BETAS]
+            cells += [TableCell(digits.count(ranks[beta]), bold=ranks[beta] == 1) for beta in efficiency.BETAS]
             rows.append(TableRow(tuple(cells)))
             group = model.name
     columns = (MODEL, METHOD, *(Column(f"β = {beta:g}", "right") for beta in efficiency.BETAS))
@@ -198,9 +197,9 @@ def _front_cell(row: Any, task: ExpectedTask, titles: Titles) -> str:
 
 def _value(cost: str, value: float) -> str:
     if cost.endswith("bytes"):
-        return words.binary_size(value)
+        return digits.binary_size(value)
     if cost == "parameters_trainable":
-        return words.count(value)
+        return digits.count(value)
     if cost == "training_flops":
         return operations(value)
     factor, unit = unit_of(cost)
@@ -210,12 +209,12 @@ def _value(cost: str, value: float) -> str:
 def _spread(runs: Any, name: str, factor: float = 1.0) -> str:
     """Mean of a column over runs, with the standard deviation of several seeds."""
     values = factor * runs[name].dropna()
-    text = digits(values.mean())
-    return f"{text} ± {digits(values.std())}" if len(values) > 1 else text
+    text = digits.significant(values.mean())
+    return f"{text} ± {digits.significant(values.std())}" if len(values) > 1 else text
 
 
 def _short(runs: Any, name: str, factor: float = 1.0) -> str:
-    return digits(factor * mean(runs, name))
+    return digits.significant(factor * mean(runs, name))
 
 
 def _over_seeds(expected: Expected) -> str:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tunegrid.common import words
-from tunegrid.common.words import DASH, absent, listed
+from tunegrid.common import digits
+from tunegrid.common.digits import DASH, absent
+from tunegrid.common.words import listed
 from tunegrid.report.tables import Frames, Titles
 from tunegrid.results.expected import Expected
 
@@ -34,14 +35,6 @@ def mean(runs: Any, name: str) -> float:
 def total(runs: Any, name: str) -> float:
     """Sum of a column of costs."""
     return runs[name].sum()
-
-
-def digits(value: float) -> str:
-    """A number with three digits, or with all digits before the point: 0.031, 4.57, 21.5, 1,234."""
-    if absent(value):
-        return DASH
-    decimals = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
-    return f"{value:,.{decimals}f}"
 
 
 def operations(value: float) -> str:
@@ -80,7 +73,7 @@ def cost_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         )
     if expected.search:
         seconds = costs.drop_duplicates(["task", "model", "method"])["search_seconds"].sum()
-        texts.append(f"The search for learning rates, {words.seconds(seconds)} seconds in all, is in no other column.")
+        texts.append(f"The search for learning rates, {digits.seconds(seconds)} seconds in all, is in no other column.")
     return tuple(texts)
 
 
@@ -129,7 +122,7 @@ def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         if rows.empty:
             continue
         scale = constants.loc[task.name]
-        scales.append(f"{task.title}: {operations(scale.flops)} FLOPs and {words.binary_size(scale.memory_bytes)}")
+        scales.append(f"{task.title}: {operations(scale.flops)} FLOPs and {digits.binary_size(scale.memory_bytes)}")
         best = rows[rows["rank"] == 1].drop_duplicates("beta")
         runs: list[tuple[str, list[float]]] = []
         for row in best.itertuples():
@@ -143,7 +136,7 @@ def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         "The efficiency score is that of PSCP (Belanec et al. 2025; its equation is in the section on methods): the "
         "score, divided by what the trainable parameters, the operations of one answer (merged, where the method can "
         "be merged) and the peak memory of training weigh. Its constants are made for far larger models. Here they are "
-        f"the size of the largest base model ({words.count(largest)} parameters), and the most operations and memory "
+        f"the size of the largest base model ({digits.count(largest)} parameters), and the most operations and memory "
         f"of the task's cells ({'; '.join(scales)}), so that each of the three costs at its highest divides the score "
         "by two to the power of β. Where Python and its libraries are most of the memory, as on a CPU with small "
         "models, memory hardly tells cells apart. What β should be cannot be measured: the ranking is shown for "

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tunegrid.common.citations import Formula
-from tunegrid.common.words import DASH
+from tunegrid.common.digits import DASH
 from tunegrid.tasks import Metric
 
 LONG = 20  # rows from which a table may break across pages

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tunegrid.common import words
-from tunegrid.common.words import DASH, absent
+from tunegrid.common import digits
+from tunegrid.common.digits import DASH, absent
 from tunegrid.report import layout
 from tunegrid.report.layout import Column, Table
 from tunegrid.report.tables import Frames, Titles
@@ -16,12 +16,12 @@ def sources(frames: Frames, expected: Expected) -> Table:
     titles, rows = Titles(expected), []
     for task in expected.tasks:
         splits = frames["data"][frames["data"]["task"] == task.name].set_index("split")
-        sizes = " / ".join(words.count(rows) for rows in splits["rows"].reindex(SPLITS))
+        sizes = " / ".join(digits.count(rows) for rows in splits["rows"].reindex(SPLITS))
         rows.append((titles.tasks[task.name], *_source(splits.iloc[0]), sizes + _row_remarks(splits)))
     for model in expected.models:
         source = frames["models"][frames["models"]["model"] == model.name].iloc[0]
         totals = frames["costs"].loc[frames["costs"]["model"] == model.name, "parameters_total"]
-        rows.append((model.title, *_source(source), f"{words.count(totals.min())} parameters"))
+        rows.append((model.title, *_source(source), f"{digits.count(totals.min())} parameters"))
     columns = [Column("Data or model", width=0.2), Column("Source", width=0.33), Column("Licence", width=0.14)]
     columns.append(Column("Rows (train / validation / test) or size", width=0.24))
     return layout.plain_table("sources", "Data and models: source, licence and size.", columns, rows)
@@ -31,10 +31,10 @@ def _row_remarks(splits: Any) -> str:
     """Remarks on subsets, on rows that were left out and on splits that are not the source's, for a task's splits."""
     remarks = ["splits by row (published protocol)"] if (splits["protocol"] == "published").any() else []
     if (splits["rows_available"] > splits["rows"]).any():
-        available = " / ".join(words.count(rows) for rows in splits["rows_available"].reindex(SPLITS))
+        available = " / ".join(digits.count(rows) for rows in splits["rows_available"].reindex(SPLITS))
         remarks.append(f"taken from {available}")
     if skipped := splits["unusable_rows"].sum():
-        remarks.append(f"{words.count(skipped)} unusable rows of the source left out")
+        remarks.append(f"{digits.count(skipped)} unusable rows of the source left out")
     return "".join(f"; {remark}" for remark in remarks)
 
 
@@ -92,7 +92,7 @@ def _counts(name: str, caption: str, columns: dict[str, str], frames: Frames, ex
         rows = []
         for model in expected.models:
             stats = of_task[of_task["model"] == model.name].set_index("split")
-            counts = [" / ".join(words.count(stats.loc[split, column]) for split in SPLITS) for column in shown]
+            counts = [" / ".join(digits.count(stats.loc[split, column]) for split in SPLITS) for column in shown]
             rows.append((titles.models[model.name], *counts))
         groups.append((task.title, rows))
     heads = (Column("Model"), *(Column(title, "right") for title in shown.values()))
@@ -110,7 +110,7 @@ def _unfinished(frames: Frames, expected: Expected) -> Table:
         chosen = chosen[chosen["predictions_cut"].notna()]
         if not len(chosen):
             return DASH
-        return f"{words.count(chosen['predictions_cut'].sum())} of {words.count(chosen['examples'].sum())}"
+        return f"{digits.count(chosen['predictions_cut'].sum())} of {digits.count(chosen['examples'].sum())}"
 
     for task in expected.tasks:
         if frame.loc[frame["task"] == task.name, "predictions_cut"].fillna(0).sum() == 0:

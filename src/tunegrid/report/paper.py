@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tunegrid.common.words import DASH, absent, listed, plural
+from tunegrid.common.digits import DASH, absent
+from tunegrid.common.words import listed, plural
 from tunegrid.report import layout
 from tunegrid.report.layout import Column, Section, Table
 from tunegrid.report.tables import Frames, Titles, number, with_interval
@@ -133,7 +134,7 @@ def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
             (
                 titles.methods[row.method] if several else row.paper_method,
                 metric.title,
-                number(metric, row.published, digits=4),
+                number(metric, row.published, decimals=4),
                 with_interval(metric, row.reproduced, row.ci_low, row.ci_high),
                 DASH if absent(row.difference) else number(metric, row.difference, "+"),
                 "not compared" if row.verdict == NOT_COMPARED else row.verdict,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from tunegrid.common.words import DASH
+from tunegrid.common.digits import DASH
 from tunegrid.report import audit, layout
 from tunegrid.report.document import Report
 from tunegrid.report.layout import Column, ScoreLine, Section, Table

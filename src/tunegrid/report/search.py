@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tunegrid.common import words
-from tunegrid.common.words import DASH, absent, listed
+from tunegrid.common import digits
+from tunegrid.common.digits import DASH, absent
+from tunegrid.common.words import listed
 from tunegrid.report.layout import Column, Section, Table, TableCell, TableRow
 from tunegrid.report.tables import Frames, Titles
 from tunegrid.results.expected import Expected, ExpectedTask
@@ -26,8 +27,8 @@ def section(frames: Frames, expected: Expected) -> Section | None:
         "lowest validation loss, then the rate that is nearest to the study's. Test data has no part in it."
     )
     cost = (
-        f"The search took {words.seconds(total.sum())} seconds ({done} of {len(frame)} trials), of which "
-        f"{words.seconds(steps.sum())} were optimisation. The cost of training, above, holds none of that."
+        f"The search took {digits.seconds(total.sum())} seconds ({done} of {len(frame)} trials), of which "
+        f"{digits.seconds(steps.sum())} were optimisation. The cost of training, above, holds none of that."
     )
     return Section("Search for the learning rates", (text, cost), (table(frames, expected),))
 
@@ -48,7 +49,7 @@ def table(frames: Frames, expected: Expected) -> Table:
             name = titles.models[model.name]
             cells = [TableCell("" if name == group else name), TableCell(titles.methods[method.name])]
             cells += [_outcome(by_factor[factor], task) for factor in factors]
-            rows.append(TableRow((*cells, TableCell(edge), TableCell(words.seconds(cost)))))
+            rows.append(TableRow((*cells, TableCell(edge), TableCell(digits.seconds(cost)))))
             group = name
     columns = [Column("Model"), Column("Method"), *(Column(f"× {factor:g}", "right") for factor in factors)]
     columns += [Column("At the edge"), Column("Search, s", "right")]

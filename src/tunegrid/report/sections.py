@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tunegrid.common import words
+from tunegrid.common import digits
 from tunegrid.report import audit, cost, formulas, origins, paper, search, tables
 from tunegrid.report.layout import Figure, Section
 from tunegrid.report.tables import Frames
@@ -112,5 +112,5 @@ def _on_runs(frames: Frames, expected: Expected) -> str:
     seeds = ", ".join(str(seed) for seed in expected.seeds)
     return (
         f"{'Seed' if len(expected.seeds) == 1 else 'Seeds'}: {seeds}. All runs together took "
-        f"{words.seconds(seconds)} seconds of optimisation."
+        f"{digits.seconds(seconds)} seconds of optimisation."
     )

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tunegrid.common import words
-from tunegrid.common.words import DASH, absent, duration, plural
+from tunegrid.common import digits
+from tunegrid.common.digits import DASH, absent, duration
+from tunegrid.common.words import plural
 from tunegrid.report import layout, paper, search
 from tunegrid.report.layout import Column, Table
 from tunegrid.report.tables import Frames, Titles, cell_of, with_interval
@@ -44,7 +45,7 @@ def _of_task(frames: Frames, expected: Expected, task: ExpectedTask) -> tuple[st
         first,
         "the same" if same else _named(expected, task, chosen),
         f"{ties} of {plural(others, 'other')}" if ties else "none",
-        words.percent(recommendation.stability, 0),
+        digits.percent(recommendation.stability, 0),
         _cost(frames, task, chosen),
     )
 
@@ -61,8 +62,8 @@ def _cost(frames: Frames, task: ExpectedTask, cell: Any) -> str:
     mean = {name: runs[name].mean() for name in ("trainable_share", "optimisation_seconds", "saved_bytes")}
     seconds = mean["optimisation_seconds"]
     return (
-        f"trains {words.percent(mean['trainable_share'])} of its parameters in "
-        f"{DASH if absent(seconds) else duration(seconds)}, saves {words.binary_size(mean['saved_bytes'])}"
+        f"trains {digits.percent(mean['trainable_share'])} of its parameters in "
+        f"{DASH if absent(seconds) else duration(seconds)}, saves {digits.binary_size(mean['saved_bytes'])}"
     )
 
 
@@ -142,7 +143,7 @@ def _on_test_rows(frames: Frames, titles: Titles) -> list[str]:
     """Warnings about the test rows of each task."""
     texts = []
     for row in frames["data"].query("split == 'test'").itertuples():
-        title, size = titles.tasks[row.task], words.count(row.rows)
+        title, size = titles.tasks[row.task], digits.count(row.rows)
         remarks = {
             "test_rows_seen_in_training": f"of {size} test rows occur among the training rows as well.",
             "test_contexts_seen_in_training": f"of {size} test questions are about a context that training questions "

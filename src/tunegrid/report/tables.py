@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tunegrid.common import words
-from tunegrid.common.words import DASH, absent
+from tunegrid.common import digits
+from tunegrid.common.digits import DASH, absent
 from tunegrid.report import layout
 from tunegrid.report.layout import Column, ScoreLine, Table
 from tunegrid.results.expected import Expected, ExpectedTask
@@ -90,10 +90,9 @@ def with_interval(metric: Metric, value: float, low: float, high: float, sign: s
     return number(metric, value, sign) + ends
 
 
-def number(metric: Metric, value: float, sign: str = "", digits: int = 1) -> str:
-    """A score without its unit: a percentage with `digits` decimals, another score with four."""
-    text = f"{100 * value:{sign}.{digits}f}" if metric.percent else f"{value:{sign}.4f}"
-    return text.replace("-", "−")
+def number(metric: Metric, value: float, sign: str = "", decimals: int = 1) -> str:
+    """A score without its unit, with a minus sign that is as wide as a plus."""
+    return digits.bare_score(value, metric.percent, sign, decimals).replace("-", "−")
 
 
 def recommendation(frames: Frames, expected: Expected) -> Table:
@@ -102,7 +101,7 @@ def recommendation(frames: Frames, expected: Expected) -> Table:
     for row in frames["recommendation"].itertuples():
         chosen = DASH if absent(row.model) else f"{titles.models[row.model]} + {titles.methods[row.method]}"
         why = row.rationale + (f" Not compared: {row.left_out}." if row.left_out else "")
-        rows.append((titles.tasks[row.task], chosen, why, words.percent(row.stability, 0)))
+        rows.append((titles.tasks[row.task], chosen, why, digits.percent(row.stability, 0)))
     columns = [Column("Task", width=0.2), Column("Recommended set-up", width=0.19), Column("Rationale", width=0.42)]
     columns.append(Column("Stability", "right"))
     caption = "Recommended model and tuning method per task, by the rule above."
@@ -126,7 +125,7 @@ def settings(frames: Frames, expected: Expected) -> Table:
             batch = values.get("training.batch_size")
             accumulated = values.get("training.gradient_accumulation_steps") or 1
             of_method = [
-                f"{name.removeprefix('method.').replace('_', ' ')} {words.setting(value)}"
+                f"{name.removeprefix('method.').replace('_', ' ')} {digits.setting(value)}"
                 for name, value in values.items()
                 if name.startswith("method.") and name != "method.kind" and not absent(value)
             ]
@@ -134,9 +133,9 @@ def settings(frames: Frames, expected: Expected) -> Table:
                 (
                     titles.models[model.name],
                     titles.methods[method.name],
-                    words.setting(values["training.learning_rate"]) if "training.learning_rate" in values else DASH,
-                    words.count(steps.max()) if len(steps) else DASH,
-                    DASH if batch is None else words.setting(batch * accumulated),
+                    digits.setting(values["training.learning_rate"]) if "training.learning_rate" in values else DASH,
+                    digits.count(steps.max()) if len(steps) else DASH,
+                    DASH if batch is None else digits.setting(batch * accumulated),
                     "; ".join(of_method) or DASH,
                 )
             )

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunegrid.common.digits import binary_size
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json, size_of, write_json
-from tunegrid.common.words import binary_size
 from tunegrid.runtime.snakemake import LOCKS, is_locked
 from tunegrid.study.study import Study
 

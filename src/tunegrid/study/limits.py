@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from tunegrid.common.digits import GIB
 from tunegrid.common.fields import Closed
-from tunegrid.common.words import GIB
 
 CostName = Literal[
     "trainable_parameters",

@@ -22,11 +22,11 @@ from huggingface_hub import HfApi, constants, hf_hub_download
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
+from tunegrid.common.digits import megabytes
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.hub.dataset_files import DESCRIPTIONS, chosen_files, configured_files
 from tunegrid.common.hub.errors import DISK_FULL, Repo, RepoKind, ScrubLog, SpoiltFile, disk_full, explain, scrub
 from tunegrid.common.hub.retry import retry
-from tunegrid.common.words import megabytes
 
 REPORT_EVERY = 30.0  # seconds between two lines about a long download
 COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -12,7 +12,7 @@ from typing import Literal
 
 from huggingface_hub import constants, errors, get_token
 
-from tunegrid.common.words import megabytes
+from tunegrid.common.digits import megabytes
 
 RepoKind = Literal["model", "data set"]
 # Also a quota that is used up, and a file above what the file system or the process may write.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from tunegrid.common.words import absent
+from tunegrid.common.digits import absent
 from tunegrid.report.cost_words import COST_TITLES, unit_of
 from tunegrid.report.figures.style import WIDTH, axis_title, legend, methods, scale, short, tidy
 from tunegrid.results.expected import Expected, ExpectedTask

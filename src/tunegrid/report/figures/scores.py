@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tunegrid.common.words import absent
+from tunegrid.common.digits import absent
 from tunegrid.report.figures.style import PANELS_PER_LINE, WIDTH, axis_title, legend, methods, scale, short, tidy
 from tunegrid.results.expected import Expected, ExpectedTask
 

@@ -20,7 +20,8 @@ from typing import Literal
 import numpy as np
 
 from tunegrid.common.citations import Formula
-from tunegrid.common.words import GIB, duration, fine_percent, number_word
+from tunegrid.common.digits import GIB, duration, fine_percent
+from tunegrid.common.words import number_word
 from tunegrid.results.statistics.intervals import ALPHA, ResampledScores
 from tunegrid.results.statistics.paired_tests import compare_pairs, separated_in_resamples, tied_with_best
 from tunegrid.study.limits import CostName, Measured

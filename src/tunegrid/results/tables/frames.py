@@ -12,9 +12,9 @@ import ast
 from pathlib import Path
 from typing import Any
 
+from tunegrid.common.digits import absent
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import write_text
-from tunegrid.common.words import absent
 
 # Every other column is a number.
 TEXT = frozenset(

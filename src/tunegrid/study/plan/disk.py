@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from tunegrid.common.digits import binary_size
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.hub.dataset_files import is_slice
-from tunegrid.common.words import binary_size
 from tunegrid.data.sources import SPLITS
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.plan.cells import CellPlan, Estimator

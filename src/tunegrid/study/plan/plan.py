@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tunegrid.common.words import binary_size
+from tunegrid.common.digits import binary_size
 from tunegrid.models.flops import FLOPS_FORMULA
 from tunegrid.runtime.device_models import (
     DECODE_SECONDS_PER_LAYER,

@@ -7,8 +7,8 @@ import textwrap
 from dataclasses import asdict
 from pathlib import Path
 
+from tunegrid.common.digits import DASH, binary_size, rough_duration
 from tunegrid.common.files import replaced
-from tunegrid.common.words import DASH, binary_size, rough_duration
 from tunegrid.runtime import gpus
 from tunegrid.runtime.device_models import device
 from tunegrid.study.plan.cells import CellPlan

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from tunegrid.common.words import rough_duration
+from tunegrid.common.digits import rough_duration
 from tunegrid.study.cells import Cell
 from tunegrid.study.status.items import STAGES
 from tunegrid.study.status.read import SILENT, JobStatus, State, StudyStatus

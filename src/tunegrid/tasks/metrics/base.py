@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tunegrid.common import digits
 from tunegrid.common.citations import Formula
 
 if TYPE_CHECKING:
@@ -79,12 +80,12 @@ class Metric(ABC):
         return None
 
     def text(self, value: float) -> str:
-        """A score as tables print it: four decimals, of the fraction or of its percentage."""
-        return f"{100 * value:.4f}%" if self.percent else f"{value:.4f}"
+        """A score as tables print it."""
+        return digits.score(value, self.percent)
 
     def short(self, value: float) -> str:
-        """A score as sentences print it: percentages with one decimal."""
-        return f"{100 * value:.1f}%" if self.percent else f"{value:.4f}"
+        """A score as sentences print it."""
+        return digits.short_score(value, self.percent)
 
 
 class MeanMetric(Metric):

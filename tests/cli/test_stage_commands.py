@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from tunegrid.cli import stages
+from tunegrid.cli import stage_commands as stages
 
 
 @pytest.mark.parametrize("name", stages.IMPORTED_LATE)

@@ -12,8 +12,8 @@ def test_output_and_gradients_are_those_of_dropout_and_linear_to_the_bit(precisi
     import torch
     from torch.nn.functional import dropout
 
-    from tunegrid.methods.lora_layers import DroppedLinear
     from tunegrid.training.fast.dropout import sparing_dropout
+    from tunegrid.training.fast.lora import DroppedLinear
 
     plain = torch.nn.Linear(24, 8, bias=False)
     x, gradient = torch.randn(3, 7, 24, requires_grad=True), torch.randn(3, 7, 8)
@@ -32,7 +32,7 @@ def test_output_and_gradients_are_those_of_dropout_and_linear_to_the_bit(precisi
 def test_nothing_is_dropped_in_evaluation():
     import torch
 
-    from tunegrid.methods.lora_layers import DroppedLinear
+    from tunegrid.training.fast.lora import DroppedLinear
 
     plain, x = torch.nn.Linear(24, 8, bias=False), torch.randn(5, 24)
     assert torch.equal(DroppedLinear(plain, 0.3).eval()(x), plain(x))
