@@ -1,4 +1,4 @@
-"""The `tunegrid` command."""
+"""The commands of `tunegrid`: parsing of options, supervision of trainings, exit codes."""
 
 from tunegrid.cli.main import entry_point, main
 

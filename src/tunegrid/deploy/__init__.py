@@ -1,1 +1,1 @@
-"""Using a finished study: answers of the recommended run, and that run as a folder that needs no TuneGrid."""
+"""What is done with a trained model: answers of the recommended run, and that run as a folder with a model card."""

@@ -1,4 +1,7 @@
-"""How a model is tuned. To add a method: a class like these in a new file, and its name here."""
+"""How a model is tuned: one file per method.
+
+To add a method: a class like these in a new file, and its name here.
+"""
 
 from tunegrid.methods.adapters import Adapters
 from tunegrid.methods.base import Method, MethodSettings

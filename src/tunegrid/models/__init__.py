@@ -1,4 +1,7 @@
-"""Where weights come from. To add a kind of source: a class like these, and its name here."""
+"""Where weights come from, their shapes and operations, generation of text.
+
+To add a kind of source: a class like these, and its name here.
+"""
 
 from tunegrid.models.families import FAMILIES, Family
 from tunegrid.models.pretrain.settings import PretrainSource

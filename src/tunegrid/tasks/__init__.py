@@ -1,4 +1,7 @@
-"""What is learnt. To add a kind of task: a class like these in a new file, and its name here."""
+"""What is learnt: rows to text, stride windows, predictions, scores.
+
+To add a kind of task: a class like these in a new file, and its name here.
+"""
 
 from tunegrid.data.sources.base import Row
 from tunegrid.tasks.base import RowError, ScoredPredictions, Task, TaskSettings

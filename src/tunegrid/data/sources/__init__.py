@@ -1,4 +1,7 @@
-"""Where rows come from. To add a kind of source: a class like these in a new file, and its name here."""
+"""Sources of rows: files, the Hub, the generated world.
+
+To add a kind of source: a class like these in a new file, and its name here.
+"""
 
 from tunegrid.data.sources.base import SPLITS, DataSource, RawRow, ReadSource, Split
 from tunegrid.data.sources.files import FilesSource

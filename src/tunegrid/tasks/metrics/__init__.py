@@ -1,4 +1,7 @@
-"""The metrics. To add one: a class like these in a new file, and its name here."""
+"""One file per metric: its columns per example, their sums, its score.
+
+To add a metric: a class like these in a new file, and its name here.
+"""
 
 from tunegrid.tasks.metrics.accuracy import Accuracy
 from tunegrid.tasks.metrics.base import Metric

@@ -1,4 +1,6 @@
-"""Faster training on a CPU. Without it everything still works, slower and with more memory.
+"""Faster training on a CPU, behind the switch `hardware.cpu_tricks`.
+
+Without it everything still works, slower and with more memory.
 
 Each trick computes what the libraries compute, in another order or with other random numbers: dropout masks of a byte,
 batches in groups of rows of similar length, the loss in parts. Further tricks lie where they act: kernels, memory and
