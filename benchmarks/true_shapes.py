@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
 
 def prepare(checkpoints: Path, model: str) -> None:
     if not (checkpoints / model / "tokenizer.json").is_file():
-        script = REPOSITORY / "tests" / "true_configurations.py"
+        script = REPOSITORY / "tests" / "support" / "true_configurations.py"
         subprocess.run([sys.executable, script, checkpoints, MODELS[model][0]], check=True)
 
 

@@ -139,7 +139,7 @@ def real(
     """
     checkpoint = checkpoints / REAL[model].split("/")[1]
     if not (checkpoint / "tokenizer.json").is_file():
-        script = REPOSITORY / "tests" / "true_configurations.py"
+        script = REPOSITORY / "tests" / "support" / "true_configurations.py"
         run([sys.executable, str(script), str(checkpoints), REAL[model]], REPOSITORY)
     folder.mkdir(parents=True, exist_ok=True)
     median, spread = WORDS[task]

@@ -1,5 +1,6 @@
 """The report as files: LaTeX and HTML from the templates in `report/`, and the PDF."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,21 @@ def _write(report: Report, folder: Path, pdf: bool) -> list[Path]:
     with replaced_folder(folder / "captions") as captions:
         for entry in index.entries(report):
             write_text(captions / f"{entry['name']}.html", str(Markup("<p>{}</p>\n").format(entry["caption"])))
+    names = ("preamble.tex", "report.tex", "report.html", index.INDEX)
+    write_text(folder / "preamble.tex", _template_text("preamble.tex"))
+    document = _latex().get_template("report.tex.j2").render(report=report, cited=formulas.cited)
+    write_text(folder / "report.tex", document)
+    with ThreadPoolExecutor(1) as pool:  # LaTeX is another process: the page is made while it works
+        compiled = pool.submit(compile_pdf, folder, report.epoch) if pdf else None
+        write_text(folder / "report.html", _page(report, folder))
+        write_text(folder / index.INDEX, index.as_json(report))
+    written = [folder / name for name in names]
+    written += sorted(path for part in ("tables", "figures") for path in (folder / part).glob("*"))
+    return written + ([compiled.result()] if compiled else [])
+
+
+def _page(report: Report, folder: Path) -> str:
+    """The report as one HTML page, its figures and equations drawn in it."""
     drawings = {
         figure.name: _inline((folder / f"figures/{figure.name}.svg").read_text(encoding="utf-8"), figure.alt)
         for figure in report.figures
@@ -67,21 +83,8 @@ def _write(report: Report, folder: Path, pdf: bool) -> list[Path]:
         for section in report.sections
         for formula in section.formulas
     }
-    files = {
-        "preamble.tex": _template_text("preamble.tex"),
-        "report.tex": _latex().get_template("report.tex.j2").render(report=report, cited=formulas.cited),
-        "report.html": _html()
-        .get_template("report.html.j2")
-        .render(report=report, drawings=drawings, equations=equations, cited=formulas.cited),
-        index.INDEX: index.as_json(report),
-    }
-    for name, text in files.items():
-        write_text(folder / name, text)
-    written = [folder / name for name in files]
-    written += sorted(path for part in ("tables", "figures") for path in (folder / part).glob("*"))
-    if pdf:
-        written.append(compile_pdf(folder, report.epoch))
-    return written
+    template = _html().get_template("report.html.j2")
+    return template.render(report=report, drawings=drawings, equations=equations, cited=formulas.cited)
 
 
 def _table_files(report: Report) -> dict[str, str]:
