@@ -12,7 +12,7 @@ from tunegrid.common.files import replaced_folder, write_text
 from tunegrid.common.package_data import templates_folder
 from tunegrid.report import export, formulas, index, latex, published
 from tunegrid.report.document import Report, study_report
-from tunegrid.report.figures import draw_figures
+from tunegrid.report.figures import Drawing, draw_figures
 from tunegrid.report.latex import TEX_HINT, compile_pdf, tex_engine
 from tunegrid.report.layout import Table
 from tunegrid.report.tables import Frames
@@ -39,12 +39,13 @@ def render_report(frames: Frames, expected: Expected, folder: Path, pdf: bool) -
     """
     with replaced_folder(folder / "figures") as drawings:
         drawn = draw_figures(frames, expected, drawings)
-    return _write(study_report(frames, expected, drawn), folder, pdf)
+    report = study_report(frames, expected, {name: drawing.figure for name, drawing in drawn.items()})
+    return _write(report, drawn, folder, pdf)
 
 
 def render_published(folder: Path, pdf: bool) -> list[Path]:
     """Writes the report of the paper's own numbers, through the same templates; returns the files, the PDF last."""
-    return _write(published.published_report(), folder, pdf)
+    return _write(published.published_report(), {}, folder, pdf)
 
 
 def render_table(table: Table) -> str:
@@ -52,7 +53,7 @@ def render_table(table: Table) -> str:
     return _latex().get_template("table.tex.j2").render(table=table)
 
 
-def _write(report: Report, folder: Path, pdf: bool) -> list[Path]:
+def _write(report: Report, drawn: dict[str, Drawing], folder: Path, pdf: bool) -> list[Path]:
     with replaced_folder(folder / "tables") as tables:
         for name, text in _table_files(report).items():
             write_text(tables / name, text)
@@ -63,21 +64,22 @@ def _write(report: Report, folder: Path, pdf: bool) -> list[Path]:
     write_text(folder / "preamble.tex", _template_text("preamble.tex"))
     document = _latex().get_template("report.tex.j2").render(report=report, cited=formulas.cited)
     write_text(folder / "report.tex", document)
-    with ThreadPoolExecutor(1) as pool:  # LaTeX is another process: the page is made while it works
+    with ThreadPoolExecutor(1) as pool:  # LaTeX is another process, and needs no SVG: the page is made while it works
         compiled = pool.submit(compile_pdf, folder, report.epoch) if pdf else None
-        write_text(folder / "report.html", _page(report, folder))
+        write_text(folder / "report.html", _page(report, drawn, folder))
         write_text(folder / index.INDEX, index.as_json(report))
     written = [folder / name for name in names]
     written += sorted(path for part in ("tables", "figures") for path in (folder / part).glob("*"))
     return written + ([compiled.result()] if compiled else [])
 
 
-def _page(report: Report, folder: Path) -> str:
-    """The report as one HTML page, its figures and equations drawn in it."""
-    drawings = {
-        figure.name: _inline((folder / f"figures/{figure.name}.svg").read_text(encoding="utf-8"), figure.alt)
-        for figure in report.figures
-    }
+def _page(report: Report, drawn: dict[str, Drawing], folder: Path) -> str:
+    """The report as one HTML page, its figures and equations drawn in it; writes the figures as SVG files, too."""
+    drawings = {}
+    for name, drawing in drawn.items():
+        text = drawing.as_svg()
+        write_text(folder / f"figures/{name}.svg", text)
+        drawings[name] = _inline(text, drawing.figure.alt)
     equations = {
         formula.title: _inline(formulas.drawn(formula), formula.spoken)
         for section in report.sections

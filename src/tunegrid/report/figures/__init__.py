@@ -6,8 +6,9 @@ A module offers `draw(frames, expected) -> matplotlib.figure.Figure | None`: `fr
 
 from collections.abc import Callable
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tunegrid.report.figures.style import settings
 from tunegrid.report.layout import Figure
@@ -46,10 +47,27 @@ FIGURES: tuple[Figure, ...] = (
 )
 
 
-def draw_figures(frames: Frames, expected: Expected, folder: Path) -> dict[str, Figure]:
-    """Draws what there is to show as `folder`/<name>.pdf (vector, fonts embedded) and .svg; same input, same bytes.
+class Drawing(NamedTuple):
+    """A figure of the report, and what Matplotlib drew."""
 
-    Returns the figures that were drawn, by name.
+    figure: Figure
+    canvas: Any  # matplotlib.figure.Figure
+
+    def as_svg(self) -> str:
+        """Draws the figure as SVG and closes it; same input, same text."""
+        import matplotlib.pyplot as plt
+
+        text = StringIO()
+        with plt.rc_context(settings()):
+            self.canvas.savefig(text, format="svg", metadata={"Date": None})
+        plt.close(self.canvas)
+        return text.getvalue()
+
+
+def draw_figures(frames: Frames, expected: Expected, folder: Path) -> dict[str, Drawing]:
+    """Draws what there is to show as `folder`/<name>.pdf (vector, fonts embedded); same input, same bytes.
+
+    Returns the drawings by name, open for `as_svg`.
     """
     import matplotlib
 
@@ -60,13 +78,11 @@ def draw_figures(frames: Frames, expected: Expected, folder: Path) -> dict[str, 
     with plt.rc_context(settings()):
         for figure in FIGURES:
             draw: Callable[[Frames, Expected], Any] = import_module(f"{__name__}.{figure.module}").draw
-            drawing = draw(frames, expected)
-            if drawing is None:
+            canvas = draw(frames, expected)
+            if canvas is None:
                 continue
             folder.mkdir(parents=True, exist_ok=True)
-            drawing.savefig(folder / f"{figure.name}.pdf", metadata={"CreationDate": None})
-            drawing.set_layout_engine(None)  # the layout is found, and is the same for SVG: it takes as long as drawing
-            drawing.savefig(folder / f"{figure.name}.svg", metadata={"Date": None})
-            plt.close(drawing)
-            drawn[figure.name] = figure
+            canvas.savefig(folder / f"{figure.name}.pdf", metadata={"CreationDate": None})
+            canvas.set_layout_engine(None)  # the layout is found, and is the same for SVG: it takes as long as drawing
+            drawn[figure.name] = Drawing(figure, canvas)
     return drawn
