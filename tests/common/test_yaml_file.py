@@ -24,7 +24,7 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, monkeypatch, text, says)
     Path("first.yaml").write_text(text)
     with pytest.raises(TuneGridError) as caught:
         ConfigFile.read([Path("first.yaml")])
-    assert str(caught.value).startswith("first.yaml: ")
+    assert str(caught.value).startswith("first.yaml")
     assert says in str(caught.value)
 
 
@@ -38,8 +38,9 @@ def test_a_folder_instead_of_a_file_is_named(tmp_path):
         ConfigFile.read([tmp_path])
 
 
-def test_invalid_utf8_is_refused(tmp_path):
-    file = tmp_path / "latin.yaml"
-    file.write_bytes("title: Größe\n".encode("latin-1"))
-    with pytest.raises(TuneGridError, match=r"latin\.yaml: cannot be read: .*utf-8"):
-        ConfigFile.read([file])
+def test_a_merged_key_is_looked_for_where_it_stands(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text("base: &base\n  a: 1\n  b: 2\nown:\n  <<: *base\n  b: 3\n")
+    config = ConfigFile.read([file])
+    assert config.where(("own", "a")) == f"{file}, line 2: own.a"
+    assert config.where(("own", "b")) == f"{file}, line 6: own.b"

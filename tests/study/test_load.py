@@ -111,6 +111,36 @@ def test_several_problems_are_all_named(load):
     assert "methods.lora.r" in message
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "learning_rate: 1e-3, max_steps: 100",
+        "learning_rate: .nan, max_steps: 100",
+        "max_steps: 100",
+        "learning_rate: 1.0e-3, max_steps: 100, batch_size: 0",
+    ],
+)
+def test_one_mistake_under_training_is_one_line(load, broken):
+    message = refusal(load, changed("learning_rate: 1.0e-3, max_steps: 100", broken))
+    assert len(message.splitlines()) == 1, message
+
+
+def test_a_mistake_in_a_union_is_one_line(load):
+    families = "families: {own: {title: Own, model_types: [t5], sizes: {}, defaults: {d_model: wide}}}\n"
+    message = refusal(load, BASE + families)
+    assert message.count("families.own.defaults.d_model") == 1
+
+
+def test_a_number_where_text_is_expected_is_shown_as_yaml_reads_it(load):
+    message = refusal(load, changed("title: A title", "title: 0x1F"))
+    assert message == "first.yaml, line 2: title: YAML reads this as 31, not as text. Write it in quotes"
+
+
+def test_a_file_with_many_mistakes_names_the_first_twenty(load):
+    message = refusal(load, changed("seeds: [1, 2]", f"seeds: [{', '.join(['-1'] * 50)}]"))
+    assert message.splitlines()[-1] == "… and 30 more"
+
+
 # -- several files ----------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,10 @@ from pydantic import ValidationError
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import Place, did_you_mean, problem_place
+from tunegrid.common.plain_yaml import read_yaml
+
+MOST_PROBLEMS = 20  # in one message
+_TYPES = ("bool", "float", "int", "str")  # by which pydantic names the branches of a union
 
 
 class KeyProblem(Exception):
@@ -35,23 +39,11 @@ class ConfigFile:
         """Reads the files; mappings of later ones are merged into earlier ones, everything else is replaced.
 
         Raises:
-            TuneGridError: a file does not exist, is not valid UTF-8 or YAML, or names a key twice.
+            TuneGridError: a file cannot be read as a plain tree (see `read_yaml`), or is no mapping.
         """
         files = []
         for path in paths:
-            try:
-                text = path.read_text(encoding="utf-8")
-                node = yaml.compose(text, Loader=yaml.SafeLoader)
-                values = yaml.safe_load(text)
-                _reject_duplicate_keys(path, node)
-            except FileNotFoundError:
-                raise TuneGridError(
-                    f"{path}: no such file. The studies that come with the project are in config/."
-                ) from None
-            except (OSError, UnicodeDecodeError) as error:
-                raise TuneGridError(f"{path}: cannot be read: {error}") from None
-            except yaml.YAMLError as error:
-                raise TuneGridError(f"{path}: not valid YAML: {error}") from None
+            node, values = read_yaml(path)
             if not isinstance(values, dict):
                 raise TuneGridError(f"{path}: a study is a mapping of keys to values; config/README.md lists the keys.")
             files.append((path, node, values))
@@ -75,8 +67,10 @@ class ConfigFile:
 
     def explain(self, error: ValidationError) -> str:
         """The problems of a validation for a person, each on a line with its file, line and key."""
-        lines = []
+        messages: dict[str, str] = {}  # place -> the first problem there: a union has one for each of its types
         for problem in error.errors(include_url=False):
+            if problem["type"] == "default_factory_not_called":
+                continue  # a default that depends on other keys, one of which has a problem of its own
             place, message = problem_place(problem), problem["msg"]
             match problem["type"]:
                 case "unknown_key":
@@ -93,10 +87,14 @@ class ConfigFile:
                     message = f"not a valid name: {problem['input']!r}. Names: letters and digits, with . or - between"
                 case "float_type" if _is_number(problem["input"]):
                     message = f"{problem['input']!r} is text to YAML, not a number. Write it with a dot: 1.0e-4"
+                case "string_type" if isinstance(problem["input"], int | float):
+                    message = f"YAML reads this as {problem['input']!r}, not as text. Write it in quotes"
                 case _:
                     message = f"{message.removeprefix('Value error, ')} (found {problem['input']!r:.80})"
-            lines.append(f"{self.where(tuple(part for part in place if part != '[key]'))}: {message}")
-        return "\n".join(lines)
+            messages.setdefault(self.where(tuple(part for part in place if part != "[key]")), message)
+        lines = [f"{where}: {message}" for where, message in messages.items()]
+        more = [f"… and {len(lines) - MOST_PROBLEMS} more"] if len(lines) > MOST_PROBLEMS else []
+        return "\n".join(lines[:MOST_PROBLEMS] + more)
 
     def _keys(self, place: Place) -> Place:
         """The keys of a place, without the tags that pydantic inserts for the branch of a union."""
@@ -105,7 +103,7 @@ class ConfigFile:
             if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int)):
                 value = value[part]
                 keys.append(part)
-            elif i == len(place) - 1 and not (isinstance(value, dict) and value.get("kind") == part):
+            elif i == len(place) - 1 and isinstance(value, dict) and part not in (value.get("kind"), *_TYPES):
                 keys.append(part)  # a key that is missing
         return tuple(keys)
 
@@ -135,7 +133,9 @@ def _find(node: yaml.Node | None, place: Place) -> yaml.Node | None:
     key_node = node
     for part in place:
         if isinstance(node, yaml.MappingNode):
-            key_node, node = next(((key, value) for key, value in node.value if key.value == part), (None, None))
+            # A key of the mapping itself stands behind those that it merges.
+            pairs = reversed(node.value)
+            key_node, node = next(((key, value) for key, value in pairs if key.value == part), (None, None))
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             key_node = node = node.value[part]
         else:
@@ -143,19 +143,3 @@ def _find(node: yaml.Node | None, place: Place) -> yaml.Node | None:
         if key_node is None:
             return None
     return key_node
-
-
-def _reject_duplicate_keys(path: Path, node: yaml.Node | None) -> None:
-    # YAML's loader takes the last of two equal keys without a word.
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if key.value in seen:
-                raise TuneGridError(
-                    f"{path}, line {key.start_mark.line + 1}: the key {key.value!r} stands here a second time"
-                )
-            seen.add(key.value)
-            _reject_duplicate_keys(path, value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _reject_duplicate_keys(path, item)
