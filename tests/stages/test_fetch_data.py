@@ -154,6 +154,16 @@ def test_whole_articles_are_held_out_for_validation():
     assert len(splits["test"]) == 50
 
 
+def test_articles_that_are_numbers_are_held_out_as_a_whole_and_0_is_one_of_them():
+    numbers = [0, 0.5, 2, 3, False]
+    write([question(number, "x", number) | {"title": numbers[number % 5]} for number in range(50)])
+    for seed in range(4):  # each article is held out by one of these seeds
+        splits, _ = fetch(files_task("qa", validation_share=0.3, seed=seed))
+        groups = {split: {row["group"] for row in splits[split]} for split in SPLITS}
+        assert groups["train"] | groups["validation"] == {"0", "0.5", "2", "3", "False"}
+        assert not groups["train"] & groups["validation"]
+
+
 def test_what_is_held_out_depends_on_the_seed_and_not_on_the_order_of_the_rows():
     rows = even_articles(10, 2)
     write(rows)

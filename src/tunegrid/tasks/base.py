@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
 from pydantic import Field
@@ -16,6 +15,7 @@ from tunegrid.data.sources.base import Row
 from tunegrid.models.decoding import Generation
 from tunegrid.models.families import FAMILIES, Family
 from tunegrid.tasks.metrics import Metric
+from tunegrid.tasks.values import text_of
 
 if TYPE_CHECKING:
     import random
@@ -23,14 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AnySource = Annotated[Union[tuple(SOURCES.values())], Field(discriminator="kind")]  # noqa: UP007 (built from the dictionary)
-
-
-class RowError(ValueError):
-    """A row that the task cannot use; the caller adds where the row stands. `column` is the one at fault."""
-
-    def __init__(self, problem: str, column: str = "row") -> None:
-        super().__init__(problem)
-        self.column = column
 
 
 @dataclass(frozen=True)
@@ -185,32 +177,3 @@ class Task(ABC):
     @abstractmethod
     def baselines(self) -> dict[str, Baseline]:
         """Baselines that need no pretrained model, by name."""
-
-
-def text_of(row: Row, column: str) -> str:
-    """A column that has to be non-empty text."""
-    value = row[column]
-    if not isinstance(value, str) or not value.strip():
-        raise RowError(f"column {column}: expected text, found {value!r:.80}", column)
-    return value.strip()
-
-
-def mapped(values: dict[str, Any], columns: dict[str, str], optional: dict[str, Any]) -> Row:
-    """The canonical columns of a source's row; dots in a column's name reach into nested values.
-
-    Raises:
-        RowError: a column is not there.
-    """
-    row = {}
-    for canonical, column in columns.items():
-        try:
-            row[canonical] = reduce(lambda value, key: value[key], column.split("."), values)
-        except (KeyError, TypeError):
-            if canonical not in optional:
-                raise RowError(
-                    f"no column {column!r} (for {canonical}). The row has: {', '.join(map(str, values))}. "
-                    f"Name the right one in the source's `columns: {{{canonical}: …}}`.",
-                    canonical,
-                ) from None
-            row[canonical] = optional[canonical]
-    return row

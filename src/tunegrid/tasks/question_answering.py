@@ -11,8 +11,9 @@ from pydantic import Field, model_validator
 
 from tunegrid.data.sources import ReadSource
 from tunegrid.data.sources.base import Row
-from tunegrid.tasks.base import Baseline, RowError, Task, TaskSettings
+from tunegrid.tasks.base import Baseline, Task, TaskSettings
 from tunegrid.tasks.metrics import METRICS
+from tunegrid.tasks.values import RowError, identifier_of, texts_of
 
 
 class QuestionAnsweringSettings(TaskSettings):
@@ -83,18 +84,15 @@ class QuestionAnswering(Task):
     trivial_baseline = "random-candidate"
 
     def clean(self, row: Row) -> Row:
-        answers = row["answers"]
-        if isinstance(answers, str):
-            answers = [answers]
-        answers = [answer.strip() for answer in answers or () if isinstance(answer, str) and answer.strip()]
+        answers = texts_of(row, "answers")
         if not answers:
             raise RowError("column answers: the row has no answer", "answers")
         return {
             "id": row["id"],
-            "group": str(row["group"] or ""),
+            "group": identifier_of(row, "group"),
             **self.clean_source(row),
             "answers": answers,
-            "candidates": [str(candidate) for candidate in row["candidates"] or ()],
+            "candidates": texts_of(row, "candidates"),
         }
 
     def target_text(self, row: Row) -> str:

@@ -10,23 +10,26 @@ from typing import Any
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.sources import ReadSource, Split
 from tunegrid.tasks import Row, RowError, Task
-from tunegrid.tasks.base import mapped
+from tunegrid.tasks.values import identifier_of, mapped
 
 EXAMPLES = 3  # rows that are named for each reason to skip some
 
 
 def canonical_row(task: Task, values: dict[str, Any]) -> Row:
-    """A row of the task's source under TuneGrid's columns, cleaned.
+    """A row of the task's source under TuneGrid's columns, cleaned; its `id` is "" if it has none.
 
     Raises:
         RowError: the row cannot be used, with the reason.
     """
-    source = task.settings.source
-    if not isinstance(source, ReadSource):  # generated rows have TuneGrid's columns
-        return task.clean(mapped(values, {name: name for name in task.columns}, task.optional))
-    # A column that the study itself names has to be there, even where the task can do without.
-    optional = {name: value for name, value in task.optional.items() if name not in source.columns}
-    return task.clean(mapped(values, task.columns | source.columns, optional))
+    source, columns, optional = task.settings.source, task.columns, task.optional
+    if isinstance(source, ReadSource):
+        columns = columns | source.columns
+        # A column that the study itself names has to be there, even where the task can do without.
+        optional = {name: value for name, value in optional.items() if name not in source.columns}
+    else:  # generated rows have TuneGrid's columns
+        columns = {name: name for name in columns}
+    row = task.clean(mapped(values, columns, optional))
+    return row | {"id": identifier_of(row, "id")}
 
 
 def unlabelled_row(task: Task, values: dict[str, Any]) -> Row:
@@ -54,7 +57,8 @@ def unlabelled_row(task: Task, values: dict[str, Any]) -> Row:
             f"A row of this task needs: {', '.join(task.source_columns)}."
         )
     row = task.clean_source(found)
-    return row if found.get("id") in (None, "") else {"id": str(found["id"]), **row}
+    name = identifier_of({"id": found.get("id")}, "id")
+    return {"id": name, **row} if name else row
 
 
 @dataclass
@@ -95,7 +99,7 @@ class Rows:
                 self._skip(f"{row.where}: {error}", error.column)
                 continue
             # Skipped rows count here, so that an id leads to its row of the source.
-            canonical["id"] = str(canonical["id"] if canonical["id"] not in (None, "") else f"{self.split}-{number:06}")
+            canonical["id"] = canonical["id"] or f"{self.split}-{number:06}"
             self.count += 1
             yield row.where, canonical
         if not self.count:

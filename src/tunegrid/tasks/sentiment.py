@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tunegrid.common.fields import did_you_mean
 from tunegrid.data.sources.base import Row
 from tunegrid.models.families import Family
-from tunegrid.tasks.base import Baseline, RowError, Task, TaskSettings
+from tunegrid.tasks.base import Baseline, Task, TaskSettings
 from tunegrid.tasks.metrics import METRICS
 from tunegrid.tasks.metrics.label_counts import LabelCounts
+from tunegrid.tasks.values import as_number, label_of, labels_by_number
 
 
 class SentimentSettings(TaskSettings):
@@ -25,9 +26,18 @@ class SentimentSettings(TaskSettings):
     labels: list[str] = Field(
         default=["negative", "positive"],
         min_length=2,
-        description="Labels; a label given as a number is their index. A family may have words of its own for them.",
+        description="Labels. A number in the data is a label's name if some name is a number, else its index from 0. "
+        "A family may have words of its own for them.",
     )
     positive: str = Field("positive", description="The label that precision, recall and F1 are about.")
+
+    @field_validator("labels")
+    @classmethod
+    def _numbers_are_distinct(cls, labels: list[str]) -> list[str]:
+        for label in labels:
+            if (number := as_number(label)) is not None and (other := labels_by_number(tuple(labels))[number]) != label:
+                raise ValueError(f"{label!r} and {other!r} are the same number, so that no row says which it means")
+        return labels
 
     @model_validator(mode="after")
     def _positive_is_a_label(self) -> SentimentSettings:
@@ -61,18 +71,7 @@ class Sentiment(Task):
         )
 
     def clean(self, row: Row) -> Row:
-        return {"id": row["id"], **self.clean_source(row), "label": self._label(row["label"])}
-
-    def _label(self, value: object) -> str:
-        labels = self.settings.labels
-        if isinstance(value, str) and value in labels:
-            return value
-        number = int(value) if isinstance(value, str) and value.isdigit() else value
-        if isinstance(number, int) and not isinstance(number, bool) and 0 <= number < len(labels):
-            return labels[number]
-        raise RowError(
-            f"column label: {value!r:.80} is not a label. Valid: {', '.join(labels)}, or their index from 0", "label"
-        )
+        return {"id": row["id"], **self.clean_source(row), "label": label_of(row, "label", self.settings.labels)}
 
     def target_text(self, row: Row) -> str:
         return self.word(row["label"])

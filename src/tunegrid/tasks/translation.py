@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from tunegrid.data.sources.base import Row
-from tunegrid.tasks.base import Baseline, Task, TaskSettings, text_of
+from tunegrid.tasks.base import Baseline, Task, TaskSettings
 from tunegrid.tasks.metrics import METRICS
+from tunegrid.tasks.values import text_of
 
 
 class TranslationSettings(TaskSettings):

@@ -1,0 +1,199 @@
+"""Values of a source's row as the columns of a task need them: a text, texts, an identifier, a label.
+
+Sources give what their format has: JSON and Parquet numbers, truth values, lists and mappings, CSV texts alone. The
+same row gives the same canonical row from each of them, or an error that shows the value.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+import unicodedata
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from tunegrid.data.sources.base import Row
+
+NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")  # ASCII digits: `isdigit` and `\d` know more of them
+# A list or a mapping as Python prints it, which is what pandas writes into a CSV file.
+PRINTED = re.compile(r"\[\s*['\"].*['\"]\s*\]|\{\s*'.*\}", re.DOTALL)
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 80
+
+
+class RowError(ValueError):
+    """A row that the task cannot use; the caller adds where the row stands. `column` is the one at fault."""
+
+    def __init__(self, problem: str, column: str = "row") -> None:
+        super().__init__(problem)
+        self.column = column
+
+
+def shown(value: object) -> str:
+    """A value for a message: cut where it is long or deep."""
+    return _short.repr(value)
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value stands for none: None, NaN, or a text without a visible character."""
+    if isinstance(value, str):
+        return not any(_is_visible(character) for character in value)
+    return value is None or (isinstance(value, float | Decimal) and value != value)
+
+
+def _is_visible(character: str) -> bool:
+    # NUL and other control characters, byte order marks and zero-width spaces print nothing.
+    return not character.isspace() and unicodedata.category(character) not in ("Cc", "Cf")
+
+
+def text_of(row: Row, column: str) -> str:
+    """A column that has to be non-empty text."""
+    value = row[column]
+    if not isinstance(value, str) or is_missing(value):
+        raise RowError(f"column {column}: expected text, found {shown(value)}", column)
+    return value.strip()
+
+
+def texts_of(row: Row, column: str) -> list[str]:
+    """The texts of a column that holds one or several; missing ones are left out.
+
+    Understood are a text, a whole number, a list of these, a mapping with `text` (SQuAD's answers), and a list of such
+    mappings.
+
+    Raises:
+        RowError: it holds something else.
+    """
+    value = row[column]
+    if isinstance(value, str) and PRINTED.fullmatch(value.strip()):
+        raise RowError(
+            f"column {column}: {shown(value)} is a list or a mapping that was printed as text. Give it as such in JSON "
+            f"Lines or Parquet, or as JSON in CSV; if it is the text itself, as a list of one",
+            column,
+        )
+    texts: list[str] = []
+    for item in value if isinstance(value, list | tuple) else [value]:
+        inner = _field(item, column) if isinstance(item, Mapping) else item
+        parts = inner if isinstance(inner, list | tuple) and inner is not item else [inner]
+        texts += [_as_text(part, column) for part in parts if not is_missing(part)]
+    return texts
+
+
+def _field(value: Mapping, column: str) -> object:
+    if "text" not in value:
+        raise RowError(
+            f"column {column}: expected a text or a list of texts, found a mapping with "
+            f"{', '.join(map(shown, value)) or 'nothing'}. Name the field that holds the text in the source's "
+            f"`columns: {{{column}: …}}`, with a dot before it",
+            column,
+        )
+    return value["text"]
+
+
+def _as_text(value: object, column: str) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return str(value)
+    # 1998.0 may be what a library has made of 1998: no text is the right one for sure.
+    raise RowError(f"column {column}: expected a text or a list of texts, found {shown(value)}", column)
+
+
+def identifier_of(row: Row, column: str) -> str:
+    """An id or a group as text; "" if the row has none. 0 and False are identifiers.
+
+    Raises:
+        RowError: it is a list, a mapping or bytes.
+    """
+    value = row[column]
+    if is_missing(value):
+        return ""
+    if isinstance(value, list | tuple | bytes | Mapping):
+        raise RowError(f"column {column}: expected a text or a number, found {shown(value)}", column)
+    return str(value)
+
+
+def label_of(row: Row, column: str, labels: Sequence[str]) -> str:
+    """The label that a column names.
+
+    A text is a label's name. A number (1, 1.0, "1") is the index of a label, unless the name of some label is a number,
+    as those of star ratings are: then it is a name, too. A truth value is the label `true` or `false`, in any case.
+
+    Raises:
+        RowError: it names no label.
+    """
+    value = row[column]
+    if isinstance(value, str) and value in labels:
+        return value
+    if isinstance(value, str | bool) and (name := str(value).casefold()) in ("true", "false"):
+        same = [label for label in labels if label.casefold() == name]
+        if len(same) == 1:
+            return same[0]
+    number, named = as_number(value), labels_by_number(tuple(labels))
+    if number is not None and named and number in named:
+        return named[number]
+    if number is not None and not named and 0 <= number < len(labels) and number == int(number):
+        return labels[int(number)]
+    raise RowError(
+        f"column {column}: {shown(value)} is not a label. Valid: {', '.join(labels)}"
+        f"{'' if named else ', or their index from 0'}",
+        column,
+    )
+
+
+def as_number(value: object) -> Decimal | None:
+    """The exact value of a finite number or of its decimal digits; None for all else, truth values among it."""
+    if isinstance(value, str):
+        return Decimal(value) if NUMBER.fullmatch(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    return number if number.is_finite() else None
+
+
+@lru_cache
+def labels_by_number(labels: tuple[str, ...]) -> dict[Decimal, str]:
+    """The labels whose names are numbers, by the number."""
+    return {number: label for label in labels if (number := as_number(label)) is not None}
+
+
+def mapped(values: Mapping[str, Any], columns: dict[str, str], optional: dict[str, Any]) -> Row:
+    """The canonical columns of a source's row.
+
+    A dot in a column's name reaches into a nested value, of a list of mappings into each of them; a column whose name
+    has the dot in it comes first.
+
+    Raises:
+        RowError: a column is not there.
+    """
+    row = {}
+    for canonical, column in columns.items():
+        try:
+            row[canonical] = _look_up(values, column)
+        except KeyError:
+            if canonical not in optional:
+                raise RowError(
+                    f"no column {column!r} (for {canonical}). The row has: {', '.join(map(str, values))}. "
+                    f"Name the right one in the source's `columns: {{{canonical}: …}}`.",
+                    canonical,
+                ) from None
+            row[canonical] = optional[canonical]
+    return row
+
+
+def _look_up(value: object, path: str) -> Any:
+    """The value at a path with dots. Raises KeyError if there is none."""
+    if isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
+        parts = [_look_up(item, path) for item in value]
+        return [inner for part in parts for inner in (part if isinstance(part, list | tuple) else [part])]
+    if not isinstance(value, Mapping):
+        raise KeyError(path)
+    if path in value:
+        return value[path]
+    names = path.split(".")
+    for length in range(len(names) - 1, 0, -1):
+        if (name := ".".join(names[:length])) in value:
+            return _look_up(value[name], ".".join(names[length:]))
+    raise KeyError(path)

@@ -1,0 +1,233 @@
+"""Values of rows: labels, texts, identifiers and nested columns, the same whatever type the source gives them."""
+
+import math
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from pydantic import ValidationError
+
+from tests.support.rows_of_tasks import make_task
+from tunegrid.tasks import RowError
+from tunegrid.tasks.rows import canonical_row, unlabelled_row
+from tunegrid.tasks.values import is_missing, label_of, mapped
+
+STARS = ["1", "2", "3", "4", "5"]
+SQUAD = {"id": "a", "title": "t", "context": "Oxygen is a gas.", "question": "What?", "answers": {"text": ["a gas"]}}
+DEEP: list = []
+for _ in range(900):
+    DEEP = [DEEP]
+
+
+def files(**columns: str) -> dict:
+    return {"kind": "files", "paths": {"train": "a.jsonl", "test": "b.jsonl"}, "columns": columns}
+
+
+def qa(columns: dict | None = None, **values) -> dict:
+    return canonical_row(make_task("qa", files(**(columns or {}))), SQUAD | values)
+
+
+# -- labels -----------------------------------------------------------------------------------------------------------
+
+LABELS = [
+    (STARS, 1, "1"),
+    (STARS, 5, "5"),
+    (STARS, 4.0, "4"),
+    (STARS, "4.0", "4"),
+    (STARS, "4", "4"),
+    (STARS, Decimal("4.00"), "4"),
+    (["0", "1"], 0, "0"),
+    (["1", "0"], 0, "0"),  # the index of another label
+    (["-1", "0", "1"], -1, "-1"),
+    (["01", "02"], 1, "01"),
+    (["0.5", "1", "1.5"], 1.5, "1.5"),
+    (["0.5", "1", "1.5"], 1, "1"),
+    (["1", "2", "unknown"], 2, "2"),
+    (["1", "2", "unknown"], "unknown", "unknown"),
+    (["bad", "good"], 1, "good"),
+    (["bad", "good"], 1.0, "good"),
+    (["bad", "good"], "1.0", "good"),
+    (["bad", "good"], Decimal(0), "bad"),
+    (["false", "true"], True, "true"),
+    (["false", "true"], "True", "true"),
+    (["False", "True"], False, "False"),
+]
+NO_LABELS = [
+    (STARS, 0),
+    (STARS, 6),
+    (STARS, 1.5),
+    (STARS, True),
+    (STARS, "²"),
+    (STARS, "３"),
+    (["1", "2", "unknown"], 0),
+    (["bad", "good"], 2),
+    (["bad", "good"], -1),
+    (["bad", "good"], 0.5),
+    (["bad", "good"], True),
+    (["bad", "good"], "true"),
+    (["bad", "good"], "²"),
+    (["bad", "good"], "١"),
+    (["bad", "good"], "1_0"),
+    (["bad", "good"], "+1"),
+    (["bad", "good"], "1" * 5000),
+    (["bad", "good"], 10**4000),
+    (["bad", "good"], math.nan),
+    (["bad", "good"], math.inf),
+    (["bad", "good"], None),
+    (["bad", "good"], [1]),
+    (["bad", "good"], DEEP),
+    (["true", "True"], True),
+]
+
+
+@pytest.mark.parametrize(("labels", "value", "label"), LABELS)
+def test_a_number_is_a_label_s_name_where_names_are_numbers_and_else_its_index(labels, value, label):
+    assert label_of({"label": value}, "label", labels) == label
+
+
+@pytest.mark.parametrize(("labels", "value"), NO_LABELS)
+def test_what_names_no_label_is_an_error_of_the_row(labels, value):
+    with pytest.raises(RowError, match=r"is not a label\. Valid: ") as caught:
+        label_of({"label": value}, "label", labels)
+    assert caught.value.column == "label"
+    assert ("index" in str(caught.value)) == (labels[0] in ("bad", "true"))
+    assert len(str(caught.value)) < 250
+
+
+def test_labels_that_are_the_same_number_are_refused_by_the_study():
+    with pytest.raises(ValidationError, match=r"'1\.0' and '1' are the same number"):
+        make_task("sentiment", labels=["1.0", "2", "1"], positive="2")
+    make_task("sentiment", labels=["1", "2"], positive="2")
+
+
+# -- lists of texts ---------------------------------------------------------------------------------------------------
+
+TEXTS = [
+    ("gas", ["gas"]),
+    (" gas ", ["gas"]),
+    (1998, ["1998"]),
+    (0, ["0"]),
+    (Decimal("19.98"), ["19.98"]),
+    (["a gas", None, "", "gas"], ["a gas", "gas"]),
+    ([1998, "the year 1998"], ["1998", "the year 1998"]),
+    ({"text": ["a gas", "gas"], "answer_start": [10, 12]}, ["a gas", "gas"]),
+    ({"text": "gas"}, ["gas"]),
+    ({"text": 7}, ["7"]),
+    ([{"text": "a gas", "answer_start": 10}, {"text": "gas", "answer_start": 12}], ["a gas", "gas"]),
+    ([{"text": ["a gas", "gas"]}, {"text": []}], ["a gas", "gas"]),
+    ("[1] and [2]", ["[1] and [2]"]),
+    ("{x}", ["{x}"]),
+]
+NO_TEXTS = [
+    True, math.inf, 3.5, 1998.0, b"gas", date(2021, 1, 3), ["gas", True], [["a", "gas"]], [{"text": {"text": "gas"}}],
+    {"text": {"text": "gas"}}, {"answer": "gas"}, {}, [{"answer": "gas"}], [{"text": "gas"}, {"answer": "gas"}], [DEEP], DEEP,
+    "['a gas', 'gas']", "{'text': array(['a gas'], dtype=object), 'answer_start': array([10])}", '["a gas"]',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "texts"), TEXTS)
+def test_answers_and_candidates_are_read_from_all_that_holds_texts(value, texts):
+    assert qa({"answers": "answers"}, answers=value)["answers"] == texts
+    assert qa(candidates=value)["candidates"] == texts
+
+
+@pytest.mark.parametrize("value", NO_TEXTS, ids=lambda value: str(value)[:30] if value is not DEEP else "deep")
+def test_what_holds_no_texts_is_an_error_of_the_row_that_shows_it(value):
+    for column, values in (("answers", {"answers": value}), ("candidates", {"candidates": value})):
+        with pytest.raises(RowError, match=f"column {column}: ") as caught:
+            qa({"answers": "answers"} if column == "answers" else {}, **values)
+        assert caught.value.column == column
+        assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("value", [None, "", " \0 ", math.nan, [], [None], {"text": []}, {"text": None}])
+def test_a_row_may_lack_candidates_but_not_answers(value):
+    assert qa(candidates=value)["candidates"] == []
+    with pytest.raises(RowError, match="the row has no answer"):
+        qa({"answers": "answers"}, answers=value)
+
+
+def test_a_mapping_of_other_keys_is_not_taken_for_its_keys():
+    with pytest.raises(RowError, match=r"found a mapping with 'A', 'B'\. Name the field"):
+        qa(candidates={"A": "tea", "B": "coffee"})
+
+
+# -- identifiers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.0, "0.0"), (False, "False"), ("0", "0"), (10**30, "1" + 30 * "0"), ("007", "007"), (None, ""),
+     ("", ""), ("  ", ""), ("\0", ""), (math.nan, ""), (Decimal("NaN"), ""), (date(2021, 1, 3), "2021-01-03")],
+)  # fmt: skip
+def test_ids_and_groups_are_texts_and_only_nothing_is_none(value, text):
+    row = qa(id=value, title=value)
+    assert (row["id"], row["group"]) == (text, text)
+    assert unlabelled_row(make_task("qa", files()), SQUAD | {"id": value}).get("id", "") == text
+
+
+@pytest.mark.parametrize("value", [[1], {"a": 1}, [], {}, b"1", DEEP], ids=lambda value: str(value)[:20])
+def test_an_id_or_a_group_that_is_a_list_or_a_mapping_is_an_error(value):
+    for column, name in (("id", "id"), ("group", "title")):
+        with pytest.raises(RowError, match=f"column {column}: expected a text or a number, found"):
+            qa(**{name: value})
+    with pytest.raises(RowError, match="column id: expected a text or a number"):
+        unlabelled_row(make_task("qa", files()), SQUAD | {"id": value})
+
+
+# -- columns ----------------------------------------------------------------------------------------------------------
+
+NESTED = [
+    ({"a.b": 1, "a": {"b": 2}}, "a.b", 1),
+    ({"a": {"b": 2}}, "a.b", 2),
+    ({"a.b": {"c": 1}}, "a.b.c", 1),
+    ({"a": {"b.c": 1}}, "a.b.c", 1),
+    ({"a.b": {"c": 1}, "a": {"b": {"c": 2}}}, "a.b.c", 1),
+    ({"a": [{"b": 1}, {"b": 2}]}, "a.b", [1, 2]),
+    ({"a": [{"b": [1, 2]}, {"b": [3]}]}, "a.b", [1, 2, 3]),
+    ({"a": [{"b": [{"c": 1}]}, {"b": [{"c": 2}]}]}, "a.b.c", [1, 2]),
+    ({"a": {"b": None}}, "a.b", None),
+]
+
+
+@pytest.mark.parametrize(("values", "column", "value"), NESTED)
+def test_a_whole_name_comes_before_its_dots(values, column, value):
+    assert mapped(values, {"x": column}, {}) == {"x": value}
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"a": 1}, {"a": None}, {"a": "b"}, {"a": []}, {"a": ["b"]}, {"a": {"c": 1}}, {"a": [{"b": 1}, {}]}]
+)
+def test_a_column_that_is_not_there_is_named(values):  # fmt: skip
+    with pytest.raises(RowError, match=r"no column 'a\.b' \(for x\)"):
+        mapped(values, {"x": "a.b"}, {})
+
+
+def test_flattened_rows_are_read_by_the_default_columns_and_by_predict():
+    flat = {
+        "id": "a",
+        "title": "t",
+        "context": "c",
+        "question": "q",
+        "answers.text": ["a gas"],
+        "answers.answer_start": [1],
+    }
+    assert canonical_row(make_task("qa", files()), flat)["answers"] == ["a gas"]
+    pair = {"translation.en": "a", "translation.de": "b"}
+    assert canonical_row(make_task("translation", files()), pair) == {"id": "", "source": "a", "target": "b"}
+    assert unlabelled_row(make_task("translation", files()), {"translation.en": "a"}) == {"source": "a"}
+
+
+# -- no text ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", " \t\r\n", "\0\0", "\u200b\ufeff", "\u00ad", "\x07 \x00"])
+def test_a_text_without_a_visible_character_is_none(text):
+    assert is_missing(text)
+    with pytest.raises(RowError, match="column source: expected text"):
+        canonical_row(make_task("translation", files()), {"translation": {"en": text, "de": "b"}})
+
+
+@pytest.mark.parametrize("text", ["0", "a\0", "👍", "é", "\u200bx", "…"])
+def test_a_text_with_a_visible_character_is_a_text(text):
+    assert not is_missing(text)
