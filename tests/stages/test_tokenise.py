@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.rows_of_tasks import make_task, write_splits
+from tunegrid.common.errors import TuneGridError
 
 FAMILIES = ("t5", "flan-t5", "bart")
 LIMIT = 40
@@ -128,6 +129,27 @@ def test_cutting_ends_whatever_the_text(tokenised, family, text):
     assert stats["sources_cut"] in (0, 1)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_ceiling_is_recorded_with_its_schema(tokenised, tmp_path, family):
+    """The vocabularies of T5's kind have no snowman: one row of six; byte-level ones have everything."""
+    from tunegrid.results.records import read_record
+    from tunegrid.tasks.ceiling import CeilingRecord
+
+    tokenised(family)
+    record = read_record(tmp_path / "tokens/ceiling.json", CeilingRecord)
+    lost = 0 if family == "bart" else 1
+    assert record.written["exact_match"] == pytest.approx((6 - lost) / 6)
+    assert (record.not_written, len(record.lost_characters), record.unread) == (lost, lost, lost)
+    assert record.max_target_length == 12
+
+
+def test_label_words_that_training_would_cut_end_the_stage(tokenised, tmp_path):
+    rows = [{"id": "0", "text": "a film", "label": "positive"}]
+    with pytest.raises(TuneGridError, match=r"max_target_length .* is 2, but the label word '.*' takes"):
+        tokenised("bart", rows, kind="sentiment", max_target_length=2)
+    assert not (tmp_path / "tokens").exists()
+
+
 def test_many_batches_give_what_one_gives(tokenised, monkeypatch):
     from tunegrid.stages import tokenise as module
 
@@ -148,5 +170,5 @@ def test_training_reads_what_was_written(tokenised, tmp_path):
     ]
     assert dataset.lengths().tolist() == [len(row["input_ids"]) + len(row["labels"]) for row in ids]
     assert sorted(file.name for file in Path(tmp_path / "tokens").iterdir()) == [
-        "stats.json", "test.arrow", "train.arrow", "validation.arrow",
+        "ceiling.json", "stats.json", "test.arrow", "train.arrow", "validation.arrow",
     ]  # fmt: skip

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from pydantic import Field
 
 from tunegrid.common.fields import Closed
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class Generation(Closed):
@@ -15,3 +21,8 @@ class Generation(Closed):
     )
     num_beams: int = Field(1, gt=0, description="1: greedy decoding.")
     length_penalty: float = Field(1.0, description="Exponent of the length in beam search; no effect with one beam.")
+
+
+def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[Any]) -> list[str]:
+    """The texts of token ids, [texts, tokens]: without special tokens, and without white space around them."""
+    return [text.strip() for text in tokenizer.batch_decode(ids, skip_special_tokens=True)]

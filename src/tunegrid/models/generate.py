@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig
 
-from tunegrid.models.decoding import Generation
+from tunegrid.models.decoding import Generation, decode
 from tunegrid.models.encoder import encoding_in_parts, encoding_once
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ def generate(
         # BART starts its answers with the token that ends them.
         ended = (output[:, 1:] == config.eos_token_id).any(-1).tolist()
         tokens = _until_the_end(output[:, 1:], config).sum(-1).tolist()
-        texts = tokenizer.batch_decode(output, skip_special_tokens=True)
+        texts = decode(tokenizer, output)
         for place, index in enumerate(indices):
-            answers[index] = Answer(texts[place].strip(), ended[place], scores.get(place), tokens[place])
+            answers[index] = Answer(texts[place], ended[place], scores.get(place), tokens[place])
     return answers
 
 

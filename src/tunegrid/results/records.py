@@ -15,6 +15,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import Closed, Count, Finite, NonEmpty, Seconds, explain
 from tunegrid.common.files import read_json, write_text
 from tunegrid.runtime.provenance import Provenance
+from tunegrid.tasks.ceiling import CeilingRecord
 from tunegrid.training.selection import Selection
 
 SCHEMA_VERSION = 1
@@ -313,5 +314,6 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "metrics.json": MetricsRecord,
         "trial.json": TrialRecord,
         "choice.json": ChoiceRecord,
+        "ceiling.json": CeilingRecord,
     }
     return {name: record.model_json_schema() for name, record in records.items()}

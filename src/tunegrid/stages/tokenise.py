@@ -7,17 +7,23 @@ from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, write_json
-from tunegrid.data.parquet import iterate_parquet
+from tunegrid.data.parquet import iterate_parquet, read_parquet
 from tunegrid.data.sources import SPLITS
 from tunegrid.data.tokens import load_tokenizer
+from tunegrid.results.records import write_record
 from tunegrid.tasks import Task
+from tunegrid.tasks.ceiling import ceiling
+from tunegrid.tasks.label_words import check_label_words
 from tunegrid.tasks.tokenise import SplitTokeniser
 
 BATCH = 10_000  # rows read and written at once: bounds the memory
 
 
 def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> None:
-    """Writes `<split>.arrow` (columns `input_ids`, `labels` and `row`, in the order of the rows) and `stats.json`.
+    """Writes `<split>.arrow` (columns `input_ids`, `labels` and `row`, in the order of the rows) and two records.
+
+    `stats.json` says what was cut and lost on the way, `ceiling.json` what the model's vocabulary lets it score on the
+    test set (`tasks.ceiling`).
 
     The files are Arrow IPC: training maps them into memory instead of reading them. `row` is the index of the example
     in its split. A source that is too long may be several windows, one after the other. Windows that are not learnt
@@ -25,10 +31,12 @@ def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> 
     empty list).
 
     Raises:
-        TuneGridError: a length is longer than the model can read, or no row remains to train on.
+        TuneGridError: a length is longer than the model can read, label words do not fit the model's vocabulary or
+            the task's lengths, or no row remains to train on.
     """
     _check_positions(task, model)
     tokenizer = load_tokenizer(model)
+    check_label_words(task, tokenizer, str(model))
     with replaced_folder(folder) as new:
         stats = {}
         for split in SPLITS:
@@ -42,6 +50,8 @@ def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> 
                 )
         lengths = {"max_source_length": task.settings.max_source_length, "window_overlap": task.window_overlap()}
         write_json(new / "stats.json", {**lengths, "splits": stats})
+        record = ceiling(task, tokenizer, read_parquet(data / "test.parquet"))
+        write_record(new / "ceiling.json", record)
 
 
 def _check_positions(task: Task, model: Path) -> None:

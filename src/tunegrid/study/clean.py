@@ -76,7 +76,7 @@ def _checkpoints(study: Study) -> list[Removed]:
 
 
 def _tokens(study: Study) -> list[Removed]:
-    """The token files; stats.json stays, because the report counts by it what was cut."""
+    """The token files; stats.json and ceiling.json stay, because the report is made of them."""
     folders = [study.paths.tokens(task, model) for task in study.grid.tasks for model in study.grid.models]
     files = [file for folder in folders for file in sorted(folder.glob("*.arrow"))]
     return [Removed("tokens", file, file.stat().st_size) for file in files]

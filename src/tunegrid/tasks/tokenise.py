@@ -54,8 +54,8 @@ class SplitTokeniser:
         with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_file(sink, schema) as writer:
             for batch in batches:
                 rows = [self._as_text(row) for row in batch]
-                sources = _encode(self.tokenizer, "text", [self.task.source_text(row, self.family) for row in rows])
-                targets = _encode(self.tokenizer, "text_target", [self.task.target_text(row) for row in rows])
+                sources = encode(self.tokenizer, "text", [self.task.source_text(row, self.family) for row in rows])
+                targets = encode(self.tokenizer, "text_target", [self.task.target_text(row) for row in rows])
                 for name, encoded in zip(lengths, (sources, targets), strict=True):
                     lengths[name].append(np.fromiter(map(len, encoded), np.int32, len(encoded)))
                 columns = self._columns(rows, sources, targets)
@@ -104,7 +104,7 @@ class SplitTokeniser:
         self.counts["windows_abstaining"] += texts.count("")
         cut = self.counts["targets_cut"]
         targets = [
-            None if text is None else self._cut_target(_encode(self.tokenizer, "text_target", [text])[0])
+            None if text is None else self._cut_target(encode(self.tokenizer, "text_target", [text])[0])
             for text in texts
         ]
         self.counts["targets_cut"] = min(self.counts["targets_cut"], cut + 1)  # of rows, not of windows
@@ -134,7 +134,7 @@ def tokenise_unlabelled(
 
     special = special_token_names(tokenizer)
     texts = [as_text(row, special) for row in rows]
-    encoded = _encode(tokenizer, "text", [task.source_text(row, family) for row in texts])
+    encoded = encode(tokenizer, "text", [task.source_text(row, family) for row in texts])
     columns: dict[str, list[Any]] = {"input_ids": [], "row": []}
     for number, (row, ids) in enumerate(zip(texts, encoded, strict=True)):
         windows, _ = fit_source(task, family, tokenizer, row, ids)
@@ -143,10 +143,17 @@ def tokenise_unlabelled(
     return pyarrow.table(columns)
 
 
-def _encode(tokenizer: PreTrainedTokenizerBase, name: str, texts: list[str]) -> list[list[int]]:
-    """Token ids of texts, in parts of ENCODED. `name`: the tokenizer's argument, `text` or `text_target`."""
+def encode(
+    tokenizer: PreTrainedTokenizerBase, name: str, texts: Sequence[str], special_tokens: bool = True
+) -> list[list[int]]:
+    """Token ids of texts, in parts of ENCODED.
+
+    Args:
+        name: the tokenizer's argument, `text` or `text_target`.
+        special_tokens: whether the tokenizer encloses a text with its special tokens.
+    """
     parts = (texts[start : start + ENCODED] for start in range(0, len(texts), ENCODED))
-    options = {"return_attention_mask": False, "verbose": False}
+    options = {"return_attention_mask": False, "verbose": False, "add_special_tokens": special_tokens}
     return [ids for part in parts for ids in tokenizer(**{name: part}, **options)["input_ids"]]
 
 

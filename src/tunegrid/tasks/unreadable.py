@@ -1,0 +1,53 @@
+"""Characters of texts that a tokenizer has no token for, so that a model never sees them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tunegrid.tasks.tokenise import as_text, encode, special_token_names
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def unreadable(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[set[str]]:
+    """The characters of each text that become the unknown token, or no token at all.
+
+    White space and control characters are left out: what tokenizers make of them says nothing about the text.
+    """
+    texts = as_text({"texts": list(texts)}, special_token_names(tokenizer))["texts"]
+    unknown = tokenizer.unk_token_id
+    alphabet = sorted({character for text in texts for character in text if _is_visible(character)})
+    alone = encode(tokenizer, "text", alphabet, special_tokens=False)
+    dropped = {character for character, ids in zip(alphabet, alone, strict=True) if not ids}
+    unknown_alone = {character for character, ids in zip(alphabet, alone, strict=True) if unknown in ids}
+    whole = encode(tokenizer, "text", texts, special_tokens=False)
+    found = []
+    for text, ids in zip(texts, whole, strict=True):
+        # T5 has "Über", but no "Ü": such a character is unknown in some places alone.
+        of_text = _unknown(tokenizer, text, unknown_alone) if unknown in ids else set()
+        found.append(of_text | dropped & set(text))
+    return found
+
+
+def _unknown(tokenizer: PreTrainedTokenizerBase, text: str, alone: set[str]) -> set[str]:
+    """The characters of a text's unknown tokens.
+
+    Args:
+        alone: the characters that are unknown when they stand alone.
+    """
+    if not tokenizer.is_fast:  # it does not say which token is of which character
+        return alone & set(text)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    unknown: set[str] = set()
+    for token, (begin, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True):
+        if token == tokenizer.unk_token_id:
+            # A tokenizer may give up a whole word for a single character.
+            unknown |= alone & set(text[begin:end]) or set(filter(_is_visible, text[begin:end]))
+    return unknown
+
+
+def _is_visible(character: str) -> bool:
+    return not character.isspace() and unicodedata.category(character) not in ("Cc", "Cf")
