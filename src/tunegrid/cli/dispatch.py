@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -19,19 +18,10 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime import gpus, parent, warm
 from tunegrid.runtime.attempts import AttemptFailed
 from tunegrid.runtime.provenance import now
-from tunegrid.runtime.stopping import SIGNALS, Stopped
+from tunegrid.runtime.stopping import Stopped
 from tunegrid.runtime.supervisor import ATTEMPT_FAILED, CRASHED, EXPLAINED, STOPPED, Fork, supervise
 from tunegrid.study.load import load_study
 from tunegrid.study.study import Study
-
-
-def entry_point() -> None:
-    """The command `tunegrid`: ends this process."""
-    code = main()
-    # The work is done. A caller that heard of a signal now would have it done again.
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    sys.exit(code)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -87,6 +77,12 @@ def _supervise(stage: stage_commands.Stage, arguments: list[str], options: argpa
     except (OSError, TuneGridError) as error:
         print(f"tunegrid: error: {error}", file=sys.stderr)
         return 1
+
+
+def record_death(arguments: list[str], reason: str, started: str) -> None:
+    """Writes the result of a command whose process died."""
+    options = parser().parse_args(arguments)
+    options.stage.record_death(load_study(*options.config), options, reason, started)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -205,7 +205,5 @@ def test_start_up_imports_nothing_heavy():
         "matplotlib",
         "evaluate",
     )
-    code = (
-        f"import sys, tunegrid.cli.main, tunegrid.study.study; print([name for name in {heavy} if name in sys.modules])"
-    )
+    code = f"import sys, tunegrid.cli.dispatch, tunegrid.study.study; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

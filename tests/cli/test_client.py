@@ -1,0 +1,42 @@
+"""A job that hands its command line over: what it imports, and what it supervises."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tunegrid.cli import client
+from tunegrid.cli.stage_commands import STAGES
+from tunegrid.runtime import warm
+
+
+def test_it_knows_the_commands_of_the_stages_that_compute():
+    assert {stage.command for stage in STAGES if stage.computes_on} == client.COMPUTING
+    titles = {stage.command: stage.title for stage in STAGES if stage.died}
+    given = {"task": "qa", "model": "t5", "method": "lora", "seed": "3", "factor": "0.33"}
+    target = {"train": ("qa_t5_lora", "3"), "search-trial": ("qa_t5_lora", "0.33")}
+    assert {name: title.format(**given) for name, title in client.SUPERVISED.items()} == {
+        name: title.format(*target[name]) for name, title in titles.items()
+    }
+
+
+def test_it_imports_the_process_room_alone_and_no_library():
+    code = "import sys, tunegrid.cli; print(*sorted(sys.modules))"
+    # -S: without what other packages have Python import at its start
+    names = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {name.split(".")[0] for name in names} - sys.stdlib_module_names == {"tunegrid"}
+    assert {name.split(".")[1] for name in names if name.startswith("tunegrid.")} <= {"cli", "runtime", "common"}
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "check"])
+def test_without_a_warm_process_a_command_does_its_work_itself(monkeypatch, tmp_path, command):
+    arguments = [command, "study.yaml", "--task", "qa", "--model", "t5", "--method", "lora", "--seed", "1"]
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    os.environ.pop(warm.VARIABLE, None)
+    assert client.hand_over(arguments) is None
+    os.environ[warm.VARIABLE] = str(tmp_path / "nobody")
+    assert client.hand_over(arguments) is None
+    assert client.hand_over(["train", "study.yaml", "--attempt", "x"]) is None
