@@ -27,7 +27,7 @@ def test_it_imports_the_process_room_alone_and_no_library():
     names = subprocess.run(
         [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert {name.split(".")[0] for name in names} - sys.stdlib_module_names == {"tunegrid"}
+    assert {name.split(".")[0] for name in names} - sys.stdlib_module_names == {"__main__", "tunegrid"}
     assert {name.split(".")[1] for name in names if name.startswith("tunegrid.")} <= {"cli", "runtime", "common"}
 
 
