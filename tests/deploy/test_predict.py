@@ -273,3 +273,14 @@ def test_what_is_gone_or_has_changed_is_said(own, capsys):
 
     shutil.rmtree(own.paths.model("t5"))
     refused("the base model, which has the tokenizer too, is not there; `tunegrid clean` removes it")
+
+
+@pytest.mark.parametrize("cell", [Cell("qa", "t5", "full"), Cell("sentiment", "bart", "full")], ids=str)
+def test_weights_that_give_no_finite_logits_end_with_a_message(own, capsys, cell):
+    from safetensors.torch import load_file, save_file
+
+    (file,) = own.paths.run(Run(cell, 1)).glob("weights/*.safetensors")
+    tensors = {name: tensor * float("nan") for name, tensor in load_file(file).items()}
+    save_file(tensors, file, metadata={"format": "pt"})
+    assert predict(*of(cell), "--input", f"rows/{cell.task}-test.jsonl") == 1
+    assert "the model's logits are not finite" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tunegrid.common.errors import TuneGridError
 from tunegrid.study.load import load_study
 
 NAMES, WIDTH = 12, 32
@@ -164,3 +165,93 @@ def test_training_sees_the_window_that_holds_the_answer(evaluated):
         assert entry["labels"][0] in entry["input_ids"]
     # None stands in the overlap of two windows, so each is learnt from once.
     assert [entry["row"] for entry in entries] == list(range(len(ROWS)))
+
+
+# -- what cannot be computed is a row with a reason ---------------------------------------------------------------------
+
+
+def rewrite(file: Path, **columns: object) -> None:
+    """Gives all rows of a Parquet file the same values."""
+    import pandas as pd
+
+    pd.read_parquet(file).assign(**columns).to_parquet(file)
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"label": "negative"}, "all training rows are “negative”"),
+        ({"text": "👍 !"}, "no training row has a word of two letters or digits"),
+        ({"text": "a b c"}, "no training row has a word of two letters or digits"),
+    ],
+)
+def test_where_the_rows_do_not_define_a_baseline_the_majority_stands_in(tiny_study, columns, reason):
+    from tunegrid.results.records import MetricsRecord, read_record
+    from tunegrid.stages.evaluate import evaluate_baseline
+
+    study = tiny_study()
+    rewrite(study.paths.split("sentiment", "train"), **columns)
+    record = evaluate_baseline(study, "sentiment", "ngram-logistic-regression", Path("ngrams"))
+    majority = evaluate_baseline(study, "sentiment", "majority-class", Path("majority"))
+    assert (record.status, record.note) == ("ok", f"{reason}; “Majority class” stands in")
+    assert record.metrics == majority.metrics
+    assert majority.note is None
+    assert read_record(Path("ngrams/metrics.json"), MetricsRecord) == record
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("no way"), ZeroDivisionError("0"), TuneGridError("no"), MemoryError("no")]
+)
+def test_a_baseline_that_fails_is_a_row_with_its_reason(tiny_study, monkeypatch, error):
+    import pandas as pd
+
+    from tunegrid.stages.evaluate import evaluate_baseline
+    from tunegrid.tasks import sentiment
+
+    def fail(*_: object) -> list[str]:
+        raise error
+
+    monkeypatch.setattr(sentiment, "majority_class", fail)
+    record = evaluate_baseline(tiny_study(), "sentiment", "majority-class", Path("majority"))
+    assert (record.status, record.reason, record.metrics) == ("failed", f"{type(error).__name__}: {error}", {})
+    assert len(pd.read_parquet("majority/predictions.parquet")) == 0
+
+
+def test_a_metric_without_a_value_says_why(tiny_study):
+    from tunegrid.stages.evaluate import evaluate_baseline
+
+    study = tiny_study()
+    for split in ("train", "test"):
+        rewrite(study.paths.split("sentiment", split), label="negative")
+    record = evaluate_baseline(study, "sentiment", "majority-class", Path("majority"))
+    assert {name: (score.value, score.undefined) for name, score in record.metrics.items()} == {
+        "accuracy": (1.0, None),
+        "precision": (0.0, "no prediction is “positive”"),
+        "recall": (0.0, "no test row is “positive”"),
+        "f1": (0.0, "no prediction and no test row is “positive”"),
+    }
+    rewrite(study.paths.split("translation", "test"), source="ein Hund", target="ein Hund")
+    bleu = evaluate_baseline(study, "translation", "copy", Path("copy")).metrics["bleu"]
+    assert (bleu.value, bleu.undefined) == (0.0, "no prediction has 3 words")
+
+
+@pytest.mark.parametrize(("model", "value"), [("t5", "nan"), ("bart", "nan"), ("t5", "inf")])
+@pytest.mark.parametrize("task", ["qa", "sentiment"])
+def test_answers_without_finite_logits_are_no_result(tiny_study, task, model, value):
+    """Each would be the first label, or no text: today's weights with a number that no training leaves in them."""
+    from safetensors.torch import load_file, save_file
+
+    from tunegrid.stages.evaluate import evaluate_untuned
+
+    study = tiny_study()
+    assert evaluate_untuned(study, task, model, Path("whole")).status == "ok"
+    file = study.paths.model(model) / "model.safetensors"
+    tensors = load_file(file)
+    name = next(
+        name for name in tensors if name.endswith(("decoder.layers.0.fc2.weight", "0.layer.2.DenseReluDense.wo.weight"))
+    )
+    tensors[name].view(-1)[0] = float(value)
+    save_file(tensors, file, metadata={"format": "pt"})
+    record = evaluate_untuned(study, task, model, Path("broken"))
+    assert (record.status, record.metrics) == ("failed", {})
+    assert record.reason.startswith("the model's logits are not finite")

@@ -31,6 +31,7 @@ class Answerer:
         cell = winner.run.cell
         self.task, self.family = study.task(cell.task, cell.model), study.models[cell.model].family
         self.precision = study.hardware.precision
+        self.weights = winner.folder / "weights"
         base = study.paths.model(cell.model)
         self.tokenizer = load_tokenizer(base)
         self.tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # advice that says nothing here
@@ -39,13 +40,17 @@ class Answerer:
 
     def answer(self, rows: list[Row]) -> list[dict[str, Any]]:
         """Answers rows: their `id`, if any, their `prediction`, and the further columns of predictions.parquet."""
+        from tunegrid.models.generate import NonFiniteLogits
         from tunegrid.tasks.predict import predict_rows
         from tunegrid.tasks.tokenise import tokenise_unlabelled
 
         if not rows:
             return []
         tokens = tokenise_unlabelled(self.task, self.family, self.tokenizer, rows)
-        predicted = predict_rows(self.model, self.tokenizer, self.task, tokens, len(rows), precision=self.precision)
+        try:
+            predicted = predict_rows(self.model, self.tokenizer, self.task, tokens, len(rows), precision=self.precision)
+        except NonFiniteLogits as error:
+            raise TuneGridError(f"{self.weights}: {error}.") from error
         more = [{}] * len(rows) if predicted.columns is None else predicted.columns.to_dict("records")
         ids = [{"id": row["id"]} if "id" in row else {} for row in rows]
         return [

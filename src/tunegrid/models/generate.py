@@ -8,7 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig
+from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from tunegrid.models.decoding import Generation, decode
 from tunegrid.models.encoder import encoding_in_parts, encoding_once
@@ -20,6 +20,32 @@ if TYPE_CHECKING:
 # Label words cost the decoder next to nothing, so that a batch gains nothing from more rows: with so many tokens, the
 # keys and values of the sources take half the memory that they take with 32 sources of 512 tokens.
 CPU_LABEL_TOKENS = 8192
+
+
+class NonFiniteLogits(ArithmeticError):
+    """A model that gives no finite number for its next token: what it answers means nothing."""
+
+    def __init__(self, precision: str) -> None:
+        super().__init__(
+            f"the model's logits are not finite (NaN or infinity), so that its answers mean nothing: its weights hold "
+            f"such numbers, or it overflows in {precision}"
+        )
+
+
+class _HighestLogit(LogitsProcessor):
+    """Leaves the logits as they are, and keeps the highest: NaN if one of them is. (-inf marks a forbidden token.)"""
+
+    def __init__(self) -> None:
+        self._highest: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        highest = scores.amax()
+        self._highest = highest if self._highest is None else torch.maximum(self._highest, highest)
+        return scores
+
+    @property
+    def finite(self) -> bool:
+        return self._highest is None or bool(self._highest.isfinite())
 
 
 @dataclass(frozen=True)
@@ -48,15 +74,27 @@ def generate(
     precision: str,
     scored: Collection[int] = (),
 ) -> list[Answer]:
-    """One answer per source, in the order of the sources; those at the indices `scored` with their score."""
+    """One answer per source, in the order of the sources; those at the indices `scored` with their score.
+
+    Raises:
+        NonFiniteLogits: what the model computes is no number.
+    """
     config = generation_config(model, tokenizer, generation)
     answers: list[Any] = [None] * len(sources)
+    highest = _HighestLogit()
     for indices, batch in _batches(model, tokenizer, sources, batch_size):
         with torch.inference_mode(), _autocast(model, precision), encoding_in_parts(model):
             # Without the last argument, the checkpoint's own settings would replace those of ours that are the default.
-            output = model.generate(**batch, generation_config=config, use_model_defaults=False)
+            output = model.generate(
+                **batch,
+                generation_config=config,
+                use_model_defaults=False,
+                logits_processor=LogitsProcessorList([highest]),
+            )
             asked = [place for place, index in enumerate(indices) if index in scored]
             scores = dict(zip(asked, _scores(model, batch, output, asked, config), strict=True)) if asked else {}
+        if not highest.finite:
+            raise NonFiniteLogits(precision)
         # BART starts its answers with the token that ends them.
         ended = (output[:, 1:] == config.eos_token_id).any(-1).tolist()
         tokens = _until_the_end(output[:, 1:], config).sum(-1).tolist()
@@ -140,6 +178,9 @@ def choose_labels(
 
     Args:
         words: the text that stands for each label; None: the labels themselves.
+
+    Raises:
+        NonFiniteLogits: what the model computes is no number.
     """
     import pandas as pd
 
@@ -157,6 +198,8 @@ def choose_labels(
                     use_cache=True,
                 )
                 scores[indices, column] = _log_probabilities(output.logits, target).sum(-1).cpu()
+    if not scores.isfinite().all():
+        raise NonFiniteLogits(precision)
     predictions = [labels[best] for best in scores.argmax(-1).tolist()]
     return predictions, pd.DataFrame(scores.numpy(), columns=[f"score_{label}" for label in labels])
 

@@ -113,6 +113,9 @@ class Score(Closed):
     signature: str | None = Field(
         description="How it was computed (sacreBLEU's signature); null where there is one way."
     )
+    undefined: NonEmpty | None = Field(
+        None, description="Why the metric's formula has no value, so that 0 stands for it; null where it has one."
+    )
 
 
 class Outcome(Closed):
@@ -180,6 +183,9 @@ class MetricsRecord(Outcome):
     )
     primary: NonEmpty = Field(description="Name of the task's primary metric.")
     metrics: dict[str, Score] = Field(description="Score by name; empty where the status is not ok.")
+    note: NonEmpty | None = Field(
+        None, description="What a reader of the scores has to know: what stands in for a baseline, and why."
+    )
     cost: EvaluationCost | None = Field(description="Cost of the evaluation; null where there was none.")
     provenance: Provenance
 

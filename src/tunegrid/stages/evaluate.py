@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,22 @@ from tunegrid.data.parquet import read_parquet
 from tunegrid.methods import Method, Untuned
 from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.models import Shape
-from tunegrid.results.records import EvaluationCost, MetricsRecord, Score, TrainRecord, read_record, write_record
+from tunegrid.results.records import (
+    EvaluationCost,
+    MetricsRecord,
+    RunStatus,
+    Score,
+    TrainRecord,
+    read_record,
+    write_record,
+)
 from tunegrid.runtime import cpu_kernels, measure
 from tunegrid.runtime.measure import peak_memory, reset_peak_memory
 from tunegrid.runtime.provenance import now, provenance
 from tunegrid.study.cells import UNTUNED, Run
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row, Task
+from tunegrid.tasks.base import Baseline, BaselineUndefined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +52,7 @@ def evaluate_run(study: Study, run: Run, folder: Path) -> MetricsRecord:
     trained = read_record(folder / "train.json", TrainRecord)
     names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
     if trained.status != "ok":
-        return _unscored(study, folder, names, trained)
+        return _unscored(study, folder, names, trained.status, trained.reason)
     examples = study.measure.latency_examples
     return _evaluate_model(study, folder, names, study.method(cell), folder / "weights", examples)
 
@@ -55,21 +65,46 @@ def evaluate_untuned(study: Study, task: str, model: str, folder: Path) -> Metri
 
 
 def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path) -> MetricsRecord:
-    """Scores a baseline that needs no pretrained model."""
+    """Scores a baseline that needs no pretrained model.
+
+    Where the training rows do not define it, the trivial baseline stands in for it, and the record says so. Where it
+    fails, the record has no scores, but the reason.
+    """
     started, watch = now(), _Stopwatch()
     task = study.task(task_name)
     data = study.paths.data(task_name)
-    columns = task.baselines()[baseline].training_columns
-    train = read_parquet(data / "train.parquet", columns) if columns else []
-    test = read_parquet(data / "test.parquet")
+    names = {"kind": "baseline", "task": task_name, "model": None, "method": baseline, "seed": None}
+    defined = task.baselines()[baseline]
+    train, test = _training_rows(data, defined), read_parquet(data / "test.parquet")
     seconds = {"load_seconds": watch.lap()}
     reset_peak_memory()
-    generator = random.Random(task.settings.source.seed)
-    predictions = task.baselines()[baseline].predict(train, test, generator)
-    seconds["prediction_seconds"] = watch.lap()
-    cost = EvaluationCost(**seconds, **_after(len(test), seconds["prediction_seconds"]))
-    names = {"kind": "baseline", "task": task_name, "model": None, "method": baseline, "seed": None}
-    return _score(study, folder, names, task, test, predictions, None, cost, started)
+    note = None
+    try:
+        try:
+            predictions = defined.predict(train, test, _generator(task))
+        except BaselineUndefined as error:
+            trivial = task.baselines()[task.trivial_baseline]
+            if trivial.title == defined.title:
+                raise
+            predictions = trivial.predict(_training_rows(data, trivial), test, _generator(task))
+            note = f"{error}; “{trivial.title}” stands in"
+        seconds["prediction_seconds"] = watch.lap()
+        cost = EvaluationCost(**seconds, **_after(len(test), seconds["prediction_seconds"]))
+        return _score(study, folder, names, task, test, predictions, None, cost, started, note=note)
+    except OSError:
+        raise  # of a file, which a person has to mend
+    except Exception as error:
+        traceback.print_exc()
+        return _unscored(study, folder, names, "failed", f"{type(error).__name__}: {error}")
+
+
+def _training_rows(data: Path, baseline: Baseline) -> list[Row]:
+    columns = baseline.training_columns
+    return read_parquet(data / "train.parquet", columns) if columns else []
+
+
+def _generator(task: Task) -> random.Random:
+    return random.Random(task.settings.source.seed)
 
 
 def _evaluate_model(
@@ -77,6 +112,7 @@ def _evaluate_model(
 ) -> MetricsRecord:
     started, watch = now(), _Stopwatch()
     from tunegrid.data.tokens import load_tokenizer, read_tokens
+    from tunegrid.models.generate import NonFiniteLogits
     from tunegrid.runtime.torch_device import pick_device
     from tunegrid.stages.latency import TunedModel, inference_cost
 
@@ -91,10 +127,13 @@ def _evaluate_model(
     seconds = {"load_seconds": watch.lap()}
     reset_peak_memory()  # loading may have needed more
     tuned = TunedModel(model, method, shape, tokenizer, task, study.hardware.precision)
-    predicted = tuned.predict(tokens, len(rows))
-    seconds["prediction_seconds"] = watch.lap()
-    after = _after(len(rows), seconds["prediction_seconds"])
-    cost = EvaluationCost(**seconds, **after, inference=inference_cost(tuned, tokens, predicted, latency_examples))
+    try:
+        predicted = tuned.predict(tokens, len(rows))
+        seconds["prediction_seconds"] = watch.lap()
+        after = _after(len(rows), seconds["prediction_seconds"])
+        cost = EvaluationCost(**seconds, **after, inference=inference_cost(tuned, tokens, predicted, latency_examples))
+    except NonFiniteLogits as error:
+        return _unscored(study, folder, names, "failed", str(error))
     return _score(study, folder, names, task, rows, predicted.texts, predicted.columns, cost, started, predicted.cut)
 
 
@@ -115,6 +154,7 @@ def _score(
     cost: EvaluationCost,
     started: str,
     predictions_cut: int | None = None,
+    note: str | None = None,
 ) -> MetricsRecord:
     import pandas as pd
 
@@ -136,10 +176,14 @@ def _score(
         reason=None,
         examples=len(rows),
         predictions_cut=predictions_cut,
+        note=note,
         primary=task.primary,
         metrics={
             metric.name: Score(
-                value=scores.metrics[metric.name], direction="higher", signature=scores.signatures.get(metric.name)
+                value=scores.metrics[metric.name],
+                direction="higher",
+                signature=scores.signatures.get(metric.name),
+                undefined=scores.undefined.get(metric.name),
             )
             for metric in task.metrics
         },
@@ -152,15 +196,16 @@ def _score(
     return record
 
 
-def _unscored(study: Study, folder: Path, names: dict[str, Any], trained: TrainRecord) -> MetricsRecord:
+def _unscored(study: Study, folder: Path, names: dict[str, Any], status: RunStatus, reason: str) -> MetricsRecord:
+    """Writes the results of what cannot be scored."""
     import pandas as pd
 
     with replaced(folder / "predictions.parquet") as temporary:
         pd.DataFrame({"id": [], "prediction": [], "references": []}).to_parquet(temporary, index=False)
     record = MetricsRecord(
         **names,
-        status=trained.status,
-        reason=trained.reason,
+        status=status,
+        reason=reason,
         examples=0,
         primary=study.task(names["task"]).primary,
         metrics={},
@@ -168,6 +213,7 @@ def _unscored(study: Study, folder: Path, names: dict[str, Any], trained: TrainR
         provenance=_provenance(study, names, now()),
     )
     write_record(folder / "metrics.json", record)
+    print(f"{status}: {reason}", flush=True)
     return record
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
 from pydantic import Field
@@ -33,11 +33,17 @@ class ScoredPredictions:
         examples: one row per prediction, in their order: the per-example scores.
         metrics: the value of every metric over all examples, from 0 to 1.
         signatures: how a metric was computed, where its library says so (sacreBLEU).
+        undefined: why the formula of a metric has no value, so that 0 stands for it.
     """
 
     examples: pd.DataFrame
     metrics: dict[str, float]
     signatures: dict[str, str]
+    undefined: dict[str, str] = field(default_factory=dict)
+
+
+class BaselineUndefined(ValueError):
+    """A baseline that the training rows do not define, with the reason; the trivial baseline stands in for it."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ class Baseline:
 
     Attributes:
         title: its name in tables.
-        predict: (training rows, test rows, seeded generator) -> one prediction per test row.
+        predict: (training rows, test rows, seeded generator) -> one prediction per test row. It raises
+            `BaselineUndefined` where the training rows are valid, but do not define it.
         training_columns: what it reads of the training rows, for they may be many; none: it gets no training rows.
     """
 
@@ -162,7 +169,7 @@ class Task(ABC):
 
         references = [self.references(row) for row in rows]
         columns: dict[str, list[Any]] = {}
-        values, signatures = {}, {}
+        values, signatures, undefined = {}, {}, {}
         for metric in self.metrics:
             texts = references if metric.many_references else [first for first, *_ in references]
             result = as_evaluate(metric).compute(predictions=predictions, references=texts, examples=True)
@@ -170,9 +177,12 @@ class Task(ABC):
             values[metric.name] = result[metric.name]
             if signature := result.get(f"{metric.name}_signature"):
                 signatures[metric.name] = signature
+            table = {"prediction": predictions, "references": references, **result["examples"]}
+            if reason := metric.undefined(table):
+                undefined[metric.name] = reason
         # Numbers before lists, each by name: the order does not depend on that of the metrics.
         names = sorted(columns, key=lambda name: (isinstance(columns[name][0], list), name))
-        return ScoredPredictions(pd.DataFrame({name: columns[name] for name in names}), values, signatures)
+        return ScoredPredictions(pd.DataFrame({name: columns[name] for name in names}), values, signatures, undefined)
 
     @abstractmethod
     def baselines(self) -> dict[str, Baseline]:

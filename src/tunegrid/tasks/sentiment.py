@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from tunegrid.common.fields import did_you_mean
 from tunegrid.data.sources.base import Row
 from tunegrid.models.families import Family
-from tunegrid.tasks.base import Baseline, Task, TaskSettings
+from tunegrid.tasks.base import Baseline, BaselineUndefined, Task, TaskSettings
 from tunegrid.tasks.metrics import METRICS
 from tunegrid.tasks.metrics.label_counts import LabelCounts
 from tunegrid.tasks.values import as_number, label_of, labels_by_number
@@ -103,11 +103,23 @@ def majority_class(train: Sequence[Row], test: Sequence[Row], generator: random.
 
 
 def ngram_logistic_regression(train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:
-    """Logistic regression on TF-IDF weighted words and pairs of words."""
+    """Logistic regression on TF-IDF weighted words and pairs of words.
+
+    Raises:
+        BaselineUndefined: the training rows have a single class, or no word.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
 
-    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=1000))
-    model.fit([row["text"] for row in train], [row["label"] for row in train])
-    return model.predict([row["text"] for row in test]).tolist()
+    labels = [row["label"] for row in train]
+    if len(set(labels)) == 1:
+        raise BaselineUndefined(f"all training rows are “{labels[0]}”")
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2))
+    try:
+        features = vectorizer.fit_transform(row["text"] for row in train)
+    except ValueError as error:
+        if "empty vocabulary" not in str(error):
+            raise
+        raise BaselineUndefined("no training row has a word of two letters or digits") from error
+    model = LogisticRegression(max_iter=1000).fit(features, labels)
+    return model.predict(vectorizer.transform(row["text"] for row in test)).tolist()

@@ -75,6 +75,14 @@ class Metric(ABC):
         # Exact sums: neither the order of the examples nor how they are added up changes the last digit.
         return float(self.aggregate(np.array([math.fsum(column) for column in self.statistics(table).T])))
 
+    def undefined(self, table: Mapping[str, Any]) -> str | None:
+        """Returns why the formula has no value over a table, so that its score is 0; None where it has a value.
+
+        Args:
+            table: as for `statistics`.
+        """
+        return None
+
     def signature(self) -> str | None:
         """Returns the signature of the computation, where the library of the metric has one (sacreBLEU)."""
         return None

@@ -68,6 +68,10 @@ class Bleu(Metric):
         hypothesis, reference, *counts = (int(count) for count in self.statistics(table).sum(axis=0))
         return BLEU.compute_bleu(counts[:4], counts[4:], hypothesis, reference, smooth_method="exp").score / 100
 
+    def undefined(self, table: Mapping[str, Any]) -> str | None:
+        longest = int((self.statistics(table)[:, 6:10].sum(axis=0) > 0).sum())
+        return None if longest == 4 else f"no prediction has {longest + 1} words"
+
     def signature(self) -> str:
         from sacrebleu.metrics import BLEU
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,19 @@ class LabelCounts(Metric):
 
     def examples(self, predictions: Sequence[str], references: References) -> dict[str, list[Any]]:
         return {}
+
+    def undefined(self, table: Mapping[str, Any]) -> str | None:
+        right, wrong, missed = (count > 0 for count in self.statistics(table).sum(axis=0))
+        return self.why_undefined(predicted=bool(right or wrong), actual=bool(right or missed))
+
+    @abstractmethod
+    def why_undefined(self, predicted: bool, actual: bool) -> str | None:
+        """Returns why the score is 0 / 0, if it is.
+
+        Args:
+            predicted: whether any prediction is the label.
+            actual: whether any reference is the label.
+        """
 
     def statistics(self, table: Mapping[str, Any]) -> np.ndarray:
         """Marks true positives, false positives and false negatives, [examples, 3]."""

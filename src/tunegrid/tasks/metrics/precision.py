@@ -17,5 +17,8 @@ class Precision(LabelCounts):
     name, title, label = "precision", "Precision", "precision"
     description = "Share of the predictions of one label that are right, from 0 to 1; 0 where it is never predicted."
 
+    def why_undefined(self, predicted: bool, actual: bool) -> str | None:
+        return None if predicted else f"no prediction is “{self.positive}”"
+
     def aggregate(self, sums: np.ndarray) -> np.ndarray:
         return ratio(sums[..., 0], sums[..., 0] + sums[..., 1])

@@ -17,5 +17,8 @@ class Recall(LabelCounts):
     name, title, label = "recall", "Recall", "recall"
     description = "Share of the examples of one label that are predicted as such, from 0 to 1; 0 where it never occurs."
 
+    def why_undefined(self, predicted: bool, actual: bool) -> str | None:
+        return None if actual else f"no test row is “{self.positive}”"
+
     def aggregate(self, sums: np.ndarray) -> np.ndarray:
         return ratio(sums[..., 0], sums[..., 0] + sums[..., 2])
