@@ -9,13 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.deaths import harm, restart
+from tests.deaths import restart
 from tests.deaths.processes import Started, end_orphans, send
 from tests.deaths.record import Death
 from tests.deaths.studies import HUB_DATA, HUB_MODEL, Prepared, environment
 from tunegrid.results.compare import compare
 
-WEIGHTS = 24 * harm.MEGABYTE  # more than two of the pieces in which huggingface_hub writes
 ROWS = 3000
 PATIENCE = 300.0  # seconds
 FAULTS = ("cut off", "shortened", "other bytes")
@@ -27,15 +26,15 @@ class Downloads:
     def __init__(self, folder: Path, prepared: Prepared, keep: Callable[[], list[int]]) -> None:
         import datasets
 
+        from tests.support.checkpoints import LARGE, make_checkpoint
         from tests.support.hub_layouts import imdb
         from tests.support.hub_server import HubServer
 
         self.folder, self.prepared, self.keep = folder, prepared, keep
         self.undisturbed: dict[str, tuple[Path, float]] = {}
         self.server = HubServer().__enter__()
-        model = prepared.folder / "checkpoints/t5"
-        self.files = {file.name: file.read_bytes() for file in model.glob("*.json")}
-        self.files["model.safetensors"] = random.Random(0).randbytes(WEIGHTS)
+        model = make_checkpoint(folder / "large", "t5", LARGE)
+        self.files = {file.name: file.read_bytes() for file in model.iterdir()}
         self.server.add("models", HUB_MODEL, self.files)
         datasets.disable_progress_bars()
         data = imdb(ROWS)

@@ -1,6 +1,8 @@
 """The model stage: what is copied of a local model, and which models are refused."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,43 @@ def _other_family() -> None:
     Path("checkpoints/bart/config.json").replace("checkpoints/t5/config.json")
 
 
+def _change_tensors(change) -> None:
+    from safetensors.torch import load_file, save_file
+
+    file = Path("checkpoints/t5/model.safetensors")
+    save_file(
+        {name: values.clone() for name, values in change(load_file(file)).items()}, file, metadata={"format": "pt"}
+    )
+
+
+def _compiled() -> None:
+    _change_tensors(lambda tensors: {f"_orig_mod.{name}": values for name, values in tensors.items()})
+
+
+def _diverged() -> None:
+    _change_tensors(lambda tensors: {name: values * float("nan") for name, values in tensors.items()})
+
+
+def _added_tokens() -> None:
+    from tunegrid.data.tokens import load_tokenizer
+
+    tokenizer = load_tokenizer(Path("checkpoints/t5"))
+    tokenizer.add_tokens(["Zzyzx"])
+    tokenizer.save_pretrained("checkpoints/t5")
+
+
+def _own_code() -> None:
+    Path("checkpoints/t5/own.py").write_text("import pathlib\npathlib.Path('was-run').touch()\nclass Slow: pass\n")
+    file = Path("checkpoints/t5/tokenizer_config.json")
+    own = {"auto_map": {"AutoTokenizer": ["own.Slow", None]}, "tokenizer_class": "Slow"}
+    file.write_text(json.dumps(json.loads(file.read_text()) | own))
+
+
+def _dangling() -> None:
+    Path("checkpoints/t5/model.safetensors").unlink()
+    Path("checkpoints/t5/model.safetensors").symlink_to("nowhere")
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
@@ -41,8 +80,23 @@ def _other_family() -> None:
         (_pickle_only, r"checkpoints/t5: no safetensors weights.*safe_serialization"),
         (_other_family, r"models\.t5\.family: t5, but .*model_type 'bart'"),
         (lambda: Path("checkpoints/t5/config.json").write_text("{"), r"config\.json: not valid JSON"),
+        (_compiled, r"models\.t5: local folder checkpoints/t5: the weights do not fit .*`_orig_mod\.`"),
+        (_diverged, r"models\.t5: local folder checkpoints/t5: \d+ numbers of .* are NaN or infinite"),
+        (_added_tokens, r"models\.t5: local folder checkpoints/t5: the tokenizer's token 'Zzyzx' has id"),
+        (_own_code, r"checkpoints/t5: tokenizer_config\.json: auto_map names code of its own"),
+        (_dangling, r"checkpoints/t5: model\.safetensors is a link to a file that is not there"),
     ],
-    ids=["no config", "pickled weights", "another family", "a broken config"],
+    ids=[
+        "no config",
+        "pickled weights",
+        "another family",
+        "a broken config",
+        "a compiled model",
+        "NaN",
+        "added tokens",
+        "code",
+        "a dangling link",
+    ],
 )
 def test_a_model_that_cannot_be_used_is_refused_and_nothing_is_written(tiny_study, spoil, says):
     study = tiny_study()
@@ -50,3 +104,32 @@ def test_a_model_that_cannot_be_used_is_refused_and_nothing_is_written(tiny_stud
     with pytest.raises(TuneGridError, match=says):
         fetch_model(study, "t5", Path("out"))
     assert list(Path().glob("*out*")) == []
+
+
+@pytest.mark.parametrize("command", ["fetch-model", "check"])
+def test_code_that_a_folder_brings_is_not_run_and_nobody_is_asked(tiny, command):
+    """The libraries ask on standard input whether to run it, where the answer would be what is meant for another."""
+    _own_code()
+    own = {"auto_map": {"AutoConfig": "own.Config", "AutoModelForSeq2SeqLM": "own.Model"}, "model_type": "own"}
+    file = Path("checkpoints/t5/config.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | own))
+    arguments = [command, str(tiny), *(["--model", "t5"] if command == "fetch-model" else [])]
+    with subprocess.Popen(
+        [sys.executable, "-m", "tunegrid", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        # The pipe stays open and empty: whoever read it would wait for ever.
+        output = process.stdout.read()
+        assert process.wait(timeout=60) == 1
+    assert "names code of its own" in output or "model_type 'own'" in output
+    assert not Path("was-run").exists()
+
+
+def test_the_decoders_start_is_written_into_the_copy_where_only_the_generation_settings_have_it(tiny_study):
+    file = Path("checkpoints/t5/config.json")
+    config = json.loads(file.read_text())
+    start = config.pop("decoder_start_token_id")
+    file.write_text(json.dumps(config))
+    fetch_model(tiny_study(), "t5", Path("out"))
+    assert json.loads(Path("out/config.json").read_text())["decoder_start_token_id"] == start
+    assert "decoder_start_token_id" not in json.loads(file.read_text())

@@ -1,5 +1,6 @@
 """Checks of a study over several keys: names, overrides, cells, prompts, files."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_a_broken_study_is_refused_with_file_line_key_and_a_way_out(load, old, n
     assert_refused(load, old, new, key, says)
 
 
-def test_local_files_that_are_missing_are_named_before_anything_runs(load):
+def test_local_files_that_are_missing_are_named_before_anything_runs(load, checkpoints):
     study = load(BASE)
     with pytest.raises(TuneGridError, match=r"tasks\.sentiment\.source: train\.csv: no such file"):
         check_files(study)
@@ -64,9 +65,11 @@ def test_local_files_that_are_missing_are_named_before_anything_runs(load):
         Path(name).touch()
     with pytest.raises(TuneGridError, match=r"models\.bart\.source: models/bart/config\.json: no such file"):
         check_files(study)
-    Path("models/bart").mkdir(parents=True)
-    Path("models/bart/config.json").touch()
+    shutil.copytree(checkpoints / "bart", "models/bart")
     check_files(study)
+    Path("models/bart/tokenizer.json").unlink()
+    with pytest.raises(TuneGridError, match=r"models\.bart\.source: local folder models/bart: no tokenizer"):
+        check_files(study)
 
 
 def test_files_of_a_task_outside_the_grid_are_not_asked_for(load):

@@ -19,13 +19,17 @@ TEXTS = [
 ] * 4
 
 
-def make_checkpoint(folder: Path, family: str) -> Path:
+# Inner width of a T5 with more than 24 MiB of weights.
+LARGE = 40_000
+
+
+def make_checkpoint(folder: Path, family: str, inner: int = INNER_WIDTH) -> Path:
     """Writes config, safetensors weights and a fast tokenizer into a folder."""
     import torch
 
     torch.manual_seed(FAMILIES.index(family))
     tokenizer = bart_tokenizer() if family == "bart" else t5_tokenizer()
-    model = bart_model(tokenizer) if family == "bart" else t5_model(tokenizer, family)
+    model = bart_model(tokenizer) if family == "bart" else t5_model(tokenizer, family, inner)
     model.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
     return folder
@@ -97,13 +101,13 @@ def bart_tokenizer() -> Any:
     )  # fmt: skip
 
 
-def t5_model(tokenizer: Any, family: str) -> Any:
+def t5_model(tokenizer: Any, family: str, inner: int) -> Any:
     from transformers import T5Config, T5ForConditionalGeneration
 
     flan = family == "flan-t5"
     return T5ForConditionalGeneration(
         T5Config(
-            vocab_size=len(tokenizer), d_model=WIDTH, d_kv=WIDTH // HEADS, d_ff=INNER_WIDTH, num_heads=HEADS,
+            vocab_size=len(tokenizer), d_model=WIDTH, d_kv=WIDTH // HEADS, d_ff=inner, num_heads=HEADS,
             num_layers=ENCODER_LAYERS, num_decoder_layers=DECODER_LAYERS, dropout_rate=DROPOUT,
             feed_forward_proj="gated-gelu" if flan else "relu", tie_word_embeddings=not flan,
             pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,

@@ -15,7 +15,7 @@ def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint in the Hub's layout."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(model, local_files_only=True)
+    return AutoTokenizer.from_pretrained(model, local_files_only=True, trust_remote_code=False)
 
 
 def read_tokens(path: Path) -> Any:

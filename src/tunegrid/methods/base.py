@@ -65,12 +65,9 @@ class Method(ABC):
 
     def load_base(self, folder: Path) -> PreTrainedModel:
         """The pretrained model, on the CPU, in fp32 (bf16 is autocast over fp32 weights)."""
-        import torch
-        from transformers import AutoModelForSeq2SeqLM
+        from tunegrid.models.load import load_model
 
-        return AutoModelForSeq2SeqLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        )
+        return load_model(folder)
 
     @abstractmethod
     def inject(self, model: PreTrainedModel) -> torch.nn.Module:

@@ -53,6 +53,9 @@ class Family(Closed):
     )
     has_biases: bool = Field(description="Whether linear layers and normalisations have biases.")
     gated: bool = Field(False, description="Whether the feed-forward block is gated (`feed_forward_proj`).")
+    decoder_start: Literal["pad", "eos", "bos"] | None = Field(
+        None, description="The token that the decoder starts with, where a checkpoint does not say it."
+    )
     position_offset: int = Field(0, ge=0, description="Rows of the position embedding beyond the positions.")
     prompts: dict[str, str] = Field(default_factory=dict, description="Kind of task -> template of the source.")
     label_words: dict[str, dict[str, str]] = Field(

@@ -12,6 +12,7 @@ from pydantic import Field
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import Closed
 from tunegrid.common.hub.source import OnHub
+from tunegrid.models.checkpoint import check_checkpoint
 
 if TYPE_CHECKING:
     from tunegrid.models.families import Family
@@ -38,6 +39,9 @@ class ModelSource(Closed):
         """The local files that the model depends on."""
         return []
 
+    def check(self) -> None:
+        """Checks the local files, without loading anything. Raises TuneGridError if they are no usable checkpoint."""
+
     def known_config(self, family: Family) -> dict[str, Any] | None:
         """What matters of the model's config.json, where it is known before the model is there; else None."""
         return None
@@ -61,7 +65,7 @@ class HubModel(OnHub, ModelSource):
 
         commit = self.commit or download.resolve("model", self.id, self.revision)
         for file in download.download_model(self.id, commit):
-            _copy(file, folder / file.name)
+            _copy(file, folder / file.name, link=True)
         return {"id": self.id, "revision": self.revision, "commit": commit}
 
     def known_config(self, family: Family) -> dict[str, Any] | None:
@@ -81,17 +85,13 @@ class DirectoryModel(ModelSource):
 
     def fetch(self, folder: Path) -> dict[str, Any]:
         source = Path(self.path)
-        files = _wanted(source)
-        if not (source / "config.json").is_file():
-            raise TuneGridError(f"{source}: no model in the Hub's layout: config.json is missing.")
-        if not any(file.suffix == ".safetensors" for file in files):
-            raise TuneGridError(
-                f"{source}: no safetensors weights. Pickled ones (pytorch_model.bin) are not loaded; convert them with "
-                "`model.save_pretrained(folder, safe_serialization=True)`."
-            )
-        for file in files:
-            shutil.copy(file, folder)
+        self.check()  # before weights are copied
+        for file in _wanted(source):
+            _copy(file, folder / file.name)
         return {"path": self.path}
+
+    def check(self) -> None:
+        check_checkpoint(Path(self.path), self.describe())
 
     def files(self) -> list[Path]:
         return sorted({Path(self.path) / "config.json", *_wanted(Path(self.path))})
@@ -107,9 +107,9 @@ class DirectoryModel(ModelSource):
         return f"local folder {self.path}"
 
 
-def _copy(file: Path, target: Path) -> None:
-    """Weights become a second name of the cache's file, where that can be: they are large, and nobody edits them."""
-    if file.suffix == ".safetensors":
+def _copy(file: Path, target: Path, link: bool = False) -> None:
+    """Copies a file. `link`: weights become a second name of it, where that can be: nobody edits the Hub's cache."""
+    if link and file.suffix == ".safetensors":
         try:
             target.hardlink_to(file.resolve())
         except OSError:  # another disk, or one without such names
@@ -119,7 +119,7 @@ def _copy(file: Path, target: Path) -> None:
     try:
         shutil.copyfile(file, target)
     except OSError as error:
-        raise TuneGridError(f"{target.parent}: {file.name} cannot be written there: {error.strerror}.") from None
+        raise TuneGridError(f"{file}: cannot be copied to {target.parent}: {error.strerror}.") from None
 
 
 def _wanted(folder: Path) -> list[Path]:

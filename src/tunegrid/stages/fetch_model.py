@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, write_json
+from tunegrid.models.checkpoint import check_checkpoint
 from tunegrid.models.shape import Shape
+from tunegrid.runtime import light_imports
 from tunegrid.runtime.provenance import file_digest
 from tunegrid.study.study import Study
 
@@ -17,26 +17,36 @@ def fetch_model(study: Study, name: str, folder: Path) -> None:
     """Copies or downloads a model into a folder.
 
     Raises:
-        TuneGridError: it cannot be had, or is not of the family that the study says.
+        TuneGridError: it cannot be had, is damaged, or is not of the family that the study says.
     """
     source = study.models[name].source
     with replaced_folder(folder) as new:
         facts = source.fetch(new)
-        _check_family(study, name, new)
-        write_card(study, name, new, facts)
+        accept(study, name, new, facts)
 
 
-def _check_family(study: Study, name: str, folder: Path) -> None:
-    family = study.family(name)
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        where = study.models[name].source.describe()
-        raise TuneGridError(f"models.{name}: {where}: config.json: not valid JSON: {error}") from None
+def accept(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None:
+    """Checks a checkpoint before anything is computed with it, and writes its card.
+
+    Raises:
+        TuneGridError: it is not whole, its tensors are not those of the model, its numbers are not finite, …
+    """
+    label, family = f"models.{name}: {study.models[name].source.describe()}", study.family(name)
+    config = check_checkpoint(folder, label)
     Shape.of_model(name, family, config, study.known_families().values())
+    light_imports.import_transformers()
+    from tunegrid.models.load import check_fit, check_numbers
+    from tunegrid.models.token_ids import check_token_ids, settle_decoder_start, take_generation_ids
+
+    take_generation_ids(folder, label)
+    model = check_fit(folder, label)
+    settle_decoder_start(folder, label, family, model)
+    check_token_ids(folder, label, model)
+    check_numbers(folder, label)
+    _write_card(study, name, folder, facts)
 
 
-def write_card(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None:
+def _write_card(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None:
     """Writes the card of a model, with a fingerprint of its files."""
     settings = study.models[name]
     files = sorted(file for file in folder.iterdir() if file.suffix in (".safetensors", ".json", ".model"))

@@ -11,7 +11,7 @@ from tunegrid.common.files import replaced_folder
 from tunegrid.data.parquet import iterate_parquet
 from tunegrid.data.sources import Split
 from tunegrid.runtime import gpus
-from tunegrid.stages.fetch_model import write_card
+from tunegrid.stages.fetch_model import accept
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row
 
@@ -42,7 +42,7 @@ def pretrain_model(study: Study, name: str, folder: Path) -> None:
             lambda line: print(line, flush=True),
             gpus.torch_device(study.hardware),
         )
-        write_card(study, name, new, facts)
+        accept(study, name, new, facts)
 
 
 def _task_texts(study: Study, seed: int) -> Iterator[str]:

@@ -71,10 +71,10 @@ def check_cells(study: Study) -> None:
 
 
 def check_files(study: Study) -> None:
-    """Checks that the local files of the study exist, and that models whose sizes are known fit their family.
+    """Checks that the local files of the study exist and are whole, and that models of known sizes fit their family.
 
     Raises:
-        TuneGridError: a file is missing, or a model is of another family.
+        TuneGridError: a file is missing, a model is of another family, or a local model is damaged or brings code.
     """
     for part, names in (("tasks", study.grid.tasks), ("models", study.grid.models)):
         for name in names:
@@ -85,6 +85,10 @@ def check_files(study: Study) -> None:
                     )
     for name in study.grid.models:
         study.shape(name)
+        try:
+            study.models[name].source.check()
+        except TuneGridError as error:
+            raise TuneGridError(f"models.{name}.source: {error}") from None
 
 
 def _check_known(name: str, known: Iterable[str], place: Place) -> None:

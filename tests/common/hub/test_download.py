@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from tests.support.checkpoints import LARGE, make_checkpoint
 from tests.support.hub_server import SIGNATURE, HubServer, connect
 from tests.support.processes import heed_signals
 from tunegrid.common.errors import TuneGridError
@@ -460,7 +461,10 @@ training: {{learning_rate: 1.0e-3, max_steps: 1}}
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
 def test_a_fetch_that_is_ended_half_way_goes_on_at_the_next_call(hub, hub_environment, tmp_path, sent):
-    hub.add("models", T5, FILES)
+    model = make_checkpoint(tmp_path / "t5", "t5", LARGE)
+    weights = (model / "model.safetensors").read_bytes()
+    assert len(weights) > len(WEIGHTS)
+    hub.add("models", T5, {file.name: file.read_bytes() for file in model.iterdir()})
     Path("study.yaml").write_text(STUDY)
     command = [sys.executable, "-m", "tunegrid", "fetch-model", "study.yaml", "--model", "t5"]
     environment = hub_environment(hub, HF_HUB_CACHE=str(tmp_path / "cache"), HF_HUB_DOWNLOAD_TIMEOUT="60")
@@ -480,5 +484,5 @@ def test_a_fetch_that_is_ended_half_way_goes_on_at_the_next_call(hub, hub_enviro
     assert not Path("results/interrupted/models/t5").exists()
     hub.forget()
     subprocess.run(command, env=environment, check=True)
-    assert hub.sent["model.safetensors"] == len(WEIGHTS) - PIECE
-    assert Path("results/interrupted/models/t5/model.safetensors").read_bytes() == WEIGHTS
+    assert hub.sent["model.safetensors"] == len(weights) - PIECE
+    assert Path("results/interrupted/models/t5/model.safetensors").read_bytes() == weights

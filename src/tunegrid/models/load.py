@@ -1,0 +1,182 @@
+"""Loads checkpoints, and refuses those whose tensors are not exactly the ones that the model has.
+
+transformers leaves a parameter that a checkpoint lacks at its random initial values, ignores tensors that it does not
+know, and only logs both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.words import listed, plural
+from tunegrid.models.checkpoint import check_code, weight_files
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+MOST = 3  # names of tensors in a message
+# Parts of the names of tensors that only a wrapped, an unmerged or a packed model has.
+ADAPTED = ("lora_", ".base_layer.", ".adapters.", ".modules_to_save.", ".original_module.", "prompt_", ".ia3_")
+
+
+def load_model(folder: Path) -> PreTrainedModel:
+    """The model of a checkpoint, on the CPU, in fp32. No code of the checkpoint is run.
+
+    Raises:
+        TuneGridError: the checkpoint's tensors do not fit the model that its config.json describes.
+    """
+    model, problem = _load(folder)
+    if problem:
+        raise TuneGridError(f"{folder}: {problem}")
+    _complete_tied(model, folder)
+    return model
+
+
+def check_fit(folder: Path, name: str) -> PreTrainedModel:
+    """Compares the tensors of a checkpoint with the model that its config.json describes, without loading them.
+
+    Args:
+        name: what messages call the checkpoint.
+
+    Returns:
+        The model on the meta device: shapes without numbers.
+
+    Raises:
+        TuneGridError: a tensor is missing, unknown, or of another shape.
+    """
+    try:
+        model, problem = _load(folder, device_map="meta")
+    except TuneGridError:
+        raise
+    except Exception as error:  # of any kind, by what config.json holds
+        raise TuneGridError(f"{name}: transformers cannot make a model from config.json: {error}") from None
+    if problem:
+        raise TuneGridError(f"{name}: {problem}")
+    return model
+
+
+def check_numbers(folder: Path, name: str) -> None:
+    """Checks that all weights of a checkpoint are finite, as fp32 too. Each tensor is read once.
+
+    Raises:
+        TuneGridError: a tensor holds NaN or an infinite number.
+    """
+    for tensor, values in _tensors(folder, name):
+        if values.numel() and not torch.stack(torch.aminmax(values)).float().isfinite().all():
+            count = int((~values.float().isfinite()).sum())
+            raise TuneGridError(
+                f"{name}: {plural(count, 'number')} of {tensor} {'is' if count == 1 else 'are'} NaN or infinite. The "
+                "model was saved after its training had diverged, or the file is damaged."
+            )
+
+
+def _tensors(folder: Path, name: str) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yields the tensors of a checkpoint with their names. They are memory-mapped."""
+    from safetensors import safe_open
+
+    for file in weight_files(folder, name):
+        with safe_open(file, framework="pt") as weights:
+            for tensor in weights.keys():  # noqa: SIM118 (safe_open is no mapping)
+                yield tensor, weights.get_tensor(tensor)
+
+
+def _load(folder: Path, **options: Any) -> tuple[PreTrainedModel, str | None]:
+    """(the model of a checkpoint, why its tensors do not fit; None: they do)."""
+    from transformers import AutoModelForSeq2SeqLM
+
+    check_code(folder, str(folder))
+    model, facts = AutoModelForSeq2SeqLM.from_pretrained(
+        folder,
+        local_files_only=True,
+        use_safetensors=True,
+        trust_remote_code=False,
+        dtype=torch.float32,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are in the facts, as all others are
+        **options,
+    )
+    tensors = _tensors(folder, str(folder)) if facts["mismatched_keys"] else ()
+    shapes = {tensor: values.shape for tensor, values in tensors}
+    mismatched = [
+        f"{tensor} ({_size(shapes.get(tensor, ()))}, not {_size(model.get_parameter_or_buffer(tensor).shape)})"
+        for tensor in facts["mismatched_keys"]
+    ]
+    return model, _misfit(model, facts["missing_keys"], facts["unexpected_keys"], mismatched)
+
+
+def _size(shape: Iterable[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _misfit(
+    model: PreTrainedModel, missing: Collection[str], unknown: Collection[str], mismatched: Collection[str]
+) -> str | None:
+    """What does not fit, and the likely reason; None if all does."""
+    kinds = {"missing": missing, "unknown": unknown, "of another shape": mismatched}
+    parts = [
+        f"{plural(len(names), 'tensor')} {'is' if len(names) == 1 else 'are'} {kind}: {listed(sorted(names), MOST)}"
+        for kind, names in kinds.items()
+        if names
+    ]
+    if not parts:
+        return None
+    reason = _likely_reason(set(model.state_dict()), missing, unknown, mismatched)
+    return f"the weights do not fit the model that config.json describes. {'; '.join(parts)}. {reason}"
+
+
+def _likely_reason(
+    known: Collection[str], missing: Collection[str], unknown: Collection[str], mismatched: Collection[str]
+) -> str:
+    if adapted := sorted(name for name in unknown if any(part in name for part in ADAPTED)):
+        return (
+            f"Likely reason: an adapter is still in the model ({adapted[0]}). Merge it before saving "
+            "(`model.merge_and_unload()`)."
+        )
+    for name in sorted(unknown):
+        # The longest end of the name that is a tensor of the model: what precedes it is the prefix.
+        starts = (place + 1 for place, letter in enumerate(name) if letter == ".")
+        prefix = next((name[:start] for start in starts if name[start:] in known), "")
+        if prefix and sum(name.startswith(prefix) for name in unknown) > len(unknown) / 2:
+            return (
+                f"Likely reason: its keys begin with `{prefix}`, as those of a compiled or wrapped model do. Save the "
+                "model inside the wrapper, or rename the keys."
+            )
+    if mismatched:
+        return "Likely reason: the weights are of a model of another size than config.json says."
+    if unknown and missing:
+        return "Likely reason: the checkpoint is of another class of model than config.json says."
+    if unknown:
+        return "Likely reason: the checkpoint has more layers, or another head, than config.json says."
+    decoder = {name for name in known if "decoder." in name and "embed" not in name}
+    if decoder and decoder <= set(missing):
+        return "Likely reason: the checkpoint is an encoder without its decoder."
+    return "Likely reason: the conversion or the copy of the checkpoint was cut off, or left out a part."
+
+
+def _complete_tied(model: PreTrainedModel, folder: Path) -> None:
+    """Gives tied parameters without numbers those that the checkpoint has under another name of theirs.
+
+    transformers 4.57 loads such a tensor and then ties it to the first of its names, which is still without numbers:
+    BART or T5 with `lm_head.weight` alone, as safetensors' `save_model` writes it, or BART with the encoder's
+    embedding alone.
+    """
+    if not any(parameter.is_meta for parameter in model.parameters()):
+        return
+    groups: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        groups.setdefault(id(parameter), []).append(name)
+    start = f"{model.base_model_prefix}."
+    for names in groups.values():
+        if not model.get_parameter(names[0]).is_meta:
+            continue
+        same = {*names, *(name.removeprefix(start) for name in names)}
+        values = next(value for tensor, value in _tensors(folder, str(folder)) if tensor in same)
+        tied = torch.nn.Parameter(values.float())
+        for name in names:
+            module, _, attribute = name.rpartition(".")
+            setattr(model.get_submodule(module), attribute, tied)
