@@ -14,11 +14,12 @@ ROOMS = {file.split("/")[0] for file in FILES if "/" in file}
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A copy of the package's source, which stands for the package."""
-    copy, families = tmp_path / "tunegrid", tmp_path / "families"
+    copy = tmp_path / "tunegrid"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(provenance.families_folder(), families)
     monkeypatch.setattr(provenance, "PACKAGE", copy)
-    monkeypatch.setattr(provenance, "families_folder", lambda: families)
+    for name in ("families", "miniworld"):
+        shutil.copytree(getattr(provenance, f"{name}_folder")(), tmp_path / name)
+        monkeypatch.setattr(provenance, f"{name}_folder", lambda folder=tmp_path / name: folder)
     return copy
 
 
@@ -49,8 +50,9 @@ def test_a_file_that_is_new_moved_or_gone_is_another_version_of_the_code(package
     assert len(set(versions)) == 4
 
 
-def test_a_change_of_a_family_is_another_version_of_the_code(package):
+@pytest.mark.parametrize("folder", ["families", "miniworld"])
+def test_a_change_of_a_family_or_of_the_generated_world_is_another_version_of_the_code(package, folder):
     unchanged = code_version()
-    family = next((package.parent / "families").glob("*.yaml"))
-    family.write_text(family.read_text() + "# another remark\n")
+    file = next((package.parent / folder).glob("*.yaml"))
+    file.write_text(file.read_text() + "# another remark\n")
     assert code_version() != unchanged

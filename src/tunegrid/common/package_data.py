@@ -28,6 +28,11 @@ def architectures_folder() -> Path:
     return _first(_REPOSITORY / "resources" / "architectures", PACKAGE / "_resources" / "architectures")
 
 
+def miniworld_folder() -> Path:
+    """The folder of the generated world's words. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources" / "miniworld", PACKAGE / "_resources" / "miniworld")
+
+
 def datasets_file() -> Path:
     """The file that describes the paper's data sets. Raises TuneGridError if it is in neither place."""
     return _first(_REPOSITORY / "resources", PACKAGE / "_resources") / "datasets.yaml"

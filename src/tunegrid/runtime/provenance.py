@@ -16,7 +16,7 @@ from pydantic import Field
 
 from tunegrid.common.fields import Closed, NonEmpty
 from tunegrid.common.files import read_json
-from tunegrid.common.package_data import PACKAGE, families_folder
+from tunegrid.common.package_data import PACKAGE, families_folder, miniworld_folder
 from tunegrid.runtime import cpu_kernels
 
 # Packages that can alter a number in a result.
@@ -77,10 +77,10 @@ def processor() -> str:
 
 @cache
 def code_version() -> str:
-    """A hash of the package's source and its families: results of different versions should not share a table."""
-    root, families = PACKAGE, families_folder()
+    """A hash of the package's source, families and generated world: different versions should not share a table."""
+    root, tables = PACKAGE, (families_folder(), miniworld_folder())
     files = {str(file.relative_to(root)): file for file in root.rglob("*.py")}
-    files |= {f"families/{file.name}": file for file in families.glob("*.yaml")}
+    files |= {f"{folder.name}/{file.name}": file for folder in tables for file in folder.glob("*.yaml")}
     digest = hashlib.sha256()
     for name, file in sorted(files.items()):
         digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")

@@ -1,14 +1,17 @@
 """The generated world: deterministic, split without overlap, and German that a German would write."""
 
 from itertools import islice
+from random import Random
 
 import pytest
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data import miniworld
-from tunegrid.data.miniworld import lexicon
+from tunegrid.data.miniworld import grammar, lexicon, reviews, stories
 from tunegrid.data.miniworld.grammar import Clause, Phrase, translate
 from tunegrid.data.miniworld.keys import SPLITS, split_of
+from tunegrid.data.miniworld.tables import table
+from tunegrid.tasks.sentiment import ngram_logistic_regression
 
 TASKS = ("qa", "translation", "sentiment")
 
@@ -67,6 +70,60 @@ def test_sentiment_labels_are_balanced():
     assert 430 < positive < 570
 
 
+def test_questions_need_the_person_and_the_relation():
+    rows = miniworld.rows("qa", "validation", 300, seed=1)
+    for row in rows:
+        people = {word for word in row["context"].replace(".", "").split() if word in stories.PEOPLE}
+        assert len(people) == stories.CAST
+        assert sum(person in row["question"] for person in people) == 1
+    # Both questions about a context are asked: the relation alone makes the difference.
+    answers = {}
+    for row in rows:
+        answers.setdefault(row["context"], set()).add(row["answers"][0])
+    assert sum(len(values) == 2 for values in answers.values()) > 0.9 * len(answers)
+
+
+def test_a_review_has_the_sign_of_the_sum_of_its_writers_opinions():
+    random = Random(0)
+    drawn = [reviews.draw_review(random, "train") for _ in range(500)]
+    assert all(sum(review.opinions.values()) * review.verdict > 0 for review in drawn)
+    assert 0.1 < sum(len(set(review.opinions.values())) == 2 for review in drawn) / len(drawn) < 0.5
+    for review in drawn:
+        for aspect, sign in review.opinions.items():
+            (sentence,) = [text for text in review.sentences[1:] if f"the {aspect}" in text.lower()]
+            plain = f"The {aspect} was "
+            if sentence.startswith(plain) and "," not in sentence and sentence.split()[3] in _words("good", "bad"):
+                assert sentence.split()[3].strip(".") in _words("good" if sign > 0 else "bad")
+
+
+def _words(*names):
+    return [word for name in names for word in table("reviews")[name].split()]
+
+
+def test_closing_sentences_of_pretraining_text_agree_with_the_verdict():
+    random, again, closings = Random(0), Random(0), table("reviews")["closings"]
+    for _ in range(100):
+        label = reviews.draw_review(again, "train").label
+        _, closing = reviews.draw_closed_review(random)
+        assert closing.endswith(tuple(closings[label]))
+        again.setstate(random.getstate())
+
+
+def test_words_and_pairs_of_words_decide_most_reviews_and_not_nearly_all():
+    train, held_out = (
+        miniworld.rows("sentiment", split, count, seed=0) for split, count in (("train", 4000), ("validation", 500))
+    )
+    predicted = ngram_logistic_regression(train, held_out, Random(0))
+    accuracy = sum(label == row["label"] for label, row in zip(predicted, held_out, strict=True)) / len(held_out)
+    assert 0.78 < accuracy < 0.9
+
+
+def test_no_entry_of_a_glossary_is_a_held_out_sentence():
+    random = Random(0)
+    for _ in range(200):
+        assert {split_of(text) for text in grammar.draw_clause_entry(random)} == {"train"}
+
+
 def test_pretraining_text_contains_no_held_out_text():
     held_out = {
         miniworld.text_key(text)
@@ -104,6 +161,20 @@ def test_a_text_is_found_inside_a_longer_one_whatever_its_spacing_and_case():
 )
 def test_articles_adjectives_and_nouns_agree(case, words, german):
     assert phrase(*words).german(case) == german
+
+
+def test_phrases_of_a_glossary():
+    buying = Clause(
+        phrase("the", "", "man"),
+        verb("take along"),
+        phrase("a", "old", "key"),
+        "present",
+        "",
+        "in",
+        phrase("the", "", "school"),
+    )
+    assert buying.german_infinitive() == "einen alten Schlüssel mitnehmen"
+    assert buying.german_place() == "in der Schule"
 
 
 def test_word_order():

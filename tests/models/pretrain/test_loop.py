@@ -8,9 +8,11 @@ import pytest
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data import miniworld
-from tunegrid.models.pretrain.corruption import recurrence_mask, span_mask, to_masks, to_sentinels
+from tunegrid.models.pretrain.batches import Corruption
+from tunegrid.models.pretrain.corruption import last_boundary, recurrence_mask, span_mask, to_masks, to_sentinels
 from tunegrid.models.pretrain.loop import allowed, pretrain
 from tunegrid.models.pretrain.settings import PretrainSource
+from tunegrid.models.pretrain.tokenizers import train_tokeniser
 
 TINY = PretrainSource(
     kind="pretrain", d_model=16, layers=1, decoder_layers=2, heads=2, d_ff=16, vocabulary=420, documents=120, steps=6,
@@ -56,6 +58,16 @@ def test_spans_beyond_the_sentinels_stay_visible():
     assert (source, target) == ([1, 100, 3, 4, 5], [100, 2])
 
 
+def test_a_text_is_continued_after_its_last_boundary():
+    assert last_boundary([5, 9, 6, 9, 7, 8, 9], {9}) == 4
+    assert last_boundary([5, 6, 9], {9}) == 0  # nothing would follow
+    source = TINY.model_copy(update={"continuation_share": 1.0})
+    tokeniser = train_tokeniser(["Is it so? No. It is."], "bart", 420, 64)
+    tokens = tokeniser("Is it so? No. It is.", add_special_tokens=False)["input_ids"]
+    pair = Corruption.of(tokeniser, "bart", source).apply(tokens, {}, np.random.default_rng(0))
+    assert [tokeniser.decode(ids) for ids in pair] == ["<s> Is it so? No.</s>", "<s> It is.</s>"]
+
+
 def test_a_span_is_one_mask_token():
     assert to_masks([1, 2, 3, 4], np.array([0, 1, 1, 0], dtype=bool), 9) == [1, 9, 4]
 
@@ -94,7 +106,7 @@ def test_checkpoint_loads_with_the_right_structure_and_lossless_tokeniser(tmp_pa
         "generation_config.json",
     }  # fmt: skip
     assert facts["steps"] == 6
-    assert np.isfinite(facts["final_loss"])
+    assert np.isfinite(facts["losses"][6])
     assert any("loss" in line for line in lines)
     model, tokeniser = (cls.from_pretrained(tmp_path / "m") for cls in (AutoModelForSeq2SeqLM, AutoTokenizer))
     tied = model.get_input_embeddings().weight is model.get_output_embeddings().weight

@@ -108,10 +108,17 @@ class Clause:
 
     def _middle(self) -> tuple[str, str, str]:
         """The German (time, object, place): time comes before the object, place after it."""
+        return lexicon.TIMES.get(self.time, ""), self.object.german(self.verb.case), self.german_place()
+
+    def german_place(self) -> str:
         place = f"{lexicon.PREPOSITIONS[self.preposition]} {self.place.german('dative')}" if self.place else ""
         for long, short in _IN_DEM.items():
             place = short + place.removeprefix(long) if place.startswith(long + " ") else place
-        return lexicon.TIMES.get(self.time, ""), self.object.german(self.verb.case), place
+        return place
+
+    def german_infinitive(self) -> str:
+        """The German object and infinitive: "einen Apfel kaufen"."""
+        return _join(self.object.german(self.verb.case), self.verb.prefix + self.verb.german)
 
     def german_main(self) -> str:
         finite, prefix, closing = self._verbs()
@@ -150,14 +157,14 @@ def draw_phrase(random: Random, nouns: tuple[Noun, ...], adjectives: tuple[str, 
     return Phrase(random.choice(determiners), adjective, random.choice(nouns), plural)
 
 
-def draw_clause(random: Random, subordinate: bool = False) -> Clause:
+def draw_clause(random: Random, subordinate: bool = False, time_share: float = 0.5, place_share: float = 0.4) -> Clause:
     if random.random() < 0.5:
         verb, objects, adjectives = random.choice(lexicon.THING_VERBS), lexicon.THINGS, lexicon.THING_ADJECTIVES
     else:
         verb, objects, adjectives = random.choice(lexicon.BEING_VERBS), lexicon.BEINGS, lexicon.BEING_ADJECTIVES
     form = random.choice(("present", "present", "perfect", random.choice(sorted(lexicon.MODALS))))
-    time = random.choice(sorted(lexicon.TIMES)) if random.random() < 0.5 else ""
-    preposition = random.choice(sorted(lexicon.PREPOSITIONS)) if random.random() < 0.4 else ""
+    time = random.choice(sorted(lexicon.TIMES)) if random.random() < time_share else ""
+    preposition = random.choice(sorted(lexicon.PREPOSITIONS)) if random.random() < place_share else ""
     place = Phrase("the", "", random.choice(lexicon.PLACES), False) if preposition else None
     subject = draw_phrase(random, lexicon.BEINGS, lexicon.BEING_ADJECTIVES)
     while subject.determiner == "no":  # "no king sees no queen" is good grammar and bad sense
@@ -171,9 +178,9 @@ def draw_pair(random: Random, split: str) -> tuple[str, str]:
     """Draws an (English, German) pair of sentences, both of which may occur in `split` only."""
     while True:
         kind = random.random()
-        if kind < 0.5:
+        if kind < 0.4:
             pair = translate("", draw_clause(random))
-        elif kind < 0.75:
+        elif kind < 0.7:
             pair = translate(random.choice(sorted(lexicon.FRAMES)), draw_clause(random, subordinate=True))
         else:
             conjunction = random.choice(sorted(lexicon.CONJUNCTIONS))
@@ -196,14 +203,15 @@ def draw_document(random: Random) -> str:
 
 
 def draw_glossary(random: Random) -> str:
-    """Draws pretraining text: words and short phrases with their translations, as in a dictionary."""
-    return "\n".join(f"{english} = {german}" for english, german in (draw_entry(random) for _ in range(5)))
+    """Draws pretraining text: words, phrases and short clauses with their translations, as in a phrase book."""
+    draws = [draw_clause_entry if random.random() < 0.4 else draw_entry for _ in range(3)]
+    return "\n".join(f"{english} = {german}" for english, german in (draw(random) for draw in draws))
 
 
 def draw_entry(random: Random) -> tuple[str, str]:
-    """Draws a dictionary entry: a noun phrase in the nominative, a verb, or a time or other small word."""
+    """Draws a dictionary entry: a noun phrase, alone or with a preposition or a verb, or a single word."""
     kind = random.random()
-    if kind < 0.5:
+    if kind < 0.35:
         nouns, adjectives = random.choice(
             (
                 (lexicon.BEINGS, lexicon.BEING_ADJECTIVES),
@@ -213,8 +221,13 @@ def draw_entry(random: Random) -> tuple[str, str]:
         )
         phrase = draw_phrase(random, nouns, adjectives)
         return phrase.english(), phrase.german("nominative")
-    if kind < 0.8:
-        verb = random.choice(lexicon.THING_VERBS + lexicon.BEING_VERBS)
+    clause = draw_clause(random, place_share=1.0)
+    if kind < 0.6:
+        return f"to {clause.verb.english} {clause.object.english()}", clause.german_infinitive()
+    if kind < 0.7:
+        return f"{clause.preposition} {clause.place.english()}", clause.german_place()
+    if kind < 0.85:
+        verb = clause.verb
         return random.choice(
             (
                 (f"to {verb.english}", verb.prefix + verb.german),
@@ -225,6 +238,15 @@ def draw_entry(random: Random) -> tuple[str, str]:
     small_words = {**lexicon.TIMES, **lexicon.PREPOSITIONS, **lexicon.CONJUNCTIONS, **lexicon.FRAMES}
     english = random.choice(sorted(small_words))
     return english, small_words[english]
+
+
+def draw_clause_entry(random: Random) -> tuple[str, str]:
+    """Draws an entry of a phrase book: a clause without time and place, which is in no held-out split."""
+    while True:
+        clause = draw_clause(random, time_share=0.0, place_share=0.0)
+        pair = clause.english(), clause.german_main()
+        if all(split_of(text) == "train" for text in pair):
+            return pair
 
 
 def _join(*parts: str) -> str:

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from random import Random
 
 from tunegrid.data.miniworld.keys import split_of, text_key
+from tunegrid.data.miniworld.tables import table
 
 HELD_OUT = ("context",)
 LANGUAGES = ("en",)
 
-PEOPLE = """Anna Ben Clara David Emma Felix Greta Henry Ida Jonas Karla Leo Maria Noah Olga Paul Rosa Simon Tina Victor
-Wanda Yusuf Zoe Oscar""".split()
-
 # People of a story, and relations that it tells of each of them.
 CAST, RELATIONS_PER_STORY = 3, 2
 # Share of the questions that narrow the answer down ("which hot drink"). The others leave only the person to go by.
-NARROW_SHARE = 0.8
+NARROW_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,7 @@ class Relation:
     name: str
     noun: str
     statements: tuple[str, ...]
+    restatements: tuple[str, ...]
     questions: tuple[str, ...]
     narrow_questions: tuple[str, ...]
     kinds: dict[str, str]  # value -> the word that a narrow question has for its kind
@@ -40,77 +39,14 @@ class Relation:
         return tuple(self.kinds)
 
 
-def _relation(name: str, noun: str, statements: str, questions: str, narrow_questions: str, **kinds: str) -> Relation:
-    texts = (_parts(text) for text in (statements, questions, narrow_questions))
-    return Relation(name, noun, *texts, {value: kind for kind, values in kinds.items() for value in _parts(values)})
+def _relation(name: str, entry: dict) -> Relation:
+    texts = {key: tuple(texts) for key, texts in entry.items() if key not in ("noun", "values")}
+    kinds = {value: kind for kind, values in entry["values"].items() for value in values}
+    return Relation(name, entry["noun"], kinds=kinds, **texts)
 
 
-def _parts(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split("|"))
-
-
-RELATIONS = (
-    _relation(
-        "home",
-        "town",
-        "{p} lives in {v}.|{p} dwells in {v}.|{p} stays in {v}.",
-        "Where does {p} live?|Where is the home of {p}?",
-        "In which {k} town does {p} live?|Which {k} town is the home of {p}?",
-        northern="Oslo|Dublin|Bergen",
-        southern="Cairo|Lima|Lisbon",
-        American="New York|San Diego|San Juan",
-    ),
-    _relation(
-        "job",
-        "job",
-        "{p} works as {v}.|{p} trained as {v}.|{p} earns as {v}.",
-        "What does {p} work as?|How does {p} earn money?",
-        "Which {k} job does {p} have?|What is the {k} job of {p}?",
-        medical="nurse|surgeon|dentist",
-        driving="bus driver|truck driver|crane driver",
-        teaching="school teacher|dance teacher|coach",
-    ),
-    _relation(
-        "pet",
-        "pet",
-        "{p} keeps a {v}.|{p} feeds a {v}.|{p} has a {v}.",
-        "Which pet does {p} keep?|What is the pet of {p}?",
-        "Which {k} pet does {p} keep?|What is the {k} pet of {p}?",
-        tiny="hamster|goldfish|turtle",
-        feathered="parrot|canary|white goose",
-        furry="black dog|brown dog|white cat",
-    ),
-    _relation(
-        "drink",
-        "drink",
-        "{p} drinks some {v}.|{p} orders more {v}.|{p} wants cold {v}.",
-        "What does {p} like to drink?|What does {p} order?",
-        "Which {k} drink does {p} order?|What is the {k} drink of {p}?",
-        herbal="green tea|mint tea|cider",
-        fruity="apple juice|orange juice|lemonade",
-        pure="milk|water|coffee",
-    ),
-    _relation(
-        "hobby",
-        "hobby",
-        "{p} goes for {v}.|{p} practises daily {v}.|{p} enjoys playful {v}.",
-        "What is the hobby of {p}?|What does {p} do on Sundays?",
-        "Which {k} hobby does {p} have?|What is the {k} hobby of {p}?",
-        sporty="golf|judo|table tennis",
-        musical="folk dancing|tap dancing|ballet",
-        quiet="chess|pottery|fishing",
-    ),
-    _relation(
-        "vehicle",
-        "vehicle",
-        "{p} drives a {v}.|{p} owns a {v}.|{p} bought a {v}.",
-        "What does {p} drive?|Which vehicle does {p} own?",
-        "Which {k} vehicle does {p} drive?|What is the {k} vehicle of {p}?",
-        heavy="tractor|blue truck|red truck",
-        light="scooter|bicycle|motorbike",
-        roomy="red van|blue van|taxi",
-    ),
-)
+PEOPLE = tuple(table("stories")["people"].split())
+RELATIONS = tuple(_relation(name, entry) for name, entry in table("stories")["relations"].items())
 
 
 @dataclass(frozen=True)
@@ -140,15 +76,16 @@ def draw_story(random: Random, relations: int = RELATIONS_PER_STORY) -> Story:
     return Story(people, chosen, facts)
 
 
-def tell(story: Story, random: Random, times: int = 1) -> str:
-    """Writes the story's facts in random order, each `times` times, every time in other words."""
-    sentences = []
-    for relation in story.relations:
-        for person in story.people:
-            for statement in random.sample(relation.statements, times):
-                sentences.append(fill(statement, person, story.facts[person, relation.name]))
+def tell(story: Story, random: Random) -> str:
+    """Writes the story's facts, each in a sentence, in random order."""
+    sentences = [_fact(story, random, person, relation) for relation in story.relations for person in story.people]
     random.shuffle(sentences)
     return " ".join(sentences)
+
+
+def _fact(story: Story, random: Random, person: str, relation: Relation, templates: tuple[str, ...] = ()) -> str:
+    value = story.facts[person, relation.name]
+    return fill(random.choice(templates or relation.statements), person, value, relation.kinds[value])
 
 
 def fill(template: str, person: str, value: str = "", kind: str = "") -> str:
@@ -179,21 +116,35 @@ def draw_examples(random: Random, split: str) -> Iterator[dict]:
 def draw_document(random: Random) -> str:
     """Draws pretraining text: a story, or sentences that name the kinds of things.
 
-    A story's facts are told twice in different words, so that a masked value can be looked up. Most stories are about
-    one relation alone, so that only the person determines the value.
+    Some of a story's facts are told again in other words, before or after it, so that a masked value can be looked up;
+    half of them answer a question, always with a sentence. In some stories the question stands before everything. Half
+    of the stories are about one relation alone, so that only the person determines the value.
     """
-    if random.random() < 0.25:
+    if random.random() < 0.1:
         return _kinds_of(random.choice(RELATIONS), random)
-    relations = 1 if random.random() < 0.75 else RELATIONS_PER_STORY
+    relations = 1 if random.random() < 0.5 else RELATIONS_PER_STORY
     while True:
         story = draw_story(random, relations)
         if story.split == "train":
-            return tell(story, random, times=2)
+            break
+    facts = random.sample([(person, relation) for relation in story.relations for person in story.people], 2)
+    again = [
+        (
+            _fact(story, random, person, relation, relation.questions + relation.narrow_questions),
+            _fact(story, random, person, relation, relation.restatements + relation.statements),
+        )
+        for person, relation in facts
+    ]
+    if random.random() < 0.4:
+        question, answer = again[0]
+        return f"{question} {tell(story, random)} {answer}"
+    retold = " ".join(f"{question} {answer}" if random.random() < 0.5 else answer for question, answer in again)
+    parts = [tell(story, random), retold]
+    return " ".join(parts if random.random() < 0.6 else reversed(parts))
 
 
 def _kinds_of(relation: Relation, random: Random) -> str:
     """Sentences that name the kinds of some values of a relation."""
     chosen = random.sample(list(relation.kinds.items()), 4)
-    templates = ("{v} is a {k} {n}.", "Among the {k} {n}s there is {v}.", "A {k} {n}, for example, is {v}.")
-    sentences = (random.choice(templates).replace("{n}", relation.noun) for _ in chosen)
+    sentences = (random.choice(table("stories")["kinds"]).replace("{n}", relation.noun) for _ in chosen)
     return " ".join(fill(text, "", value, kind) for text, (value, kind) in zip(sentences, chosen, strict=True))

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tunegrid.models.pretrain.corruption import recurrence_mask, span_mask, to_masks, to_sentinels
+from tunegrid.models.pretrain.corruption import last_boundary, recurrence_mask, span_mask, to_masks, to_sentinels
 from tunegrid.models.pretrain.tokenizers import SENTINELS, sentinel
 
 # A token that makes up more than this share of the text is a function word or punctuation.
 COMMON_SHARE = 0.01
+# A document can be continued after a token that ends in one of these.
+BOUNDARIES = ".?!="
 # Documents are sorted by length within this many batches.
 BUCKET_BATCHES = 32
 
@@ -23,6 +25,8 @@ class Corruption:
     rate: float
     mean_span: float
     recurrence_share: float
+    continuation_share: float
+    boundaries: frozenset[int]
     start: tuple[int, ...]
     end: int
     mask: int
@@ -36,6 +40,8 @@ class Corruption:
             rate=source.corruption_rate,
             mean_span=source.mean_span,
             recurrence_share=source.recurrence_share,
+            continuation_share=source.continuation_share,
+            boundaries=frozenset(number for token, number in tokeniser.get_vocab().items() if token[-1:] in BOUNDARIES),
             start=(tokeniser.bos_token_id,) if bart else (),
             end=tokeniser.eos_token_id,
             mask=tokeniser.mask_token_id if bart else -1,
@@ -46,6 +52,8 @@ class Corruption:
         self, tokens: list[int], counts: dict[int, int], random: np.random.Generator
     ) -> tuple[list[int], list[int]]:
         """(source, target) for one document, special tokens included."""
+        if random.random() < self.continuation_share and (cut := last_boundary(tokens, self.boundaries)):
+            return [*self.start, *tokens[:cut], self.end], [*self.start, *tokens[cut:], self.end]
         if random.random() < self.recurrence_share:
             # BART's decoder writes the whole text: it could copy all but a first occurrence from its own words.
             last = self.family != "bart" and random.random() < 0.5

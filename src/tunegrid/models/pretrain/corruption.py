@@ -1,6 +1,6 @@
 """What a model learns from plain text: to restore hidden spans. Works on lists of token ids, without torch."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -34,6 +34,11 @@ def recurrence_mask(tokens: list[int], counts: Mapping[int, int], last: bool) ->
     for _, token in recurring[: (len(recurring) + 1) // 2]:
         mask[places[token][-1 if last else 0]] = True
     return mask
+
+
+def last_boundary(tokens: list[int], boundaries: Collection[int]) -> int:
+    """The number of tokens up to the last boundary that is not the text's end; 0 without one."""
+    return next((place for place in range(len(tokens) - 1, 0, -1) if tokens[place - 1] in boundaries), 0)
 
 
 def to_sentinels(tokens: list[int], mask: np.ndarray, sentinels: list[int]) -> tuple[list[int], list[int]]:

@@ -1,12 +1,18 @@
 """Pretraining a small encoder-decoder inside the pipeline: tokeniser, model and checkpoint in the Hub's layout."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.models.pretrain.settings import PretrainSource
 from tunegrid.runtime import cpu_memory
+from tunegrid.runtime.provenance import digest
+
+# Steps whose losses are recorded too, so that a rerun of the first of them can be held against the record.
+FIRST_LOSSES = (10, 20, 30, 40, 50)
 
 
 def default_rate(family: str) -> float:
@@ -21,6 +27,17 @@ def relative_rate(rms: float) -> float:
     saturates its attention. Adafactor, with which T5 was trained, scales updates in the same way.
     """
     return min(max(rms, 0.02), 1.0)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A pretraining that can start: the model with its initial weights, and the batches that it will see, endless."""
+
+    model: Any
+    tokeniser: Any
+    batches: Iterator[dict]
+    source: PretrainSource
+    facts: dict[str, Any]
 
 
 def pretrain(
@@ -43,16 +60,34 @@ def pretrain(
 
     import torch
 
+    cpu_memory.keep_freed()
+    torch.set_num_threads(threads)
+    started = time.monotonic()
+    prepared = prepare(source, family, documents, instructions, excluded)
+    size = {name: prepared.facts[name] for name in ("documents", "instructions", "vocabulary")}
+    log(f"pretrain {family}: {', '.join(f'{name} {count}' for name, count in size.items())}")
+    facts = optimise(prepared, source.steps, log, device)
+    _save(prepared.model, prepared.tokeniser, folder)
+    return {**prepared.facts, **facts, "seconds": round(time.monotonic() - started, 1)}
+
+
+def prepare(
+    source: PretrainSource,
+    family: str,
+    documents: Iterator[str],
+    instructions: Iterator[tuple[str, str]] | None,
+    excluded: set[str],
+) -> Prepared:
+    """Reads the text, trains the tokeniser and builds the model. Arguments, errors: see `pretrain`."""
+    import torch
+
     from tunegrid.models.pretrain.architectures import build_model
     from tunegrid.models.pretrain.batches import Corruption, instruction_batches, span_batches
     from tunegrid.models.pretrain.tokenizers import train_tokeniser
 
-    cpu_memory.keep_freed()
-    torch.set_num_threads(threads)
     torch.manual_seed(source.seed)
     if source.learning_rate is None:
         source = source.model_copy(update={"learning_rate": default_rate(family)})
-    started = time.monotonic()
     tally = {"left_out": 0}
     texts = list(islice(allowed(documents, lambda text: (text,), excluded, tally), source.documents))
     if not texts:
@@ -61,31 +96,24 @@ def pretrain(
     pairs: list[tuple[str, str]] = []
     if follow:
         pairs = list(islice(allowed(instructions, lambda pair: pair, excluded, tally), source.documents))
-    tokeniser = train_tokeniser(
-        [*texts, *(text for pair in pairs for text in pair)], family, source.vocabulary, source.max_length
-    )
+    read = [*texts, *chain.from_iterable(pairs)]
+    tokeniser = train_tokeniser(read, family, source.vocabulary, source.max_length)
     model = build_model(source, family, tokeniser)
-    log(f"pretrain {family}: {len(texts)} documents, {len(pairs)} instructions, vocabulary of {len(tokeniser)}")
-
     corruption = Corruption.of(tokeniser, family, source)
     batches = span_batches(texts, tokeniser, corruption, source.batch_size, source.max_length, source.seed)
-    stages = [islice(batches, source.steps - follow)]
     if follow:
-        stages.append(
-            islice(instruction_batches(pairs, tokeniser, source.batch_size, source.max_length, source.seed), follow)
-        )
-    facts = _optimise(model.to(device), (batch for stage in stages for batch in stage), source, log)
-    _save(model, tokeniser, folder)
-    return {
-        **facts,
+        following = instruction_batches(pairs, tokeniser, source.batch_size, source.max_length, source.seed)
+        batches = chain(islice(batches, source.steps - follow), following)
+    facts = {
         "family": family,
         "documents": len(texts),
         "instructions": len(pairs),
         "left_out": tally["left_out"],
+        "text_fingerprint": digest(read),
         "vocabulary": len(tokeniser),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "seconds": round(time.monotonic() - started, 1),
     }
+    return Prepared(model, tokeniser, batches, source, facts)
 
 
 def allowed(items: Iterable, texts_of: Callable, excluded: set[str], tally: dict) -> Iterator:
@@ -99,18 +127,24 @@ def allowed(items: Iterable, texts_of: Callable, excluded: set[str], tally: dict
             yield item
 
 
-def _optimise(model, batches: Iterator[dict], source: PretrainSource, log: Callable[[str], None]) -> dict:
-    """AdamW: warm-up, constant rate, linear decay. Returns steps, tokens and the mean of the last losses."""
+def optimise(prepared: Prepared, steps: int, log: Callable[[str], None], device: str = "cpu") -> dict:
+    """Trains the model for `steps` steps of its schedule: AdamW; warm-up, constant rate, linear decay.
+
+    Returns steps, tokens, and `losses`: step -> mean loss of the steps since the one before in it.
+    """
     import time
 
     import torch
 
+    model, source = prepared.model.to(device), prepared.source
     optimiser = torch.optim.AdamW(_parameter_groups(model, source), betas=(0.9, 0.98), fused=True)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_at(step, source))
     model.train()
-    started, tokens, losses = time.monotonic(), 0, []
+    started, tokens = time.monotonic(), 0
     every = max(1, source.steps // 20)
-    for step, batch in enumerate(batches, start=1):
+    recent: list[float] = []
+    losses: dict[int, float] = {}
+    for step, batch in enumerate(islice(prepared.batches, steps), start=1):
         batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
         loss = model(**batch).loss
         loss.backward()
@@ -118,15 +152,15 @@ def _optimise(model, batches: Iterator[dict], source: PretrainSource, log: Calla
         optimiser.step()
         optimiser.zero_grad()
         scheduler.step()
-        losses.append(loss.item())
+        recent.append(loss.item())
         tokens += int(batch["attention_mask"].sum() + (batch["labels"] != -100).sum())
-        if step % every == 0 or step == source.steps:
+        if step in FIRST_LOSSES or step % every == 0 or step == steps:
+            losses[step] = round(sum(recent) / len(recent), 4)
+            recent.clear()
             speed = step / (time.monotonic() - started)
-            recent = sum(losses[-every:]) / len(losses[-every:])
-            left = (source.steps - step) / speed
-            log(f"step {step}/{source.steps}  loss {recent:.3f}  {speed:.1f} steps/s  {left:.0f} s left")
-    last = losses[-every:]
-    return {"steps": len(losses), "tokens": tokens, "final_loss": sum(last) / len(last)}
+            remaining = (steps - step) / speed
+            log(f"step {step}/{steps}  loss {losses[step]:.3f}  {speed:.1f} steps/s  {remaining:.0f} s left")
+    return {"steps": steps, "tokens": tokens, "losses": losses}
 
 
 def _parameter_groups(model, source: PretrainSource) -> list[dict]:

@@ -60,6 +60,13 @@ class PretrainSource(ModelSource):
         le=1,
         description="Share of the documents in which words are hidden that occur again elsewhere in them",
     )
+    continuation_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the documents of which the last sentence (in a glossary: the last translation) is not "
+        "hidden but written as their continuation",
+    )
     instruction_share: float = Field(
         0.4, ge=0, le=1, description="Flan-T5: share of the steps, after the span corruption, that follow instructions"
     )
