@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.diverging import DIVERGING
 from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.tokens import take_rows
@@ -198,11 +199,11 @@ def test_test_data_is_never_read(tiny_study):
 
 def test_a_trial_that_diverges_is_a_record_and_is_not_chosen(tiny_study):
     study = tiny_study(
-        "search: {factors: [1.0, 1.0e+30]}\n"
-        "training: {schedule: constant, max_grad_norm: 1.0e+30, max_steps: 6, logging_steps: 1}"
+        "search: {factors: [1.0, 2000.0]}\n"
+        f"training: {json.dumps(DIVERGING | {'learning_rate': 0.005, 'logging_steps': 1})}"
     )
     cell = Cell("qa", "t5", "full")
-    record = run_trial(study, cell, "1e+30")
+    record = run_trial(study, cell, "2000")
     assert record.status == "diverged"
     assert "loss is" in record.reason
     assert (record.score, record.cost.total_seconds > 0, record.cost.prediction_seconds) == (None, True, None)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support.checkpoints import DECODER_LAYERS, ENCODER_LAYERS, INNER_WIDTH, WIDTH
+from tests.support.diverging import DIVERGING
 from tunegrid.common.errors import TuneGridError
 from tunegrid.methods import METHODS
 from tunegrid.results.compare import compare
@@ -236,9 +237,7 @@ def assert_row_without_scores(folder: Path, status: str, reason: str) -> None:
 @pytest.mark.parametrize("steps", [2, 50])
 def test_a_loss_that_is_no_number_is_a_diverged_run_with_its_reason(tiny_study, steps):
     """With a line of the log before the end (2), and without one (50)."""
-    study = tiny_study(
-        f"training: {{learning_rate: 1.0e+30, schedule: constant, max_grad_norm: 1.0e+30, logging_steps: {steps}}}"
-    )
+    study = tiny_study(f"training: {json.dumps(DIVERGING | {'logging_steps': steps})}")
     folder = run_all(study, Run(Cell("qa", "t5", "full"), 1))
     assert_row_without_scores(folder, "diverged", "loss is")
 

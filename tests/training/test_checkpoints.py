@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.diverging import DIVERGING
 from tests.support.interrupted_runs import (
     PLAIN,
     RUN,
@@ -202,8 +203,7 @@ def test_a_failed_run_keeps_its_checkpoints_and_a_diverged_one_does_not(study_of
         assert train(study, RUN, folder_of(study)).status == "failed"
     assert steps_of(study) == [4, 6]
     assert finish(study) == 0
-    wild = {"learning_rate": 1.0e30, "max_grad_norm": 1.0e30}
-    study, run = study_of(**PLAIN | {"checkpoint_steps": 1} | wild), Run(Cell("qa", "t5", "full"), 1)
+    study, run = study_of(**PLAIN | {"checkpoint_steps": 1} | DIVERGING), Run(Cell("qa", "t5", "full"), 1)
     assert train(study, run, folder_of(study, run)).status == "diverged"
     assert steps_of(study) == []
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.diverging import DIVERGING
 from tests.support.running import MINI, TINY, Workflow
 from tunegrid.results.records import ChoiceRecord, TrainRecord, TrialRecord, read_record
 from tunegrid.study.cells import Cell, Run
@@ -22,13 +23,13 @@ VALUES = {
     "study": "searched",
     "seeds": [1, 2],
     "grid": {"tasks": ["sentiment"], "models": ["t5"], "exclude": []},
-    "search": {"factors": [0.01, 4.0], "validation_rows": 12},
+    "search": {"factors": [0.5, 4.0], "validation_rows": 12},
     "training": {"max_steps": 12},
     "overrides": [
         {"where": {"method": "lora"}, "training": {"learning_rate": 0.01}},
         {
             "where": {"method": "adapters"},
-            "training": {"learning_rate": 1e30, "max_grad_norm": 1e30, "schedule": "constant"},
+            "training": DIVERGING | {"learning_rate": 2.5, "max_steps": 400},
         },
     ],
 }
@@ -52,9 +53,9 @@ def paths(searched: Workflow) -> Paths:
     return Paths("searched", searched.folder / "results")
 
 
-@pytest.mark.parametrize(("cell", "rates"), [(WORKS, [2e-5, 8e-3]), (OTHER, [1e-4, 4e-2])], ids=str)
+@pytest.mark.parametrize(("cell", "rates"), [(WORKS, [1e-3, 8e-3]), (OTHER, [5e-3, 4e-2])], ids=str)
 def test_the_chosen_rate_is_the_one_that_every_seed_was_trained_with(paths, cell, rates):
-    trials = [read_record(paths.trial(cell, name), TrialRecord) for name in ("0.01", "4")]
+    trials = [read_record(paths.trial(cell, name), TrialRecord) for name in ("0.5", "4")]
     choice = read_record(paths.choice(cell), ChoiceRecord)
     assert [trial.learning_rate for trial in trials] == rates
     assert [trial.validation_rows for trial in trials] == [12, 12]
@@ -83,13 +84,13 @@ def test_a_cell_without_a_usable_rate_is_a_failed_row_and_the_study_ends_with_it
 
 def test_nothing_is_left_of_the_trials_but_their_records(paths):
     files = {file.name for file in (paths.root / "search").rglob("*") if file.is_file()}
-    assert files == {"factor-0.01.json", "factor-4.json", "choice.json"}
+    assert files == {"factor-0.5.json", "factor-4.json", "choice.json"}
 
 
 @pytest.mark.parametrize(("change", "expected"), [
     ({}, set()),
     ({"search": {"validation_rows": 11}}, SEARCHES | TRAININGS | DOWNSTREAM),
-    ({"search": {"factors": [0.01, 4.0, 16.0]}}, SEARCHES | TRAININGS | DOWNSTREAM),
+    ({"search": {"factors": [0.5, 4.0, 2.0]}}, SEARCHES | TRAININGS | DOWNSTREAM),
     ({"search": None}, TRAININGS | DOWNSTREAM),
     ({"seeds": [1, 2, 3]}, TRAININGS | DOWNSTREAM),
     ({"methods": {"lora": {"alpha": 8.0}}}, SEARCHES | {OTHER.training_rule} | DOWNSTREAM),

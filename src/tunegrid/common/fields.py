@@ -12,6 +12,12 @@ Count = Annotated[int, Field(ge=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 NonEmpty = Annotated[str, Field(min_length=1)]
+# Every number of a study has a lower and an upper bound, so that a slip of the pen ends before the first job. Those of
+# sizes are beyond what is known to be of use: they keep estimates finite, and are no advice.
+MOST_STEPS = 10_000_000
+MOST_ROWS = 1_000_000_000
+MOST_TOKENS = 65_536  # of a source, a target or an answer
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 # Names become folder names, rule names and job names, where "_" separates task, model and method.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([.-][A-Za-z0-9]+)*$", max_length=64)]

@@ -24,9 +24,11 @@ class AdaptersSettings(MethodSettings):
     """Settings of bottleneck adapters."""
 
     kind: Literal["adapters"]
-    reduction_factor: float = Field(16, ge=1, description="Width of the model divided by that of the bottleneck.")
+    reduction_factor: float = Field(
+        16, ge=1, le=4_096, description="Width of the model divided by that of the bottleneck."
+    )
     non_linearity: Literal["gelu", "relu", "swish"] = Field("swish", description="The f of equation 5.2.")
-    scaling: float = Field(1.0, gt=0, description="The s of equation 5.2.")
+    scaling: float = Field(1.0, gt=0, le=1_000, description="The s of equation 5.2.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout inside the adapter.")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -45,7 +45,7 @@ class Family(Closed):
     title: str = Field(description="Its name in sentences.")
     model_types: list[str] = Field(min_length=1, description="`model_type` in config.json.")
     sizes: Sizes = Field(description="Size -> its key in config.json.")
-    defaults: dict[str, int | bool] = Field(
+    defaults: dict[str, Annotated[int, Field(ge=0, le=1_000_000_000)] | bool] = Field(
         default_factory=dict, description="What transformers takes for keys that config.json does not have."
     )
     linear: dict[Role, list[str]] = Field(
@@ -56,7 +56,7 @@ class Family(Closed):
     decoder_start: Literal["pad", "eos", "bos"] | None = Field(
         None, description="The token that the decoder starts with, where a checkpoint does not say it."
     )
-    position_offset: int = Field(0, ge=0, description="Rows of the position embedding beyond the positions.")
+    position_offset: int = Field(0, ge=0, le=1_000, description="Rows of the position embedding beyond the positions.")
     prompts: dict[str, str] = Field(default_factory=dict, description="Kind of task -> template of the source.")
     label_words: dict[str, dict[str, str]] = Field(
         default_factory=dict,

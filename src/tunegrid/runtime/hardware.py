@@ -17,7 +17,7 @@ class Hardware(Closed):
     device: Literal["cpu", "cuda"] = Field(
         "cpu", description="`cuda`: one GPU per job; a study that finds none ends before its first job."
     )
-    threads: int = Field(1, gt=0, description="CPU threads of each job that computes with a model.")
+    threads: int = Field(1, gt=0, le=1_024, description="CPU threads of each job that computes with a model.")
     precision: Literal["fp32", "bf16", "auto"] = Field(
         "fp32",
         description="bf16: autocast over fp32 weights. auto: bf16 where the device has instructions for it.",

@@ -76,7 +76,10 @@ def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) ->
     model = method.inject(base)
     _check_size(cell, method, model, shape)
     tokens, training = paths.tokens(cell.task, cell.model), study.training_settings(cell)
-    tokenizer, validation = load_tokenizer(paths.model(cell.model)), read_tokens(tokens / "validation.arrow")
+    train, validation = (read_tokens(tokens / f"{split}.arrow") for split in ("train", "validation"))
+    if problem := training.warmup_problem(training.steps(len(train))):
+        raise TuneGridError(f"{cell}: {problem}.")
+    tokenizer = load_tokenizer(paths.model(cell.model))
     precision, metric = study.hardware.precision, None
     task = study.task(cell.task, cell.model)
     if training.select_by == "metric":
@@ -88,7 +91,7 @@ def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) ->
         tokenizer=tokenizer,
         task=task,
         read_rows=lambda: read_parquet(paths.split(cell.task, "train")),
-        train=read_tokens(tokens / "train.arrow"),
+        train=train,
         validation=validation,
         training=training,
         seed=run.seed,

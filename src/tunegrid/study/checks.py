@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from itertools import product
 from string import Formatter
 
+from pydantic import ValidationError
+
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import did_you_mean
 from tunegrid.common.yaml_file import KeyProblem, Place
@@ -18,6 +20,10 @@ from tunegrid.models import FAMILIES
 from tunegrid.study.cells import UNTUNED, Cell
 from tunegrid.study.study import Study
 from tunegrid.tasks import TASKS
+from tunegrid.training.settings import TrainingChange
+
+MOST_CELLS = 10_000  # that overrides are checked for
+MOST_RUNS = 100_000
 
 
 def check_names(study: Study) -> None:
@@ -46,6 +52,11 @@ def check_names(study: Study) -> None:
     for i, seed in enumerate(study.seeds):
         if study.seeds.index(seed) < i:
             raise KeyProblem(("seeds", i), f"the seed {seed} is listed twice")
+    possible = len(study.tasks) * len(study.models) * len(study.methods)
+    if possible > MOST_CELLS:
+        raise KeyProblem(
+            (), f"{possible:,} cells could be made of its tasks, models and methods; {MOST_CELLS:,} at most"
+        )
     if study.search and study.search.seed in study.seeds:
         # That run's learning rate would have been chosen with its own order of the rows, those of the others not.
         raise KeyProblem(("search", "seed"), f"{study.search.seed} is one of the study's seeds too; take another")
@@ -55,10 +66,12 @@ def check_cells(study: Study) -> None:
     """Checks that there are cells, that overrides fit theirs, and that each method and prompt works with its model."""
     if not study.cells():
         raise KeyProblem(("grid", "exclude"), "every cell is excluded, nothing is left to run")
+    if (runs := len(study.cells()) * len(study.seeds)) > MOST_RUNS:
+        raise KeyProblem(("seeds",), f"{runs:,} runs; a study has {MOST_RUNS:,} at most. Make several studies of it")
     # Overrides are checked for all cells that could be, so that a smaller grid hides no mistake in them.
     for cell in map(Cell, *zip(*product(study.tasks, study.models, study.methods), strict=True)):
         study.method_settings(cell)
-        study.training_settings(cell)
+        _check_training(study, cell)
     for cell in study.cells():
         settings, family = study.method_settings(cell), study.family(cell.model)
         if reason := METHODS[settings.kind].why_not(settings, family):
@@ -110,6 +123,25 @@ def _check_families(study: Study) -> None:
         if makes is not None and model.family not in makes:
             reason = f"a source of the kind {model.source.kind} makes no {model.family}. Valid: {', '.join(makes)}"
             raise KeyProblem(place, reason)
+
+
+def _check_training(study: Study, cell: Cell) -> None:
+    """Checks the training of a cell and of its trials, as far as the number of its steps is known."""
+    training, task = study.training_settings(cell), study.task(cell.task)
+    rows = task.settings.source.rows.train
+    # Windows make several examples of a row.
+    problem = None
+    if training.max_steps is None and rows is not None and task.window_overlap() is None:
+        problem = training.warmup_problem(training.steps(rows))
+    if problem:
+        raise KeyProblem(("training", "warmup_steps"), f"{problem} ({cell}: at most {rows:,} training rows)")
+    for i, factor in enumerate(study.search.factors if study.search else ()):
+        try:
+            TrainingChange(**study.search.trial_changes(training, factor))
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            reason = f"the {problem['loc'][0]} of {cell} times this is {problem['input']:g}: {problem['msg']}"
+            raise KeyProblem(("search", "factors", i), reason) from None
 
 
 def _check_prompt(study: Study, name: str, model: str) -> None:

@@ -38,6 +38,7 @@ class Measure(Closed):
     latency_examples: int = Field(
         20,
         ge=0,
+        le=100_000,
         description=(
             "Test examples that each run answers one at a time, for the latency of one answer. 0: no latency "
             "and no throughput is measured."
@@ -55,12 +56,15 @@ class Recommend(Closed):
     max_train_gpu_memory: float | None = Field(
         None,
         gt=0,
+        le=1_000_000,
         description=(
             "Peak memory of training, in GiB (the GPU's, where one is used). Cells over it are not recommended."
         ),
     )
-    max_train_hours: float | None = Field(None, gt=0, description="Hours of optimisation of one run.")
-    max_saved_bytes: int | None = Field(None, gt=0, description="Size of the saved weights of one run, in bytes.")
+    max_train_hours: float | None = Field(None, gt=0, le=1_000_000, description="Hours of optimisation of one run.")
+    max_saved_bytes: int | None = Field(
+        None, gt=0, le=10**15, description="Size of the saved weights of one run, in bytes."
+    )
 
     def in_words(self) -> str:
         """The limits and the cost as sentences, for the report's rule of the recommendation."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from tunegrid.common.fields import Closed
+from tunegrid.common.fields import MOST_ROWS, Closed, Seed
 from tunegrid.training.settings import Training
 
 CLOSEST = 1.01  # two factors with a ratio below this would be the same trial twice
@@ -20,8 +20,10 @@ _FOR_RESUMING = ("checkpoint_steps", "checkpoints", "checkpoints_kept", "keep_ch
 class Search(Closed):
     """A search for each cell's learning rate: the same trials for every cell, so the same budget for every method."""
 
-    factors: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
-        min_length=2, description="One trial each: times the cell's `learning_rate`. At least two, all different."
+    factors: list[Annotated[float, Field(gt=0, le=1_000_000)]] = Field(
+        min_length=2,
+        max_length=50,
+        description="One trial each: times the cell's `learning_rate`. At least two, all different.",
     )
     train_share: float = Field(
         0.1,
@@ -29,10 +31,10 @@ class Search(Closed):
         le=1,
         description="Share of the training rows, and of max_steps, of a trial; at least 10 steps.",
     )
-    validation_rows: int = Field(500, gt=0, description="At most so many validation rows are predicted to choose.")
-    seed: int = Field(
-        0, ge=0, lt=2**32, description="Seed of all trials, and of which rows they see; none of the study's `seeds`."
+    validation_rows: int = Field(
+        500, gt=0, le=MOST_ROWS, description="At most so many validation rows are predicted to choose."
     )
+    seed: Seed = Field(0, description="Seed of all trials, and of which rows they see; none of the study's `seeds`.")
 
     @field_validator("factors")
     @classmethod
@@ -67,6 +69,8 @@ class Search(Closed):
         for key in _STEPS:
             if (steps := getattr(training, key)) is not None:
                 change[key] = max(1, round(steps * share))
+        if "max_steps" in change and "warmup_steps" in change:
+            change["warmup_steps"] = min(change["warmup_steps"], change["max_steps"] - 1)
         change |= {key: Training.model_fields[key].default for key in _FOR_RESUMING}
         if training.select_by == "metric":
             change["validation_rows"] = min(training.validation_rows or self.validation_rows, self.validation_rows)

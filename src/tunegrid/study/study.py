@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union
 
 from pydantic import Field, ValidationError, field_validator
 
-from tunegrid.common.fields import Closed, Name
+from tunegrid.common.fields import Closed, Name, Seed
 from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
@@ -59,7 +59,7 @@ class Grid(Closed):
     tasks: list[Name] = Field(min_length=1, description="Names under `tasks:`, in the order of the report.")
     models: list[Name] = Field(min_length=1, description="Names under `models:`, in the order of the tables.")
     methods: list[Name] = Field(min_length=1, description="Names under `methods:`, in the order of the tables.")
-    exclude: list[Where] = Field(default_factory=list, description="Cells to leave out.")
+    exclude: list[Where] = Field(default_factory=list, max_length=1_000, description="Cells to leave out.")
 
 
 class Override(Closed):
@@ -76,8 +76,8 @@ class Study(Closed):
     name: Name = Field(alias="study", description="Name of the study: its results are in `results/<study>/`.")
     title: str = Field(description="Title of the report.")
     description: str = Field(description="What a reader of the report has to know about this study.")
-    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(
-        min_length=1, description="One training job per cell and seed; each seed at most once."
+    seeds: list[Seed] = Field(
+        min_length=1, max_length=1_000, description="One training job per cell and seed; each seed at most once."
     )
     hardware: Hardware = Field(default_factory=Hardware, description="What the jobs compute on.")
     grid: Grid = Field(description="Which cells are run.")
@@ -88,7 +88,9 @@ class Study(Closed):
         default_factory=dict, description="Name -> family of models, beside those that come with the project."
     )
     training: Training = Field(description="Hyperparameters of training, for all cells.")
-    overrides: list[Override] = Field(default_factory=list, description="Other settings for some cells.")
+    overrides: list[Override] = Field(
+        default_factory=list, max_length=1_000, description="Other settings for some cells."
+    )
     resources: Resources = Field(
         default_factory=Resources, description="What jobs ask a cluster for, and how often a training is tried."
     )

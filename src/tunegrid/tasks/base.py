@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
 from pydantic import Field
 
-from tunegrid.common.fields import Closed
+from tunegrid.common.fields import MOST_TOKENS, Closed
 from tunegrid.data.sources import SOURCES
 from tunegrid.data.sources.base import Row
 from tunegrid.models.decoding import Generation
@@ -70,10 +70,12 @@ class TaskSettings(Closed):
     prompts: dict[str, str] = Field(
         default_factory=dict, description="Model family -> template over the row's columns; default: the family's own."
     )
-    max_source_length: int = Field(gt=0, description="Tokens of the source; what is cut of longer ones is counted.")
-    max_target_length: int = Field(gt=0, description="Tokens of the target in training.")
+    max_source_length: int = Field(
+        ge=4, le=MOST_TOKENS, description="Tokens of the source; what is cut of longer ones is counted."
+    )
+    max_target_length: int = Field(ge=3, le=MOST_TOKENS, description="Tokens of the target in training.")
     generation: Generation = Field(description="How answers are decoded.")
-    evaluation_batch_size: int = Field(64, gt=0, description="Examples per batch of prediction.")
+    evaluation_batch_size: int = Field(64, gt=0, le=65_536, description="Examples per batch of prediction.")
 
 
 class Task(ABC):

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from tunegrid.common.fields import MOST_TOKENS
 from tunegrid.data.sources import ReadSource
 from tunegrid.data.sources.base import Row
 from tunegrid.tasks.base import Baseline, Task, TaskSettings
@@ -32,6 +33,7 @@ class QuestionAnsweringSettings(TaskSettings):
     window_overlap: int | None = Field(
         None,
         ge=0,
+        le=MOST_TOKENS // 2,
         description="Tokens that neighbouring windows share, at most half of max_source_length; an answer should be "
         "shorter. Default: 128, or a quarter of max_source_length where that is less.",
     )

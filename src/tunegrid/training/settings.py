@@ -1,11 +1,11 @@
 """The hyperparameters of training that do not depend on the method."""
 
 import math
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
-from tunegrid.common.fields import Closed
+from tunegrid.common.fields import MOST_ROWS, MOST_STEPS, Closed
 
 # Two ways to say the same thing: naming one replaces the other.
 EXCLUSIVE = (
@@ -21,16 +21,21 @@ WITHOUT_EFFECT = frozenset({"checkpoint_steps", "checkpoints", "checkpoints_kept
 class Training(Closed):
     """How long, how fast and on what: passed to `transformers`' own arguments."""
 
-    learning_rate: float = Field(gt=0, description="Peak learning rate of AdamW.")
-    max_steps: int | None = Field(None, gt=0, description="Optimiser steps; either this or epochs.")
-    epochs: float | None = Field(None, gt=0, description="Passes over the training rows; either this or max_steps.")
-    batch_size: int = Field(32, gt=0, description="Examples per forward pass.")
-    gradient_accumulation_steps: int = Field(1, gt=0, description="Forward passes per optimiser step.")
+    learning_rate: float = Field(gt=0, le=10, description="Peak learning rate of AdamW.")
+    max_steps: int | None = Field(None, gt=0, le=MOST_STEPS, description="Optimiser steps; either this or epochs.")
+    epochs: float | None = Field(
+        None, gt=0, le=10_000, description="Passes over the training rows; either this or max_steps."
+    )
+    batch_size: int = Field(32, gt=0, le=65_536, description="Examples per forward pass.")
+    gradient_accumulation_steps: int = Field(1, gt=0, le=65_536, description="Forward passes per optimiser step.")
     schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(
         "linear", description="Course of the learning rate after the warm-up, as `transformers` names it."
     )
     warmup_steps: int | None = Field(
-        None, gt=0, description="Steps in which the learning rate rises; either this or warmup_ratio."
+        None,
+        gt=0,
+        le=MOST_STEPS,
+        description="Steps in which the learning rate rises, fewer than the run has; either this or warmup_ratio.",
     )
     warmup_ratio: float | None = Field(
         default_factory=lambda given: 0.06 if given.get("warmup_steps") is None else None,
@@ -38,10 +43,10 @@ class Training(Closed):
         lt=1,
         description="The same as a share of all steps; default: 0.06, unless warmup_steps is given.",
     )
-    weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay.")
+    weight_decay: float = Field(0.0, ge=0, le=10, description="AdamW's weight decay.")
     adam_beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's first beta.")
     adam_beta2: float = Field(0.999, ge=0, lt=1, description="AdamW's second beta.")
-    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
+    max_grad_norm: float = Field(1.0, gt=0, le=1_000_000, description="Gradients are clipped to this norm.")
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="Smoothing of the cross-entropy; the validation loss is smoothed as well."
     )
@@ -50,15 +55,19 @@ class Training(Closed):
         description="Batches of examples of similar length: less padding on a GPU, but a model learns less a step.",
     )
     gradient_checkpointing: bool = Field(False, description="Less memory for more time.")
-    logging_steps: int = Field(50, gt=0, description="Steps between two lines of the log and of history.csv.")
+    logging_steps: int = Field(
+        50, gt=0, le=MOST_STEPS, description="Steps between two lines of the log and of history.csv."
+    )
     evaluation_steps: int | None = Field(
         None,
         gt=0,
+        le=MOST_STEPS,
         description="Steps between two evaluations on validation data, the last at the end; none: only at the end.",
     )
     evaluations: int | None = Field(
         None,
         gt=0,
+        le=10_000,
         description=(
             "The same as a number, for runs of different length: at most so many, evenly spaced, the last at the end."
         ),
@@ -71,28 +80,33 @@ class Training(Closed):
         description="What is best: the lowest validation loss, or the highest value of the task's primary metric.",
     )
     validation_rows: int | None = Field(
-        None, gt=0, description="select_by metric: at most so many validation rows are predicted; none: all."
+        None,
+        gt=0,
+        le=MOST_ROWS,
+        description="select_by metric: at most so many validation rows are predicted; none: all.",
     )
     early_stopping_patience: int | None = Field(
         None,
         gt=0,
+        le=10_000,
         description=(
             "Evaluations in a row without an improvement after which a run ends; none: it goes on to its last step."
         ),
     )
     early_stopping_threshold: float = Field(
-        0.0, ge=0, description="A smaller difference to the best value so far is no improvement."
+        0.0, ge=0, le=1_000, description="A smaller difference to the best value so far is no improvement."
     )
     checkpoint_steps: int | None = Field(
         None,
         gt=0,
+        le=MOST_STEPS,
         description="Steps between two checkpoints, from which an interrupted run goes on; none: no checkpoint.",
     )
     checkpoints: int | None = Field(
-        None, gt=0, description="The same as a number: at most so many, evenly spaced, the last at the end."
+        None, gt=0, le=10_000, description="The same as a number: at most so many, evenly spaced, the last at the end."
     )
     checkpoints_kept: int = Field(
-        2, gt=0, description="Newest checkpoints kept while the run goes on, the best one included."
+        2, gt=0, le=10_000, description="Newest checkpoints kept while the run goes on, the best one included."
     )
     keep_checkpoints: Literal["until-success", "always"] = Field(
         "until-success", description="Whether checkpoints are removed when the run's weights and record are written."
@@ -106,6 +120,8 @@ class Training(Closed):
         for one, other in EXCLUSIVE[2:]:
             if None not in (getattr(self, one), getattr(self, other)):
                 raise ValueError(f"give only one of {one} and {other}")
+        if self.max_steps is not None and (problem := self.warmup_problem(self.max_steps)):
+            raise ValueError(problem)
         if problem := self._problem():
             raise ValueError(problem)
         return self
@@ -133,6 +149,15 @@ class Training(Closed):
             return "keep_checkpoints: always, but no checkpoint is written: give checkpoint_steps or checkpoints"
         return None
 
+    def warmup_problem(self, steps: int) -> str | None:
+        """Explains why the warm-up does not fit into a run of so many steps; None: it does."""
+        if self.warmup_steps is None or self.warmup_steps < steps:
+            return None
+        return (
+            f"warmup_steps: {self.warmup_steps:,} steps of warm-up, but the run has {steps:,} steps. "
+            "Take fewer, or warmup_ratio"
+        )
+
     def steps(self, rows: int) -> int:
         """Optimiser steps of a whole run on so many training rows (token rows, where an example has several)."""
         if self.max_steps is not None:
@@ -159,7 +184,7 @@ def _interval(steps: int, times: int | None) -> int | None:
 def _optional(settings: type[Closed], name: str) -> type[Closed]:
     """The same keys, types and bounds, none of them required."""
     fields: dict[str, Any] = {
-        key: (field.annotation | None, Field(None, description=field.description))
+        key: (Annotated[field.annotation, Field(), *field.metadata] | None, Field(None, description=field.description))
         for key, field in settings.model_fields.items()
     }
     return create_model(name, __base__=Closed, **fields)

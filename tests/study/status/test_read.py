@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.diverging import DIVERGING
 from tests.support.processes import tunegrid
 from tunegrid.cli import main
 from tunegrid.study.cells import Cell
@@ -71,7 +72,7 @@ def test_an_empty_study_is_all_to_do_and_its_time_is_the_plans(tiny_study):
 
 
 def test_a_half_done_study_says_what_is_done_what_failed_and_why(tiny_study):
-    changes = "overrides: [{where: {method: lora}, training: {learning_rate: 1.0e+30, max_grad_norm: 1.0e+30}}]"
+    changes = f"overrides: [{{where: {{method: lora}}, training: {json.dumps(DIVERGING)}}}]"
     study = tiny_study(f"{SMALL}\n{changes}")
     tunegrid(*arguments("train", "full", 1))
     tunegrid(*arguments("evaluate", "full", 1))

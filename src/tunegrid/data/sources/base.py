@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tunegrid.common.fields import Closed
+from tunegrid.common.fields import MOST_ROWS, Closed, Seed
 
 Row = dict[str, Any]
 
@@ -23,19 +23,22 @@ class RawRow:
     where: str
 
 
+Limit = Annotated[int, Field(gt=0, le=MOST_ROWS)]
+
+
 class RowLimits(Closed):
     """The maximum number of rows of each split, drawn by a seeded sample; none: all rows."""
 
-    train: Annotated[int, Field(gt=0)] | None = None
-    validation: Annotated[int, Field(gt=0)] | None = None
-    test: Annotated[int, Field(gt=0)] | None = None
+    train: Limit | None = None
+    validation: Limit | None = None
+    test: Limit | None = None
 
 
 class DataSource(Closed):
     """A source of a task's rows. A new kind is a subclass in a new file, named in `sources.SOURCES`."""
 
     licence: str = Field("not stated", description="The data's licence, as the report prints it.")
-    seed: int = Field(0, description="Seed of the shuffle before a subset is taken, and of generated rows.")
+    seed: Seed = Field(0, description="Seed of the shuffle before a subset is taken, and of generated rows.")
 
     def read(self, split: Split, task_kind: str) -> Iterator[RawRow] | None:
         """Yields the rows of a split in the source's order; None if the source has no such split.

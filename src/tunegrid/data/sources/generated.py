@@ -8,7 +8,7 @@ from pydantic import Field
 from tunegrid.common.fields import Closed
 from tunegrid.data.sources.base import DataSource, RawRow, Split
 
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=100_000)]  # far fewer than the grammar has, so that drawing them ends
 
 
 class RowCounts(Closed):

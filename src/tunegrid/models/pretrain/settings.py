@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from tunegrid.common.fields import MOST_STEPS, MOST_TOKENS, Seed
 from tunegrid.models.families import Family
 from tunegrid.models.sources import ModelSource
 
@@ -24,26 +25,34 @@ class PretrainSource(ModelSource):
     text: Literal["miniworld", "tasks"] = Field(
         "miniworld", description="What to read: the generated world, or the training rows of the study's own tasks"
     )
-    seed: int = Field(1, ge=0, description="Seed of the initial weights, of the text and of its corruption")
-    d_model: int = Field(64, ge=8, description="Width of the hidden states")
-    layers: int = Field(2, ge=1, description="Layers of the encoder")
-    decoder_layers: int = Field(2, ge=1, description="Layers of the decoder")
-    heads: int = Field(4, ge=1, description="Attention heads; must divide d_model")
-    d_ff: int = Field(128, ge=8, description="Width of the feed-forward layers")
-    vocabulary: int = Field(1400, ge=400, description="Largest number of entries of the byte-level BPE vocabulary")
-    max_length: int = Field(160, ge=16, description="Longer documents are cut into pieces of this many tokens")
-    documents: int = Field(30_000, ge=1, description="Documents read; they are repeated, hidden differently, as needed")
-    steps: int = Field(2400, ge=1, description="Optimiser steps")
-    batch_size: int = Field(32, ge=1, description="Documents per step")
+    seed: Seed = Field(1, description="Seed of the initial weights, of the text and of its corruption")
+    d_model: int = Field(64, ge=8, le=8_192, description="Width of the hidden states")
+    layers: int = Field(2, ge=1, le=100, description="Layers of the encoder")
+    decoder_layers: int = Field(2, ge=1, le=100, description="Layers of the decoder")
+    heads: int = Field(4, ge=1, le=1_024, description="Attention heads; must divide d_model")
+    d_ff: int = Field(128, ge=8, le=65_536, description="Width of the feed-forward layers")
+    vocabulary: int = Field(
+        1400, ge=400, le=1_000_000, description="Largest number of entries of the byte-level BPE vocabulary"
+    )
+    max_length: int = Field(
+        160, ge=16, le=MOST_TOKENS, description="Longer documents are cut into pieces of this many tokens"
+    )
+    documents: int = Field(
+        30_000, ge=1, le=10_000_000, description="Documents read; they are repeated, hidden differently, as needed"
+    )
+    steps: int = Field(2400, ge=1, le=MOST_STEPS, description="Optimiser steps")
+    batch_size: int = Field(32, ge=1, le=65_536, description="Documents per step")
     learning_rate: float | None = Field(
         None,
         gt=0,
+        le=10,
         description="AdamW's peak rate; T5 and Flan-T5: times each tensor's initial RMS. Default: 0.02, BART 0.002",
     )
-    init_std: float = Field(0.05, gt=0, description="BART: standard deviation of the initial weights")
+    init_std: float = Field(0.05, gt=0, le=10, description="BART: standard deviation of the initial weights")
     locality: float = Field(
         0.0,
         ge=0,
+        le=1_000,
         description="T5 and Flan-T5: slope, per token of distance, of the preference for near tokens that half of the "
         "encoder's heads start with; 0: T5's own random start",
     )
@@ -51,9 +60,9 @@ class PretrainSource(ModelSource):
     decay_ratio: float = Field(
         0.4, ge=0, le=1, description="Share of the steps, at the end, in which the rate falls to zero"
     )
-    weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
+    weight_decay: float = Field(0.01, ge=0, le=10, description="AdamW's weight decay")
     corruption_rate: float = Field(0.4, gt=0, lt=1, description="Share of the tokens that is hidden")
-    mean_span: float = Field(2.5, ge=1, description="Mean length of a hidden span in tokens")
+    mean_span: float = Field(2.5, ge=1, le=1_000, description="Mean length of a hidden span in tokens")
     recurrence_share: float = Field(
         0.5,
         ge=0,
