@@ -36,8 +36,10 @@ def main() -> None:
 
     torch.set_num_threads(options.threads)
     set_seed(options.seed)
-    tokenizer = AutoTokenizer.from_pretrained(options.model)
-    model = AutoModelForSeq2SeqLM.from_pretrained(options.weights or options.model, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(options.model, trust_remote_code=False)
+    model = AutoModelForSeq2SeqLM.from_pretrained(
+        options.weights or options.model, dtype=torch.float32, trust_remote_code=False
+    )
     trainer_class: Any = Seq2SeqTrainer
     if options.method == "lora":
         model = with_lora(model, options)

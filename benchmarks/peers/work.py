@@ -182,7 +182,7 @@ def tokens_per_word(checkpoint: Path) -> float:
 
     from tunegrid.data import miniworld
 
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
     texts = list(islice(miniworld.documents(seed=100), 300))
     tokens = sum(len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts)
     return tokens / sum(len(text.split()) for text in texts)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.support import ROOT, slow_except
+from tests.support.seals import seal_base, seal_run
 from tests.support.winners import CELLS, CONFIG, predictions, recommend
 from tunegrid.cli import main
 from tunegrid.study.cells import Cell, Run
@@ -152,6 +153,8 @@ def test_what_a_checkpoint_says_about_generation_does_not_come_along(own, tmp_pa
     config.write_text(json.dumps(json.loads(config.read_text()) | shipped))
     (own.paths.model("bart") / "generation_config.json").unlink()
     cell = Cell("translation", "bart", "lora")
+    seal_base(own.paths.model("bart"))
+    seal_run(own, Run(cell, 1))
     assert export(cell, tmp_path / "out") == 0
     settings = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "out").generation_config
     assert (settings.num_beams, settings.length_penalty, settings.max_new_tokens) == (3, 0.6, 6 + 2)
@@ -169,6 +172,8 @@ def test_what_the_tokenizer_returns_is_what_the_model_takes(own, tmp_path):
     del config["model_input_names"]
     file.write_text(json.dumps(config))
     assert "token_type_ids" in AutoTokenizer.from_pretrained(file.parent)("a dog")
+    seal_base(own.paths.model("t5"))
+    seal_run(own, Run(CELLS[0], 1))
     assert export(CELLS[0], tmp_path / "out") == 0
     load = {"pretrained_model_name_or_path": tmp_path / "out"}
     model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(**load), AutoTokenizer.from_pretrained(**load)

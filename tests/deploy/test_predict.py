@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.seals import seal_run
 from tests.support.winners import CELLS, CONFIG, predictions, recommend
 from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
@@ -282,5 +283,62 @@ def test_weights_that_give_no_finite_logits_end_with_a_message(own, capsys, cell
     (file,) = own.paths.run(Run(cell, 1)).glob("weights/*.safetensors")
     tensors = {name: tensor * float("nan") for name, tensor in load_file(file).items()}
     save_file(tensors, file, metadata={"format": "pt"})
+    seal_run(own, Run(cell, 1))
     assert predict(*of(cell), "--input", f"rows/{cell.task}-test.jsonl") == 1
     assert "the model's logits are not finite" in capsys.readouterr().err
+
+
+def _flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-9] ^= 1
+    file.write_bytes(content)
+
+
+def _weights(study: Study, cell: Cell) -> Path:
+    return study.paths.run(Run(cell, 1)) / "weights" / ("biases" if cell.method == "bitfit" else "adapter_model")
+
+
+def _exchange_weights(study: Study, cell: Cell) -> None:
+    """Puts the weights of another task's run, of the same model and method, in the place of a run's."""
+    mine, other = (
+        _weights(study, each).with_suffix(".safetensors") for each in (cell, Cell("sentiment", cell.model, cell.method))
+    )
+    shutil.copy(other, mine)
+
+
+DAMAGES = {
+    "a byte of the weights": (
+        Cell("sentiment", "t5", "lora"), lambda study, cell: _flip(_weights(study, cell).with_suffix(".safetensors"))
+    ),
+    "a setting of the adapter": (
+        Cell("sentiment", "t5", "lora"), lambda study, cell: _flip(_weights(study, cell).with_name("adapter_config.json"))
+    ),
+    "a byte of the base": (
+        Cell("translation", "bart", "lora"), lambda study, _: _flip(study.paths.model("bart") / "model.safetensors")
+    ),
+    "another tokenizer": (
+        Cell("qa", "bart", "adapters"),
+        lambda study, _: shutil.copy(study.paths.model("t5") / "tokenizer.json", study.paths.model("bart")),
+    ),
+    "weights of another run": (Cell("qa", "bart", "bitfit"), _exchange_weights),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("cell", "damage"), DAMAGES.values(), ids=DAMAGES.keys())
+def test_what_was_damaged_or_exchanged_answers_nothing(own, capsys, tmp_path, cell, damage):
+    """Neither predicted, exported nor evaluated: each would go on with wrong numbers, without a word."""
+    from tunegrid.stages.evaluate import evaluate_run
+
+    damage(own, cell)
+    commands = [
+        ["predict", *CONFIG, *of(cell), "--input", f"rows/{cell.task}-test.jsonl"],
+        ["export", *CONFIG, str(tmp_path / "out"), *of(cell)],
+    ]
+    for command in commands:
+        assert main(command) == 1, command
+        printed = capsys.readouterr()
+        assert "is damaged, or another file than the one that was saved" in printed.err
+        assert not printed.out
+    with pytest.raises(TuneGridError, match="is damaged, or another file"):
+        evaluate_run(own, Run(cell, 1), own.paths.run(Run(cell, 1)))
+    assert not (tmp_path / "out").exists()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.seals import seal_base
 from tunegrid.common.errors import TuneGridError
 from tunegrid.study.load import load_study
 
@@ -252,6 +253,7 @@ def test_answers_without_finite_logits_are_no_result(tiny_study, task, model, va
     )
     tensors[name].view(-1)[0] = float(value)
     save_file(tensors, file, metadata={"format": "pt"})
+    seal_base(file.parent)
     record = evaluate_untuned(study, task, model, Path("broken"))
     assert (record.status, record.metrics) == ("failed", {})
     assert record.reason.startswith("the model's logits are not finite")

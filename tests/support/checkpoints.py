@@ -50,9 +50,12 @@ def make_like(folder: Path, config: dict[str, Any], **smaller: Any) -> Path:
 
 def without_dropout() -> dict:
     """Removes dropout from the models of the tiny study in the current folder; returns the methods' settings without it."""
+    from tests.support.seals import seal_base
+
     for file in Path("results/tiny/models").glob("*/config.json"):
         config = json.loads(file.read_text())
         file.write_text(json.dumps(config | {"dropout_rate": 0.0, "dropout": 0.0}))
+        seal_base(file.parent)
     return {"lora": {"dropout": 0.0}, "adapters": {"dropout": 0.0}}
 
 

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from tests.support.seals import seal_base, seal_run
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.load import load_study
 
@@ -39,6 +40,7 @@ def train_all(prepared: Path, folder: Path):
     paths = study.paths
     for model in study.grid.models:
         _tell_texts_apart(paths.model(model), 0.2 if model == "bart" else 0.5)
+        seal_base(paths.model(model))
     for task in ("qa", "sentiment"):
         for model in study.grid.models:
             family = study.models[model].family
@@ -48,6 +50,7 @@ def train_all(prepared: Path, folder: Path):
         place = paths.run(run)
         train(study, run, place)
         _as_after_long_training(study, cell, place / "weights")
+        seal_run(study, run)
         evaluate_run(study, run, place)
     return study
 

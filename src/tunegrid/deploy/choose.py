@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import read_json
+from tunegrid.models.seal import check_base, check_trained_from, check_weights
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.stage_settings import token_settings
@@ -157,7 +157,7 @@ def _preferred(records: dict[int, TrainRecord]) -> tuple[int, str]:
 
 
 def _require_usable(study: Study, winner: Winner) -> None:
-    """Weights and base model are there, and are those that belong together and to the study as it is now."""
+    """Weights and base model are there, as they were saved, and belong together and to the study as it is now."""
     cell, weights = winner.run.cell, winner.folder / "weights"
     if not weights.is_dir() or not any(weights.iterdir()):
         raise TuneGridError(
@@ -171,14 +171,15 @@ def _require_usable(study: Study, winner: Winner) -> None:
             f"{base}: the base model, which has the tokenizer too, is not there; `tunegrid clean` removes it. Get it "
             f"again: tunegrid {command} CONFIG --model {cell.model}"
         )
-    trained_on = winner.training.provenance.model_fingerprint
-    now = read_json(study.paths.model_card(cell.model)).get("fingerprint")
-    if trained_on != now:
-        raise TuneGridError(
-            f"{base}: is another model (fingerprint {now}) than the one that {winner.folder} was tuned from "
-            f"({trained_on}): its answers would mean nothing. Put that one back, or train again."
-        )
+    check_trained_from(base, winner.folder, winner.training.provenance.model_fingerprint)
     _require_same_prompts(study, winner)
+    check_base(base)
+    check_weights(
+        weights,
+        winner.training.weights,
+        winner.folder / "train.json",
+        f"Train the run again: snakemake … --forcerun {cell.training_rule} {cell.target}",
+    )
 
 
 def _require_same_prompts(study: Study, winner: Winner) -> None:

@@ -154,6 +154,10 @@ class TrainRecord(CellRecord):
         default=None,
         description="Which weights were saved; null if there are none, or the method has a loop of its own.",
     )
+    weights: dict[str, NonEmpty] | None = Field(
+        default=None,
+        description="SHA-256 of each file that is loaded, by its path in `weights/`; null where there are no weights.",
+    )
     cost: TrainingCost | None = Field(description="Cost of the run; null if it failed before training.")
     provenance: Provenance
 

@@ -14,6 +14,7 @@ from tunegrid.data.parquet import read_parquet
 from tunegrid.methods import Method, Untuned
 from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.models import Shape
+from tunegrid.models.seal import check_base, check_trained_from, check_weights
 from tunegrid.results.records import (
     EvaluationCost,
     MetricsRecord,
@@ -53,6 +54,9 @@ def evaluate_run(study: Study, run: Run, folder: Path) -> MetricsRecord:
     names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
     if trained.status != "ok":
         return _unscored(study, folder, names, trained.status, trained.reason)
+    check_trained_from(study.paths.model(cell.model), folder, trained.provenance.model_fingerprint)
+    again = f"Train the run again: snakemake … --forcerun {cell.training_rule} {cell.target}"
+    check_weights(folder / "weights", trained.weights, folder / "train.json", again)
     examples = study.measure.latency_examples
     return _evaluate_model(study, folder, names, study.method(cell), folder / "weights", examples)
 
@@ -118,6 +122,7 @@ def _evaluate_model(
 
     task, paths = study.task(names["task"], names["model"]), study.paths
     base = paths.model(names["model"])
+    check_base(base)
     device = pick_device(study.hardware)
     model = cpu_kernels.place(method.load(base, weights), device).eval()
     tokenizer = load_tokenizer(base)

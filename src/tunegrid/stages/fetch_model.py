@@ -7,9 +7,9 @@ from typing import Any
 
 from tunegrid.common.files import replaced_folder, write_json
 from tunegrid.models.checkpoint import check_checkpoint
+from tunegrid.models.seal import CARD, digests, fingerprint
 from tunegrid.models.shape import Shape
 from tunegrid.runtime import light_imports
-from tunegrid.runtime.provenance import file_digest
 from tunegrid.study.study import Study
 
 
@@ -47,14 +47,15 @@ def accept(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None
 
 
 def _write_card(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None:
-    """Writes the card of a model, with a fingerprint of its files."""
+    """Writes the card of a model, with a fingerprint and the SHA-256 of its files."""
     settings = study.models[name]
-    files = sorted(file for file in folder.iterdir() if file.suffix in (".safetensors", ".json", ".model"))
+    files = digests(folder)
     card = {
         "model": name,
         "family": settings.family,
         "source": settings.source.describe(),
         **facts,
-        "fingerprint": file_digest(*files),
+        "fingerprint": fingerprint(files),
+        "files": files,
     }
-    write_json(folder / "card.json", card)
+    write_json(folder / CARD, card)

@@ -11,6 +11,7 @@ from tunegrid.data.parquet import read_parquet
 from tunegrid.methods import Method
 from tunegrid.models import Shape
 from tunegrid.models.flops import trainable_parameters
+from tunegrid.models.seal import check_base
 from tunegrid.results.records import ChoiceRecord, read_record
 from tunegrid.runtime import cpu_kernels
 from tunegrid.runtime.provenance import digest, installed_packages
@@ -71,6 +72,7 @@ def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) ->
     for path in method.needs():
         if not path.exists():
             raise TuneGridError(f"{path}: missing, but {cell} is trained with it.")
+    check_base(paths.model(cell.model))
     base = method.load_base(paths.model(cell.model))
     shape = Shape.from_config(method.family, json.loads((paths.model(cell.model) / "config.json").read_text()))
     model = method.inject(base)

@@ -13,6 +13,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, size_of
 from tunegrid.methods import Method
 from tunegrid.models.flops import FLOPS_FORMULA, trainable_parameters, training_flops
+from tunegrid.models.seal import digests
 from tunegrid.results.records import Injected, Parameters, TrainingCost, TrainRecord, write_record, written_since
 from tunegrid.runtime import locks, parent, snakemake
 from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
@@ -70,7 +71,7 @@ def no_space(place: Path, error: Exception) -> TuneGridError | None:
 def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -> TrainRecord:
     started, clock = now(), time.perf_counter()
     settings, cell = run_settings(study, run.cell), run.cell
-    facts: dict[str, Any] = {"parameters": None, "injected": None, "selection": None, "cost": None}
+    facts: dict[str, Any] = {"parameters": None, "injected": None, "selection": None, "weights": None, "cost": None}
     status, reason = "ok", None
     method, session, summary = study.method(cell), None, TrainingSummary()
     for leftover in folder.glob(".weights.*"):  # of a process that was killed while it saved
@@ -94,6 +95,7 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
             facts |= {
                 "selection": summary.selection,
                 "cost": _cost(method, session, summary, loading_seconds, size_of(weights)),
+                "weights": digests(weights),
             }
         except Interrupted:
             raise Stopped(stop, 0) from None
