@@ -6,9 +6,37 @@ import sys
 
 import pytest
 
+from tests.support.processes import wait_for
 from tunegrid.cli import client
 from tunegrid.cli.stage_commands import STAGES
 from tunegrid.runtime import warm
+
+
+def test_the_warm_process_says_what_is_wrong_with_a_command(tiny, tmp_path):
+    socket = tmp_path / "socket"
+    command = [sys.executable, "-m", "tunegrid"]
+    server = subprocess.Popen([*command, "warm", str(tiny), "--socket", str(socket)])
+
+    def run(*arguments):
+        environment = os.environ | {warm.VARIABLE: str(socket)}
+        return subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True)
+
+    try:
+        wait_for(socket.exists)
+        helped = run("evaluate", "--help")
+        assert (helped.returncode, helped.stdout.split()[:3]) == (0, ["usage:", "tunegrid", "evaluate"])
+        target = ("--task", "qa", "--model", "t5", "--method", "lora", "--seed", "1")
+        for wrong in (run("evaluate", str(tiny), "--taks", "qa"), run("train", str(tiny), *target, "--sede", "1")):
+            assert (wrong.returncode, "usage: tunegrid" in wrong.stderr, "Traceback" in wrong.stderr) == (
+                1,
+                True,
+                False,
+            )
+        done = run("baseline", str(tiny), "--task", "qa", "--name", "random-candidate")
+        assert (done.returncode, done.stderr) == (0, "")
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_it_knows_the_commands_of_the_stages_that_compute():
@@ -28,6 +56,8 @@ def test_it_imports_the_process_room_alone_and_no_library():
         [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert {name.split(".")[0] for name in names} - sys.stdlib_module_names == {"__main__", "tunegrid"}
+    slow_to_import = {"argparse", "dataclasses", "inspect", "json", "typing"}  # argparse: for supervised commands alone
+    assert slow_to_import & {*names} <= {"argparse"}
     assert {name.split(".")[1] for name in names if name.startswith("tunegrid.")} <= {"cli", "runtime", "common"}
 
 

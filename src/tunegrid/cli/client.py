@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tunegrid.runtime import parent, warm
+from tunegrid.runtime import warm
 from tunegrid.runtime.stopping import SIGNALS
 from tunegrid.runtime.supervisor import supervise
 
@@ -46,13 +46,13 @@ def entry_point() -> None:
 def hand_over(arguments: Sequence[str]) -> int | None:
     """Has the warm process run a command; returns its exit code, or None if this process has to do it.
 
-    The warm process checks the arguments, and prints what is wrong with them.
+    The warm process checks the arguments, and prints what is wrong with them. It also ends with Snakemake, so that
+    nothing has to watch that here.
     """
     if not os.environ.get(warm.VARIABLE) or not arguments or arguments[0] not in COMPUTING:
         return None
     if arguments[0] in SUPERVISED:
         return _supervise(list(arguments))
-    parent.stop_with_snakemake()
     return warm.ask(list(arguments))
 
 

@@ -100,8 +100,15 @@ def parser() -> argparse.ArgumentParser:
 
 def _warm(study: Study, options: argparse.Namespace) -> None:
     prepare_to_compute(study)
-    warm.listen(Path(options.socket), stage_commands.import_everything, lambda given: run(parser().parse_args(given)))
+    warm.listen(Path(options.socket), stage_commands.import_everything, _run_request)
     os._exit(0)  # the libraries may take seconds to shut down
+
+
+def _run_request(arguments: list[str]) -> int:
+    try:
+        return run(parser().parse_args(arguments))
+    except SystemExit as usage:  # argparse has said what is wrong, or printed the help
+        return EXPLAINED if usage.code else 0
 
 
 def _redirect(log: Path) -> object:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
 class Attempt:
     """One of several attempts, numbered from 1."""
 
-    number: int = 1
-    count: int = 1
+    def __init__(self, number: int = 1, count: int = 1) -> None:
+        self.number, self.count = number, count
 
     @property
     def is_last(self) -> bool:

@@ -7,22 +7,23 @@ reason. Nothing heavy is imported here: this process has to survive when memory 
 
 from __future__ import annotations
 
-import argparse
 import os
 import select
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from tunegrid.runtime import parent
 from tunegrid.runtime.attempts import Attempt
 from tunegrid.runtime.stopping import SIGNALS
+
+TYPE_CHECKING = False  # `typing` itself would be a tenth of the start
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+    from types import FrameType, SimpleNamespace
+    from typing import NoReturn
 
 # Exit codes of a process that does the work, from sysexits.h. An error that its message explains is not 1: a process
 # whose libraries find no memory ends with 1, too.
@@ -30,13 +31,11 @@ ATTEMPT_FAILED, CRASHED, STOPPED, EXPLAINED = 70, 71, 75, 78
 MEGABYTE = 10**6
 
 
-@dataclass(frozen=True)
 class End:
     """How a process ended: with an exit code or by a signal; its peak memory in bytes."""
 
-    code: int | None
-    signal: int | None
-    peak: int
+    def __init__(self, code: int | None, signal: int | None, peak: int) -> None:
+        self.code, self.signal, self.peak = code, signal, peak
 
     @classmethod
     def from_status(cls, status: int, peak: int) -> End:
@@ -47,6 +46,8 @@ class End:
 
 class Fork:
     """A fork of this process that runs a function and exits with what it returns; it ends if this process ends."""
+
+    ends_with_snakemake = False  # by itself: this process has to watch
 
     def __init__(self, run: Callable[[], int]) -> None:
         # The fork holds the writing end as long as it lives: when it ends, the reading end is at its end of file.
@@ -98,18 +99,20 @@ def exit_with(work: Callable[[], int]) -> NoReturn:
         os._exit(code)
 
 
-@dataclass
 class Supervisor:
     """Waits for the process that does the work.
 
-    Attributes:
+    Args:
         what: name of the work, for messages.
+
+    Attributes:
         stopped_by: the signal that asked it to stop, or "the end of Snakemake"; None: nothing has.
     """
 
-    what: str
-    stopped_by: str | None = None
-    worker: object | None = field(default=None, repr=False)
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.stopped_by: str | None = None
+        self.worker: object | None = None
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -130,7 +133,7 @@ class Supervisor:
         if self.stopped_by:
             self._ask_to_end()
         while not select.select([self.worker], [], [], parent.POLL_SECONDS)[0]:
-            if not self.stopped_by and not parent.snakemake_is_alive():
+            if not self.stopped_by and not self.worker.ends_with_snakemake and not parent.snakemake_is_alive():
                 self.stopped_by = "the end of Snakemake"
                 self._ask_to_end()
         return self.worker.end()
@@ -150,7 +153,7 @@ class Supervisor:
 
 def supervise(
     what: str,
-    options: argparse.Namespace,
+    options: argparse.Namespace | SimpleNamespace,
     start: Callable[[], object],
     record: Callable[[str], None],
 ) -> int:
@@ -167,7 +170,10 @@ def supervise(
 
 
 def _supervise(
-    supervisor: Supervisor, options: argparse.Namespace, start: Callable[[], object], record: Callable[[str], None]
+    supervisor: Supervisor,
+    options: argparse.Namespace | SimpleNamespace,
+    start: Callable[[], object],
+    record: Callable[[str], None],
 ) -> int:
     attempt, kills, what = Attempt(options.attempt, options.attempts), _memory_kills(), supervisor.what
     end = supervisor.run(start)
@@ -217,30 +223,33 @@ def death_reason(end: End, asked: int | None, memory_ran_out: bool) -> str:
 
 def _memory_kills() -> int:
     """Number of processes that this machine's system has killed for lack of memory; 0 where it is unknown."""
-    with suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/vmstat").read_text().splitlines()
+    with suppress(OSError, ValueError, StopIteration), open("/proc/vmstat") as lines:
         return int(next(line.split()[1] for line in lines if line.startswith("oom_kill ")))
     return 0
 
 
-def _last_line(log: Path | None) -> str | None:
+def _last_line(log: Path | str | None) -> str | None:
     """The error at the end of a log's traceback; None: the log has no traceback."""
-    with suppress(OSError):
-        text = log.read_text(errors="replace").strip() if log else ""
-        return text.splitlines()[-1] if "Traceback (most recent call last):" in text else None
+    if log is not None:
+        with suppress(OSError), open(log, errors="replace") as file:
+            text = file.read().strip()
+            return text.splitlines()[-1] if "Traceback (most recent call last):" in text else None
     return None
 
 
-def _log_error(message: str, log: Path | None) -> None:
+def _log_error(message: str, log: Path | str | None) -> None:
     line = f"tunegrid: error: {message}\n"
     sys.stderr.write(line)
     if log is not None:
-        with suppress(OSError), log.open("a") as file:
+        with suppress(OSError), open(log, "a") as file:
             file.write(line)
 
 
-def _keep_log(log: Path | None, attempt: Attempt) -> None:
+def _keep_log(log: Path | str | None, attempt: Attempt) -> None:
     """Copies the log of an attempt, which Snakemake removes before the next one."""
     if log is not None:
+        import shutil
+
+        name, suffix = os.path.splitext(log)
         with suppress(OSError):
-            shutil.copyfile(log, log.with_name(f"{log.stem}.attempt-{attempt.number}{log.suffix}"))
+            shutil.copyfile(log, f"{name}.attempt-{attempt.number}{suffix}")

@@ -9,7 +9,6 @@ are the same bit for bit: a fork has the same code and its own memory.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import select
 import signal
@@ -18,11 +17,14 @@ import struct
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import NoReturn
 
 from tunegrid.runtime import parent
-from tunegrid.runtime.supervisor import CRASHED, End, exit_with
+from tunegrid.runtime.supervisor import CRASHED, EXPLAINED, End, exit_with
+
+TYPE_CHECKING = False  # `typing` itself would be a tenth of a client's start
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import NoReturn
 
 VARIABLE = "TUNEGRID_WARM"
 STARTED, END = struct.Struct("!q"), struct.Struct("!qq")  # messages to a client: process id; wait status and peak bytes
@@ -30,7 +32,9 @@ LONGEST_MESSAGE = 1 << 20  # bytes
 
 
 class Worker:
-    """A process that the warm process forked for this command. It ends if the command ends."""
+    """A process that the warm process forked for this command. It ends if the command ends, or the warm process."""
+
+    ends_with_snakemake = True  # for the warm process does
 
     def __init__(self, connection: socket.socket, pid: int) -> None:
         self._connection, self.pid = connection, pid
@@ -52,7 +56,7 @@ def start(arguments: list[str]) -> Worker | None:
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(address)
-        message = json.dumps({"arguments": arguments, "folder": os.getcwd()}).encode()
+        message = os.fsencode("\0".join([os.getcwd(), *arguments]))
         socket.send_fds(connection, [message], [1, 2])
         answer = _receive(connection, STARTED)
     except OSError:
@@ -71,7 +75,7 @@ def ask(arguments: list[str]) -> int | None:
     if end is None or end.code is None:
         print("tunegrid: error: the job's process died (killed, or out of memory)", file=sys.stderr)
         return 1
-    return 1 if end.code == CRASHED else end.code
+    return 1 if end.code in (CRASHED, EXPLAINED) else end.code
 
 
 def listen(address: Path, import_everything: Callable[[], None], run: Callable[[list[str]], int]) -> None:
@@ -134,9 +138,9 @@ def _child(connection: socket.socket, run: Callable[[list[str]], int], server: i
             os.close(stream)
         # A command that is killed while it waits takes this work with it.
         parent.stop_when_gone(lambda: os.getppid() == server and not _hung_up(connection))
-        request = json.loads(message)
-        os.chdir(request["folder"])
-        return run(request["arguments"])
+        folder, *arguments = os.fsdecode(message).split("\0")
+        os.chdir(folder)
+        return run(arguments)
 
     exit_with(work)
 
