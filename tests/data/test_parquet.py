@@ -7,6 +7,7 @@ import pyarrow
 import pyarrow.parquet
 
 from tunegrid.data import parquet
+from tunegrid.data.formats import parquet_rows
 from tunegrid.data.parquet import SplitWriter, iterate_parquet, read_parquet
 from tunegrid.data.sources import files
 
@@ -29,7 +30,7 @@ def test_row_groups_hold_the_same_rows_in_the_same_order(tmp_path, monkeypatch):
 
 def test_no_more_of_a_parquet_file_is_in_memory_than_is_being_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(files, "BATCH", 500)
+    monkeypatch.setattr(parquet_rows, "BATCH", 500)
     generator = random.Random(0)
     texts = ["".join(generator.choices("abcdefgh", k=500)) for _ in range(20_000)]
     table = pyarrow.table({"text": texts, "label": [0] * len(texts)})

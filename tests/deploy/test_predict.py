@@ -1,7 +1,9 @@
 """`tunegrid predict`: the answers of the evaluation, from any file, one by one from a pipe; which run; what it refuses."""
 
 import csv
+import gzip
 import json
+import lzma
 import os
 import shutil
 import subprocess
@@ -16,7 +18,7 @@ from tests.support.winners import CELLS, CONFIG, predictions, recommend
 from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
 from tunegrid.deploy.choose import choose
-from tunegrid.deploy.input import Input, Stdin
+from tunegrid.deploy.input import Input, Stream
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.study import Study
 
@@ -97,14 +99,17 @@ UNUSABLE = {
     "a number": ("rows.jsonl", '{"question": 1, "context": "x"}', ["column question: expected text, found 1"]),
     "no tab": ("rows.txt", "who?\tAnna\nwho is it? Anna\n", ["rows.txt, line 2: has 1 field(s)", "question, context", "a tab"]),
     "no JSON": ("rows.jsonl", "{", ["rows.jsonl, line 1: not valid JSON"]),
+    "a key twice": ("rows.jsonl", '{"question": "who?", "question": "x", "context": "y"}', ["rows.jsonl, line 1: the key 'question'"]),
+    "a folder": (".", None, ["is a folder"]),
     "no rows": ("rows.jsonl", "\n", ["rows.jsonl: has no rows"]),
-    "no known suffix": ("rows.xml", "", ["unknown file type", ".jsonl, .csv, .parquet, .txt", "--format"]),
+    "no known suffix": ("rows.xml", "", ["unknown file type", ".jsonl, .json, .csv, .tsv, .parquet, .txt", "--format"]),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "text", "says"), UNUSABLE.values(), ids=UNUSABLE)
 def test_rows_that_cannot_be_used_are_named_before_anything_is_written(study, tmp_path, capsys, name, text, says):
-    (tmp_path / name).write_text(text)
+    if text is not None:
+        (tmp_path / name).write_text(text)
     output = tmp_path / "answers.jsonl"
     assert predict(*of(CELLS[0]), "--input", str(tmp_path / name), "--output", str(output)) == 1
     said = capsys.readouterr()
@@ -125,6 +130,52 @@ def test_rows_are_cleaned_as_those_of_the_data_stage(tiny_study):
     assert list(Input.open(task, Path("rows.jsonl")).rows()) == [{"text": "good film"}]
 
 
+COMPRESSED = {"rows.JSONL.gz": gzip.compress, "rows.jsonl.xz": lzma.compress}
+
+
+@pytest.mark.parametrize("name", [*COMPRESSED, "rows.CSV", "rows.tsv", "rows.json", "rows.csv"])
+def test_the_readers_are_those_of_the_study_s_files(tiny_study, name):
+    task = tiny_study().task("qa", "t5")
+    rows = [{"question": "who; what?", "context": "Anna\nBen"}, {"question": "NA", "context": "null"}]
+    separator = {"rows.CSV": ";", "rows.tsv": "\t"}.get(name, ",")
+    if "json" in name.lower():
+        text = json.dumps(rows) if name.endswith(".json") else "".join(json.dumps(row) + "\n" for row in rows)
+        Path(name).write_bytes(COMPRESSED.get(name, bytes)(text.encode()))
+    else:
+        with Path(name).open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["question", "context"], delimiter=separator)
+            writer.writeheader()
+            writer.writerows(rows)
+    assert list(Input.open(task, Path(name)).rows()) == rows
+
+
+def test_a_dash_is_standard_input_and_a_pipe_is_read_as_it(tiny_study, monkeypatch):
+    task = tiny_study().task("translation", "t5")
+    read, write = os.pipe()
+    os.write(write, b'{"source": "a dog"}\n')
+    os.close(write)
+    monkeypatch.setattr(
+        "os.read", lambda descriptor, size, real=os.read: real(read if descriptor == 0 else descriptor, size)
+    )
+    assert list(Input.open(task, Path("-")).rows()) == [{"source": "a dog"}]
+    os.close(read)
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=Path("pipe").write_text, args=["a cat\n"])
+    writer.start()
+    assert list(Input.open(task, Path("pipe")).rows()) == [{"source": "a cat"}]
+    writer.join()
+
+
+@pytest.mark.parametrize(("line", "form"), [(b'{"source": "x"}', "jsonl"), (b'\xef\xbb\xbf { "source', "jsonl"), (b"{}", "jsonl"),
+                                            (b"{x}", "text"), (b"a dog", "text"), (b'{"a": ' + b"[" * 20_000, "jsonl")])  # fmt: skip
+def test_the_first_line_says_what_standard_input_is(tiny_study, line, form):
+    read, write = os.pipe()
+    os.write(write, line + b"\n")
+    os.close(write)
+    assert Input._stream(tiny_study().task("translation", "t5"), Stream(read), None).form == form
+    os.close(read)
+
+
 def test_rows_of_a_pipe_are_handed_on_as_soon_as_no_more_come(tiny_study):
     """Somebody who waits for an answer before asking on gets it; nobody waits for a batch to be full."""
     from tunegrid.deploy.predict import _blocks
@@ -132,7 +183,7 @@ def test_rows_of_a_pipe_are_handed_on_as_soon_as_no_more_come(tiny_study):
     task = tiny_study().task("qa", "t5")
     read, write = os.pipe()
     os.write(write, b"\nwho?\tAnna\n")
-    blocks = _blocks(Input(task, Stdin(read), "text"), size=3)
+    blocks = _blocks(Input(task, Stream(read), "text"), size=3)
     assert next(blocks) == [{"question": "who?", "context": "Anna"}]
     for number in range(4):
         os.write(write, f"who {number}?\tBen\n".encode())

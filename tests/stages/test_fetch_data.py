@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from tests.support.rows_of_tasks import make_task
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data import parquet
+from tunegrid.data.formats import parquet_rows
 from tunegrid.data.parquet import read_parquet
 from tunegrid.data.sources import files
 from tunegrid.stages import fetch_data as stage
@@ -157,7 +158,7 @@ def test_whole_articles_are_held_out_for_validation():
 def test_articles_that_are_numbers_are_held_out_as_a_whole_and_0_is_one_of_them():
     numbers = [0, 0.5, 2, 3, False]
     write([question(number, "x", number) | {"title": numbers[number % 5]} for number in range(50)])
-    for seed in range(4):  # each article is held out by one of these seeds
+    for seed in range(4):
         splits, _ = fetch(files_task("qa", validation_share=0.3, seed=seed))
         groups = {split: {row["group"] for row in splits[split]} for split in SPLITS}
         assert groups["train"] | groups["validation"] == {"0", "0.5", "2", "3", "False"}
@@ -227,7 +228,7 @@ def test_the_files_do_not_depend_on_how_many_rows_are_read_at_once(monkeypatch):
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(articles(9, 60)), f"{split}.parquet", row_group_size=11)
     task = files_task("qa", suffix="parquet", rows={"train": 30})
     fetch_data("t", task, Path("one"))
-    monkeypatch.setattr(files, "BATCH", 7)
+    monkeypatch.setattr(parquet_rows, "BATCH", 7)
     fetch_data("t", task, Path("two"))
     for name in ("train.parquet", "validation.parquet", "test.parquet", "card.json"):
         assert Path("one", name).read_bytes() == Path("two", name).read_bytes()

@@ -8,9 +8,15 @@ import pytest
 from pydantic import ValidationError
 
 from tests.support.rows_of_tasks import make_task
+from tunegrid.data.formats import ClassIndex, RawRow
 from tunegrid.tasks import RowError
 from tunegrid.tasks.rows import canonical_row, unlabelled_row
 from tunegrid.tasks.values import is_missing, label_of, mapped
+
+
+def index(value: int, *names: str) -> ClassIndex:
+    return ClassIndex(value, names)
+
 
 STARS = ["1", "2", "3", "4", "5"]
 SQUAD = {"id": "a", "title": "t", "context": "Oxygen is a gas.", "question": "What?", "answers": {"text": ["a gas"]}}
@@ -24,7 +30,7 @@ def files(**columns: str) -> dict:
 
 
 def qa(columns: dict | None = None, **values) -> dict:
-    return canonical_row(make_task("qa", files(**(columns or {}))), SQUAD | values)
+    return canonical_row(make_task("qa", files(**(columns or {}))), RawRow(SQUAD | values, "here"))
 
 
 # -- labels -----------------------------------------------------------------------------------------------------------
@@ -48,6 +54,11 @@ LABELS = [
     (["bad", "good"], 1.0, "good"),
     (["bad", "good"], "1.0", "good"),
     (["bad", "good"], Decimal(0), "bad"),
+    (STARS, index(0, "1", "2", "3", "4", "5"), "1"),  # as yelp_review_full has them
+    (STARS, index(4, "1 star", "2 stars", "3 stars", "4 stars", "5 stars"), "5"),
+    (["bad", "good"], index(1, "neg", "pos"), "good"),  # as IMDB
+    (["good", "bad"], index(1, "bad", "good"), "good"),
+    (["bad", "good"], index(2, "bad", "neutral", "good"), "good"),
     (["false", "true"], True, "true"),
     (["false", "true"], "True", "true"),
     (["False", "True"], False, "False"),
@@ -77,6 +88,10 @@ NO_LABELS = [
     (["bad", "good"], [1]),
     (["bad", "good"], DEEP),
     (["true", "True"], True),
+    (["bad", "good"], index(1, "bad", "neutral", "good")),
+    (["bad", "good"], index(-1, "bad", "good")),
+    (["bad", "good"], index(-1, "neg", "pos")),
+    (["bad", "good"], index(2, "neg", "pos", "mixed")),
 ]
 
 
@@ -116,6 +131,7 @@ TEXTS = [
     ([{"text": "a gas", "answer_start": 10}, {"text": "gas", "answer_start": 12}], ["a gas", "gas"]),
     ([{"text": ["a gas", "gas"]}, {"text": []}], ["a gas", "gas"]),
     ("[1] and [2]", ["[1] and [2]"]),
+    (index(1, "no", "yes"), ["yes"]),
     ("{x}", ["{x}"]),
 ]
 NO_TEXTS = [
@@ -147,6 +163,30 @@ def test_a_row_may_lack_candidates_but_not_answers(value):
         qa({"answers": "answers"}, answers=value)
 
 
+@pytest.mark.parametrize(
+    ("text", "texts"),
+    [('["a gas", "gas"]', ["a gas", "gas"]), ('{"text": ["a gas"], "answer_start": [10]}', ["a gas"]), ("a gas", ["a gas"]),
+     ("[1]", ["[1]"]), ('[1, "a"]', ['[1, "a"]']), ("[citation", ["[citation"]), ("{x}", ["{x}"])],
+)  # fmt: skip
+def test_in_csv_a_json_list_of_texts_is_a_list(text, texts):
+    row = canonical_row(
+        make_task("qa", files(answers="answers")), RawRow(SQUAD | {"answers": text}, "here", typed=False)
+    )
+    assert row["answers"] == texts
+
+
+def test_in_csv_what_python_prints_of_a_list_is_an_error():
+    for text in ("['a gas' 'gas']", "{'text': array(['a gas'], dtype=object)}"):
+        with pytest.raises(RowError, match="a list or a mapping that was printed as text"):
+            canonical_row(make_task("qa", files()), RawRow(SQUAD | {"candidates": text}, "here", typed=False))
+
+
+def test_a_row_that_its_reader_could_not_use_is_an_error():
+    for reader in (canonical_row, unlabelled_row):
+        with pytest.raises(RowError, match="a number has 5,000 digits"):
+            reader(make_task("qa", files()), RawRow({}, "here", "a number has 5,000 digits"))
+
+
 def test_a_mapping_of_other_keys_is_not_taken_for_its_keys():
     with pytest.raises(RowError, match=r"found a mapping with 'A', 'B'\. Name the field"):
         qa(candidates={"A": "tea", "B": "coffee"})
@@ -163,7 +203,7 @@ def test_a_mapping_of_other_keys_is_not_taken_for_its_keys():
 def test_ids_and_groups_are_texts_and_only_nothing_is_none(value, text):
     row = qa(id=value, title=value)
     assert (row["id"], row["group"]) == (text, text)
-    assert unlabelled_row(make_task("qa", files()), SQUAD | {"id": value}).get("id", "") == text
+    assert unlabelled_row(make_task("qa", files()), RawRow(SQUAD | {"id": value}, "here")).get("id", "") == text
 
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, [], {}, b"1", DEEP], ids=lambda value: str(value)[:20])
@@ -172,7 +212,7 @@ def test_an_id_or_a_group_that_is_a_list_or_a_mapping_is_an_error(value):
         with pytest.raises(RowError, match=f"column {column}: expected a text or a number, found"):
             qa(**{name: value})
     with pytest.raises(RowError, match="column id: expected a text or a number"):
-        unlabelled_row(make_task("qa", files()), SQUAD | {"id": value})
+        unlabelled_row(make_task("qa", files()), RawRow(SQUAD | {"id": value}, "here"))
 
 
 # -- columns ----------------------------------------------------------------------------------------------------------
@@ -212,10 +252,14 @@ def test_flattened_rows_are_read_by_the_default_columns_and_by_predict():
         "answers.text": ["a gas"],
         "answers.answer_start": [1],
     }
-    assert canonical_row(make_task("qa", files()), flat)["answers"] == ["a gas"]
+    assert canonical_row(make_task("qa", files()), RawRow(flat, "here"))["answers"] == ["a gas"]
     pair = {"translation.en": "a", "translation.de": "b"}
-    assert canonical_row(make_task("translation", files()), pair) == {"id": "", "source": "a", "target": "b"}
-    assert unlabelled_row(make_task("translation", files()), {"translation.en": "a"}) == {"source": "a"}
+    assert canonical_row(make_task("translation", files()), RawRow(pair, "here")) == {
+        "id": "",
+        "source": "a",
+        "target": "b",
+    }
+    assert unlabelled_row(make_task("translation", files()), RawRow({"translation.en": "a"}, "here")) == {"source": "a"}
 
 
 # -- no text ----------------------------------------------------------------------------------------------------------
@@ -225,7 +269,7 @@ def test_flattened_rows_are_read_by_the_default_columns_and_by_predict():
 def test_a_text_without_a_visible_character_is_none(text):
     assert is_missing(text)
     with pytest.raises(RowError, match="column source: expected text"):
-        canonical_row(make_task("translation", files()), {"translation": {"en": text, "de": "b"}})
+        canonical_row(make_task("translation", files()), RawRow({"translation": {"en": text, "de": "b"}}, "here"))
 
 
 @pytest.mark.parametrize("text", ["0", "a\0", "👍", "é", "\u200bx", "…"])

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tunegrid.cli.command import Commands, known, prepare_to_compute
-from tunegrid.deploy.input import FORMATS
+from tunegrid.deploy.input import FORMATS, STDIN
 from tunegrid.study.cells import Cell
 from tunegrid.study.study import Study
 
@@ -16,7 +16,10 @@ def add_to(commands: Commands) -> None:
     predict = commands.on_study("predict", _predict, "Answer rows of a task with the recommended run, or another.")
     _which_run(predict)
     predict.add_argument(
-        "--input", type=Path, metavar="FILE", help="rows to answer: .jsonl, .csv, .parquet or .txt; default: stdin"
+        "--input",
+        type=Path,
+        metavar="FILE",
+        help=f"rows to answer: {', '.join(FORMATS.values())}; default, or -: stdin",
     )
     predict.add_argument(
         "--format", choices=FORMATS, help="format of the input; default: by its suffix, or its first line"
@@ -74,20 +77,20 @@ def _chosen(study: Study, options: argparse.Namespace):
 
 
 def _predict(study: Study, options: argparse.Namespace) -> int:
-    from tunegrid.deploy.input import Input, Stdin
+    from tunegrid.deploy.input import Input, Stream
 
     winner = _chosen(study, options)
     if options.device:
         study = study.model_copy(update={"hardware": study.hardware.model_copy(update={"device": options.device})})
     task = study.task(options.task)
     print(winner, file=sys.stderr, flush=True)  # standard output is for answers alone
-    if options.input is None and sys.stdin.isatty():
+    if options.input in (None, STDIN) and sys.stdin.isatty():
         print(f"One row a line: {', a tab, '.join(task.source_columns)}. Ctrl-D ends.", file=sys.stderr, flush=True)
     from tunegrid.deploy.predict import Answerer, answer_all, check_rows
 
     try:
         source = Input.open(task, options.input, options.format)
-        if not isinstance(source.place, Stdin):
+        if not isinstance(source.place, Stream):
             check_rows(source)  # before anything is loaded or written
         prepare_to_compute(study)
         answer_all(Answerer(study, winner, merged=not options.unmerged), source, options.output, options.at_once)

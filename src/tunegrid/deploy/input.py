@@ -1,4 +1,4 @@
-"""Rows to be answered, from a file or from standard input: JSON Lines, CSV, Parquet or plain text.
+"""Rows to be answered, from a file, a pipe or standard input: in the formats of a study's files, or plain text.
 
 A row has the task's fields under TuneGrid's names (`question`, `context`) or under those of the study's own data
 (`translation.en`, or what its `columns:` say), so that a test file is an input too. Answers in it are not read.
@@ -6,37 +6,38 @@ A row has the task's fields under TuneGrid's names (`question`, `context`) or un
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import select
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.data.sources.base import RawRow
-from tunegrid.data.sources.files import READERS, numbered_lines
+from tunegrid.data.formats import COMPRESSIONS, READERS, RawRow, format_of
+from tunegrid.data.formats.lines import numbered_lines
 from tunegrid.tasks import Row, RowError, Task
 from tunegrid.tasks.rows import unlabelled_row
 
 TEXT = "text"
-FORMATS = {"jsonl": ".jsonl", "csv": ".csv", "parquet": ".parquet", TEXT: ".txt"}  # format -> suffix of its files
+FORMATS = {suffix[1:]: suffix for suffix in READERS} | {TEXT: ".txt"}  # format -> suffix of its files
+STDIN = Path("-")
+JSON_OBJECT = re.compile(rb"(\xef\xbb\xbf)?\s*\{\s*[\"}]")  # how one begins, after a byte order mark
 PAUSE = 0.1  # seconds without a further row after which those that came are answered
 
 
-class Stdin:
-    """Lines of standard input as they come: what the readers of rows need of a path, and whether more is there."""
+class Stream:
+    """Lines of standard input, or of a pipe, as they come, and whether more are there."""
 
-    def __init__(self, descriptor: int = 0) -> None:
-        self._descriptor = descriptor
+    def __init__(self, descriptor: int = 0, name: str = "standard input") -> None:
+        self._descriptor, self._name = descriptor, name
         self._lines: deque[bytes] = deque()
         self._rest = b""  # the beginning of a line whose end has not come yet
         self._ended = False
 
     def __str__(self) -> str:
-        return "standard input"
+        return self._name
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -57,12 +58,9 @@ class Stdin:
             if self._rest:
                 self._lines.append(self._rest)
 
-    def open(self, mode: str) -> AbstractContextManager[Iterator[bytes]]:
-        return nullcontext(self)
-
     @property
     def interactive(self) -> bool:
-        """Whether standard input is a terminal."""
+        """Whether somebody types the lines at a terminal."""
         return os.isatty(self._descriptor)
 
     def more(self) -> bool:
@@ -85,31 +83,38 @@ class Input:
     """A source of rows to be answered, with its format."""
 
     task: Task
-    place: Path | Stdin
+    place: Path | Stream
     form: str
 
     @classmethod
     def open(cls, task: Task, file: Path | None, form: str | None = None) -> Input:
-        """Opens a file, or standard input if there is none.
+        """Opens a file or a pipe; standard input if there is none, or if it is `-`.
 
         Args:
-            form: its format; none: by the suffix of the file, or by the first line of standard input.
+            form: its format; none: by the suffix of the file, or by the first line of what is no file.
 
         Raises:
             TuneGridError: there is no such file, or its format is not known.
         """
-        if file is None:
-            place = Stdin()
-            return cls(task, place, form or ("jsonl" if _is_json(place.first()) else TEXT))
-        if not file.is_file():
+        if file is None or file == STDIN:
+            return cls._stream(task, Stream(), form)
+        if not file.exists():
             raise TuneGridError(f"{file}: no such file.")
+        if file.is_dir():
+            raise TuneGridError(f"{file}: is a folder; name a file of it.")
+        if not file.is_file():
+            return cls._stream(task, Stream(os.open(file, os.O_RDONLY), str(file)), form)
         known = {suffix: name for name, suffix in FORMATS.items()}
-        if form is None and file.suffix not in known:
+        if form is None and format_of(file) not in known:
             raise TuneGridError(
-                f"{file}: unknown file type. Valid: {', '.join(known)}; or say what it is: --format "
-                f"{'|'.join(FORMATS)}."
+                f"{file}: unknown file type. Valid: {', '.join(known)}; all but .parquet also with "
+                f"{', '.join(COMPRESSIONS)}. Or say what it is: --format {'|'.join(FORMATS)}."
             )
-        return cls(task, file, form or known[file.suffix])
+        return cls(task, file, form or known[format_of(file)])
+
+    @classmethod
+    def _stream(cls, task: Task, stream: Stream, form: str | None) -> Input:
+        return cls(task, stream, form or ("jsonl" if JSON_OBJECT.match(stream.first()) else TEXT))
 
     def rows(self) -> Iterator[Row]:
         """Rows with the columns that prompts name and, where the input has one, an `id`.
@@ -122,8 +127,8 @@ class Input:
 
     def raw(self) -> Iterator[RawRow]:
         """Reads the rows without cleaning them."""
-        if self.form == "parquet" and isinstance(self.place, Stdin):
-            raise TuneGridError("Parquet cannot be read from standard input: --input FILE.")
+        if self.form == "parquet" and isinstance(self.place, Stream):
+            raise TuneGridError(f"Parquet cannot be read from {self.place}: --input FILE.")
         return self._lines() if self.form == TEXT else READERS[FORMATS[self.form]](self.place)
 
     def row(self, raw: RawRow) -> Row:
@@ -131,7 +136,7 @@ class Input:
         if self.form == TEXT:
             raw = self._fields(raw)
         try:
-            return unlabelled_row(self.task, raw.values)
+            return unlabelled_row(self.task, raw)
         except RowError as error:
             raise TuneGridError(f"{raw.where}: {error}") from None
 
@@ -150,10 +155,3 @@ class Input:
                 f"{', '.join(columns)}. In plain text a tab parts them; or give JSON Lines or CSV."
             )
         return RawRow(dict(zip(columns, fields, strict=True)), raw.where)
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False

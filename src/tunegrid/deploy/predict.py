@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced
 from tunegrid.deploy.choose import Winner
-from tunegrid.deploy.input import Input, Stdin
+from tunegrid.deploy.input import Input, Stream
 from tunegrid.runtime import cpu_kernels
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row
@@ -105,23 +105,23 @@ def _write(answerer: Answerer, blocks: Iterable[list[Row]], file: TextIO, plain:
 
 
 def _blocks(source: Input, size: int) -> Iterator[list[Row]]:
-    """Rows to be answered together: so many of a file; of standard input no more than have come, so nobody waits."""
-    if not isinstance(source.place, Stdin):
+    """Rows to be answered together: so many of a file; of a stream no more than have come, so nobody waits."""
+    if not isinstance(source.place, Stream):
         rows = source.rows()
         while block := list(islice(rows, size)):
             yield block
         return
-    stdin, block = source.place, []
+    stream, block = source.place, []
     for raw in source.raw():
         try:
             block.append(source.row(raw))
         except TuneGridError as error:
-            if not stdin.interactive:
+            if not stream.interactive:
                 if block:
                     yield block
                 raise
             print(f"tunegrid: {error}", file=sys.stderr, flush=True)  # who types can type it again
-        if block and (len(block) == size or not stdin.more()):
+        if block and (len(block) == size or not stream.more()):
             yield block
             block = []
     if block:

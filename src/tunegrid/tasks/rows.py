@@ -8,19 +8,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.data.formats import RawRow
 from tunegrid.data.sources import ReadSource, Split
 from tunegrid.tasks import Row, RowError, Task
-from tunegrid.tasks.values import identifier_of, mapped
+from tunegrid.tasks.values import identifier_of, list_in_text, mapped
 
 EXAMPLES = 3  # rows that are named for each reason to skip some
 
 
-def canonical_row(task: Task, values: dict[str, Any]) -> Row:
+def canonical_row(task: Task, raw: RawRow) -> Row:
     """A row of the task's source under TuneGrid's columns, cleaned; its `id` is "" if it has none.
 
     Raises:
         RowError: the row cannot be used, with the reason.
     """
+    if raw.problem:
+        raise RowError(raw.problem)
     source, columns, optional = task.settings.source, task.columns, task.optional
     if isinstance(source, ReadSource):
         columns = columns | source.columns
@@ -28,11 +31,14 @@ def canonical_row(task: Task, values: dict[str, Any]) -> Row:
         optional = {name: value for name, value in optional.items() if name not in source.columns}
     else:  # generated rows have TuneGrid's columns
         columns = {name: name for name in columns}
-    row = task.clean(mapped(values, columns, optional))
+    row = mapped(raw.values, columns, optional)
+    if not raw.typed:
+        row |= {name: list_in_text(row[name]) for name in task.list_columns if name in row}
+    row = task.clean(row)
     return row | {"id": identifier_of(row, "id")}
 
 
-def unlabelled_row(task: Task, values: dict[str, Any]) -> Row:
+def unlabelled_row(task: Task, raw: RawRow) -> Row:
     """The `source_columns` of a row without an answer, cleaned, and its `id` if it has one.
 
     Columns may have TuneGrid's names, or those of the task's source.
@@ -40,7 +46,9 @@ def unlabelled_row(task: Task, values: dict[str, Any]) -> Row:
     Raises:
         RowError: the row cannot be used, with the reason.
     """
-    columns = task.columns | getattr(task.settings.source, "columns", {})
+    if raw.problem:
+        raise RowError(raw.problem)
+    columns, values = task.columns | getattr(task.settings.source, "columns", {}), raw.values
 
     def look_up(name: str) -> Row:
         for column in (columns.get(name, name), name):
@@ -92,7 +100,7 @@ class Rows:
         self.count, self.unusable = 0, {}
         for number, row in enumerate(source.read(self.split, task.settings.kind) or (), start=1):
             try:
-                canonical = canonical_row(task, row.values)
+                canonical = canonical_row(task, row)
             except RowError as error:
                 if not skips:
                     raise TuneGridError(f"{row.where}: {str(error).removesuffix('.')}{hint}") from None

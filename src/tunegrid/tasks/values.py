@@ -6,6 +6,7 @@ same row gives the same canonical row from each of them, or an error that shows 
 
 from __future__ import annotations
 
+import json
 import re
 import reprlib
 import unicodedata
@@ -14,6 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from tunegrid.data.formats import ClassIndex
 from tunegrid.data.sources.base import Row
 
 NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")  # ASCII digits: `isdigit` and `\d` know more of them
@@ -81,6 +83,18 @@ def texts_of(row: Row, column: str) -> list[str]:
     return texts
 
 
+def list_in_text(value: object) -> object:
+    """What a text of CSV says, which has no lists: a JSON list of texts or a mapping with `text`; else the text."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return value
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    texts = isinstance(parsed, list) and all(isinstance(item, str) for item in parsed)
+    return parsed if texts or (isinstance(parsed, dict) and "text" in parsed) else value
+
+
 def _field(value: Mapping, column: str) -> object:
     if "text" not in value:
         raise RowError(
@@ -93,6 +107,8 @@ def _field(value: Mapping, column: str) -> object:
 
 
 def _as_text(value: object, column: str) -> str:
+    if isinstance(value, ClassIndex) and value.name is not None:
+        return value.name
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
@@ -112,19 +128,25 @@ def identifier_of(row: Row, column: str) -> str:
         return ""
     if isinstance(value, list | tuple | bytes | Mapping):
         raise RowError(f"column {column}: expected a text or a number, found {shown(value)}", column)
-    return str(value)
+    return str((isinstance(value, ClassIndex) and value.name) or value)
 
 
 def label_of(row: Row, column: str, labels: Sequence[str]) -> str:
     """The label that a column names.
 
     A text is a label's name. A number (1, 1.0, "1") is the index of a label, unless the name of some label is a number,
-    as those of star ratings are: then it is a name, too. A truth value is the label `true` or `false`, in any case.
+    as those of star ratings are: then it is a name, too. A number whose data set declares names of classes is the name
+    there if any of them is a label's, else an index. A truth value is the label `true` or `false`, in any case.
 
     Raises:
         RowError: it names no label.
     """
     value = row[column]
+    if isinstance(value, ClassIndex):
+        if not set(value.names).isdisjoint(labels):
+            value = value.name
+        elif 0 <= value < len(labels):
+            return labels[value]
     if isinstance(value, str) and value in labels:
         return value
     if isinstance(value, str | bool) and (name := str(value).casefold()) in ("true", "false"):

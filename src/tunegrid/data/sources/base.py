@@ -1,26 +1,18 @@
 """The base of all sources of rows."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from tunegrid.common.fields import MOST_ROWS, Closed, Seed
+from tunegrid.data.formats import RawRow
 
 Row = dict[str, Any]
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-
-@dataclass(frozen=True)
-class RawRow:
-    """One row as its source gave it, and its place for messages: `data/train.jsonl, row 12`."""
-
-    values: dict[str, Any]
-    where: str
 
 
 Limit = Annotated[int, Field(gt=0, le=MOST_ROWS)]

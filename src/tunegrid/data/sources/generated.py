@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tunegrid.common.fields import Closed
-from tunegrid.data.sources.base import DataSource, RawRow, Split
+from tunegrid.data.formats import RawRow
+from tunegrid.data.sources.base import DataSource, Split
 
 Count = Annotated[int, Field(gt=0, le=100_000)]  # far fewer than the grammar has, so that drawing them ends
 

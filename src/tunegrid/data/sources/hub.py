@@ -11,7 +11,8 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import Closed
 from tunegrid.common.hub.dataset_files import configured_files, is_slice
 from tunegrid.common.hub.source import OnHub
-from tunegrid.data.sources.base import RawRow, ReadSource, Split
+from tunegrid.data.formats import RawRow
+from tunegrid.data.sources.base import ReadSource, Split
 
 
 class SplitNames(Closed):

@@ -16,6 +16,8 @@ import yaml
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.package_data import datasets_file
+from tunegrid.data.formats import format_of
+from tunegrid.data.formats.lines import COMPRESSIONS, binary_lines
 from tunegrid.data.sources import SPLITS
 from tunegrid.data.sources.base import ReadSource
 from tunegrid.study.plan.lengths import Lengths, SplitSize, counted, from_quantiles
@@ -26,6 +28,7 @@ from tunegrid.tasks.rows import canonical_row
 TOKENS_PER_WORD = 1.3  # of English in a subword vocabulary, an often used estimate
 SAMPLE = 300  # rows read of a file to estimate lengths
 UNKNOWN_ROWS = 100_000  # of a data set that nobody here has seen
+COMPRESSION = 4  # bytes of text for each byte of a compressed file, roughly
 WHOLE_FILE = 64 * 2**20  # bytes up to which the rows of a file are counted, not estimated by its size
 BYTES_PER_WORD = 6.3  # of text in UTF-8, with the blank
 
@@ -194,16 +197,25 @@ def _rows_in(path: Path) -> tuple[int, bool]:
     """(rows of a file, whether they were counted). A file that is not there has none: the data stage will say so."""
     if not path.is_file():
         return 0, False
-    if path.suffix == ".parquet":
+    form, size = format_of(path), path.stat().st_size
+    if form == ".parquet":
         import pyarrow.parquet
 
-        return pyarrow.parquet.read_metadata(path).num_rows, True
-    header = path.suffix == ".csv"
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        if size <= WHOLE_FILE:
-            return sum(bool(line.strip()) for line in file) - header, not header  # a field can hold a line break
-        head = list(islice(file, 1000))
+        try:
+            return pyarrow.parquet.read_metadata(path).num_rows, True
+        except Exception:  # a damaged footer raises whatever its bytes lead to: the data stage will say so
+            return 0, False
+    compressed = path.suffix.lower() in COMPRESSIONS
+    header = form in (".csv", ".tsv")
+    try:
+        lines = binary_lines(path)
+        if size <= WHOLE_FILE // (COMPRESSION if compressed else 1):
+            # A field, or a list over several lines, can hold a line break.
+            return sum(bool(line.strip()) for line in lines) - header, form == ".jsonl"
+        head = list(islice(lines, 1000))
+    except TuneGridError:  # a damaged file: so will it of this
+        return 0, False
+    size *= COMPRESSION if compressed else 1
     return round(size / (sum(map(len, head)) / len(head))), False
 
 
@@ -213,7 +225,7 @@ def _sample(task: Task) -> list[dict[str, Any]]:
     try:
         for row in islice(_few(task.settings.source, task.settings.kind), SAMPLE):
             with suppress(RowError):
-                rows.append(canonical_row(task, row.values))
+                rows.append(canonical_row(task, row))
     except (TuneGridError, OSError):
         return []
     return rows

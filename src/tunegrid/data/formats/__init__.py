@@ -1,0 +1,39 @@
+"""Readers of rows by the suffix of a file's name: the same for files of a study, data sets of the Hub, and predict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
+from typing import Any
+
+from tunegrid.data.formats.base import ClassIndex, RawRow
+from tunegrid.data.formats.delimited import read_csv, read_tsv
+from tunegrid.data.formats.json_rows import read_json, read_json_lines
+from tunegrid.data.formats.lines import COMPRESSIONS
+from tunegrid.data.formats.parquet_rows import read_parquet_rows
+
+READERS: dict[str, Callable[[Any], Iterator[RawRow]]] = {
+    ".jsonl": read_json_lines,
+    ".json": read_json,
+    ".csv": read_csv,
+    ".tsv": read_tsv,
+    ".parquet": read_parquet_rows,
+}
+VALID = f"{', '.join(READERS)}; all but .parquet also with {', '.join(COMPRESSIONS)}"
+
+
+def format_of(name: str | PurePath) -> str:
+    """The suffix that says a file's format, in small letters and without that of a compression: `.jsonl`."""
+    path = PurePath(name)
+    if path.suffix.lower() in COMPRESSIONS:
+        inner = path.with_suffix("").suffix.lower()
+        return "" if inner == ".parquet" else inner
+    return path.suffix.lower()
+
+
+def read_rows(path: Path) -> Iterator[RawRow]:
+    """The rows of a file, in its order. Raises TuneGridError for one that cannot be read."""
+    return READERS[format_of(path)](path)
+
+
+__all__ = ["COMPRESSIONS", "READERS", "VALID", "ClassIndex", "RawRow", "format_of", "read_csv", "read_rows"]

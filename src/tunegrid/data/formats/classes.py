@@ -1,0 +1,54 @@
+"""Columns of classes, whose numbers are indices into names that the data set declares (`ClassLabel` of the Hub)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tunegrid.data.formats.base import ClassIndex
+
+Classes = dict[tuple[str, ...], tuple[str, ...]]  # path of a column -> names of its classes
+DIGITS = re.compile(r"-?[0-9]{1,9}")
+
+
+def declared_classes(features: Any, path: tuple[str, ...] = ()) -> Classes:
+    """The columns of classes among a data set's features, in the form that the Hub's library writes as JSON."""
+    if not isinstance(features, Mapping):
+        return {}
+    if features.get("_type") == "ClassLabel":
+        names = features.get("names")
+        return {path: tuple(map(str, names))} if isinstance(names, list) else {}
+    if "_type" in features:  # a list: no label
+        return {}
+    return {
+        column: names
+        for key, inner in features.items()
+        for column, names in declared_classes(inner, (*path, key)).items()
+    }
+
+
+def classes_in_metadata(metadata: Mapping[bytes, bytes]) -> Classes:
+    """The columns of classes that the library has noted in a Parquet file's own metadata."""
+    try:
+        return declared_classes(json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def mark_classes(values: dict[str, Any], classes: Classes) -> None:
+    """Replaces the numbers and names of classes in a row by a `ClassIndex`."""
+    for (*path, column), names in classes.items():
+        inner: Any = values
+        for key in path:
+            inner = inner.get(key) if isinstance(inner, dict) else None
+        if not isinstance(inner, dict) or column not in inner:
+            continue
+        value = inner[column]
+        if isinstance(value, str):
+            value = (
+                names.index(value) if value in names else int(value) if value.isascii() and value.isdigit() else value
+            )
+        if isinstance(value, int) and not isinstance(value, bool):
+            inner[column] = ClassIndex(value, names)

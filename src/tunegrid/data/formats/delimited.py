@@ -1,0 +1,113 @@
+"""Rows of text files with separators: CSV and TSV."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from itertools import chain
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.data.formats.base import RawRow
+from tunegrid.data.formats.lines import Place, numbered_lines
+
+LONGEST_FIELD = 2**31 - 1  # characters; the module's own limit is 131,072, which a document exceeds
+NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}  # of the separators, the likeliest first
+EXCEL_SEPARATOR = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)  # the first line of some files that Excel writes
+
+
+class _Lines:
+    """Lines for the `csv` module, with the number of the last one, and those that the row so far consists of."""
+
+    def __init__(self, place: Place) -> None:
+        self._lines = numbered_lines(place)
+        self._first = next(self._lines, (0, ""))
+        self.number = 0
+        self.row: list[str] = []
+
+    def take_separator(self) -> str | None:
+        """The separator that the first line names, which is then none of the rows."""
+        if not (match := EXCEL_SEPARATOR.fullmatch(self._first[1])):
+            return None
+        self._first = next(self._lines, (0, ""))
+        return match[1]
+
+    def skip_empty(self) -> str:
+        """The first line that is not empty, which stays to be read."""
+        while self._first[0] and not self._first[1].strip("\r\n"):
+            self._first = next(self._lines, (0, ""))
+        return self._first[1]
+
+    def __iter__(self) -> Iterator[str]:
+        numbered = [self._first] if self._first[0] else []
+        for number, line in chain(numbered, self._lines):
+            self.number = number
+            self.row.append(line)
+            yield line
+
+
+def read_tsv(place: Place) -> Iterator[RawRow]:
+    """The rows of a file with a header and tabs."""
+    return read_csv(place, "\t")
+
+
+def read_csv(place: Place, separator: str | None = None) -> Iterator[RawRow]:
+    """The rows of a file with a header; every value is a text, kept as it stands there.
+
+    Args:
+        separator: None: a comma or, where the header has none outside of quotes, a semicolon or a tab that it has. The
+            header alone decides, so that no text of a row does.
+
+    Raises:
+        TuneGridError: it is not valid CSV, a row has more or fewer fields than the header, or a column stands twice.
+    """
+    csv.field_size_limit(LONGEST_FIELD)
+    lines = _Lines(place)
+    separator = lines.take_separator() or separator or _separator(lines.skip_empty())
+    reader = csv.reader(iter(lines), delimiter=separator, strict=True)
+    header: list[str] = []
+    try:
+        for fields in filter(None, reader):
+            where = f"{place}, line {lines.number}"
+            if not header:
+                header = fields
+                refuse_repeated(header, place)
+            elif len(fields) != len(header):
+                raise TuneGridError(
+                    f"{where}: has not as many fields as the header ({len(fields)}, not {len(header)}; between them "
+                    f"stands {NAMES.get(separator, repr(separator))})."
+                )
+            elif separator == "\t" and _are_rows(lines.row, len(header)):
+                raise TuneGridError(
+                    f"{where}: a quote that opens {len(lines.row) - 1} line(s) before closes here, but each of these "
+                    "lines is a row by itself. A quote that begins a text is written three times: once for the field, "
+                    "twice for itself."
+                )
+            else:
+                yield RawRow(dict(zip(header, fields, strict=True)), where, typed=False)
+            lines.row.clear()
+    except csv.Error as error:
+        problem = "ends in CR alone, others in LF or CRLF" if "new-line character" in str(error) else error
+        raise TuneGridError(f"{place}, line {lines.number}: not valid CSV: {problem}") from None
+
+
+def _are_rows(lines: list[str], columns: int) -> bool:
+    """Whether lines that quotes make one row each have the tabs of a whole row."""
+    return len(lines) > 1 < columns and all(line.count("\t") == columns - 1 for line in lines)
+
+
+def refuse_repeated(columns: list[str], place: object) -> None:
+    """Raises TuneGridError if a column stands twice; a table may have several without a name."""
+    for column in columns:
+        if column and columns.count(column) > 1:
+            raise TuneGridError(f"{place}: the column {column!r} stands there twice. Rename or remove one of them.")
+
+
+def _separator(header: str) -> str:
+    for separator in NAMES:
+        try:
+            if len(next(csv.reader([header], delimiter=separator), [])) > 1:
+                return separator
+        except csv.Error:
+            continue
+    return ","
