@@ -277,9 +277,19 @@ def test_a_folder_in_use_stays_as_it_is(own, tmp_path, capsys):
     (out / "notes.md").write_text("mine")
     assert export(CELLS[0], out) == 1
     assert "is not empty. Name another folder, or --force" in capsys.readouterr().err
+    assert export(CELLS[0], out, "--force") == 1
+    assert "`tunegrid export` did not write" in capsys.readouterr().err
     assert files(out) == {"notes.md"}
+    (out / "notes.md").unlink()
+    assert export(CELLS[0], out) == 0
+    exported = files(out)
+    assert export(CELLS[0], out) == 1
     assert export(CELLS[0], out, "--force") == 0
-    assert "notes.md" not in files(out)
+    assert files(out) == exported
+    (out / "notes.md").write_text("mine")
+    assert export(CELLS[0], out, "--force") == 1
+    assert "holds notes.md, which `tunegrid export` did not write" in capsys.readouterr().err
+    assert files(out) == {*exported, "notes.md"}
     before = files(Path())
     for folder in (".", "..", "results", "results/tiny", "results/tiny/runs"):
         assert export(CELLS[0], Path(folder), "--force") == 1

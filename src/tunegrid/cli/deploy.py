@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tunegrid.cli.command import Commands, known, prepare_to_compute
+from tunegrid.cli.outputs import check_study_output, output_path
 from tunegrid.deploy.input import FORMATS, STDIN
 from tunegrid.study.cells import Cell
 from tunegrid.study.study import Study
@@ -26,7 +27,7 @@ def add_to(commands: Commands) -> None:
     )
     predict.add_argument(
         "--output",
-        type=Path,
+        type=output_path,
         metavar="FILE",
         help="write JSON Lines to this file; default: one answer per line to stdout",
     )
@@ -37,7 +38,7 @@ def add_to(commands: Commands) -> None:
     export = commands.on_study("export", _export, text)
     _which_run(export)
     export.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="folder to write; after several CONFIGs, the last argument"
+        "folder", type=output_path, metavar="FOLDER", help="folder to write: the last argument that is no option"
     )
     export.add_argument(
         "--as",
@@ -49,7 +50,7 @@ def add_to(commands: Commands) -> None:
     export.add_argument(
         "--language", nargs="+", default=[], metavar="CODE", help="languages of the texts, for the card: en de"
     )
-    export.add_argument("--force", action="store_true", help="replace what is in the folder")
+    export.add_argument("--force", action="store_true", help="replace an earlier export in the folder")
 
 
 def _which_run(parser: argparse.ArgumentParser) -> None:
@@ -79,12 +80,13 @@ def _chosen(study: Study, options: argparse.Namespace):
 def _predict(study: Study, options: argparse.Namespace) -> int:
     from tunegrid.deploy.input import Input, Stream
 
+    check_study_output(study, options.config, options.output, None if options.input == STDIN else options.input)
     winner = _chosen(study, options)
     if options.device:
         study = study.model_copy(update={"hardware": study.hardware.model_copy(update={"device": options.device})})
     task = study.task(options.task)
     print(winner, file=sys.stderr, flush=True)  # standard output is for answers alone
-    if options.input in (None, STDIN) and sys.stdin.isatty():
+    if options.input in (None, STDIN) and sys.stdin and sys.stdin.isatty():
         print(f"One row a line: {', a tab, '.join(task.source_columns)}. Ctrl-D ends.", file=sys.stderr, flush=True)
     from tunegrid.deploy.predict import Answerer, answer_all, check_rows
 

@@ -6,28 +6,36 @@ Usage: tunegrid COMMAND CONFIG [options]; `tunegrid COMMAND --help` explains eac
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tunegrid import __version__
 from tunegrid.cli import deploy, stage_commands, studies, tools
-from tunegrid.cli.command import Commands, prepare_to_compute
+from tunegrid.cli.command import Commands, prepare_to_compute, study_of
+from tunegrid.cli.outputs import check_output, check_study_output
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import open_stream
 from tunegrid.runtime import gpus, parent, warm
 from tunegrid.runtime.attempts import AttemptFailed
 from tunegrid.runtime.provenance import now
 from tunegrid.runtime.stopping import Stopped
 from tunegrid.runtime.supervisor import ATTEMPT_FAILED, CRASHED, EXPLAINED, STOPPED, Fork, supervise
-from tunegrid.study.load import load_study
 from tunegrid.study.study import Study
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0, 1 for an error that the message explains, 2 for wrong usage."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a title may hold what the terminal's encoding cannot write
+            stream.reconfigure(errors="backslashreplace")
+    options = parse(arguments)
     if options.stage is None:
         return run(options)
     if options.stage.died:
@@ -38,22 +46,43 @@ def main(arguments: list[str] | None = None) -> int:
     return run(options)
 
 
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Parses a command line. Files of a study, and the folder of an export, may also follow options."""
+    root = parser()
+    options, further = root.parse_known_args(arguments)
+    if further and (not hasattr(options, "config") or any(text.startswith("-") for text in further)):
+        root.error(f"unrecognized arguments: {' '.join(further)}")
+    if further and hasattr(options, "folder"):
+        *options.config, options.folder = *options.config, str(options.folder), *further[:-1], Path(further[-1])
+    elif further:
+        options.config += further
+    return options
+
+
 def run(options: argparse.Namespace) -> int:
     """Runs a command in this process."""
     stage = options.stage
     is_supervised = stage is not None and stage.died is not None
-    terminal = _redirect(options.log) if stage is not None and options.log else sys.stderr
+    terminal = sys.stderr
     try:
-        return options.run(options) or 0
+        if stage is not None and options.log:
+            _check_log(options)
+            terminal = _redirect(options.log)
+        code = options.run(options) or 0
+        if sys.stdout:
+            sys.stdout.flush()
+        return code
     except (AttemptFailed, Stopped, TuneGridError) as error:
-        for stream in {terminal, sys.stderr}:
-            print(f"tunegrid: {'' if isinstance(error, Stopped) else 'error: '}{error}", file=stream, flush=True)
+        _print_error(f"{'' if isinstance(error, Stopped) else 'error: '}{error}", terminal)
         explained = EXPLAINED if is_supervised else 1
         return {AttemptFailed: ATTEMPT_FAILED, Stopped: STOPPED}.get(type(error), explained)
     except BrokenPipeError:  # the reader (`| head`) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _discard_output()
         return 0
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and not is_supervised:
+            _print_error(f"error: {_explain(error)}", terminal)
+            return 1
         if not is_supervised:
             raise
         traceback.print_exc()  # raised outside of the training, which reports its own errors; memory may have run out
@@ -62,11 +91,34 @@ def run(options: argparse.Namespace) -> int:
         gpus.release()
 
 
+def _print_error(message: str, terminal: Any) -> None:
+    for stream in {terminal, sys.stderr}:
+        with suppress(OSError):  # a full disk must not hide the message from the terminal
+            print(f"tunegrid: {message}", file=stream, flush=True)
+
+
+def _explain(error: OSError) -> str:
+    """What the system refused, for a person: a file that cannot be read or written, or standard output."""
+    if isinstance(error.filename, str | bytes):
+        return f"{os.fsdecode(error.filename)}: {error.strerror or error}."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF):
+        _discard_output()  # what is still to be printed would fail again at the end
+        return f"the output cannot be written ({error.strerror})."
+    return f"{error.strerror or error}."
+
+
+def _discard_output() -> None:
+    """Sends what is printed from now on to nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def _supervise(stage: stage_commands.Stage, arguments: list[str], options: argparse.Namespace) -> int:
     """Has another process do the work; if it dies, writes its failure."""
     started = now()
     try:
-        study = load_study(*options.config)
+        if options.log:
+            _check_log(options)
+        study = study_of(options)
         target = stage.checked_target(study, options)
         return supervise(
             stage.title.format(*target),
@@ -106,17 +158,27 @@ def _warm(study: Study, options: argparse.Namespace) -> None:
 
 def _run_request(arguments: list[str]) -> int:
     try:
-        return run(parser().parse_args(arguments))
+        return run(parse(arguments))
     except SystemExit as usage:  # argparse has said what is wrong, or printed the help
         return EXPLAINED if usage.code else 0
 
 
+def _check_log(options: argparse.Namespace) -> None:
+    """Raises TuneGridError if the log is a file of the study."""
+    check_output(options.log, map(Path, options.config))
+    try:
+        study = study_of(options)
+    except TuneGridError:
+        return  # the command says so later, in its log too
+    check_study_output(study, options.config, options.log)
+
+
 def _redirect(log: Path) -> object:
-    """Sends the output of this process, of its libraries too, to a file; returns the terminal, for an error."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    terminal = os.fdopen(os.dup(2), "w")
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    sys.stdout.flush()
+    """Sends the output of this process, of its libraries too, to the log; returns the terminal, for an error."""
+    file = open_stream(log)
+    terminal = os.fdopen(os.dup(2), "w", errors="backslashreplace")
+    if sys.stdout:
+        sys.stdout.flush()
     os.dup2(file, 1)
     os.dup2(file, 2)
     return terminal

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
 from tunegrid.cli.command import Commands, known, prepare_to_compute
+from tunegrid.cli.outputs import output_path
 from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime.attempts import Attempt
 from tunegrid.runtime.provenance import digest
@@ -113,6 +114,11 @@ def _train_died(stage: ModuleType, study: Study, reason: str, started: str, cell
 
 def _evaluate(stage: ModuleType, study: Study, options: argparse.Namespace, task: str, model: str) -> None:
     if options.method == UNTUNED:
+        if options.seed is not None:
+            raise TuneGridError(
+                f"--seed {options.seed}: the untuned model has no seed. For a run name its method; for the untuned "
+                f"model: tunegrid evaluate {shlex.join(options.config)} --task {task} --model {model} --method untuned"
+            )
         stage.evaluate_untuned(study, task, model, study.paths.untuned(task, model))
     else:
         run = Run(_checked("cell", study, options), _checked("seed", study, options))
@@ -201,7 +207,7 @@ def _add(commands: Commands, stage: Stage) -> argparse.ArgumentParser:
         for option in ("task", "model", "method") if name == "cell" else (name,):
             kind, text = int if option == "seed" else str, HELP.get(option, f"a {option} of the study")
             parser.add_argument(f"--{option}", required=True, type=kind, help=text)
-    parser.add_argument("--log", type=Path, help="write the output to this file instead")
+    parser.add_argument("--log", type=output_path, help="write the output to this file instead")
     parser.add_argument("--settings", help="digest of the settings to run with; refuse if the study has others")
     if stage.died:
         parser.add_argument("--attempt", type=int, default=1, help="number of this attempt, from 1; default: 1")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from tunegrid.cli.command import Commands
+from tunegrid.cli.command import Commands, check_configs
+from tunegrid.cli.outputs import check_study_output, output_path
 from tunegrid.common.errors import TuneGridError
 from tunegrid.study.checks import check_files
 from tunegrid.study.load import load_study
@@ -16,7 +16,7 @@ def add_to(commands: Commands) -> None:
     commands.on_study("check", _check, "Check a study's configuration and print what it consists of.")
     plan = commands.on_study("plan", _plan, "Estimate what a study costs: time, memory, disk; runs nothing.")
     plan.add_argument("--device", help="h100, a100, t4, cpu (measured here), …; default: what the study runs on")
-    plan.add_argument("--csv", type=Path, help="also write one row per cell to this file")
+    plan.add_argument("--csv", type=output_path, help="also write one row per cell to this file")
     commands.on_study("summary", _summary, "Say which runs are done, which failed and where the report is.")
     status = commands.on_study(
         "status", _status, "Show the status of a study: jobs done, running, waiting and failed; time remaining."
@@ -44,6 +44,7 @@ def _check(study: Study, options: argparse.Namespace) -> None:
 def _plan(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.study.plan.text import print_plan
 
+    check_study_output(study, options.config, options.csv)
     print_plan(study, options.device, options.csv)
 
 
@@ -72,4 +73,5 @@ def _clean(study: Study, options: argparse.Namespace) -> None:
 def _pin(options: argparse.Namespace) -> int:
     from tunegrid.study import lock
 
+    check_configs(options)
     return lock.pin(load_study(*options.config, locked=False), options.config[0], options.check)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from tunegrid.cli.command import Commands
+from tunegrid.cli.outputs import check_tables_output, output_path
 from tunegrid.study.study import Study
 
 
@@ -14,21 +15,26 @@ def add_to(commands: Commands) -> None:
     compare.add_argument("first", type=Path)
     compare.add_argument("second", type=Path)
     published = commands.add("published", _published, "Render the paper's own tables through the same templates.")
-    published.add_argument("folder", type=Path)
+    published.add_argument(
+        "folder", type=output_path, help="folder to write: a new or empty one, or one that this command wrote before"
+    )
     audit = commands.add("audit", _audit, "Check tables of scores by arithmetic: the paper's, or any in CSV files.")
     audit.add_argument(
         "folder", type=Path, nargs="?", help="CSV files as docs/audit.md says; default: the paper's tables"
     )
-    audit.add_argument("--csv", type=Path, metavar="FILE", help="write the findings as CSV too")
+    audit.add_argument("--csv", type=output_path, metavar="FILE", help="write the findings as CSV too")
     audit.add_argument(
-        "--pairs", type=Path, metavar="FILE", help="write every test size, with its positives, that fits the scores"
+        "--pairs",
+        type=output_path,
+        metavar="FILE",
+        help="write every test size, with its positives, that fits the scores",
     )
     text = "Unlock this folder after a Snakemake was killed; refuses while one is running in it."
     unlock = commands.add("unlock", _unlock, text)
     unlock.add_argument("config", nargs="*", help="not needed: a lock is on the folder, not on a study")
     unlock.add_argument("--force", action="store_true", help="even if it may be running on another machine")
     schema = commands.add("schema", _schema, "Write the JSON Schema of configurations and results.")
-    schema.add_argument("folder", type=Path)
+    schema.add_argument("folder", type=output_path)
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -40,15 +46,20 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _published(options: argparse.Namespace) -> None:
+    from tunegrid.common.files import own_folder
     from tunegrid.report.render import render_published, tex_engine
 
-    for file in render_published(options.folder, pdf=tex_engine() is not None):
-        print(file)
+    with own_folder(options.folder, "tunegrid published") as new:
+        files = render_published(new, pdf=tex_engine() is not None)
+    for file in files:
+        print(options.folder / file.relative_to(new))
 
 
 def _audit(options: argparse.Namespace) -> int:
+    from tunegrid.common.package_data import published_folder
     from tunegrid.results.audit.command import audit
 
+    check_tables_output(options.folder or published_folder(), options.csv, options.pairs)
     return audit(options.folder, options.csv, options.pairs)
 
 

@@ -17,12 +17,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import read_json, replaced_folder, write_json, write_text
+from tunegrid.common.files import check_own_folder, own_folder, read_object, write_json, write_text
 from tunegrid.common.hub.source import OnHub
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.form import Form, Layout
 from tunegrid.study.study import Study
 
+COMMAND = "tunegrid export"  # in the marker of a folder that it wrote
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 
 
@@ -38,7 +39,7 @@ def export(
     """Writes a run into a folder, which is there whole or not at all.
 
     Args:
-        force: replace what is in the folder.
+        force: replace an earlier export in the folder.
         languages: of the texts, for the card; none: those that are known of the data.
 
     Raises:
@@ -62,7 +63,7 @@ def export(
         settings.length_penalty = 1.0  # without beams it alters nothing, and is refused
     plain = method.merge(model) if form == "model" else None
     layout = _layout(study, winner, form, is_plain=plain is not None)
-    with replaced_folder(folder) as new:
+    with own_folder(folder, COMMAND) as new:
         if layout.adapter is None:
             plain.save_pretrained(new, safe_serialization=True)
         else:
@@ -88,17 +89,16 @@ def _layout(study: Study, winner: Winner, form: Form, is_plain: bool) -> Layout:
 
 
 def check_folder(study: Study, folder: Path, force: bool) -> None:
-    """Raises TuneGridError if the folder cannot be written, or holds something that is not to be lost."""
+    """Raises TuneGridError if the folder cannot be written, or holds anything but an earlier export."""
     here, place, results = Path.cwd(), folder.resolve(), study.paths.root.resolve()
-    if folder.exists() and not folder.is_dir():
-        raise TuneGridError(f"{folder}: is a file; name a folder.")
     if here.is_relative_to(place) or results.is_relative_to(place) or place.is_relative_to(results):
         raise TuneGridError(
             f"{folder}: holds the current folder or the study's results, or is among them. What an export writes "
             "replaces the whole folder: name one of its own."
         )
     if folder.is_dir() and any(folder.iterdir()) and not force:
-        raise TuneGridError(f"{folder}: is not empty. Name another folder, or --force to replace what is in it.")
+        raise TuneGridError(f"{folder}: is not empty. Name another folder, or --force to replace an earlier export.")
+    check_own_folder(folder, COMMAND)
 
 
 def check_form(study: Study, winner: Winner, form: Form) -> None:
@@ -116,14 +116,14 @@ def hub_name(study: Study, model: str) -> tuple[str, str | None] | None:
     source = study.models[model].source
     if not isinstance(source, OnHub) or source.hub_id is None:
         return None
-    return source.hub_id, read_json(study.paths.model_card(model)).get("commit") or source.commit
+    return source.hub_id, read_object(study.paths.model_card(model)).get("commit") or source.commit
 
 
 def _copy_adapter(weights: Path, folder: Path, layout: Layout) -> None:
     """The adapter as its library saved it, with the name of its base where that has one for others too."""
     _copy(weights, folder, "adapter_config.json", *WEIGHTS)
     file = folder / "adapter_config.json"
-    config = read_json(file)
+    config = read_object(file)
     identifier, commit = layout.hub or (None, None)
     if layout.library == "peft":
         config |= {"base_model_name_or_path": identifier, "revision": commit}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import replaced
+from tunegrid.common.files import written
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.input import Input, Stream
 from tunegrid.runtime import cpu_kernels
@@ -82,9 +82,7 @@ def answer_all(answerer: Answerer, source: Input, output: Path | None, at_once: 
     at_once = at_once or BATCHES * answerer.task.settings.evaluation_batch_size
     if output is None:
         return _write(answerer, _blocks(source, at_once), sys.stdout, plain=True)
-    if output.is_dir():
-        raise TuneGridError(f"{output}: is a folder; name a file to write the answers to.")
-    with replaced(output) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with written(output) as file:
         return _write(answerer, _blocks(source, at_once), file, plain=False)
 
 

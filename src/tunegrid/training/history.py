@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tunegrid.common.files import replaced
+from tunegrid.common.files import replaced, written
 
 NAME = "history.csv"
 COLUMNS = ("step", "epoch", "loss", "learning_rate", "gradient_norm", "validation_loss")
@@ -29,7 +29,7 @@ def rows_of(log: list[dict[str, Any]], metric: str | None) -> list[dict[str, flo
 
 def write_history(rows: list[dict[str, float]], path: Path) -> None:
     """Writes history.csv, whole or not at all."""
-    with replaced(path) as temporary, temporary.open("w", newline="") as file:
+    with written(path) as file:
         chosen_by_metric = any("validation_metric" in row for row in rows)
         writer = csv.DictWriter(file, (*COLUMNS, "validation_metric") if chosen_by_metric else COLUMNS)
         writer.writeheader()

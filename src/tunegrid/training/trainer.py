@@ -173,7 +173,7 @@ class GridTrainer(Trainer):
             logs["loss"] = round(self.loss_sum.item() / steps, 4)
             self.loss_sum, self.steps_logged = torch.zeros_like(self.loss_sum), self.state.global_step
         super().log(logs, *arguments, **options)
-        with suppress(OSError):  # for a run that dies
+        with suppress(OSError, TuneGridError):  # for a run that dies
             history.write_history(self.history(), self.session.checkpoints / history.NAME)
 
     # -- evaluation ---------------------------------------------------------------------------------------------------

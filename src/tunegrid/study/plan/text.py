@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tunegrid.common.digits import DASH, binary_size, rough_duration
-from tunegrid.common.files import replaced
+from tunegrid.common.files import written
 from tunegrid.runtime import gpus
 from tunegrid.runtime.device_models import device
 from tunegrid.study.plan.cells import CellPlan
@@ -60,7 +60,7 @@ def plan_text(plan: StudyPlan) -> str:
 
 def write_csv(plan: StudyPlan, path: Path) -> None:
     """One row per cell, in plain units: parameters, tokens, FLOPs, bytes, seconds. Unknown: empty."""
-    with replaced(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with written(path) as file:
         names = [name for name in CellPlan.__dataclass_fields__ if name != "cell"]
         writer = csv.DictWriter(file, ["device", "task", "model", "method", "seeds", *names])
         writer.writeheader()
