@@ -101,3 +101,40 @@ def test_the_warm_process_ends_with_whoever_started_it(tmp_path):
     wait_for(address.exists)
     starter.kill()
     wait_for(lambda: not address.exists())
+
+
+def test_a_process_of_another_user_is_not_served(monkeypatch):
+    import socket
+    import tempfile
+
+    mine, other = socket.socketpair(socket.AF_UNIX)
+    with mine, other:
+        assert warm._is_ours(mine)
+        if os.geteuid() != 0:
+            user = os.geteuid()
+            monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+            assert not warm._is_ours(mine)
+            return
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        address = os.path.join(folder, "socket")
+        process = subprocess.Popen([sys.executable, "-c", SERVER, address])
+        try:
+            wait_for(lambda: os.path.exists(address))
+            os.chmod(address, 0o777)
+            monkeypatch.setitem(os.environ, warm.VARIABLE, address)
+            if (pid := os.fork()) == 0:
+                os.setuid(65534)
+                os._exit(9 if warm.ask(["from another user"]) is None else 8)
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+            assert warm.ask(["from this user"]) == 3
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def test_what_is_no_socket_is_not_replaced_by_one(tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    done = subprocess.run([sys.executable, "-c", SERVER, str(tmp_path / "notes")], capture_output=True, text=True)
+    assert "no socket can be made there (Address already in use)" in done.stderr
+    assert (tmp_path / "notes").read_text() == "mine"

@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import did_you_mean
-from tunegrid.common.files import kind_of
 from tunegrid.runtime import cpu_kernels, cpu_tricks, light_imports
 from tunegrid.study.load import load_study
 from tunegrid.study.study import Study
@@ -40,20 +38,8 @@ class Commands:
 def study_of(options: argparse.Namespace) -> Study:
     """The study that a command is about, loaded once. Raises TuneGridError if it cannot be loaded."""
     if getattr(options, "study", None) is None:
-        check_configs(options)
         options.study = load_study(*options.config)
     return options.study
-
-
-def check_configs(options: argparse.Namespace) -> None:
-    """Raises TuneGridError if a file of the study is none: a folder or a device.
-
-    A pipe is refused for a stage only: another process does its work, and could not read a pipe a second time.
-    """
-    for file in options.config:
-        kind = kind_of(Path(file))
-        if kind not in ("file", None) and (kind != "pipe" or options.stage is not None):
-            raise TuneGridError(f"{file}: is a {kind}; a study is a YAML file.")
 
 
 def known(given: Any, valid: object, what: str) -> Any:

@@ -133,8 +133,8 @@ def _supervise(stage: stage_commands.Stage, arguments: list[str], options: argpa
 
 def record_death(arguments: list[str], reason: str, started: str) -> None:
     """Writes the result of a command whose process died."""
-    options = parser().parse_args(arguments)
-    options.stage.record_death(load_study(*options.config), options, reason, started)
+    options = parse(arguments)
+    options.stage.record_death(study_of(options), options, reason, started)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tunegrid.cli.command import Commands, check_configs
+from tunegrid.cli.command import Commands
 from tunegrid.cli.outputs import check_study_output, output_path
 from tunegrid.common.errors import TuneGridError
 from tunegrid.study.checks import check_files
@@ -73,5 +73,4 @@ def _clean(study: Study, options: argparse.Namespace) -> None:
 def _pin(options: argparse.Namespace) -> int:
     from tunegrid.study import lock
 
-    check_configs(options)
     return lock.pin(load_study(*options.config, locked=False), options.config[0], options.check)

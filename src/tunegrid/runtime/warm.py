@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime import parent
 from tunegrid.runtime.supervisor import CRASHED, EXPLAINED, End, exit_with
 
@@ -56,6 +57,8 @@ def start(arguments: list[str]) -> Worker | None:
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(address)
+        if not _is_ours(connection):  # its process would get the open streams, and answer for the work
+            raise PermissionError
         message = os.fsencode("\0".join([os.getcwd(), *arguments]))
         socket.send_fds(connection, [message], [1, 2])
         answer = _receive(connection, STARTED)
@@ -90,9 +93,13 @@ def listen(address: Path, import_everything: Callable[[], None], run: Callable[[
     signal.signal(signal.SIGCHLD, lambda *_: None)
     woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(waker)  # a child's end ends the wait below
-    address.unlink(missing_ok=True)
+    if address.is_socket():
+        address.unlink()
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(address))
+        try:
+            server.bind(str(address))
+        except OSError as error:
+            raise TuneGridError(f"{address}: no socket can be made there ({error.strerror or error}).") from error
         server.listen(64)  # from here on jobs can ask; they wait until the imports are done
         import_everything()
         gc.freeze()  # a fork's garbage collector need not look through all this, nor copy its pages
@@ -104,6 +111,9 @@ def listen(address: Path, import_everything: Callable[[], None], run: Callable[[
                 _report(clients)
                 if server in ready:
                     connection, _ = server.accept()
+                    if not _is_ours(connection):
+                        connection.close()
+                        continue
                     if (pid := os.fork()) == 0:
                         signal.set_wakeup_fd(-1)
                         for inherited in (server, *clients.values()):
@@ -143,6 +153,14 @@ def _child(connection: socket.socket, run: Callable[[list[str]], int], server: i
         return run(arguments)
 
     exit_with(work)
+
+
+def _is_ours(connection: socket.socket) -> bool:
+    """Whether the process at the other end is this user's: a socket may lie in a folder that is open to others."""
+    if not hasattr(socket, "SO_PEERCRED"):  # not Linux
+        return True
+    user = struct.Struct("3i").unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
+    return user in (os.geteuid(), 0)
 
 
 def _hung_up(connection: socket.socket) -> bool:

@@ -28,6 +28,8 @@ from tunegrid.study.plan.disk import check_disk
 from tunegrid.study.plan.jobs import Jobs
 from tunegrid.study.study import Study
 
+LONGEST_FOLDER = 90  # bytes: the system allows 107 for the path of a socket
+
 
 def read_study(files: Sequence[Path], config: Mapping[str, Any]) -> Study:
     """Reads and checks the study of a workflow.
@@ -108,6 +110,9 @@ def _check_scheduler(workflow: Any) -> Sequence[str]:
 def _start_warm_process(files: Sequence[Path]) -> None:
     """Starts the process that has the libraries loaded, for jobs on the CPU of this machine."""
     folder = Path(tempfile.mkdtemp(prefix="tunegrid-"))
+    if len(os.fsencode(folder)) > LONGEST_FOLDER:
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="tunegrid-", dir="/tmp"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     address = folder / "socket"
     process = subprocess.Popen(["tunegrid", "warm", *map(str, files), "--socket", str(address)])
