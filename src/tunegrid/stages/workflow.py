@@ -64,6 +64,7 @@ def start(workflow: Any, study: Study, jobs: Jobs, logger: Logger) -> None:
     """
     _require_gpu(workflow, study)
     _require_disk(workflow, study, jobs)
+    _stop_polling(workflow)
     hold()
     if workflow.local_exec:
         parent.announce()
@@ -97,6 +98,18 @@ def _require_disk(workflow: Any, study: Study, jobs: Jobs) -> None:
     if workflow.local_exec:
         at_once = gpus.jobs_at_once(study.hardware, settings.cores or 1, workflow.global_resources.get("gpu").value)
     check_disk(jobs.estimator, at_once)
+
+
+def _stop_polling(workflow: Any) -> None:
+    """Takes Snakemake's default limit, 100 jobs a second, from its scheduler. Another limit stays.
+
+    With a limit, each round of the scheduler starts a timer for a further round as long as jobs wait, and so does each
+    job that ends: after a hundred jobs there are a hundred rounds a second, each of which looks at every waiting job's
+    input files (findings/snakemake-scheduler-polls.sh).
+    """
+    limiter = workflow.scheduler.job_rate_limiter
+    if limiter is not None and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
 
 
 def _check_scheduler(workflow: Any) -> Sequence[str]:
