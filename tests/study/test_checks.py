@@ -43,6 +43,10 @@ BROKEN = {
                                        "tasks.qa.prompts.t6", ["Did you mean t5?"]),
     "a mapping of an unknown column": ("source: {kind: files,", "source: {columns: {txt: review}, kind: files,",
                                        "tasks.sentiment.source.columns.txt", ["Did you mean text?", "id, label, text"]),
+    "a title twice": ("t5: {family: t5,", "t5: {title: bart, family: t5,", "models.t5.title", ["'bart' is the title of bart too"]),
+    "a title twice but for spaces": ("{kind: full}\n  lora: {", "{kind: full, title: A  b}\n  lora: {title: ' A b', ",
+                                     "methods.lora.title", ["'A b' is the title of full too"]),
+    "names that differ in case": ("  bitfit: {kind", "  Full: {kind", "methods.Full", ["differs from full in case alone"]),
     "two lengths in an override": ("training: {max_steps: 200}", "training: {max_steps: 200, epochs: 1.0}",
                                    "overrides[0].training", ["exactly one of max_steps and epochs"]),
     "an override out of range": ("training: {max_steps: 200}", "training: {max_steps: 0}",
@@ -75,3 +79,13 @@ def test_local_files_that_are_missing_are_named_before_anything_runs(load, check
 def test_files_of_a_task_outside_the_grid_are_not_asked_for(load):
     study = load(changed("tasks: [qa, sentiment]", "tasks: [qa]").replace("models: [t5, bart]", "models: [t5]"))
     check_files(study)
+
+
+def test_methods_of_one_kind_without_titles_are_called_by_their_names_too(load):
+    study = load(
+        changed("methods: [full, lora]", "methods: [full, lora, small]").replace(
+            "  lora: {", "  small: {kind: lora, r: 2}\n  lora: {"
+        )
+    )
+    assert study.titles("methods") == {"full": "Full Finetuning", "lora": "LoRA (lora)", "small": "LoRA (small)"}
+    assert load(BASE).titles("methods")["lora"] == "LoRA"

@@ -141,6 +141,19 @@ def test_a_file_with_many_mistakes_names_the_first_twenty(load):
     assert message.splitlines()[-1] == "… and 30 more"
 
 
+@pytest.mark.parametrize("title", ["''", "' '", '"\\u200b"', '"\\n"'])
+def test_a_blank_title_is_refused_for_a_study_and_is_none_for_its_parts(load, title):
+    assert "title: a text is required" in refusal(load, changed("title: A title", f"title: {title}"))
+    study = load(changed("t5: {family: t5,", f"t5: {{title: {title}, family: t5,"))
+    assert study.title_of("models", "t5") == "t5"
+
+
+def test_a_line_break_in_a_title_is_a_space_and_a_long_title_is_refused(load):
+    study = load(changed("t5: {family: t5,", 't5: {title: "T5\\n  |x|\\u2028y", family: t5,'))
+    assert study.title_of("models", "t5") == "T5 |x| y"
+    assert "title: String should have at most 200 characters" in refusal(load, changed("A title", "x" * 201))
+
+
 # -- several files ----------------------------------------------------------------------------------------------------
 
 

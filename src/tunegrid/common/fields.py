@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 Place = tuple[str | int, ...]  # the way to a value: ("overrides", 2, "training", "learning_rate")
@@ -12,6 +12,35 @@ Count = Annotated[int, Field(ge=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 NonEmpty = Annotated[str, Field(min_length=1)]
+
+
+def is_blank(text: str) -> bool:
+    """Tells whether a reader of a text sees nothing: it is empty, or all spaces and invisible characters."""
+    return not any(character.isprintable() and not character.isspace() for character in text)
+
+
+def not_blank(text: str) -> str:
+    """The text. Raises ValueError if it is blank."""
+    if is_blank(text):
+        raise ValueError("a text is required, but this is blank")
+    return text
+
+
+def _on_one_line(text: str) -> str:
+    return "" if is_blank(text) else " ".join(text.split())
+
+
+def _word(text: str) -> str:
+    if not_blank(text) != (clean := " ".join(text.split())):
+        raise ValueError(f"spaces or line breaks that no vocabulary keeps: write {clean!r}")
+    return text
+
+
+# What stands in tables: line breaks become spaces; blank is as if it was not given.
+Title = Annotated[str, Field(max_length=200), AfterValidator(_on_one_line)]
+# What a model writes and a row holds: not blank, without spaces around it.
+Word = Annotated[str, Field(max_length=200), AfterValidator(_word)]
+
 # Every number of a study has a lower and an upper bound, so that a slip of the pen ends before the first job. Those of
 # sizes are beyond what is known to be of use: they keep estimates finite, and are no advice.
 MOST_STEPS = 10_000_000

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from tunegrid.common.citations import Formula
-from tunegrid.common.fields import Closed
+from tunegrid.common.fields import Closed, Title
 from tunegrid.models.families import Family
 from tunegrid.models.flops import Stacks, base_stacks, counted
 
@@ -27,7 +27,7 @@ FP32 = 4
 class MethodSettings(Closed):
     """The settings that every method has."""
 
-    title: str = Field("", description="Name in tables; default: the method's own.")
+    title: Title = Field("", description="Name in tables; default: the method's own.")
 
 
 class Method(ABC):

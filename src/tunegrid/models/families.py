@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.fields import Closed
+from tunegrid.common.fields import Closed, Title, Word
 from tunegrid.common.package_data import families_folder
 from tunegrid.common.yaml_file import ConfigFile
 
@@ -42,7 +42,7 @@ class Family(Closed):
     """Names, traits and prompts of one family of models."""
 
     name: SkipJsonSchema[str] = ""  # never given: it is the file's name, or the key in a study
-    title: str = Field(description="Its name in sentences.")
+    title: Title = Field(description="Its name in sentences.")
     model_types: list[str] = Field(min_length=1, description="`model_type` in config.json.")
     sizes: Sizes = Field(description="Size -> its key in config.json.")
     defaults: dict[str, Annotated[int, Field(ge=0, le=1_000_000_000)] | bool] = Field(
@@ -58,7 +58,7 @@ class Family(Closed):
     )
     position_offset: int = Field(0, ge=0, le=1_000, description="Rows of the position embedding beyond the positions.")
     prompts: dict[str, str] = Field(default_factory=dict, description="Kind of task -> template of the source.")
-    label_words: dict[str, dict[str, str]] = Field(
+    label_words: dict[str, dict[str, Word]] = Field(
         default_factory=dict,
         description="Kind of task -> label -> the word that stands for it in text; a label without one is its own.",
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.fields import Closed
+from tunegrid.common.fields import Closed, Title
 from tunegrid.common.hub.source import OnHub
 from tunegrid.models.checkpoint import check_checkpoint
 
@@ -24,7 +24,7 @@ WANTED = ("*.json", "*.safetensors", "*.model", "*.txt")
 class ModelSource(Closed):
     """Where a model comes from. A new kind is a subclass, named in `models.MODEL_SOURCES`."""
 
-    licence: str = Field("not stated", description="The model's licence, as the report prints it.")
+    licence: Title = Field("not stated", description="The model's licence, as the report prints it.")
     families: ClassVar[tuple[str, ...] | None] = None  # the families that it can make; None: any
 
     def fetch(self, folder: Path) -> dict[str, Any]:

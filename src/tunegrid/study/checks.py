@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import product
-from string import Formatter
 
 from pydantic import ValidationError
 
@@ -18,7 +17,7 @@ from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.methods import METHODS
 from tunegrid.models import FAMILIES
 from tunegrid.study.cells import UNTUNED, Cell
-from tunegrid.study.study import Study
+from tunegrid.study.study import Part, Study
 from tunegrid.tasks import TASKS
 from tunegrid.training.settings import TrainingChange
 
@@ -37,6 +36,7 @@ def check_names(study: Study) -> None:
             _check_known(name, names, ("grid", f"{key}s", i))
             if listed.index(name) < i:
                 raise KeyProblem(("grid", f"{key}s", i), f"{name} is listed twice")
+        _check_distinct(study, f"{key}s")
     wheres = [(("grid", "exclude", i), where) for i, where in enumerate(study.grid.exclude)]
     wheres += [(("overrides", i, "where"), override.where) for i, override in enumerate(study.overrides)]
     for place, where in wheres:
@@ -80,7 +80,6 @@ def check_cells(study: Study) -> None:
                 f"the cell {cell} cannot exist: {reason}. Leave it out: "
                 f"grid.exclude: [{{model: {cell.model}, method: {cell.method}}}]",
             )
-        _check_prompt(study, cell.task, cell.model)
 
 
 def check_files(study: Study) -> None:
@@ -107,6 +106,23 @@ def check_files(study: Study) -> None:
 def _check_known(name: str, known: Iterable[str], place: Place) -> None:
     if name not in known:
         raise KeyProblem(place, f"unknown: {name!r}. {did_you_mean(name, known)}")
+
+
+def _check_distinct(study: Study, part: Part) -> None:
+    """Checks that files and readers can tell the tasks, models or methods of a study apart."""
+    names: dict[str, str] = {}
+    for name in getattr(study, part):
+        if (other := names.setdefault(name.casefold(), name)) != name:
+            # Their folders would be the same where a file system ignores case.
+            raise KeyProblem((part, name), f"differs from {other} in case alone: take another name")
+    titles: dict[str, str] = {}
+    for name, title in study.titles(part).items():
+        if (other := titles.setdefault(title, name)) != name:
+            if not getattr(study, part)[name].title:  # its name: the other one is called so
+                name, other = other, name
+            raise KeyProblem(
+                (part, name, "title"), f"{title!r} is the title of {other} too: no table could tell them apart"
+            )
 
 
 def _check_families(study: Study) -> None:
@@ -142,29 +158,3 @@ def _check_training(study: Study, cell: Cell) -> None:
             problem = error.errors(include_url=False)[0]
             reason = f"the {problem['loc'][0]} of {cell} times this is {problem['input']:g}: {problem['msg']}"
             raise KeyProblem(("search", "factors", i), reason) from None
-
-
-def _check_prompt(study: Study, name: str, model: str) -> None:
-    """Checks that a task's prompt for a model uses only fields of a row, and that no two labels share a word."""
-    task, family = study.task(name, model), study.family(model).name
-    place: Place = ("tasks", name, "prompts")
-    for known in task.settings.prompts:
-        _check_known(known, study.known_families(), (*place, known))
-    if family in task.settings.prompts:
-        place = (*place, family)
-    elif family in study.families:
-        place = ("families", family, "prompts", task.settings.kind)
-    words = [task.word(label) for label in task.labels() or ()]
-    if len(set(words)) < len(words):
-        raise KeyProblem(("tasks", name, "labels"), f"two labels have the same word in the family {family}: {words}")
-    template = task.prompt(family)
-    if template is None:
-        raise KeyProblem(place, f"required: the family {family} has no prompt of its own for {task.settings.kind}")
-    try:
-        used = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
-    except ValueError as error:
-        raise KeyProblem(place, f"not a valid template: {error} (found {template!r})") from None
-    for field in used:
-        _check_known(field, [*task.source_columns, *task.prompt_fields()], place)
-    if task.truncatable not in used:
-        raise KeyProblem(place, f"the template does not use {{{task.truncatable}}} (found {template!r})")

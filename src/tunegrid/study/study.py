@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import product
 from typing import Annotated, Any, Literal, TypeVar, Union
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 
-from tunegrid.common.fields import Closed, Name, Seed
+from tunegrid.common.fields import Closed, Name, Seed, Title, not_blank
 from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
@@ -20,6 +21,7 @@ from tunegrid.study.search_settings import Search
 from tunegrid.tasks import TASKS, Task
 from tunegrid.training.settings import EXCLUSIVE, Training, TrainingChange
 
+Part = Literal["tasks", "models", "methods"]
 AnySettings = TypeVar("AnySettings", bound=Closed)
 
 
@@ -36,7 +38,7 @@ AnyModelSource = _one_of(list(MODEL_SOURCES.values()))
 class ModelSettings(Closed):
     """A pretrained model: its family and where its weights come from."""
 
-    title: str = Field("", description="Name in tables; default: its key.")
+    title: Title = Field("", description="Name in tables; default: its key.")
     family: Name = Field(description=f"{', '.join(FAMILIES)}, or a name under `families`.")
     source: AnyModelSource = Field(description="Where the weights come from.")
 
@@ -74,7 +76,7 @@ class Study(Closed):
     """One configuration: which cells, which seeds, which data."""
 
     name: Name = Field(alias="study", description="Name of the study: its results are in `results/<study>/`.")
-    title: str = Field(description="Title of the report.")
+    title: Annotated[Title, AfterValidator(not_blank)] = Field(description="Title of the report.")
     description: str = Field(description="What a reader of the report has to know about this study.")
     seeds: list[Seed] = Field(
         min_length=1, max_length=1_000, description="One training job per cell and seed; each seed at most once."
@@ -143,11 +145,22 @@ class Study(Closed):
         settings = self.method_settings(cell)
         return METHODS[settings.kind](settings, self.family(cell.model))
 
-    def title_of(self, part: Literal["tasks", "models", "methods"], name: str) -> str:
-        """The title of a task, a model or a method in tables."""
-        settings = getattr(self, part)[name]
-        default = {"tasks": TASKS, "methods": METHODS}.get(part)
-        return settings.title or (default[settings.kind].title if default else name)
+    def titles(self, part: Part) -> dict[str, str]:
+        """The titles of the grid's tasks, models or methods in tables, by name."""
+        settings = {name: getattr(self, part)[name] for name in getattr(self.grid, part)}
+        kinds = {"tasks": TASKS, "methods": METHODS}.get(part)
+        if kinds is None:
+            return {name: value.title or name for name, value in settings.items()}
+        untitled = Counter(value.kind for value in settings.values() if not value.title)
+
+        def default(name: str, kind: str) -> str:
+            return kinds[kind].title + (f" ({name})" if untitled[kind] > 1 else "")
+
+        return {name: value.title or default(name, value.kind) for name, value in settings.items()}
+
+    def title_of(self, part: Part, name: str) -> str:
+        """The title of a task, a model or a method of the grid in tables."""
+        return self.titles(part)[name]
 
     def method_settings(self, cell: Cell) -> MethodSettings:
         """The settings of a cell's method, with overrides applied."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
 from pydantic import Field
 
-from tunegrid.common.fields import MOST_TOKENS, Closed
+from tunegrid.common.fields import MOST_TOKENS, Closed, Title
 from tunegrid.data.sources import SOURCES
 from tunegrid.data.sources.base import Row
 from tunegrid.models.decoding import Generation
@@ -65,7 +65,7 @@ class Baseline:
 class TaskSettings(Closed):
     """The settings that every task has."""
 
-    title: str = Field("", description="Name in tables; default: the task's own.")
+    title: Title = Field("", description="Name in tables; default: the task's own.")
     source: AnySource = Field(description="Where the rows come from.")
     prompts: dict[str, str] = Field(
         default_factory=dict, description="Model family -> template over the row's columns; default: the family's own."
@@ -128,7 +128,8 @@ class Task(ABC):
         """The template for a family of models; None: neither the settings, nor the family, nor the task has one."""
         known = self.family if self.family and self.family.name == family else FAMILIES.get(family)
         own = known.prompts.get(self.settings.kind) if known else None
-        return self.settings.prompts.get(family) or own or self.prompts.get(family)
+        candidates = (self.settings.prompts.get(family), own, self.prompts.get(family))
+        return next((template for template in candidates if template is not None), None)
 
     def prompt_fields(self) -> dict[str, str]:
         """Names that a template can use beside `source_columns`, with their text."""

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tunegrid.common.fields import did_you_mean
+from tunegrid.common.fields import Word, did_you_mean
 from tunegrid.data.sources.base import Row
 from tunegrid.models.families import Family
 from tunegrid.tasks.base import Baseline, BaselineUndefined, Task, TaskSettings
@@ -23,9 +23,10 @@ class SentimentSettings(TaskSettings):
     """Settings of a sentiment task."""
 
     kind: Literal["sentiment"]
-    labels: list[str] = Field(
+    labels: list[Word] = Field(
         default=["negative", "positive"],
         min_length=2,
+        max_length=1_000,
         description="Labels. A number in the data is a label's name if some name is a number, else its index from 0. "
         "A family may have words of its own for them.",
     )

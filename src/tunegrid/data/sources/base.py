@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tunegrid.common.fields import MOST_ROWS, Closed, Seed
+from tunegrid.common.fields import MOST_ROWS, Closed, Seed, Title
 from tunegrid.data.formats import RawRow
 
 Row = dict[str, Any]
@@ -29,7 +29,7 @@ class RowLimits(Closed):
 class DataSource(Closed):
     """A source of a task's rows. A new kind is a subclass in a new file, named in `sources.SOURCES`."""
 
-    licence: str = Field("not stated", description="The data's licence, as the report prints it.")
+    licence: Title = Field("not stated", description="The data's licence, as the report prints it.")
     seed: Seed = Field(0, description="Seed of the shuffle before a subset is taken, and of generated rows.")
 
     def read(self, split: Split, task_kind: str) -> Iterator[RawRow] | None:

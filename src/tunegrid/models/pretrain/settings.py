@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from tunegrid.common.fields import MOST_STEPS, MOST_TOKENS, Seed
+from tunegrid.common.fields import MOST_STEPS, MOST_TOKENS, Seed, Title
 from tunegrid.models.families import Family
 from tunegrid.models.sources import ModelSource
 
@@ -18,7 +18,7 @@ class PretrainSource(ModelSource):
     """A model that the pipeline pretrains itself, from random weights, on text that it has."""
 
     kind: Literal["pretrain"]
-    licence: str = Field(
+    licence: Title = Field(
         "that of the text it is pretrained on", description="The model's licence, as the report prints it."
     )
     families: ClassVar = FAMILIES
