@@ -70,6 +70,8 @@ def write_study(root: Path, expected: Expected, examples: int = 120) -> Path:
         for model in expected.models:
             stats = {split: _counts(task.name, examples) for split in ("train", "validation", "test")}
             write_json(folder / "tokens" / task.name / model.name / "stats.json", {"splits": stats})
+            ceiling = ceiling_record(task, examples, complete="bart" in model.name)
+            write_json(folder / "tokens" / task.name / model.name / "ceiling.json", ceiling)
             place = folder / "untuned" / task.name / model.name
             write_result(place, "untuned", task, model.name, "untuned", None, generator, examples)
         for model, method in expected.grid(task):
@@ -115,6 +117,33 @@ def _counts(task: str, rows: int) -> dict[str, int]:
     windows = {"rows_with_windows": 2, "windows": 5, "windows_without_answer": 3, "windows_abstaining": 0}
     cut = {"sources_cut": 3, "targets_cut": 0, "answers_lost": 1, "unknown_tokens": 0, "special_tokens_as_text": 0}
     return {"rows": rows, **cut, **(windows if task == "qa" else dict.fromkeys(windows, 0))}
+
+
+def ceiling_record(task: ExpectedTask, examples: int, complete: bool, **changes: Any) -> dict[str, Any]:
+    """A ceiling.json: of a vocabulary that can write everything, or of one that loses letters of two answers."""
+    perfect = {metric.name: 1.0 for metric in task.all_metrics}
+    loses = not complete and task.labels is None
+    written = dict.fromkeys(perfect, 0.995) if loses else perfect
+    lost = [{"character": character, "rows": rows} for character, rows in (("Ö", 2), ("ạ", 1))] if loses else []
+    return {
+        "schema_version": 1,
+        "examples": examples,
+        "max_target_length": 32,
+        "max_new_tokens": 24,
+        "references": perfect,
+        "written": written,
+        "within_lengths": written,
+        "not_written": 2 if loses else 0,
+        "spacing_changed": 0,
+        "too_long": 0,
+        "longest_target": 14,
+        "lost_characters": lost,
+        "unread": 4 if loses else 0,
+        "unread_characters": lost,
+        "source": {"texts": examples, "words": 40 * examples, "tokens": 56 * examples},
+        "target": {"texts": examples, "words": 2 * examples, "tokens": 5 * examples},
+        "labels": [],
+    } | changes
 
 
 def _history(seed: int) -> str:

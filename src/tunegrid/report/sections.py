@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tunegrid.common import digits
-from tunegrid.report import audit, cost, formulas, origins, paper, search, tables
+from tunegrid.report import audit, ceilings, cost, formulas, origins, paper, search, tables
 from tunegrid.report.layout import Figure, Section
 from tunegrid.report.tables import Frames
 from tunegrid.results.expected import Expected
@@ -48,6 +48,8 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
     yield audit.study_section(frames, expected)
     cuts = origins.cuts(frames, expected)
     yield Section("What was cut", (_on_cuts(bool(cuts)),), cuts)
+    if written := ceilings.section(frames, expected):
+        yield written
     if failures := origins.not_ok(frames, expected, missing=False):
         text = "Failed and diverged runs are no part of any mean. A cell none of whose runs is left has no score."
         yield Section("Failures", (text,), (failures,))
@@ -61,7 +63,8 @@ def _on_scores(frames: Frames, expected: Expected) -> str:
     tested = "; ".join(f"{task.title}: {sizes[task.name]:,.0f}" for task in expected.tasks if task.name in sizes)
     return (
         "Scores on the test sets, in the form of the paper's Tables 6.1 to 6.3. Rows without a tuned model are "
-        "for orientation: baselines that need no pretrained model, and the models as they were before tuning."
+        "for orientation: baselines that need no pretrained model, and the models as they were before tuning"
+        + ("; and the ceiling: what the vocabulary can write." if len(frames["ceilings"]) else ".")
         + (f" Test examples: {tested}." if tested else "")
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent, duration
 from tunegrid.common.words import plural
-from tunegrid.report import layout, paper, search
+from tunegrid.report import ceilings, layout, paper, search
 from tunegrid.report.layout import Column, Table
 from tunegrid.report.tables import Frames, Titles, cell_of, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask
@@ -130,6 +130,7 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
             title = Titles(expected).tasks[task]
             texts.append(f"{title}: results come from different data (their fingerprints differ); run them again.")
     texts += _on_test_rows(frames, Titles(expected))
+    texts += ceilings.sentences(frames, expected)
     unexpected = frames["unexpected"]["folder"].tolist()
     if unexpected:
         texts.append(

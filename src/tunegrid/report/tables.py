@@ -5,6 +5,7 @@ from typing import Any
 
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent
+from tunegrid.common.words import listed
 from tunegrid.report import layout
 from tunegrid.report.layout import Column, ScoreLine, Table
 from tunegrid.results.expected import Expected, ExpectedTask
@@ -57,10 +58,52 @@ def scores(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
         if row.status == "ok" and row.seeds_ok < row.seeds_expected:
             label += f" ({row.seeds_ok} of {row.seeds_expected} seeds)"
         lines.append(ScoreLine(group, label, values, row.status, competes=row.kind == "run"))
+    if places := _ceilings(frames, expected, task):
+        after = sum(line.group == "Baseline" for line in lines)
+        lines[after:after] = places
     seeds = len(expected.seeds)
     mean = f"Means over {seeds} seeds. " if seeds > 1 else ""
     caption = f"{task.title}. {mean}Bold: the best tuned cell of a column."
-    return layout.score_table(f"scores-{task.name}", caption, task.metrics, lines)
+    if places:
+        caption += " Ceiling: the references themselves, as the vocabulary can write them."
+    return layout.score_table(f"scores-{task.name}", caption, task.metrics, lines, _notes(frames, titles, task))
+
+
+def _ceilings(frames: Frames, expected: Expected, task: ExpectedTask) -> list[ScoreLine]:
+    """Lines of the ceilings of a task, models with the same printed scores on one; none where none was recorded."""
+    frame = frames["ceilings"]
+    frame = frame[frame["task"] == task.name]
+    models: dict[tuple[str, ...], list[str]] = {}
+    values: dict[tuple[str, ...], dict[str, float]] = {}
+    for model in expected.models:
+        own = frame[frame["model"] == model.name]
+        scores = {name: score for name, score in zip(own["metric"], own["written"], strict=True) if not absent(score)}
+        if scores:
+            printed = tuple(metric.text(scores[metric.name]) for metric in task.metrics if metric.name in scores)
+            models.setdefault(printed, []).append(model.title)
+            values[printed] = scores
+    if [len(titles) for titles in models.values()] == [len(expected.models)]:
+        models = {key: ["All vocabularies"] for key in models}
+    return [ScoreLine("Ceiling", listed(titles, 2), values[key], competes=False) for key, titles in models.items()]
+
+
+def _notes(frames: Frames, titles: Titles, task: ExpectedTask) -> str:
+    """What stands in for a baseline, and where a metric has no value, in sentences."""
+    notes: dict[str, None] = {}
+    without_value: dict[tuple[str, str], list[str]] = {}
+    printed = {metric.name: metric for metric in task.metrics}
+    for row in _rows(frames["cells"], task):
+        group, label = titles.line(row)
+        if not absent(row.note):
+            notes[f"{label}: {row.note}."] = None
+        if not absent(row.undefined) and row.metric in printed:
+            name = label if row.kind == "baseline" else f"{group} + {label}"
+            without_value.setdefault((printed[row.metric].title, row.undefined), []).append(name)
+    texts = [
+        f"{metric} of {listed(names, 4)} has no value, and is given as 0: {reason}."
+        for (metric, reason), names in without_value.items()
+    ]
+    return " ".join([*notes, *texts])
 
 
 def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:

@@ -30,6 +30,7 @@ class ExpectedTask(Named):
     trivial: str | None = None
     labels: int | None = None  # how many labels the model chooses among; None: it generates
     own_metrics: tuple[Metric, ...] = ()  # where the settings of the task change its metrics
+    max_new_tokens: int | None = None  # the length that answers are cut to
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json
+from tunegrid.results.ceilings import Ceilings, read_ceilings
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
 from tunegrid.study.cells import Cell, Run
@@ -28,6 +29,7 @@ FILES = (
     "models/*/card.json",
     "cards/*.json",
     "tokens/*/*/stats.json",
+    "tokens/*/*/ceiling.json",
     "search/*/*/*/*.json",
     "runs/*/*/*/*/*.*",
     "untuned/*/*/*.*",
@@ -119,6 +121,7 @@ class StudyResults:
     data_cards: dict[str, dict[str, Any]]  # by task; {} where missing
     model_cards: dict[str, dict[str, Any]]  # by model
     tokens: dict[tuple[str, str], dict[str, Any]]  # by task and model
+    ceilings: Ceilings  # those that were recorded
     unexpected: tuple[str, ...]  # folders of runs that are not of this study's configuration
 
     def of(self, task: ExpectedTask, kind: str) -> list[Result]:
@@ -171,6 +174,7 @@ def read_results(folder: Path, expected: Expected) -> StudyResults:
         data_cards={task: _card(paths.data_card(task)) for task in tasks},
         model_cards={model: _card(paths.model_card(model)) or _card(paths.kept_card(model)) for model in models},
         tokens={(task, model): _card(paths.tokens(task, model) / "stats.json") for task in tasks for model in models},
+        ceilings=read_ceilings(paths, expected),
         unexpected=tuple(str(place.relative_to(folder)) for place in found if place not in known),
     )
 

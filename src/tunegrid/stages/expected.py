@@ -41,6 +41,7 @@ def _task(study: Study, name: str) -> ExpectedTask:
         trivial=task.trivial_baseline,
         labels=len(labels) if (labels := task.labels()) else None,
         own_metrics=task.metrics,
+        max_new_tokens=task.settings.generation.max_new_tokens,
     )
 
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from tunegrid.stages.expected import expected
 from tunegrid.study.cells import Run
 from tunegrid.study.study import Study
 
@@ -30,6 +31,7 @@ def summarise(study: Study, files: Sequence[str] = (DEFAULT,)) -> tuple[str, boo
     lines = [f"{study.title}: {len(study.runs()) - len(failed) - len(missing)} of {len(study.runs())} runs are done"]
     for run, status, reason in failed:
         lines.append(f"  {status}: {run.cell}, seed {run.seed}: {reason}")
+    lines += [f"  {line}" for line in _failed_references(study)]
     targets = sorted({file for run, status, _ in failed if status == "failed" for file in _files_to_remake(study, run)})
     if any(status == "diverged" for _, status, _ in failed):
         lines.append("  a run that diverged would do so again: lower its learning_rate, or raise its warm-up")
@@ -44,6 +46,7 @@ def summarise(study: Study, files: Sequence[str] = (DEFAULT,)) -> tuple[str, boo
         lines.append(f"  try again what failed: {command} --forcerun {' '.join(targets)}")
     if missing:
         lines.append(f"  go on with what is not there: {command} --rerun-incomplete")
+    lines += [f"  ceiling: {sentence}" for sentence in _ceilings(study)]
     findings, contradicted = _audit_findings(study.paths.tables / "audit.csv")
     lines += findings
     reports = [study.paths.report / name for name in ("report.pdf", "report.html")]
@@ -67,6 +70,21 @@ def _outcome(study: Study, run: Run) -> tuple[str, str]:
     return "missing", stage + (f"; its log: {log}" if log.is_file() else "")
 
 
+def _failed_references(study: Study) -> list[str]:
+    """Lines on the baselines and untuned models that have no score."""
+    from tunegrid.results.records import MetricsRecord, read_record
+
+    places = {}
+    for task in study.grid.tasks:
+        places |= {
+            f"{task}, baseline {name}": study.paths.baseline(task, name) for name in study.task(task).baselines()
+        }
+        places |= {f"{task}, untuned {model}": study.paths.untuned(task, model) for model in study.grid.models}
+    files = {name: place / "metrics.json" for name, place in places.items()}
+    records = {name: read_record(file, MetricsRecord) for name, file in files.items() if file.is_file()}
+    return [f"{record.status}: {name}: {record.reason}" for name, record in records.items() if record.status != "ok"]
+
+
 def _files_to_remake(study: Study, run: Run) -> list[str]:
     """Files that Snakemake has to make again for a failed run: its record, or the trials of a failed search."""
     from tunegrid.results.records import ChoiceRecord, read_record
@@ -75,6 +93,14 @@ def _files_to_remake(study: Study, run: Run) -> list[str]:
     if study.search is None or not file.is_file() or read_record(file, ChoiceRecord).status == "ok":
         return [str(study.paths.run(run) / "train.json")]
     return [str(study.paths.trial(run.cell, trial)) for trial in study.search.trials]
+
+
+def _ceilings(study: Study) -> list[str]:
+    """Sentences on the scores that vocabularies and lengths allow, for those below 0.99."""
+    from tunegrid.results.ceilings import ceiling_rows, ceiling_sentences, read_ceilings
+
+    rows = expected(study)
+    return ceiling_sentences(rows, ceiling_rows(rows, read_ceilings(study.paths, rows)))
 
 
 def _audit_findings(file: Path) -> tuple[list[str], bool]:

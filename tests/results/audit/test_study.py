@@ -206,7 +206,11 @@ def test_a_large_test_set_is_counted_exactly() -> None:
 def study_of(folder: Path) -> SimpleNamespace:
     """The attributes of a study that `tunegrid summary` reads."""
     runs = [Run(Cell(*cell), seed) for cell in itertools.product(["qa"], ["mini-t5"], ["lora"]) for seed in (1, 2)]
-    return SimpleNamespace(title="Made up", runs=lambda: runs, paths=Paths(folder.name, folder.parent))
+    nothing = SimpleNamespace(tasks=[], models=[], methods=[])
+    return SimpleNamespace(
+        name=folder.name, title="Made up", description="", runs=lambda: runs, paths=Paths(folder.name, folder.parent),
+        grid=nothing, seeds=[1, 2], recommend=None, search=None, cells=lambda: [],
+    )  # fmt: skip
 
 
 def test_the_summary_fails_on_an_error_and_shows_warnings(folder: Path) -> None:

@@ -17,6 +17,7 @@
 | provenance | result |
 | data | task and split |
 | cuts | task, model and split |
+| ceilings | task, model and metric: what the vocabulary and the lengths let the model score |
 | search | trial of a cell's learning rate |
 | audit | finding of the audit of these results, or check that found nothing |
 | unexpected | folder of a run that is not in the study's configuration |
@@ -26,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from tunegrid.results.audit import study as study_audit
+from tunegrid.results.ceilings import COLUMNS as CEILING_COLUMNS
+from tunegrid.results.ceilings import ceiling_rows
 from tunegrid.results.expected import Expected
 from tunegrid.results.paper import agreement
 from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
@@ -39,10 +42,10 @@ from tunegrid.results.tables.search import search_rows
 from tunegrid.tasks.tokenise import COUNTS
 
 COLUMNS = {
-    "results": "study kind task model method seed metric primary value direction signature examples predictions_cut "
-    "status reason",
+    "results": "study kind task model method seed metric primary value direction signature undefined examples "
+    "predictions_cut note status reason",
     "cells": "study kind task model method metric primary mean sd seeds_ok seeds_expected ci_low ci_high "
-    "baseline difference difference_low difference_high status reason",
+    "baseline difference difference_low difference_high note undefined status reason",
     "pairs": "study task metric first_model first_method second_model second_method "
     "difference p_value p_holm separated",
     "recommendation": "study task model method metric score stability tied rationale left_out",
@@ -58,6 +61,7 @@ COLUMNS = {
     "test_contexts_seen_in_training protocol source revision commit licence fingerprint",
     "models": "study model source revision commit licence fingerprint",
     "cuts": f"study task model split rows {' '.join(COUNTS)} share_cut",
+    "ceilings": CEILING_COLUMNS,
     "search": SEARCH_COLUMNS,
     "audit": study_audit.COLUMNS,
     "unexpected": "study folder",
@@ -102,6 +106,7 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
             rows["costs"].append(costs.cost_row(result))
             rows["settings"] += _setting_rows(result)
     rows["data"], rows["models"], rows["cuts"] = _data_rows(study), _model_rows(study), _cut_rows(study)
+    rows["ceilings"] = ceiling_rows(expected, study.ceilings)
     rows["search"], provenance = search_rows(study)
     rows["provenance"] += provenance
     rows["history"] = history_rows(study)
@@ -133,7 +138,7 @@ def _result_rows(result: Result) -> list[Row]:
             _identity(result)
             | {"metric": name, "primary": name == result.task.primary.name, "status": result.status}
             | {"reason": result.reason, "examples": result.metrics.examples if result.metrics else None}
-            | {"predictions_cut": result.metrics.predictions_cut if result.metrics else None}
+            | {name: getattr(result.metrics, name, None) for name in ("predictions_cut", "note")}
             | (metric.model_dump() if metric else {})
         )
     return rows

@@ -1,5 +1,6 @@
 """Rows of the tidy tables of scores of one task: means over seeds, intervals, paired tests, recommendation."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,8 @@ class TaskScores:
         return [self._cell_row(key, metric) for key in self.groups for metric in self.resampled]
 
     def _cell_row(self, key: ResultKey, metric: str) -> Row:
-        ok = [r.metrics.metrics[metric].value for r in self.ok[key] if r.metrics and metric in r.metrics.metrics]
+        records = [r.metrics for r in self.ok[key] if r.metrics and metric in r.metrics.metrics]
+        ok = [record.metrics[metric].value for record in records]
         status, reason = cell_status(self.groups[key])
         row: Row = key._asdict() | {
             "metric": metric,
@@ -79,6 +81,8 @@ class TaskScores:
             "sd": float(np.std(ok, ddof=1)) if len(ok) > 1 else None,
             "seeds_ok": len(ok),
             "seeds_expected": len(self.groups[key]),
+            "note": _joined(record.note for record in records),
+            "undefined": _joined(record.metrics[metric].undefined for record in records),
             "status": status,
             "reason": reason,
         }
@@ -191,6 +195,10 @@ class TaskScores:
 
     def _title(self, key: ResultKey) -> str:
         return f"{title(self.expected.models, key.model)} + {title(self.expected.methods, key.method)}"
+
+
+def _joined(texts: Iterable[str | None]) -> str:
+    return "; ".join(dict.fromkeys(filter(None, texts)))
 
 
 def cell_status(results: list[Result]) -> tuple[str, str]:
