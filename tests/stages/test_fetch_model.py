@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.models.seal import check_base
 from tunegrid.stages.fetch_model import fetch_model
 
 
@@ -133,3 +134,22 @@ def test_the_decoders_start_is_written_into_the_copy_where_only_the_generation_s
     fetch_model(tiny_study(), "t5", Path("out"))
     assert json.loads(Path("out/config.json").read_text())["decoder_start_token_id"] == start
     assert "decoder_start_token_id" not in json.loads(file.read_text())
+
+
+def test_a_sentencepiece_model_alone_is_converted_in_the_copy_and_sealed(tiny_study):
+    import sentencepiece
+
+    folder = Path("checkpoints/t5")
+    texts = [json.loads(line)["text"] for line in Path("rows/sentiment-train.jsonl").read_text().splitlines()]
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_prefix=str(folder / "spiece"), vocab_size=90, hard_vocab_limit=False, pad_id=0,
+        eos_id=1, unk_id=2, bos_id=-1, minloglevel=2,
+    )  # fmt: skip
+    for file in ("tokenizer.json", "special_tokens_map.json"):
+        (folder / file).unlink()
+    (folder / "tokenizer_config.json").write_text('{"extra_ids": 0}')
+    fetch_model(tiny_study(), "t5", Path("out"))
+    assert not (folder / "tokenizer.json").exists()
+    card = json.loads(Path("out/card.json").read_text())
+    assert {"spiece.model", "tokenizer.json"} <= card["files"].keys()
+    check_base(Path("out"))

@@ -36,10 +36,12 @@ def accept(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None
     Shape.of_model(name, family, config, study.known_families().values())
     light_imports.import_transformers()
     from tunegrid.models.load import check_fit, check_numbers
+    from tunegrid.models.sentencepiece import write_fast_tokenizer
     from tunegrid.models.token_ids import check_token_ids, settle_decoder_start, take_generation_ids
 
     take_generation_ids(folder, label)
     model = check_fit(folder, label)
+    write_fast_tokenizer(folder, label)
     settle_decoder_start(folder, label, family, model)
     check_token_ids(folder, label, model)
     check_numbers(folder, label)
