@@ -1,5 +1,6 @@
 """Checks of a study over several keys: names, overrides, cells, prompts, files."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -74,6 +75,35 @@ def test_local_files_that_are_missing_are_named_before_anything_runs(load, check
     Path("models/bart/tokenizer.json").unlink()
     with pytest.raises(TuneGridError, match=r"models\.bart\.source: local folder models/bart: no tokenizer"):
         check_files(study)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("train {a}.csv", "Snakemake takes braces in a path for a wildcard"),
+        ("{a/b}/train.csv", "Snakemake takes braces in a path for a wildcard"),
+        ("folder.csv", "a folder, where a file is needed"),
+        ("pipe.csv", "not a regular file"),
+        (f"{'x' * 300}.csv", "File name too long"),
+        ("~/train.csv", "no such file. Paths are relative"),
+    ],
+)
+def test_a_path_that_no_job_can_read_is_refused_before_anything_runs(load, name, says):
+    study = load(changed("train: train.csv", f'train: "{name}"'))
+    Path("folder.csv").mkdir()
+    os.mkfifo("pipe.csv")
+    with pytest.raises(TuneGridError, match=r"^tasks\.sentiment\.source: .*") as caught:
+        check_files(study)
+    assert says in str(caught.value)
+
+
+def test_a_folder_of_a_model_that_no_job_can_read_is_refused(load):
+    for path in ("models/{v1}", "x" * 300, "models/" + "x" * 5000):
+        study = load(changed("path: models/bart", f'path: "{path}"'))
+        for name in ("train.csv", "test.csv"):
+            Path(name).touch()
+        with pytest.raises(TuneGridError, match=r"^models\.bart\.source: .*(braces|File name too long)"):
+            check_files(study)
 
 
 def test_files_of_a_task_outside_the_grid_are_not_asked_for(load):

@@ -28,6 +28,26 @@ def test_a_dry_run_of_27_cells_and_3_seeds_lists_exactly_its_jobs(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_path_of_odd_characters_is_an_input_and_one_with_braces_ends_with_a_message(tmp_path):
+    names = ["train [1] #2 ü $HOME %41 ' \" \\.csv", "te{st.csv"]
+    for name in [*names, "{train}.csv"]:
+        (tmp_path / name).write_text("text,label\nA film,positive\n")
+
+    def study(train: str, test: str) -> Workflow:
+        values = {
+            "grid": {"tasks": ["sentiment"], "models": ["t5"], "methods": ["full"]},
+            "tasks": {"sentiment": {"source": {"kind": "files", "paths": {"train": train, "test": test}}}},
+        }
+        return Workflow(tmp_path, MINI, overlay(tmp_path, values))
+
+    assert study(*names).planned()["fetch_data"] == 1
+    refused = study("{train}.csv", names[0]).snakemake("--dry-run")
+    assert refused.returncode == 1
+    assert "tasks.sentiment.source: {train}.csv: Snakemake takes braces in a path for a wildcard" in refused.stdout
+    assert "Traceback" not in refused.stdout
+
+
+@pytest.mark.slow
 def test_the_paper_study_is_the_papers_grid_with_three_seeds(tmp_path):
     jobs = Workflow(tmp_path, ROOT / "config" / "paper.yaml").planned()
     models = ("t5-base", "bart-base", "flan-t5-small")

@@ -6,8 +6,10 @@ beyond the configuration, raises another error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import product
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -86,21 +88,34 @@ def check_files(study: Study) -> None:
     """Checks that the local files of the study exist and are whole, and that models of known sizes fit their family.
 
     Raises:
-        TuneGridError: a file is missing, a model is of another family, or a local model is damaged or brings code.
+        TuneGridError: a file is missing or has a path that Snakemake cannot take, a model is of another family, or a
+            local model is damaged or brings code.
     """
     for part, names in (("tasks", study.grid.tasks), ("models", study.grid.models)):
         for name in names:
-            for file in getattr(study, part)[name].source.files():
-                if not file.is_file():
-                    raise TuneGridError(
-                        f"{part}.{name}.source: {file}: no such file. Paths are relative to the current folder."
-                    )
+            try:
+                for file in getattr(study, part)[name].source.files():
+                    if problem := _file_problem(file):
+                        raise TuneGridError(f"{part}.{name}.source: {file}: {problem}.")
+            except OSError as error:  # of the system: a path that is too long, a folder that may not be read
+                raise TuneGridError(f"{part}.{name}.source: {error.filename}: {error.strerror}.") from None
     for name in study.grid.models:
         study.shape(name)
         try:
             study.models[name].source.check()
         except TuneGridError as error:
             raise TuneGridError(f"models.{name}.source: {error}") from None
+
+
+def _file_problem(file: Path) -> str | None:
+    """Explains why a local file cannot be an input of a job; None: it can. Raises OSError."""
+    if re.search(r"\{.*\}", str(file)):
+        return "Snakemake takes braces in a path for a wildcard, and knows no way to write them as text. Rename it"
+    if file.is_dir():
+        return "a folder, where a file is needed"
+    if not file.exists():
+        return "no such file. Paths are relative to the current folder"
+    return None if file.is_file() else "not a regular file"
 
 
 def _check_known(name: str, known: Iterable[str], place: Place) -> None:

@@ -1,12 +1,14 @@
 """The plan of a study: its sums, its table and what it warns of."""
 
 import csv
+from pathlib import Path
 
 import pytest
 
 from tests.support import ROOT
+from tests.support.small_study import BASE
 from tunegrid.cli import main
-from tunegrid.runtime.device_models import GPUS
+from tunegrid.runtime.device_models import GPUS, device
 from tunegrid.study.cells import Cell
 from tunegrid.study.load import load_study
 from tunegrid.study.plan.jobs import Jobs
@@ -97,3 +99,13 @@ def test_the_papers_own_study_is_planned():
     assert found.sums["training"].jobs == 81
     assert found.sums["evaluation, untuned"].jobs == 9
     assert 2 / 2 < found.sums["training"].seconds / HOUR / 3 < 4 * 2  # hours of one seed, with 500,000 pairs
+
+
+@pytest.mark.parametrize("rows", [None, 0, 1, 2])
+def test_a_file_with_too_few_rows_is_planned_for_the_data_stage_to_refuse(load, rows):
+    """None: the file is not there."""
+    study = load(BASE)
+    for name in ("train.csv", "test.csv"):
+        if rows is not None:
+            Path(name).write_text("text,label\n" + "A film,positive\n" * rows)
+    assert "sentiment_t5_lora" in plan_text(plan(study, device("cpu", 1, "fp32")))

@@ -38,9 +38,9 @@ def examples(training: Training, entries: int) -> float:
     """Rows of token ids that a run trains on, repeats counted."""
     if training.epochs is not None:
         return training.epochs * entries
-    # The last batch of an epoch is short.
+    # The last batch of an epoch is short. A file that is not there, or has too few rows, has none.
     batches = math.ceil(entries / training.batch_size)
-    return passes(training, entries) / batches * entries
+    return passes(training, entries) / max(batches, 1) * entries
 
 
 def evaluations(training: Training, entries: int) -> int:

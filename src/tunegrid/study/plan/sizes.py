@@ -170,7 +170,7 @@ def _splits(task: Task, counts: dict[str, int]) -> dict[str, int]:
 
         rows = published_sizes(rows["train"])
     elif "validation" not in rows:
-        rows["validation"] = max(1, round(rows["train"] * source.validation_share))
+        rows["validation"] = min(max(1, round(rows["train"] * source.validation_share)), rows["train"])
         rows["train"] -= rows["validation"]
     return {split: min(rows[split], getattr(source.rows, split) or rows[split]) for split in SPLITS}
 
@@ -211,7 +211,7 @@ def _rows_in(path: Path) -> tuple[int, bool]:
         lines = binary_lines(path)
         if size <= WHOLE_FILE // (COMPRESSION if compressed else 1):
             # A field, or a list over several lines, can hold a line break.
-            return sum(bool(line.strip()) for line in lines) - header, form == ".jsonl"
+            return max(sum(bool(line.strip()) for line in lines) - header, 0), form == ".jsonl"
         head = list(islice(lines, 1000))
     except TuneGridError:  # a damaged file: so will it of this
         return 0, False
