@@ -1,5 +1,6 @@
 """Data sets of the Hub: which files are fetched, that they are fetched once, and that rows come out of them."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -142,7 +143,100 @@ def test_configurations_that_are_folders_are_read(hub):
     card = b"---\nconfigs:\n- config_name: a\n  data_dir: a\n- config_name: b\n  data_dir: b\n---\n"
     files = {f"{name}/{split}.csv": f"text,label\n{name} {split},1\n".encode() for name in "ab" for split in WMT_SPLITS}
     hub.add("datasets", "anna/two", {"README.md": card, **files})
-    assert rows(source("anna/two", name="b"), "test") == [{"text": "b test", "label": 1}]
+    assert rows(source("anna/two", name="b"), "test") == [{"text": "b test", "label": "1"}]
+
+
+def folder(files: dict[str, str | bytes], name: str = "own") -> None:
+    for file, content in files.items():
+        path = Path(name, file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: {path}\n{more}---\n"
+
+
+def test_csv_and_json_are_read_as_files_are(hub):
+    folder(
+        {"train.csv": "id,text,label\n001,NA,0\n002,null,1\n,None,1\n", "test.csv": "id,text,label\n1,2021-01-03,1\n"}
+    )
+    assert rows(source("own"), "train") == [
+        {"id": "001", "text": "NA", "label": "0"}, {"id": "002", "text": "null", "label": "1"}, {"id": "", "text": "None", "label": "1"},
+    ]  # fmt: skip
+    lines = ['{"text": "2021-01-03", "label": 1}', '{"text": "2021-01-04", "label": [1]}']
+    folder({"train.jsonl": "\n".join(lines), "test.json": "[" + ",".join(lines) + "]"}, "dates")
+    for split in ("train", "test"):
+        assert rows(source("dates"), split) == [json.loads(line) for line in lines]
+
+
+def test_of_a_data_set_in_several_formats_one_is_read(hub):
+    folder({"train.csv": "text,label\na,1\n", "train.parquet": imdb()["plain_text/test-00000-of-00001.parquet"],
+            "train.png": b"png", "test.csv": "text,label\nb,0\n"})  # fmt: skip
+    assert rows(source("own"), "train") == [{"text": "a", "label": "1"}]
+    folder({"train.csv": "text,label\na,1\n", "train-2.tsv": "text\tlabel\nb\t1\n"}, "both")
+    assert [row["text"] for row in rows(source("both", splits={"train": "train", "test": "train"}), "train")] == [
+        "b",
+        "a",
+    ]
+
+
+def test_separators_and_compressions_of_a_data_set_are_understood(hub):
+    bars = b"text|label\na;b|1\n"
+    folder({"README.md": CARD.format(path="'*.gz'", more="  sep: '|'\n"), "train.csv.gz": gzip.compress(bars)})
+    assert rows(source("own", splits={"train": "train", "test": "train"}), "train") == [{"text": "a;b", "label": "1"}]
+
+
+INFO = "dataset_info:\n  features:\n  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': '1'\n          '1': '2'\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("train.csv", "label\n0\n2\n7\n"), ("train.jsonl", '{"label": 0}\n{"label": "2"}\n{"label": 7}\n{"label": null}')],
+)
+def test_names_of_classes_that_the_readme_declares_are_known(hub, name, content):
+    folder({"README.md": f"---\n{INFO}---\n", name: content})
+    labels = [row["label"] for row in rows(source("own", splits={"train": "train", "test": "train"}), "train")]
+    assert [label.name for label in labels[:3]] == ["1", "2", None]
+    assert labels[3:] in ([], [None])
+
+
+def test_star_ratings_mean_the_same_as_indices_of_named_classes_and_as_numbers(hub):
+    """0 of the names "1" to "3" is the label "1"; the number 1 of a plain file is it, too."""
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    names = ["1", "2", "3"]
+    features = Features({"text": Value("string"), "label": ClassLabel(names=names)})
+    texts = [f"text {number}" for number in range(12)]
+    Dataset.from_dict({"text": texts, "label": [number % 3 for number in range(12)]}, features=features).to_parquet(
+        "x.parquet"
+    )
+    folder({"data/train.parquet": Path("x.parquet").read_bytes()}, "hub")
+    plain = [{"text": text, "label": number % 3 + 1} for number, text in enumerate(texts)]
+    Path("plain.jsonl").write_text("".join(json.dumps(row) + "\n" for row in plain))
+    made = []
+    for given in (
+        {"kind": "hub", "path": "hub", "splits": {"train": "train", "validation": "train", "test": "train"}},
+        {"kind": "files", "paths": dict.fromkeys(WMT_SPLITS, "plain.jsonl")},
+        {"kind": "files", "paths": dict.fromkeys(WMT_SPLITS, "x.parquet")},
+    ):
+        settings = {"kind": "sentiment", "labels": names, "positive": "3", "source": given, **SIZES}
+        fetch_data("s", TASKS["sentiment"](TASKS["sentiment"].Settings.model_validate(settings)), Path("out"))
+        made.append(read_parquet(Path("out/test.parquet")))
+    assert [row["label"] for row in made[0]] == ["1", "2", "3"] * 4
+    assert made[0] == made[1] == made[2]
+
+
+def test_a_folder_named_like_a_configuration_is_one(hub):
+    folder(
+        {f"{name}/{split}/0000.csv": f"text\n{name} {split}\n" for name in ("de-en", "fr-en") for split in WMT_SPLITS}
+    )
+    assert rows(source("own", name="fr-en"), "test") == [{"text": "fr-en test"}]
+    assert "has no configurations, and no folder 'x'" in refused(rows, source("own", name="x"), "test")
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_read(hub):
+    folder({"train.csv": "a\n1\n", "test.csv": "a\n2\n"}, "my [1] data*")
+    assert rows(source("my [1] data*"), "test") == [{"a": "2"}]
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------
@@ -182,12 +276,64 @@ def test_a_readme_that_cannot_be_read_is_named(hub):
     assert "data set anna/bad" in refused(rows, source("anna/bad"), "train")
 
 
+OUTSIDE = ["../secret.csv", "a/../../secret.csv", "..", "{here}/secret.csv", "file://{here}/secret.csv", "'file:{here}/secret.csv'",
+           "'hf://datasets/a/b/c.csv'", "https://localhost/secret.csv", "~/secret.csv", "'zip://x.csv::a.zip'",
+           "'..\\secret.csv'", "[1]", "[a.csv, ../secret.csv]"]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_a_readme_that_names_files_outside_of_its_folder_is_refused(hub, path):
+    Path("secret.csv").write_text("text,label\nsecret,1\n")
+    card = CARD.format(path=path.format(here=Path.cwd()), more="")
+    folder({"README.md": card, "a.csv": "text,label\na,1\n", "test.csv": "text,label\na,1\n"})
+    message = refused(rows, source("own", splits={"train": "train", "test": "train"}), "train")
+    assert "which is outside of its own folder; such files are not read" in message
+    hub.add("datasets", "anna/out", {"README.md": card.encode(), "a.csv": b"text,label\na,1\n"})
+    assert "such files are not read" in refused(
+        rows, source("anna/out", splits={"train": "train", "test": "train"}), "train"
+    )
+    assert hub.count(".csv") == 0
+
+
+@pytest.mark.parametrize("path", ["..", "../", "a/../..", "{here}", "file://{here}"])
+def test_a_readme_whose_configuration_is_a_folder_outside_is_refused(hub, path):
+    Path("train.csv").write_text("text,label\nsecret,1\n")
+    card = f"---\nconfigs:\n- config_name: default\n  data_dir: {path.format(here=Path.cwd())}\n---\n"
+    folder({"README.md": card, "a/train.csv": "text,label\na,1\n"})
+    assert "such files are not read" in refused(
+        rows, source("own", splits={"train": "train", "test": "train"}), "train"
+    )
+
+
+def test_files_within_the_folder_may_be_named_in_every_way(hub):
+    for path in ("./a.csv", "a.csv", "'*.csv'", "'**/a.csv'", "[a.csv]", "a..csv"):
+        name = "a..csv" if path == "a..csv" else "a.csv"
+        folder({"README.md": CARD.format(path=path, more=""), name: "text\na\n"}, f"own{len(path)}{path[0]}")
+        read = source(f"own{len(path)}{path[0]}", splits={"train": "train", "test": "train"})
+        assert rows(read, "train") == [{"text": "a"}]
+
+
+def test_a_configuration_that_the_library_would_read_in_another_way_is_refused(hub):
+    folder({"README.md": CARD.format(path="a.csv", more="  names: [x, y]\n  header: null\n"), "a.csv": "text,1\n"})
+    assert "sets header, names, which is not supported" in refused(rows, source("own"), "train")
+
+
+def test_a_slice_that_cannot_be_is_named(hub):
+    folder({"train.csv": "text\na\n"})
+    for split, says in (
+        ("train[x:]", "split 'train[x:]'"),
+        ("train[:50%", "split 'train[:50%'"),
+        ("dev[:1]", "has no split 'dev'"),
+    ):
+        assert says in refused(rows, source("own", splits={"train": split, "test": "train"}), "train")
+
+
 def test_a_file_that_is_no_parquet_is_named_with_its_row(hub):
     files = imdb()
     files["plain_text/train-00000-of-00001.parquet"] = b"PAR1 and then something else PAR1"
     hub.add("datasets", IMDB, files)
     message = refused(rows, source(IMDB), "train")
-    assert f"data set {IMDB} (name None, split train), after row 0: cannot be read" in message
+    assert f"data set {IMDB}, plain_text/train-00000-of-00001.parquet: not a valid Parquet file" in message
 
 
 def test_a_download_that_breaks_off_goes_on_at_the_next_call(hub):

@@ -31,9 +31,14 @@ def format_of(name: str | PurePath) -> str:
     return path.suffix.lower()
 
 
-def read_rows(path: Path) -> Iterator[RawRow]:
-    """The rows of a file, in its order. Raises TuneGridError for one that cannot be read."""
-    return READERS[format_of(path)](path)
+def read_rows(path: Path, separator: str | None = None) -> Iterator[RawRow]:
+    """The rows of a file, in its order; `separator` is that of CSV, where it is known.
+
+    Raises:
+        TuneGridError: the file, or a part of it, cannot be read.
+    """
+    form = format_of(path)
+    return read_csv(path, separator) if form == ".csv" and separator else READERS[form](path)
 
 
 __all__ = ["COMPRESSIONS", "READERS", "VALID", "ClassIndex", "RawRow", "format_of", "read_csv", "read_rows"]

@@ -1,17 +1,21 @@
 """Rows from a data set of the Hugging Face Hub (or a local folder in the Hub's layout)."""
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.fields import Closed
-from tunegrid.common.hub.dataset_files import configured_files, is_slice
+from tunegrid.common.fields import Closed, did_you_mean
+from tunegrid.common.hub.dataset_files import Layout, is_slice, read_layout, split_names
 from tunegrid.common.hub.source import OnHub
-from tunegrid.data.formats import RawRow
+from tunegrid.data.formats import RawRow, read_rows
+from tunegrid.data.formats.classes import declared_classes, mark_classes
 from tunegrid.data.sources.base import ReadSource, Split
 
 
@@ -43,8 +47,7 @@ class HubSource(OnHub, ReadSource):
         default_factory=SplitNames,
         description=(
             "The Hub's name for `train` (default: `train`), `validation` (default: none) and `test` (default:"
-            " `test`). Slices such as `train[:90%]` work too; the `datasets` library then writes a copy of "
-            "the split into its cache."
+            " `test`). Slices such as `train[:90%]` and sums of splits work too."
         ),
     )
 
@@ -62,34 +65,48 @@ class HubSource(OnHub, ReadSource):
         commit = self.commit or download.resolve("data set", self.path, self.revision)
         return Fetched(download.download_dataset(self.path, commit, self.name, self._names()), commit)
 
+    @cached_property
+    def layout(self) -> Layout:
+        """The files of each of the data set's splits."""
+        return read_layout(self.fetched.folder, self.name, self._names(), self._where)
+
     def read(self, split: Split, task_kind: str) -> Iterator[RawRow] | None:
         name = getattr(self.splits, split)
         return None if name is None else self._rows(name)
 
     def _rows(self, name: str) -> Iterator[RawRow]:
-        folder, where = self.fetched.folder, f"data set {self.path}"
-        files = configured_files(folder, self.name, self._names(), where)
+        if not is_slice(name):
+            yield from self._whole_split(name)
+            return
         import datasets
 
-        number = 0
         try:
-            # Streaming bounds the memory and writes no second copy to the disk. Only a slice (`train[:90%]`) needs the
-            # library's own copy. A data set's script is never run.
-            for values in datasets.load_dataset(
-                str(folder),
-                self.name,
-                data_files=files,
-                split=name,
-                streaming=not is_slice(name),
-                verification_mode="no_checks",  # of the README's sizes: downloads are checked by their hashes
-            ):
-                number += 1
-                yield RawRow(values, f"{where}, split {name}, row {number}")
-        except Exception as error:  # the library raises many unrelated types for what it cannot read
-            raise TuneGridError(
-                f"{where} (name {self.name}, split {name}), after row {number}: cannot be read: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+            counts = {split: sum(1 for _ in self._whole_split(split)) for split in sorted(split_names(name))}
+            parts = datasets.ReadInstruction.from_spec(name).to_absolute(counts)
+        except (ValueError, AssertionError) as error:
+            raise TuneGridError(f"{self._where}: split {name!r}: {error}") from None
+        for part in parts:
+            yield from islice(self._whole_split(part.splitname), part.from_, part.to)
+
+    def _whole_split(self, split: str) -> Iterator[RawRow]:
+        """The rows of the files of a split. They are read as those of `kind: files`, and a script is never run."""
+        files = self.layout.files
+        if not files.get(split):
+            raise TuneGridError(f"{self._where}: has no split {split!r}. {did_you_mean(split, files)}")
+        classes = declared_classes(self.layout.features)
+        for file in files[split]:
+            # For messages, the file's name in the data set, not in the cache.
+            own = f"{self._where}, {os.path.relpath(file, self.fetched.folder)}"
+            try:
+                for row in read_rows(file, self.layout.separator):
+                    mark_classes(row.values, classes)
+                    yield replace(row, where=row.where.replace(str(file), own))
+            except TuneGridError as error:
+                raise TuneGridError(str(error).replace(str(file), own)) from None
+
+    @property
+    def _where(self) -> str:
+        return f"data set {self.path}"
 
     def _names(self) -> list[str]:
         return sorted(set(self.splits.model_dump(exclude_none=True).values()))

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from tunegrid.common.digits import binary_size
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.hub.dataset_files import is_slice
 from tunegrid.data.sources import SPLITS
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.plan.cells import CellPlan, Estimator
@@ -67,8 +66,7 @@ def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
             needs["data"] += PARQUET * text
             source = study.tasks[task].source
             if source.kind == "hub" and not Path(source.path).is_dir():
-                copies = PARQUET + any(map(is_slice, source.splits.model_dump(exclude_none=True).values()))
-                needs["cache"] += _hub_rows(estimator, task) * one.row_bytes * copies
+                needs["cache"] += _hub_rows(estimator, task) * one.row_bytes * PARQUET
     for task, model in todo:
         if any(missing(paths.tokens(task, model) / f"{split}.arrow") for split in SPLITS):
             needs["tokens"] += sum(split.token_bytes for split in estimator.sizes.of(task, model).splits.values())
