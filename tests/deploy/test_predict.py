@@ -393,3 +393,19 @@ def test_what_was_damaged_or_exchanged_answers_nothing(own, capsys, tmp_path, ce
     with pytest.raises(TuneGridError, match="is damaged, or another file"):
         evaluate_run(own, Run(cell, 1), own.paths.run(Run(cell, 1)))
     assert not (tmp_path / "out").exists()
+
+
+def test_input_that_the_vocabulary_cannot_read_is_warned_of_once(study, tmp_path, capsys):
+    file = tmp_path / "rows.txt"
+    file.write_text("a good film\nein ☃ film\n☃ ☂\n", encoding="utf-8")
+    cell = Cell("sentiment", "t5", "lora")
+    assert predict(*of(cell), "--input", str(file), "--at-once", "1") == 0
+    output = capsys.readouterr()
+    assert len(output.out.splitlines()) == 3
+    (line,) = [line for line in output.err.splitlines() if "vocabulary" in line]
+    assert line == (
+        "tunegrid: 2 of 3 rows hold characters that the model's vocabulary does not have (☃, ☂): it answers as if they "
+        "were not there."
+    )
+    assert predict(*of(Cell("sentiment", "bart", "full")), "--input", str(file)) == 0
+    assert "vocabulary" not in capsys.readouterr().err, "bytes have every character"

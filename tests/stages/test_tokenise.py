@@ -144,9 +144,12 @@ def test_the_ceiling_is_recorded_with_its_schema(tokenised, tmp_path, family):
 
 
 def test_label_words_that_training_would_cut_end_the_stage(tokenised, tmp_path):
-    rows = [{"id": "0", "text": "a film", "label": "positive"}]
-    with pytest.raises(TuneGridError, match=r"max_target_length .* is 2, but the label word '.*' takes"):
-        tokenised("bart", rows, kind="sentiment", max_target_length=2)
+    """The two words begin with the same tokens: cut, they would be the same target."""
+    labels = ["extremely unpleasant experience", "extremely unpleasant surprise"]
+    rows = [{"id": "0", "text": "a film", "label": labels[0]}]
+    settings = {"kind": "sentiment", "labels": labels, "positive": labels[1]}
+    with pytest.raises(TuneGridError, match=r"max_target_length .* is 4, but the label word 'extremely .*' takes"):
+        tokenised("bart", rows, max_target_length=4, **settings)
     assert not (tmp_path / "tokens").exists()
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.support.letters import letter_tokenizer
-from tunegrid.tasks.unreadable import unreadable
+from tests.support.rows_of_tasks import make_task
+from tunegrid.tasks.unreadable import Unread, unreadable
 
 
 def test_characters_that_become_the_unknown_token_are_named():
@@ -45,3 +46,18 @@ def test_of_a_word_that_is_given_up_whole_the_unknown_characters_are_named():
     words = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]")
     assert words("abö ab")["input_ids"] == [0, 1, 2]
     assert unreadable(words, ["abö ab"]) == [{"ö"}]
+
+
+def test_a_warning_counts_rows_and_names_the_commonest_characters():
+    unread = Unread(make_task("translation"), letter_tokenizer())
+    assert unread.warning() is None
+    unread.add([{"source": "Wien"}])
+    assert unread.warning() is None
+    unread.add([{"source": "Köln"}, {"source": "schön grün"}])
+    assert unread.warning() == (
+        "2 of 3 rows hold characters that the model's vocabulary does not have (ö, ü): it answers as if they were not "
+        "there."
+    )
+    unread.add([{"source": "àáâãäåæçèé"}])
+    assert "(ö, " in unread.warning()
+    assert ", …)" in unread.warning(), "ten are named"

@@ -38,14 +38,33 @@ def _check(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.study.describe import describe
 
     check_files(study)
+    text = _ceilings(study)  # refuses label words that do not fit
     print(describe(study))
+    print(text, end="")
 
 
 def _plan(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.study.plan.text import print_plan
 
     check_study_output(study, options.config, options.csv)
+    text = _ceilings(study)
     print_plan(study, options.device, options.csv)
+    print(text, end="")
+
+
+def _ceilings(study: Study) -> str:
+    """Lines on the scores that vocabularies and lengths allow, where tokenizers and test rows are here."""
+    from tunegrid.study.local_ceilings import SAMPLE, local_ceilings
+
+    ceilings = local_ceilings(study)
+    if not ceilings:
+        return ""
+    from tunegrid.results.ceilings import ceiling_rows, ceiling_sentences
+    from tunegrid.stages.expected import expected
+
+    sentences = ceiling_sentences(expected(study), ceiling_rows(expected(study), ceilings))
+    title = f"ceilings below 0.99 (of the first {SAMPLE:,} test rows at most)\n"
+    return title + "".join(f"  {sentence}\n" for sentence in sentences) if sentences else ""
 
 
 def _summary(study: Study, options: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ class Answerer:
         """`merged`: without the method's own modules, where that is defined (LoRA)."""
         from tunegrid.data.tokens import load_tokenizer
         from tunegrid.runtime.torch_device import pick_device
+        from tunegrid.tasks.unreadable import Unread
 
         cell = winner.run.cell
         self.task, self.family = study.task(cell.task, cell.model), study.models[cell.model].family
@@ -34,6 +35,7 @@ class Answerer:
         self.weights = winner.folder / "weights"
         base = study.paths.model(cell.model)
         self.tokenizer = load_tokenizer(base)
+        self.unread = Unread(self.task, self.tokenizer)
         self.tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # advice that says nothing here
         device = pick_device(study.hardware)
         self.model = cpu_kernels.place(load_model(study, winner, merged), device).eval()
@@ -46,6 +48,7 @@ class Answerer:
 
         if not rows:
             return []
+        self.unread.add(rows)
         tokens = tokenise_unlabelled(self.task, self.family, self.tokenizer, rows)
         try:
             predicted = predict_rows(self.model, self.tokenizer, self.task, tokens, len(rows), precision=self.precision)
@@ -71,6 +74,8 @@ def load_model(study: Study, winner: Winner, merged: bool = True) -> Any:
 def answer_all(answerer: Answerer, source: Input, output: Path | None, at_once: int | None = None) -> int:
     """Answers every row of the input, in order; returns how many there were.
 
+    Warns once, at the end, if the input holds characters that the model's vocabulary does not have.
+
     Args:
         output: a file of JSON Lines, there whole or not at all; none: standard output, one answer a line.
         at_once: how many rows are answered together; none: 16 batches. A row's answer depends on its neighbours by
@@ -80,10 +85,14 @@ def answer_all(answerer: Answerer, source: Input, output: Path | None, at_once: 
         TuneGridError: a row cannot be used. Those before it have been answered, unless it is a file that is written.
     """
     at_once = at_once or BATCHES * answerer.task.settings.evaluation_batch_size
-    if output is None:
-        return _write(answerer, _blocks(source, at_once), sys.stdout, plain=True)
-    with written(output) as file:
-        return _write(answerer, _blocks(source, at_once), file, plain=False)
+    try:
+        if output is None:
+            return _write(answerer, _blocks(source, at_once), sys.stdout, plain=True)
+        with written(output) as file:
+            return _write(answerer, _blocks(source, at_once), file, plain=False)
+    finally:
+        if warning := answerer.unread.warning():
+            print(f"tunegrid: {warning}", file=sys.stderr, flush=True)
 
 
 def _write(answerer: Answerer, blocks: Iterable[list[Row]], file: TextIO, plain: bool) -> int:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tunegrid.common.words import plural
+from tunegrid.tasks.base import Row, Task
 from tunegrid.tasks.tokenise import as_text, encode, special_token_names
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+CHARACTERS = 10  # that a warning names
 
 
 def unreadable(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[set[str]]:
@@ -30,6 +35,33 @@ def unreadable(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list
         of_text = _unknown(tokenizer, text, unknown_alone) if unknown in ids else set()
         found.append(of_text | dropped & set(text))
     return found
+
+
+class Unread:
+    """Counts the rows that hold characters which a model's vocabulary does not have."""
+
+    def __init__(self, task: Task, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.task, self.tokenizer = task, tokenizer
+        self.rows = self.seen = 0
+        self.characters: Counter[str] = Counter()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        texts = [" ".join(row[column] for column in self.task.source_columns) for row in rows]
+        for characters in unreadable(self.tokenizer, texts):
+            self.seen += 1
+            self.rows += bool(characters)
+            self.characters.update(characters)
+
+    def warning(self) -> str | None:
+        """A sentence on what the model cannot read; None: it can read everything."""
+        if not self.rows:
+            return None
+        shown = [character for character, _ in self.characters.most_common(CHARACTERS)]
+        more = ", …" if len(self.characters) > len(shown) else ""
+        return (
+            f"{self.rows:,} of {plural(self.seen, 'row')} {'hold' if self.seen > 1 else 'holds'} characters that the "
+            f"model's vocabulary does not have ({', '.join(shown)}{more}): it answers as if they were not there."
+        )
 
 
 def _unknown(tokenizer: PreTrainedTokenizerBase, text: str, alone: set[str]) -> set[str]:
