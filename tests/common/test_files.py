@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import own_folder, read_json, read_object, replaced, replaced_folder, write_text, written
+from tunegrid.common.files import (
+    open_stream,
+    own_folder,
+    read_json,
+    read_object,
+    replaced,
+    replaced_folder,
+    write_text,
+    written,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,11 +44,12 @@ def umask(request):
 
 def test_modes_are_those_of_the_umask(umask):
     write_text(Path("a/b.txt"), "x")
+    os.close(open_stream(Path("c/d/log")))
     with replaced_folder(Path("folder")) as new:
         (new / "sub").mkdir(mode=0o700)
         (new / "sub/file").touch(mode=0o600)  # as libraries that use temporary files do
-    assert [mode(path) for path in ("a", "folder", "folder/sub")] == [0o777 & ~umask] * 3
-    assert [mode(path) for path in ("a/b.txt", "folder/sub/file")] == [0o666 & ~umask] * 2
+    assert [mode(path) for path in ("a", "c/d", "folder", "folder/sub")] == [0o777 & ~umask] * 4
+    assert [mode(path) for path in ("a/b.txt", "c/d/log", "folder/sub/file")] == [0o666 & ~umask] * 3
 
 
 def test_a_file_that_is_there_keeps_its_mode():

@@ -76,11 +76,12 @@ def _summary(study: Study, options: argparse.Namespace) -> int:
 
 
 def _status(study: Study, options: argparse.Namespace) -> None:
+    from tunegrid.results.records import read_any_record
     from tunegrid.study.status import read_status, show_status
 
     if options.watch is not None and options.watch <= 0:
         raise TuneGridError(f"--watch {options.watch:g}: give a number of seconds above 0.")
-    show_status(lambda: read_status(study, options.config), options.watch)
+    show_status(lambda: read_status(study, options.config, read_any_record), options.watch)
 
 
 def _clean(study: Study, options: argparse.Namespace) -> None:

@@ -92,6 +92,7 @@ def open_stream(path: Path) -> int:
     with _explained(path):
         if (descriptor := _own_descriptor(path)) is not None:
             return os.dup(descriptor)
+        path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
 
 

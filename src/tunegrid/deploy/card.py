@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from tunegrid import __version__
 from tunegrid.common.digits import DASH, binary_size, count, percent, seconds
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import read_json
 from tunegrid.common.package_data import templates_folder
+from tunegrid.common.records import DataCard, read_card
 from tunegrid.data.sources import SPLITS
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.front_matter import base_licence, front_matter, languages_of
@@ -38,7 +38,7 @@ def model_card(
     """The card as Markdown with the Hub's front matter. `settings`: what the exported model generates with."""
     cell = winner.run.cell
     task, metrics = study.task(cell.task, cell.model), _metrics(winner)
-    data, model = read_json(study.paths.data_card(cell.task)), study.models[cell.model].source
+    data, model = read_card(study.paths.data_card(cell.task), DataCard), study.models[cell.model].source
     languages = list(languages) or languages_of(study, cell.task)
     titles = {
         "model": study.title_of("models", cell.model),

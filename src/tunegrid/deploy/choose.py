@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.records import read_rows
 from tunegrid.models.seal import check_base, check_trained_from, check_weights
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.stage_settings import token_settings
 from tunegrid.study.study import Study
+
+RECOMMENDATION = ("task", "model", "method", "rationale", "left_out")  # columns of recommendation.csv
 
 
 @dataclass(frozen=True)
@@ -77,13 +79,10 @@ def choose(
 def _recommendation(study: Study, task: str, required: bool) -> dict[str, str]:
     """The task's row of recommendation.csv; {} where there is none and none is required."""
     file = study.paths.tables / "recommendation.csv"
-    rows = []
-    if file.is_file():
-        with file.open(encoding="utf-8", newline="") as lines:
-            rows = [row for row in csv.DictReader(lines) if row.get("task") == task]
-    columns = {"model", "method", "rationale", "left_out"}
-    if rows and columns <= rows[0].keys():
-        return rows[0]
+    if file.exists():
+        rows = [row for row in read_rows(file, *RECOMMENDATION) if row["task"] == task]
+        if rows:
+            return rows[0]
     if not required:
         return {}
     what = f"{file}: says nothing of the task {task}" if file.is_file() else f"{file}: no such file"

@@ -19,6 +19,7 @@ from pathlib import Path
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import check_own_folder, own_folder, read_object, write_json, write_text
 from tunegrid.common.hub.source import OnHub
+from tunegrid.common.records import ModelCard, read_card
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.form import Form, Layout
 from tunegrid.study.study import Study
@@ -116,7 +117,7 @@ def hub_name(study: Study, model: str) -> tuple[str, str | None] | None:
     source = study.models[model].source
     if not isinstance(source, OnHub) or source.hub_id is None:
         return None
-    return source.hub_id, read_object(study.paths.model_card(model)).get("commit") or source.commit
+    return source.hub_id, read_card(study.paths.model_card(model), ModelCard).get("commit") or source.commit
 
 
 def _copy_adapter(weights: Path, folder: Path, layout: Layout) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tunegrid.common.files import read_json
 from tunegrid.common.package_data import datasets_file
+from tunegrid.common.records import DataCard, read_card
 from tunegrid.data import miniworld
 from tunegrid.deploy.choose import Winner
 from tunegrid.results.records import MetricsRecord
@@ -41,7 +41,7 @@ def front_matter(
 
     cell = winner.run.cell
     task = study.task(cell.task)
-    data = read_json(study.paths.data_card(cell.task))
+    data = read_card(study.paths.data_card(cell.task), DataCard)
     results = None
     if metrics is not None:
         titles = {metric.name: metric.title for metric in task.metrics}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json
+from tunegrid.common.records import ModelCard, read_card
 
 # What transformers, peft and adapters read; a README, say, may be edited.
 SEALED = (".safetensors", ".json", ".model", ".txt")
@@ -69,7 +70,7 @@ def check_trained_from(base: Path, run: Path, trained_on: str | None) -> None:
     Raises:
         TuneGridError: it is another one.
     """
-    now = read_json(base / CARD).get("fingerprint")
+    now = read_card(base / CARD, ModelCard)["fingerprint"]
     if trained_on != now:
         raise TuneGridError(
             f"{base}: is another model (fingerprint {now}) than the one that {run} was tuned from ({trained_on}): its "

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 from typing import Any
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import read_json
 
 # What may differ between two runs of the same thing: when, how fast, how much memory, what one
 # answer costs, and which version of the code.
@@ -56,11 +55,15 @@ def _compare_files(name: str, first: Path, second: Path) -> list[str]:
     if first.suffix in BYTES:
         return [] if first.read_bytes() == second.read_bytes() else [f"{name}: the bytes differ"]
     if first.suffix == ".json":
-        values = [json.loads(file.read_text()) for file in (first, second)]
-        return [f"{name}: {line}" for line in _compare_values("", *values)]
+        values = [read_json(file) for file in (first, second)]
+        try:
+            return [f"{name}: {line}" for line in _compare_values("", *values)]
+        except RecursionError:
+            raise TuneGridError(
+                f"{first}: not valid JSON (nested too deeply). Delete it and run its job again."
+            ) from None
     if first.suffix == ".csv":
-        rows = [list(csv.reader(file.open(newline=""))) for file in (first, second)]
-        return [] if rows[0] == rows[1] else [f"{name}: the rows differ"]
+        return [] if first.read_bytes() == second.read_bytes() else [f"{name}: the rows differ"]
     return [] if first.read_bytes() == second.read_bytes() else [f"{name}: the content differs"]
 
 

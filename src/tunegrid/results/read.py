@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import read_json
+from tunegrid.common.records import DataCard, ModelCard, TokenStats, read_card
 from tunegrid.results.ceilings import Ceilings, read_ceilings
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
@@ -171,9 +171,13 @@ def read_results(folder: Path, expected: Expected) -> StudyResults:
         folder=folder,
         expected=expected,
         results=tuple(results),
-        data_cards={task: _card(paths.data_card(task)) for task in tasks},
-        model_cards={model: _card(paths.model_card(model)) or _card(paths.kept_card(model)) for model in models},
-        tokens={(task, model): _card(paths.tokens(task, model) / "stats.json") for task in tasks for model in models},
+        data_cards={task: _card(paths.data_card(task), DataCard) for task in tasks},
+        model_cards={model: _model_card(paths, model) for model in models},
+        tokens={
+            (task, model): _card(paths.tokens(task, model) / "stats.json", TokenStats)
+            for task in tasks
+            for model in models
+        },
         ceilings=read_ceilings(paths, expected),
         unexpected=tuple(str(place.relative_to(folder)) for place in found if place not in known),
     )
@@ -199,10 +203,9 @@ def _status(metrics: MetricsRecord | None, training: TrainRecord | None) -> tupl
     return "missing", "trained, but not evaluated" if training is not None else "no result"
 
 
-def _card(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    card = read_json(path)
-    if not isinstance(card, dict):
-        raise TuneGridError(f"{path}: expected a JSON object, found {type(card).__name__}. Run its job again.")
-    return card
+def _model_card(paths: Paths, model: str) -> dict[str, Any]:
+    return _card(paths.model_card(model), ModelCard) or _card(paths.kept_card(model), ModelCard)
+
+
+def _card(path: Path, cls: Any) -> dict[str, Any]:
+    return read_card(path, cls) if path.exists() else {}

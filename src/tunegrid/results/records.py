@@ -7,13 +7,14 @@ looks like a result. `json_schemas()` gives the same schema to other programs as
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import Closed, Count, Finite, NonEmpty, Seconds, explain
-from tunegrid.common.files import read_json, write_text
+from tunegrid.common.files import write_text
+from tunegrid.common.records import Record, read_valid
 from tunegrid.runtime.provenance import Provenance
 from tunegrid.tasks.ceiling import CeilingRecord
 from tunegrid.training.selection import Selection
@@ -273,19 +274,15 @@ class ChoiceRecord(SearchRecord):
         return self
 
 
-Record = TypeVar("Record", bound=BaseModel)
-
-
 def read_record(path: Path, cls: type[Record]) -> Record:
     """Reads and validates a record. Raises TuneGridError, naming file and field, for anything that is not one."""
-    content = read_json(path)
-    try:
-        # Through JSON again: strict validation of JSON, not of Python objects, is what the schema describes.
-        return cls.model_validate_json(json.dumps(content))
-    except ValidationError as error:
-        raise TuneGridError(
-            f"{path}: not a valid {cls.__name__} ({explain(error)}). Delete it and run its job again."
-        ) from error
+    return read_valid(path, cls)
+
+
+def read_any_record(path: Path) -> dict[str, Any]:
+    """The content of a record, whose kind follows from its name. Raises TuneGridError as `read_record` does."""
+    kinds = {"train": TrainRecord, "metrics": MetricsRecord, "choice": ChoiceRecord}
+    return read_valid(path, kinds.get(path.stem, TrialRecord)).model_dump(mode="json")
 
 
 def written_since(started: str, path: Path, cls: type[Record]) -> Record | None:

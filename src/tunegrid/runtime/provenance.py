@@ -15,8 +15,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from tunegrid.common.fields import Closed, NonEmpty
-from tunegrid.common.files import read_json
 from tunegrid.common.package_data import PACKAGE, families_folder, miniworld_folder
+from tunegrid.common.records import DataCard, ModelCard, read_card
 from tunegrid.runtime import cpu_kernels
 
 # Packages that can alter a number in a result.
@@ -35,7 +35,7 @@ def provenance(
     *, started: str, threads: int, precision: str | None, accelerator: str | None, data: Path, model: Path | None
 ) -> Provenance:
     """The record of this process; `data` and `model` are the cards of what it read."""
-    data_card, model_card = read_json(data), read_json(model) if model else {}
+    data_card, model_card = read_card(data, DataCard), read_card(model, ModelCard) if model else {}
     return Provenance(
         packages=installed_packages(),
         python=platform.python_version(),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import read_object
 from tunegrid.data.parquet import read_parquet
 from tunegrid.methods import Method
 from tunegrid.models import Shape
@@ -72,9 +72,10 @@ def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) ->
     for path in method.needs():
         if not path.exists():
             raise TuneGridError(f"{path}: missing, but {cell} is trained with it.")
+    _require_inputs(study, cell)
     check_base(paths.model(cell.model))
     base = method.load_base(paths.model(cell.model))
-    shape = Shape.from_config(method.family, json.loads((paths.model(cell.model) / "config.json").read_text()))
+    shape = Shape.from_config(method.family, read_object(paths.model(cell.model) / "config.json"))
     model = method.inject(base)
     _check_size(cell, method, model, shape)
     tokens, training = paths.tokens(cell.task, cell.model), study.training_settings(cell)
@@ -124,10 +125,27 @@ def _check_size(cell: Cell, method: Method, model: Any, shape: Shape) -> None:
         )
 
 
+def _require_inputs(study: Study, cell: Cell) -> None:
+    """Raises TuneGridError if a stage before the training has not run: that says nothing about the method."""
+    paths, tokens = study.paths, study.paths.tokens(cell.task, cell.model)
+    fetch = "pretrain" if study.models[cell.model].source.kind == "pretrain" else "fetch-model"
+    needed = {
+        f"fetch-data CONFIG --task {cell.task}": [paths.data_card(cell.task), paths.split(cell.task, "validation")],
+        f"{fetch} CONFIG --model {cell.model}": [paths.model_card(cell.model)],
+        f"tokenise CONFIG --task {cell.task} --model {cell.model}": [
+            tokens / f"{split}.arrow" for split in ("train", "validation")
+        ],
+    }
+    for command, files in needed.items():
+        for file in files:
+            if not file.is_file():
+                raise TuneGridError(f"{file}: no such file. Write it first: tunegrid {command}")
+
+
 def checkpoints_folder(study: Study, run: Run, settings: dict[str, Any]) -> Path:
     """The folder of a run's checkpoints: another one for other settings, data, base models or versions of libraries."""
     cards = (study.paths.data_card(run.cell.task), study.paths.model_card(run.cell.model))
-    fingerprints = [json.loads(card.read_text())["fingerprint"] for card in cards]
+    fingerprints = [read_object(card)["fingerprint"] for card in cards]
     versions = {name: version for name, version in installed_packages().items() if name in LIBRARIES}
     key = digest([settings, run.seed, *fingerprints, versions])
     return study.paths.checkpoints(run, key)

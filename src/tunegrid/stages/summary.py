@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from tunegrid.common.records import read_rows
 from tunegrid.stages.expected import expected
 from tunegrid.study.cells import Run
 from tunegrid.study.study import Study
@@ -105,9 +105,8 @@ def _ceilings(study: Study) -> list[str]:
 
 def _audit_findings(file: Path) -> tuple[list[str], bool]:
     """(a line for each error and warning in audit.csv; whether there is an error); ([], False) without the file."""
-    if not file.is_file():
+    if not file.exists():
         return [], False
-    with file.open(encoding="utf-8", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["severity"] in ("error", "warning")]
+    rows = [row for row in read_rows(file, "severity", "task", "computed") if row["severity"] in ("error", "warning")]
     lines = [f"  audit, {row['severity']}: {row['task']}: {row['computed']}" for row in rows]
     return lines, any(row["severity"] == "error" for row in rows)

@@ -2,6 +2,7 @@
 
 import json
 
+from tunegrid.results.records import read_any_record
 from tunegrid.study.cells import Run
 from tunegrid.study.status import format_status, read_status
 
@@ -15,7 +16,7 @@ def test_it_fits_on_a_screen_whatever_the_study(tiny_study):
             folder = study.paths.run(Run(cell, seed))
             folder.mkdir(parents=True)
             (folder / "train.json").write_text(json.dumps({"status": "failed", "reason": "a reason\n" * 40}))
-    lines = format_status(read_status(study, ["tiny.yaml", "changes.yaml"])).splitlines()
+    lines = format_status(read_status(study, ["tiny.yaml", "changes.yaml"], read_any_record)).splitlines()
     assert len(lines) < 50
     assert max(map(len, lines)) <= 110
     assert "Failed: 120" in lines

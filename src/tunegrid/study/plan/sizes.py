@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import yaml
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.package_data import datasets_file
+from tunegrid.common.records import DataCard, TokenStats, read_card
 from tunegrid.data.formats import format_of
 from tunegrid.data.formats.lines import COMPRESSIONS, binary_lines
 from tunegrid.data.sources import SPLITS
@@ -75,7 +75,7 @@ class Sizes:
         card = self.study.paths.data_card(name)
         found = _by_source(self.study.task(name))
         if card.is_file():
-            rows = json.loads(card.read_text(encoding="utf-8"))["rows"]
+            rows = read_card(card, DataCard)["rows"]
             return TaskRows(rows, True, f"rows counted ({card})", found.facts, found.sample)
         return found
 
@@ -89,7 +89,7 @@ class Sizes:
         settings = task.settings
         limits = (settings.max_source_length, settings.max_target_length)
         stats = folder / "stats.json"
-        if stats.is_file() and (content := json.loads(stats.read_text()))["max_source_length"] == limits[0]:
+        if stats.is_file() and (content := read_card(stats, TokenStats)).get("max_source_length") == limits[0]:
             return TaskSize(from_quantiles(content, limits), False, f"token lengths by {stats}", row_bytes)
         splits, basis = self._estimate(found, task, model, limits)
         return TaskSize(splits, False, f"{found.basis}; {basis}", row_bytes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TAIL = 16_384  # bytes of a log that are read
-_STEP = re.compile(r"^step (\d+)/(\d+)  loss (\S+)  (\S+) steps/s  (\S+) s left$", re.MULTILINE)
+_STEP = re.compile(r"^step (\d{1,15})/(\d{1,15})  loss (\S+)  (\S+) steps/s  (\S+) s left$", re.MULTILINE)
 _VALIDATION = re.compile(r"^step \d+/\d+  validation loss (\S+)$", re.MULTILINE)
 _ERROR = re.compile(r"^tunegrid: error: (.+)$", re.MULTILINE)
 
@@ -34,6 +34,8 @@ class Progress:
 
 def read_progress(log: Path) -> Progress | None:
     """Reads the last progress from a log; None: the log does not exist."""
+    if not log.is_file():
+        return None
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime import gpus
 from tunegrid.runtime.provenance import digest
 from tunegrid.study.cells import Cell, Run
@@ -19,6 +19,7 @@ from tunegrid.study.status.progress import Progress, last_checkpoint, read_progr
 from tunegrid.study.status.remaining import Durations, seconds_of
 from tunegrid.study.study import Study
 
+Reader = Callable[[Path], dict[str, Any]]
 State = Literal["done", "running", "waiting", "failed"]
 RECORDED = {"search", "choices", "training", "evaluation", "untuned", "baselines"}  # stages whose files are records
 SILENT = 600.0  # seconds after which a running job that has written nothing is called silent
@@ -75,11 +76,12 @@ class StudyStatus:
         return not any(job.state in ("running", "waiting") for job in self.jobs)
 
 
-def read_status(study: Study, configs: Sequence[str | Path], alive: Alive | None = None) -> StudyStatus:
+def read_status(study: Study, configs: Sequence[str | Path], read: Reader, alive: Alive | None = None) -> StudyStatus:
     """Reads the current status of a study from files and processes; results that were copied here read the same.
 
     Args:
         configs: the study's files, as its commands name them.
+        read: reads a record; raises TuneGridError for a file that is none.
         alive: the processes at work; None: they are looked for.
     """
     alive, now, all_items = alive or look(configs), time.time(), list(items(study))
@@ -88,13 +90,15 @@ def read_status(study: Study, configs: Sequence[str | Path], alive: Alive | None
     for item in all_items:
         if not item.done.is_file() and not (item.kept and item.kept.is_file()):
             continue
-        record = _record(item.done) if item.stage in RECORDED else {}
+        record = _record(item.done, read) if item.stage in RECORDED else {}
         records[item] = record
         if (seconds := seconds_of(item, record)) is not None:
             measured.append((item, seconds))
     durations = Durations(study, measured)
     for item in all_items:
-        jobs.append(_finished(item, records) if item in records else _unfinished(study, item, alive, durations, now))
+        jobs.append(
+            _finished(item, records, read) if item in records else _unfinished(study, item, alive, durations, now)
+        )
     if any(job.state == "waiting" for job in jobs[:-1]) and jobs[-1].state == "done":
         jobs[-1] = replace(jobs[-1], state="waiting")  # the report of what was there before
     at_once = _at_once(study, alive)
@@ -107,21 +111,19 @@ def read_status(study: Study, configs: Sequence[str | Path], alive: Alive | None
         remaining=max(sum(seconds_left) / at_once, max(seconds_left)),
         at_once=at_once,
         measured=bool(measured),
-        outdated=_count_outdated(study, records),
+        outdated=_count_outdated(study, records, read),
     )
 
 
-def _record(file: Path) -> dict[str, Any]:
+def _record(file: Path, read: Reader) -> dict[str, Any]:
+    """The content of a record; of a file that is none, a failure with its reason."""
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(record["status"], str):
-            return record
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return {"status": "failed", "reason": f"{file.name} is damaged: delete it, and start again"}
+        return read(file)
+    except TuneGridError as error:
+        return {"status": "failed", "reason": str(error)}
 
 
-def _finished(item: Item, records: dict[Item, dict[str, Any]]) -> JobStatus:
+def _finished(item: Item, records: dict[Item, dict[str, Any]], read: Reader) -> JobStatus:
     """The status of a job whose file exists.
 
     The evaluation of a failed run only repeats the run's status, so it is done, and the failure is counted once.
@@ -131,7 +133,7 @@ def _finished(item: Item, records: dict[Item, dict[str, Any]]) -> JobStatus:
         return JobStatus(item, "done")
     reason = f"{record['status']}: {record.get('reason') or 'no reason given'}"
     passed_on = item.stage == "evaluation" and (item.done.parent / "train.json").is_file()
-    if passed_on and _record(item.done.parent / "train.json").get("status") != "ok":
+    if passed_on and _record(item.done.parent / "train.json", read).get("status") != "ok":
         return JobStatus(item, "done")
     return JobStatus(item, "failed", reason)
 
@@ -169,12 +171,12 @@ def _at_once(study: Study, alive: Alive) -> int:
     return gpus.jobs_at_once(study.hardware, cores)
 
 
-def _count_outdated(study: Study, records: dict[Item, dict[str, Any]]) -> int:
+def _count_outdated(study: Study, records: dict[Item, dict[str, Any]], read: Reader) -> int:
     """The number of runs that were trained with other settings than they would be now."""
     trained = {
         item: record for item, record in records.items() if item.stage == "training" and record["status"] == "ok"
     }
-    settings = {cell: _current_settings(study, cell) for cell in {item.cell for item in trained}}
+    settings = {cell: _current_settings(study, cell, read) for cell in {item.cell for item in trained}}
     return sum(
         record.get("configuration_hash") != digest({**settings[item.cell], "seed": int(item.part)})
         for item, record in trained.items()
@@ -182,11 +184,11 @@ def _count_outdated(study: Study, records: dict[Item, dict[str, Any]]) -> int:
     )
 
 
-def _current_settings(study: Study, cell: Cell) -> dict[str, Any] | None:
+def _current_settings(study: Study, cell: Cell, read: Reader) -> dict[str, Any] | None:
     """The settings that runs of a cell would be trained with now; None: its search has no usable learning rate."""
     if study.search is None:
         return run_settings(study, cell)
-    choice = _record(study.paths.choice(cell))
+    choice = _record(study.paths.choice(cell), read)
     if choice["status"] != "ok":
         return None
     settings = run_settings(study.with_training(cell, {"learning_rate": choice["learning_rate"]}), cell)

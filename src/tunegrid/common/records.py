@@ -1,0 +1,94 @@
+"""Reading the JSON files of a results folder: one reader, one message for whatever they are not."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.fields import Count, NonEmpty, explain
+from tunegrid.common.files import kind_of, read_object
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+class _Open(BaseModel):
+    """A JSON object of which some keys are known. None of them is coerced to another type."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class DataCard(_Open):
+    """`data/<task>/card.json`."""
+
+    fingerprint: NonEmpty
+    source: str = ""
+    rows: dict[str, Count] = {}
+    rows_available: dict[str, Count | None] | None = None
+    unusable_rows: dict[str, dict[str, dict[str, Any]]] = {}
+    commit: str | None = None
+    revision: str | None = None
+    protocol: str | None = None
+
+
+class ModelCard(_Open):
+    """`models/<model>/card.json`."""
+
+    fingerprint: NonEmpty
+    source: str = ""
+    commit: str | None = None
+    revision: str | None = None
+
+
+class TokenStats(_Open):
+    """`tokens/<task>/<model>/stats.json`."""
+
+    splits: dict[str, dict[str, Any]] = {}
+
+
+def read_valid(path: Path, cls: type[Record]) -> Record:
+    """Reads a JSON object and validates it. Raises TuneGridError, naming file and field, for anything else."""
+    return _validate(path, read_object(path), cls)
+
+
+def read_card(path: Path, cls: type[_Open]) -> dict[str, Any]:
+    """The content of a card with all its keys. Raises TuneGridError, naming file and field, for anything else."""
+    content = read_object(path)
+    _validate(path, content, cls)
+    return content
+
+
+def _validate(path: Path, content: dict[str, Any], cls: type[Record]) -> Record:
+    try:
+        # Through JSON again: strict validation of JSON, not of Python objects, is what the schema describes.
+        return cls.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        raise TuneGridError(
+            f"{path}: not a valid {cls.__name__} ({explain(error)}). Delete it and run its job again."
+        ) from error
+    except RecursionError as error:
+        raise TuneGridError(f"{path}: not valid JSON (nested too deeply). Delete it and run its job again.") from error
+
+
+def read_rows(path: Path, *columns: str) -> list[dict[str, str]]:
+    """The rows of a CSV table that `tunegrid tables` wrote, with at least these columns.
+
+    Raises TuneGridError, naming the file, for anything else.
+    """
+    if (kind := kind_of(path)) != "file":
+        raise TuneGridError(f"{path}: {f'is a {kind}, not a CSV file' if kind else 'no such file'}.")
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            reader = csv.DictReader(lines, strict=True)
+            rows, names = list(reader), reader.fieldnames or []
+        problem = next((f"no column {name}" for name in columns if name not in names), None)
+        problem = problem or next(("a row that is cut off" for row in rows if None in (*row, *row.values())), None)
+    except (OSError, ValueError, csv.Error) as error:
+        problem = str(error)
+    if problem:
+        raise TuneGridError(f"{path}: not a table of `tunegrid tables` ({problem}). Run that command again.")
+    return rows
