@@ -1,10 +1,15 @@
 """Bottleneck adapters: where they stand, how much they train, and the paper's equation 5.2."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.checkpoints import WIDTH
 from tests.support.methods_on_checkpoints import BLOCKS, FAMILY_NAMES, batch_of, logits, make, randomise, shape_of
 from tunegrid.common.errors import TuneGridError
+from tunegrid.methods import METHODS
+from tunegrid.methods.adapters import MODEL_TYPES
+from tunegrid.models import FAMILIES
 from tunegrid.models.flops import trainable_parameters
 
 
@@ -77,3 +82,20 @@ def test_the_residual_of_an_adapter_is_its_own_input(injected, checkpoints):
 def test_weights_that_are_not_there_are_named_and_not_looked_up_on_the_hub(checkpoints, tmp_path):
     with pytest.raises(TuneGridError, match=r"weights: holds no adapter"):
         make("adapters", "t5").load(checkpoints / "t5", tmp_path / "weights")
+
+
+def test_only_models_that_the_library_knows_are_taken():
+    """The list is the library's own, of the encoder-decoders that transformers has."""
+    import adapters
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as ENCODER_DECODERS
+
+    modules = Path(adapters.__file__).parent / "models"
+    known = {file.parent.name.replace("encoder_decoder", "encoder-decoder") for file in modules.glob("*/modeling_*.py")}
+    assert (known & ENCODER_DECODERS.keys()) - {"whisper"} == set(MODEL_TYPES), "Whisper reads no text"
+    settings = METHODS["adapters"].Settings(kind="adapters")
+    for family in FAMILIES.values():
+        assert METHODS["adapters"].why_not(settings, family) is None
+        pegasus = family.model_copy(update={"model_types": ["pegasus"]})
+        assert "the adapters library knows no models of the type pegasus" in METHODS["adapters"].why_not(
+            settings, pegasus
+        )

@@ -123,7 +123,12 @@ BROKEN = {
     "a missing size": ("  d_ff: d_ff\n", "", "sizes.d_ff", "required"),
     "an unknown size": ("  d_ff: d_ff\n", "  d_ff: d_ff\n  d_fff: d_ff\n", "sizes.d_fff", "Did you mean d_ff?"),
     "a text for a list": ("model_types: [t5]", "model_types: t5", "model_types", "list"),
-    "a number for a prompt": ('sentiment: "sst2 sentence: {text}"', "sentiment: 3", "prompts.sentiment", "string"),
+    "a number for a prompt": (
+        'sentiment: "sst2 sentence: {text}"',
+        "sentiment: 3",
+        "prompts.sentiment",
+        "as 3, not as text",
+    ),
     "a name of its own": ("title: T5", "title: T5\nname: t6", "name", "leave `name` out"),
 }
 
@@ -297,6 +302,8 @@ MISTAKES = {
     "a prompt that uses no text": (('"sst2 sentence: {text}"', '"sst2"'), "families.t5-v1.1.prompts.sentiment", "{text}"),
     "no prompt": (('      sentiment: "sst2 sentence: {text}"\n', ""), "families.t5-v1.1.prompts.sentiment", "has no prompt"),
     "one word for two labels": (("positive: good", "positive: bad"), "tasks.sentiment.labels", "the same word"),
+    "a type that adapters do not know": (("model_types: [t5]", "model_types: [pegasus]"), "grid.methods[2]",
+                                         "the adapters library knows no models of the type pegasus"),
     "a source that cannot make it": (("kind: directory, path: checkpoints/flan-t5", "kind: pretrain"), "models.t5-v1.1.family", "makes no t5-v1.1"),
     "a family that is not there": (("family: t5-v1.1", "family: t5-v1.2"), "models.t5-v1.1.family", "Did you mean t5-v1.1?"),
 }  # fmt: skip

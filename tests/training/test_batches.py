@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.seals import seal_base
 from tunegrid.study.cells import Cell, Run
 
 METHODS = ("full", "lora", "adapters")
@@ -256,9 +257,12 @@ def test_whatever_alters_the_weights_has_checkpoints_of_its_own(tiny_study, monk
         train(tiny_study(change), Run(cell, 1), Path("out"))
     study = tiny_study()
     train(study, Run(cell, 2), Path("out"))
-    for card in (study.paths.data_card("qa"), study.paths.model_card("t5")):
-        card.write_text(card.read_text().replace('"fingerprint": "', '"fingerprint": "other'))
-        train(study, Run(cell, 1), Path("out"))
+    card = study.paths.data_card("qa")
+    card.write_text(card.read_text().replace('"fingerprint": "', '"fingerprint": "other'))
+    train(study, Run(cell, 1), Path("out"))
+    (study.paths.model("t5") / "more.json").write_text("{}")
+    seal_base(study.paths.model("t5"))
+    train(study, Run(cell, 1), Path("out"))
     assert len(set(folders)) == len(folders) == len(changes) + 3
 
 

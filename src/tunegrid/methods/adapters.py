@@ -9,7 +9,9 @@ from pydantic import Field
 
 from tunegrid.common.citations import HOULSBY_2019, Formula
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.words import listed
 from tunegrid.methods.base import FP32, Method, MethodSettings
+from tunegrid.models.families import Family
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from tunegrid.models.shape import Shape
 
 NAME = "tuned"
+# The encoder-decoders of text that the adapters library knows, by their `model_type`.
+MODEL_TYPES = ("bart", "encoder-decoder", "mbart", "mt5", "plbart", "t5")
 
 
 class AdaptersSettings(MethodSettings):
@@ -48,6 +52,15 @@ class Adapters(Method):
         "model by the reduction factor; f is its non-linearity, s a scale. Only the bottlenecks are trained.",
         (HOULSBY_2019,),
     )
+
+    @classmethod
+    def why_not(cls, settings: MethodSettings, family: Family) -> str | None:
+        if unknown := [name for name in family.model_types if name not in MODEL_TYPES]:
+            return (
+                f"the adapters library knows no models of the type {listed(unknown)}; of encoder-decoders it knows "
+                f"{listed(MODEL_TYPES)}"
+            )
+        return None
 
     def inject(self, model: PreTrainedModel) -> PreTrainedModel:
         import adapters

@@ -25,8 +25,9 @@ def check_prompts(study: Study) -> None:
         for model in study.grid.models:
             task, family = study.task(name, model), study.family(model).name
             if (template := task.prompt(family)) is None:
+                own: Place = ("families", family, "prompts", task.settings.kind)
                 raise KeyProblem(
-                    ("tasks", name, "prompts"),
+                    own if family in study.families else ("tasks", name, "prompts"),
                     f"required: the family {family} has no prompt of its own for {task.settings.kind}",
                 )
             _check_template(("tasks", name, "prompts"), template, task)

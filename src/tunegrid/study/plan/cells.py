@@ -87,7 +87,7 @@ class Estimator:
         added = tuned.method.added_tokens
         splits = {name: split.with_longer_sources(added) for name, split in splits.items()}
         train, validation = splits["train"], splits["validation"]
-        task = study.task(cell.task)
+        task = study.task(cell.task, cell.model)
         seen = examples(training, train.entries)
         source_tokens, target_tokens = seen * train.source.mean, seen * train.target.mean
 
@@ -127,7 +127,7 @@ class Estimator:
         method = Untuned(UntunedSettings(), self.study.family(model))
         tuned = Tuned.of(shape, method)
         test = self.sizes.of(task, model).splits["test"]
-        arguments = (tuned, self.study.task(task), test)
+        arguments = (tuned, self.study.task(task, model), test)
         return (
             prediction_seconds(*arguments, self.device, self.precision),
             prediction_memory(*arguments, self.precision, self.device.is_gpu),

@@ -81,7 +81,7 @@ class Sizes:
 
     def _of(self, name: str, model: str) -> TaskSize:
         """A task in a model's tokens."""
-        found, task = self.rows(name), self.study.task(name)
+        found, task = self.rows(name), self.study.task(name, model)
         folder = self.study.paths.tokens(name, model)
         row_bytes = BYTES_PER_WORD * _words_of_row(found, task)
         if (splits := counted(folder, found.rows)) is not None:
