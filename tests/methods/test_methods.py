@@ -198,7 +198,7 @@ def test_expected_counts_follow_the_layers_of_the_configuration():
 
 
 @pytest.mark.parametrize("family", FAMILY_NAMES)
-@pytest.mark.parametrize("kind", ["full", "lora", "adapters", "bitfit", "untuned"])
+@pytest.mark.parametrize("kind", ["full", "lora", "adapters", "bitfit", "prefix", "prompt", "untuned"])
 def test_trainable_and_added_counts_are_those_of_the_model(checkpoints, kind, family):
     if family != "bart" and kind == "bitfit":
         pytest.skip("no biases")

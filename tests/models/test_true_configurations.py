@@ -18,11 +18,13 @@ MODELS = {
     "bart-base": ("facebook/bart-base", "bart"),
     "flan-t5-small": ("google/flan-t5-small", "flan-t5"),
 }
-# The methods of the paper study.
+# The methods of the paper study, prefix and prompt tuning.
 SETTINGS = {
     "full": {},
     "lora": {"r": 16, "alpha": 32, "dropout": 0.05},
     "adapters": {"reduction_factor": 16},
+    "prefix": {"length": 30, "bottleneck": 512},
+    "prompt": {"length": 100, "init": "random"},
 }
 
 # T5-base: width 768, 12 heads of 64 (768), feed-forward 3072; 12 + 12 layers; vocabulary 32128, tied; no biases.
@@ -61,6 +63,13 @@ EXPECTED = {
     ("t5-base", "adapters"): (2 * 24 * (768 * 48 + 48 + 48 * 768 + 768), 48),
     ("bart-base", "adapters"): (2 * 12 * (768 * 48 + 48 + 48 * 768 + 768), 24),
     ("flan-t5-small", "adapters"): (2 * 16 * (512 * 32 + 32 + 32 * 512 + 512), 32),
+    # Prefixes: for encoder, decoder and cross-attention 30 vectors, a layer to 512, one to all keys and values of a stack.
+    ("t5-base", "prefix"): (3 * (30 * 768 + 769 * 512 + 513 * 12 * 2 * 768), 36),
+    ("bart-base", "prefix"): (3 * (30 * 768 + 769 * 512 + 513 * 6 * 2 * 768), 18),
+    ("flan-t5-small", "prefix"): (3 * (30 * 512 + 513 * 512 + 513 * 8 * 2 * 384), 24),
+    ("t5-base", "prompt"): (100 * 768, 1),
+    ("bart-base", "prompt"): (100 * 768, 1),
+    ("flan-t5-small", "prompt"): (100 * 512, 1),
 }
 
 

@@ -40,6 +40,12 @@ ZAKEN_2021 = Reference(
     "Ben Zaken et al. 2021",
     "BitFit: Simple Parameter-efficient Fine-tuning for Transformer-based Masked Language-models. arXiv 2106.10199.",
 )
+LI_2021 = Reference(
+    "Li and Liang 2021", "Prefix-Tuning: Optimizing Continuous Prompts for Generation. arXiv 2101.00190."
+)
+LESTER_2021 = Reference(
+    "Lester et al. 2021", "The Power of Scale for Parameter-Efficient Prompt Tuning. arXiv 2104.08691."
+)
 RAFFEL_2020 = Reference(
     "Raffel et al. 2020",
     "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer. arXiv 1910.10683.",

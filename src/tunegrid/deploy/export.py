@@ -4,7 +4,8 @@
 | --- | --- | --- |
 | full, BitFit | a plain model | not defined: there is none |
 | LoRA | a plain model, merged | what peft loads |
-| adapters | what the adapters library loads, with its base | what the adapters library loads |
+| adapters, prefix tuning | what the adapters library loads, with its base | what the adapters library loads |
+| prompt tuning | what peft loads, with its base | what peft loads |
 
 An adapter stands alone in its folder where its base is a model of the Hub, which it then names with its commit. Any
 other base goes with it (`base/`, `adapter/`), for nobody else could get it. With `model` it always does.

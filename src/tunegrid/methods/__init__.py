@@ -8,6 +8,8 @@ from tunegrid.methods.base import Method, MethodSettings
 from tunegrid.methods.bitfit import BitFit
 from tunegrid.methods.full import Full
 from tunegrid.methods.lora import Lora
+from tunegrid.methods.prefix import Prefix
+from tunegrid.methods.prompt import Prompt
 from tunegrid.methods.untuned import Untuned
 
 METHODS: dict[str, type[Method]] = {
@@ -15,6 +17,8 @@ METHODS: dict[str, type[Method]] = {
     "bitfit": BitFit,
     "full": Full,
     "lora": Lora,
+    "prefix": Prefix,
+    "prompt": Prompt,
     "untuned": Untuned,
 }
 

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from tunegrid.common.citations import HOULSBY_2019, Formula
-from tunegrid.common.errors import TuneGridError
-from tunegrid.common.words import listed
-from tunegrid.methods.base import FP32, Method, MethodSettings
-from tunegrid.models.families import Family
+from tunegrid.methods.adapters_library import AdaptersLibrary
+from tunegrid.methods.base import FP32, MethodSettings
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel
 
     from tunegrid.models.shape import Shape
-
-NAME = "tuned"
-# The encoder-decoders of text that the adapters library knows, by their `model_type`.
-MODEL_TYPES = ("bart", "encoder-decoder", "mbart", "mt5", "plbart", "t5")
 
 
 class AdaptersSettings(MethodSettings):
@@ -36,13 +28,12 @@ class AdaptersSettings(MethodSettings):
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout inside the adapter.")
 
 
-class Adapters(Method):
+class Adapters(AdaptersLibrary):
     """Trains a bottleneck after the self-attention and the feed-forward block of every layer."""
 
     Settings = AdaptersSettings
     settings: AdaptersSettings
     title = "Adapters"
-    library = "adapters"
     about = Formula(
         title,
         r"\mathrm{Adapter}(h) = h + s\, (W_{\mathrm{up}}\, "
@@ -53,30 +44,15 @@ class Adapters(Method):
         (HOULSBY_2019,),
     )
 
-    @classmethod
-    def why_not(cls, settings: MethodSettings, family: Family) -> str | None:
-        if unknown := [name for name in family.model_types if name not in MODEL_TYPES]:
-            return (
-                f"the adapters library knows no models of the type {listed(unknown)}; of encoder-decoders it knows "
-                f"{listed(MODEL_TYPES)}"
-            )
-        return None
-
-    def inject(self, model: PreTrainedModel) -> PreTrainedModel:
+    def config(self) -> Any:
         import adapters
 
-        # The folder that the base was read from is no property of the weights, but the library would save it with them.
-        model.name_or_path = model.config.name_or_path = ""
-        adapters.init(model)
-        config = adapters.DoubleSeqBnConfig(
+        return adapters.DoubleSeqBnConfig(
             reduction_factor=self.settings.reduction_factor,
             non_linearity=self.settings.non_linearity,
             scaling=self.settings.scaling,
             dropout=self.settings.dropout,
         )
-        model.add_adapter(NAME, config=config)
-        model.train_adapter(NAME)
-        return model
 
     def injected_modules(self, model: PreTrainedModel) -> list[str]:
         from adapters.methods.bottleneck import Adapter
@@ -99,17 +75,3 @@ class Adapters(Method):
         # Input, inside and output of a bottleneck, with one for each block of a decoder layer: a little too much.
         bottleneck = 3 * FP32 * shape.d_model
         return shape.encoder_layers * source * 2 * bottleneck, shape.decoder_layers * target * 3 * bottleneck
-
-    def save(self, model: PreTrainedModel, folder: Path) -> None:
-        model.save_adapter(folder, NAME, with_head=False, use_safetensors=True)
-
-    def load(self, base: Path, weights: Path) -> torch.nn.Module:
-        import adapters
-
-        # A folder that is not there would be looked up on the Hub, with a misleading error.
-        if not (weights / "adapter_config.json").is_file():
-            raise TuneGridError(f"{weights}: holds no adapter (adapter_config.json is missing). Train this run again.")
-        model = self.load_base(base)
-        adapters.init(model)
-        model.load_adapter(str(weights), with_head=False, load_as=NAME, set_active=True, use_safetensors=True)
-        return model

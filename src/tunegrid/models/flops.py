@@ -71,11 +71,15 @@ def prediction_flops(
     return total / rows
 
 
-def counted(model: Any) -> Stacks:
-    """Counts the parameters of a model by their names: embeddings in no stack, an untied head in the decoder."""
+def counted(model: Any, without: str | None = None) -> Stacks:
+    """Counts the parameters of a model by their names: embeddings in no stack, an untied head in the decoder.
+
+    Args:
+        without: a part of the names of parameters that do not count, for no token is multiplied with them.
+    """
     sizes = {"encoder": [0, 0], "decoder": [0, 0]}
     for name, parameter in model.named_parameters():
-        if "shared" in name or "embed" in name:
+        if "shared" in name or "embed" in name or (without and without in name):
             continue
         size = sizes["encoder" if ".encoder." in f".{name}" else "decoder"]
         size[0] += parameter.numel()

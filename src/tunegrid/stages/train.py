@@ -29,6 +29,13 @@ from tunegrid.training.checkpoints import disk_is_full
 from tunegrid.training.history import keep_history, write_history
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
+# Rows and tokens on which a tuned model's generation is compared with its training: a fault shows in the first ones.
+CHECKED_ROWS, CHECKED_TOKENS = 3, 8
+
+
+class WrongGeneration(Exception):
+    """A tuned model that does not generate as it was trained; the message says how."""
+
 
 def train(study: Study, run: Run, folder: Path, attempt: Attempt = ONLY) -> TrainRecord:
     """Trains one run and writes `weights/`, `history.csv` and `train.json` into a folder.
@@ -89,6 +96,7 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
             loading_seconds = time.perf_counter() - clock
             reset_peak_memory()  # loading may have needed more
             summary = method.fit(session)
+            _check_generation(session)
             clock = time.perf_counter()
             method.save(session.model, weights)
             summary.saving_seconds += time.perf_counter() - clock
@@ -101,7 +109,7 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
             raise Stopped(stop, 0) from None
         except Diverged as error:
             status, reason, summary.history = "diverged", str(error), error.history
-        except NoLearningRate as error:
+        except (NoLearningRate, WrongGeneration) as error:  # another attempt would end like this one
             status, reason = "failed", str(error)
         except (Stopped, TuneGridError):
             raise  # no result; with the latter, the user has to fix something before any run can work
@@ -172,6 +180,24 @@ def _write_record(
     )
     write_record(folder / "train.json", record)
     return record
+
+
+def _check_generation(session: TrainingSession) -> None:
+    """Checks on a few validation rows that the tuned model generates as it was trained (`models.agreement`).
+
+    Raises:
+        WrongGeneration: it does not, or its logits are no numbers.
+    """
+    from tunegrid.models.agreement import Disagreement, check_agreement
+    from tunegrid.models.generate import NonFiniteLogits
+
+    generation = session.task.settings.generation
+    short = generation.model_copy(update={"max_new_tokens": min(generation.max_new_tokens, CHECKED_TOKENS)})
+    sources = session.validation.slice(0, CHECKED_ROWS).column("input_ids").to_pylist()
+    try:
+        check_agreement(session.model, session.tokenizer, sources, short)
+    except (Disagreement, NonFiniteLogits) as error:
+        raise WrongGeneration(str(error)) from None
 
 
 def _size(method: Method, model: Any) -> dict[str, Any]:

@@ -1,0 +1,142 @@
+"""Prefix tuning (Li and Liang 2021; the paper's section 5.2.4), by the adapters library.
+
+peft's prefixes differ between training and generation on encoder-decoders, and do not fit Flan-T5, whose heads together
+are not as wide as its hidden state. The prefixes of the adapters library are the same in both. On BART they need
+attention without torch's fused kernel, with which the mask is dropped where the input is taken for plainly causal.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from tunegrid.common.citations import LI_2021, Formula
+from tunegrid.methods.adapters_library import NAME, AdaptersLibrary
+from tunegrid.methods.base import FP32, MethodSettings
+from tunegrid.models.encoder import encode_whole_batches
+from tunegrid.models.flops import Stacks, base_stacks
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from tunegrid.models.shape import Shape
+
+
+class PrefixSettings(MethodSettings):
+    """Settings of prefix tuning."""
+
+    kind: Literal["prefix"]
+    length: int = Field(30, ge=1, le=512, description="Vectors in front of the keys and values of each attention.")
+    bottleneck: int | None = Field(
+        512,
+        ge=1,
+        le=8192,
+        description="Width inside the network that makes the prefixes while they are trained; null: none, they are "
+        "trained themselves.",
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the prefixes.")
+
+
+class Prefix(AdaptersLibrary):
+    """Trains keys and values that stand in front of those of every attention block, in both stacks."""
+
+    Settings = PrefixSettings
+    settings: PrefixSettings
+    title = "Prefix Tuning"
+    trains = "prompt"
+    about = Formula(
+        title,
+        r"\mathrm{Attention}(Q, [P_K; K], [P_V; V]), \quad [P_K, P_V] = \mathrm{MLP}_{\theta}(P')",
+        "attention of Q with P K in front of K and P V in front of V, where P K and P V are a network with the "
+        "parameters theta, of P prime",
+        "Every attention block sees trained keys and values in front of its own. A small network makes them from "
+        "vectors P' while they are trained, which makes the training more stable; what is saved is what it made.",
+        (LI_2021,),
+    )
+
+    def config(self) -> Any:
+        from adapters import PrefixTuningConfig
+
+        return PrefixTuningConfig(
+            flat=self.settings.bottleneck is None,
+            prefix_length=self.settings.length,
+            bottleneck_size=self.settings.bottleneck or 1,
+            dropout=self.settings.dropout,
+        )
+
+    def load_base(self, folder: Path) -> PreTrainedModel:
+        model = super().load_base(folder)
+        if model.config.model_type != "t5":  # T5 has no other attention
+            model.set_attn_implementation("eager")
+        encode_whole_batches(model)  # prefixes are made once, for all rows of a batch
+        return model
+
+    def injected_modules(self, model: PreTrainedModel) -> list[str]:
+        from adapters.methods.prefix_tuning import PrefixTuningLayer
+
+        return [
+            name
+            for name, module in model.named_modules()
+            if isinstance(module, PrefixTuningLayer) and NAME in module.prefixes
+        ]
+
+    def expected_modules(self, shape: Shape) -> int:
+        return shape.encoder_layers + 2 * shape.decoder_layers
+
+    def trainable_count(self, shape: Shape) -> int:
+        inner, length = shape.heads * shape.d_kv, self.settings.length
+        count = 0
+        # One set of prefixes for the encoder, one for the decoder's own attention, one for its attention to the source.
+        for layers in (shape.encoder_layers, shape.decoder_layers, shape.decoder_layers):
+            if not layers:
+                continue
+            if (bottleneck := self.settings.bottleneck) is None:
+                count += length * layers * 2 * inner
+            else:  # vectors, then two linear layers with their biases
+                count += length * shape.d_model + (shape.d_model + 1) * bottleneck
+                count += (bottleneck + 1) * layers * 2 * inner
+        return count
+
+    def added_count(self, shape: Shape) -> int:
+        return self.trainable_count(shape)
+
+    def stacks(self, shape: Shape) -> Stacks:
+        # Prefixes are made once a step, whatever the number of tokens.
+        return base_stacks(shape)
+
+    def counted(self, model: torch.nn.Module) -> Stacks:
+        from tunegrid.models.flops import counted
+
+        return counted(model, without=".prefix_tunings.")
+
+    def activation_bytes(self, shape: Shape, source: float, target: float) -> tuple[float, float]:
+        # Of each attention: the prefix of each row, its keys and values with the prefix in front, its wider scores.
+        inner, length = shape.heads * shape.d_kv, self.settings.length
+
+        def attention(queries: float, keys: float) -> float:
+            return FP32 * (2 * inner * (2 * length + keys) + 2 * shape.heads * queries * length)
+
+        decoder = attention(target, target) + attention(target, source)
+        return shape.encoder_layers * attention(source, source), shape.decoder_layers * decoder
+
+    def saved(
+        self, model: PreTrainedModel, state: dict[str, torch.Tensor], config: dict[str, Any]
+    ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """The prefixes that the networks make, without the networks.
+
+        (The library's own `eject_prefix_tuning` takes the width of the hidden state for that of the heads, which differ
+        in Flan-T5, and leaves the saved configuration as it was.)
+        """
+        from adapters.methods.prefix_tuning import PrefixTuning
+
+        if self.settings.bottleneck is None:
+            return state, config
+        prefixes = {
+            f"{name}.control_trans": module.control_trans(module.wte.weight).detach().flatten()
+            for name, module in model.named_modules()
+            if isinstance(module, PrefixTuning)
+        }
+        return prefixes, config | {"config": config["config"] | {"flat": True}}
