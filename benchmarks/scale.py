@@ -43,7 +43,7 @@ PARTS = {
     "imports": [("snakemake/cli.py", "<module>")],
     "this file's rules, and Snakemake's reading of them": [("/Snakefile", "<module>")],
     "the graph of jobs": [("snakemake/workflow.py", "_build_dag")],
-    "printing the jobs": [("snakemake/executors/dryrun.py", "printjob")],
+    "the plan": [("stages/console.py", "describe")],
 }
 WITHIN = {
     "resources that jobs ask for": [
@@ -51,8 +51,7 @@ WITHIN = {
         ("plan/jobs.py", "_evaluate"),
         ("plan/jobs.py", "tokenise"),
     ],
-    "settings and their digests": [("tunegrid/study.py", "run_settings"), ("tunegrid/provenance.py", "digest")],
-    "commands, formatted by Snakemake": [("snakemake/jobs.py", "format_wildcards")],
+    "settings and their digests": [("study/stage_settings.py", "run_settings"), ("runtime/provenance.py", "digest")],
 }
 
 
@@ -85,7 +84,7 @@ def study(shape: str, size: int) -> Path:
         methods = math.ceil(side)
         models = math.ceil(size / TASKS / methods)
         sources = values["models"]
-        values["models"] = {f"m{i}": sources[FAMILIES[i % 3]] for i in range(models)}
+        values["models"] = {f"m{i}": sources[FAMILIES[i % 3]] | {"title": f"Model {i}"} for i in range(models)}
         values["methods"] = {f"l{i}": {"kind": "lora", "r": 1 + i, "alpha": 16} for i in range(methods)}
         values["grid"] |= {"models": list(values["models"]), "methods": list(values["methods"])}
         values["overrides"] = [{"where": {"task": "sentiment"}, "training": {"max_steps": 550}}]
@@ -100,7 +99,7 @@ def measure(shape: str, size: int, repeat: int, profiled: bool) -> dict[str, Any
     row: dict[str, Any] = {"shape": shape, "cells": len(loaded.cells()), "runs": len(loaded.runs())}
     dry = ["snakemake", "--dry-run", "--snakefile", str(ROOT / "Snakefile"), "--configfile", str(file)]
     wall, cpu, peak, printed = run([sys.executable, "-m", *dry], repeat)
-    row |= {"jobs": int(re.search(r"^total\s+(\d+)", printed, re.MULTILINE)[1])}
+    row |= {"jobs": int(re.search(r"(\d+) jobs would run", printed)[1])}
     row |= {"dry_run_seconds": wall, "dry_run_cpu_seconds": cpu, "dry_run_peak_mib": peak}
     write_records(loaded)
     for command in ("status", "summary"):

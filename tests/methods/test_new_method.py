@@ -214,7 +214,7 @@ import sys
 from snakemake.cli import main
 from tests.methods.test_new_method import METHODS, Taught
 METHODS["full"] = Taught
-main(["--snakefile", sys.argv[1], "--configfile", sys.argv[2], "--cores", "1", "--dry-run", "cell_qa_t5_full"])
+main(["--snakefile", sys.argv[1], "--configfile", sys.argv[2], "--cores", "1", "--dry-run", "-p", "cell_qa_t5_full"])
 """
 
 

@@ -59,7 +59,7 @@ class Workflow:
 
     def planned(self, *arguments: str) -> Counter:
         """Counts the jobs of each rule that a dry run lists."""
-        result = self.snakemake("--dry-run", *arguments)
+        result = self.snakemake("--dry-run", "-p", *arguments)
         assert result.returncode == 0, result.stdout
         return Counter(re.findall(r"^(?:local)?rule (\S+):$", result.stdout, flags=re.MULTILINE))
 

@@ -90,7 +90,7 @@ def test_a_search_adds_its_trials_and_choices_before_the_training_and_nothing_el
 def test_jobs_ask_for_a_gpu_only_where_the_study_has_one(tmp_path, device, gpus):
     values = {"hardware": {"device": device}, "search": {"factors": [1.0, 3.0]}}
     workflow = Workflow(tmp_path, MINI, overlay(tmp_path, values))
-    lines = workflow.snakemake("--dry-run", "cell_qa_t5_lora").stdout.splitlines()
+    lines = workflow.snakemake("--dry-run", "-p", "cell_qa_t5_lora").stdout.splitlines()
     resources, rule = {}, None
     for line in lines:
         if line.startswith(("rule ", "localrule ")):
@@ -115,7 +115,7 @@ def parse_resources(text: str) -> dict[str, dict[str, int]]:
 
 
 def test_every_computing_job_asks_for_time_memory_and_disk(tmp_path):
-    result = Workflow(tmp_path, MINI).snakemake("--dry-run")
+    result = Workflow(tmp_path, MINI).snakemake("--dry-run", "-p")
     found = parse_resources(result.stdout)
     computing = ["pretrain_model", "tokenise", "evaluate", "evaluate_untuned", "evaluate_baseline"]
     training = [rule for rule in found if rule.startswith("train_")]
@@ -129,7 +129,7 @@ def test_every_computing_job_asks_for_time_memory_and_disk(tmp_path):
 @pytest.mark.slow
 def test_a_larger_run_asks_for_more_and_a_machine_without_limits_runs_it_all_the_same(tmp_path):
     larger = overlay(tmp_path, {"training": {"max_steps": 200_000}, "resources": {"memory_factor": 1000.0}})
-    result = Workflow(tmp_path, MINI, larger).snakemake("--dry-run", "cell_qa_t5_full")
+    result = Workflow(tmp_path, MINI, larger).snakemake("--dry-run", "-p", "cell_qa_t5_full")
     assert result.returncode == 0, result.stdout  # a terabyte of memory: Snakemake does not hold a workstation to it
     found = parse_resources(result.stdout)
     assert found["train_qa_t5_full"]["runtime"] > 60
@@ -146,14 +146,14 @@ def test_a_study_that_does_not_fit_on_the_disk_ends_before_any_job(tmp_path):
     assert "Traceback" not in result.stdout
     assert not list(tmp_path.glob("results/**/*.parquet"))
     assert not list(tmp_path.glob(".snakemake/locks/*"))
-    dry = Workflow(tmp_path, MINI, enormous).snakemake("--dry-run")
+    dry = Workflow(tmp_path, MINI, enormous).snakemake("--dry-run", "-p")
     assert dry.returncode == 0
 
 
 @pytest.mark.slow
 def test_every_job_has_a_log_and_a_benchmark(tmp_path):
     search = overlay(tmp_path, {"search": {"factors": [1.0, 3.0]}})
-    text = Workflow(tmp_path, MINI, search).snakemake("--dry-run").stdout
+    text = Workflow(tmp_path, MINI, search).snakemake("--dry-run", "-p").stdout
     jobs = re.split(r"^(?:local)?rule ", text, flags=re.MULTILINE)[1:]
     without = [job for job in jobs if "    log: " not in job or "    benchmark: " not in job]
     assert len(jobs) > 80
@@ -183,3 +183,27 @@ def test_settings_on_the_command_line_are_refused(tmp_path):
     result = Workflow(tmp_path, MINI).snakemake("--dry-run", "--config", "title=other")
     assert result.returncode != 0
     assert "changed in its file, not with --config" in result.stdout
+
+
+def test_a_dry_run_is_a_plan_on_one_screen_with_the_reasons_and_the_time(tmp_path):
+    workflow = Workflow(tmp_path, MINI, overlay(tmp_path, {"seeds": [1, 2, 3]}))
+    result = workflow.snakemake("--dry-run")
+    lines = result.stdout.splitlines()
+    assert result.returncode == 0, result.stdout
+    assert len(lines) < 20
+    assert lines[0].endswith("192 jobs would run. Results: results/mini/")  # all but the target itself
+    counts = {line.split()[0]: int(line.split()[1]) for line in lines if line.startswith("  ")}
+    expected = {"data": 3, "models": 3, "tokens": 9, "training": 81, "evaluation": 81, "untuned": 9, "baselines": 4}
+    assert counts == expected | {"report": 2}
+    assert any(line.endswith("missing; 27 of 27 cells") for line in lines)
+    assert any(re.match(r"About \S+ (s|min|h) with \d+ at once, by the plan", line) for line in lines)
+    one_cell = workflow.snakemake("--dry-run", "cell_qa_t5_lora").stdout
+    assert "1 of 27 cells" in one_cell
+
+
+@pytest.mark.parametrize("option", slow_except("-p", ["-p", "--verbose"]))
+def test_an_option_for_snakemakes_output_brings_it_back(tmp_path, option):
+    printed = Workflow(tmp_path, MINI).snakemake("--dry-run", option, "cell_qa_t5_lora").stdout
+    assert "rule train_qa_t5_lora:" in printed
+    assert "tunegrid train " in printed
+    assert "jobs would run" not in printed

@@ -24,7 +24,7 @@ class Plan:
             shutil.copytree(ROOT / name, folder / name)
         workflow = Workflow(folder)
         arguments = ["--configfile", *configs] if configs else []
-        result = workflow.snakemake("--dry-run", "--profile", "slurm", *arguments)
+        result = workflow.snakemake("--dry-run", "-p", "--profile", "slurm", *arguments)
         assert result.returncode == 0, result.stdout
         self.text = result.stdout
         self.resources = defaultdict(list)  # rule -> resources of each of its jobs

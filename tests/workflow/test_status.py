@@ -17,7 +17,7 @@ def test_the_jobs_of_a_status_are_those_of_the_workflow_with_their_files_and_log
     }
     (tmp_path / "changes.yaml").write_text(yaml.safe_dump(values))
     workflow = Workflow(tmp_path, MINI, tmp_path / "changes.yaml")
-    printed = workflow.snakemake("--dry-run").stdout
+    printed = workflow.snakemake("--dry-run", "-p").stdout
     planned = {}
     for block in re.split(r"^(?:local)?rule ", printed, flags=re.MULTILINE)[1:]:
         rule = block.split(":")[0]

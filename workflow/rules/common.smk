@@ -3,7 +3,7 @@ import json
 import re
 import shlex
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
@@ -11,6 +11,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.report.index import read_index
 from tunegrid.report.latex import tex_engine
 from tunegrid.runtime.provenance import digest
+from tunegrid.stages.console import take_over
 from tunegrid.stages.workflow import limit_gpus, print_summary, read_study, start
 from tunegrid.study import stage_settings
 from tunegrid.study.cells import Cell, Run
@@ -29,6 +30,7 @@ def plain_errors():
 with plain_errors():
     STUDY = read_study(workflow.configfiles, config)
 limit_gpus(workflow, STUDY)
+take_over(workflow, STUDY, logger)
 PATHS = STUDY.paths
 # Rules have the study's files as a resource, not as a param or an input: neither their place nor their settings for
 # other jobs may run a job again. Their `conda:` documents the software; jobs run in the environment that is active.
@@ -63,19 +65,25 @@ def cell_of(wildcards):
     return Cell(wildcards.task, wildcards.model, wildcards.method)
 
 
-# Settings that all jobs of a cell, or of a task, share are computed once: a large study has thousands of jobs.
-run_settings = cache(partial(stage_settings.run_settings, STUDY))
-evaluation_settings = cache(partial(stage_settings.evaluation_settings, STUDY))
-
-
-def settings_params(settings):
+def settings_params(settings, names):
     """Params of a rule: its settings as text, which Snakemake compares and shows, and their digest for the command.
 
-    A function, as the braces of a prompt in them are no wildcards.
+    Functions, as the braces of a prompt in them are no wildcards. Settings that all jobs of a cell, or of a task, share
+    are computed once: a large study has thousands of jobs.
+
+    Args:
+        settings: returns the settings of a job, given the study and some names.
+        names: returns those names, given the job's wildcards.
     """
+
+    @cache
+    def text_and_digest(*given):
+        values = settings(STUDY, *given)
+        return as_json(values), digest(values)
+
     return {
-        "settings": lambda wildcards: as_json(settings(wildcards)),
-        "digest": lambda wildcards: digest(settings(wildcards)),
+        "settings": lambda wildcards: text_and_digest(*names(wildcards))[0],
+        "digest": lambda wildcards: text_and_digest(*names(wildcards))[1],
     }
 
 

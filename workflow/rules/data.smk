@@ -21,7 +21,7 @@ rule fetch_data:
     resources:
         study=CONFIG,
     params:
-        **settings_params(lambda wildcards: stage_settings.data_settings(STUDY, wildcards.task)),
+        **settings_params(stage_settings.data_settings, lambda wildcards: (wildcards.task,)),
     shell:
         "tunegrid fetch-data {resources.study} --task {wildcards.task} --settings {params.digest} --log {log}"
 
@@ -42,7 +42,7 @@ rule fetch_model:
     resources:
         study=CONFIG,
     params:
-        **settings_params(lambda wildcards: stage_settings.model_settings(STUDY, wildcards.model)),
+        **settings_params(stage_settings.model_settings, lambda wildcards: (wildcards.model,)),
     shell:
         "tunegrid fetch-model {resources.study} --model {wildcards.model} --settings {params.digest} --log {log}"
 
@@ -67,7 +67,7 @@ rule pretrain_model:
         study=CONFIG,
         gpu=GPUS,
     params:
-        **settings_params(lambda wildcards: stage_settings.model_settings(STUDY, wildcards.model)),
+        **settings_params(stage_settings.model_settings, lambda wildcards: (wildcards.model,)),
     shell:
         "tunegrid pretrain {resources.study} --model {wildcards.model} --settings {params.digest} --log {log}"
 
@@ -90,7 +90,7 @@ rule tokenise:
         **asks(lambda wildcards: JOBS.tokenise(wildcards.task, wildcards.model)),
         study=CONFIG,
     params:
-        **settings_params(lambda wildcards: stage_settings.token_settings(STUDY, wildcards.task, wildcards.model)),
+        **settings_params(stage_settings.token_settings, lambda wildcards: (wildcards.task, wildcards.model)),
     shell:
         "tunegrid tokenise {resources.study} --task {wildcards.task} --model {wildcards.model} "
         "--settings {params.digest} --log {log}"

@@ -3,7 +3,6 @@
 
 rule evaluate:
     input:
-        record=PATHS.run(RUN) / "train.json",
         weights=PATHS.run(RUN) / "weights",
         tokens=PATHS.tokens("{task}", "{model}") / "test.arrow",
         rows=PATHS.split("{task}", "test"),
@@ -22,7 +21,7 @@ rule evaluate:
         study=CONFIG,
         gpu=GPUS,
     params:
-        **settings_params(lambda wildcards: evaluation_settings(wildcards.task)),
+        **settings_params(stage_settings.evaluation_settings, lambda wildcards: (wildcards.task,)),
     shell:
         "tunegrid evaluate {resources.study} --task {wildcards.task} --model {wildcards.model} --method {wildcards.method} "
         "--seed {wildcards.seed} --settings {params.digest} --log {log}"
@@ -48,7 +47,7 @@ rule evaluate_untuned:
         study=CONFIG,
         gpu=GPUS,
     params:
-        **settings_params(lambda wildcards: evaluation_settings(wildcards.task)),
+        **settings_params(stage_settings.evaluation_settings, lambda wildcards: (wildcards.task,)),
     shell:
         "tunegrid evaluate {resources.study} --task {wildcards.task} --model {wildcards.model} --method untuned "
         "--settings {params.digest} --log {log}"
@@ -73,7 +72,7 @@ rule evaluate_baseline:
         **asks(lambda wildcards: JOBS.baseline(wildcards.task)),
         study=CONFIG,
     params:
-        **settings_params(lambda wildcards: evaluation_settings(wildcards.task)),
+        **settings_params(stage_settings.evaluation_settings, lambda wildcards: (wildcards.task,)),
     shell:
         "tunegrid baseline {resources.study} --task {wildcards.task} --name {wildcards.baseline} "
         "--settings {params.digest} --log {log}"

@@ -1,8 +1,6 @@
 # The search for each cell's learning rate, where the study has one: a job per trial, and the choice among them.
 # Rules that a study does not need stay here all the same: nothing asks for their files.
 TRIALS = list(STUDY.search.trials) if STUDY.search else []
-settings_of_trial = cache(partial(stage_settings.trial_settings, STUDY))
-settings_of_choice = cache(partial(stage_settings.choice_settings, STUDY))
 
 
 localrules:
@@ -35,7 +33,7 @@ rule search_trial:
         study=CONFIG,
         gpu=GPUS,
     params:
-        **settings_params(lambda wildcards: settings_of_trial(cell_of(wildcards), wildcards.factor)),
+        **settings_params(stage_settings.trial_settings, lambda wildcards: (cell_of(wildcards), wildcards.factor)),
     shell:
         "tunegrid search-trial {resources.study} --task {wildcards.task} --model {wildcards.model} "
         "--method {wildcards.method} --factor {wildcards.factor} --settings {params.digest} --log {log} "
@@ -56,7 +54,7 @@ rule choose_learning_rate:
     resources:
         study=CONFIG,
     params:
-        **settings_params(lambda wildcards: settings_of_choice(cell_of(wildcards))),
+        **settings_params(stage_settings.choice_settings, lambda wildcards: (cell_of(wildcards),)),
     shell:
         "tunegrid search-choice {resources.study} --task {wildcards.task} --model {wildcards.model} "
         "--method {wildcards.method} --settings {params.digest} --log {log}"

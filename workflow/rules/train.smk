@@ -37,7 +37,7 @@ def training_rule(cell):
             study=CONFIG,
             gpu=GPUS,
         params:
-            **settings_params(lambda wildcards: run_settings(cell)),
+            **settings_params(stage_settings.run_settings, lambda wildcards: (cell,)),
             cell=f"--task {cell.task} --model {cell.model} --method {cell.method}",
         shell:
             "tunegrid train {resources.study} {params.cell} --seed {wildcards.seed} --settings {params.digest} --log {log} "

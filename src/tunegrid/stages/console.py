@@ -1,0 +1,112 @@
+"""What a person sees of the workflow: a plan in a few lines at a dry run, and not pages of Snakemake's job blocks.
+
+Snakemake's own output is a person's for the asking: any option that shapes it (`-p`, `--verbose`, `--quiet`, a logger
+plugin) leaves it as it is. `workflow` is Snakemake's object of that name, `logger` its logger.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
+from snakemake.settings.enums import Quietness
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from tunegrid.common.digits import rough_duration
+from tunegrid.runtime import gpus
+from tunegrid.study.status.items import STAGES, Item, items
+from tunegrid.study.status.remaining import Durations
+from tunegrid.study.study import Study
+
+STREAM = "DefaultStreamHandler"  # Snakemake's name of the handler that writes to the terminal
+# Snakemake's graph is millions of objects that live until its end. Python would look through them for garbage after
+# every 700 new ones, which is a fifth of a large dry run.
+OBJECTS_BEFORE_COLLECTION = 200_000
+SAMPLE = 1000  # jobs at least whose time is estimated
+# Why a job runs, by the first attribute of Snakemake's `Reason` that is true.
+REASONS = {
+    "forced": "forced",
+    "missing_output": "missing",
+    "incomplete_output": "interrupted",
+    "params_changed": "settings changed",
+    "input_changed": "other inputs",
+    "code_changed": "other code",
+    "software_stack_changed": "other software",
+    "updated_input": "inputs changed",
+    "updated_input_run": "inputs made anew",
+}
+
+
+def take_over(workflow: Any, study: Study, logger: logging.Logger) -> None:
+    """Replaces Snakemake's output for a dry run by a plan, unless an option shapes that output."""
+    gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
+    settings = workflow.output_settings
+    shaped = settings.printshellcmds or settings.verbose or settings.debug_dag or settings.log_handler_settings
+    stream = next((handler for handler in logger.handlers if handler.name == STREAM), None)
+    if not workflow.is_main_process or shaped or settings.quiet or stream is None or not settings.dryrun:
+        return
+    settings.quiet = {Quietness.RULES, Quietness.PROGRESS}  # with exactly these Snakemake formats no job's block
+    stream.addFilter(_Plan(workflow, study, stream))
+
+
+class _Plan(logging.Filter):
+    """Lets through what a dry run has to say besides its jobs, and prints the plan where Snakemake counts them."""
+
+    def __init__(self, workflow: Any, study: Study, stream: logging.Handler) -> None:
+        super().__init__()
+        self._workflow, self._study, self._stream = workflow, study, stream.stream
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "event", None) == LogEvent.RUN_INFO:
+            print("\n".join(describe(self._workflow.dag, self._study)), file=self._stream, flush=True)
+            return False
+        return record.levelno >= logging.WARNING or record.msg == NOTHING_TO_BE_DONE_MSG
+
+
+def describe(dag: Any, study: Study) -> Iterator[str]:
+    """Lines about the jobs that Snakemake would run, by stage, with the reasons and an estimate of the time."""
+    reasons: dict[str, Counter[str]] = defaultdict(Counter)
+    known, to_do, cells = {item.comment: item for item in items(study)}, [], set()
+    for job in dag.needrun_jobs():
+        item = known.get(_comment(job))
+        if item is None and job.rule.name != "tables":
+            continue  # a target: it only asks for files
+        stage = item.stage if item else "report"
+        reasons[stage][_reason(dag.reason(job))] += 1
+        if item is not None:
+            to_do.append(item)
+        if stage == "training":
+            cells.add(item.cell)
+    jobs = sum(map(Counter.total, reasons.values()))
+    yield f"{study.title}: {jobs} jobs would run. Results: {study.paths.root}/"
+    for stage in STAGES:
+        if counts := reasons.get(stage):
+            why = ", ".join(
+                f"{count} {reason}" if len(counts) > 1 else reason for reason, count in counts.most_common()
+            )
+            of_cells = f"; {len(cells)} of {len(study.cells())} cells" if stage == "training" else ""
+            yield f"  {stage:10} {counts.total():6}   {why}{of_cells}"
+    at_once = gpus.jobs_at_once(study.hardware, None)
+    if seconds := _estimate(study, to_do, at_once):
+        yield f"About {rough_duration(seconds)} with {at_once} at once, by the plan (tunegrid plan), without downloads."
+    yield "Each job with its files, reason and command: snakemake -n -p"
+
+
+def _estimate(study: Study, to_do: Sequence[Item], at_once: int) -> float:
+    """Seconds that jobs take, from a sample of them: an estimate of each cell would be a tenth of a large dry run."""
+    durations, every = Durations(study, []), max(1, len(to_do) // SAMPLE)
+    seconds = [durations.estimate(item) for item in to_do[::every]]
+    return max([every * sum(seconds) / at_once, *seconds])
+
+
+def _comment(job: Any) -> str:
+    """The name of a job in `Item.comment`."""
+    return f"rule_{job.rule.name}" + (f"_wildcards_{'_'.join(job.wildcards)}" if job.wildcards else "")
+
+
+def _reason(reason: Any) -> str:
+    return next((text for name, text in REASONS.items() if getattr(reason, name)), "needed")
