@@ -8,7 +8,7 @@ from tests.support.checkpoints import WIDTH
 from tests.support.methods_on_checkpoints import BLOCKS, FAMILY_NAMES, batch_of, logits, make, randomise, shape_of
 from tunegrid.common.errors import TuneGridError
 from tunegrid.methods import METHODS
-from tunegrid.methods.adapters import MODEL_TYPES
+from tunegrid.methods.adapters_library import MODEL_TYPES
 from tunegrid.models import FAMILIES
 from tunegrid.models.flops import trainable_parameters
 
