@@ -116,6 +116,16 @@ def test_a_metric_that_the_test_set_keeps_from_one_is_named_once_and_no_vocabula
     ]
 
 
+def test_sources_that_a_vocabulary_cannot_read_are_named_where_they_are_most():
+    few = record("qa", unread=100)
+    most = record(
+        "qa", unread=101, unread_characters=[{"character": "中", "rows": 101}, {"character": "文", "rows": 7}]
+    )
+    assert sentences(qa_mini_t5=most, qa_mini_bart=few) == [
+        "Question Answering: of 101 of 200 test sources Mini-T5 cannot read every character (中, 文)."
+    ]
+
+
 def test_a_table_read_back_says_the_same(tmp_path):
     from tunegrid.results.ceilings import COLUMNS
     from tunegrid.results.tables.frames import frame_of, read_frame, write_frame

@@ -88,7 +88,10 @@ class _Group:
 
 
 def ceiling_sentences(expected: Expected, rows: Iterable[Row]) -> list[str]:
-    """What a reader of the scores has to know: ceilings below 0.99, by vocabulary, by length, or by the metric."""
+    """What a reader of the scores has to know: ceilings below 0.99, and sources that are not read.
+
+    A ceiling is low because of the vocabulary, of the task's lengths, or of the metric itself.
+    """
     rows, texts = list(rows), []
     for task in expected.tasks:
         of_task = [row for row in rows if row["task"] == task.name]
@@ -98,6 +101,8 @@ def ceiling_sentences(expected: Expected, rows: Iterable[Row]) -> list[str]:
             texts += _on_vocabulary(task, group)
         for group in _groups(expected, primary, ("written", "within_lengths", "too_long", "longest_target")):
             texts += _on_lengths(task, group)
+        for group in _groups(expected, primary, ("unread", "unread_characters")):
+            texts += _on_sources(task, group)
     return texts
 
 
@@ -146,6 +151,16 @@ def _on_lengths(task: ExpectedTask, group: _Group) -> list[str]:
         f"{task.primary.short(row['within_lengths'])}: {_of(row['too_long'], row)} are longer than {lengths} allow; "
         f"the longest needs {row['longest_target']:,.0f} tokens."
     ]
+
+
+def _on_sources(task: ExpectedTask, group: _Group) -> list[str]:
+    """A sentence if most sources hold characters that the vocabulary does not have."""
+    row = group.row
+    if row["unread"] <= row["examples"] / 2:
+        return []
+    sources = f"{row['unread']:,.0f} of {row['examples']:,.0f} test sources"
+    characters = lost_characters(row["unread_characters"])
+    return [f"{task.title}: of {sources} {listed(group.titles, 4)} cannot read every character ({characters})."]
 
 
 def _of(number: float, row: Row) -> str:
