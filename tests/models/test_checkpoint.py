@@ -111,6 +111,8 @@ DAMAGES = {
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "no tokenizer. Expected at least one of: tokenizer.json"),
     "a tokenizer from elsewhere": (lambda f: change_json(f / "tokenizer_config.json", vocab_file="../vocab.json"),
                                    r"tokenizer_config.json: vocab_file: names a file of its own \(../vocab.json\)"),
+    "more sentinels than anybody needs": (lambda f: change_json(f / "tokenizer_config.json", extra_ids=10**9),
+                                          "tokenizer_config.json: extra_ids: 1000000000: expected at most 10,000"),
     "code in the model": (lambda f: change_json(f / "config.json", auto_map={"AutoConfig": "own.Config"}),
                           "config.json: auto_map names code of its own.*never run"),
     "code in the tokenizer": (lambda f: change_json(f / "tokenizer_config.json", auto_map=["own.Slow", None]),

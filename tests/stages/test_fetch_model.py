@@ -69,6 +69,11 @@ def _own_code() -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | own))
 
 
+def _layers_without_end() -> None:
+    file = Path("checkpoints/t5/config.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"num_layers": 10**9}))
+
+
 def _dangling() -> None:
     Path("checkpoints/t5/model.safetensors").unlink()
     Path("checkpoints/t5/model.safetensors").symlink_to("nowhere")
@@ -85,6 +90,7 @@ def _dangling() -> None:
         (_diverged, r"models\.t5: local folder checkpoints/t5: \d+ numbers of .* are NaN or infinite"),
         (_added_tokens, r"models\.t5: local folder checkpoints/t5: the tokenizer's token 'Zzyzx' has id"),
         (_own_code, r"checkpoints/t5: tokenizer_config\.json: auto_map names code of its own"),
+        (_layers_without_end, r"config\.json says 1,000,000,002 layers, but the weights are 55 tensors"),
         (_dangling, r"checkpoints/t5: model\.safetensors is a link to a file that is not there"),
     ],
     ids=[
@@ -96,6 +102,7 @@ def _dangling() -> None:
         "NaN",
         "added tokens",
         "code",
+        "layers without end",
         "a dangling link",
     ],
 )

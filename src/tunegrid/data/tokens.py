@@ -12,10 +12,15 @@ if TYPE_CHECKING:
 
 
 def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint in the Hub's layout."""
+    """The tokenizer of a checkpoint in the Hub's layout; it returns what every encoder-decoder takes, and no more.
+
+    Those of no particular class return token types too, which `generate` refuses.
+    """
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(model, local_files_only=True, trust_remote_code=False)
+    return AutoTokenizer.from_pretrained(
+        model, local_files_only=True, trust_remote_code=False, model_input_names=["input_ids", "attention_mask"]
+    )
 
 
 def read_tokens(path: Path) -> Any:

@@ -56,8 +56,6 @@ def export(
     cell, weights = winner.run.cell, winner.folder / "weights"
     base, method = study.paths.model(cell.model), study.method(cell)
     tokenizer = load_tokenizer(base)
-    # A tokenizer that does not know its model hands out token types too, which `generate` refuses.
-    tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = ["input_ids", "attention_mask"]
     model = method.load(base, weights)
     # Last of all files, for saving a model writes settings too: those of its checkpoint, or of its architecture.
     settings = generation_config(model, tokenizer, study.task(cell.task).settings.generation)

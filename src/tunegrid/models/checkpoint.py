@@ -21,6 +21,7 @@ WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 # A tokenizer has at least one of the first: the whole of it, a SentencePiece model, or a vocabulary.
 TOKENIZERS, MERGES = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt"), "merges.txt"
 MOST = 4  # names in a message
+MOST_SENTINELS = 10_000  # T5 has 100; each is made before anything can be compared with the vocabulary
 POINTER = b"version https://git-lfs.github.com/spec/"
 FLOATS = ("F64", "F32", "F16", "BF16")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -39,7 +40,15 @@ def check_checkpoint(folder: Path, name: str) -> dict[str, Any]:
         TuneGridError: a file is missing, incomplete or not what its name says, or the folder names code of its own or
             files outside of it.
     """
-    config = read_object(folder / "config.json", name)
+    try:
+        config = read_object(folder / "config.json", name)
+        _check_files(folder, name, config)
+    except OSError as error:
+        raise TuneGridError(f"{name}: {error.filename or folder}: cannot be read: {error.strerror or error}.") from None
+    return config
+
+
+def _check_files(folder: Path, name: str, config: dict[str, Any]) -> None:
     check_code(folder, name)
     if "quantization_config" in config:
         raise TuneGridError(
@@ -51,13 +60,12 @@ def check_checkpoint(folder: Path, name: str) -> dict[str, Any]:
             f"{name}: holds an adapter (adapter_config.json), not a whole model. Merge it into its base model "
             "(`model.merge_and_unload().save_pretrained(folder)`), and use that folder."
         )
-    tensors = [tensor for file in weight_files(folder, name) for tensor in _header(file, name)]
+    tensors = tensor_names(folder, name)
     if twice := [tensor for tensor, count in Counter(tensors).items() if count > 1]:
         raise TuneGridError(
             f"{name}: two files of {WEIGHTS_INDEX} hold the same tensors: {listed(sorted(twice), MOST)}."
         )
     _check_tokenizer(folder, name)
-    return config
 
 
 def read_object(file: Path, name: str) -> dict[str, Any]:
@@ -94,6 +102,15 @@ def weight_files(folder: Path, name: str) -> list[Path]:
             f"{'is' if len(missing) == 1 else 'are'} missing: {listed(missing, MOST)}. Copy or download it again."
         )
     return [folder / shard for shard in names]
+
+
+def tensor_names(folder: Path, name: str) -> list[str]:
+    """The names of all tensors of a checkpoint, of files with the same ones repeatedly.
+
+    Raises:
+        TuneGridError: a file of weights is missing, not whole, or not of floats.
+    """
+    return [tensor for file in weight_files(folder, name) for tensor in _header(file, name)]
 
 
 def _no_weights(folder: Path) -> str:
@@ -168,7 +185,10 @@ def _check_tokenizer(folder: Path, name: str) -> None:
     settings = folder / "tokenizer_config.json"
     if not settings.exists():
         return
-    for key, value in read_object(settings, name).items():
+    content = read_object(settings, name)
+    if isinstance(extra := content.get("extra_ids"), int) and extra > MOST_SENTINELS:
+        raise TuneGridError(f"{name}: tokenizer_config.json: extra_ids: {extra}: expected at most {MOST_SENTINELS:,}.")
+    for key, value in content.items():
         # transformers opens these, relative to the current folder, instead of the checkpoint's own.
         if key.endswith("_file") and key != "special_tokens_map_file" and isinstance(value, str):
             raise TuneGridError(

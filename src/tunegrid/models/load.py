@@ -7,6 +7,7 @@ know, and only logs both.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,16 +91,17 @@ def _load(folder: Path, **options: Any) -> tuple[PreTrainedModel, str | None]:
     from transformers import AutoModelForSeq2SeqLM
 
     check_code(folder, str(folder))
-    model, facts = AutoModelForSeq2SeqLM.from_pretrained(
-        folder,
-        local_files_only=True,
-        use_safetensors=True,
-        trust_remote_code=False,
-        dtype=torch.float32,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # they are in the facts, as all others are
-        **options,
-    )
+    with _without_warnings():  # pages of names, which are in the facts too
+        model, facts = AutoModelForSeq2SeqLM.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **options,
+        )
     tensors = _tensors(folder, str(folder)) if facts["mismatched_keys"] else ()
     shapes = {tensor: values.shape for tensor, values in tensors}
     mismatched = [
@@ -107,6 +109,18 @@ def _load(folder: Path, **options: Any) -> tuple[PreTrainedModel, str | None]:
         for tensor in facts["mismatched_keys"]
     ]
     return model, _misfit(model, facts["missing_keys"], facts["unexpected_keys"], mismatched)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _size(shape: Iterable[int]) -> str:

@@ -119,7 +119,7 @@ def _copy(file: Path, target: Path, link: bool = False) -> None:
     try:
         shutil.copyfile(file, target)
     except OSError as error:
-        raise TuneGridError(f"{file}: cannot be copied to {target.parent}: {error.strerror}.") from None
+        raise TuneGridError(f"{file}: cannot be copied to {target.parent}: {error.strerror or error}.") from None
 
 
 def _wanted(folder: Path) -> list[Path]:

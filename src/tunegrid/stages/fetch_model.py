@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, write_json
-from tunegrid.models.checkpoint import check_checkpoint
+from tunegrid.models.checkpoint import check_checkpoint, tensor_names
 from tunegrid.models.seal import CARD, digests, fingerprint
 from tunegrid.models.shape import Shape
 from tunegrid.runtime import light_imports
@@ -33,7 +34,10 @@ def accept(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None
     """
     label, family = f"models.{name}: {study.models[name].source.describe()}", study.family(name)
     config = check_checkpoint(folder, label)
-    Shape.of_model(name, family, config, study.known_families().values())
+    shape = Shape.of_model(name, family, config, study.known_families().values())
+    # A layer has several tensors; one that has none would still be built.
+    if (layers := shape.encoder_layers + shape.decoder_layers) > (tensors := len(tensor_names(folder, label))):
+        raise TuneGridError(f"{label}: config.json says {layers:,} layers, but the weights are {tensors:,} tensors.")
     light_imports.import_transformers()
     from tunegrid.models.load import check_fit, check_numbers
     from tunegrid.models.sentencepiece import write_fast_tokenizer
