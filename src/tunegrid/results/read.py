@@ -131,6 +131,7 @@ class StudyResults:
         """Group of each test example in the bootstrap, [examples]; None: examples are drawn one by one.
 
         Questions about one article share it, so they are drawn together, as long as some group holds more than one.
+        Examples without a group are drawn one by one.
         """
         path = Paths(self.folder.name, self.folder.parent).split(task.name, "test")
         if not task.grouped or not path.exists():
@@ -141,6 +142,7 @@ class StudyResults:
             groups = pd.read_parquet(path, columns=["group"])["group"].to_numpy()
         except Exception as error:
             raise TuneGridError(f"{path}: cannot be read ({error}). Fetch the data again.") from error
+        groups = np.array([group or f"\0{number}" for number, group in enumerate(groups)], dtype=object)
         distinct = len(set(groups))
         return groups if 1 < distinct < len(groups) else None
 

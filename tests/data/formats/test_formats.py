@@ -255,5 +255,5 @@ def test_a_footer_of_damaged_bytes_is_a_message_or_leaves_the_rows_readable():
         try:
             outcomes.add(len(list(read_rows(Path("a.parquet")))))
         except TuneGridError as error:
-            outcomes.add(str(error)[: len("a.parquet")])
+            outcomes.add(str(error)[: len("a.parquet")] if "\n" not in str(error) else "several lines")
     assert outcomes == {40, "a.parquet"}

@@ -29,7 +29,7 @@ def read_parquet_rows(path: Path) -> Iterator[RawRow]:
         file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)  # else all of it stays in memory
         columns, metadata = file.schema_arrow.names, file.schema_arrow.metadata or {}
     except Exception as error:  # a damaged footer raises whatever its bytes lead to
-        raise TuneGridError(f"{path}: not a valid Parquet file: {error}") from None
+        raise TuneGridError(f"{path}: not a valid Parquet file: {_in_one_line(error)}") from None
     refuse_repeated(columns, path)
     classes, number = classes_in_metadata(metadata), 0
     try:
@@ -39,7 +39,7 @@ def read_parquet_rows(path: Path) -> Iterator[RawRow]:
                 mark_classes(values, classes)
                 yield RawRow(values, f"{path}, row {number}", problem)
     except Exception as error:  # as above, and types that Python has no value for
-        raise TuneGridError(f"{path}, after row {number}: cannot be read: {error}") from None
+        raise TuneGridError(f"{path}, after row {number}: cannot be read: {_in_one_line(error)}") from None
 
 
 def _decoded(batch: pyarrow.RecordBatch) -> Iterator[tuple[dict[str, Any], str | None]]:
@@ -53,3 +53,8 @@ def _decoded(batch: pyarrow.RecordBatch) -> Iterator[tuple[dict[str, Any], str |
                 yield batch.slice(number, 1).to_pylist(maps_as_pydicts="strict")[0], None
             except KeyError as error:
                 yield {}, f"a map of it has a key twice ({error.args[0]})"
+
+
+def _in_one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 240 else f"{text[:240]}…"
