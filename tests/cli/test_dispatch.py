@@ -207,3 +207,11 @@ def test_start_up_imports_nothing_heavy():
     )
     code = f"import sys, tunegrid.cli.dispatch, tunegrid.study.study; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_an_option_cut_short_is_refused(tiny, capsys):
+    """`--check` of another command would be `--checkpoints` here."""
+    with pytest.raises(SystemExit) as end:
+        main(["clean", "tiny.yaml", "--check"])
+    assert end.value.code == 2
+    assert "unrecognized arguments: --check" in capsys.readouterr().err

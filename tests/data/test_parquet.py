@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
+import pytest
 
+from tunegrid.common.errors import TuneGridError
 from tunegrid.data import parquet
 from tunegrid.data.formats import parquet_rows
 from tunegrid.data.parquet import SplitWriter, iterate_parquet, read_parquet
 from tunegrid.data.sources import files
+from tunegrid.data.tokens import read_tokens
 
 
 def write(rows: list[dict], path: Path) -> None:
@@ -41,3 +44,12 @@ def test_no_more_of_a_parquet_file_is_in_memory_than_is_being_read(tmp_path, mon
     for rows in (iterate_parquet(Path("train.parquet"), 500), source.read("train", "sentiment")):
         growth = max(pyarrow.total_allocated_bytes() - before for _ in rows)
         assert growth < 4e6, "10 MB of text"
+
+
+@pytest.mark.parametrize("content", [b"", b"null", b"PAR1 cut off"])
+def test_a_damaged_file_ends_with_a_message_that_names_it(tmp_path, content):
+    file = tmp_path / "train.parquet"
+    file.write_bytes(content)
+    for read in (read_parquet, lambda path: list(iterate_parquet(path, 2)), read_tokens):
+        with pytest.raises(TuneGridError, match=r"train\.parquet: damaged or cut off .* run its job again"):
+            read(file)

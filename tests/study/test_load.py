@@ -177,3 +177,17 @@ def test_an_error_names_the_file_that_holds_the_key(load):
 def test_a_list_item_is_looked_for_in_the_file_whose_list_is_used(load):
     message = refusal(load, BASE, "\n\ngrid: {models: [bart, t6]}\n")
     assert message.startswith("second.yaml, line 3: grid.models[1]: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("id: google-t5/t5-base", "id: ''", "models.t5.source.id"),
+        ("id: google-t5/t5-base", "id: a/b, revision: ' '", "models.t5.source.revision"),
+        ("path: models/bart", "path: ''", "models.bart.source.path"),
+        ("train: train.csv", "train: ''", "tasks.sentiment.source.paths.train"),
+        ("source: {kind: files,", "source: {columns: {text: ''}, kind: files,", "tasks.sentiment.source.columns.text"),
+    ],
+)
+def test_a_blank_path_id_or_column_is_refused(load, old, new, key):
+    assert_refused(load, old, new, key, ["a text is required, but this is blank"])

@@ -11,7 +11,7 @@ from tests.support.rows_of_tasks import make_task
 from tunegrid.data.formats import ClassIndex, RawRow
 from tunegrid.tasks import RowError
 from tunegrid.tasks.rows import canonical_row, unlabelled_row
-from tunegrid.tasks.values import is_missing, label_of, mapped
+from tunegrid.tasks.values import is_missing, label_of, list_in_text, mapped, texts_of
 
 
 def index(value: int, *names: str) -> ClassIndex:
@@ -275,3 +275,9 @@ def test_a_text_without_a_visible_character_is_none(text):
 @pytest.mark.parametrize("text", ["0", "a\0", "👍", "é", "\u200bx", "…"])
 def test_a_text_with_a_visible_character_is_a_text(text):
     assert not is_missing(text)
+
+
+@pytest.mark.parametrize("text", ['[["Anna"], "she"]', '[{"a": "Anna"}]'])
+def test_a_json_list_in_csv_that_holds_no_texts_is_refused_and_not_read_as_a_text(text):
+    with pytest.raises(RowError, match="column answers"):
+        texts_of({"answers": list_in_text(text)}, "answers")

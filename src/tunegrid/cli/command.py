@@ -22,7 +22,7 @@ class Commands:
 
     def add(self, name: str, run: Callable[[argparse.Namespace], int | None], text: str) -> argparse.ArgumentParser:
         """Adds a command; its arguments are added to the parser that this returns."""
-        parser = self._subparsers.add_parser(name, help=text, description=text)
+        parser = self._subparsers.add_parser(name, help=text, description=text, allow_abbrev=False)
         parser.set_defaults(run=run, stage=None)
         return parser
 

@@ -38,6 +38,7 @@ def _word(text: str) -> str:
 
 # What stands in tables: line breaks become spaces; blank is as if it was not given.
 Title = Annotated[str, Field(max_length=200), AfterValidator(_on_one_line)]
+Text = Annotated[str, AfterValidator(not_blank)]  # an id, a path, the name of a column
 # What a model writes and a row holds: not blank, without spaces around it.
 Word = Annotated[str, Field(max_length=200), AfterValidator(_word)]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tunegrid.common.errors import TuneGridError
 from tunegrid.data.sources.base import Row
 
 if TYPE_CHECKING:
@@ -16,11 +18,26 @@ if TYPE_CHECKING:
 ROW_GROUP = 10_000  # rows written at once: bounds the memory; it shows in the files' bytes, and so in the fingerprint
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Raises TuneGridError, with what to do, where Arrow finds that a file which a job wrote is damaged."""
+    import pyarrow
+
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise TuneGridError(f"{path}: damaged or cut off ({reason}). Delete it and run its job again.") from None
+
+
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
     """Reads the canonical rows of one split, or only some of their columns."""
     import pyarrow.parquet
 
-    return pyarrow.parquet.read_table(path, columns=columns and list(columns)).to_pylist()
+    with whole(path):
+        return pyarrow.parquet.read_table(path, columns=columns and list(columns)).to_pylist()
 
 
 def iterate_parquet(path: Path, batch_size: int) -> Iterator[list[Row]]:
@@ -28,7 +45,13 @@ def iterate_parquet(path: Path, batch_size: int) -> Iterator[list[Row]]:
     import pyarrow.parquet
 
     # With `pre_buffer`, the whole file would be in memory at the end.
-    for batch in pyarrow.parquet.ParquetFile(path, pre_buffer=False).iter_batches(batch_size):
+    with whole(path):
+        batches = pyarrow.parquet.ParquetFile(path, pre_buffer=False).iter_batches(batch_size)
+    while True:
+        with whole(path):  # and not around the caller's work
+            batch = next(batches, None)
+        if batch is None:
+            return
         yield batch.to_pylist()
 
 

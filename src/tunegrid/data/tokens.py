@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunegrid.data.parquet import whole
+
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow
@@ -27,7 +29,8 @@ def read_tokens(path: Path) -> Any:
     """The token ids of one split: a memory-mapped `pyarrow.Table`."""
     import pyarrow
 
-    return pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
+    with whole(path):
+        return pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
 
 
 def labelled(tokens: Any) -> Any:

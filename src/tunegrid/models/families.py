@@ -26,16 +26,16 @@ ROLES: tuple[Role, ...] = ("query", "key", "value", "output", "feed-forward")
 class Sizes(Closed):
     """The keys of config.json under which a family keeps its sizes; none: the family has no such size."""
 
-    d_model: str = Field(description="Width of the hidden states.")
-    d_ff: str = Field(description="Width inside the feed-forward block.")
-    decoder_d_ff: str | None = Field(None, description="The decoder's, where it may be another one.")
-    heads: str = Field(description="Attention heads of a block.")
-    d_kv: str | None = Field(None, description="Width of one head; none: d_model / heads.")
-    encoder_layers: str
-    decoder_layers: str = Field(description="If config.json does not have it: as many as the encoder's.")
-    vocabulary: str = Field("vocab_size", description="Rows of the embedding.")
-    positions: str | None = Field(None, description="Learned positions of each stack.")
-    relative_buckets: str | None = Field(None, description="Buckets of a learned relative position bias.")
+    d_model: Word = Field(description="Width of the hidden states.")
+    d_ff: Word = Field(description="Width inside the feed-forward block.")
+    decoder_d_ff: Word | None = Field(None, description="The decoder's, where it may be another one.")
+    heads: Word = Field(description="Attention heads of a block.")
+    d_kv: Word | None = Field(None, description="Width of one head; none: d_model / heads.")
+    encoder_layers: Word
+    decoder_layers: Word = Field(description="If config.json does not have it: as many as the encoder's.")
+    vocabulary: Word = Field("vocab_size", description="Rows of the embedding.")
+    positions: Word | None = Field(None, description="Learned positions of each stack.")
+    relative_buckets: Word | None = Field(None, description="Buckets of a learned relative position bias.")
 
 
 class Family(Closed):
@@ -43,12 +43,12 @@ class Family(Closed):
 
     name: SkipJsonSchema[str] = ""  # never given: it is the file's name, or the key in a study
     title: Title = Field(description="Its name in sentences.")
-    model_types: list[str] = Field(min_length=1, description="`model_type` in config.json.")
+    model_types: list[Word] = Field(min_length=1, description="`model_type` in config.json.")
     sizes: Sizes = Field(description="Size -> its key in config.json.")
     defaults: dict[str, Annotated[int, Field(ge=0, le=1_000_000_000)] | bool] = Field(
         default_factory=dict, description="What transformers takes for keys that config.json does not have."
     )
-    linear: dict[Role, list[str]] = Field(
+    linear: dict[Role, list[Word]] = Field(
         description="Role -> names of the linear layers in one block; of feed-forward ones the last leads out."
     )
     has_biases: bool = Field(description="Whether linear layers and normalisations have biases.")
@@ -70,7 +70,7 @@ class Family(Closed):
 
     @field_validator("linear")
     @classmethod
-    def _all_roles(cls, linear: dict[Role, list[str]]) -> dict[Role, list[str]]:
+    def _all_roles(cls, linear: dict[Role, list[Word]]) -> dict[Role, list[str]]:
         for role in ROLES:
             if not linear.get(role):
                 raise ValueError(f"the role {role} has no linear layer. Each of {', '.join(ROLES)} needs one")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.fields import Closed, Title
+from tunegrid.common.fields import Closed, Text, Title, Word
 from tunegrid.common.hub.source import OnHub
 from tunegrid.models.checkpoint import check_checkpoint
 
@@ -58,7 +58,7 @@ class HubModel(OnHub, ModelSource):
     hub_key: ClassVar = "id"
 
     kind: Literal["hub"]
-    id: str = Field(description="Id on the Hub: `google-t5/t5-base`.")
+    id: Word = Field(description="Id on the Hub: `google-t5/t5-base`.")
 
     def fetch(self, folder: Path) -> dict[str, Any]:
         from tunegrid.common.hub import download
@@ -81,7 +81,7 @@ class DirectoryModel(ModelSource):
     """A local folder in the Hub's layout."""
 
     kind: Literal["directory"]
-    path: str = Field(description="The folder, relative to the folder that the study is run in.")
+    path: Text = Field(description="The folder, relative to the folder that the study is run in.")
 
     def fetch(self, folder: Path) -> dict[str, Any]:
         source = Path(self.path)

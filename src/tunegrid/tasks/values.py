@@ -91,8 +91,11 @@ def list_in_text(value: object) -> object:
         parsed = json.loads(value)
     except (ValueError, RecursionError):
         return value
-    texts = isinstance(parsed, list) and all(isinstance(item, str) for item in parsed)
-    return parsed if texts or (isinstance(parsed, dict) and "text" in parsed) else value
+    if isinstance(parsed, list):
+        # A list of numbers may be a text, such as [1]; lists and mappings in it are none.
+        texts = all(isinstance(item, str) for item in parsed)
+        return parsed if texts or any(isinstance(item, list | dict) for item in parsed) else value
+    return parsed if isinstance(parsed, dict) and "text" in parsed else value
 
 
 def _field(value: Mapping, column: str) -> object:

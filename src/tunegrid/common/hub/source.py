@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
-from tunegrid.common.fields import Closed
+from tunegrid.common.fields import Closed, Word
 
 
 class OnHub(Closed):
@@ -15,7 +15,7 @@ class OnHub(Closed):
     hub_kind: ClassVar[Literal["model", "data set"]]
     hub_key: ClassVar[str]  # the key that holds its id
 
-    revision: str | None = Field(None, description="Commit, tag or branch; none: the default branch.")
+    revision: Word | None = Field(None, description="Commit, tag or branch; none: the default branch.")
     _commit: str | None = PrivateAttr(None)  # not a key of the configuration: it comes from the lock file alone
 
     @property

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tunegrid.common.fields import MOST_ROWS, Closed, Seed, Title
+from tunegrid.common.fields import MOST_ROWS, Closed, Seed, Text, Title
 from tunegrid.data.formats import RawRow
 
 Row = dict[str, Any]
@@ -56,7 +56,7 @@ class DataSource(Closed):
 class ReadSource(DataSource):
     """A source of existing rows: their columns are mapped, and a validation split can be held out."""
 
-    columns: dict[str, str] = Field(
+    columns: dict[str, Text] = Field(
         default_factory=dict,
         description="Canonical column -> column of the source; dots reach into nested values (`answers.text`).",
     )

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.fields import Closed
+from tunegrid.common.fields import Closed, Text
 from tunegrid.data.formats import READERS, VALID, RawRow, format_of, read_rows
 from tunegrid.data.sources.base import ReadSource, Split
 
@@ -15,9 +15,9 @@ from tunegrid.data.sources.base import ReadSource, Split
 class SplitFiles(Closed):
     """The file of each split, relative to the folder that the study is run in."""
 
-    train: str
-    validation: str | None = None
-    test: str | None = None
+    train: Text
+    validation: Text | None = None
+    test: Text | None = None
 
 
 class FilesSource(ReadSource):

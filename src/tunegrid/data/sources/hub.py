@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.fields import Closed, did_you_mean
+from tunegrid.common.fields import Closed, Text, Word, did_you_mean
 from tunegrid.common.hub.dataset_files import Layout, is_slice, read_layout, split_names
 from tunegrid.common.hub.source import OnHub
 from tunegrid.data.formats import RawRow, read_rows
@@ -22,9 +22,9 @@ from tunegrid.data.sources.base import ReadSource, Split
 class SplitNames(Closed):
     """The Hub's name for each split; `datasets`' slices work too: `train[:90%]`."""
 
-    train: str = "train"
-    validation: str | None = None
-    test: str = "test"
+    train: Text = "train"
+    validation: Text | None = None
+    test: Text = "test"
 
 
 class Fetched(NamedTuple):
@@ -41,8 +41,8 @@ class HubSource(OnHub, ReadSource):
     hub_key: ClassVar = "path"
 
     kind: Literal["hub"]
-    path: str = Field(description="Id on the Hub (`rajpurkar/squad`), or a local folder in the Hub's layout.")
-    name: str | None = Field(None, description="Configuration of the data set (`de-en`).")
+    path: Text = Field(description="Id on the Hub (`rajpurkar/squad`), or a local folder in the Hub's layout.")
+    name: Word | None = Field(None, description="Configuration of the data set (`de-en`).")
     splits: SplitNames = Field(
         default_factory=SplitNames,
         description=(

@@ -85,7 +85,7 @@ class SplitSize:
 
 
 def counted(folder: Path, rows: dict[str, int]) -> dict[str, SplitSize] | None:
-    """The sizes of a task's token files; None where one is missing."""
+    """The sizes of a task's token files; None where one is missing or damaged, which the job that reads it says."""
     files = {split: folder / f"{split}.arrow" for split in SPLITS}
     if not all(file.is_file() for file in files.values()):
         return None
@@ -94,8 +94,11 @@ def counted(folder: Path, rows: dict[str, int]) -> dict[str, SplitSize] | None:
 
     sizes = {}
     for split, file in files.items():
-        with pyarrow.memory_map(str(file)) as mapped, pyarrow.ipc.open_file(mapped) as reader:
-            table = reader.read_all()
+        try:
+            with pyarrow.memory_map(str(file)) as mapped, pyarrow.ipc.open_file(mapped) as reader:
+                table = reader.read_all()
+        except (OSError, pyarrow.ArrowException):
+            return None
         found = []
         for name in ("input_ids", "labels"):
             lengths = compute.list_value_length(table.column(name))

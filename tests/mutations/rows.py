@@ -1,0 +1,155 @@
+"""Mutations of the rows of a task's files, in every format, which `tunegrid fetch-data` reads."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.mutations.execute import Case
+from tests.mutations.values import ODD, mutated
+
+STUDY = """\
+study: rows
+title: Rows
+description: Rows.
+seeds: [1]
+grid: {tasks: [qa], models: [t5], methods: [full]}
+tasks:
+  qa:
+    kind: KIND
+    source: {kind: files, paths: {train: train.SUFFIX, validation: train.SUFFIX, test: train.SUFFIX}}
+    max_source_length: 64
+    max_target_length: 8
+    generation: {max_new_tokens: 8}
+models:
+  t5: {family: t5, source: {kind: hub, id: google-t5/t5-base}}
+methods:
+  full: {kind: full}
+training: {learning_rate: 1.0e-3, max_steps: 10}
+"""
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "qa": [
+        {"id": f"q{i}", "title": f"article {i % 2}", "question": f"Who came {i}?", "context": f"Anna {i} came.",
+         "answers": {"text": ["Anna", "she"], "answer_start": [0, 1]}}
+        for i in range(6)
+    ],
+    "translation": [{"id": str(i), "translation": {"en": f"A dog {i}.", "de": f"Ein Hund {i}."}} for i in range(6)],
+    "sentiment": [{"id": f"{i:03}", "text": f"A film {i}.", "label": i % 2} for i in range(6)],
+}  # fmt: skip
+# A date and numbers that no JSON has are not written by any of the formats.
+ODD_IN_ROWS = {name: value for name, value in ODD.items() if name not in ("a date", "a huge integer")} | {
+    "a nested list": [[["a"]]],
+    "a list of numbers": [1, 2],
+    "a list of mappings": [{"text": "a"}],
+    "a list with null": ["a", None],
+    "NUL": "a\0b",
+    "a byte order mark": "\ufeffa",
+    "a line separator": "a\u2028b",
+    "a token's name": "</s> <pad> <extra_id_0>",
+    "2": 2,
+    "a decimal label": 1.0,
+}
+
+
+def prepare(folder: Path) -> None:
+    """Nothing: each case writes its own study."""
+
+
+def mutate(random: Random, folder: Path) -> Case:
+    """Rows of a kind of task in a format, with one or two mutated values, or a mutated file."""
+    kind, suffix = random.choice(list(ROWS)), random.choice(["jsonl", "jsonl", "json", "csv", "tsv", "parquet"])
+    rows, name = ROWS[kind], "none"
+    how = random.choice(["value", "value", "value", "two values", "file"])
+    if how != "file":
+        rows, name = mutated(rows, random, ODD_IN_ROWS)
+        if how == "two values":
+            rows, second = mutated(rows, random, ODD_IN_ROWS)
+            name = f"{name} + {second}"
+    try:
+        data = _written(rows if suffix in ("jsonl", "json") else [row for row in rows if isinstance(row, dict)], suffix)
+    except (ValueError, TypeError, AttributeError, ArithmeticError):  # the writer cannot hold it
+        suffix = "jsonl"
+        data = "".join(json.dumps(row) + "\n" for row in rows).encode("utf-8", "surrogatepass")
+    if name == "none":
+        data, name = _damaged(data, random)
+    (folder / f"train.{suffix}").write_bytes(data)
+    (folder / "study.yaml").write_text(STUDY.replace("KIND", kind).replace("SUFFIX", suffix), encoding="utf-8")
+    return Case(f"{kind} {suffix}: {name}", (("fetch-data", "study.yaml", "--task", "qa"),))
+
+
+def _written(rows: list[dict[str, Any]], suffix: str) -> bytes:
+    if suffix == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    if suffix == "json":
+        return json.dumps(rows).encode()
+    if suffix == "parquet":
+        import pyarrow
+        import pyarrow.parquet
+
+        file = io.BytesIO()
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+        return file.getvalue()
+    text = io.StringIO()
+    flat = [_flat(row) for row in rows]
+    names = list(dict.fromkeys(name for row in flat for name in row))
+    writer = csv.DictWriter(text, names, delimiter="\t" if suffix == "tsv" else ",", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return text.getvalue().encode()
+
+
+def _flat(row: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Columns of nested values by their dotted names; lists as JSON."""
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list | dict) else value
+    return flat
+
+
+def _damaged(data: bytes, random: Random) -> tuple[bytes, str]:
+    lines, number = data.split(b"\n"), random.randrange(max(data.count(b"\n"), 1))
+    name = random.choice(
+        [
+            "empty",
+            "cut",
+            "a byte",
+            "a line lost",
+            "a line doubled",
+            "a byte order mark",
+            "CRLF",
+            "CR",
+            "UTF-16",
+            "two files",
+        ]
+    )
+    match name:
+        case "empty":
+            data = b""
+        case "cut":
+            data = data[: random.randrange(len(data))]
+        case "a byte":
+            place = random.randrange(len(data))
+            byte = random.choice([0x00, 0x22, 0x2C, 0x0A, 0x80, 0xFF])
+            data, name = data[:place] + bytes([byte]) + data[place + 1 :], f"byte {byte:#04x}"
+        case "a line lost":
+            data = b"\n".join(lines[:number] + lines[number + 1 :])
+        case "a line doubled":
+            data = b"\n".join([*lines[:number], lines[number], *lines[number:]])
+        case "a byte order mark":
+            data = b"\xef\xbb\xbf" + data
+        case "CRLF":
+            data = data.replace(b"\n", b"\r\n")
+        case "CR":
+            data = data.replace(b"\n", b"\r")
+        case "UTF-16":
+            data = data.decode("utf-8", "replace").encode("utf-16")
+        case "two files":
+            data += data
+    return data, f"file: {name}"

@@ -1,0 +1,58 @@
+"""The kinds of mutations, the cases of a seed, and what is known of accepted ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import get_args
+
+import yaml
+
+from tests.mutations import checkpoints, command_lines, records, rows, studies
+from tests.mutations.execute import Case, Outcome, State, execute
+
+KINDS = {
+    "studies": studies,
+    "command-lines": command_lines,
+    "rows": rows,
+    "checkpoints": checkpoints,
+    "records": records,
+}
+STATES = get_args(State)
+
+
+def outcomes(
+    folder: Path, seed: int, numbers: Iterable[int], kinds: Sequence[str] = tuple(KINDS)
+) -> Iterator[tuple[int, str, Case, Outcome]]:
+    """Yields (number, kind, case, outcome) of cases; a case depends on the seed, its number and its kind alone."""
+    import tunegrid.cli.dispatch  # noqa: F401 (once, before the processes of the cases are made)
+
+    for kind in kinds:
+        (folder / kind).mkdir(parents=True)
+        KINDS[kind].prepare(folder / kind)
+    for number in numbers:
+        kind = kinds[number % len(kinds)]
+        case = KINDS[kind].mutate(Random(f"{seed} {kind} {number}"), folder / kind)
+        yield number, kind, case, execute(case, folder / kind)
+
+
+def judge(kind: str, case: Case) -> str | None:
+    """Returns why a case may be accepted: the judgements of all its mutations; None: nobody has looked at one of them."""
+    where, mutations = case.name.split(": ", 1)
+    reasons = []
+    for mutation in mutations.split(" + "):
+        name = f"{where}: {mutation}"
+        patterns = judgements().get(kind, {}).items()
+        if (reason := next((why for pattern, why in patterns if fnmatchcase(name, pattern)), None)) is None:
+            return None
+        reasons.append(reason)
+    return "; ".join(reasons)
+
+
+@cache
+def judgements() -> dict[str, dict[str, str]]:
+    """Kind -> pattern of the name of a mutation -> why it may be accepted."""
+    return yaml.safe_load(Path(__file__).with_name("judgements.yaml").read_text(encoding="utf-8")) or {}
