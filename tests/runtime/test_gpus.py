@@ -303,7 +303,7 @@ def test_a_folder_of_locks_that_cannot_be_used_is_replaced_by_the_users_own(monk
     assert gpus.lock_folder() == tmp_path / f"tunegrid-gpus-{os.getuid()}"
     (tmp_path / "tunegrid-gpus").unlink()
     assert gpus.lock_folder() == tmp_path / "tunegrid-gpus"
-    assert (tmp_path / "tunegrid-gpus").stat().st_mode & 0o7777 == 0o777
+    assert (tmp_path / "tunegrid-gpus").stat().st_mode & 0o7777 == 0o1777
 
 
 @pytest.mark.parametrize(("device", "threads", "cores", "count", "jobs"), [
@@ -328,3 +328,18 @@ def test_a_plan_says_how_long_it_takes_with_all_gpus_at_work(tiny_study, monkeyp
     each = rough_duration(planned.total.seconds / 3)
     assert f"{each} with 3 jobs at once, one for each GPU" in plan_text(planned)
     assert "at once" not in plan_text(plan(study, GPUS["h100"]))
+
+
+@pytest.mark.parametrize("trap", ["link", "hard link", "pipe", "folder"])
+def test_a_trap_in_the_place_of_a_lock_is_not_written_to(tmp_path, trap):
+    victim, file = tmp_path / "victim", tmp_path / "gpu-0.lock"
+    victim.write_text("of another user")
+    {
+        "link": lambda: file.symlink_to(victim),
+        "hard link": lambda: os.link(victim, file),
+        "pipe": lambda: os.mkfifo(file),
+        "folder": file.mkdir,
+    }[trap]()
+    with pytest.raises(OSError, match=r"gpu-0\.lock"):
+        gpus.SharedLock(file).acquire()
+    assert victim.read_text() == "of another user"

@@ -185,7 +185,7 @@ def test_the_work_ends_with_the_command_that_is_killed():
 
 def test_the_work_ends_with_the_snakemake_that_is_killed():
     snakemake = subprocess.Popen(["sleep", "60"])
-    announced = f"{snakemake.pid}:{psutil.Process(snakemake.pid).create_time()}"
+    announced = f"{snakemake.pid}:{parent._started(snakemake.pid)}"
     process = command("sleep", 3, 3, **{parent.VARIABLE: announced})
     wait_for(Path("started").exists)
     assert process.poll() is None

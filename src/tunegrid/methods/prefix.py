@@ -15,7 +15,6 @@ from pydantic import Field
 from tunegrid.common.citations import LI_2021, Formula
 from tunegrid.methods.adapters_library import NAME, AdaptersLibrary
 from tunegrid.methods.base import FP32, MethodSettings
-from tunegrid.models.encoder import encode_whole_batches
 from tunegrid.models.flops import Stacks, base_stacks
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ class Prefix(AdaptersLibrary):
         )
 
     def load_base(self, folder: Path) -> PreTrainedModel:
+        from tunegrid.models.encoder import encode_whole_batches
+
         model = super().load_base(folder)
         if model.config.model_type != "t5":  # T5 has no other attention
             model.set_attn_implementation("eager")

@@ -48,6 +48,10 @@ class TrainingCost(Closed):
     optimisation_seconds: Seconds = Field(description="Optimisation steps only, in seconds.")
     evaluation_seconds: Seconds = Field(description="Evaluation on validation data during training, in seconds.")
     saving_seconds: Seconds = Field(description="Writing of weights and checkpoints, in seconds.")
+    paused_seconds: Seconds = Field(
+        default=0.0,
+        description="Time during which the process was stopped (SIGSTOP, a suspended machine); in none of the others.",
+    )
     steps: Count = Field(description="Optimiser steps done.")
     examples: Count = Field(description="Training examples seen, repeats counted.")
     tokens: Count = Field(description="Source and target tokens seen, without padding.")

@@ -12,6 +12,7 @@ import atexit
 import os
 import random
 import re
+import stat
 import subprocess
 import sys
 import tempfile
@@ -23,10 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.runtime.shared_lock import SharedLock
 
 if TYPE_CHECKING:
-    from filelock import FileLock
-
     from tunegrid.runtime.hardware import Hardware
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -61,7 +61,7 @@ class Lease:
     """
 
     device: str
-    lock: FileLock | None
+    lock: SharedLock | None
 
 
 _lease: Lease | None = None
@@ -231,17 +231,14 @@ def _inherited() -> Lease | None:
 
 
 def _locked(devices: list[str]) -> Lease:
-    from filelock import FileLock, Timeout
-
     folder, is_announced = lock_folder(), False
     while True:
         for device in devices:
             file = folder / f"{_key(device)}.lock"
-            lock = FileLock(file, mode=0o666, thread_local=False, on_acquired=_sign)
+            lock = SharedLock(file)
             try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                continue
+                if not lock.acquire():
+                    continue
             except OSError as error:
                 if folder == _own_folder():
                     raise TuneGridError(f"{file}: cannot be locked ({error}). {LOCKS} names another folder.") from error
@@ -281,17 +278,29 @@ def lock_folder() -> Path:
         return Path(given)
     # Not TMPDIR, which differs from user to user and from job to job.
     shared = _temporary() / "tunegrid-gpus"
-    mask = os.umask(0)
-    with suppress(OSError):  # not sticky: the library refuses another user's file where that user could take it away
-        shared.mkdir(mode=0o777)
-    os.umask(mask)
-    usable = shared.is_dir() and not shared.is_symlink() and os.access(shared, os.W_OK | os.X_OK)
-    return shared if usable else _own_folder()
+    with suppress(OSError):
+        shared.mkdir()
+    return shared if _is_sound(shared) and os.access(shared, os.W_OK | os.X_OK) else _own_folder()
+
+
+def _is_sound(folder: Path) -> bool:
+    """Whether a folder is open to all but sticky, so that nobody can take away or exchange another user's lock file."""
+    with suppress(OSError):
+        state = folder.lstat()
+        if not stat.S_ISDIR(state.st_mode):
+            return False
+        if state.st_uid == os.getuid():
+            folder.chmod(0o1777)
+            return True
+        return bool(state.st_mode & stat.S_ISVTX)
+    return False
 
 
 def _own_folder() -> Path:
     folder = _temporary() / f"tunegrid-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise TuneGridError(f"{folder}: is another user's. {LOCKS} names another folder for the locks on GPUs.")
     return folder
 
 
@@ -299,17 +308,13 @@ def _temporary() -> Path:
     return Path("/tmp") if os.access("/tmp", os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
 
 
-def _sign(descriptor: int) -> None:
-    """Writes the holder into a lock file, for those who wait for it."""
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()} of user {os.getuid()}\n".encode(), 0)
-
-
 def _holder(file: Path) -> str:
-    try:
-        return file.read_text(errors="replace").strip() or "unknown"
-    except OSError:
-        return "unknown"
+    with suppress(OSError):
+        for _ in range(10):  # its holder may just be writing it
+            if text := file.read_text(errors="replace").strip():
+                return text
+            time.sleep(0.02)
+    return "unknown"
 
 
 def _log(event: str, lease: Lease) -> None:

@@ -2,13 +2,14 @@
 
 import resource
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
+from tunegrid.runtime.pauses import watch
+
 
 def clock() -> float:
-    """Seconds of a monotonic clock, read after the GPU has finished its work.
+    """Seconds of a monotonic clock that stands still while this process is stopped, read after the GPU's work is done.
 
     A GPU computes asynchronously. A clock that is read earlier counts the launch of the work alone, and the work itself
     is counted with whatever comes next.
@@ -16,7 +17,12 @@ def clock() -> float:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.synchronize()
-    return time.perf_counter()
+    return watch().look()
+
+
+def paused_seconds() -> float:
+    """Seconds that this process has been stopped since its first look at the clock."""
+    return watch().paused
 
 
 def reset_peak_memory() -> None:

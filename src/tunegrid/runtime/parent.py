@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 VARIABLE = "TUNEGRID_SNAKEMAKE"  # process id and start time; set by a Snakemake that runs jobs on this machine
 POLL_SECONDS = 1.0  # between two checks
@@ -15,23 +17,32 @@ GRACE = 600.0  # seconds from SIGTERM to SIGKILL
 
 def announce() -> None:
     """Names this process to the jobs that it starts from now on."""
-    import psutil
-
-    os.environ[VARIABLE] = f"{os.getpid()}:{psutil.Process().create_time()}"
+    os.environ[VARIABLE] = f"{os.getpid()}:{_started(os.getpid())}"
 
 
 def snakemake_is_alive() -> bool:
     """Whether the Snakemake that started this job is alive; true where none on this machine started it."""
     if not (announced := os.environ.get(VARIABLE)):
         return True
+    pid, started = announced.split(":")
+    return _started(int(pid)) == started
+
+
+def _started(pid: int) -> str | None:
+    """When a process started, in words that stay the same when somebody sets the clock; None: it has ended."""
+    if sys.platform == "linux":
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] in "ZX" else fields[19]  # clock ticks since the system's start: proc(5)
     import psutil
 
-    pid, started = announced.split(":")
     try:
-        process = psutil.Process(int(pid))
-        return process.create_time() == float(started) and process.status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
     except psutil.NoSuchProcess:
-        return False
+        return None
 
 
 def stop_with_snakemake() -> None:

@@ -52,7 +52,7 @@ def provenance(
         data_revision=data_card.get("commit"),
         model_revision=model_card.get("commit"),
         started=started,
-        finished=now(),
+        finished=max(now(), started),  # somebody may have set the clock back
     )
 
 

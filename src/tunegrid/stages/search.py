@@ -92,7 +92,8 @@ def _run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt) -> TrialR
 def write_failed_trial(study: Study, cell: Cell, trial: str, reason: str, started: str) -> TrialRecord:
     """Writes the record of a trial whose process died, unless it had done so before."""
     facts: dict[str, Any] = dict.fromkeys(("score", "validation_loss", "train_rows", "validation_rows"))
-    seconds = (datetime.fromisoformat(now()) - datetime.fromisoformat(started)).total_seconds()
+    passed = datetime.fromisoformat(now()) - datetime.fromisoformat(started)
+    seconds = max(0.0, passed.total_seconds())  # somebody may have set the clock back
     cost = dict.fromkeys(TrialCost.model_fields) | {"total_seconds": seconds}
     with hold_lock(study, cell, trial):
         written = written_since(started, study.paths.trial(cell, trial), TrialRecord)

@@ -219,6 +219,7 @@ def _cost(
         optimisation_seconds=seconds,
         evaluation_seconds=summary.evaluation_seconds,
         saving_seconds=summary.saving_seconds,
+        paused_seconds=summary.paused_seconds,
         steps=summary.steps,
         examples=summary.examples,
         tokens=tokens,

@@ -66,7 +66,8 @@ class TrainingSession:
 
 @dataclass
 class TrainingSummary:
-    """What a training did. Seconds are wall-clock; `optimisation_seconds` holds steps only.
+    """What a training did. Seconds are wall-clock; `optimisation_seconds` holds steps only; none
+    but `paused_seconds` holds time during which the process was stopped.
 
     Attributes:
         history: rows of history.csv: step, epoch, and loss, learning_rate or validation_loss.
@@ -80,5 +81,6 @@ class TrainingSummary:
     optimisation_seconds: float = 0.0
     evaluation_seconds: float = 0.0
     saving_seconds: float = 0.0
+    paused_seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     selection: Selection | None = None

@@ -83,7 +83,9 @@ class GridTrainer(Trainer):
         self.largest = 0  # tokens of a batch so far, padding included
         self.evaluated_state: TrainerState | None = None
         self.start, self.evaluation_seconds, self.saving_seconds = measure.clock(), 0.0, 0.0
-        self.earlier = {"optimisation_seconds": 0.0, "evaluation_seconds": 0.0, "saving_seconds": 0.0}
+        kinds = ("optimisation_seconds", "evaluation_seconds", "saving_seconds", "paused_seconds")
+        self.earlier = dict.fromkeys(kinds, 0.0)
+        self.paused_before = measure.paused_seconds()
         callbacks = [ProgressLine(), Flow()]
         if training.early_stopping_patience is not None:
             stop = EarlyStoppingCallback(training.early_stopping_patience, training.early_stopping_threshold)
@@ -287,7 +289,7 @@ class GridTrainer(Trainer):
         self.source_tokens = torch.tensor(counts["source_tokens"])
         self.target_tokens = torch.tensor(counts["target_tokens"])
         self.loss_sum = torch.tensor(counts["loss_sum"])
-        self.earlier = {name: counts[name] for name in self.earlier}
+        self.earlier = {name: counts.get(name, 0.0) for name in self.earlier}
 
     def _load_best_model(self) -> None:
         self._load_tensors(checkpoint(self.session.checkpoints, self.state.best_global_step))
@@ -311,6 +313,7 @@ class GridTrainer(Trainer):
         """Seconds of each kind of work so far, those before an interruption included."""
         now = {"evaluation_seconds": self.evaluation_seconds, "saving_seconds": self.saving_seconds}
         now["optimisation_seconds"] = measure.clock() - self.start - sum(now.values())
+        now["paused_seconds"] = measure.paused_seconds() - self.paused_before
         return {name: seconds + self.earlier[name] for name, seconds in now.items()}
 
     def history(self) -> list[dict[str, float]]:

@@ -437,6 +437,21 @@ def test_a_password_in_the_endpoint_is_not_shown(hub, monkeypatch):
     assert "geheim" not in message
 
 
+@pytest.mark.parametrize("user", ["anna:geheim", "anna:ge%40heim", "geheimestoken"])
+def test_a_refusal_that_repeats_the_header_shows_nothing_of_it(monkeypatch, user):
+    from base64 import b64encode
+    from urllib.parse import unquote
+
+    monkeypatch.setattr(constants, "ENDPOINT", f"https://{user}@hub.example")
+    sent = b64encode(unquote(user).encode()).decode()
+    text = scrub(
+        f"https://{user}@hub.example says 401 to Authorization: Basic {sent} of {unquote(user)}; X-Sent: {sent}"
+    )
+    assert "heim" not in text
+    assert sent not in text
+    assert "hub.example says 401" in text
+
+
 # -- interrupted ------------------------------------------------------------------------------------------------------
 
 

@@ -305,6 +305,12 @@ def test_a_readme_whose_configuration_is_a_folder_outside_is_refused(hub, path):
     )
 
 
+def test_a_repository_that_lists_a_file_outside_of_its_folder_is_refused(hub, tmp_path):
+    hub.add("datasets", "anna/up", {"../up.csv": b"text,label\na,1\n", "train.csv": b"text,label\na,1\n"})
+    assert "data set anna/up" in refused(rows, source("anna/up", splits={"train": "train", "test": "train"}), "train")
+    assert list(tmp_path.rglob("up.csv")) == []
+
+
 def test_files_within_the_folder_may_be_named_in_every_way(hub):
     for path in ("./a.csv", "a.csv", "'*.csv'", "'**/a.csv'", "[a.csv]", "a..csv"):
         name = "a..csv" if path == "a..csv" else "a.csv"

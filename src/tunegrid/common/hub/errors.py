@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import re
 import ssl
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote
 
 from huggingface_hub import constants, errors, get_token
 
@@ -49,11 +52,27 @@ class SpoiltFile(Exception):
 
 def scrub(text: str) -> str:
     """A text without what must not be seen: the token, passwords and signatures in addresses."""
-    text = re.sub(r"(\w+://)[^/@\s]+@", rf"\1{HIDDEN}@", text)
+    for secret in _secrets():
+        text = text.replace(secret, HIDDEN)
+    text = re.sub(r"(\w+://)[^/\s'\"<>]+@", rf"\1{HIDDEN}@", text)
+    text = re.sub(r"(?i)\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]{6,}", rf"\1 {HIDDEN}", text)
     text = re.sub(r"(https?://[^\s?'\"<>]+)\?[^\s'\"<>)]+", rf"\1?{HIDDEN}", text)
-    if token := get_token():
-        text = text.replace(token, HIDDEN)
     return re.sub(r"\bhf_[A-Za-z0-9]{16,}", HIDDEN, text)
+
+
+def _secrets() -> list[str]:
+    """The token, and the user's name with the password of each address in use, as they are and as headers have them."""
+    found = {get_token() or ""}
+    names = ["HF_ENDPOINT", "http_proxy", "https_proxy", "all_proxy"]
+    names += [name.upper() for name in names]
+    for address in (constants.ENDPOINT, *(os.environ.get(name, "") for name in names)):
+        user = address.partition("://")[2].rpartition("@")[0]
+        if user:
+            decoded = unquote(user)
+            found |= {user, decoded, user.partition(":")[2], decoded.partition(":")[2]}
+    found |= {b64encode(text.encode()).decode() for text in found if text}
+    # The longest first: a password is a part of the user's name with it. A word of three letters is no secret.
+    return sorted((text for text in found if len(text) > 3), key=len, reverse=True)
 
 
 class ScrubLog(logging.Filter):
@@ -129,7 +148,11 @@ def disk_full(needed: int | None = None, free: int | None = None) -> str:
 
 
 def explain(error: BaseException, repo: Repo) -> str:
-    """What an error means, and what to do about it."""
+    """What an error means, and what to do about it, without what must not be seen."""
+    return scrub(_explain(error, repo))
+
+
+def _explain(error: BaseException, repo: Repo) -> str:
     error, hub = unwrap(error), constants.ENDPOINT
     status = http_status(error)
     if isinstance(error, errors.GatedRepoError):
