@@ -31,11 +31,14 @@ rule all:
 onstart:
     with plain_errors():
         start(workflow, STUDY, JOBS, logger)
+    CONSOLE.begin()
 
 
 onsuccess:
+    CONSOLE.end()
     print_summary(workflow.configfiles)
 
 
 onerror:
+    CONSOLE.end()
     print_summary(workflow.configfiles)

@@ -25,7 +25,7 @@ def downloads(config: str = "hub.yaml") -> list[list[str]]:
 
 def study(configs: tuple[str, ...] = ("runs.yaml", "whole.yaml")) -> list[str]:
     """Returns the command of a whole study, the first time."""
-    return ["snakemake", "--cores", "2", "--configfile", *configs]
+    return ["snakemake", "--cores", "2", "-p", "--configfile", *configs]
 
 
 def study_again(configs: tuple[str, ...] = ("runs.yaml", "whole.yaml")) -> list[str]:
@@ -46,4 +46,4 @@ def clone(folder: Path) -> None:
 def on_slurm(cell: Cell) -> list[str]:
     """Returns the command of a cell on a cluster, at first and again: the profile, with more frequent looks at the jobs."""
     frequent = "--slurm-init-seconds-before-status-checks 3 --seconds-between-status-checks 3 --latency-wait 20".split()
-    return ["snakemake", "--profile", "slurm", *frequent, cell.target, "--configfile", "runs.yaml"]
+    return ["snakemake", "--profile", "slurm", "-p", *frequent, cell.target, "--configfile", "runs.yaml"]

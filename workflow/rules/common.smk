@@ -11,7 +11,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.report.index import read_index
 from tunegrid.report.latex import tex_engine
 from tunegrid.runtime.provenance import digest
-from tunegrid.stages.console import take_over
+from tunegrid.stages.console import Console
 from tunegrid.stages.workflow import limit_gpus, print_summary, read_study, start
 from tunegrid.study import stage_settings
 from tunegrid.study.cells import Cell, Run
@@ -30,7 +30,7 @@ def plain_errors():
 with plain_errors():
     STUDY = read_study(workflow.configfiles, config)
 limit_gpus(workflow, STUDY)
-take_over(workflow, STUDY, logger)
+CONSOLE = Console(workflow, STUDY, logger)
 PATHS = STUDY.paths
 # Rules have the study's files as a resource, not as a param or an input: neither their place nor their settings for
 # other jobs may run a job again. Their `conda:` documents the software; jobs run in the environment that is active.

@@ -18,11 +18,15 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from tunegrid.common.digits import rough_duration
 from tunegrid.runtime import gpus
+from tunegrid.stages.progress import Progress, comment_of
 from tunegrid.study.status.items import STAGES, Item, items
 from tunegrid.study.status.remaining import Durations
 from tunegrid.study.study import Study
 
 STREAM = "DefaultStreamHandler"  # Snakemake's name of the handler that writes to the terminal
+# Errors of jobs are shown by the progress, with their reasons; Snakemake's log has its own words for them.
+HIDDEN = (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR)
+HIDDEN_TEXTS = ("RuleException:", "Exiting because a job execution failed", "Trying to restart job")
 # Snakemake's graph is millions of objects that live until its end. Python would look through them for garbage after
 # every 700 new ones, which is a fifth of a large dry run.
 OBJECTS_BEFORE_COLLECTION = 200_000
@@ -41,38 +45,56 @@ REASONS = {
 }
 
 
-def take_over(workflow: Any, study: Study, logger: logging.Logger) -> None:
-    """Replaces Snakemake's output for a dry run by a plan, unless an option shapes that output."""
-    gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
-    settings = workflow.output_settings
-    shaped = settings.printshellcmds or settings.verbose or settings.debug_dag or settings.log_handler_settings
-    stream = next((handler for handler in logger.handlers if handler.name == STREAM), None)
-    if not workflow.is_main_process or shaped or settings.quiet or stream is None or not settings.dryrun:
-        return
-    settings.quiet = {Quietness.RULES, Quietness.PROGRESS}  # with exactly these Snakemake formats no job's block
-    stream.addFilter(_Plan(workflow, study, stream))
+class Console:
+    """What the terminal shows of a workflow. `shaped`: a person has shaped Snakemake's own output, which then stays."""
 
+    def __init__(self, workflow: Any, study: Study, logger: logging.Logger) -> None:
+        gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
+        self._workflow, self._study, self._progress = workflow, study, None
+        settings = workflow.output_settings
+        stream = next((handler for handler in logger.handlers if handler.name == STREAM), None)
+        own = settings.printshellcmds or settings.verbose or settings.debug_dag or settings.log_handler_settings
+        self.shaped = bool(own or settings.quiet or stream is None or not workflow.is_main_process)
+        if self.shaped:
+            return
+        self._stream = stream.stream
+        stream.addFilter(self._lets_through)
+        if settings.dryrun:
+            settings.quiet = {
+                Quietness.RULES,
+                Quietness.PROGRESS,
+            }  # with exactly these Snakemake formats no job's block
+        else:
+            self._progress = Progress(workflow, study, self._stream)
+            logger.addHandler(self._progress)
 
-class _Plan(logging.Filter):
-    """Lets through what a dry run has to say besides its jobs, and prints the plan where Snakemake counts them."""
+    def begin(self) -> None:
+        """Starts to show the progress of the jobs."""
+        if self._progress is not None:
+            self._progress.begin()
 
-    def __init__(self, workflow: Any, study: Study, stream: logging.Handler) -> None:
-        super().__init__()
-        self._workflow, self._study, self._stream = workflow, study, stream.stream
+    def end(self) -> None:
+        """Shows the state at the end of the workflow, and nothing from then on."""
+        if self._progress is not None:
+            self._progress.end()
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        if getattr(record, "event", None) == LogEvent.RUN_INFO:
-            print("\n".join(describe(self._workflow.dag, self._study)), file=self._stream, flush=True)
+    def _lets_through(self, record: logging.LogRecord) -> bool:
+        """Whether Snakemake prints a record; prints the plan where Snakemake would count the jobs."""
+        event = getattr(record, "event", None)
+        if event == LogEvent.RUN_INFO:
+            verb = "would run" if self._workflow.dryrun else "to run"
+            print("\n".join(describe(self._workflow.dag, self._study, verb)), file=self._stream, flush=True)
+        if event in HIDDEN or str(record.msg).startswith(HIDDEN_TEXTS):
             return False
-        return record.levelno >= logging.WARNING or record.msg == NOTHING_TO_BE_DONE_MSG
+        return event is None and (record.levelno >= logging.WARNING or record.msg == NOTHING_TO_BE_DONE_MSG)
 
 
-def describe(dag: Any, study: Study) -> Iterator[str]:
-    """Lines about the jobs that Snakemake would run, by stage, with the reasons and an estimate of the time."""
+def describe(dag: Any, study: Study, verb: str) -> Iterator[str]:
+    """Lines about the jobs that Snakemake is to run, by stage, with the reasons and an estimate of the time."""
     reasons: dict[str, Counter[str]] = defaultdict(Counter)
     known, to_do, cells = {item.comment: item for item in items(study)}, [], set()
     for job in dag.needrun_jobs():
-        item = known.get(_comment(job))
+        item = known.get(comment_of(job.rule.name, job.wildcards))
         if item is None and job.rule.name != "tables":
             continue  # a target: it only asks for files
         stage = item.stage if item else "report"
@@ -82,7 +104,7 @@ def describe(dag: Any, study: Study) -> Iterator[str]:
         if stage == "training":
             cells.add(item.cell)
     jobs = sum(map(Counter.total, reasons.values()))
-    yield f"{study.title}: {jobs} jobs would run. Results: {study.paths.root}/"
+    yield f"{study.title}: {jobs} jobs {verb}. Results: {study.paths.root}/"
     for stage in STAGES:
         if counts := reasons.get(stage):
             why = ", ".join(
@@ -93,7 +115,9 @@ def describe(dag: Any, study: Study) -> Iterator[str]:
     at_once = gpus.jobs_at_once(study.hardware, None)
     if seconds := _estimate(study, to_do, at_once):
         yield f"About {rough_duration(seconds)} with {at_once} at once, by the plan (tunegrid plan), without downloads."
-    yield "Each job with its files, reason and command: snakemake -n -p"
+    yield "Each job with its files, reason and command: " + (
+        "snakemake -n -p" if verb == "would run" else "snakemake -p"
+    )
 
 
 def _estimate(study: Study, to_do: Sequence[Item], at_once: int) -> float:
@@ -101,11 +125,6 @@ def _estimate(study: Study, to_do: Sequence[Item], at_once: int) -> float:
     durations, every = Durations(study, []), max(1, len(to_do) // SAMPLE)
     seconds = [durations.estimate(item) for item in to_do[::every]]
     return max([every * sum(seconds) / at_once, *seconds])
-
-
-def _comment(job: Any) -> str:
-    """The name of a job in `Item.comment`."""
-    return f"rule_{job.rule.name}" + (f"_wildcards_{'_'.join(job.wildcards)}" if job.wildcards else "")
 
 
 def _reason(reason: Any) -> str:

@@ -36,6 +36,7 @@ class JobStatus:
         begun: whether it waits because something interrupted it.
         silent: seconds since its log or a checkpoint was written.
         checkpoint: step of its last checkpoint.
+        score: primary metric of an evaluation that is done.
     """
 
     item: Item
@@ -47,6 +48,7 @@ class JobStatus:
     silent: float | None = None
     checkpoint: int | None = None
     progress: Progress | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,16 @@ class StudyStatus:
         return not any(job.state in ("running", "waiting") for job in self.jobs)
 
 
-def read_status(study: Study, configs: Sequence[str | Path], read: Reader, alive: Alive | None = None) -> StudyStatus:
+def read_status(
+    study: Study, configs: Sequence[str | Path], read: Reader, alive: Alive | None = None, outdated: bool = True
+) -> StudyStatus:
     """Reads the current status of a study from files and processes; results that were copied here read the same.
 
     Args:
         configs: the study's files, as its commands name them.
         read: reads a record; raises TuneGridError for a file that is none.
         alive: the processes at work; None: they are looked for.
+        outdated: whether to count the runs that were trained with other settings.
     """
     alive, now, all_items = alive or look(configs), time.time(), list(items(study))
     records: dict[Item, dict[str, Any]] = {}
@@ -111,7 +116,7 @@ def read_status(study: Study, configs: Sequence[str | Path], read: Reader, alive
         remaining=max(sum(seconds_left) / at_once, max(seconds_left)),
         at_once=at_once,
         measured=bool(measured),
-        outdated=_count_outdated(study, records, read),
+        outdated=_count_outdated(study, records, read) if outdated else 0,
     )
 
 
@@ -130,12 +135,18 @@ def _finished(item: Item, records: dict[Item, dict[str, Any]], read: Reader) -> 
     """
     record = records[item]
     if record.get("status", "ok") == "ok":
-        return JobStatus(item, "done")
+        return JobStatus(item, "done", score=_score(record))
     reason = f"{record['status']}: {record.get('reason') or 'no reason given'}"
     passed_on = item.stage == "evaluation" and (item.done.parent / "train.json").is_file()
     if passed_on and _record(item.done.parent / "train.json", read).get("status") != "ok":
         return JobStatus(item, "done")
     return JobStatus(item, "failed", reason)
+
+
+def _score(record: dict[str, Any]) -> float | None:
+    """The primary metric of an evaluation; None: the record is of another stage."""
+    metric = (record.get("metrics") or {}).get(record.get("primary"))
+    return metric["value"] if isinstance(metric, dict) else None
 
 
 def _unfinished(study: Study, item: Item, alive: Alive, durations: Durations, now: float) -> JobStatus:
