@@ -21,6 +21,7 @@ class Snakemake:
         self.resource_settings = SimpleNamespace(nodes=nodes, cores=4)
         self.global_resources = {"gpu": SimpleNamespace(value=gpu)}
         self.dag = SimpleNamespace(needrun_jobs=lambda: jobs)
+        self.scheduler = SimpleNamespace(job_rate_limiter=None)
         self.executor_plugin = SimpleNamespace(name=executor)
         self.registered = {}
 
@@ -89,3 +90,11 @@ def test_the_start_announces_the_size_of_the_study(tiny, monkeypatch, caplog):
         stage.start(Snakemake(), study := load_study(tiny), SimpleNamespace(estimator=None), logging.getLogger("test"))
     assert f"27 cells x {len(study.seeds)} seeds. Results: results/tiny/" in caplog.text
     assert "without a PDF" in caplog.text
+
+
+def test_the_scheduler_keeps_only_a_limit_that_a_person_has_set():
+    for jobs, seconds, stays in ((100, 1, False), (10, 60, True)):
+        snakemake = Snakemake()
+        limiter = snakemake.scheduler.job_rate_limiter = SimpleNamespace(max_jobs=jobs, timespan=seconds)
+        stage._stop_polling(snakemake)
+        assert snakemake.scheduler.job_rate_limiter is (limiter if stays else None)

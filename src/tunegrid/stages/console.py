@@ -26,7 +26,12 @@ from tunegrid.study.study import Study
 STREAM = "DefaultStreamHandler"  # Snakemake's name of the handler that writes to the terminal
 # Errors of jobs are shown by the progress, with their reasons; Snakemake's log has its own words for them.
 HIDDEN = (LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR)
-HIDDEN_TEXTS = ("RuleException:", "Exiting because a job execution failed", "Trying to restart job")
+HIDDEN_TEXTS = (
+    "Assuming unrestricted shared filesystem",
+    "RuleException:",
+    "Exiting because a job execution failed",
+    "Trying to restart job",
+)
 # Snakemake's graph is millions of objects that live until its end. Python would look through them for garbage after
 # every 700 new ones, which is a fifth of a large dry run.
 OBJECTS_BEFORE_COLLECTION = 200_000
@@ -57,13 +62,10 @@ class Console:
         self.shaped = bool(own or settings.quiet or stream is None or not workflow.is_main_process)
         if self.shaped:
             return
-        self._stream = stream.stream
+        self._stream, self._started = stream.stream, False
         stream.addFilter(self._lets_through)
         if settings.dryrun:
-            settings.quiet = {
-                Quietness.RULES,
-                Quietness.PROGRESS,
-            }  # with exactly these Snakemake formats no job's block
+            settings.quiet = {Quietness.RULES, Quietness.PROGRESS}  # exactly these: Snakemake formats no job
         else:
             self._progress = Progress(workflow, study, self._stream)
             logger.addHandler(self._progress)
@@ -81,12 +83,15 @@ class Console:
     def _lets_through(self, record: logging.LogRecord) -> bool:
         """Whether Snakemake prints a record; prints the plan where Snakemake would count the jobs."""
         event = getattr(record, "event", None)
+        self._started |= event == LogEvent.WORKFLOW_STARTED  # else it is asked for something else: --unlock, --lint, …
+        if not self._started:
+            return not str(record.msg).startswith(HIDDEN_TEXTS)
         if event == LogEvent.RUN_INFO:
             verb = "would run" if self._workflow.dryrun else "to run"
             print("\n".join(describe(self._workflow.dag, self._study, verb)), file=self._stream, flush=True)
         if event in HIDDEN or str(record.msg).startswith(HIDDEN_TEXTS):
             return False
-        return event is None and (record.levelno >= logging.WARNING or record.msg == NOTHING_TO_BE_DONE_MSG)
+        return record.levelno >= logging.WARNING or record.msg == NOTHING_TO_BE_DONE_MSG
 
 
 def describe(dag: Any, study: Study, verb: str) -> Iterator[str]:

@@ -32,6 +32,7 @@ SHARE = 0.02  # of a core, at most, that looking may take
 SCHEDULER_SECONDS = 60.0  # between two looks at a cluster's queue
 START, END = "\x1b[H", "\x1b[J"  # to the top of the screen; clear what is below
 CLEAR_LINE = "\x1b[K"
+STOPPED = "Stopping: jobs at work save what they have, and go on from there at the next start."
 STOPPING = "Terminating processes on user request"  # Snakemake's message after Ctrl-C
 
 
@@ -88,8 +89,10 @@ class Progress(logging.Handler):
             self._pending.discard(comment)
         elif event == LogEvent.JOB_ERROR:
             self._running.pop(self._comments.get(record.jobid, ""), None)
+            if self._note == STOPPED:  # by Ctrl-C; that is no failure of the job
+                return
             lines = error_lines(record)
-            if self._on_screen:
+            if self._on_screen and self._thread.is_alive():
                 self._note = f"{FAILED}    {' '.join(lines[0].split())}"
                 self._errors += lines
             else:
@@ -97,7 +100,7 @@ class Progress(logging.Handler):
         elif event == LogEvent.PROGRESS:
             self._jobs = (record.done, record.total)
         elif str(record.msg).startswith(STOPPING):
-            self._note = "Stopping: jobs at work save what they have, and go on from there at the next start."
+            self._note = STOPPED
             if not self._on_screen:
                 self._print(self._note)
 
