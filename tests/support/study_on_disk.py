@@ -9,7 +9,9 @@ import numpy as np
 from tunegrid.report.render import render_report
 from tunegrid.results.expected import Expected, ExpectedTask, Named
 from tunegrid.results.tables import read_tables, write_tables
+from tunegrid.runtime.provenance import digest
 from tunegrid.tasks.metrics.bleu import Bleu
+from tunegrid.tasks.metrics.chrf import ChrF
 
 SKILL = {"qa": 0.7, "translation": 0.6, "sentiment": 0.85}
 GAIN = {"full": 0.1, "lora": 0.08, "adapters": -0.05, "untuned": -0.4}
@@ -263,7 +265,11 @@ def _translations(skill: float, generator: np.random.Generator, examples: int) -
     statistics = np.concatenate([np.stack([length, length], axis=1), correct, total], axis=1)
     cosine = np.clip(generator.normal(skill, 0.1, examples), 0, 1)
     frame = _frame(cosine > 0.5, bleu_statistics=statistics.tolist(), cosine_similarity=cosine, chrf=cosine)
-    metrics = {"bleu": float(Bleu().aggregate(statistics.sum(axis=0))), "chrf": 0.4, "cosine_similarity": cosine.mean()}
+    metrics = {
+        "bleu": float(Bleu().aggregate(statistics.sum(axis=0))),
+        "chrf": ChrF().score(frame),
+        "cosine_similarity": cosine.mean(),
+    }
     return frame, metrics
 
 
@@ -298,7 +304,6 @@ def train_record(task: str, model: str, method: str, seed: int, **changes: Any) 
             "method": settings.get(method, {"kind": "full"}),
             "training": {"learning_rate": 2e-3, "batch_size": 32, "gradient_accumulation_steps": 1},
         },
-        "configuration_hash": "abc",
         "parameters": {"total": 250_000 + (trainable if method != "full" else 0), "trainable": trainable},
         "injected": {"count": 0, "expected": 0, "modules": []},
         "cost": {
@@ -317,8 +322,8 @@ def train_record(task: str, model: str, method: str, seed: int, **changes: Any) 
             "flops_formula": "6 N tokens",
         },
         "provenance": provenance(task, model),
-    }
-    return record | changes
+    } | changes
+    return {"configuration_hash": digest({**record["configuration"], "seed": seed})} | record
 
 
 def provenance(task: str, model: str | None) -> dict[str, Any]:

@@ -35,6 +35,7 @@ CHECK_NAMES = {  # titles of the checks in reports
     # of our own results only
     "whole-counts": "Whole counts",
     "test-set": "Test set",
+    "records": "Records",
 }
 
 

@@ -6,9 +6,11 @@ It has more to go by than an audit of printed tables: every number is known in f
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from statistics import fmean
 from typing import Any
 
+from tunegrid.results.audit import records
 from tunegrid.results.audit.checks import f1_below_exact_match, identical_rows, near_zero, out_of_range
 from tunegrid.results.audit.counts import label_counts, same_test_set, whole_counts
 from tunegrid.results.audit.findings import Checked
@@ -40,8 +42,10 @@ def audit_rows(study: StudyResults) -> list[dict[str, Any]]:
     rows = []
     for task in study.expected.tasks:
         table = score_table(study, task)
-        for name, check in CHECKS.items():
-            checked, findings = check(table)
+        checks = {name: partial(check, table) for name, check in CHECKS.items()}
+        checks[records.CHECK] = partial(records.records_agree, study, task)
+        for name, check in checks.items():
+            checked, findings = check()
             if not checked:
                 continue
             first = {"check": name, "severity": PASSED, "task": task.name}
