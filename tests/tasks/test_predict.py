@@ -56,7 +56,10 @@ def generated(model, tokenizer, texts=TEXTS, batch_size=8, **settings):
 
 @pytest.mark.parametrize("kind", METHOD_SETTINGS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_predictions_come_in_the_order_of_the_sources_whatever_the_batches(loaded, family, kind):
+def test_predictions_come_in_the_order_of_the_sources_whatever_the_batches(loaded, monkeypatch, family, kind):
+    from tunegrid.models import generate
+
+    monkeypatch.setattr(generate, "CPU_TIMES", 1)
     model, tokenizer = loaded(family, kind)
     single = [generated(model, tokenizer, [text])[0] for text in TEXTS]
     assert len(set(single)) > 1, "the model tells the sources apart"
@@ -346,6 +349,7 @@ def test_on_a_cpu_labels_are_scored_in_batches_of_few_tokens(loaded, monkeypatch
     monkeypatch.setattr(
         tokenizer, "pad", lambda rows, **options: widths.append(len(rows["input_ids"])) or pad(rows, **options)
     )
+    monkeypatch.setattr(generate, "CPU_TIMES", 1)
     monkeypatch.setattr(generate, "CPU_LABEL_TOKENS", 24)
     options = {"batch_size": 4, "precision": "fp32"}
     few = generate.choose_labels(model, tokenizer, sources, ["negative", "positive"], **options)
@@ -355,3 +359,28 @@ def test_on_a_cpu_labels_are_scored_in_batches_of_few_tokens(loaded, monkeypatch
     all_at_once = generate.choose_labels(model, tokenizer, sources, ["negative", "positive"], **options)
     assert few[0] == all_at_once[0]
     assert few[1].to_numpy() == pytest.approx(all_at_once[1].to_numpy(), abs=1e-3)
+
+
+@pytest.mark.parametrize(("times", "numbers", "expected"), [
+    (1, 2**20, [2, 2, 2, 2]),
+    (4, 2**20, [8]),
+    (4, 16 * 90, [3, 5]),  # 3 rows x 30 tokens x 16, then 5 rows x the vocabulary
+    (4, 16, [2, 2, 2, 2]),  # never fewer rows than asked for
+])  # fmt: skip
+def test_on_a_cpu_a_narrow_model_answers_more_rows_at_once(loaded, monkeypatch, times, numbers, expected):
+    from tunegrid.models import generate
+    from tunegrid.runtime import cpu_tricks
+
+    model, tokenizer = loaded("t5")
+    vocabulary, width = model.get_input_embeddings().weight.shape
+    assert (width, vocabulary < 288) == (16, True)
+    monkeypatch.setattr(generate, "CPU_TIMES", times)
+    monkeypatch.setattr(generate, "CPU_NUMBERS", numbers)
+    sources = [list(range(5, 5 + length)) for length in (2, 3, 12, 30, 10, 4, 3, 3)]
+    rows = [len(indices) for indices, _ in generate._batches(model, tokenizer, sources, 2)]
+    assert rows == expected
+    cpu_tricks.switch(False)
+    try:
+        assert [len(indices) for indices, _ in generate._batches(model, tokenizer, sources, 2)] == [2, 2, 2, 2]
+    finally:
+        cpu_tricks.switch(True)

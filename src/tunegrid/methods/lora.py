@@ -123,7 +123,7 @@ def _lighten(model: PeftModel, dropout: float) -> None:
     import torch
     from peft.tuners.lora import LoraLayer
 
-    from tunegrid.training.fast.lora import Added, DroppedLinear
+    from tunegrid.training.fast.lora import Added, DroppedLinear, multiply_at_once
 
     for module in model.modules():
         if isinstance(module, LoraLayer):
@@ -132,3 +132,5 @@ def _lighten(model: PeftModel, dropout: float) -> None:
                 if dropout:
                     module.lora_A[name] = DroppedLinear(layer, dropout)
                     module.lora_dropout[name] = torch.nn.Identity()
+                else:
+                    multiply_at_once(module, name)

@@ -12,6 +12,7 @@ from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig, Lo
 
 from tunegrid.models.decoding import Generation, decode
 from tunegrid.models.encoder import encoding_in_parts, encoding_once
+from tunegrid.runtime import cpu_kernels, cpu_tricks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 # Label words cost the decoder next to nothing, so that a batch gains nothing from more rows: with so many tokens, the
 # keys and values of the sources take half the memory that they take with 32 sources of 512 tokens.
 CPU_LABEL_TOKENS = 8192
+# On a CPU a batch of a narrow model has up to so many times as many rows as asked for, while rows x tokens x width and
+# rows x vocabulary are no more than these numbers: what starts its operations costs more than what they compute. At a
+# width of 64, 1,000 translations took a third less time in batches of 256 than of 64.
+CPU_TIMES, CPU_NUMBERS = 4, 2**20
 
 
 class NonFiniteLogits(ArithmeticError):
@@ -212,12 +217,15 @@ def _batches(
     Args:
         cpu_tokens: a batch on the CPU has no more tokens, unless one row has.
     """
-    device = next(model.parameters()).device
+    device, (vocabulary, width) = next(model.parameters()).device, model.get_input_embeddings().weight.shape
+    widens = device.type == "cpu" and cpu_tricks.are_on() and width < cpu_kernels.NARROWEST
     order = sorted(range(len(sources)), key=lambda index: (-len(sources[index]), index))
     start = 0
     while start < len(order):
-        fitting = cpu_tokens / max(1, len(sources[order[start]])) if device.type == "cpu" else inf
-        rows = int(max(1, min(batch_size, fitting)))
+        longest = max(1, len(sources[order[start]]))
+        fitting = cpu_tokens / longest if device.type == "cpu" else inf
+        most = min(CPU_TIMES * batch_size, CPU_NUMBERS // max(longest * width, vocabulary)) if widens else 0
+        rows = int(max(1, min(max(batch_size, most), fitting)))
         indices = order[start : start + rows]
         start += rows
         batch = tokenizer.pad({"input_ids": [sources[index] for index in indices]}, return_tensors="pt")

@@ -32,6 +32,7 @@ from tunegrid.training.checkpoints import STATE, checkpoint, is_last, lacks_eval
 from tunegrid.training.fast.dropout import sparing_dropout
 from tunegrid.training.fast.groups import groups
 from tunegrid.training.fast.head_loss import HeadLoss
+from tunegrid.training.fast.pointwise import merge_pointwise
 from tunegrid.training.selection import selection
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
@@ -103,6 +104,8 @@ class GridTrainer(Trainer):
         self.model_accepts_loss_kwargs = False
         fast = self.args.use_cpu and cpu_tricks.are_on()
         self.head_loss = HeadLoss(session.model, training.label_smoothing) if fast else None
+        if fast:
+            merge_pointwise(session.model)
         # An objective of a method's own may be of the whole batch.
         self.may_group = fast and session.loss is None and session.tokenizer.padding_side == "right"
         self.groups = 1  # of the batch at hand
@@ -141,7 +144,7 @@ class GridTrainer(Trainer):
     def floating_point_ops(self, inputs: dict[str, torch.Tensor]) -> int:
         return 0  # `tunegrid.study.plan.flops` counts them at the end; this would count all parameters in every step
 
-    def training_step(self, model: Any, inputs: dict[str, Any], *arguments: Any, **options: Any) -> torch.Tensor:
+    def training_step(self, model: Any, inputs: dict[str, Any], *_: Any) -> torch.Tensor:
         self.source_tokens = self.source_tokens + inputs["attention_mask"].sum()
         self.target_tokens = self.target_tokens + (inputs["labels"] != IGNORED).sum()
         self.examples += len(inputs["labels"])
@@ -152,9 +155,18 @@ class GridTrainer(Trainer):
             self.largest = size
             if self.args.use_cpu and cpu_tricks.are_on():
                 cpu_memory.give_back_holes()
-        loss = sum(super(GridTrainer, self).training_step(model, part, *arguments, **options) for part in parts)
+        if not model.training:  # the Trainer asks all modules, in each step
+            model.train()
+        loss = sum(self.backward(model, part) for part in parts)
         self.loss_sum = self.loss_sum + loss
         return loss
+
+    def backward(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Adds the gradients of a group of rows to those of its step; returns its share of the step's loss."""
+        with self.compute_loss_context_manager():
+            loss = self.compute_loss(model, self._prepare_inputs(inputs)) / self.current_gradient_accumulation_steps
+        self.accelerator.backward(loss)
+        return loss.detach()
 
     def in_groups(self, inputs: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
         """Divides a batch into groups of its rows, each only as wide as its longest row."""

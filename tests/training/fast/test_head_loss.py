@@ -166,3 +166,25 @@ def test_a_batch_that_is_one_part_is_left_to_the_model(session_of):
     tokens = PART // 4 // entries
     assert not whole.suits({"labels": torch.zeros(1, tokens)})
     assert whole.suits({"labels": torch.zeros(1, tokens + 1)})
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_padding_has_no_logits_where_there_is_much_of_it(session_of, family):
+    import torch
+
+    from tunegrid.training.fast import head_loss
+    from tunegrid.training.trainer import GridTrainer
+
+    session = session_of(family, "full")
+    model, loss, batch = session.model.eval(), head_loss.HeadLoss(session.model), a_batch(GridTrainer(session))
+    vocabulary = model.get_output_embeddings().out_features
+    enough = head_loss.PADDING // vocabulary + 1
+    wide = torch.nn.functional.pad(batch["labels"][:2], (0, enough // 2), value=-100)
+    assert loss.suits({"labels": wide})
+    assert not loss.suits({"labels": wide[:, : batch["labels"].shape[1]]})
+    rows = []
+    hook = loss.head.register_forward_hook(lambda _, __, logits: rows.append(logits.numel() // vocabulary))
+    found = loss(batch)
+    hook.remove()
+    assert sum(rows) == (batch["labels"] != -100).sum() < batch["labels"].numel()
+    torch.testing.assert_close(found, model(**batch).loss, rtol=1e-5, atol=0)

@@ -116,3 +116,41 @@ def test_it_can_be_merged_and_taken_out_again(checkpoints):
         else:
             model = changed
     assert (outputs() - tuned).abs().max() > 0.01, "the update altered something"
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_narrow_layer_multiplies_by_the_sum_and_has_the_gradients_of_the_parts(bias):
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from tunegrid.training.fast import lora
+
+    torch.manual_seed(0)
+    plain = torch.nn.Sequential(torch.nn.Linear(24, 32, bias=bias))
+    tuned = get_peft_model(plain, LoraConfig(r=4, lora_alpha=6, target_modules=["0"]))
+    layer = tuned.base_model.model[0]
+    torch.nn.init.normal_(layer.lora_B["default"].weight)
+    x, gradient, found = torch.randn(3, 7, 24, requires_grad=True), torch.randn(3, 7, 32), []
+    trained = [layer.lora_A["default"].weight, layer.lora_B["default"].weight]
+    for _ in ("parts", "at once"):
+        output = layer.train()(x)
+        found.append([output.detach(), *torch.autograd.grad(output, [x, *trained], gradient)])
+        in_evaluation = layer.eval()(x)
+        lora.multiply_at_once(layer, "default")
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-5)
+    assert type(output.grad_fn).__name__ == ("AddBackward0" if bias else "_AtOnceBackward")
+    assert torch.equal(layer.eval()(x), in_evaluation), "as a model computes that was loaded by peft"
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer.train()(x).dtype == torch.bfloat16
+
+
+def test_a_wide_layer_keeps_its_parts():
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from tunegrid.training.fast import lora
+
+    plain = torch.nn.Sequential(torch.nn.Linear(64, 64))
+    layer = get_peft_model(plain, LoraConfig(r=4, target_modules=["0"])).base_model.model[0]
+    lora.multiply_at_once(layer, "default")
+    assert "forward" not in vars(layer), "64 x 64 is 8 times as many numbers as 4 x (64 + 64)"

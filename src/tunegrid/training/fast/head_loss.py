@@ -1,4 +1,4 @@
-"""The loss of a batch, a part of its tokens at a time, where the logits of all of them would be large.
+"""The loss of a batch without the logits of padding, and a part of its tokens at a time where they would be large.
 
 The head makes one logit per token and entry of the vocabulary; with their log-softmax and gradient they are 12 bytes
 each, 0.4 GB of 1,000 tokens with T5's vocabulary, at the very moment when all activations are in memory too. Here a
@@ -15,6 +15,8 @@ from torch.nn import functional
 
 from tunegrid.training.batches import IGNORED
 from tunegrid.training.fast.groups import tokens_per_part
+
+PADDING = 2**18  # logits; with fewer, leaving them out saves less than it costs
 
 
 class HeadLoss:
@@ -35,8 +37,13 @@ class HeadLoss:
         return tokens_per_part(self.head.out_features)
 
     def suits(self, inputs: dict[str, torch.Tensor]) -> bool:
-        """Whether a batch has more than one part. The model's own loss of a batch with one part costs nothing more."""
-        return inputs["labels"].numel() > self.tokens()
+        """Whether a batch has more than one part, or much padding, whose logits nobody needs.
+
+        The model's own loss of another batch costs nothing more.
+        """
+        labels, vocabulary = inputs["labels"], self.head.out_features
+        padding = int((labels == IGNORED).sum()) * vocabulary
+        return labels.numel() > self.tokens() or padding > PADDING
 
     def __call__(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """Computes the loss, a scalar in fp32 with a gradient.
