@@ -33,6 +33,7 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "Measure": "measure",
     "ModelSettings": "models",
     "Override": "overrides",
+    "PackagedModel": "sources-of-models",
     "PretrainSource": "sources-of-models",
     "QuestionAnsweringSettings": "tasks",
     "Recommend": "recommend",

@@ -90,6 +90,7 @@ def test_computing_is_summed_over_the_records_of_a_study(tmp_path):
 
     for name, text in {
         "models/t5/card.json": '{"seconds": 5}',
+        "models/bart/card.json": '{"pretraining": {"seconds": 7}}',  # elsewhere and earlier
         "runs/qa/t5/full/seed-1/train.json": '{"cost": {"optimisation_seconds": 2, "evaluation_seconds": 1}}',
         "runs/qa/t5/full/seed-1/metrics.json": '{"cost": {"prediction_seconds": 4}}',
         "baselines/qa/random/metrics.json": '{"cost": {"prediction_seconds": null}}',

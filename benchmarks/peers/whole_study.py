@@ -85,7 +85,7 @@ def computed(results: Path) -> dict[str, float]:
     """Seconds of pretraining, training (validation included) and prediction, as the records say."""
     seconds = {"pretraining": 0.0, "training": 0.0, "prediction": 0.0}
     for card in results.glob("models/*/card.json"):
-        seconds["pretraining"] += json.loads(card.read_text())["seconds"]
+        seconds["pretraining"] += json.loads(card.read_text()).get("seconds", 0.0)  # 0: it came pretrained
     for record in results.glob("runs/**/train.json"):
         cost = json.loads(record.read_text())["cost"]
         seconds["training"] += cost["optimisation_seconds"] + cost["evaluation_seconds"]

@@ -20,7 +20,7 @@ from tunegrid.study.load import load_study
 from tunegrid.study.plan.jobs import Jobs
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
-STUDY = ("config/mini.yaml", "tests/slurm/small.yaml")
+STUDY = ("config/pretrain-mini.yaml", "tests/slurm/small.yaml")
 PROGRAMS = ("sbatch", "slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd")
 
 

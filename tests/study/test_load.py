@@ -50,7 +50,7 @@ BROKEN = {
                                 ["Did you mean sentiment?", "qa", "translation"]),
     "an unknown kind of source": ("kind: generated", "kind: generate", "tasks.qa.source.kind",
                                   ["Did you mean generated?", "files", "hub"]),
-    "an unknown kind of model source": ("kind: directory", "kind: dir", "models.bart.source.kind", ["directory, hub, pretrain"]),
+    "an unknown kind of model source": ("kind: directory", "kind: dir", "models.bart.source.kind", ["directory, hub, packaged, pretrain"]),
     "an unknown kind of method": ("lora: {kind: lora,", "lora: {kind: lorra,", "methods.lora.kind",
                                   ["Did you mean lora?", "adapters, bitfit, full"]),
     "the untuned model as a method": ("{kind: bitfit}", "{kind: untuned}", "methods.bitfit.kind", ["unknown: 'untuned'"]),

@@ -11,6 +11,7 @@ from tests.support import ROOT
 from tests.support.processes import heed_signals
 
 MINI = ROOT / "config" / "mini.yaml"
+PRETRAINING = ROOT / "config" / "pretrain-mini.yaml"
 TINY = Path(__file__).with_name("tiny.yaml")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.made_once import made_once
-from tests.support.running import MINI, TINY, Workflow
+from tests.support.running import PRETRAINING, TINY, Workflow
 
 
 @pytest.fixture(scope="session")
@@ -14,9 +14,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     """The tiny study, run through once."""
 
     def make(folder: Path) -> None:
-        result = Workflow(folder, MINI, TINY).snakemake()
+        result = Workflow(folder, PRETRAINING, TINY).snakemake()
         assert result.returncode == 0, result.stdout[-5000:]
 
     made = made_once(tmp_path_factory, "study", make)
     # A copy for each worker: Snakemake locks the folder that it works in.
-    return Workflow(shutil.copytree(made, tmp_path_factory.mktemp("workflow") / "study"), MINI, TINY)
+    return Workflow(shutil.copytree(made, tmp_path_factory.mktemp("workflow") / "study"), PRETRAINING, TINY)

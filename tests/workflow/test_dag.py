@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.support import slow_except
-from tests.support.running import MINI, ROOT, Workflow
+from tests.support.running import MINI, PRETRAINING, ROOT, Workflow
 
 TASKS, MODELS, METHODS = ("translation", "qa", "sentiment"), ("t5", "bart", "flan-t5"), ("full", "lora", "adapters")
 
@@ -21,9 +21,9 @@ def overlay(folder: Path, values: dict) -> Path:
 
 
 def test_a_dry_run_of_27_cells_and_3_seeds_lists_exactly_its_jobs(tmp_path):
-    jobs = Workflow(tmp_path, MINI, overlay(tmp_path, {"seeds": [1, 2, 3]})).planned()
+    jobs = Workflow(tmp_path, MINI).planned()
     training = {f"train_{'_'.join(cell)}": 3 for cell in product(TASKS, MODELS, METHODS)}
-    stages = {"fetch_data": 3, "pretrain_model": 3, "tokenise": 9, "evaluate": 81, "evaluate_untuned": 9}
+    stages = {"fetch_data": 3, "fetch_model": 3, "tokenise": 9, "evaluate": 81, "evaluate_untuned": 9}
     assert jobs == training | stages | {"evaluate_baseline": 4, "tables": 1, "report": 1, "all": 1}
 
 
@@ -89,7 +89,7 @@ def test_a_search_adds_its_trials_and_choices_before_the_training_and_nothing_el
 @pytest.mark.parametrize(("device", "gpus"), slow_except(("cuda", 1), [("cpu", 0), ("cuda", 1)]))
 def test_jobs_ask_for_a_gpu_only_where_the_study_has_one(tmp_path, device, gpus):
     values = {"hardware": {"device": device}, "search": {"factors": [1.0, 3.0]}}
-    workflow = Workflow(tmp_path, MINI, overlay(tmp_path, values))
+    workflow = Workflow(tmp_path, PRETRAINING, overlay(tmp_path, values))
     lines = workflow.snakemake("--dry-run", "-p", "cell_qa_t5_lora").stdout.splitlines()
     resources, rule = {}, None
     for line in lines:
@@ -115,7 +115,7 @@ def parse_resources(text: str) -> dict[str, dict[str, int]]:
 
 
 def test_every_computing_job_asks_for_time_memory_and_disk(tmp_path):
-    result = Workflow(tmp_path, MINI).snakemake("--dry-run", "-p")
+    result = Workflow(tmp_path, PRETRAINING).snakemake("--dry-run", "-p")
     found = parse_resources(result.stdout)
     computing = ["pretrain_model", "tokenise", "evaluate", "evaluate_untuned", "evaluate_baseline"]
     training = [rule for rule in found if rule.startswith("train_")]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.support import slow_except
-from tests.support.running import MINI, ROOT, TINY, Workflow
+from tests.support.running import PRETRAINING, ROOT, TINY, Workflow
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.runtime import gpus
 
@@ -26,7 +26,7 @@ def study(tmp_path, monkeypatch) -> Workflow:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(gpus.LOCKS, str(tmp_path / "locks"))
     (tmp_path / "gpus.yaml").write_text(yaml.safe_dump(VALUES))
-    return Workflow(tmp_path, MINI, TINY, tmp_path / "gpus.yaml")
+    return Workflow(tmp_path, PRETRAINING, TINY, tmp_path / "gpus.yaml")
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.support.processes import wait_for
-from tests.support.running import MINI, TINY, Workflow
+from tests.support.running import PRETRAINING, TINY, Workflow
 from tunegrid.results.compare import compare
 from tunegrid.results.records import TrainRecord, read_record
 
@@ -32,7 +32,7 @@ def whole(tiny, tmp_path_factory) -> Workflow:
     exclude = [cell for cell in exclude if cell["model"] in GRID["models"]]
     longer = {"grid": GRID | {"exclude": exclude}, "training": TRAINING}
     (folder / "longer.yaml").write_text(yaml.safe_dump(longer))
-    study = Workflow(folder / "study", MINI, TINY, folder / "longer.yaml")
+    study = Workflow(folder / "study", PRETRAINING, TINY, folder / "longer.yaml")
     result = study.snakemake()
     assert result.returncode == 0, result.stdout[-5000:]
     return study

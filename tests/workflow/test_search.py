@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.support.diverging import DIVERGING
-from tests.support.running import MINI, TINY, Workflow
+from tests.support.running import PRETRAINING, TINY, Workflow
 from tunegrid.results.records import ChoiceRecord, TrainRecord, TrialRecord, read_record
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.paths import Paths
@@ -42,7 +42,7 @@ TRAININGS = {cell.training_rule for cell in (WORKS, OTHER, DIVERGES)}
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     folder = tmp_path_factory.mktemp("searched")
     (folder / "search.yaml").write_text(yaml.safe_dump(VALUES))
-    workflow = Workflow(folder, MINI, TINY, folder / "search.yaml")
+    workflow = Workflow(folder, PRETRAINING, TINY, folder / "search.yaml")
     result = workflow.snakemake()
     assert result.returncode == 0, result.stdout[-5000:]
     return workflow
@@ -108,5 +108,5 @@ def test_a_change_runs_again_what_it_alters(searched, tmp_path, change, expected
 
 def test_a_study_that_was_run_without_a_search_runs_again_only_when_it_gets_one(tiny, tmp_path: Path):
     (tmp_path / "change.yaml").write_text("search: {factors: [1.0, 3.0]}")
-    jobs = Workflow(tiny.folder, MINI, TINY, tmp_path / "change.yaml").planned()
+    jobs = Workflow(tiny.folder, PRETRAINING, TINY, tmp_path / "change.yaml").planned()
     assert (jobs["search_trial"], jobs["choose_learning_rate"], jobs["evaluate"]) == (18, 9, 9)

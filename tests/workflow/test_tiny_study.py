@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.running import MINI, TINY, Workflow
+from tests.support.running import PRETRAINING, TINY, Workflow
 from tunegrid.report.index import read_index
 from tunegrid.report.latex import tex_engine
 from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
@@ -95,7 +95,7 @@ def test_snakemakes_own_report_holds_every_table_and_figure_and_asks_nobody(tiny
 
 def test_a_finished_study_has_the_status_of_one_also_where_it_was_copied_to(tiny, tmp_path):
     shutil.copytree(tiny.folder / "results", tmp_path / "results", ignore=shutil.ignore_patterns("logs", "benchmarks"))
-    for workflow in (tiny, Workflow(tmp_path, MINI, TINY)):
+    for workflow in (tiny, Workflow(tmp_path, PRETRAINING, TINY)):
         result = workflow.tunegrid("status", "--watch")  # looks once, for nothing is left to wait for
         assert result.returncode == 0, result.stdout
         assert "9 of 9 runs are done" in result.stdout
@@ -158,13 +158,13 @@ def test_a_changed_setting_reruns_what_it_alters_and_nothing_else(tiny, tmp_path
     for part in reversed(key.split(".")):
         change = {part: change}
     (tmp_path / "change.yaml").write_text(yaml.safe_dump(change))
-    jobs = Workflow(tiny.folder, MINI, TINY, tmp_path / "change.yaml").planned()
+    jobs = Workflow(tiny.folder, PRETRAINING, TINY, tmp_path / "change.yaml").planned()
     assert jobs.keys() == expected | DOWNSTREAM
 
 
 def test_an_unchanged_cell_is_not_trained_again(tiny, tmp_path):
     (tmp_path / "change.yaml").write_text(yaml.safe_dump({"methods": {"lora": {"alpha": 8.0}}}))
-    jobs = Workflow(tiny.folder, MINI, TINY, tmp_path / "change.yaml").planned()
+    jobs = Workflow(tiny.folder, PRETRAINING, TINY, tmp_path / "change.yaml").planned()
     assert jobs["evaluate"] == 3
     assert not {rule for rule in jobs if rule.startswith("train_") and not rule.endswith("_lora")}
 
@@ -177,7 +177,7 @@ def test_the_report_is_rebuilt_from_copied_results_and_marks_what_is_missing(tin
     for file in (tmp_path / "results").rglob("*"):
         os.utime(file, (0, 0))
     shutil.rmtree(tmp_path / run_folder(tiny, "qa", "t5", "lora").relative_to(tiny.folder))
-    result = Workflow(tmp_path, MINI, TINY).tunegrid("report", "--no-pdf")
+    result = Workflow(tmp_path, PRETRAINING, TINY).tunegrid("report", "--no-pdf")
     assert result.returncode == 0, result.stdout
     html = (tmp_path / "results/tiny/report/report.html").read_text()
     assert "missing" in html.lower()
@@ -185,7 +185,7 @@ def test_the_report_is_rebuilt_from_copied_results_and_marks_what_is_missing(tin
 
 def test_a_cleaned_study_has_nothing_to_do_and_makes_the_same_report(tiny, tmp_path):
     shutil.copytree(tiny.folder, tmp_path / "study")
-    study = Workflow(tmp_path / "study", MINI, TINY)
+    study = Workflow(tmp_path / "study", PRETRAINING, TINY)
     results = study.folder / "results/tiny"
     before = {file.name: file.read_bytes() for file in (results / "tables").glob("*.csv")}
     cleaned = study.tunegrid("clean", "--weights")
@@ -198,7 +198,7 @@ def test_a_cleaned_study_has_nothing_to_do_and_makes_the_same_report(tiny, tmp_p
     assert {file.name: file.read_bytes() for file in (results / "tables").glob("*.csv")} == before
     # What is asked for later is made again, the base models too.
     (tmp_path / "seeds.yaml").write_text("seeds: [1, 2]")
-    jobs = Workflow(study.folder, MINI, TINY, tmp_path / "seeds.yaml").planned()
+    jobs = Workflow(study.folder, PRETRAINING, TINY, tmp_path / "seeds.yaml").planned()
     assert jobs["pretrain_model"] == 3
     assert jobs["tokenise"] == 9
 
@@ -221,7 +221,7 @@ def test_a_row_that_cannot_be_used_ends_the_study_with_one_clear_message(tmp_pat
     (tmp_path / "train.jsonl").write_text('{"text": "good", "label": 1}\n{"text": "bad", "label": 7}\n')
     files = {"train": "train.jsonl", "test": "train.jsonl"}
     source = {"kind": "files", "paths": files}
-    study = yaml.safe_load(MINI.read_text()) | {"study": "broken", "overrides": []}
+    study = yaml.safe_load(PRETRAINING.read_text()) | {"study": "broken", "overrides": []}
     study["tasks"]["sentiment"]["source"] = source
     study["grid"]["tasks"] = ["sentiment"]
     (tmp_path / "broken.yaml").write_text(yaml.safe_dump(study))

@@ -33,6 +33,11 @@ def miniworld_folder() -> Path:
     return _first(_REPOSITORY / "resources" / "miniworld", PACKAGE / "_resources" / "miniworld")
 
 
+def models_folder() -> Path:
+    """The folder of the pretrained mini models. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources" / "models", PACKAGE / "_resources" / "models")
+
+
 def datasets_file() -> Path:
     """The file that describes the paper's data sets. Raises TuneGridError if it is in neither place."""
     return _first(_REPOSITORY / "resources", PACKAGE / "_resources") / "datasets.yaml"

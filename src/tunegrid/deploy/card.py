@@ -270,7 +270,10 @@ def _prompt_note(task: Task) -> str:
 
 def _limits(study: Study, winner: Winner, task: Task, layout: Layout, languages: Sequence[str]) -> list[str]:
     cell, limits = winner.run.cell, []
-    if study.tasks[cell.task].source.kind == "generated" or study.models[cell.model].source.kind == "pretrain":
+    if study.tasks[cell.task].source.kind == "generated" or study.models[cell.model].source.kind in (
+        "packaged",
+        "pretrain",
+    ):
         limits.append("The data are generated, or the model was pretrained in small: it is there to try things out.")
     known = f"in {', '.join(languages)}" if languages else "(the study does not say in which language)"
     limits.append(f"It was tuned on texts {known} and for this one prompt; nothing is known of others.")

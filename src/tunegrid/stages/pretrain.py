@@ -11,6 +11,7 @@ from tunegrid.common.files import replaced_folder
 from tunegrid.data.parquet import iterate_parquet
 from tunegrid.data.sources import Split
 from tunegrid.runtime import gpus
+from tunegrid.runtime.provenance import installed_packages, processor
 from tunegrid.stages.fetch_model import accept
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row
@@ -25,11 +26,8 @@ def pretrain_model(study: Study, name: str, folder: Path) -> None:
 
     settings = study.models[name]
     source = settings.source
-    held_out = set()
-    for task, split in ((task, split) for task in study.grid.tasks for split in ("validation", "test")):
-        for row in _rows(study, task, split):
-            held_out |= {miniworld.text_key(row[column]) for column in study.task(task).text_columns}
     generated = source.text == "miniworld"
+    held_out = held_out_keys(study)
     with replaced_folder(folder) as new:
         facts = pretrain(
             source,
@@ -42,7 +40,24 @@ def pretrain_model(study: Study, name: str, folder: Path) -> None:
             lambda line: print(line, flush=True),
             gpus.torch_device(study.hardware),
         )
-        accept(study, name, new, facts)
+        recipe = source.model_dump(exclude={"kind", "licence"})
+        machine = {"processor": processor(), "threads": study.hardware.threads, "packages": installed_packages()}
+        accept(
+            study, name, new, {"licence": source.licence, "recipe": recipe, "held_out": len(held_out)} | facts | machine
+        )
+
+
+def held_out_keys(study: Study) -> set[str]:
+    """The keys of all texts of the validation and test rows of the study's tasks."""
+    from tunegrid.data.miniworld import text_key
+
+    return {
+        text_key(row[column])
+        for task in study.grid.tasks
+        for split in ("validation", "test")
+        for row in _rows(study, task, split)
+        for column in study.task(task).text_columns
+    }
 
 
 def _task_texts(study: Study, seed: int) -> Iterator[str]:

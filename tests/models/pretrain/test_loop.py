@@ -5,9 +5,11 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import torch
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data import miniworld
+from tunegrid.models.pretrain.architectures import build_model
 from tunegrid.models.pretrain.batches import Corruption
 from tunegrid.models.pretrain.corruption import last_boundary, recurrence_mask, span_mask, to_masks, to_sentinels
 from tunegrid.models.pretrain.loop import allowed, pretrain
@@ -133,14 +135,26 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path, family):
     assert weights[0] != weights[1]
 
 
-def test_half_of_the_heads_start_near_where_asked(tmp_path):
-    from tunegrid.models.pretrain.architectures import build_model
-    from tunegrid.models.pretrain.tokenizers import train_tokeniser
-
-    source = TINY.model_copy(update={"locality": 1.0})
+def test_half_of_the_heads_start_near_in_one_direction_each_where_asked():
+    source = TINY.model_copy(update={"locality": 0.5, "heads": 4})
     model = build_model(source, "t5", train_tokeniser(["A dog."], "t5", 420, 64))
-    bias = model.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
-    assert bias[[0, 1, 2, 3, 17, 18], 0].tolist() == [-1.0, 0.0, -1.0, -2.0, 0.0, -1.0]
+    bias = model.encoder.block[0].layer[0].SelfAttention.relative_attention_bias
+    position = torch.arange(8)
+    from transformers.models.t5.modeling_t5 import T5Attention
+
+    buckets = T5Attention._relative_position_bucket(position[None, :] - position[:, None])
+    preference = bias(buckets)  # query x key x head
+    assert preference[4, :, 0].tolist() == [-1.5, -1.0, -0.5, 0.0, -1.0, -6.0, -6.0, -6.0]
+    assert preference[4, :, 1].tolist() == [-6.0, -6.0, -6.0, -6.0, -6.0, 0.0, -0.5, -1.0]
+
+
+def test_positions_start_as_waves_whose_products_depend_on_the_distance_alone():
+    source = TINY.model_copy(update={"locality": 1.0, "init_std": 0.5})
+    model = build_model(source, "bart", train_tokeniser(["A dog."], "bart", 420, 64))
+    positions = model.model.encoder.embed_positions.weight
+    products = positions @ positions.T
+    assert torch.allclose(products[3, 5:9], products[40, 42:46], atol=1e-4)
+    assert positions.abs().max() <= 0.5
 
 
 def test_nothing_to_read_is_said(tmp_path):

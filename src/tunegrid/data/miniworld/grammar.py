@@ -241,9 +241,9 @@ def draw_entry(random: Random) -> tuple[str, str]:
 
 
 def draw_clause_entry(random: Random) -> tuple[str, str]:
-    """Draws an entry of a phrase book: a clause without time and place, which is in no held-out split."""
+    """Draws an entry of a phrase book: a main clause without time, which is in no held-out split."""
     while True:
-        clause = draw_clause(random, time_share=0.0, place_share=0.0)
+        clause = draw_clause(random, time_share=0.0, place_share=0.3)
         pair = clause.english(), clause.german_main()
         if all(split_of(text) == "train" for text in pair):
             return pair

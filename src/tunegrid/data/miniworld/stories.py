@@ -14,7 +14,7 @@ HELD_OUT = ("context",)
 LANGUAGES = ("en",)
 
 # People of a story, and relations that it tells of each of them.
-CAST, RELATIONS_PER_STORY = 3, 2
+CAST, RELATIONS_PER_STORY = 2, 2
 # Share of the questions that narrow the answer down ("which hot drink"). The others leave only the person to go by.
 NARROW_SHARE = 0.3
 

@@ -51,7 +51,7 @@ def pretrain(
     log: Callable[[str], None],
     device: str = "cpu",
 ) -> dict:
-    """Pretrain a model on `documents` (Flan-T5: then on `instructions`) and write its checkpoint to `folder`.
+    """Pretrain a model on `documents`, then on `instructions`, and write its checkpoint to `folder`.
 
     `excluded` holds the `text_key` of every held-out text: a document or instruction that contains one is left out.
     Returns facts for the model's card. Raises TuneGridError where there is nothing to read.
@@ -92,7 +92,7 @@ def prepare(
     texts = list(islice(allowed(documents, lambda text: (text,), excluded, tally), source.documents))
     if not texts:
         raise TuneGridError("models: there is no text to pretrain on; give the study's tasks training rows")
-    follow = round(source.steps * source.instruction_share) if family == "flan-t5" and instructions is not None else 0
+    follow = round(source.steps * source.instruction_share) if instructions is not None else 0
     pairs: list[tuple[str, str]] = []
     if follow:
         pairs = list(islice(allowed(instructions, lambda pair: pair, excluded, tally), source.documents))

@@ -54,7 +54,8 @@ class PretrainSource(ModelSource):
         ge=0,
         le=1_000,
         description="T5 and Flan-T5: slope, per token of distance, of the preference for near tokens that half of the "
-        "encoder's heads start with; 0: T5's own random start",
+        "encoder's heads start with, in one direction each; BART: above 0, its positions start as sine waves. Above 0, "
+        "the other half of the heads of the encoder's last layer start by looking at like tokens. 0: a random start",
     )
     warmup_ratio: float = Field(0.05, ge=0, le=1, description="Share of the steps in which the rate rises")
     decay_ratio: float = Field(
@@ -77,7 +78,7 @@ class PretrainSource(ModelSource):
         "hidden but written as their continuation",
     )
     instruction_share: float = Field(
-        0.4, ge=0, le=1, description="Flan-T5: share of the steps, after the span corruption, that follow instructions"
+        0.4, ge=0, le=1, description="Share of the steps, after those on plain text, that are exercises"
     )
 
     def known_config(self, family: Family) -> dict[str, Any] | None:
