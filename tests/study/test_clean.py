@@ -1,5 +1,6 @@
 """What `tunegrid clean` removes, what it never touches, and when it refuses."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -60,6 +61,18 @@ def test_checkpoints_tokens_and_models_go_and_what_tables_read_stays(finished, c
     assert "checkpoints 26.4 KiB" in capsys.readouterr().out
     assert clean() == 0
     assert "nothing that can be removed" in capsys.readouterr().out
+
+
+def test_what_a_killed_process_was_writing_goes(finished):
+    from tunegrid.common.temporary import temporary_path
+
+    living = temporary_path(finished.paths.model("t5"))
+    name = living.name.replace(f"-{os.getpid()}-", "-99999999-")  # above the largest number of a process
+    _write(living / "x", 1)
+    _write(living.with_name(name) / "model.safetensors", 1000)
+    assert clean("--checkpoints") == 0
+    assert living.is_dir()
+    assert not living.with_name(name).exists()
 
 
 def test_weights_go_only_on_request(finished):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,14 @@ from pathlib import Path
 from tunegrid.common.digits import binary_size
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json, size_of, write_json
+from tunegrid.common.temporary import leftovers, remove
 from tunegrid.runtime.snakemake import LOCKS, is_locked
 from tunegrid.study.study import Study
 
 
 @dataclass(frozen=True)
 class Removed:
-    """A file or folder that was removed, or would be: `kind` is checkpoints, tokens, models or weights."""
+    """A file or folder that was removed, or would be: `kind` is checkpoints, leftovers, tokens, models or weights."""
 
     kind: str
     path: Path
@@ -41,7 +41,7 @@ def clean(study: Study, *, weights: bool = False, checkpoints_only: bool = False
         )
     if not checkpoints_only:
         _require_finished(study)
-    removed = _checkpoints(study)
+    removed = _checkpoints(study) + _leftovers(study)
     if not checkpoints_only:
         removed += _tokens(study) + _models(study) + (_weights(study) if weights else [])
     if not dry_run:
@@ -75,6 +75,14 @@ def _checkpoints(study: Study) -> list[Removed]:
     return [Removed("checkpoints", path, size_of(path)) for path in paths]
 
 
+def _leftovers(study: Study) -> list[Removed]:
+    """What killed processes were writing."""
+    folders = [study.paths.root, *(path for path in study.paths.root.rglob("*") if path.is_dir())]
+    paths = [path for folder in folders for path in leftovers(folder)]
+    sizes = [size_of(path) if path.is_dir() else path.stat().st_size for path in paths]
+    return [Removed("leftovers", path, size) for path, size in zip(paths, sizes, strict=True)]
+
+
 def _tokens(study: Study) -> list[Removed]:
     """The token files; stats.json and ceiling.json stay, because the report is made of them."""
     folders = [study.paths.tokens(task, model) for task in study.grid.tasks for model in study.grid.models]
@@ -98,10 +106,7 @@ def _remove(study: Study, removal: Removed) -> None:
         card = removal.path / "card.json"
         if card.is_file():
             write_json(study.paths.kept_card(removal.path.name), read_json(card))
-    if removal.path.is_dir():
-        shutil.rmtree(removal.path)
-    else:
-        removal.path.unlink()
+    remove(removal.path)
 
 
 def _text(removed: list[Removed], study: Study, dry_run: bool) -> str:
