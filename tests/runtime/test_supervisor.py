@@ -128,6 +128,7 @@ def test_the_reason_names_the_memory_where_it_ran_out(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")  # it kills for memory, and no counter tells
     assert death_reason(death, 2000, memory_ran_out=False) == known.format("most likely out of memory: ")
     assert death_reason(End(None, 11, 10**6), None, memory_ran_out=True).endswith("(SIGSEGV): peak memory 1 MB")
+    assert "(SIGABRT): most likely out of memory: " in death_reason(End(None, 6, 10**6), None, memory_ran_out=False)
 
 
 def test_the_peak_memory_is_that_of_the_process_that_died():

@@ -217,6 +217,7 @@ def death_reason(end: End, asked: int | None, memory_ran_out: bool) -> str:
         return f"ended with the exit code {end.code}, and no reason"
     memory = f"peak memory {end.peak / MEGABYTE:.0f} MB" + (f", {asked} MB asked for" if asked else "")
     likely = end.signal == signal.SIGKILL and (memory_ran_out or "SLURM_JOB_ID" in os.environ)
+    likely = likely or end.signal == signal.SIGABRT  # what libraries in C++ do that find no memory
     name = signal.Signals(end.signal).name
     return f"killed by signal {end.signal} ({name}): {'most likely out of memory: ' if likely else ''}{memory}"
 
