@@ -84,7 +84,8 @@ def test_no_validation_or_test_text_of_the_study_is_in_what_a_model_has_read(nam
     assert all(held_out.isdisjoint(miniworld.contained_keys(text)) for text in texts)
 
 
-@pytest.mark.parametrize("name", slow_except("t5", NAMES))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 def test_the_first_steps_of_the_recipe_follow_the_recorded_losses(name):
     source = recipe(name)
     prepared = prepare(

@@ -42,7 +42,7 @@ def training(**values) -> Training:
     ("{factors: [1.0]}", "at least 2"),
     ("{factors: [1.0, 0]}", "search.factors[1]: "),
     ("{factors: [1.0, -3.0]}", "greater than 0"),
-    ("{factors: [1.0, .inf]}", "finite"),
+    ("{factors: [1.0, .inf]}", "less than or equal to 1000000 (found inf"),
     ("{factors: [1.0, 3.0, 1.0]}", "the factors 1 and 1 are the same trial twice"),
     ("{factors: [1.0, 1.001]}", "the same trial twice"),
     ("{factors: [1.0, 3.0], train_share: 0.0}", "search.train_share: "),

@@ -55,7 +55,7 @@ BROKEN = {
                                   ["Did you mean lora?", "adapters, bitfit, full"]),
     "the untuned model as a method": ("{kind: bitfit}", "{kind: untuned}", "methods.bitfit.kind", ["unknown: 'untuned'"]),
     "an unknown role": ("r: 8", "targets: [query, vlaue]", "methods.lora.targets[1]", ["Did you mean value?", "feed-forward"]),
-    "an unknown file type": ("train: train.csv", "train: train.tsv", "tasks.sentiment.source.paths", ["train.tsv", ".jsonl"]),
+    "an unknown file type": ("train: train.csv", "train: train.xlsx", "tasks.sentiment.source.paths", ["train.xlsx", ".jsonl"]),
     "a missing kind": ("lora: {kind: lora, r: 8}", "lora: {r: 8}", "methods.lora.kind", ["required"]),
     "a missing key at the top": ("title: A title\n", "", "title", ["required"]),
     "a missing key inside": ("    max_target_length: 8\n", "", "tasks.qa.max_target_length", ["required"]),

@@ -65,6 +65,7 @@ def test_elsewhere_than_on_a_terminal_an_error_is_a_few_lines_with_its_log_and_c
     assert "Error in rule fetch_data" in log.read_text()
 
 
+@pytest.mark.slow
 def test_on_a_terminal_an_error_is_on_the_screen_and_below_it_at_the_end(tmp_path):
     code, printed = on_a_terminal(broken_study(tmp_path))
     assert code != 0

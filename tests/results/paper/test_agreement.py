@@ -202,7 +202,8 @@ def test_a_results_folder_gives_the_tables(tmp_path: Path) -> None:
     assert set(frame["beside"]["verdict"]) == {"cannot be compared"}
     folder = write_study(tmp_path, PAPER, examples=40)
     for task, size in SIZES.items():
-        write_json(folder / "data" / task / "card.json", {"rows": {"test": 40}, "rows_available": {"test": size}})
+        card = {"fingerprint": task, "rows": {"test": 40}, "rows_available": {"test": size}}
+        write_json(folder / "data" / task / "card.json", card)
     frame = build_tables(folder, PAPER, resamples=100)
     assert frame["beside"]["reproduced"].notna().all()
     assert set(frame["beside"]["verdict"]) <= {"agrees", "differs"}
