@@ -107,7 +107,9 @@ def test_snakemake_plans_a_family_of_the_studys_own(folder):
     (text,) = [text for text in examples().values() if "\nfamilies:" in f"\n{text}"]
     (folder / "own.yaml").write_text(text, encoding="utf-8")
     config = ROOT / "config/local.yaml"
-    done = run("snakemake", "-n", "-p", "--snakefile", ROOT / "Snakefile", "--cores", 1, "--configfile", config, "own.yaml")
+    done = run(
+        "snakemake", "-n", "-p", "--snakefile", ROOT / "Snakefile", "--cores", 1, "--configfile", config, "own.yaml"
+    )
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
     assert "train_sentiment_t5-v1.1_lora" in done.stdout + done.stderr
     for command in ("status", "summary"):
