@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.support import ROOT
 from tests.support.processes import wait_for
 from tunegrid.cli import client
 from tunegrid.cli.stage_commands import STAGES
@@ -51,9 +52,10 @@ def test_it_knows_the_commands_of_the_stages_that_compute():
 
 def test_it_imports_the_process_room_alone_and_no_library():
     code = "import sys, tunegrid.cli; print(*sorted(sys.modules))"
-    # -S: without what other packages have Python import at its start
+    # -S: without what other packages have Python import at its start, so without the path of an editable install too
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     names = subprocess.run(
-        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, env=environment
     ).stdout.split()
     assert {name.split(".")[0] for name in names} - sys.stdlib_module_names == {"__main__", "tunegrid"}
     slow_to_import = {"argparse", "dataclasses", "inspect", "json", "typing"}  # argparse: for supervised commands alone
