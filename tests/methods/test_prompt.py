@@ -12,9 +12,11 @@ from tests.support.methods_on_checkpoints import (
     safe_tensors,
     shape_of,
 )
+from tunegrid.common.errors import TuneGridError
 from tunegrid.methods import METHODS
 from tunegrid.models import FAMILIES
 from tunegrid.models.flops import trainable_parameters
+from tunegrid.study.checks import check_files
 
 
 @pytest.mark.parametrize("family", FAMILY_NAMES)
@@ -99,3 +101,17 @@ def test_a_run_trains_and_is_evaluated(tiny_study, kind, family):
         assert (record.status, record.reason) == ("ok", None)
         assert record.cost.training_flops > 0
         assert evaluate_run(study, run, folder).status == "ok"
+
+
+@pytest.mark.parametrize(("length", "fits"), [(240, True), (241, False)])
+def test_vectors_need_positions_beside_those_of_the_longest_source(tiny_study, length, fits):
+    """The checkpoint of BART has 256 positions; T5 has as many as there are."""
+    study = tiny_study(
+        f"{{grid: {{tasks: [qa], models: [t5, bart], methods: [prompt]}}, methods: {{prompt: {{kind: prompt, length: 16}}}}, "
+        f"tasks: {{qa: {{max_source_length: {length}}}}}}}"
+    )
+    if fits:
+        check_files(study)
+        return
+    with pytest.raises(TuneGridError, match=r"tasks\.qa\.max_source_length: 241, .*256 positions\. Set it to 240 or"):
+        check_files(study)

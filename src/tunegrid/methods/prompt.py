@@ -9,6 +9,7 @@ from pydantic import Field
 
 from tunegrid.common.citations import LESTER_2021, Formula
 from tunegrid.methods.base import FP32, Method, MethodSettings
+from tunegrid.models.families import Family
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +53,7 @@ class Prompt(Method):
     )
 
     @classmethod
-    def why_not(cls, settings: PromptSettings, family) -> str | None:
+    def why_not(cls, settings: PromptSettings, family: Family) -> str | None:
         if (settings.init == "text") != bool(settings.text.strip()):
             return "`text` and `init: text` go together"
         return None

@@ -105,6 +105,20 @@ def check_files(study: Study) -> None:
             study.models[name].source.check()
         except TuneGridError as error:
             raise TuneGridError(f"models.{name}.source: {error}") from None
+    _check_room_for_prompts(study)
+
+
+def _check_room_for_prompts(study: Study) -> None:
+    """Checks that the vectors a method puts in front of the sources have positions too. Raises TuneGridError."""
+    for cell in study.cells():
+        shape, added = study.shape(cell.model), study.method(cell).added_tokens
+        longest = study.tasks[cell.task].max_source_length
+        if added and shape and shape.positions and longest + added > shape.positions:
+            raise TuneGridError(
+                f"tasks.{cell.task}.max_source_length: {longest}, and {cell.method} puts {added} vectors in front of "
+                f"each source, but {cell.model} has {shape.positions} positions. Set it to "
+                f"{shape.positions - added} or less."
+            )
 
 
 def _file_problem(file: Path) -> str | None:
