@@ -187,7 +187,7 @@ def test_a_wheel_brings_what_the_package_reads_of_the_repository(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "installed")}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "27 training jobs" in done.stdout
+    assert "81 training jobs" in done.stdout
     files = {
         file.relative_to(ROOT / "resources")
         for file in (ROOT / "resources").rglob("*")

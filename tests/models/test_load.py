@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file, save_model
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.models.load import check_fit, check_numbers, load_model
+from tunegrid.models.load import check_computes, check_fit, check_numbers, load_model
 
 CROSS = "decoder.block.1.layer.1.EncDecAttention.q.weight"
 
@@ -158,3 +158,26 @@ def test_a_configuration_that_no_model_can_be_made_of_is_one_message(changed):
     folder = changed("t5", dict, num_heads="two")
     with pytest.raises(TuneGridError, match=r"^my model: transformers cannot make a model from config\.json: "):
         check_fit(folder, "my model")
+
+
+@pytest.mark.parametrize(
+    ("family", "config", "says"),
+    [
+        ("t5", {"relative_attention_max_distance": 0}, "math domain error|division"),
+        ("bart", {"activation_dropout": float("nan")}, "dropout probability"),
+        ("bart", {"dropout": 1.5}, "dropout probability"),
+    ],
+)
+def test_a_configuration_that_no_layer_can_compute_with_is_one_message(changed, family, config, says):
+    folder = changed(family, dict, **config)
+    model = check_fit(folder, "my model")
+    with pytest.raises(
+        TuneGridError, match=f"^my model: the model cannot compute with its config.json: .*(?:{says})"
+    ) as error:
+        check_computes(model, "my model")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("family", ["t5", "flan-t5", "bart"])
+def test_a_whole_checkpoint_computes(checkpoints, family):
+    check_computes(check_fit(checkpoints / family, "my model"), "my model")

@@ -11,14 +11,14 @@ import termios
 import pytest
 import yaml
 
-from tests.support.running import MINI, TINY, Workflow
+from tests.support.running import PRETRAINING, TINY, Workflow
 
 ROWS, COLUMNS = 24, 80
 
 
 def broken_study(folder):
     (folder / "train.jsonl").write_text('{"text": "good", "label": 1}\n{"text": "bad", "label": 7}\n')
-    study = yaml.safe_load(MINI.read_text()) | {"study": "broken", "overrides": []}
+    study = yaml.safe_load(PRETRAINING.read_text()) | {"study": "broken", "overrides": []}
     study["tasks"]["sentiment"]["source"] = {"kind": "files", "paths": {"train": "train.jsonl", "test": "train.jsonl"}}
     study["grid"]["tasks"] = ["sentiment"]
     (folder / "broken.yaml").write_text(yaml.safe_dump(study))
@@ -79,7 +79,7 @@ def test_on_a_terminal_an_error_is_on_the_screen_and_below_it_at_the_end(tmp_pat
 @pytest.mark.slow
 def test_a_study_that_runs_fills_one_screen_and_a_second_start_has_lines_of_what_is_new(tmp_path):
     (tmp_path / "seeds.yaml").write_text("seeds: [1, 2]")
-    one, two = Workflow(tmp_path, MINI, TINY), Workflow(tmp_path, MINI, TINY, tmp_path / "seeds.yaml")
+    one, two = Workflow(tmp_path, PRETRAINING, TINY), Workflow(tmp_path, PRETRAINING, TINY, tmp_path / "seeds.yaml")
     code, printed = on_a_terminal(one, "cell_qa_t5_lora")
     assert code == 0, printed[-3000:]
     shown = frames(printed)

@@ -55,10 +55,31 @@ def check_fit(folder: Path, name: str) -> PreTrainedModel:
     except TuneGridError:
         raise
     except Exception as error:  # of any kind, by what config.json holds
-        raise TuneGridError(f"{name}: transformers cannot make a model from config.json: {error}") from None
+        raise TuneGridError(f"{name}: transformers cannot make a model from config.json: {_one_line(error)}") from None
     if problem:
         raise TuneGridError(f"{name}: {problem}")
     return model
+
+
+def check_computes(model: PreTrainedModel, name: str) -> None:
+    """Passes a few tokens through a model on the meta device, as training and evaluation do.
+
+    A value in config.json that no layer can compute with (a probability above 1, a distance of 0) shows only then.
+
+    Raises:
+        TuneGridError: a layer raised an error.
+    """
+    tokens = torch.ones(2, 8, dtype=torch.long, device="meta")
+    try:
+        model.set_attn_implementation("eager")  # the others look at the numbers of a mask, and here are none
+        for training in (True, False):
+            model.train(training)(input_ids=tokens, attention_mask=tokens, decoder_input_ids=tokens)
+    except Exception as error:  # of any kind, by what config.json holds
+        raise TuneGridError(f"{name}: the model cannot compute with its config.json: {_one_line(error)}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def check_numbers(folder: Path, name: str) -> None:
