@@ -8,8 +8,8 @@ has the full length, so that nothing real needs more. CHECKPOINTS is made by tes
 Prints a table and writes a CSV file. On a CPU that others use too, CPU seconds say more than seconds. On a GPU:
 --device cuda --precision bf16 --peak-tflops 989 (an H100, dense bf16).
 
-FLOPs are those of `tunegrid.models.flops.FLOPS_FORMULA`: products with parameters outside the embeddings. The
-attention's own products and a tied LM head are not in it, so the utilisation errs on the low side.
+FLOPs are those of `tunegrid.models.flops.FLOPS_FORMULA`: products with the parameters of the layers and of the LM
+head. The attention's own products are not in it, so the utilisation errs on the low side.
 """
 
 import argparse

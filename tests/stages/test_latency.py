@@ -136,7 +136,7 @@ def test_operations_of_an_answer_by_hand():
     encoder = 2 * (BLOCK + FEED_FORWARD + 2 * norms) + norms + relative
     decoder = 2 * BLOCK + FEED_FORWARD + 3 * norms + norms + relative
     cross = 2 * 8 * inner  # one decoder layer: keys and values of the source
-    stacks = Stacks(encoder, 0, decoder, 0)
+    stacks = Stacks(encoder, 0, decoder, 0, 100 * 8, 0)
     read = 2 * 10 * encoder + 4 * inner * 2 * 10 * 10  # two encoder layers
     write = 2 * 10 * cross + 5 * 2 * (decoder - cross + 100 * 8) + 4 * inner * (5 * 10 + 1 + 2 + 3 + 4 + 5)
     assert prediction_flops(HAND, stacks, [(10, 5)], texts=1, rows=1) == read + write

@@ -65,20 +65,21 @@ def test_a_run_leaves_valid_records_whose_numbers_follow_from_the_data(tiny_stud
     source, target = token_counts(study, "qa", "t5", epochs=2)
     assert (record.cost.steps, record.cost.examples, record.cost.tokens) == (10, 80, source + target)
     encoder, decoder = encoder_parameters(), decoder_parameters()
+    vocabulary = json.loads((study.paths.model("t5") / "config.json").read_text())["vocab_size"]
     if method == "full":
-        vocabulary = json.loads((study.paths.model("t5") / "config.json").read_text())["vocab_size"]
         total = encoder + decoder + vocabulary * WIDTH
         assert (record.parameters.total, record.parameters.trainable) == (total, total)
-        assert record.cost.training_flops == source * 6 * encoder + target * 6 * decoder
+        assert record.cost.training_flops == source * 6 * encoder + target * 6 * (decoder + vocabulary * WIDTH)
         assert record.injected.count == 0
     else:
+        head = vocabulary * WIDTH  # read, not trained
         attention, feed_forward = 2 * 4 * 2 * WIDTH, 2 * 2 * (WIDTH + INNER_WIDTH)  # rank 2
         in_encoder = ENCODER_LAYERS * (attention + feed_forward)
         in_decoder = DECODER_LAYERS * (2 * attention + feed_forward)
         assert record.parameters.trainable == in_encoder + in_decoder
         # 2 N forward, 2 N for the gradient of the activations, 2 T for that of the weights
         expected = source * (4 * (encoder + in_encoder) + 2 * in_encoder) + target * (
-            4 * (decoder + in_decoder) + 2 * in_decoder
+            4 * (decoder + in_decoder + head) + 2 * in_decoder
         )
         assert record.cost.training_flops == expected
         assert record.injected.count == record.injected.expected == len(record.injected.modules) == 38

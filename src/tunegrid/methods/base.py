@@ -101,7 +101,7 @@ class Method(ABC):
         if trainable is None:
             return None
         if self.trains == "all":
-            return Stacks(base.encoder, base.encoder, base.decoder, base.decoder)
+            return Stacks(base.encoder, base.encoder, base.decoder, base.decoder, base.head, base.head)
         if self.trains != "layers":
             return base
         # A model without its encoder's layers has in its decoder's what this one has there.
@@ -109,7 +109,7 @@ class Method(ABC):
         in_decoder = self.trainable_count(half)
         added, added_decoder = self.added_count(shape), self.added_count(half)
         encoder, decoder = base.encoder + added - added_decoder, base.decoder + added_decoder
-        return Stacks(encoder, trainable - in_decoder, decoder, in_decoder)
+        return Stacks(encoder, trainable - in_decoder, decoder, in_decoder, base.head, 0)
 
     def counted(self, model: torch.nn.Module) -> Stacks:
         """Parameters of the tuned model in each stack, for its operations: packed weights count unpacked."""

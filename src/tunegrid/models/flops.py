@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 FLOPS_FORMULA = (
-    "source tokens x (4 N_encoder + 2 T_encoder) + target tokens x (4 N_decoder + 2 T_decoder); "
-    "N: parameters outside the embeddings, T: trainable ones among them; 2 FLOPs per parameter and token forward, "
-    "2 for the gradient of the activations, 2 for that of the weights"
+    "source tokens x (4 N_encoder + 2 T_encoder) + target tokens x (4 (N_decoder + V d) + 2 (T_decoder + T_head)); "
+    "N: parameters outside the embeddings and the LM head, T: trainable ones among them; V d: the LM head's matrix, "
+    "vocabulary x width, be it tied to the embeddings or not, T_head: V d if it is trained, else 0; 2 FLOPs per "
+    "parameter and token forward, 2 for the gradient of the activations, 2 for that of the weights"
 )
 PREDICTION_FORMULA = (
     "mean over the test examples of: 2 N_encoder S + 4 w E S^2, and for each of B texts "
@@ -32,19 +33,28 @@ def trainable_parameters(model: torch.nn.Module) -> int:
 
 @dataclass(frozen=True)
 class Stacks:
-    """Parameters outside the embeddings in each stack, and the trainable ones among them."""
+    """Parameters that tokens are multiplied with, by stack, and the trainable ones among them.
+
+    Attributes:
+        encoder, decoder: parameters of the stack outside the embeddings and the LM head.
+        head: vocabulary x width: every target token is multiplied with that matrix, be it tied to the embeddings or
+            parameters of its own.
+        head_trainable: `head` if the matrix is trained (tied: with the embeddings), else 0.
+    """
 
     encoder: int
     encoder_trainable: int
     decoder: int
     decoder_trainable: int
+    head: int
+    head_trainable: int
 
 
 def training_flops(stacks: Stacks, source_tokens: float, target_tokens: float) -> float:
     """FLOPs of a training by `FLOPS_FORMULA` (Kaplan et al. 2020, section 2.1), the number in `train.json`."""
     return float(
         source_tokens * (4 * stacks.encoder + 2 * stacks.encoder_trainable)
-        + target_tokens * (4 * stacks.decoder + 2 * stacks.decoder_trainable)
+        + target_tokens * (4 * (stacks.decoder + stacks.head) + 2 * (stacks.decoder_trainable + stacks.head_trainable))
     )
 
 
@@ -60,41 +70,36 @@ def prediction_flops(
         rows: how many examples the entries are of.
     """
     inner, width = shape.heads * shape.d_kv, shape.d_model
-    decoder = stacks.decoder - untied_head(shape)
     cross = 2 * width * inner * shape.decoder_layers
     total = 0.0
     for source, written in lengths:
         total += 2 * stacks.encoder * source + 4 * inner * shape.encoder_layers * source**2
         pairs = source * written + written * (written + 1) / 2
-        per_text = 2 * cross * source + 2 * (decoder - cross + shape.vocabulary * width) * written
+        per_text = 2 * cross * source + 2 * (stacks.decoder - cross + stacks.head) * written
         total += texts * (per_text + 4 * inner * shape.decoder_layers * pairs)
     return total / rows
 
 
 def counted(model: Any, without: str | None = None) -> Stacks:
-    """Counts the parameters of a model by their names: embeddings in no stack, an untied head in the decoder.
+    """Counts the parameters of a model by their names: embeddings in no stack, the LM head apart, tied or not.
 
     Args:
         without: a part of the names of parameters that do not count, for no token is multiplied with them.
     """
     sizes = {"encoder": [0, 0], "decoder": [0, 0]}
+    head = model.get_output_embeddings().weight
     for name, parameter in model.named_parameters():
-        if "shared" in name or "embed" in name or (without and without in name):
+        if parameter is head or "shared" in name or "embed" in name or (without and without in name):
             continue
         size = sizes["encoder" if ".encoder." in f".{name}" else "decoder"]
         size[0] += parameter.numel()
         size[1] += parameter.numel() * parameter.requires_grad
-    return Stacks(*sizes["encoder"], *sizes["decoder"])
+    return Stacks(*sizes["encoder"], *sizes["decoder"], head.numel(), head.numel() * head.requires_grad)
 
 
 def base_stacks(shape: Shape) -> Stacks:
     """The stacks of a model in which nothing is trained, as `counted` finds them."""
-    # An untied head is no embedding. BART's normalisation of the embeddings counts as one, by its name in the model.
+    # BART's normalisation of the embeddings counts as an embedding, by its name in the model.
     normalisation = 0 if shape.positions is None else 2 * shape.d_model
     encoder = shape.encoder_parameters - normalisation
-    return Stacks(encoder, 0, shape.decoder_parameters - normalisation + untied_head(shape), 0)
-
-
-def untied_head(shape: Shape) -> int:
-    """Parameters of the LM head where it is no embedding."""
-    return 0 if shape.tied else shape.vocabulary * shape.d_model
+    return Stacks(encoder, 0, shape.decoder_parameters - normalisation, 0, shape.vocabulary * shape.d_model, 0)

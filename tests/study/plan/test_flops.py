@@ -12,7 +12,10 @@ from tunegrid.study.plan.flops import decoding, executed
 
 def test_training_flops_by_hand():
     # 4 per parameter and token, 2 more for each that is trained.
-    assert training_flops(Stacks(100, 10, 200, 200), source_tokens=7, target_tokens=3) == 7 * 420 + 3 * 1200
+    stacks = Stacks(100, 10, 200, 200, head=50, head_trainable=0)
+    assert training_flops(stacks, source_tokens=7, target_tokens=3) == 7 * 420 + 3 * (1200 + 200)
+    trained = Stacks(100, 10, 200, 200, head=50, head_trainable=50)
+    assert training_flops(trained, source_tokens=7, target_tokens=3) == 7 * 420 + 3 * (1200 + 300)
 
 
 @pytest.mark.parametrize("family", ["t5", "flan-t5", "bart"])
@@ -23,6 +26,33 @@ def test_planned_flops_are_those_that_a_run_records(checkpoints, family, kind):
     stacks = method.stacks(Shape.from_config(FAMILIES[family], config))
     model = method.inject(method.load_base(checkpoints / family))
     assert training_flops(stacks, 1000, 10) == training_flops(counted(model), 1000, 10)
+
+
+@pytest.mark.parametrize("family", ["t5", "flan-t5", "bart"])
+@pytest.mark.parametrize("kind", ["full", "lora", "adapters"])
+def test_recorded_flops_are_what_torch_counts_with_the_head_tied_or_not(checkpoints, family, kind):
+    """T5 and BART write with their embeddings, Flan-T5 with a matrix of its own: the same products, counted alike."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    method = method_of(kind, family)
+    base = method.load_base(checkpoints / family)
+    base.set_attn_implementation("eager")  # torch does not count what its fused attention does on a CPU
+    model = method.inject(base).train()
+    # As many source as target tokens: the formula takes cross-attention's keys and values to be of the target.
+    tokens = 30
+    ids, labels = torch.randint(5, 100, (1, tokens)), torch.randint(5, 100, (1, tokens))
+    with FlopCounterMode(display=False) as counter:
+        model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels).loss.backward()
+    counts = counter.get_flop_counts()
+    (head,) = [sum(ops.values()) for name, ops in counts.items() if name.endswith(".lm_head")]
+    stacks = counted(model)
+    assert stacks.head == base.config.vocab_size * base.config.d_model
+    assert tokens * (4 * stacks.head + 2 * stacks.head_trainable) == head
+    products = sum(count for op, count in counts["Global"].items() if "bmm" not in str(op))
+    # Normalisations and biases count as if they were multiplied; with a frozen embedding torch saves the gradient of
+    # the first layer's inputs, which is much of so shallow a model.
+    assert 1 <= training_flops(stacks, tokens, tokens) / products <= (1.06 if kind == "full" else 1.25)
 
 
 def test_executed_flops_by_hand():

@@ -132,7 +132,7 @@ def writing_seconds(
     shape, stacks = tuned.shape, tuned.stacks
     flops = decoding(shape, stacks, rows * beams, source, written)
     # Every word reads all of the decoder's weights anew, and so few rows at a time reach half of the bandwidth.
-    weights = 2 * 4 * (stacks.decoder + (shape.vocabulary * shape.d_model if shape.tied else 0))
+    weights = 2 * 4 * (stacks.decoder + stacks.head)
     modules = tuned.modules * shape.decoder_layers / tuned.layers * STEP_SECONDS_PER_MODULE / 2
     host = shape.decoder_layers * DECODE_SECONDS_PER_LAYER + modules + weights / device.bandwidth
     return flops / rate + math.ceil(rows / batch) * written * host

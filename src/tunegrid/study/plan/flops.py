@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tunegrid.models import Shape
-from tunegrid.models.flops import Stacks, untied_head
+from tunegrid.models.flops import Stacks
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ def executed(shape: Shape, added: Stacks | None, batch: float, source: float, ta
         added: the stacks with the method's own parameters; None: those of the model itself.
 
     Unlike `FLOPS_FORMULA` it knows that the decoder's cross-attention makes its keys and values of the source's
-    tokens, and counts the LM head (a multiplication, be it tied or not) and the attention itself.
+    tokens, and counts the attention itself.
     """
     inner = shape.heads * shape.d_kv
     encoder = added.encoder if added else shape.encoder_parameters
-    decoder = added.decoder - untied_head(shape) if added else shape.decoder_parameters
+    decoder = added.decoder if added else shape.decoder_parameters
     cross = 2 * shape.d_model * inner * shape.decoder_layers
     linear = 2 * batch * (source * (encoder + cross) + target * (decoder - cross))
     pairs = shape.encoder_layers * source**2 + shape.decoder_layers * (target**2 + source * target)
@@ -58,7 +58,7 @@ def executed(shape: Shape, added: Stacks | None, batch: float, source: float, ta
 def decoding(shape: Shape, added: Stacks | None, rows: float, source: float, tokens: float) -> float:
     """FLOPs of writing `tokens` tokens for `rows` (rows times beams), one after the other, from encoded sources."""
     inner = shape.heads * shape.d_kv
-    decoder = added.decoder - untied_head(shape) if added else shape.decoder_parameters
+    decoder = added.decoder if added else shape.decoder_parameters
     cross = 2 * shape.d_model * inner * shape.decoder_layers
     per_token = 2 * (decoder - cross + shape.vocabulary * shape.d_model)
     attention = 4 * inner * shape.decoder_layers * (source + tokens / 2)
