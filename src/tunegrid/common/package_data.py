@@ -43,6 +43,11 @@ def datasets_file() -> Path:
     return _first(_REPOSITORY / "resources", PACKAGE / "_resources") / "datasets.yaml"
 
 
+def pretraining_file() -> Path:
+    """The file on what pretrained models were trained on. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources", PACKAGE / "_resources") / "pretraining.yaml"
+
+
 def _first(*folders: Path) -> Path:
     for folder in folders:
         if folder.is_dir():

@@ -1,13 +1,14 @@
 """The sections of a study's report: their text, tables and figures."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tunegrid.common import digits
-from tunegrid.report import audit, ceilings, cost, formulas, origins, paper, search, tables
-from tunegrid.report.layout import Figure, Section
+from tunegrid.report import audit, ceilings, contamination, cost, formulas, origins, paper, search, tables
+from tunegrid.report.layout import Figure, Section, Table
 from tunegrid.report.tables import Frames
-from tunegrid.results.expected import Expected
+from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics.intervals import CONFIDENCE, LEVEL
 
 
@@ -18,9 +19,7 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         return tuple(drawn[name] for name in names if name in drawn)
 
     tasks = expected.tasks
-    yield Section(
-        "Scores", (_on_scores(frames, expected),), tuple(tables.scores(frames, expected, task) for task in tasks)
-    )
+    yield Section("Scores", (_on_scores(frames, expected),), tuple(_scores(frames, expected, task) for task in tasks))
     yield Section("Recommendation", (_on_rule(expected),), (tables.recommendation(frames, expected),))
     yield Section(
         "How sure the scores are",
@@ -45,6 +44,8 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         (_on_runs(frames, expected),),
         (origins.versions(frames), origins.sources(frames, expected), tables.settings(frames, expected)),
     )
+    if seen := contamination.section(frames, expected):
+        yield seen
     yield audit.study_section(frames, expected)
     cuts = origins.cuts(frames, expected)
     yield Section("What was cut", (_on_cuts(bool(cuts)),), cuts)
@@ -55,6 +56,12 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         yield Section("Failures", (text,), (failures,))
     if missing := origins.not_ok(frames, expected, missing=True):
         yield Section("What is missing", ("The study's configuration asks for these as well.",), (missing,))
+
+
+def _scores(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
+    """The table of a task's scores, with what models had seen of its rows in the note below."""
+    table = tables.scores(frames, expected, task)
+    return replace(table, note=" ".join(filter(None, (table.note, contamination.note(frames, expected, task)))))
 
 
 def _on_scores(frames: Frames, expected: Expected) -> str:

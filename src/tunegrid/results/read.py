@@ -26,6 +26,7 @@ SPLITS = ("train", "validation", "test")
 FILES = (
     "data/*/card.json",
     "data/*/test.parquet",
+    "data/*/overlap.parquet",
     "models/*/card.json",
     "cards/*.json",
     "tokens/*/*/stats.json",

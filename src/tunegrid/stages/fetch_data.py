@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, write_json
 from tunegrid.data import splits
+from tunegrid.data.overlap import write_overlap
 from tunegrid.data.parquet import ROW_GROUP, SplitWriter
 from tunegrid.data.sources import SPLITS, ReadSource, Split
 from tunegrid.runtime.provenance import file_digest
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 def fetch_data(name: str, task: Task, folder: Path) -> None:
     """Writes `train`, `validation` and `test` as Parquet, and `card.json`, into a folder. Rows keep the source's order.
+
+    `overlap.parquet` says of each test row how much of its text is in the training rows (`data.overlap`).
 
     Raises:
         TuneGridError: a row or a split cannot be used; the message says where it is. Nothing is written then.
@@ -65,6 +68,7 @@ def fetch_data(name: str, task: Task, folder: Path) -> None:
             "fingerprint": file_digest(*(new / f"{split}.parquet" for split in SPLITS)),
         }
         write_json(new / "card.json", card)
+        write_overlap(new, task.source_columns, tuple(dict.fromkeys((*task.source_columns, *task.text_columns))))
 
 
 # -- reading rows ----------------------------------------------------------------------------------------------------

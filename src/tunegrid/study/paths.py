@@ -20,6 +20,9 @@ class Paths:
     def split(self, task: str, split: str) -> Path:
         return self.data(task) / f"{split}.parquet"
 
+    def overlap(self, task: str) -> Path:
+        return self.data(task) / "overlap.parquet"
+
     def data_card(self, task: str) -> Path:
         return self.data(task) / "card.json"
 

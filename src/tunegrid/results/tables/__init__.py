@@ -16,6 +16,8 @@
 | history | line of a run's history.csv |
 | provenance | result |
 | data | task and split |
+| contamination | task: test rows whose text occurs in its training rows |
+| pretraining | task and model: what is published about the model's training on the data set |
 | cuts | task, model and split |
 | ceilings | task, model and metric: what the vocabulary and the lengths let the model score |
 | search | trial of a cell's learning rate |
@@ -32,7 +34,7 @@ from tunegrid.results.ceilings import ceiling_rows
 from tunegrid.results.expected import Expected
 from tunegrid.results.paper import agreement
 from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
-from tunegrid.results.tables import costs
+from tunegrid.results.tables import contamination, costs
 from tunegrid.results.tables.frames import frame_of, read_frame, write_frame
 from tunegrid.results.tables.history import COLUMNS as HISTORY_COLUMNS
 from tunegrid.results.tables.history import history_rows
@@ -60,6 +62,7 @@ COLUMNS = {
     "data": "study task split rows rows_available unusable_rows test_rows_seen_in_training "
     "test_contexts_seen_in_training protocol source revision commit licence fingerprint",
     "models": "study model source revision commit licence fingerprint",
+    **contamination.COLUMNS,
     "cuts": f"study task model split rows {' '.join(COUNTS)} share_cut",
     "ceilings": CEILING_COLUMNS,
     "search": SEARCH_COLUMNS,
@@ -106,6 +109,8 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
             rows["costs"].append(costs.cost_row(result))
             rows["settings"] += _setting_rows(result)
     rows["data"], rows["models"], rows["cuts"] = _data_rows(study), _model_rows(study), _cut_rows(study)
+    rows["contamination"] = contamination.contamination_rows(results, expected)
+    rows["pretraining"] = contamination.pretraining_rows(expected)
     rows["ceilings"] = ceiling_rows(expected, study.ceilings)
     rows["search"], provenance = search_rows(study)
     rows["provenance"] += provenance

@@ -23,7 +23,8 @@ TEXT = frozenset(
     "published_recommendation recommendation flops_formula merge cost tied_with_cheaper setting stage code_version "
     "git_commit python platform processor accelerator precision fp32_library packages data_fingerprint "
     "model_fingerprint data_revision model_revision started finished split protocol source revision commit licence "
-    "fingerprint edge note undefined lost_characters unread_characters check severity computed meaning folder".split()
+    "fingerprint edge note undefined lost_characters unread_characters check severity computed meaning folder "
+    "relation text reference".split()
 )
 FLAGS = frozenset("primary separated on_front chosen same_test same_recommendation published_is_tied".split())
 # Columns whose names have another type in other tables.
