@@ -1,37 +1,106 @@
 """How often the intervals cover and the tests reject, in simulated studies of which the truth is known; and how fast.
 
-Usage: python benchmarks/statistics_coverage.py [--studies 1000] [--csv FILE]
+Usage: python benchmarks/statistics_coverage.py [--studies 1000] [--only TEXT] [--csv FILE]
        python benchmarks/statistics_coverage.py --speed
 
-A simulated study is a task of nine cells that are all equally good, so every rejection is false. A run's score is the
-mean over its test examples; `ratio` is the variance that the seed adds to a run's score divided by the variance that
-the choice of the examples gives it, `own` the share of the latter that is drawn anew for every run (two seeds of a cell
-do not fail on the same examples), and `spread` the standard deviation of the logarithm of the cells' own seed spread
-(0: alike). Beside TuneGrid's intervals stand those of the plain percentile bootstrap that resamples seeds and examples.
+A simulated study is a task of nine cells that answer each of n test examples rightly or wrongly. An answer is right if
+a normal variable is above the threshold of the cell's true score: it is made of the seed's own effect, the difficulty
+of the example, which all cells share (half of the rest's variance), what the cell makes of the example (.2) and what
+the run does (.3). The true score is the mean over all examples and seeds. Everything is seeded.
+
+Columns: the share of 95 % intervals that hold the true score, over all cells (`coverage`) and of the worst cell; the
+share of studies in which a test separates two cells that are equally good (`level`); the share of pairs of the best
+cell and another that are separated (`power`); the share of fresh runs on the same test set that the interval for one
+more run holds (`agrees`).
 """
 
 import argparse
 import csv
 import sys
 import time
-from itertools import product
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from tunegrid.results.statistics import intervals
-from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, resample_scores
+from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, resample_scores
 from tunegrid.results.statistics.paired_tests import compare_pairs, separated_in_resamples
+from tunegrid.results.statistics.seeds import next_run
 from tunegrid.tasks.metrics.accuracy import Accuracy
 from tunegrid.tasks.metrics.bleu import Bleu
 
 MEAN = Accuracy().aggregate
-
-CELLS, EXAMPLES, RESAMPLES = 9, 200, 2000
-HEADS = ("seeds", "ratio", "own", "spread", "studies", "coverage", "coverage_plain", "rejecting", "rejecting_plain")
+CELLS, RESAMPLES = 9, 1000
+HEADS = ("regime", "examples", "seeds", "studies", "coverage", "worst_cell", "level", "power", "agrees")
 # Examples and statistics per example of the paper's test sets: exact match, BLEU, accuracy.
 PAPER = {"qa": (10_570, 2, MEAN), "translation": (2_999, 10, Bleu().aggregate)}
 PAPER["sentiment"] = (25_000, 2, MEAN)
+
+
+@dataclass(frozen=True)
+class Regime:
+    """Studies of one kind.
+
+    Attributes:
+        score: true score of every cell; `better`: how much higher that of the first cell is.
+        spread: standard deviation of the seeds' effect in score, of each cell.
+        failed: what the last cell is instead: "zeros", "nearly zeros" or "equal seeds".
+        groups: number of groups that share a tenth of the difficulty; 0: none. `uneven`: sizes from 1 to 5.
+    """
+
+    name: str
+    examples: int
+    seeds: int
+    spread: tuple[float, ...] = (0.015,) * CELLS
+    score: float = 0.7
+    better: float = 0.0
+    failed: str = ""
+    groups: int = 0
+    uneven: bool = False
+
+    @property
+    def compared(self) -> int:
+        """Number of cells that count: all but the failed one."""
+        return CELLS - bool(self.failed)
+
+
+def regimes() -> Iterator[Regime]:
+    """All regimes, in the order of the table."""
+    for examples, seeds in ((30, 1), (30, 3), (100, 1), (100, 2), (100, 3), (1000, 1), (1000, 2), (1000, 3)):
+        yield Regime("alike, sd 1.5", examples, seeds)
+    for examples, seeds in ((1000, 5), (1000, 10)):
+        yield Regime("alike, sd 1.5", examples, seeds)
+    for spread in (0.005, 0.04):
+        for seeds in (1, 2, 3, 5, 10):
+            yield Regime(f"alike, sd {100 * spread:g}", 1000, seeds, (spread,) * CELLS)
+    for examples, better in ((100, 0.15), (1000, 0.06)):
+        for seeds in (1, 2, 3, 5, 10):
+            regime = Regime(f"best +{100 * better:.0f}, sd 1.5", examples, seeds, better=better)
+            yield regime
+            if seeds > 1:
+                for failed in ("zeros", "nearly zeros", "equal seeds"):
+                    yield replace(regime, name=f"{regime.name}, one cell: {failed}", failed=failed)
+    unequal = {
+        "variance x 10 in 4 cells": (0.0126,) * 5 + (0.04,) * 4,
+        "variance x 10 in 1 cell": (0.0126,) * 8 + (0.04,),
+        "variance x 100 in 1 cell": (0.005,) * 8 + (0.05,),
+        "variance x 100 in 5 cells": (0.005,) * 4 + (0.05,) * 5,
+    }
+    for name, spread in unequal.items():
+        for seeds in (2, 3, 5, 10):
+            yield Regime(name, 1000, seeds, spread)
+    for score in (0.01, 0.99, 0.002):
+        for examples in (30, 100, 1000):
+            for seeds in (1, 3):
+                yield Regime(f"score {score:g}", examples, seeds, (0.001,) * CELLS, score)
+    for groups in (5, 10, 20, 48):
+        for seeds in (1, 3):
+            for uneven in (False, True):
+                name = f"{groups} articles{', uneven' if uneven else ''}"
+                yield Regime(name, 1000, seeds, (0.0,) * CELLS, groups=groups, uneven=uneven)
 
 
 def main() -> None:
@@ -39,71 +108,124 @@ def main() -> None:
     if options.speed:
         speed()
         return
-    writer = csv.writer(options.csv.open("w", newline="") if options.csv else sys.stdout)
-    writer.writerow(HEADS)
-    for seeds, ratio, own, spread in product((3, 5), (0, 1, 4), (0.0, 0.5), (0.0, 0.7)):
-        if ratio or not spread:  # without variance between seeds there is nothing to differ in
-            figures = simulate(options.studies, seeds, ratio, own, spread)
-            writer.writerow([seeds, ratio, own, spread, options.studies, *(f"{figure:.3f}" for figure in figures)])
-            sys.stdout.flush()
+    intervals.resampled_sums = _sums  # the same draws for all studies, as the package's seed gives them
+    with options.csv.open("w", newline="") if options.csv else sys.stdout as file:
+        writer = csv.writer(file)
+        writer.writerow(HEADS)
+        for regime in regimes():
+            if options.only in regime.name:
+                slow = regime.examples >= 1000
+                writer.writerow(simulate(regime, options.studies * 3 // 10 if slow else options.studies))
+                file.flush()
 
 
-def simulate(studies: int, seeds: int, ratio: float, own: float, spread: float) -> tuple[float, float, float, float]:
-    """(coverage, the same of the plain bootstrap, share of studies that reject anything, the same of the plain one)."""
-    generator = np.random.default_rng([seeds, round(10 * ratio), round(10 * own), round(10 * spread)])
-    covered, rejected = np.zeros(2), np.zeros(2)
-    for number in range(studies):
-        values = one_study(generator, seeds, ratio, own, spread)
-        rows = [ExampleStatistics(np.stack([v, np.ones_like(v)], axis=-1), MEAN) for v in values]
-        for which, scores in enumerate(
-            (resample_scores(rows, resamples=RESAMPLES, seed=number), plain(values, generator))
-        ):
-            intervals = [scores.interval(cell) for cell in range(CELLS)]
-            covered[which] += np.mean([low <= 0 <= high for low, high in intervals])
-            rejected[which] += (compare_pairs(scores).adjusted <= ALPHA).any()
-    return (*covered / studies, *rejected / studies)
+def simulate(regime: Regime, studies: int) -> list[object]:
+    """A row of the table."""
+    generator = np.random.default_rng([regime.examples, regime.seeds, *regime.name.encode()])
+    cells = regime.compared
+    truth = np.full(CELLS, regime.score) + regime.better * (np.arange(CELLS) == 0)
+    groups = _groups(regime)
+    covered, level, power, agrees = np.zeros(cells), 0, 0.0, 0.0
+    for _ in range(studies):
+        right = one_study(generator, regime, truth, groups)
+        fresh, right = right[:, -1].mean(axis=1), right[:, :-1]
+        rows = [_row(values, groups) for values in right]
+        scores = resample_scores(rows, groups, RESAMPLES)
+        ends = np.array([scores.interval(cell) for cell in range(cells)])
+        covered += (ends[:, 0] <= truth[:cells]) & (truth[:cells] <= ends[:, 1])
+        tests = compare_pairs(scores)
+        rejected, counts = tests.adjusted <= ALPHA, tests.second < cells
+        best = (tests.first == 0) & (regime.better > 0)
+        level += rejected[counts & ~best].any()
+        power += rejected[counts & best].mean() if best.any() else 0
+        for score, ahead in zip(fresh[:cells], next_run([row.points for row in rows], 1 - ALPHA), strict=False):
+            agrees += ahead is not None and ahead[0] - 1e-9 <= score <= ahead[1] + 1e-9
+    figures = [covered.mean() / studies, covered.min() / studies, level / studies]
+    figures += [power / studies if regime.better else np.nan, agrees / studies / cells if regime.seeds > 1 else np.nan]
+    row = [regime.name, regime.examples, regime.seeds, studies]
+    return row + ["" if np.isnan(figure) else f"{figure:.3f}" for figure in figures]
 
 
-def one_study(generator: np.random.Generator, seeds: int, ratio: float, own: float, spread: float) -> np.ndarray:
-    """Scores of examples, [cells, seeds, examples], of mean 0; half of what a cell's seeds share, all cells share."""
-    difficulty = generator.standard_normal((1, 1, EXAMPLES))
-    of_cell = generator.standard_normal((CELLS, 1, EXAMPLES))
-    of_run = generator.standard_normal((CELLS, seeds, EXAMPLES))
-    examples = np.sqrt((1 - own) / 2) * (difficulty + of_cell) + np.sqrt(own) * of_run
-    scale = np.sqrt(ratio / EXAMPLES) * np.exp(spread * generator.standard_normal((CELLS, 1, 1)))
-    return examples + scale * generator.standard_normal((CELLS, seeds, 1))
+def one_study(
+    generator: np.random.Generator, regime: Regime, truth: np.ndarray, groups: np.ndarray | None
+) -> np.ndarray:
+    """Right (1) and wrong (0) answers, [cells, seeds + 1, examples]; the last run is a fresh one."""
+    from scipy.stats import norm
+
+    runs, examples = regime.seeds + 1, regime.examples
+    difficulty = np.sqrt(0.5) * generator.standard_normal(examples)
+    if groups is not None:
+        shared = generator.standard_normal(groups.max() + 1)[groups]
+        difficulty = np.sqrt(0.4) * generator.standard_normal(examples) + np.sqrt(0.1) * shared
+    latent = np.sqrt(0.3) * generator.standard_normal((CELLS, runs, examples), dtype=np.float32)
+    latent += difficulty + np.sqrt(0.2) * generator.standard_normal((CELLS, 1, examples))
+    seeds = np.array(regime.spread) / norm.pdf(norm.ppf(truth))  # in the latent variable's unit
+    latent += (seeds[:, None] * generator.standard_normal((CELLS, runs)))[..., None]
+    right = (latent < (norm.ppf(truth) * np.sqrt(1 + seeds**2))[:, None, None]).astype(float)
+    if regime.failed == "zeros":
+        right[-1] = 0
+    elif regime.failed == "nearly zeros":
+        right[-1] = generator.random((runs, examples)) < 1.5 / examples
+    elif regime.failed == "equal seeds":
+        right[-1] = right[-1, :1]
+    return right
 
 
-def plain(values: np.ndarray, generator: np.random.Generator) -> ResampledScores:
-    """The percentile bootstrap that draws seeds (of each cell) and examples with replacement."""
-    cells, seeds, examples = values.shape
-    weights = generator.multinomial(examples, np.full(examples, 1 / examples), size=RESAMPLES) / examples
-    by_seed = np.einsum("cke,re->crk", values, weights, optimize=True)
-    chosen = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=(cells, RESAMPLES)) / seeds
-    return ResampledScores(values.mean(axis=(1, 2)), (by_seed * chosen).sum(axis=2))
+def _row(values: np.ndarray, groups: np.ndarray | None) -> ExampleStatistics:
+    """A cell's answers; their number differs between resamples only if groups of unequal size are drawn."""
+    if groups is None:
+        return ExampleStatistics(values[..., None], lambda sums: sums[..., 0] / values.shape[1])
+    return ExampleStatistics(np.stack([values, np.ones_like(values)], axis=-1), MEAN)
+
+
+def _groups(regime: Regime) -> np.ndarray | None:
+    if not regime.groups:
+        return None
+    sizes = np.linspace(1, 5, regime.groups) if regime.uneven else np.ones(regime.groups)
+    return np.searchsorted(np.cumsum(sizes) / sizes.sum(), (np.arange(regime.examples) + 0.5) / regime.examples)
+
+
+def _sums(statistics: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    return _weights(len(statistics), resamples, seed) @ statistics
+
+
+@lru_cache(maxsize=1)
+def _weights(units: int, resamples: int, seed: int) -> np.ndarray:
+    return _drawn(np.eye(units), resamples, seed)
+
+
+_drawn = intervals.resampled_sums
 
 
 def speed() -> None:
-    """Seconds for the primary metrics of the paper study: nine cells and three untuned models a task, three seeds."""
+    """Seconds for the primary metrics of the paper study: nine cells a task, three seeds."""
     generator = np.random.default_rng(0)
     total = 0.0
     for task, (examples, width, score) in PAPER.items():
-        blocks = [generator.integers(1, 4, (3, examples, width)).astype(float) for _ in range(CELLS)]
+        blocks = [np.full((3, examples, width), 20.0) for _ in range(CELLS)]  # BLEU: lengths and n-grams
+        for block in blocks:
+            if width == 2:
+                block[:] = 1
+            counted = slice(0, 1) if width == 2 else slice(2, 6)  # right answers; n-grams that match
+            block[..., counted] = generator.integers(0, 2, block[..., counted].shape)
         rows = [ExampleStatistics(block, score) for block in blocks]
         groups = np.arange(examples) // 220 if task == "qa" else None  # SQuAD's development set has 48 articles
-        start = time.perf_counter()
+        start = time.process_time()
         scores = resample_scores(rows, groups, intervals.RESAMPLES)
         tests = compare_pairs(scores)
         separated_in_resamples(scores, tests)
-        seconds = time.perf_counter() - start
+        for cell in range(CELLS):
+            scores.interval(cell)
+        seconds = time.process_time() - start
         total += seconds
-        print(f"{task:12} {examples:6} examples, {intervals.RESAMPLES} resamples: {seconds:.1f} s")
+        print(f"{task:12} {examples:6} examples, {intervals.RESAMPLES} resamples: {seconds:.1f} s of CPU")
     print(f"{'all':12} {total:.1f} s")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=1000)
+    parser.add_argument("--studies", type=int, default=1000, help="per line; three tenths of it for the slow ones")
+    parser.add_argument("--only", default="", help="regimes whose name contains this")
     parser.add_argument("--csv", type=Path, help="write the table to this file")
     parser.add_argument("--speed", action="store_true", help="time the statistics at the size of the paper study")
     return parser.parse_args()

@@ -70,6 +70,21 @@ SMYTH_2004 = Reference(
     "Linear Models and Empirical Bayes Methods for Assessing Differential Expression in Microarray Experiments. "
     "Statistical Applications in Genetics and Molecular Biology 3.",
 )
+PHIPSON_2016 = Reference(
+    "Phipson et al. 2016",
+    "Robust Hyperparameter Estimation Protects Against Hypervariable Genes and Improves Power to Detect Differential "
+    "Expression. Annals of Applied Statistics 10.",
+)
+BROWN_2001 = Reference("Brown et al. 2001", "Interval Estimation for a Binomial Proportion. Statistical Science 16.")
+NEWCOMBE_1998 = Reference(
+    "Newcombe 1998",
+    "Improved Confidence Intervals for the Difference between Binomial Proportions Based on Paired Data. Statistics in "
+    "Medicine 17.",
+)
+CARTER_2017 = Reference(
+    "Carter et al. 2017",
+    "Asymptotic Behavior of a t-Test Robust to Cluster Heterogeneity. Review of Economics and Statistics 99.",
+)
 WEERAHANDI_1993 = Reference(
     "Weerahandi 1993", "Generalized Confidence Intervals. Journal of the American Statistical Association 88."
 )

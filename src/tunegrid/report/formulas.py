@@ -27,7 +27,7 @@ def used_formulas(frames: Frames, expected: Expected) -> list[Formula]:
     formulas.append(intervals.INTERVAL)
     if len(expected.seeds) > 1:
         formulas.append(seeds.SEEDS)
-    formulas += [paired_tests.TESTS, recommend.RULE]
+    formulas += [intervals.DIFFERENCE, paired_tests.TESTS, recommend.RULE]
     if frames["efficiency"]["rank"].notna().any():
         formulas.append(efficiency.SCORE)
     return [formula for formula in formulas if formula]

@@ -89,15 +89,16 @@ def _on_rule(expected: Expected) -> str:
 def _on_intervals(expected: Expected) -> str:
     grouped = any(task.grouped for task in expected.tasks)
     text = (
-        f"Intervals are {CONFIDENCE} percentile intervals of a paired bootstrap: all results of a task are scored on "
+        f"Intervals are {CONFIDENCE} intervals from a paired bootstrap: all results of a task are scored on "
         "the same resamples of its test set"
         + (", questions about one text being drawn together" if grouped else "")
         + "; BLEU is computed again on each resample. They hold the uncertainty of the choice of test examples"
     )
     if len(expected.seeds) > 1:
         return (
-            text + " and of the seeds: each cell is shifted by draws of what other seeds would have added to its mean, "
-            "from its own variance between seeds, moderated by that of the task's other cells."
+            text
+            + " and of the seeds: each cell's variance between seeds, moderated by that of the task's other cells; "
+            "from three seeds on an interval is no narrower than the cell's own seeds alone would make it."
         )
     return text + " alone. There is one seed per cell: how far another seed would have landed is not known."
 

@@ -5,24 +5,26 @@ from itertools import combinations
 
 import numpy as np
 
-from tunegrid.common.citations import HOLM_1979, KOEHN_2004, Formula
-from tunegrid.results.statistics.intervals import ALPHA, LEVEL, RESAMPLES, ResampledScores
+from tunegrid.common.citations import CARTER_2017, HOLM_1979, KOEHN_2004, Formula
+from tunegrid.results.statistics.intervals import ALPHA, LEVEL, ResampledScores
+
+_GRID = np.concatenate([np.linspace(0, 8, 161), np.geomspace(8.5, 1000, 40)])  # of differences, in standard deviations
+_QUANTILES = 200  # of the spread of a difference, for the p-values of many differences; of its upper tail as many
 
 TESTS = Formula(
     "Paired tests",
-    r"p = \dfrac{1 + \#\{ b : |\Delta^{*b} - \overline{\Delta^{*}}| \geq |\Delta| \}}{1 + B}, \quad "
-    r"p^{\mathrm{Holm}}_{(i)} = \max_{j \leq i} \, \min(1,\, (k - j + 1)\, p_{(j)})",
-    "p is one plus the number of resamples whose centred difference is at least as large as the observed one, over one "
-    "plus the number of resamples; Holm's p is the largest so far of k minus j plus one times the j-th smallest p",
-    "Δ is the difference of two cells in the primary metric, B the number of resamples. All k pairs of a task are "
-    f"tested; two cells are separated if p after Holm's correction is at most {LEVEL}.",
-    (KOEHN_2004, HOLM_1979),
+    r"p = \mathrm{E}\left[ 2\, \Phi\left( - \dfrac{|\Delta|}{S} \right) \right], \quad "
+    r"S^2 = v\, \dfrac{\nu}{\chi^2_{\nu}} + \dfrac{\sigma_1^2}{k_1} + \dfrac{\sigma_2^2}{k_2}, \quad "
+    r"p^{\mathrm{Holm}}_{(i)} = \max_{j \leq i} \, \min(1,\, (K - j + 1)\, p_{(j)})",
+    "p is the mean of two times the normal distribution function of minus the difference over S, where S squared is v "
+    "times nu over chi squared plus sigma one squared over k one plus sigma two squared over k two; Holm's p is "
+    "the largest so far of K minus j plus one times the j-th smallest p",
+    "Δ is the difference of two cells in the primary metric, v its variance over the bootstrap resamples, in which "
+    "both are scored on the same examples; the rest as for intervals. The mean is over the draws of S: a t test whose "
+    f"degrees of freedom follow from n and the seeds. All K pairs of a task are tested; two cells are separated if p "
+    f"after Holm's correction is at most {LEVEL}.",
+    (KOEHN_2004, CARTER_2017, HOLM_1979),
 )
-
-
-def resamples_for(rows: int, alpha: float = ALPHA, least: int = RESAMPLES) -> int:
-    """The number of resamples at which Holm's smallest level is ten times the smallest possible p-value."""
-    return max(least, int(np.ceil(10 * rows * (rows - 1) / 2 / alpha)))
 
 
 @dataclass(frozen=True)
@@ -34,34 +36,59 @@ class PairedTests:
     difference: np.ndarray  # [pairs] score(first) - score(second) on the test set
     p_value: np.ndarray  # [pairs]
     adjusted: np.ndarray  # [pairs] p-values after Holm's correction over all pairs
-    null: np.ndarray  # [pairs, resamples] sorted |difference - its mean| over the resamples
+    spread: np.ndarray  # [pairs, resamples] draws of the standard deviation of the difference, if nothing differs
 
     def separated(self, alpha: float = ALPHA) -> np.ndarray:
         """Whether two rows are separated, [rows, rows], symmetric."""
         return _symmetric(self.adjusted <= alpha, self.first, self.second)
 
+    def p_values(self, differences: np.ndarray) -> np.ndarray:
+        """p-values of other differences of the same pairs, [pairs, n], interpolated."""
+        from scipy.special import log_ndtr
+
+        result = np.empty(differences.shape)
+        for pair, spread in enumerate(self.spread):
+            ordered, tail = np.sort(spread), max(len(spread) // 50, 1)
+            step = max((len(spread) - tail) // _QUANTILES, 1)
+            typical = np.concatenate([ordered[:-tail][step // 2 :: step], ordered[-tail:]])
+            weights = np.full(len(typical), (len(spread) - tail) / (len(typical) - tail))
+            weights[-tail:] = 1
+            unit = np.median(spread)
+            shares = np.exp(log_ndtr(-_GRID[:, None] * unit / typical)) @ weights / weights.sum()
+            curve = np.log(2 * shares + 1e-300)
+            result[pair] = np.exp(np.interp(np.abs(differences[pair]) / unit, _GRID, curve))
+        return result
+
 
 def compare_pairs(scores: ResampledScores) -> PairedTests:
-    """Two-sided paired bootstrap tests of all pairs, as in sacreBLEU: p is the share of resamples, the observed one
-    added, in which the centred difference is at least as large as the observed difference. Holm over all pairs.
+    """Two-sided tests of all pairs on the same examples: the difference against the spread that the choice of examples
+    and of seeds gives it. Holm over all pairs. If all examples are one unit nothing can be told, and every p is 1.
     """
+    from scipy.special import ndtr
+
     pairs = np.array(list(combinations(range(len(scores.point)), 2)), dtype=int).reshape(-1, 2)
     first, second = pairs[:, 0], pairs[:, 1]
-    resampled = scores.resampled[first] - scores.resampled[second]
-    null = np.sort(np.abs(resampled - resampled.mean(axis=1, keepdims=True)), axis=1)
     difference = scores.point[first] - scores.point[second]
-    p_value = _p_values(null, np.abs(difference)[:, None])[:, 0]
-    return PairedTests(first, second, difference, p_value, holm(p_value), null)
+    covariance, count = scores.covariance, scores.examples
+    variance = covariance[first, first] + covariance[second, second] - 2 * covariance[first, second]
+    # If all examples agree their variance is 0. It is at least that with half an example more in favour of each row.
+    least = ((count * difference**2 + 1) / (count + 1) - (count * difference / (count + 1)) ** 2) / (count + 2)
+    variance = np.maximum(variance, least)
+    added = scores.seeds.moderated
+    spread = np.sqrt(variance[:, None] * scores.spread + added[first] + added[second])
+    p_value = np.ones(len(pairs))
+    if scores.degrees > 0:
+        p_value = 2 * ndtr(-np.abs(difference)[:, None] / spread).mean(axis=1)
+    return PairedTests(first, second, difference, p_value, holm(p_value), spread)
 
 
 def separated_in_resamples(scores: ResampledScores, tests: PairedTests, alpha: float = ALPHA) -> np.ndarray:
     """Which rows the same tests tell apart in each resample, [resamples, rows, rows].
 
-    The difference in a resample is compared with the null distribution of the test set, so that no bootstrap within
+    The difference in a resample is compared with the spread that it has on the test set, so that no bootstrap within
     the bootstrap is needed.
     """
-    differences = np.abs(scores.resampled[tests.first] - scores.resampled[tests.second])
-    adjusted = holm(_p_values(tests.null, differences).T)
+    adjusted = holm(tests.p_values(scores.resampled[tests.first] - scores.resampled[tests.second]).T)
     return _symmetric(adjusted <= alpha, tests.first, tests.second)
 
 
@@ -83,16 +110,6 @@ def tied_with_best(point: np.ndarray, separated: np.ndarray) -> np.ndarray:
     tied = ~separated[best]
     tied[best] = True
     return tied
-
-
-def _p_values(null: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """[pairs, resamples] sorted, [pairs, n] -> [pairs, n]. A tie within rounding counts as at least as large."""
-    resamples = null.shape[1]
-    p_values = np.empty(observed.shape)
-    for pair, values in enumerate(observed):
-        smaller = np.searchsorted(null[pair], values - 1e-12, side="left")
-        p_values[pair] = (resamples - smaller + 1) / (resamples + 1)
-    return p_values
 
 
 def _symmetric(values: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -1,40 +1,46 @@
 """How far the mean over a few seeds may lie from the mean over all seeds.
 
 Three or five runs tell little about the spread between seeds: resampling three of them shows two thirds of their
-variance, and the plain percentile bootstrap then covers far less than 95 %. So the seeds are not resampled. Each
-resample of the test set is shifted, cell by cell, by a draw of what other seeds would have added to the mean:
+variance, and the plain percentile bootstrap then covers far less than 95 %. So the seeds are not resampled:
 
 1. s², the variance of a cell's scores over its seeds, holds the seeds' own variance and what the finite test set adds
    to each run. The latter is known from the bootstrap over examples.
 2. With d = seeds - 1 degrees of freedom s² is a poor estimate, and the cells of a task are alike: it is *moderated*,
    shrunk towards the cells' common variance, the more the less the cells differ in it (Smyth 2004, *Linear models and
-   empirical Bayes methods*, section 3, the estimates of section 6.2; made for many groups of few replicates).
-3. A draw of the seeds' own variance is (d' s'² / χ²(d')) less what the examples explain, at least 0; the draw of the
-   shift is normal with that variance divided by the number of seeds (a generalised pivotal quantity, Weerahandi 1993).
+   empirical Bayes methods*, section 3). What the cells have in common is fitted so that a cell unlike the others has
+   little say in it and is shrunk less (after Phipson et al. 2016, *Robust hyperparameter estimation*); cells whose
+   seeds agree exactly, such as failed ones, have no say in it.
+3. Variances are compared relative to m (1 - m), the variance of a 0/1 score with the cell's mean m: between a cell
+   near 0 or 1 and one in the middle, that is what is alike.
+4. A draw of the seeds' own variance is (d' s'² / χ²(d')) less what the examples explain, at least 0 (a generalised
+   pivotal quantity, Weerahandi 1993).
 
 `benchmarks/statistics_coverage.py` measures in simulated studies how often the intervals cover and the tests reject.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from tunegrid.common.citations import SMYTH_2004, WEERAHANDI_1993, Formula
+from tunegrid.common.citations import PHIPSON_2016, SMYTH_2004, WEERAHANDI_1993, Formula
 
-_SMALLEST = 1e-5  # of the median variance: a cell whose seeds agree exactly has no logarithm otherwise (as in limma)
+_OUTLIERS = 0.1  # share of the cells that are expected to be unlike the others
+_RANGE = 14.0  # natural logarithm of the range in which the variance of such a cell may lie: a factor of a million
+_PRIOR_DEGREES = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1e5])  # tried for d₀; the last: alike in all cells
 
 SEEDS = Formula(
     "Seeds",
-    r"\tilde{s}^2 = \dfrac{d_0 s_0^2 + d s^2}{d_0 + d}, \quad \delta \sim N(0,\, \sigma^2 / k), \quad "
+    r"\tilde{s}^2 = \dfrac{d_0 s_0^2 + d s^2}{d_0 + d}, \quad "
     r"\sigma^2 \sim \max(0,\, \dfrac{(d_0 + d)\, \tilde{s}^2}{\chi^2_{d_0 + d}} - e)",
-    "the moderated variance is the mean of s zero squared and s squared, weighted with their degrees of freedom; the "
-    "shift is normal with variance sigma squared over k; sigma squared is drawn from the moderated variance times its "
-    "degrees of freedom over chi squared, less e, and at least zero",
-    "Each resample of a cell is shifted by a draw δ of what other seeds would have added to its mean over k seeds. s² "
-    "is the variance over its seeds, with d = k − 1 degrees of freedom, s₀² with d₀ what the task's cells have in "
-    "common, e what the choice of test examples explains of it.",
-    (SMYTH_2004, WEERAHANDI_1993),
+    "the moderated variance is the mean of s zero squared and s squared, weighted with their degrees of freedom; sigma "
+    "squared is drawn from the moderated variance times its degrees of freedom over chi squared, less e, and at least "
+    "zero",
+    "Other seeds would have moved the mean over k seeds with variance σ²/k. s² is the variance over a cell's seeds, "
+    "with d = k − 1 degrees of freedom; s₀² with d₀ is what the task's cells have in common, fitted so that a cell "
+    "unlike the others counts little; e is what the choice of test examples explains of s².",
+    (SMYTH_2004, PHIPSON_2016, WEERAHANDI_1993),
 )
 
 
@@ -51,78 +57,146 @@ class ModeratedVariance:
     degrees: np.ndarray
 
 
-def shifts(
-    scores: Sequence[np.ndarray], resampled: Sequence[np.ndarray], resamples: int, generator: np.random.Generator
-) -> np.ndarray | None:
-    """Draws of what other seeds would have added to each mean, [cells, resamples]; None if no cell has two seeds.
+@dataclass(frozen=True)
+class SeedVariance:
+    """What the choice of the seeds may add to the variance of each cell's mean, as draws.
+
+    Attributes:
+        moderated: [cells, resamples] by the cell's seeds and those of the others.
+        own: [cells, resamples] by the cell's seeds alone, where there are at least three; else as `moderated`.
+    """
+
+    moderated: np.ndarray
+    own: np.ndarray
+
+
+def between_seeds(scores: Sequence[np.ndarray]) -> ModeratedVariance | None:
+    """Moderated variances between the seeds of each cell; None if no cell has two seeds.
 
     Args:
-        scores: scores of each cell on the test set, [seeds].
-        resampled: scores of each cell on the resamples of the test set, [resamples, seeds].
+        scores: scores of each cell on the test set, [seeds], from 0 to 1.
     """
     seeds = np.array([len(values) for values in scores])
     if not (seeds > 1).any():
         return None
     observed = np.array([values.var(ddof=1) if len(values) > 1 else np.nan for values in scores])
-    moderated = moderate(observed, seeds - 1)
+    # Not quite at 0 and 1, where the variance of a 0/1 score would vanish.
+    means = np.clip([values.mean() for values in scores], 1e-4, 1 - 1e-4)
+    scale = means * (1 - means)
+    relative = moderate(observed / scale, seeds - 1)
+    return ModeratedVariance(relative.variance * scale, relative.degrees)
+
+
+def draw_variances(
+    scores: Sequence[np.ndarray], resampled: Sequence[np.ndarray], resamples: int, generator: np.random.Generator
+) -> SeedVariance | None:
+    """Draws of the variance that the seeds give each mean; None if no cell has two seeds.
+
+    Args:
+        scores: scores of each cell on the test set, [seeds], from 0 to 1.
+        resampled: scores of each cell on the resamples of the test set, [resamples, seeds].
+    """
+    moderated = between_seeds(scores)
+    if moderated is None:
+        return None
+    seeds = np.array([len(values) for values in scores])
     explained = np.array([_explained(values) for values in resampled])
     # The test set adds about the same variance in every cell; one seed alone cannot show it.
     explained = np.where(seeds > 1, explained, np.mean(explained[seeds > 1]))
-    size = (len(scores), resamples)
-    chi_squared = generator.chisquare(moderated.degrees[:, None], size)
-    drawn = (moderated.degrees * moderated.variance)[:, None] / chi_squared - explained[:, None]
-    return generator.standard_normal(size) * np.sqrt(np.maximum(drawn, 0) / seeds[:, None])
+    draws, own = [], []
+    for values, count, variance, degrees, part in zip(
+        scores, seeds, moderated.variance, moderated.degrees, explained, strict=True
+    ):
+        draws.append(np.maximum(variance * inverse_chi_squared(degrees, resamples, generator) - part, 0) / count)
+        if count > 2:
+            drawn = values.var(ddof=1) * inverse_chi_squared(count - 1, resamples, generator)
+            own.append(np.maximum(drawn - part, 0) / count)
+        else:
+            own.append(draws[-1])
+    return SeedVariance(np.array(draws), np.array(own))
+
+
+def next_run(scores: Sequence[np.ndarray], level: float) -> list[tuple[float, float] | None]:
+    """Prediction interval of each cell: where one more run of it would score on the same test set.
+
+    With t quantiles of s'² (1 + 1 / k): the new run varies, and so does the mean of the k that are there. None for all
+    cells if no cell has two seeds: nothing is known then about the spread of runs.
+    """
+    from scipy.stats import t
+
+    moderated = between_seeds(scores)
+    if moderated is None:
+        return [None] * len(scores)
+    counts, means = np.array([len(values) for values in scores]), np.array([values.mean() for values in scores])
+    half = t.ppf((1 + level) / 2, moderated.degrees) * np.sqrt(moderated.variance * (1 + 1 / counts))
+    ends = zip(np.maximum(means - half, 0), np.minimum(means + half, 1), strict=True)
+    return [(float(low), float(high)) for low, high in ends]
+
+
+def inverse_chi_squared(degrees: float, size: int, generator: np.random.Generator) -> np.ndarray:
+    """`degrees` / χ²(`degrees`), [size]: its quantiles at equal distances, in random order; 1 without a degree."""
+    if degrees <= 0:
+        return np.ones(size)
+    return generator.permutation(_quantiles(float(degrees), size))
+
+
+@lru_cache(maxsize=16)
+def _quantiles(degrees: float, size: int) -> np.ndarray:
+    from scipy.special import gammaincinv
+
+    return degrees / (2 * gammaincinv(degrees / 2, (np.arange(size) + 0.5) / size))
 
 
 def moderate(variances: np.ndarray, degrees: np.ndarray) -> ModeratedVariance:
-    """Smyth's (2004) moderated variances: s'² = (d₀ s₀² + d s²) / (d₀ + d), with d₀ + d degrees of freedom.
+    """Moderated variances: s'² = (d₀ s₀² + d s²) / (d₀ + d), with d₀ + d degrees of freedom.
 
-    s₀² and d₀ are fitted to the variances' logarithms by their mean and variance (section 6.2). The degrees of freedom
-    never exceed those of all cells together. A cell with one seed (d = 0) gets s₀².
+    d₀ is less for a cell that is probably an outlier above the others. The degrees of freedom never exceed those of all
+    cells together. A cell with one seed (d = 0) gets s₀². Variances of 0 are shrunk as others are, but tell nothing.
     """
-    known = degrees > 0
-    everything = float(degrees.sum())
-    if not (variances[known] > 0).any():
+    known = (degrees > 0) & (np.nan_to_num(variances) > 0)
+    everything = max(float(degrees.sum()), 1.0)
+    if not known.any():
         return ModeratedVariance(np.zeros(len(variances)), np.full(len(variances), everything))
-    positive = variances[known & (variances > 0)]
-    floored = np.maximum(variances[known], _SMALLEST * np.median(positive))
-    prior, prior_degrees = _fit(floored, degrees[known])
-    prior_degrees = min(prior_degrees, everything - degrees[known].min()) if known.sum() > 1 else 0.0
-    own = np.where(known, np.nan_to_num(variances), 0.0)
+    own = np.nan_to_num(variances)
+    if known.sum() == 1:  # one variance is not shrunk, and the other cells get it
+        count = degrees[known][0]
+        return ModeratedVariance(np.full(len(variances), own[known][0]), np.full(len(variances), float(count)))
+    prior, prior_degrees, outlying = _fit(variances[known], degrees[known].astype(float))
+    least = min(prior_degrees, float(degrees[known].sum() - degrees[known].min()))
+    trust = np.ones(len(variances))
+    trust[known] -= np.where(variances[known] > prior, outlying, 0)
+    prior_degrees = least * trust
     total = prior_degrees + degrees
-    if not prior_degrees:  # one cell with several seeds: its variance is not shrunk, and the other cells get it
-        total = np.where(known, degrees, everything)
-        return ModeratedVariance(np.where(known, own, prior), total)
     return ModeratedVariance((prior_degrees * prior + degrees * own) / total, total)
 
 
-def _fit(variances: np.ndarray, degrees: np.ndarray) -> tuple[float, float]:
-    """(s₀², d₀) of variances that are s₀² F(d, d₀); d₀ is infinite where they differ no more than by chance."""
-    from scipy.special import digamma, polygamma  # the report needs this module for its equation alone
+def _fit(variances: np.ndarray, degrees: np.ndarray) -> tuple[float, float, np.ndarray]:
+    """(s₀², d₀, probability of being an outlier [cells]) of variances that are s₀² F(d, d₀), or of outliers.
 
-    half = degrees / 2
-    logarithms = np.log(variances) - digamma(half) + np.log(half)
-    excess = -np.inf
-    if len(variances) > 1:
-        excess = logarithms.var(ddof=1) - polygamma(1, half).mean()
-    if excess <= 0:
-        return float(np.average(variances, weights=degrees)), np.inf
-    prior_half = _inverse_trigamma(excess)
-    return float(np.exp(logarithms.mean() + digamma(prior_half) - np.log(prior_half))), 2 * prior_half
+    Means over the posterior of s₀² and d₀ on a grid (of d₀ the harmonic one): with nine cells of three seeds their
+    likelihood has no sharp peak. Outliers are taken to be evenly spread on the logarithmic scale.
+    """
+    from scipy.special import betaln
 
-
-def _inverse_trigamma(value: float) -> float:
-    """x with trigamma(x) = value > 0, by the Newton iteration of Smyth's appendix."""
-    from scipy.special import polygamma
-
-    x = 0.5 + 1 / value
-    for _ in range(50):
-        trigamma = polygamma(1, x)
-        step = trigamma * (1 - trigamma / value) / polygamma(2, x)
-        x += step
-        if -step / x < 1e-8:
-            break
-    return float(x)
+    centre = np.log(np.median(variances)), np.log(np.average(variances, weights=degrees))
+    priors = np.exp(np.linspace(min(centre) - 4, max(centre) + 4, 161))[:, None, None]
+    prior_degrees = _PRIOR_DEGREES[:, None]
+    ratio = degrees * variances / (prior_degrees * priors)  # [priors, degrees, cells]
+    alike = (
+        degrees / 2 * np.log(ratio)
+        - np.log(variances)
+        - (degrees + prior_degrees) / 2 * np.log1p(ratio)
+        - betaln(degrees / 2, prior_degrees / 2)
+    )
+    other = np.log(_OUTLIERS / _RANGE) - np.log(variances)
+    either = np.logaddexp(np.log1p(-_OUTLIERS) + alike, other)
+    likelihood = either.sum(axis=-1)
+    weights = np.exp(likelihood - likelihood.max())
+    weights[:, -1] *= 2  # that the cells are alike is the likeliest before they are seen
+    weights /= weights.sum()
+    prior = np.exp((weights.sum(axis=1) * np.log(priors[:, 0, 0])).sum())
+    outlying = (weights[..., None] * np.exp(other - either)).sum(axis=(0, 1))
+    return float(prior), float(1 / (weights.sum(axis=0) / _PRIOR_DEGREES).sum()), outlying
 
 
 def _explained(resampled: np.ndarray) -> float:

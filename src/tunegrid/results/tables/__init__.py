@@ -91,7 +91,7 @@ def read_tables(folder: Path) -> dict[str, Any]:
 def build_tables(results: Path, expected: Expected, resamples: int | None = None) -> dict[str, Any]:
     """All tables of a study as pandas frames, by name. Raises TuneGridError for files that are not what they should be.
 
-    `resamples`: of the bootstrap; None: enough for Holm's smallest level, at least 10,000.
+    `resamples`: of the bootstrap; None: 10,000, of secondary metrics 2,000.
     """
     study = read_results(results, expected)
     rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}

@@ -9,8 +9,8 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.results.expected import ExpectedTask, title
 from tunegrid.results.read import Result, ResultKey, StudyResults
 from tunegrid.results.statistics import recommend
-from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, resample_scores
-from tunegrid.results.statistics.paired_tests import compare_pairs, resamples_for
+from tunegrid.results.statistics.intervals import ALPHA, RESAMPLES, ExampleStatistics, ResampledScores, resample_scores
+from tunegrid.results.statistics.paired_tests import compare_pairs
 from tunegrid.study.limits import Measured
 
 Row = dict[str, Any]
@@ -31,7 +31,7 @@ class TaskScores:
         trivial = ResultKey("baseline", task.name, None, task.trivial)
         self.trivial = trivial if self.ok.get(trivial) else None
         self.units = study.units(task)
-        self.resamples = resamples or resamples_for(len(self.cells))
+        self.resamples = resamples or RESAMPLES
         self._check_same_examples()
         names = [metric.name for metric in task.all_metrics]
         self.resampled = {name: self._resample(name) for name in names}
@@ -101,7 +101,7 @@ class TaskScores:
         """Resampled scores of the cells in the primary metric."""
         keys, scores = self.resampled[self.task.primary.name]
         chosen = [keys.index(key) for key in self.cells]
-        return ResampledScores(scores.point[chosen], scores.resampled[chosen])
+        return scores.rows(chosen)
 
     def pair_rows(self) -> list[Row]:
         if len(self.cells) < 2:
@@ -140,8 +140,7 @@ class TaskScores:
         candidates = [self._candidate(key, costs[key]) for key in with_size]
         metric = self.task.primary
         if candidates:
-            scores, rows = self._cell_scores, [self.cells.index(key) for key in with_size]
-            scores = ResampledScores(scores.point[rows], scores.resampled[rows])
+            scores = self._cell_scores.rows([self.cells.index(key) for key in with_size])
             recommended = recommend.from_tests(candidates, scores, metric.label, left_out)
         else:
             recommended = recommend.recommend([], np.empty(0), np.empty((0, 0)), metric.label, None, left_out)
