@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.rows_of_tasks import make_task, write_splits
 from tunegrid.common.errors import TuneGridError
+from tunegrid.data.parquet import read_parquet
 
 FAMILIES = ("t5", "flan-t5", "bart")
 LIMIT = 40
@@ -96,10 +97,13 @@ def test_the_account_counts_cuts_and_lost_answers(tokenised, family):
     assert stats["source_length"]["1.0"] == max(lengths), "lengths are those before the cut"
 
 
-def test_unknown_tokens_are_counted_where_a_vocabulary_has_them(tokenised):
+def test_unknown_tokens_are_counted_where_a_vocabulary_has_them(tokenised, tmp_path):
     ids, stats, tokenizer = tokenised("t5")
     everything = [token for row in ids for token in row["input_ids"] + row["labels"]]
     assert stats["unknown_tokens"] == everything.count(tokenizer.unk_token_id) >= 3
+    unknown = read_parquet(tmp_path / "tokens/unknown.parquet")
+    sources = [row["input_ids"].count(tokenizer.unk_token_id) for row in ids]
+    assert [row["unknown"] for row in unknown] == sources
     assert tokenised("bart")[1]["unknown_tokens"] == 0
 
 
@@ -173,5 +177,5 @@ def test_training_reads_what_was_written(tokenised, tmp_path):
     ]
     assert dataset.lengths().tolist() == [len(row["input_ids"]) + len(row["labels"]) for row in ids]
     assert sorted(file.name for file in Path(tmp_path / "tokens").iterdir()) == [
-        "ceiling.json", "stats.json", "test.arrow", "train.arrow", "validation.arrow",
+        "ceiling.json", "stats.json", "test.arrow", "train.arrow", "unknown.parquet", "validation.arrow",
     ]  # fmt: skip

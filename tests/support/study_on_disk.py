@@ -10,6 +10,7 @@ from tunegrid.report.render import render_report
 from tunegrid.results.expected import Expected, ExpectedTask, Named
 from tunegrid.results.tables import read_tables, write_tables
 from tunegrid.runtime.provenance import digest
+from tunegrid.tasks import TASKS
 from tunegrid.tasks.metrics.bleu import Bleu
 from tunegrid.tasks.metrics.chrf import ChrF
 
@@ -109,8 +110,11 @@ def _write_data(folder: Path, task: ExpectedTask, examples: int) -> None:
         "fingerprint": f"d-{task.name}",
     }
     write_json(folder / "data" / task.name / "card.json", card)
+    texts = {
+        name: [f"{name} {'word ' * (i % 9)}{i}" for i in range(examples)] for name in TASKS[task.kind].source_columns
+    }
     rows = pd.DataFrame(
-        {"id": [f"{i}" for i in range(examples)], "group": [f"article {i // 4}" for i in range(examples)]}
+        {"id": [f"{i}" for i in range(examples)], "group": [f"article {i // 4}" for i in range(examples)], **texts}
     )
     rows.to_parquet(folder / "data" / task.name / "test.parquet")
 
@@ -278,6 +282,8 @@ def _labels(skill: float, generator: np.random.Generator, examples: int) -> tupl
 
     correct = generator.random(examples) < skill
     frame = _frame(correct, correct=correct.astype(int))
+    sure = np.where(frame["prediction"] == "positive", 0.9, 0.2)
+    frame = frame.assign(score_negative=np.log(1 - sure), score_positive=np.log(sure))
     gold = [references[0] for references in frame["references"]]
     precision, recall, f1, _ = precision_recall_fscore_support(
         gold, frame["prediction"], pos_label="positive", average="binary", zero_division=0

@@ -32,6 +32,7 @@ rule report:
         rules.tables.output,
     output:
         PATHS.report / "report.tex",
+        directory(PATHS.examples),
         report(
             PATHS.report / "report.html",
             caption="../../report/captions/report.rst",

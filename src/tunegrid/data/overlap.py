@@ -14,8 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunegrid.common.files import replaced
-from tunegrid.data.parquet import whole
+from tunegrid.data.parquet import whole, write_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +40,6 @@ def write_overlap(folder: Path, whole_columns: Sequence[str], columns: Sequence[
         columns: the columns whose n-grams are looked for, in any of these columns of the training rows.
     """
     import numpy as np
-    import pyarrow
-    import pyarrow.parquet
 
     train, test = folder / "train.parquet", folder / "test.parquet"
     known = _Known([grams for _, _, grams, _ in _hashed(test, whole_columns, columns)])
@@ -56,9 +53,8 @@ def write_overlap(folder: Path, whole_columns: Sequence[str], columns: Sequence[
         counts["seen"].append(np.bincount(owners[known.marked(grams)], minlength=size))
         counts["same"].append(rows.marked(keys))
     types = {"ngrams": np.int32, "seen": np.int32, "same": np.bool_}
-    table = pyarrow.table({name: np.concatenate(parts).astype(types[name]) for name, parts in counts.items()})
-    with replaced(folder / "overlap.parquet") as temporary:
-        pyarrow.parquet.write_table(table, temporary)
+    columns_of_rows = {name: np.concatenate(parts).astype(types[name]) for name, parts in counts.items()}
+    write_columns(folder / "overlap.parquet", columns_of_rows)
 
 
 class _Known:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import replaced
 from tunegrid.data.sources.base import Row
 
 if TYPE_CHECKING:
@@ -53,6 +54,15 @@ def iterate_parquet(path: Path, batch_size: int) -> Iterator[list[Row]]:
         if batch is None:
             return
         yield batch.to_pylist()
+
+
+def write_columns(path: Path, columns: Mapping[str, Any]) -> None:
+    """Writes columns, lists or arrays of one length, as a Parquet file; whole or not at all."""
+    import pyarrow
+    import pyarrow.parquet
+
+    with replaced(path) as temporary:
+        pyarrow.parquet.write_table(pyarrow.table(dict(columns)), temporary)
 
 
 class SplitWriter:

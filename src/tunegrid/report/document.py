@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tunegrid.common.citations import Reference
-from tunegrid.report import formulas, summary
+from tunegrid.report import formulas, links, summary
 from tunegrid.report.layout import Figure, Section, Table
 from tunegrid.report.sections import sections
 from tunegrid.report.tables import Frames
@@ -26,6 +26,7 @@ class Report:
     glance: Table | None = None  # on page one
     picture: Figure | None = None  # the same
     references: tuple[Reference, ...] = ()
+    examples: str = ""  # address of the page of test rows and answers, relative to the report's folder
     epoch: int = 0  # seconds since 1970 of the newest result: the date in the PDF
 
     @property
@@ -59,6 +60,7 @@ def study_report(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]
         glance=summary.glance(frames, expected),
         picture=drawn.get("figure-scores"),
         references=formulas.references(frames, expected),
+        examples=links.PAGE,
         epoch=int(finished.timestamp()) if finished else 0,
     )
 

@@ -19,6 +19,7 @@ LONG = 20  # rows from which a table may break across pages
 class TableCell:
     text: str
     bold: bool = False
+    link: str = ""  # where it leads in HTML, relative to the report's folder
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class ScoreLine:
     values: Mapping[str, float]
     status: str = "ok"
     competes: bool = True  # whether it is a cell: baselines and untuned models are never bold
+    link: str = ""  # of its scores, see `TableCell`
 
 
 def score_table(
@@ -102,7 +104,7 @@ def score_table(
         for number, metric in enumerate(metrics):
             if metric.name in line.values:
                 text = metric.text(line.values[metric.name])
-                cells.append(TableCell(text, bold=line.competes and text == best[metric.name]))
+                cells.append(TableCell(text, line.competes and text == best[metric.name], line.link))
             else:
                 cells.append(TableCell(line.status if number == 0 and not line.values else DASH))
         rows.append(TableRow(tuple(cells), rule=new and bool(rows)))

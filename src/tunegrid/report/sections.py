@@ -7,6 +7,7 @@ from typing import Any
 from tunegrid.common import digits
 from tunegrid.report import audit, ceilings, contamination, cost, formulas, origins, paper, search, tables
 from tunegrid.report.layout import Figure, Section, Table
+from tunegrid.report.links import PAGE
 from tunegrid.report.tables import Frames
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics.intervals import CONFIDENCE, LEVEL
@@ -73,6 +74,7 @@ def _on_scores(frames: Frames, expected: Expected) -> str:
         "for orientation: baselines that need no pretrained model, and the models as they were before tuning"
         + ("; and the ceiling: what the vocabulary can write." if len(frames["ceilings"]) else ".")
         + (f" Test examples: {tested}." if tested else "")
+        + f" Every test row with every answer to it is in {PAGE}; in HTML a score leads there."
     )
 
 

@@ -8,6 +8,7 @@ from tunegrid.common.digits import DASH, absent
 from tunegrid.common.words import listed
 from tunegrid.report import layout
 from tunegrid.report.layout import Column, ScoreLine, Table
+from tunegrid.report.links import link_to
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics.intervals import CONFIDENCE
 from tunegrid.tasks import Metric
@@ -57,7 +58,7 @@ def scores(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
         values = {name: mean for name, mean in zip(same["metric"], same["mean"], strict=True) if not absent(mean)}
         if row.status == "ok" and row.seeds_ok < row.seeds_expected:
             label += f" ({row.seeds_ok} of {row.seeds_expected} seeds)"
-        lines.append(ScoreLine(group, label, values, row.status, competes=row.kind == "run"))
+        lines.append(ScoreLine(group, label, values, row.status, row.kind == "run", link_to(row) if values else ""))
     if places := _ceilings(frames, expected, task):
         after = sum(line.group == "Baseline" for line in lines)
         lines[after:after] = places

@@ -31,6 +31,7 @@ FILES = (
     "cards/*.json",
     "tokens/*/*/stats.json",
     "tokens/*/*/ceiling.json",
+    "tokens/*/*/unknown.parquet",
     "search/*/*/*/*.json",
     "runs/*/*/*/*/*.*",
     "untuned/*/*/*.*",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, write_json
-from tunegrid.data.parquet import iterate_parquet, read_parquet
+from tunegrid.data.parquet import iterate_parquet, read_parquet, write_columns
 from tunegrid.data.sources import SPLITS
 from tunegrid.data.tokens import load_tokenizer
 from tunegrid.results.records import write_record
@@ -23,7 +23,7 @@ def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> 
     """Writes `<split>.arrow` (columns `input_ids`, `labels` and `row`, in the order of the rows) and two records.
 
     `stats.json` says what was cut and lost on the way, `ceiling.json` what the model's vocabulary lets it score on the
-    test set (`tasks.ceiling`).
+    test set (`tasks.ceiling`). `unknown.parquet` counts the unknown tokens of each test source.
 
     The files are Arrow IPC: training maps them into memory instead of reading them. `row` is the index of the example
     in its split. A source that is too long may be several windows, one after the other. Windows that are not learnt
@@ -48,6 +48,7 @@ def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> 
                     f"{data / f'{split}.parquet'}: no row is left to learn from: in no window is a whole answer. "
                     "Set the task's max_source_length or window_overlap higher."
                 )
+        write_columns(new / "unknown.parquet", {"unknown": tokeniser.unknown})  # of the last split, the test set
         lengths = {"max_source_length": task.settings.max_source_length, "window_overlap": task.window_overlap()}
         write_json(new / "stats.json", {**lengths, "splits": stats})
         record = ceiling(task, tokenizer, read_parquet(data / "test.parquet"))

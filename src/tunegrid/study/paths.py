@@ -39,6 +39,9 @@ class Paths:
     def tokens(self, task: str, model: str) -> Path:
         return self.root / "tokens" / task / model
 
+    def unknown_tokens(self, task: str, model: str) -> Path:
+        return self.tokens(task, model) / "unknown.parquet"
+
     # results
     def run(self, run: Run) -> Path:
         return self.root / "runs" / run.path
@@ -74,6 +77,10 @@ class Paths:
     @property
     def report(self) -> Path:
         return self.root / "report"
+
+    @property
+    def examples(self) -> Path:
+        return self.report / "examples"
 
     # bookkeeping of the workflow
     def log(self, name: str) -> Path:

@@ -101,6 +101,9 @@ class Task(ABC):
     hub_task: ClassVar[str] = "text2text-generation"  # the Hub's name for this kind of task
     prompts: ClassVar[dict[str, str]] = {}  # family -> template, where the family's file has none for this kind
     trivial_baseline: ClassVar[str]
+    example_metric: ClassVar[str]  # name of the metric whose one column scores an answer by itself
+    right_from: ClassVar[float] = 1.0  # the score by that metric from which an answer counts as right
+    question_column: ClassVar[str | None] = None  # whose first word is a slice of the scores
 
     def __init__(self, settings: TaskSettings, family: Family | None = None) -> None:
         """`family`: of the model that is to do the task; none: the labels are their own words."""

@@ -84,6 +84,8 @@ class QuestionAnswering(Task):
     }
     metrics = tuple(METRICS[name]() for name in ("exact_match", "squad_f1"))
     primary = "exact_match"
+    example_metric = "exact_match"
+    question_column = "question"
     trivial_baseline = "random-candidate"
 
     def clean(self, row: Row) -> Row:

@@ -62,6 +62,7 @@ class Sentiment(Task):
     example: ClassVar = {"text": "A clever film with great actors."}
     metrics = tuple(METRICS[name]() for name in ("accuracy", "precision", "recall", "label_f1"))
     primary = "accuracy"
+    example_metric = "accuracy"
     trivial_baseline = "majority-class"
 
     def __init__(self, settings: TaskSettings, family: Family | None = None) -> None:

@@ -41,6 +41,7 @@ class SplitTokeniser:
         self.special = special_token_names(tokenizer)
         self.counts: Counter[str] = Counter()
         self.rows = 0
+        self.unknown: list[int] = []  # unknown tokens of the source of each row
         self.learnable = 0  # entries with labels
 
     def write(self, batches: Iterable[list[Row]], path: Path) -> dict[str, Any]:
@@ -74,7 +75,9 @@ class SplitTokeniser:
             entries = self._entries(row, source, target)
             # Of a row in windows each token once; of one that was cut, what was kept.
             seen = (source, target) if len(entries) > 1 else entries[0]
-            self.counts["unknown_tokens"] += sum((ids or []).count(unknown) for ids in seen)
+            counts = [(ids or []).count(unknown) for ids in seen]
+            self.counts["unknown_tokens"] += sum(counts)
+            self.unknown.append(counts[0])
             for source_ids, labels in entries:
                 if labels is None and self.training:
                     continue

@@ -18,6 +18,10 @@
 | data | task and split |
 | contamination | task: test rows whose text occurs in its training rows |
 | pretraining | task and model: what is published about the model's training on the data set |
+| slices | cell, untuned model or baseline, and slice of the test rows: the primary metric with its interval |
+| confusion | result of a task with labels, reference and predicted label |
+| calibration | the same, and bin of the predicted label's probability |
+| thresholds | the same, and threshold of the probability of the positive label |
 | cuts | task, model and split |
 | ceilings | task, model and metric: what the vocabulary and the lengths let the model score |
 | search | trial of a cell's learning rate |
@@ -31,6 +35,8 @@ from typing import Any
 from tunegrid.results.audit import study as study_audit
 from tunegrid.results.ceilings import COLUMNS as CEILING_COLUMNS
 from tunegrid.results.ceilings import ceiling_rows
+from tunegrid.results.examples import labels, slices
+from tunegrid.results.examples.read import read_examples
 from tunegrid.results.expected import Expected
 from tunegrid.results.paper import agreement
 from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
@@ -63,6 +69,8 @@ COLUMNS = {
     "test_contexts_seen_in_training protocol source revision commit licence fingerprint",
     "models": "study model source revision commit licence fingerprint",
     **contamination.COLUMNS,
+    **slices.COLUMNS,
+    **labels.COLUMNS,
     "cuts": f"study task model split rows {' '.join(COUNTS)} share_cut",
     "ceilings": CEILING_COLUMNS,
     "search": SEARCH_COLUMNS,
@@ -100,6 +108,10 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
         rows["cells"] += scores.cell_rows()
         rows["pairs"] += scores.pair_rows()
         rows["recommendation"].append(scores.recommendation_row())
+        examples = read_examples(study, task)
+        rows["slices"] += slices.slice_rows(examples, scores.units, resamples)
+        for name, found in labels.label_tables(examples).items():
+            rows[name] += found
     rows["beside"] = agreement.comparison_rows(expected, rows["cells"], study.data_cards)
     rows["agreement"] = agreement.agreement_rows(expected, rows["beside"], rows["recommendation"])
     for result in study.results:

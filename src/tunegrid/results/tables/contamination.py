@@ -12,12 +12,10 @@ from typing import Any
 
 import yaml
 
-from tunegrid.common.errors import TuneGridError
 from tunegrid.common.package_data import pretraining_file
 from tunegrid.data.overlap import NGRAM
-from tunegrid.data.parquet import whole
+from tunegrid.results.examples.read import read_overlap
 from tunegrid.results.expected import Expected, ExpectedTask, Named
-from tunegrid.study.paths import Paths
 
 COLUMNS = {
     "contamination": "study task ngram test_rows same too_short overlapping mostly_overlapping ngrams ngrams_seen",
@@ -44,24 +42,6 @@ def contamination_rows(folder: Path, expected: Expected) -> list[dict[str, Any]]
             }
             rows.append({"task": task.name, "ngram": NGRAM} | {name: int(count) for name, count in counts.items()})
     return rows
-
-
-def read_overlap(folder: Path, task: str) -> dict[str, Any] | None:
-    """The columns of a task's overlap.parquet as arrays, [test rows]; None where it was not counted.
-
-    Raises TuneGridError, naming the file, if it is damaged or lacks a column.
-    """
-    import pyarrow.parquet
-
-    path = Paths(folder.name, folder.parent).overlap(task)
-    if not path.is_file():
-        return None
-    names = ["ngrams", "seen", "same"]
-    with whole(path):
-        table = pyarrow.parquet.read_table(path)
-    if missing := [name for name in names if name not in table.column_names]:
-        raise TuneGridError(f"{path}: has no column {', '.join(missing)}. Delete it and fetch the data again.")
-    return {name: table.column(name).to_numpy() for name in names}
 
 
 def pretraining_rows(expected: Expected) -> list[dict[str, Any]]:
