@@ -5,12 +5,14 @@ Usage: python docs/generate.py [--check]
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`. In config/README.md NAME is a class of
 settings, and the part is the table of its keys, made from the JSON Schema of a study: types, defaults and descriptions
 are those of the code. In docs/architecture.md the part `map` is the first sentence of each package's and module's
-docstring. `--check` writes nothing and exits with 1 if a document is out of date.
+docstring. In docs/tuners.md the parts are tables of `resources/tuners/`, which `python -m tests.tuners` writes.
+`--check` writes nothing and exits with 1 if a document is out of date.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -43,7 +45,7 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "Training": "training",
     "TrainingChange": "training",
     "TranslationSettings": "tasks",
-    **dict.fromkeys(("AdaptersSettings", "BitFitSettings", "FullSettings", "LoraSettings"), "methods"),
+    **dict.fromkeys(("AdaptersSettings", "BitFitSettings", "FullSettings", "LoraSettings", "PeftSettings"), "methods"),
 }
 BOUNDS = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
 TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": "true/false", "object": "mapping"}
@@ -51,7 +53,9 @@ TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": 
 
 def main() -> int:
     stale = []
-    for file, make in ((ROOT / "config" / "README.md", keys_table()), (ROOT / "docs" / "architecture.md", package_map)):
+    documents = {"config/README.md": keys_table(), "docs/architecture.md": package_map, "docs/tuners.md": tuners_part}
+    for name, make in documents.items():
+        file = ROOT / name
         text = file.read_text(encoding="utf-8")
         new = PART.sub(lambda part, make=make: f"{part[1]}{make(part['name'])}\n{part[3]}", text)
         if new != text:
@@ -124,6 +128,60 @@ def default(key: str, field: dict[str, Any], required: Any) -> str:
     if isinstance(value, list):
         return f"`[{', '.join(map(str, value))}]`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+# -- tables of tuners --------------------------------------------------------------------------------------------------
+
+
+def tuners_part(name: str) -> str:
+    """`verdicts LIBRARY` or `settings LIBRARY`: what was found with each tuner, or what a study may set of it."""
+    from tunegrid.methods.tuners import tuners
+
+    kind, library = name.split()
+    known = tuners(library)
+    return verdicts(known) if kind == "verdicts" else tuner_settings(known)
+
+
+def verdicts(known: Any) -> str:
+    """The table of one library: a column for each family, the reasons below it."""
+    from tunegrid.models import FAMILIES
+
+    families = list(next(iter(known.tuners.values())).families)
+    lines = [f"{known.library} {known.version}:", "", f"| tuner | {' | '.join(FAMILIES[f].title for f in families)} |"]
+    lines.append("| --- " * (len(families) + 1) + "|")
+    reasons: dict[str, list[str]] = {}
+    for name, tuner in known.tuners.items():
+        cells = []
+        for family, verdict in tuner.families.items():
+            cells.append(f"no: {verdict.failed}" if verdict.failed else "yes" if verdict.unmerged else "yes, merges")
+            if reason := verdict.refusal or (verdict.unmerged and f"not merged: {verdict.unmerged}"):
+                reasons.setdefault(f"`{name}`: {reason.replace('|', '/')}", []).append(FAMILIES[family].title)
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    lines += ["", "Why not:", ""]
+    return "\n".join(
+        [
+            *lines,
+            *(
+                f"- {text}" + ("" if len(of) == len(families) else f" ({', '.join(of)})")
+                for text, of in reasons.items()
+            ),
+        ]
+    )
+
+
+def tuner_settings(known: Any) -> str:
+    """The table of settings of the tuners that work with one family at least."""
+    lines = ["| tuner | settings, with their defaults | tried with |", "| --- | --- | --- |"]
+    for name, tuner in known.tuners.items():
+        if all(verdict.failed for verdict in tuner.families.values()):
+            continue
+        settings = ", ".join(
+            f"`{key}` ({'required' if setting.required else json.dumps(setting.default)})"
+            for key, setting in tuner.settings.items()
+        )
+        tried = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in tuner.tried.items())
+        lines.append(f"| `{name}` | {settings or 'none'} | {tried or 'the defaults'} |")
+    return "\n".join(lines)
 
 
 # -- the map of the package --------------------------------------------------------------------------------------------

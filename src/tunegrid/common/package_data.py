@@ -38,6 +38,11 @@ def models_folder() -> Path:
     return _first(_REPOSITORY / "resources" / "models", PACKAGE / "_resources" / "models")
 
 
+def tuners_folder() -> Path:
+    """The folder of what the libraries' tuners can do. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources" / "tuners", PACKAGE / "_resources" / "tuners")
+
+
 def datasets_file() -> Path:
     """The file that describes the paper's data sets. Raises TuneGridError if it is in neither place."""
     return _first(_REPOSITORY / "resources", PACKAGE / "_resources") / "datasets.yaml"

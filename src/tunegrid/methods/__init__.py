@@ -8,6 +8,7 @@ from tunegrid.methods.base import Method, MethodSettings
 from tunegrid.methods.bitfit import BitFit
 from tunegrid.methods.full import Full
 from tunegrid.methods.lora import Lora
+from tunegrid.methods.peft import Peft
 from tunegrid.methods.prefix import Prefix
 from tunegrid.methods.prompt import Prompt
 from tunegrid.methods.untuned import Untuned
@@ -17,6 +18,7 @@ METHODS: dict[str, type[Method]] = {
     "bitfit": BitFit,
     "full": Full,
     "lora": Lora,
+    "peft": Peft,
     "prefix": Prefix,
     "prompt": Prompt,
     "untuned": Untuned,

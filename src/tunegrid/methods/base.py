@@ -29,6 +29,11 @@ class MethodSettings(Closed):
 
     title: Title = Field("", description="Name in tables; default: the method's own.")
 
+    @property
+    def own_title(self) -> str | None:
+        """The title of a method with these settings; None: that of its kind."""
+        return None
+
 
 class Method(ABC):
     """A way to tune a pretrained model. A new one is a subclass in a new file, named in `methods.METHODS`.
@@ -61,6 +66,10 @@ class Method(ABC):
     @classmethod
     def why_not(cls, settings: MethodSettings, family: Family) -> str | None:
         """The reason why this method cannot tune a model of this family; None if it can. Called before any job runs."""
+        return None
+
+    def misfit(self, shape: Shape) -> str | None:
+        """The reason why a model of these sizes cannot have these settings; None if it can. Called before any job."""
         return None
 
     def load_base(self, folder: Path) -> PreTrainedModel:

@@ -105,7 +105,20 @@ def check_files(study: Study) -> None:
             study.models[name].source.check()
         except TuneGridError as error:
             raise TuneGridError(f"models.{name}.source: {error}") from None
+    _check_sizes(study)
     _check_room_for_prompts(study)
+
+
+def _check_sizes(study: Study) -> None:
+    """Checks that the settings of methods fit the sizes of the models that they tune. Raises TuneGridError."""
+    checked = set()
+    for cell in study.cells():
+        key = (cell.model, cell.method, study.method_settings(cell).model_dump_json())
+        if key in checked or (shape := study.shape(cell.model)) is None:
+            continue
+        checked.add(key)
+        if reason := study.method(cell).misfit(shape):
+            raise TuneGridError(f"methods.{cell.method}: does not fit {cell.model} ({cell}): {reason}")
 
 
 def _check_room_for_prompts(study: Study) -> None:

@@ -151,12 +151,13 @@ class Study(Closed):
         kinds = {"tasks": TASKS, "methods": METHODS}.get(part)
         if kinds is None:
             return {name: value.title or name for name, value in settings.items()}
-        untitled = Counter(value.kind for value in settings.values() if not value.title)
+        own = {name: getattr(value, "own_title", None) or kinds[value.kind].title for name, value in settings.items()}
+        untitled = Counter(own[name] for name, value in settings.items() if not value.title)
 
-        def default(name: str, kind: str) -> str:
-            return kinds[kind].title + (f" ({name})" if untitled[kind] > 1 else "")
+        def default(name: str) -> str:
+            return own[name] + (f" ({name})" if untitled[own[name]] > 1 else "")
 
-        return {name: value.title or default(name, value.kind) for name, value in settings.items()}
+        return {name: value.title or default(name) for name, value in settings.items()}
 
     def title_of(self, part: Part, name: str) -> str:
         """The title of a task, a model or a method of the grid in tables."""

@@ -1,0 +1,270 @@
+"""Any tuner of the peft library, by its name and its settings."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import write_json
+from tunegrid.methods.base import FP32, Method, MethodSettings
+from tunegrid.methods.tuners import Tuner, tuners
+from tunegrid.models.families import Family, Role
+from tunegrid.models.flops import Stacks, base_stacks, counted, trainable_parameters
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+    from tunegrid.models.shape import Shape
+
+# What tuners always get: without it, peft makes as many vectors for the decoder, which nothing uses or trains.
+FIXED = {
+    "FROD": {"progressbar": False},
+    "PROMPT_TUNING": {"num_transformer_submodules": 1},
+    "P_TUNING": {"num_transformer_submodules": 1},
+}
+
+
+class PeftSettings(MethodSettings):
+    """Settings of a tuner of the peft library."""
+
+    kind: Literal["peft"]
+    tuner: str = Field(max_length=64, description="Its name in peft: `IA3`, `OFT`, `LOHA`, … (docs/tuners.md).")
+    settings: dict[str, Any] = Field(
+        default_factory=dict,
+        validate_default=True,
+        description="Settings of the tuner's configuration class; default: the class's own.",
+    )
+    targets: list[Role] | None = Field(
+        None,
+        min_length=1,
+        validate_default=True,
+        description="Roles of the linear layers that are tuned; default: `query` and `value`, of IA3 `key`, `value` "
+        "and `feed-forward`.",
+    )
+
+    @field_validator("tuner")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return tuners("peft").name(name)
+
+    @field_validator("settings")
+    @classmethod
+    def _of_the_tuner(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if name := info.data.get("tuner"):
+            tuners("peft").tuners[name].check(name, settings)
+        return settings
+
+    @field_validator("targets")
+    @classmethod
+    def _own_targets(cls, targets: list[Role] | None, info: ValidationInfo) -> list[Role] | None:
+        if (name := info.data.get("tuner")) is None:
+            return targets
+        own = tuners("peft").tuners[name].targets
+        if own is None and targets is not None:
+            raise ValueError(f"{name} chooses its places by itself: leave `targets` out")
+        return targets or (list(own) if own else None)
+
+    @property
+    def own_title(self) -> str:
+        return self.tuner
+
+
+class Peft(Method):
+    """Trains what a tuner of peft puts into the model."""
+
+    Settings = PeftSettings
+    settings: PeftSettings
+    title = "PEFT"
+    library = "peft"
+
+    @classmethod
+    def why_not(cls, settings: PeftSettings, family: Family) -> str | None:
+        return tuners("peft").tuners[settings.tuner].refusal(family)
+
+    @property
+    def added_tokens(self) -> int:
+        return self.settings.settings.get("num_virtual_tokens", 0)
+
+    @property
+    def tuner(self) -> Tuner:
+        return tuners("peft").tuners[self.settings.tuner]
+
+    def misfit(self, shape: Shape) -> str | None:
+        try:
+            if self.tuner.counted == "meta":
+                _inserted(self.settings.model_dump_json(), shape, on_meta=True)
+            else:
+                _inserted(self.settings.model_dump_json(), _with_layers(shape, 1, 1), on_meta=False)
+        except TuneGridError as error:
+            return str(error)
+        return None
+
+    def inject(self, model: PreTrainedModel) -> PeftModel:
+        from peft import get_peft_model
+
+        # The folder that the base was read from is no property of the weights, but peft would save it with them.
+        model.name_or_path = model.config.name_or_path = ""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            tuned = get_peft_model(model, self._config(model))
+        # Some tuners take another size than the one that was given, where that does not fit.
+        if changed := [str(warning.message) for warning in caught if "djust" in str(warning.message)]:
+            raise ValueError(changed[0])
+        return tuned
+
+    def _config(self, model: PreTrainedModel) -> Any:
+        from dataclasses import fields
+
+        from peft import TaskType
+        from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+
+        cls = PEFT_TYPE_TO_CONFIG_MAPPING[self.settings.tuner]
+        known = {field.name for field in fields(cls)}
+        values = FIXED.get(self.settings.tuner, {}) | self.settings.settings
+        if self.settings.targets:
+            values["target_modules"] = self._names(self.settings.targets)
+            if "feedforward_modules" in known:
+                values["feedforward_modules"] = self._names([t for t in self.settings.targets if t == "feed-forward"])
+        elif self.settings.tuner == "LN_TUNING":
+            values["target_modules"] = [name for name, module in model.named_modules() if _is_normalisation(module)]
+        return cls(task_type=TaskType.SEQ_2_SEQ_LM, **values)
+
+    def _names(self, roles: list[Role]) -> list[str]:
+        """Names of the linear layers with these roles; of IA3 the feed-forward one is that whose input it scales."""
+        family = self.family
+        if self.settings.tuner != "IA3":
+            return family.linear_names(roles)
+        return [name for role in roles for name in family.linear[role][-1 if role == "feed-forward" else 0 :]]
+
+    def injected_modules(self, model: PeftModel) -> list[str]:
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        if self.added_tokens:
+            return ["prompt_encoder.default"]
+        return [name for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
+
+    def expected_modules(self, shape: Shape) -> int:
+        if self.added_tokens:
+            return 1
+        if self.settings.targets is None:
+            return shape.normalisations
+        count = shape.linear_count(self.settings.targets)
+        if self.settings.tuner == "IA3" and "feed-forward" in self.settings.targets:
+            more = len(shape.family.linear["feed-forward"]) - 1
+            count -= more * (shape.encoder_layers + shape.decoder_layers)
+        return count
+
+    def trainable_count(self, shape: Shape) -> int | None:
+        inserted = self._inserted(shape)
+        return None if inserted is None else inserted[0]
+
+    def added_count(self, shape: Shape) -> int:
+        inserted = self._inserted(shape)
+        return 0 if inserted is None else inserted[1]
+
+    def stacks(self, shape: Shape) -> Stacks | None:
+        inserted = self._inserted(shape)
+        return None if inserted is None else inserted[2]
+
+    def _inserted(self, shape: Shape) -> tuple[int, int, Stacks] | None:
+        settings = self.settings.model_dump_json()
+        if self.tuner.counted == "layers":
+            return _extrapolated(settings, shape)
+        return _inserted(settings, shape, on_meta=True) if self.tuner.counted else None
+
+    def counted(self, model: PeftModel) -> Stacks:
+        # A prompt is made once a step, whatever the number of tokens.
+        return counted(model, without="prompt_encoder.")
+
+    def activation_bytes(self, shape: Shape, source: float, target: float) -> tuple[float, float]:
+        # Each tuned layer keeps its input.
+        roles = self.settings.targets or []
+        inputs = sum(layer.inputs * layer.count for layer in shape.linear(roles))
+        in_decoder = sum(layer.inputs * layer.count for layer in replace(shape, encoder_layers=0).linear(roles))
+        prompt = FP32 * self.added_tokens * shape.d_model
+        return prompt + FP32 * source * (inputs - in_decoder), FP32 * max(source, target) * in_decoder
+
+    def save(self, model: PeftModel, folder: Path) -> None:
+        model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+        # peft keeps names of modules in sets, whose order differs from process to process.
+        file = folder / "adapter_config.json"
+        config = json.loads(file.read_text())
+        for name in ("target_modules", "feedforward_modules"):
+            if isinstance(config.get(name), list):
+                config[name] = sorted(config[name])
+        write_json(file, config)
+
+    def load(self, base: Path, weights: Path) -> PeftModel:
+        from peft import PeftModel
+
+        return PeftModel.from_pretrained(self.load_base(base), weights, local_files_only=True)
+
+    def merge(self, model: PeftModel) -> PreTrainedModel | None:
+        verdict = self.tuner.verdict(self.family)
+        if verdict is None or verdict.unmerged:
+            return None
+        return self.merge_library(model)
+
+    @staticmethod
+    def merge_library(model: PeftModel) -> PreTrainedModel:
+        """The model as the library merges it, be that exact or not."""
+        return model.merge_and_unload(safe_merge=True)
+
+
+@lru_cache(maxsize=1_000)
+def _inserted(settings: str, shape: Shape, on_meta: bool) -> tuple[int, int, Stacks]:
+    """Parameters that are trained, those that are added, and all by stack, in a model without trained weights.
+
+    Args:
+        on_meta: in a model without any weights; else in one with random weights.
+
+    Raises:
+        TuneGridError: the settings do not fit the sizes, by the library's own checks.
+    """
+    import torch
+
+    from tunegrid.models.empty import empty_model
+
+    method = Peft(PeftSettings.model_validate_json(settings), shape.family)
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if on_meta else "cpu"):
+        model = empty_model(shape)
+        before = sum(parameter.numel() for parameter in model.parameters())
+        try:
+            tuned = method.inject(model)
+        except Exception as error:  # libraries raise all kinds
+            raise TuneGridError(f"{method.settings.tuner} of peft: {str(error) or type(error).__name__}") from error
+    after = sum(parameter.numel() for parameter in tuned.parameters())
+    stacks, head = method.counted(tuned), base_stacks(shape).head
+    return trainable_parameters(tuned), after - before, replace(stacks, head=head, head_trainable=0)
+
+
+def _extrapolated(settings: str, shape: Shape) -> tuple[int, int, Stacks]:
+    """The same for tuners that need weights, from models of few layers: each layer adds the same."""
+    models = (_with_layers(shape, 1, 1), _with_layers(shape, 2, 1), _with_layers(shape, 1, 2))
+    counts = []
+    for model in models:
+        trainable, added, stacks = _inserted(settings, model, on_meta=False)
+        counts.append((trainable, added, stacks.encoder, stacks.encoder_trainable, stacks.decoder,
+                       stacks.decoder_trainable))  # fmt: skip
+    trainable, added, *stacks = (
+        at + (encoder - at) * (shape.encoder_layers - 1) + (decoder - at) * (shape.decoder_layers - 1)
+        for at, encoder, decoder in zip(*counts, strict=True)
+    )
+    return trainable, added, Stacks(*stacks, base_stacks(shape).head, 0)
+
+
+def _with_layers(shape: Shape, encoder: int, decoder: int) -> Shape:
+    """A smaller model with layers of the same sizes."""
+    return replace(shape, encoder_layers=encoder, decoder_layers=decoder, vocabulary=min(shape.vocabulary, 512))
+
+
+def _is_normalisation(module: Any) -> bool:
+    return type(module).__name__.endswith(("LayerNorm", "RMSNorm"))

@@ -1,0 +1,34 @@
+"""Tries every tuner of the libraries in small models of each family and writes `resources/tuners/*.json`.
+
+Usage, in a clone: python -m tests.tuners [peft] [adapters]; then python docs/generate.py
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+from tests.support import ROOT
+from tests.tuners import peft_tuners
+from tests.tuners.trial import make_models
+from tunegrid.common.files import write_json
+
+LIBRARIES = {"peft": peft_tuners.find}
+
+
+def main(libraries: list[str]) -> int:
+    from transformers import logging
+
+    warnings.simplefilter("ignore")
+    logging.set_verbosity_error()
+    with tempfile.TemporaryDirectory() as folder:
+        make_models(Path(folder))
+        for library in libraries or LIBRARIES:
+            write_json(ROOT / "resources" / "tuners" / f"{library}.json", LIBRARIES[library](Path(folder)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
