@@ -15,6 +15,7 @@ from tunegrid.tasks import TASKS
 
 COLUMNS = {"slices": "study kind task model method metric dimension slice rows mean ci_low ci_high seeds_ok"}
 RESAMPLES = 1_000  # of each slice
+FEWEST = 10  # rows of a slice, or groups of rows, below which its scores have no interval
 FIRST_WORDS = 8  # the commonest; all others are one slice
 
 
@@ -57,8 +58,9 @@ def slice_rows(examples: TaskExamples, units: np.ndarray | None, resamples: int 
             resampled = resample_scores(
                 samples, None if units is None else units[inside], min(resamples or RESAMPLES, RESAMPLES)
             )
+            drawn = inside.sum() if units is None else len(set(units[inside]))
             for index, (key, values) in enumerate(statistics.items()):
-                low, high = resampled.interval(index)
+                low, high = (None, None) if drawn < FEWEST else resampled.interval(index)
                 row = key._asdict() | {"metric": metric.name, "dimension": dimension.title, "slice": name}
                 row |= {"rows": int(inside.sum()), "mean": float(resampled.point[index])}
                 rows.append(row | {"ci_low": low, "ci_high": high, "seeds_ok": len(values)})
