@@ -22,8 +22,9 @@ def section(frames: Frames, expected: Expected) -> Section:
         return Section(title, (_why_nothing(frames, expected),))
     text = (
         "What the paper printed, and what this study reproduces. A number agrees if, as it is rounded in print, it "
-        f"lies within our {CONFIDENCE} interval, else it differs. The paper gives no interval of its own, no seeds and "
-        "no settings: a number that differs may differ by its choice of seed, settings or test examples."
+        f"lies in the {CONFIDENCE} interval in which one more run of our cell, with another seed, would score on this "
+        "test set, else it differs. So of numbers that were made as ours are, one in twenty differs. The paper gives "
+        "no interval of its own, no seeds and no settings: a number may differ by any of them."
     )
     tables = [_table(frames, expected, task) for task in expected.tasks if (shown["task"] == task.name).any()]
     return Section(title, (text, *_unrelated(frames)), (agreement(frames, expected, shown), *tables))
@@ -135,7 +136,7 @@ def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
                 titles.methods[row.method] if several else row.paper_method,
                 metric.title,
                 number(metric, row.published, decimals=4),
-                with_interval(metric, row.reproduced, row.ci_low, row.ci_high),
+                with_interval(metric, row.reproduced, row.next_low, row.next_high),
                 DASH if absent(row.difference) else number(metric, row.difference, "+"),
                 "not compared" if row.verdict == NOT_COMPARED else row.verdict,
             )
@@ -143,7 +144,7 @@ def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
     unit = ", %" if task.primary.percent else ""
     columns = [Column("Method"), Column("Metric"), Column(f"Published{unit}", "right")]
     columns += [
-        Column(f"Reproduced{unit} [{CONFIDENCE} interval]", "right"),
+        Column(f"Reproduced{unit} [one more run, {CONFIDENCE}]", "right"),
         Column("Difference", "right"),
         Column("Verdict"),
     ]

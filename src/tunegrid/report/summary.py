@@ -44,10 +44,17 @@ def _of_task(frames: Frames, expected: Expected, task: ExpectedTask) -> tuple[st
         task.title,
         first,
         "the same" if same else _named(expected, task, chosen),
-        f"{ties} of {plural(others, 'other')}" if ties else "none",
+        _tied(ties, others, recommendation.about),
         digits.percent(recommendation.stability, 0),
         _cost(frames, task, chosen),
     )
+
+
+def _tied(ties: int, others: int, about: str) -> str:
+    """The size of the tied set; with one seed per cell it is one of runs, and page one does not print it."""
+    if about == "runs":
+        return DASH
+    return f"{ties} of {plural(others, 'other')}" if ties else "none"
 
 
 def _named(expected: Expected, task: ExpectedTask, cell: Any) -> str:
@@ -71,7 +78,8 @@ def sentences(frames: Frames, expected: Expected) -> list[str]:
     """Sentences for page one that its table does not contain."""
     titles, runs = Titles(expected), frames["costs"]
     done = int((runs["status"] == "ok").sum())
-    texts = [
+    texts = _claims(expected)
+    texts += [
         f"{done} of {len(runs)} runs have a result: {plural(len(expected.tasks), 'task')}, "
         f"{plural(len(expected.models), 'model')}, {plural(len(expected.methods), 'tuning method')}, "
         f"{plural(len(expected.seeds), 'seed')}."
@@ -82,10 +90,26 @@ def sentences(frames: Frames, expected: Expected) -> list[str]:
             texts.append(f"{task.title}: no cell can be recommended. {row.rationale}")
             continue
         ties = row.tied.count("; ")
-        if ties and ties + 1 == len(list(expected.grid(task))):
+        if row.about == "methods" and ties and ties + 1 == len(list(expected.grid(task))):
             texts.append(f"{task.title}: no clear winner. Nothing separates the cells; the cheapest is recommended.")
         texts += _better_baseline(frames, task, titles)
     return texts + paper.summary(frames, expected)
+
+
+def _claims(expected: Expected) -> list[str]:
+    """What one or two seeds per cell can tell, as the first sentence of page one; none from three on."""
+    if len(expected.seeds) == 1:
+        return [
+            "One seed per cell: scores, intervals and tests are about these trained models, not about the methods. "
+            "Another seed may change every order; no tied set is printed. Three seeds per cell would tell."
+        ]
+    if len(expected.seeds) == 2:
+        return [
+            "Two seeds per cell: how far seeds move a score is taken from all cells of a task together, for two runs "
+            "tell next to nothing of it. A cell noisier than the others is less sure than its interval says, and "
+            "many true differences are not seen. Three seeds per cell would tell more."
+        ]
+    return []
 
 
 def _better_baseline(frames: Frames, task: ExpectedTask, titles: Titles) -> list[str]:

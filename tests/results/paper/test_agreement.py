@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -30,6 +31,15 @@ def printed(key: Key) -> float:
     return float(row[f"{metric}_percent"]) / 100 if f"{metric}_percent" in row else float(row[metric])
 
 
+def every_cell() -> list[Key]:
+    return [
+        (task.name, model.name, method.name, metric.name)
+        for task in PAPER.tasks
+        for model, method in PAPER.grid(task)
+        for metric in printed_metrics(task.kind)
+    ]
+
+
 def cells(changes: dict[Key, dict[str, Any]] | None = None, seeds: int = 3) -> list[dict[str, Any]]:
     """Rows of the tidy table of cells in which every score is the paper's, ± 0.01."""
     rows = []
@@ -41,7 +51,7 @@ def cells(changes: dict[Key, dict[str, Any]] | None = None, seeds: int = 3) -> l
                 row = {"kind": "run", "task": task.name, "model": model.name, "method": method.name}
                 row |= {"metric": metric.name, "mean": mean, "seeds_ok": seeds, "seeds_expected": seeds}
                 row |= {"status": "ok", "reason": ""}
-                row |= {"ci_low": mean and mean - 0.01, "ci_high": mean and mean + 0.01}
+                row |= {"next_low": mean and mean - 0.01, "next_high": mean and mean + 0.01}
                 rows.append(row | (changes or {}).get(key, {}))
     return rows
 
@@ -86,7 +96,7 @@ def test_every_number_of_the_paper_agrees_with_itself() -> None:
 )
 def test_a_number_agrees_as_it_is_rounded_in_print(low: float, high: float, verdict: str) -> None:
     key = ("qa", "t5-base", "full", "exact_match")
-    frame = compared(cells({key: {"mean": 0.85, "ci_low": low, "ci_high": high}}))
+    frame = compared(cells({key: {"mean": 0.85, "next_low": low, "next_high": high}}))
     row = frame.set_index(["task", "model", "method", "metric"]).loc[key]
     assert row["verdict"] == verdict
     assert row["difference"] == pytest.approx(0.85 - 0.852312)
@@ -105,7 +115,7 @@ def test_another_test_set_is_shown_and_not_compared() -> None:
 
 def test_a_cell_without_a_result_says_so() -> None:
     key = ("sentiment", "bart-base", "lora", "accuracy")
-    bad = {"mean": None, "ci_low": None, "ci_high": None, "status": "diverged", "reason": "loss is nan"}
+    bad = {"mean": None, "next_low": None, "next_high": None, "status": "diverged", "reason": "loss is nan"}
     row = compared(cells({key: bad})).set_index(["task", "model", "method", "metric"]).loc[key]
     assert (row["verdict"], row["cause"], row["reason"]) == ("cannot be compared", "result", "diverged: loss is nan")
 
@@ -132,6 +142,35 @@ def test_a_model_is_known_by_its_id_and_not_by_its_title(tmp_path: Path) -> None
     assert set(others["paper_model"]) == {"T5-base"}
     assert set(others["reason"]) == {"no model is the paper's checkpoint google-t5/t5-base"}
     assert set(frame.loc[frame["cause"] == "", "verdict"]) == {"agrees"}
+
+
+def test_with_one_seed_for_every_cell_no_number_can_be_compared() -> None:
+    """Nothing is known of where another run of a cell would land; the order of the cells is known all the same."""
+    alone = {key: {"next_low": None, "next_high": None} for key in every_cell()}
+    frame = compared(cells(alone, seeds=1))
+    assert set(frame["verdict"]) == {"cannot be compared"}
+    assert set(frame["cause"]) == {"seeds"}
+    assert frame["reason"].str.startswith("one seed: how far another run").all()
+    assert frame["reproduced"].notna().all()
+    assert [row["same_test"] for row in frames(cells(alone, seeds=1))["agreement"].to_dict("records")] == [True] * 3
+
+
+def test_true_replications_agree() -> None:
+    """One published run of each cell beside three of ours, all drawn alike: nineteen in twenty agree."""
+    from tunegrid.results.statistics.seeds import next_run
+
+    generator, agreeing, numbers = np.random.default_rng(12), 0, 0
+    for _ in range(20):
+        changes = {}
+        for task in PAPER.tasks:
+            keys = [key for key in every_cell() if key[0] == task.name and key[3] == task.primary.name]
+            runs = [np.clip(printed(key) + 0.015 * generator.standard_normal() + 0.015 * generator.standard_normal(3), 0, 1)
+                    for key in keys]  # fmt: skip
+            for key, values, ahead in zip(keys, runs, next_run(runs, 0.95), strict=True):
+                changes[key] = {"mean": values.mean(), "next_low": ahead[0], "next_high": ahead[1]}
+        frame = compared(cells(changes)).set_index(["task", "model", "method", "metric"]).loc[list(changes)]
+        agreeing, numbers = agreeing + (frame["verdict"] == "agrees").sum(), numbers + len(frame)
+    assert agreeing / numbers == pytest.approx(0.95, abs=0.03)
 
 
 def test_remarks_tell_what_weakens_a_verdict() -> None:
@@ -182,7 +221,7 @@ def test_the_papers_recommendations_are_compared() -> None:
 
 def test_page_one_counts_and_the_tables_show_them() -> None:
     key = ("translation", "t5-base", "full", "bleu")
-    found = frames(cells({key: {"mean": 0.31, "ci_low": 0.3, "ci_high": 0.32}}), qa=10570)
+    found = frames(cells({key: {"mean": 0.31, "next_low": 0.3, "next_high": 0.32}}), qa=10570)
     assert section.summary(found, PAPER) == [
         "Of the paper’s 72 numbers, 54 can be compared with this study: 53 agree with ours, 1 differs."
     ]

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.study_on_disk import expected_study, train_record, write_json, write_study
 from tunegrid.common.errors import TuneGridError
+from tunegrid.report import summary
 from tunegrid.results.read import read_results
 from tunegrid.results.records import MetricsRecord, TrainRecord, json_schemas, read_record, write_record
 from tunegrid.results.tables import COLUMNS, build_tables, write_tables
@@ -68,6 +69,26 @@ def test_a_cell_is_the_mean_over_its_seeds(written: Path) -> None:
     baseline = frames["cells"].query("method == 'random-value' and metric == 'exact_match'").iloc[0]
     assert row.difference == pytest.approx(row["mean"] - baseline["mean"])
     assert row.difference_low < row.difference < row.difference_high
+
+
+def test_tests_of_one_seed_are_about_runs(written: Path) -> None:
+    """Two seeds tell of the methods; one tells of two trained models, and every table and page one say so."""
+    two, one = build_tables(written, EXPECTED, RESAMPLES), expected_study(seeds=(1,))
+    frames = build_tables(written, one, RESAMPLES)
+    for name in ("pairs", "recommendation"):
+        assert set(two[name]["about"]) == {"methods"}
+        assert set(frames[name]["about"]) == {"runs"}
+    assert frames["recommendation"]["rationale"].str.startswith("By one run of each cell").all()
+    assert not two["recommendation"]["rationale"].str.contains("one run of each").any()
+    assert frames["cells"]["next_low"].isna().all()
+    assert two["cells"].query("kind == 'run'")["next_low"].notna().all()  # chrF's too: it needs no interval for that
+    assert summary.sentences(frames, one)[0].startswith(
+        "One seed per cell: scores, intervals and tests are about these"
+    )
+    assert summary.sentences(two, EXPECTED)[0].startswith("Two seeds per cell")
+    tied = [row.cells[3].text for row in summary.glance(frames, one).rows]
+    assert tied == ["–"] * 3
+    assert "–" not in [row.cells[3].text for row in summary.glance(two, EXPECTED).rows]
 
 
 def test_corpus_chrf_has_no_interval_for_it_is_no_mean(written: Path) -> None:

@@ -1,8 +1,9 @@
 """Paper comparison: every published number with the number that the study reproduces, and whether the two agree.
 
-A published number *agrees* with the study's if, as it is rounded in print, it lies within the study's interval, else it
-*differs*. Where the study has another model, other data or another test set, or no result, the number *cannot be
-compared*, and `cause` says why. resources/published/setup.yaml names what has to be the same.
+A published number *agrees* with the study's if, as it is rounded in print, it lies where one more run of the same cell
+on the same test set would score (`seeds.next_run`, a prediction interval), else it *differs*. Where the study has
+another model, other data or another test set, no result, or one seed for every cell, the number *cannot be compared*,
+and `cause` says why. resources/published/setup.yaml names what has to be the same.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ OTHER_TEST = "test"  # the only cause for which cells can still be ranked
 
 COMPARISON_COLUMNS = (
     "study kind task paper_model paper_method model method metric published published_low published_high "
-    "reproduced ci_low ci_high difference verdict cause reason remark"
+    "reproduced next_low next_high difference verdict cause reason remark"
 )
 AGREEMENT_COLUMNS = (
     "study kind task metric numbers agree differ not_compared cells kendall_tau p_value same_test "
@@ -115,12 +116,15 @@ def _verdict(row: Row, ours: Row | None, causes: Mapping[str, str]) -> Row:
         status, why = (ours["status"], ours["reason"]) if ours else ("missing", "no result")
         reason = why if status == "missing" else f"{status}: {why}"
         return result | {"cause": f"{result['cause']} result".strip(), "reason": reason}
-    low, high = ours.get("ci_low"), ours.get("ci_high")
-    result |= {"reproduced": mean, "ci_low": low, "ci_high": high, "difference": mean - row["published"]}
+    low, high = ours.get("next_low"), ours.get("next_high")
+    result |= {"reproduced": mean, "next_low": low, "next_high": high, "difference": mean - row["published"]}
     if causes:
         return result
     if low is None:
-        return result | {"cause": "interval", "reason": "ours has no interval"}
+        return result | {
+            "cause": "seeds",
+            "reason": "one seed: how far another run of the cell would land is not known",
+        }
     agrees = low <= row["published_high"] and row["published_low"] <= high
     return result | {"verdict": AGREES if agrees else DIFFERS}
 
@@ -129,8 +133,8 @@ def _remarks(row: Row, ours: Row | None, printed: Row, published: Iterable[Row])
     """Circumstances that weaken a verdict, as clauses."""
     if "difference" not in row:
         return
-    if ours["seeds_ok"] < 2:
-        yield "one seed: our interval covers the choice of test examples only, another seed may score differently"
+    if ours["seeds_ok"] < 2 and row["next_low"] is not None:
+        yield "one seed: the spread of runs is that of the task's other cells"
     if ours["seeds_ok"] < ours["seeds_expected"]:
         yield f"{ours['seeds_ok']} of {ours['seeds_expected']} seeds"
     numbers = [value for name, value in printed.items() if name not in ("model", "method")]
@@ -161,7 +165,10 @@ def agreement_rows(expected: Expected, comparison: Sequence[Row], recommendation
 
 def _order(ranked: Sequence[Row]) -> Row:
     """Kendall's tau-b (1938) between the published and the reproduced order of at least three cells."""
-    row: Row = {"cells": len(ranked), "same_test": all(not cell["cause"] for cell in ranked) if ranked else None}
+    row: Row = {
+        "cells": len(ranked),
+        "same_test": all(OTHER_TEST not in cell["cause"].split() for cell in ranked) if ranked else None,
+    }
     if len(ranked) < 3:
         return row
     from scipy.stats import kendalltau

@@ -53,10 +53,10 @@ COLUMNS = {
     "results": "study kind task model method seed metric primary value direction signature undefined examples "
     "predictions_cut note status reason",
     "cells": "study kind task model method metric primary mean sd seeds_ok seeds_expected ci_low ci_high "
-    "baseline difference difference_low difference_high note undefined status reason",
+    "next_low next_high baseline difference difference_low difference_high note undefined status reason",
     "pairs": "study task metric first_model first_method second_model second_method "
-    "difference p_value p_holm separated",
-    "recommendation": "study task model method metric score stability tied rationale left_out",
+    "difference p_value p_holm separated about",
+    "recommendation": "study task model method metric score stability tied rationale left_out about",
     "beside": agreement.COMPARISON_COLUMNS,
     "agreement": agreement.AGREEMENT_COLUMNS,
     **costs.COLUMNS,

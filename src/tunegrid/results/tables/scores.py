@@ -11,9 +11,11 @@ from tunegrid.results.read import Result, ResultKey, StudyResults
 from tunegrid.results.statistics import recommend
 from tunegrid.results.statistics.intervals import ALPHA, RESAMPLES, ExampleStatistics, ResampledScores, resample_scores
 from tunegrid.results.statistics.paired_tests import compare_pairs
+from tunegrid.results.statistics.seeds import next_run
 from tunegrid.study.limits import Measured
 
 Row = dict[str, Any]
+RUNS_ONLY = "By one run of each cell, which tells of these runs and not of methods: "
 SECONDARY_RESAMPLES = 2_000  # of metrics that nothing is tested in: enough for an interval
 
 
@@ -35,6 +37,7 @@ class TaskScores:
         self._check_same_examples()
         names = [metric.name for metric in task.all_metrics]
         self.resampled = {name: self._resample(name) for name in names}
+        self.next_runs = {name: self._next_runs(name) for name in names}
 
     def _check_same_examples(self) -> None:
         first = None
@@ -67,6 +70,12 @@ class TaskScores:
         resamples = self.resamples if primary else min(self.resamples, SECONDARY_RESAMPLES)
         return keys, resample_scores(samples, self.units, resamples)
 
+    def _next_runs(self, metric: str) -> dict[ResultKey, tuple[float, float] | None]:
+        """For each cell, where one more run of it would score on the same test set; None where that is not known."""
+        values = {key: [r.metrics.metrics[metric].value for r in self.ok[key] if r.metrics] for key in self.cells}
+        values = {key: scores for key, scores in values.items() if scores}
+        return dict(zip(values, next_run([np.array(v) for v in values.values()], 1 - ALPHA), strict=True))
+
     def cell_rows(self) -> list[Row]:
         return [self._cell_row(key, metric) for key in self.groups for metric in self.resampled]
 
@@ -86,6 +95,8 @@ class TaskScores:
             "status": status,
             "reason": reason,
         }
+        if ahead := self.next_runs[metric].get(key):
+            row["next_low"], row["next_high"] = ahead
         keys, scores = self.resampled[metric] or ([], None)
         if scores is not None and key in keys:
             row["ci_low"], row["ci_high"] = scores.interval(keys.index(key))
@@ -95,6 +106,11 @@ class TaskScores:
                 row["difference"] = float(scores.point[number] - scores.point[baseline])
                 row["difference_low"], row["difference_high"] = scores.difference_interval(number, baseline)
         return row
+
+    @property
+    def about(self) -> str:
+        """What tests tell apart: methods, or with one seed for every cell these runs only."""
+        return "methods" if any(len(self.ok[key]) > 1 for key in self.cells) else "runs"
 
     @property
     def _cell_scores(self) -> ResampledScores:
@@ -120,6 +136,7 @@ class TaskScores:
                 "p_value": tests.p_value[pair],
                 "p_holm": tests.adjusted[pair],
                 "separated": bool(separated[pair]),
+                "about": self.about,
             }
             for pair, (first, second) in enumerate(zip(tests.first, tests.second, strict=True))
         ]
@@ -149,7 +166,8 @@ class TaskScores:
             "metric": metric.name,
             "stability": recommended.stability,
             "tied": "; ".join(candidate.title for candidate in recommended.tied),
-            "rationale": recommended.rationale,
+            "rationale": ("" if self.about == "methods" else RUNS_ONLY) + recommended.rationale,
+            "about": self.about,
             "left_out": "; ".join(recommended.notes),
         }
         if recommended.chosen:
