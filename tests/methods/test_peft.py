@@ -140,3 +140,10 @@ def test_most_tuners_work_with_every_family():
     assert len(works) >= 30
     assert {"IA3", "OFT", "LOHA", "LOKR", "VERA", "LORA", "BOFT"} <= {*works}
     assert not {"PREFIX_TUNING", "LILY", "CARTRIDGE"} & {*works}
+
+
+def test_a_switch_that_was_not_tried_is_not_merged():
+    lora = tuners("peft").tuners["LORA"]
+    assert lora.switched({"use_dora": True})
+    assert not lora.switched({"use_dora": False, "r": 3})
+    assert peft("t5", "LORA", use_dora=True).merge(None) is None

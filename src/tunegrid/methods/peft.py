@@ -209,7 +209,7 @@ class Peft(Method):
 
     def merge(self, model: PeftModel) -> PreTrainedModel | None:
         verdict = self.tuner.verdict(self.family)
-        if verdict is None or verdict.unmerged:
+        if verdict is None or verdict.unmerged or self.tuner.switched(self.settings.settings):
             return None
         return self.merge_library(model)
 

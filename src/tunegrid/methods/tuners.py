@@ -108,6 +108,11 @@ class Tuner(BaseModel):
         verdict = self.verdict(family)
         return verdict.refusal if verdict else None
 
+    def switched(self, settings: dict[str, Any]) -> bool:
+        """Whether true/false or a word among the settings is another than in the trials: another computation."""
+        words = {key: value for key, value in settings.items() if isinstance(value, bool | str)}
+        return any(value != self.tried.get(key, self.settings[key].default) for key, value in words.items())
+
     def check(self, name: str, settings: dict[str, Any]) -> None:
         """Raises PydanticCustomError with the `key` of the first setting that is wrong in its context."""
         for key, value in settings.items():
