@@ -69,13 +69,13 @@ def check_study_output(study: Study, configs: Sequence[str], output: Path | None
 
 
 def check_tables_output(folder: Path, *outputs: Path | None) -> None:
-    """Raises TuneGridError if outputs are one file, or a CSV file in the audited folder, where it would be a table."""
+    """Raises TuneGridError if outputs are one file, or a table's file in the audited folder, where it would be one."""
     given = [output for output in outputs if output is not None]
     for output in given:
         place = Path(os.path.realpath(output))
-        if place.suffix.lower() == ".csv" and place.parent == Path(os.path.realpath(folder)):
+        if place.suffix.lower() in (".csv", ".tsv") and place.parent == Path(os.path.realpath(folder)):
             raise TuneGridError(
-                f"{output}: is in the folder that is audited, where CSV files are its tables. Name a file elsewhere."
+                f"{output}: is in the folder that is audited, where such files are its tables. Name a file elsewhere."
             )
         check_output(output, folder.glob("*") if folder.is_dir() else ())
     same = len(given) == 2 and os.path.realpath(given[0]) == os.path.realpath(given[1])

@@ -29,6 +29,13 @@ def add_to(commands: Commands) -> None:
         metavar="FILE",
         help="write every test size, with its positives, that fits the scores",
     )
+    audit.add_argument(
+        "--time-limit",
+        type=_seconds,
+        default=120.0,
+        metavar="SECONDS",
+        help="how long is searched for counts that give the scores, over all tables (default: 120)",
+    )
     text = "Unlock this folder after a Snakemake was killed; refuses while one is running in it."
     unlock = commands.add("unlock", _unlock, text)
     unlock.add_argument("config", nargs="*", help="not needed: a lock is on the folder, not on a study")
@@ -60,7 +67,17 @@ def _audit(options: argparse.Namespace) -> int:
     from tunegrid.results.audit.command import audit
 
     check_tables_output(options.folder or published_folder(), options.csv, options.pairs)
-    return audit(options.folder, options.csv, options.pairs)
+    return audit(options.folder, options.csv, options.pairs, options.time_limit)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0, and at most 1,000,000")
+    return seconds
 
 
 def _unlock(options: argparse.Namespace) -> None:

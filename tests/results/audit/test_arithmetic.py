@@ -8,8 +8,9 @@ from itertools import product
 import pytest
 
 from tunegrid.results.audit import grim
-from tunegrid.results.audit.classification import LabelScores, fitting, groups, pairs, share_interval, shares, tolerance
+from tunegrid.results.audit.classification import LabelScores, groups, share_interval, shares
 from tunegrid.results.audit.printed import ONE_UNIT, parse
+from tunegrid.results.audit.search import fitting, pairs, tolerance
 
 
 def half_up(value: Fraction, digits: int) -> Fraction:

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import time
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
+from tunegrid.results.audit import search_time
 from tunegrid.results.audit.checks import Audit, audit_folder
 from tunegrid.results.audit.folder import read_folder
 
@@ -247,15 +249,15 @@ WRONG = {
     "a misspelt score": ("scores.csv", "model,exact_mach\nA,0.5\n", "line 1: unknown column exact_mach. Did you mean exact_match"),
     "capitals": ("scores.csv", "model,Accuracy\nA,0.5\n", "Did you mean accuracy"),
     "two units": ("scores.csv", "model,f1,f1_percent\nA,0.5,50\n", "two columns hold f1"),
-    "a column twice": ("scores.csv", "model,f1,f1\nA,0.5,0.5\n", "the column f1 occurs twice"),
+    "a column twice": ("scores.csv", "model,f1,f1\nA,0.5,0.5\n", "the column 'f1' stands there twice"),
     "no name": ("scores.csv", "model,,f1\nA,x,0.5\n", "every column needs a name"),
     "a percentage": ("scores.csv", "model,f1\nA,50%\n", "line 2, column f1: '50%' is a percentage"),
     "a comma": ("scores.csv", 'model,f1\nA,"0,5"\n', "write a decimal point"),
     "no number": ("scores.csv", "model,f1\nA,0.5\nB,high\n", "line 3, column f1: 'high' is not a number such as 0.8523"),
-    "too few values": ("scores.csv", "model,method,f1\nA,x,0.5\nB,0.5\n", "line 3: 2 values for 3 columns"),
+    "too few values": ("scores.csv", "model,method,f1\nA,x,0.5\nB,0.5\n", "line 3: has not as many fields as the header (2, not 3"),
     "an open quotation mark": ("scores.csv", 'model,f1\n"A,0.5\n', "not valid CSV"),
     "no rows": ("scores.csv", "model,f1\n", "has no rows"),
-    "empty": ("scores.csv", "", "every column needs a name"),
+    "empty": ("scores.csv", "", "has no rows"),
     "half an example": ("scores.csv", "model,f1,examples\nA,0.5,10.5\n", "column examples: '10.5' is not a whole number above 0"),
     "an unknown table": ("tables.csv", "table,title\nscore,x\n", "there is no score.csv. Did you mean scores?"),
     "an unknown claim": ("tables.csv", "table,size\nscores,7\n", "unknown column size"),
@@ -282,7 +284,7 @@ def test_a_mistake_in_a_file_is_one_message(tmp_path: Path, capsys, name: str, t
 
 def test_what_is_not_text_or_not_there_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "scores.csv").write_bytes("model,f1\nJürgen,0.5\n".encode("latin-1"))
-    with pytest.raises(TuneGridError, match=r"is not UTF-8 text \(byte 10\)"):
+    with pytest.raises(TuneGridError, match=r"line 2: not valid UTF-8 \(byte 2 of the line\)"):
         read_folder(tmp_path)
     with pytest.raises(TuneGridError, match="no such folder"):
         read_folder(tmp_path / "none")
@@ -337,3 +339,146 @@ def test_errors_and_nothing_else_fail_the_command(tmp_path: Path, capsys) -> Non
     assert ("100", "50") in pairs
     (tmp_path / "scores.csv").write_text(CLASSIFIER + HONEST.replace("0.7826", "0.8826"))
     assert main(["audit", str(tmp_path)]) == 1
+
+
+# Separators, time and the usual forms of tables ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "separator"), [("scores.csv", ";"), ("scores.csv", "\t"), ("Scores.TSV", "\t")])
+def test_separators_are_those_of_the_header(tmp_path: Path, name: str, separator: str) -> None:
+    (tmp_path / name).write_text((CLASSIFIER + HONEST).replace(",", separator), encoding="utf-8-sig")
+    (table,) = read_folder(tmp_path).tables
+    assert [row.name for row in table.rows] == ["A", "B", "C"]
+    assert table.rows[1].values["precision"].text == "0.6923"
+
+
+def test_two_files_of_one_name_are_one_message(tmp_path: Path) -> None:
+    for name in ("scores.csv", "scores.tsv"):
+        (tmp_path / name).write_text("model\tf1\nA\t0.5\n")
+    with pytest.raises(TuneGridError, match=r"scores\.csv has the same name"):
+        read_folder(tmp_path)
+
+
+# Of 25,000 examples with 12,500 positives, more than is searched; the search takes longer than the tests allow it.
+SLOW = """model,accuracy_percent,precision_percent,recall_percent
+A,97.512,97.436,97.592
+B,96.872,96.704,97.048
+C,98.104,98.087,98.120
+"""
+
+
+def test_a_search_that_takes_too_long_ends_with_a_note(tmp_path: Path, capsys) -> None:
+    (tmp_path / "scores.csv").write_text(SLOW)
+    started = time.monotonic()
+    assert main(["audit", str(tmp_path), "--time-limit", "0.2", "--csv", str(tmp_path / "out/findings.csv")]) == 0
+    assert time.monotonic() - started < 30
+    output = " ".join(capsys.readouterr().out.split())
+    assert "No answer within 0.2 seconds to the question w" in output
+    assert "note: Test size " in output  # what was found before stays
+    with (tmp_path / "out/findings.csv").open(newline="") as file:
+        assert [row["severity"] for row in csv.DictReader(file) if "No answer" in row["computed"]] == ["note"]
+
+
+def test_each_table_has_its_share_of_the_time(monkeypatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(search_time.time, "monotonic", lambda: now)
+    clock = search_time.SearchTime(120, tables=3)
+    clock.begin("A")
+    assert clock.share == 40
+    now += 41
+    with pytest.raises(search_time.OutOfTime):
+        clock.check()
+    clock.begin("B")
+    now += 9  # what a table leaves is for those after it
+    clock.check()
+    clock.begin("C")
+    assert clock.share == 70
+    assert clock.limit_text() == "70 seconds"
+
+
+def test_a_claim_is_answered_in_time_too(tmp_path: Path) -> None:
+    # With a test set that large no digit says anything, and the counts to try are without end.
+    (tmp_path / "tables.csv").write_text(f"table,test_size\nscores,{10**15}\n")
+    (tmp_path / "scores.csv").write_text(SLOW)
+    started = time.process_time()
+    audit_folder(read_folder(tmp_path), time_limit=1)
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "nan", "inf", "soon"])
+def test_a_limit_that_is_none_is_refused(limit: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["audit", f"--time-limit={limit}"])
+    assert "is not a number of seconds above 0" in capsys.readouterr().err
+
+
+def test_a_long_search_says_where_it_is(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(search_time, "BETWEEN_LINES", 0.0)
+    clock = search_time.SearchTime(100, tables=1, progress=True)
+    clock.begin("Table 1")
+    clock.search("test sizes up to 15,000")
+    assert capsys.readouterr().err == "audit: Table 1: test sizes up to 15,000 (0 s)\n"
+
+
+# Accuracy of tokens, and precision, recall and F1 of entities, as scorers of named entities print them.
+TOKENS = """model,accuracy_percent,precision_percent,recall_percent,f1_percent
+A,98.07,91.42,92.67,92.04
+B,97.61,90.00,90.90,90.45
+C,98.32,93.19,93.06,93.12
+D,96.93,86.21,87.94,87.07
+E,97.20,87.75,88.02,87.88
+"""
+
+
+@pytest.mark.parametrize("claims", ["", "tokens,46435,,,"])
+def test_accuracy_of_tokens_beside_f1_of_entities_is_no_contradiction(tmp_path: Path, claims: str) -> None:
+    result = audit(tmp_path, TOKENS, claims)
+    assert not result.failed
+    assert findings_of(result, "share-of-positives") == [("warning", ())]
+    assert not result.groups  # no test size is deduced from it
+    (finding,) = (finding for finding in result.findings if finding.check == "share-of-positives")
+    assert "that of tokens beside those of entities" in finding.meaning
+
+
+# MRPC's development set: 408 pairs, 279 positive; in the wrong table two digits of the F1 of A are swapped
+GLUE = "model,accuracy_percent,f1_percent\nA,86.76,90.43\nB,88.48,91.83\nC,84.31,88.89\n"
+
+
+def test_accuracy_with_f1_alone_is_checked_against_claimed_positives(tmp_path: Path) -> None:
+    assert findings_of(audit(tmp_path / "right", GLUE, "MRPC,408,279,,"), "claimed-positives") == []
+    result = audit(tmp_path / "wrong", GLUE.replace("90.43", "90.34"), "MRPC,408,279,,")
+    assert findings_of(result, "claimed-positives") == [("error", ("A",))]
+    # Without positives F1 may be an average over classes.
+    assert not audit(tmp_path / "unclaimed", GLUE.replace("90.43", "90.34"), "MRPC,408,,,").failed
+
+
+def test_a_recall_is_a_share_of_claimed_positives(tmp_path: Path) -> None:
+    table = "model,precision,recall\nA,0.8333,0.7143\nB,0.8333,0.7357\n"  # 5 of 7
+    assert findings_of(audit(tmp_path, table, "x,50,7,,"), "claimed-positives") == [("error", ("B",))]
+
+
+def test_one_row_of_another_test_set_is_named(tmp_path: Path) -> None:
+    values = "".join(f"m{count},{count / 100:.4f}\n" for count in (71, 77, 83, 86, 91, 64)) + f"odd,{80 / 97:.4f}\n"
+    result = audit(tmp_path, f"model,accuracy\n{values}", largest=10_000)
+    assert ("warning", ("odd",)) in findings_of(result, "test-size")
+    assert ("warning", ("odd",)) not in findings_of(
+        audit(tmp_path / "b", "model,accuracy\nA,0.5902\nB,0.7680\nC,0.8351\n"), "test-size"
+    )  # of 388 examples; two of the three are k / 97 too
+
+
+def test_rows_of_few_digits_can_be_equal_by_chance(tmp_path: Path) -> None:
+    rows = "A,0.91,0.90,0.90\nB,0.90,0.89,0.89\nC,0.91,0.90,0.90\nD,0.89,0.90,0.89\nE,0.92,0.91,0.91\n"
+    result = audit(tmp_path, f"model,precision,recall,f1\n{rows}")
+    assert findings_of(result, "identical-rows") == []
+
+
+def test_one_value_twice_is_a_warning_where_digits_tell(tmp_path: Path) -> None:
+    table = "model,exact_match_percent,f1_percent\nA,80.0123,87.1203\nB,75.4410,84.0192\nC,71.2000,84.0192\n"
+    result = audit(tmp_path, table)
+    assert findings_of(result, "repeated-values") == [("warning", ("B", "C"))]
+    assert findings_of(audit(tmp_path / "few", "m,accuracy\nA,0.81\nB,0.84\nC,0.84\n"), "repeated-values") == []
+
+
+def test_partial_credit_unlike_that_of_the_other_rows_is_a_warning(tmp_path: Path) -> None:
+    table = "model,exact_match_percent,f1_percent\nA,68.20,79.10\nB,66.40,77.90\nC,28.10,91.00\nD,70.00,80.10\n"
+    assert ("warning", ("C",)) in findings_of(audit(tmp_path, table), "partial-credit")

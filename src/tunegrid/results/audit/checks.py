@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
-from tunegrid.common.words import listed, plural
-from tunegrid.results.audit import labels, literature, sizes
+from tunegrid.common.words import listed
+from tunegrid.results.audit import copies, labels, literature, sizes
 from tunegrid.results.audit.findings import Checked, Finding, ordered
 from tunegrid.results.audit.folder import Folder
 from tunegrid.results.audit.labels import Group
-from tunegrid.results.audit.printed import Printed, below
-from tunegrid.results.audit.table import WHOLE, ScoreRow, ScoreTable, names, word
+from tunegrid.results.audit.printed import below
+from tunegrid.results.audit.search_time import SearchTime
+from tunegrid.results.audit.table import WHOLE, ScoreTable, names, word
 
 LARGEST_SIZE = 100_000  # up to which test sizes are tried
 LARGEST_PAIR = 15_000  # up to which test sizes are tried with every number of positives
@@ -29,23 +29,40 @@ class Audit:
         return any(finding.severity == "error" for finding in self.findings)
 
 
-def audit_folder(folder: Folder, largest: int = LARGEST_SIZE, largest_pair: int = LARGEST_PAIR) -> Audit:
-    """Audits every table; the worst findings first."""
-    audits = [audit_table(table, largest, largest_pair) for table in folder.tables]
+def audit_folder(
+    folder: Folder,
+    largest: int = LARGEST_SIZE,
+    largest_pair: int = LARGEST_PAIR,
+    time_limit: float | None = None,
+    progress: bool = False,
+) -> Audit:
+    """Audits every table; the worst findings first.
+
+    Args:
+        largest, largest_pair: the test sizes up to which is searched, without and with numbers of positives.
+        time_limit: seconds that the searches for counts may take, over all tables; None: no limit.
+        progress: whether lines on stderr say what takes long.
+    """
+    time = SearchTime(time_limit, len(folder.tables), progress)
+    audits = [_audit_table(table, largest, largest_pair, time) for table in folder.tables]
     findings = ordered(finding for audit in audits for finding in audit.findings)
     return Audit(tuple(findings), tuple(group for audit in audits for group in audit.groups))
 
 
-def audit_table(table: ScoreTable, largest: int = LARGEST_SIZE, largest_pair: int = LARGEST_PAIR) -> Audit:
-    """Every check that the columns of a table of printed scores allow; its findings, the worst first.
-
-    `largest`, `largest_pair`: the test sizes up to which is searched, without and with numbers of positives.
-    """
+def _audit_table(table: ScoreTable, largest: int, largest_pair: int, time: SearchTime) -> Audit:
+    """Every check that the columns of a table of printed scores allow; its findings, the worst first."""
     findings = [*out_of_range(table)[1], *f1_below_exact_match(table)[1]]
     for metric in WHOLE:
         findings += sizes.check(table, metric, largest)
-    of_labels, groups = labels.check(table, largest_pair)
-    findings += of_labels + identical_rows(table)[1] + near_zero(table)[1] + literature.check(table)
+    time.begin(table.title)
+    of_labels, groups = labels.check(table, largest_pair, time)
+    findings += (
+        of_labels
+        + copies.identical_rows(table)[1]
+        + copies.repeated_values(table)
+        + near_zero(table)[1]
+        + literature.check(table)
+    )
     return Audit(tuple(ordered(findings)), tuple(groups))
 
 
@@ -81,38 +98,6 @@ def f1_below_exact_match(table: ScoreTable) -> Checked:
     numbers = {name: [f1.text, exact.text] for name, (f1, exact) in pairs.items()}
     finding = Finding("f1-below-exact-match", "error", table.title, names(rows), f"{computed}.", meaning, numbers)
     return len(scored), [finding]
-
-
-def identical_rows(table: ScoreTable) -> Checked:
-    """Rows with the same predictions; where these are not known, rows that print the same in two scores or more."""
-    groups: dict[tuple[tuple[str, Printed], ...], list[ScoreRow]] = {}
-    for row in table.rows:
-        groups.setdefault(tuple(sorted(row.values.items(), key=lambda item: item[0])), []).append(row)
-    findings = []
-    for values, rows in groups.items():
-        if len(rows) == 1:
-            continue
-        numbers: dict[str, Any] = {metric: value.text for metric, value in values}
-        same: dict[Any, list[ScoreRow]] = {}
-        for row in rows:  # predictions are read only where scores do not tell the rows apart
-            same.setdefault(row.predictions() if row.predictions else None, []).append(row)
-        for predictions, copies in same.items():
-            if len(copies) == 1 or (predictions is None and len(values) < 2):
-                continue
-            if predictions is None:
-                scores = listed(f"{word(metric)} {value}" for metric, value in values)
-                which = f"{listed(names(copies))} print the same {plural(len(values), 'score')} to the last digit"
-                computed = f"{which}: {scores}."
-                meaning = (
-                    "Unless the models answer alike, all but one of these rows are copies, and it is not known which."
-                )
-            else:
-                computed = f"The predictions are the same in {listed(names(copies))}."
-                meaning = "Models that always give the same answer do that; otherwise one result is a copy of another."
-            findings.append(
-                Finding("identical-rows", "warning", table.title, names(copies), computed, meaning, numbers)
-            )
-    return len(table.rows), findings
 
 
 def near_zero(table: ScoreTable) -> Checked:

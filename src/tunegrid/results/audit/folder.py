@@ -1,11 +1,10 @@
-"""Reads a folder of tables of scores: CSV files, as text, with an optional list of what is claimed about them.
+"""Reads a folder of tables of scores: CSV and TSV files, as text, with an optional list of what is claimed about them.
 
 The format is in docs/audit.md. Every mistake in a file ends with one message that names file, line and column.
 """
 
 from __future__ import annotations
 
-import csv
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import did_you_mean
+from tunegrid.data.formats import read_rows as read_rows_of_file
 from tunegrid.results.audit.printed import parse
 from tunegrid.results.audit.table import METRICS, Known, ScoreRow, ScoreTable
 
@@ -33,8 +33,8 @@ class Folder:
 def read_folder(folder: Path) -> Folder:
     """Reads the tables of a folder. Raises TuneGridError if there are none, or if a file cannot be read."""
     if not folder.is_dir():
-        raise TuneGridError(f"{folder}: no such folder. Name a folder of CSV files, one per table.")
-    files = {path.stem: path for path in sorted(folder.glob("*.csv")) if path.name not in (LIST, KNOWN)}
+        raise TuneGridError(f"{folder}: no such folder. Name a folder of CSV files, one for each table.")
+    files = _tables_in(folder)
     known = _read_known(folder / KNOWN)
     listed = _read_list(folder / LIST, files, known) if (folder / LIST).exists() else {name: {} for name in files}
     if not listed:
@@ -47,6 +47,18 @@ def read_folder(folder: Path) -> Folder:
         title, data = claims.get("title") or name, claims.get("data", "")
         tables.append(ScoreTable(title, tuple(rows), data, known=compared, aside=tuple(aside), **numbers))
     return Folder(tuple(tables), tuple(path.name for name, path in files.items() if name not in listed))
+
+
+def _tables_in(folder: Path) -> dict[str, Path]:
+    """The tables of a folder by name: its CSV and TSV files, in the order of their names."""
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in (".csv", ".tsv") or path.name in (LIST, KNOWN):
+            continue
+        if path.stem in files:
+            raise TuneGridError(f"{path}: {files[path.stem].name} has the same name. Rename or remove one of the two.")
+        files[path.stem] = path
+    return files
 
 
 def read_rows(path: Path) -> tuple[list[ScoreRow], list[str]]:
@@ -72,13 +84,13 @@ def read_rows(path: Path) -> tuple[list[ScoreRow], list[str]]:
         )
     aside = [column for column in others if column != "seed" and _all_numbers(line[column] for _, line in lines)]
     rows = []
-    for number, line in lines:
+    for place, line in lines:
         values = {}
         for column, metric in scores.items():
             try:
                 value = parse(line[column], column.endswith(PERCENT))
             except ValueError as error:
-                raise TuneGridError(f"{path}, line {number}, column {column}: {error}.") from error
+                raise TuneGridError(f"{place}, column {column}: {error}.") from error
             if value is not None:
                 values[metric] = value
         labels = [
@@ -86,8 +98,8 @@ def read_rows(path: Path) -> tuple[list[ScoreRow], list[str]]:
             for column in others
             if column not in aside and line[column]
         ]
-        name = " + ".join(labels) or f"line {number}"
-        whole = {column: _whole(path, number, column, line[column]) for column in counts if line[column]}
+        name = " + ".join(labels) or place.removeprefix(f"{path}, ")
+        whole = {column: _whole(place, column, line[column]) for column in counts if line[column]}
         rows.append(ScoreRow(name, values, line.get("model", ""), **whole))
     return rows, aside
 
@@ -96,15 +108,15 @@ def _read_list(path: Path, files: Mapping[str, Path], known: Mapping[str, object
     head, lines = _read_csv(path)
     _only(path, head, LIST_COLUMNS, "table")
     listed: dict[str, dict[str, str]] = {}
-    for number, line in lines:
-        place, name = f"{path}, line {number}", line["table"].removesuffix(".csv")
+    for place, line in lines:
+        name = line["table"].removesuffix(".csv").removesuffix(".tsv")
         if name not in files:
             raise TuneGridError(f"{place}, column table: there is no {name}.csv. {did_you_mean(name, files)}")
         if name in listed:
             raise TuneGridError(f"{place}, column table: {name} is listed twice.")
         for column in ("test_size", "positives", "train_size"):
             if line.get(column):
-                _whole(path, number, column, line[column])
+                _whole(place, column, line[column])
         if line.get("positives") and int(line["positives"]) > int(line.get("test_size") or 0):
             raise TuneGridError(
                 f"{place}, column positives: {line['positives']} is more than test_size says there are."
@@ -124,8 +136,7 @@ def _read_known(path: Path) -> dict[str, list[Known]]:
     scores = {column: column.removesuffix(PERCENT) for column in head if column.removesuffix(PERCENT) in METRICS}
     _only(path, [column for column in head if column not in scores], KNOWN_COLUMNS, *KNOWN_COLUMNS)
     groups: dict[str, list[Known]] = {}
-    for number, line in lines:
-        place = f"{path}, line {number}"
+    for place, line in lines:
         if line["state"] not in STATES:
             raise TuneGridError(f"{place}, column state: {line['state']!r} is not one of {', '.join(STATES)}.")
         if line["mark"] not in ("V", "M"):
@@ -141,37 +152,22 @@ def _read_known(path: Path) -> dict[str, list[Known]]:
     return groups
 
 
-def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """(the names of the columns, each row with the number of its line)"""
-    lines: list[tuple[int, dict[str, str]]] = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            head = [name.strip() for name in next(reader, [])]
-            if not head or not all(head):
-                raise TuneGridError(
-                    f"{path}, line 1: every column needs a name; this is a CSV file with a first line of names."
-                )
-            if repeated := {name for name in head if head.count(name) > 1}:
-                raise TuneGridError(f"{path}, line 1: the column {min(repeated)} occurs twice.")
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) != len(head):
-                    raise TuneGridError(
-                        f"{path}, line {reader.line_num}: {len(cells)} values for {len(head)} columns "
-                        "(a comma inside a value needs quotation marks around it)."
-                    )
-                lines.append((reader.line_num, {name: cell.strip() for name, cell in zip(head, cells, strict=True)}))
-    except OSError as error:
-        raise TuneGridError(f"{path}: cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise TuneGridError(f"{path}: is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
-    except csv.Error as error:
-        raise TuneGridError(f"{path}, line {reader.line_num}: not valid CSV ({error}).") from error
+def _read_csv(path: Path) -> tuple[list[str], list[tuple[str, dict[str, str]]]]:
+    """(the names of the columns, each row with its place: the file and the number of its line)"""
+    lines = []
+    for row in read_rows_of_file(path):
+        cells = {name.strip(): cell.strip() for name, cell in row.values.items()}
+        if not all(cells):
+            raise TuneGridError(
+                f"{path}, line 1: every column needs a name; this is a CSV file with a first line of names."
+            )
+        if len(cells) < len(row.values):
+            raise TuneGridError(f"{path}, line 1: two columns have the same name but for spaces around it.")
+        if any(cells.values()):
+            lines.append((row.where, cells))
     if not lines:
-        raise TuneGridError(f"{path}: has no rows.")
-    return head, lines
+        raise TuneGridError(f"{path}: has no rows; a table has a first line with the names of its columns.")
+    return list(lines[0][1]), lines
 
 
 def _only(path: Path, head: Sequence[str], valid: Sequence[str], *needed: str) -> None:
@@ -195,7 +191,7 @@ def _all_numbers(texts: Iterable[str]) -> bool:
         return False
 
 
-def _whole(path: Path, number: int, column: str, text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and int(text)):
-        raise TuneGridError(f"{path}, line {number}, column {column}: {text!r} is not a whole number above 0.")
+def _whole(place: str, column: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text)):
+        raise TuneGridError(f"{place}, column {column}: {text!r} is not a whole number above 0.")
     return int(text)

@@ -10,11 +10,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 
 from tunegrid.results.audit.printed import EXACT, Printed
 
 HALF_UP, HALF_EVEN = "half up", "half to even"
 ROUNDINGS = frozenset({HALF_UP, HALF_EVEN})
+BY_CHANCE = 0.01  # probability below which an agreement is taken for no accident
 _SHARES = tuple(Fraction(percent, 100) for percent in (5, 10, 15, 20, 25, 30, 40, 50))  # what people hold out
 
 
@@ -60,6 +62,34 @@ def sizes(values: Sequence[Printed], bound: int) -> list[Size]:
     # The longest numbers exclude most sizes, so they are tried first.
     values = sorted(set(values), key=lambda value: -value.scale)
     return [Size(size, ways) for size in range(1, bound + 1) if (ways := common_roundings(values, size))]
+
+
+def all_but_one(values: Sequence[Printed], bound: int) -> tuple[int, Printed, float] | None:
+    """The smallest test size below `bound` that fits all values but one, and hardly would by accident.
+
+    Args:
+        bound: the smallest size that fits all values, or up to which none does.
+
+    Returns:
+        The size, the value that does not fit it, and the probability that as small a size fits all others by accident;
+        None: there is no such size.
+    """
+    distinct = sorted(set(values), key=lambda value: -value.scale)
+    for size in range(1, bound):
+        misfits = list(islice((value for value in distinct if not roundings(value, size)), 2))
+        if len(misfits) == 1:
+            # A part of the k / bound are k / size too.
+            ways = [max(size / bound, min(1.0, size / value.scale)) for value in distinct if value != misfits[0]]
+            # The expected number of such sizes up to this one: a sum of powers of sizes, once for each value left out.
+            if (accident := size * math.prod(ways)) < BY_CHANCE:
+                return size, misfits[0], accident
+    return None
+
+
+def smallest_size(values: Sequence[Printed], bound: int) -> int:
+    """The smallest test size that fits every value; `bound` if none below it does."""
+    distinct = sorted(set(values), key=lambda value: -value.scale)
+    return next((size for size in range(1, bound) if common_roundings(distinct, size)), bound)
 
 
 def chance(values: Iterable[Printed], size: int) -> float:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from tunegrid.common.words import listed, plural
+from tunegrid.results.audit import grim
 from tunegrid.results.audit.classification import (
     Interval,
     LabelScores,
-    Pair,
     f1_interval,
-    fitting,
     groups,
     overlap,
-    pairs,
     share_interval,
     shares,
 )
 from tunegrid.results.audit.findings import Finding, Severity
 from tunegrid.results.audit.printed import EXACT, ONE_UNIT
+from tunegrid.results.audit.search import Pair, fitting, pairs
+from tunegrid.results.audit.search_time import Check, OutOfTime, SearchTime
 from tunegrid.results.audit.table import ScoreRow, ScoreTable, names
 
 MANY_PAIRS = 20_000
@@ -39,12 +40,12 @@ class Group:
     pairs: tuple[Pair, ...]
 
 
-def check(table: ScoreTable, largest: int) -> tuple[list[Finding], list[Group]]:
+def check(table: ScoreTable, largest: int, time: SearchTime) -> tuple[list[Finding], list[Group]]:
     """(findings; groups of rows that can be of one test set, with the test sizes up to `largest` that fit them)"""
-    rows = table.with_scores("precision", "recall")
-    rows = [row for row in rows if all(0 <= value.value <= 1 for value in row.values.values())]
-    findings = _harmonic(table, [row for row in rows if "f1" in row.values])
-    whole = [row for row in rows if "accuracy" in row.values]
+    rows = [row for row in table.rows if all(0 <= value.value <= 1 for value in row.values.values())]
+    both = [row for row in rows if {"precision", "recall"} <= row.values.keys()]
+    findings = _harmonic(table, [row for row in both if "f1" in row.values])
+    whole = [row for row in both if "accuracy" in row.values]
     impossible = [row for row in whole if _empty(share_interval(_scores(row), ONE_UNIT))]
     if impossible:
         computed = (
@@ -54,20 +55,53 @@ def check(table: ScoreTable, largest: int) -> tuple[list[Finding], list[Group]]:
         findings.append(Finding("accuracy", "error", table.title, names(impossible), computed, meaning))
     whole = [row for row in whole if row not in impossible]
     bearing = [row for row in whole if share_interval(_scores(row)) is not None]
-    if not bearing:
+    same_test = len({row.examples for row in bearing}) == 1
+    parts: list[list[ScoreRow]] = []
+    try:
+        time.search("shares of positives")
+        parts = _parts(bearing, EXACT, time.check) if same_test else []
+        if parts:
+            findings.append(_shares(table, parts, bearing, time.check))
+    except OutOfTime:
+        findings.append(_no_answer("share-of-positives", table, time, "whether the rows can be of one test set"))
+    one_classifier = not parts or findings[-1].severity != "warning" or _claims_positives(table, bearing)
+    if not one_classifier:
         return findings, []
-    findings += _claimed(table, whole)
-    if len({row.examples for row in bearing}) > 1:
-        return findings, []  # rows of several test sets
-    parts = _parts(bearing, EXACT)
-    findings.append(_shares(table, parts, bearing))
+    partial = [row for row in rows if row not in both or "accuracy" not in row.values]
+    findings += _claimed(table, [*whole, *(row for row in partial if _is_counted(table, row))], time)
     tested = []
     for part in parts if largest else ():
         scores = list(dict.fromkeys(_scores(row) for row in part))
-        search = _search(scores, largest)
-        findings.append(_fitting(table, part, scores, search))
+        try:
+            search = _search(scores, largest, time)
+            findings.append(_fitting(table, part, scores, search, time.check))
+        except OutOfTime:
+            what = f"which test sizes and positives give {_all(part)}"
+            findings.append(_no_answer("test-size-and-positives", table, time, what))
+            continue
         tested.append(Group(table.title, names(part), search.pairs))
     return findings, tested
+
+
+def _no_answer(check: str, table: ScoreTable, time: SearchTime, what: str) -> Finding:
+    computed = f"No answer within {time.limit_text()} to the question {what}."
+    meaning = "This is not known; `tunegrid audit --time-limit` sets how long is searched."
+    return Finding(check, "note", table.title, (), computed, meaning, {"seconds": round(time.share, 1)})
+
+
+def _is_counted(table: ScoreTable, row: ScoreRow) -> bool:
+    """Whether claimed positives tie a row's scores to counts, although accuracy, precision or recall is missing.
+
+    F1 beside exact match is that of words. Accuracy alone is checked as a mean of zeros and ones.
+    """
+    scores = row.values.keys()
+    return bool(
+        "exact_match" not in scores and _claim(table, row)[1] and ("recall" in scores or {"accuracy", "f1"} <= scores)
+    )
+
+
+def _claims_positives(table: ScoreTable, rows: Sequence[ScoreRow]) -> bool:
+    return any(_claim(table, row)[1] for row in rows)
 
 
 @dataclass(frozen=True)
@@ -85,22 +119,23 @@ class _Search:
     searched_to: int
 
 
-def _search(scores: Sequence[LabelScores], largest: int) -> _Search:
+def _search(scores: Sequence[LabelScores], largest: int, time: SearchTime) -> _Search:
     fits: list[Pair] = []
     listed_to = largest
-    for pair in pairs(scores, largest):
+    time.search(f"test sizes up to {largest:,}, each with every number of positives")
+    for pair in pairs(scores, largest, check=time.check):
         if len(fits) >= MANY_PAIRS and pair.size > fits[-1].size:  # the larger the test, the more pairs fit
             listed_to = fits[-1].size
             break
         fits.append(pair)
     exact = next((pair for pair in fits if pair.tolerance <= 0.5), None)
     if not exact and listed_to < largest:
-        exact = next(pairs(scores, largest, 0.5), None)
+        exact = next(pairs(scores, largest, 0.5, time.check), None)
     return _Search(tuple(fits), listed_to, exact, largest)
 
 
 def _scores(row: ScoreRow) -> LabelScores:
-    return LabelScores(row.values["accuracy"], row.values["precision"], row.values["recall"], row.values.get("f1"))
+    return LabelScores(*(row.values.get(metric) for metric in ("accuracy", "precision", "recall", "f1")))
 
 
 def _empty(interval: Interval | None) -> bool:
@@ -135,12 +170,12 @@ def _is_harmonic(row: ScoreRow, halves: int) -> bool:
     return overlap(possible, row.values["f1"].interval(halves))
 
 
-def _parts(rows: Sequence[ScoreRow], halves: int) -> list[list[ScoreRow]]:
+def _parts(rows: Sequence[ScoreRow], halves: int, check: Check) -> list[list[ScoreRow]]:
     intervals = [interval for row in rows if (interval := share_interval(_scores(row), halves)) is not None]
-    return [[rows[number] for number in numbers] for numbers in groups(intervals)]
+    return [[rows[number] for number in numbers] for numbers in groups(intervals, check)]
 
 
-def _shares(table: ScoreTable, parts: Sequence[Sequence[ScoreRow]], rows: Sequence[ScoreRow]) -> Finding:
+def _shares(table: ScoreTable, parts: Sequence[Sequence[ScoreRow]], rows: Sequence[ScoreRow], check: Check) -> Finding:
     texts, numbers = [], []
     for part in parts:
         low, high = shares([_scores(row) for row in part]) or ANY_SHARE
@@ -151,21 +186,49 @@ def _shares(table: ScoreTable, parts: Sequence[Sequence[ScoreRow]], rows: Sequen
     if len(parts) == 1:
         meaning = "All rows can be of one test set."
         return Finding("share-of-positives", "note", table.title, (), computed, meaning, {"groups": numbers})
-    others = [row for part in parts[1:] for row in part]
-    severity: Severity = "error" if len(_parts(rows, ONE_UNIT)) > 1 else "warning"
+    others = names(row for row in rows if row not in parts[0])
+    severity: Severity = "error"
     meaning = "The rows were not all scored on one test set, or numbers of these are wrong."
-    if severity == "warning":
+    if not _agree_clearly(parts[0], rows) and not _claims_positives(table, rows):
+        severity, others = "warning", ()
+        meaning = (
+            "Accuracy is not of the same decisions as precision and recall (that of tokens beside those of entities, "
+            "or averages over classes), or the rows were not all scored on one test set."
+        )
+    elif len(_parts(rows, ONE_UNIT, check)) == 1:
+        severity = "warning"
         meaning = "Unless digits were cut off, not rounded, the rows were not all scored on one test set."
-    return Finding("share-of-positives", severity, table.title, names(others), computed, meaning, {"groups": numbers})
+    return Finding("share-of-positives", severity, table.title, others, computed, meaning, {"groups": numbers})
 
 
-def _claimed(table: ScoreTable, rows: Sequence[ScoreRow]) -> list[Finding]:
+def _agree_clearly(part: Sequence[ScoreRow], rows: Sequence[ScoreRow]) -> bool:
+    """Whether most rows imply one share of positives, and hardly would if accuracy counted something else.
+
+    Shares that have nothing to do with each other would lie anywhere between the lowest and the highest.
+    """
+    intervals = {row.name: share_interval(_scores(row)) for row in rows}
+    known = [interval for interval in intervals.values() if interval]
+    spread = max(high for _, high in known) - min(low for low, _ in known)
+    widths = sorted(high - low for row in part if (interval := intervals[row.name]) for low, high in [interval])
+    chance = math.prod(min(1.0, 2 * float(width / spread)) for width in widths[1:]) if spread else 1.0
+    return 2 * len(part) > len(rows) and chance < grim.BY_CHANCE
+
+
+def _claimed(table: ScoreTable, rows: Sequence[ScoreRow], time: SearchTime) -> list[Finding]:
     """Findings on rows that the claimed test size, with the claimed positives or with any, does not allow."""
+    try:
+        return _misfits(table, rows, time)
+    except OutOfTime:
+        return [_no_answer("claimed-positives", table, time, "whether the rows can be of the claimed test set")]
+
+
+def _misfits(table: ScoreTable, rows: Sequence[ScoreRow], time: SearchTime) -> list[Finding]:
     findings = []
     for size, positives in sorted({_claim(table, row) for row in rows} - {(0, 0)}):
         part = [row for row in rows if _claim(table, row) == (size, positives)]
         given = (Fraction(positives, size), Fraction(positives, size)) if positives else None
-        needed = [(row, _needed(_scores(row), size, given)) for row in part]
+        time.search(f"counts of {size:,} examples")
+        needed = [(row, _needed(_scores(row), size, given, time.check)) for row in part]
         misfits = [row for row, units in needed if units > 0.5]
         if not misfits:
             continue
@@ -192,12 +255,16 @@ def _claim(table: ScoreTable, row: ScoreRow) -> tuple[int, int]:
     return table.test_size or 0, (row.positives or table.positives or 0) if table.test_size else 0
 
 
-def _needed(scores: LabelScores, size: int, given: Interval | None) -> float:
+def _needed(scores: LabelScores, size: int, given: Interval | None, check: Check) -> float:
+    """Units of the last digit that a row needs to be of a test: 0.5, 1, or 2 for more than that."""
     between = given or shares([scores], ONE_UNIT) or ANY_SHARE
-    return min((pair.tolerance for pair in fitting([scores], size, between)), default=2.0)
+    fits = (units for units in (0.5, 1.0) if next(fitting([scores], size, between, units, check), None))
+    return next(fits, 2.0)
 
 
-def _fitting(table: ScoreTable, rows: Sequence[ScoreRow], scores: Sequence[LabelScores], search: _Search) -> Finding:
+def _fitting(
+    table: ScoreTable, rows: Sequence[ScoreRow], scores: Sequence[LabelScores], search: _Search, check: Check
+) -> Finding:
     fits, exact = search.pairs, search.exact
     numbers: dict[str, Any] = {"rows": list(names(rows)), "fitting": len(fits), "listed_to": search.listed_to}
     numbers["searched_to"] = search.searched_to
@@ -217,7 +284,8 @@ def _fitting(table: ScoreTable, rows: Sequence[ScoreRow], scores: Sequence[Label
     if exact:
         numbers["smallest_exact"] = _plain(exact)
         computed += f" The smallest that gives them all correctly rounded has {exact.size:,} with {exact.positives:,}"
-        without = next(pairs([LabelScores(row.accuracy, row.precision, row.recall) for row in scores], exact.size, 0.5))
+        bare = [LabelScores(row.accuracy, row.precision, row.recall) for row in scores]
+        without = next(pairs(bare, exact.size, 0.5, check))
         if without.size < exact.size:
             numbers["smallest_exact_without_f1"] = _plain(without)
             computed += f" (leaving F1 aside, {without.size:,} with {without.positives:,})"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from typing import Any
 
 from tunegrid.common.words import listed, plural
@@ -10,10 +12,18 @@ from tunegrid.results.audit.findings import Checked, Finding
 from tunegrid.results.audit.printed import Printed, below
 from tunegrid.results.audit.table import METRICS, Known, ScoreRow, ScoreTable, names, word
 
+FAR = 0.3  # difference of partial credits that models on the same questions hardly have
+
 
 def check(table: ScoreTable) -> list[Finding]:
     """Findings of all comparisons with known scores."""
-    return [*partial_credit(table), *beyond_known(table), *below_untuned(table)[1], *below_tuned(table)]
+    return [
+        *partial_credit(table),
+        *unlike_credit(table),
+        *beyond_known(table),
+        *below_untuned(table)[1],
+        *below_tuned(table),
+    ]
 
 
 def partial_credit(table: ScoreTable) -> list[Finding]:
@@ -50,6 +60,30 @@ def partial_credit(table: ScoreTable) -> list[Finding]:
         "other test questions, fewer gold answers to each, or another scorer."
     )
     return [Finding("partial-credit", "warning", table.title, names(under), computed, meaning, numbers)]
+
+
+def unlike_credit(table: ScoreTable) -> list[Finding]:
+    """Rows whose mean F1 of the answers that are not exact is far from that of the other rows."""
+    rows = [row for row in table.with_scores("exact_match", "f1") if row.values["exact_match"].interval()[1] < 1]
+    ends = {row.name: _credit_interval(row.values) for row in rows}
+    if len(rows) < 3:
+        return []
+    middle = statistics.median(float(low + high) / 2 for low, high in ends.values())
+    far = [row for row in rows if max(ends[row.name][0] - middle, middle - ends[row.name][1]) > FAR]
+    if not far:
+        return []
+    shown = listed(f"{_credit(row.values):.2f} in {row.name}" for row in far)
+    computed = f"(F1 − EM) / (1 − EM), the mean F1 of the answers that do not match exactly, is {shown}."
+    meaning = f"Half of the rows have {middle:.2f} or more, half less: a number of these may be wrong."
+    numbers = {row.name: round(_credit(row.values), 4) for row in far}
+    return [Finding("partial-credit", "warning", table.title, names(far), computed, meaning, numbers)]
+
+
+def _credit_interval(values: Mapping[str, Printed]) -> tuple[Fraction, Fraction]:
+    """The lowest and highest partial credit of all scores that are printed like these."""
+    exact, f1 = values["exact_match"].interval(), values["f1"].interval()
+    low, high = (f1[0] - exact[1]) / (1 - exact[1]), (f1[1] - exact[0]) / (1 - exact[0])
+    return max(low, Fraction(0)), min(high, Fraction(1))
 
 
 def _credit(values: Mapping[str, Printed]) -> float:

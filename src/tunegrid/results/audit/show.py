@@ -27,6 +27,7 @@ CHECK_NAMES = {  # titles of the checks in reports
     "claimed-positives": "Claimed test set",
     "test-size-and-positives": "Test size and positives",
     "identical-rows": "Identical rows",
+    "repeated-values": "Repeated values",
     "failed-run": "Failed runs",
     "partial-credit": "Partial credit",
     "beyond-known": "Beyond known systems",

@@ -25,7 +25,9 @@ def check(table: ScoreTable, metric: str, largest: int) -> list[Finding]:
         return findings  # rows of different test sets have no common size to search for
     values = [row.values[metric] for row in rows]
     bound = min(largest, 2 * max(value.scale for value in values))  # from there on every size fits
-    return findings + _fitting(table, metric, values, grim.sizes(values, bound), bound)
+    fits = grim.sizes(values, bound)
+    findings += _fitting(table, metric, values, fits, bound)
+    return findings if claimed else findings + _all_but_one(table, metric, rows, fits[0].size if fits else bound)
 
 
 def _claimed(table: ScoreTable, metric: str, claimed: Sequence[tuple[ScoreRow, int]]) -> list[Finding]:
@@ -86,6 +88,21 @@ def _fitting(
         )
     findings = [Finding("test-size", "note", table.title, (), computed, meaning, numbers)]
     return findings + (_held_out(table, first.size) if clear and table.train_size else [])
+
+
+def _all_but_one(table: ScoreTable, metric: str, rows: Sequence[ScoreRow], bound: int) -> list[Finding]:
+    values = [row.values[metric] for row in rows]
+    if not (best := grim.all_but_one(values, bound)):
+        return []
+    size, value, accident = best
+    others = names(row for row in rows if row.values[metric] == value)
+    computed = (
+        f"{word(metric)} of {listed(others)} is not k / {size:,}, but all other values are, which by chance they would "
+        f"be of as small a number with a probability of {accident:.0e}."
+    )
+    meaning = f"The others were measured on {size:,} examples; this value was not, or a digit of it is wrong."
+    numbers = {"metric": metric, "size": size, "value": value.text, "chance": accident}
+    return [Finding("test-size", "warning", table.title, others, computed, meaning, numbers)]
 
 
 def _are_multiples(fits: Sequence[grim.Size], bound: int) -> bool:

@@ -11,7 +11,8 @@ from statistics import fmean
 from typing import Any
 
 from tunegrid.results.audit import records
-from tunegrid.results.audit.checks import f1_below_exact_match, identical_rows, near_zero, out_of_range
+from tunegrid.results.audit.checks import f1_below_exact_match, near_zero, out_of_range
+from tunegrid.results.audit.copies import identical_rows
 from tunegrid.results.audit.counts import label_counts, same_test_set, whole_counts
 from tunegrid.results.audit.findings import Checked
 from tunegrid.results.audit.literature import below_untuned

@@ -1,0 +1,99 @@
+"""Rows and values that stand in a table twice: copies, unless their few digits make them equal by chance."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from tunegrid.common.words import listed, plural
+from tunegrid.results.audit import grim
+from tunegrid.results.audit.findings import Checked, Finding
+from tunegrid.results.audit.printed import Printed
+from tunegrid.results.audit.table import WHOLE, ScoreRow, ScoreTable, names, word
+
+RATIOS = {"precision", "recall"}
+BY_CHANCE = 0.05  # probability from which on equal values are taken for an accident
+
+
+def identical_rows(table: ScoreTable) -> Checked:
+    """Rows with the same predictions; where these are not known, rows that print the same in two scores or more.
+
+    Rows that can well be equal by chance, because they print few digits, are no finding.
+    """
+    groups: dict[tuple[tuple[str, Printed], ...], list[ScoreRow]] = {}
+    for row in table.rows:
+        groups.setdefault(tuple(sorted(row.values.items(), key=lambda item: item[0])), []).append(row)
+    findings = []
+    for values, rows in groups.items():
+        if len(rows) == 1:
+            continue
+        numbers: dict[str, Any] = {metric: value.text for metric, value in values}
+        same: dict[Any, list[ScoreRow]] = {}
+        for row in rows:  # predictions are read only where scores do not tell the rows apart
+            same.setdefault(row.predictions() if row.predictions else None, []).append(row)
+        for predictions, copies in same.items():
+            if len(copies) == 1 or (predictions is None and (len(values) < 2 or _are_equal_by_chance(table, copies))):
+                continue
+            if predictions is None:
+                scores = listed(f"{word(metric)} {value}" for metric, value in values)
+                which = f"{listed(names(copies))} print the same {plural(len(values), 'score')} to the last digit"
+                computed = f"{which}: {scores}."
+                meaning = (
+                    "Unless the models answer alike, all but one of these rows are copies, and it is not known which."
+                )
+            else:
+                computed = f"The predictions are the same in {listed(names(copies))}."
+                meaning = "Models that always give the same answer do that; otherwise one result is a copy of another."
+            findings.append(
+                Finding("identical-rows", "warning", table.title, names(copies), computed, meaning, numbers)
+            )
+    return len(table.rows), findings
+
+
+def repeated_values(table: ScoreTable) -> list[Finding]:
+    """Values that rows share although they differ in another score, or have no other one.
+
+    Precision and recall are left out: they are shares of unknown numbers, which may be small.
+    """
+    findings = []
+    for metric in {metric: None for row in table.rows for metric in row.values if metric not in RATIOS}:
+        by_value: dict[Printed, list[ScoreRow]] = {}
+        for row in table.with_scores(metric):
+            if not RATIOS & row.values.keys():
+                by_value.setdefault(row.values[metric], []).append(row)
+        for value, rows in by_value.items():
+            whole = len(rows[0].values) > 1 and all(row.values == rows[0].values for row in rows)
+            if len(rows) == 1 or whole or value.value in (0, 1) or (chance := _chance(table, metric)) >= BY_CHANCE:
+                continue
+            computed = (
+                f"{word(metric)} is {value} in {listed(names(rows))}; that two values of this table are equal has a "
+                f"probability of about {chance:.1g}."
+            )
+            meaning = "One of these values may be copied from the other row."
+            numbers = {"metric": metric, "value": value.text, "chance": chance}
+            findings.append(Finding("repeated-values", "warning", table.title, names(rows), computed, meaning, numbers))
+    return findings
+
+
+def _are_equal_by_chance(table: ScoreTable, rows: Sequence[ScoreRow]) -> bool:
+    # F1 follows from precision and recall.
+    metrics = [name for name in rows[0].values if name != "f1" or not rows[0].values.keys() >= RATIOS]
+    pairs = math.comb(len(table.rows), 2)
+    return pairs * math.prod(min(1.0, _chance(table, metric) / pairs) for metric in metrics) >= BY_CHANCE
+
+
+def _chance(table: ScoreTable, metric: str) -> float:
+    """Rough probability that two rows print the same value, if values lie anywhere between the lowest and the highest.
+
+    Values are as far apart as the printed digits, or the number of test examples, let them be.
+    """
+    rows = table.with_scores(metric)
+    values = [row.values[metric] for row in rows]
+    steps = [statistics.median(float(value.unit) for value in values)]
+    if metric in WHOLE:
+        claimed = [size for row in rows if (size := row.examples or table.test_size)]
+        steps += [1 / size for size in claimed or [grim.smallest_size(values, max(value.scale for value in values))]]
+    spread = float(max(value.value for value in values) - min(value.value for value in values))
+    return math.comb(len(rows), 2) / max(1.0, spread / max(steps))
