@@ -29,8 +29,9 @@ ANNOUNCED = (
     SNAKEFILE
     + """
 onstart:
+    from pathlib import Path
     from tunegrid.runtime.snakemake import hold
-    hold()
+    hold(Path("results/mini/locks/snakemake.lock"))
 """
 )
 
@@ -121,3 +122,20 @@ def test_a_folder_in_which_nothing_ran_is_not_locked():
 ])  # fmt: skip
 def test_what_counts_as_a_snakemake_at_work(words, works):
     assert is_snakemake(words.split()) is works
+
+
+def test_two_folders_that_share_results_are_told_so(tmp_path):
+    """Snakemake's own locks are on its folder: two clones with a link to one results folder do not see each other."""
+    lock = tmp_path / "shared/mini/locks/snakemake.lock"
+    code = "import sys; from pathlib import Path; from tunegrid.runtime.snakemake import hold; hold(Path(sys.argv[1]))"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{code}; print('held', flush=True); sys.stdin.read()", str(lock)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path,
+    ) as first:  # fmt: skip
+        assert first.stdout.readline() == b"held\n"
+        with pytest.raises(
+            TuneGridError, match=rf"another Snakemake is at work on these results \(process {first.pid} on"
+        ):
+            snakemake.hold(lock)
+        first.communicate()
+    snakemake.hold(lock)  # the system has freed it

@@ -201,8 +201,12 @@ def test_a_mapping_of_other_keys_is_not_taken_for_its_keys():
      ("", ""), ("  ", ""), ("\0", ""), (math.nan, ""), (Decimal("NaN"), ""), (date(2021, 1, 3), "2021-01-03")],
 )  # fmt: skip
 def test_ids_and_groups_are_texts_and_only_nothing_is_none(value, text):
-    row = qa(id=value, title=value)
-    assert (row["id"], row["group"]) == (text, text)
+    assert qa(title=value)["group"] == text
+    if value is False:
+        with pytest.raises(RowError, match="column id: expected a text or a number, found False"):
+            qa(id=value)
+        return
+    assert qa(id=value)["id"] == text
     assert unlabelled_row(make_task("qa", files()), RawRow(SQUAD | {"id": value}, "here")).get("id", "") == text
 
 
@@ -281,3 +285,10 @@ def test_a_text_with_a_visible_character_is_a_text(text):
 def test_a_json_list_in_csv_that_holds_no_texts_is_refused_and_not_read_as_a_text(text):
     with pytest.raises(RowError, match="column answers"):
         texts_of({"answers": list_in_text(text)}, "answers")
+
+
+@pytest.mark.parametrize("column", ["id", "title", "question", "context", "answers.text"])
+def test_nul_in_a_text_is_an_error(column):
+    row = SQUAD | ({"answers": {"text": ["a\0b"]}} if "." in column else {column: "a\0b"})
+    with pytest.raises(RowError, match=r"'a\\x00b' holds the character NUL"):
+        canonical_row(make_task("qa", files()), RawRow(row, "here"))

@@ -75,4 +75,4 @@ rule evaluate_baseline:
         **settings_params(stage_settings.evaluation_settings, lambda wildcards: (wildcards.task,)),
     shell:
         "tunegrid baseline {resources.study} --task {wildcards.task} --name {wildcards.baseline} "
-        "--settings {params.digest} --log {log}"
+        "--mem-mb {resources.mem_mb} --settings {params.digest} --log {log}"

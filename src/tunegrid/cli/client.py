@@ -23,6 +23,7 @@ COMPUTING = frozenset("pretrain tokenise train search-trial evaluate baseline".s
 SUPERVISED = {
     "train": "{task}_{model}_{method}, seed {seed}",
     "search-trial": "{task}_{model}_{method}, search x {factor}",
+    "baseline": "{task}, baseline {name}",
 }
 
 
@@ -81,7 +82,7 @@ def _supervise(arguments: list[str]) -> int | None:
 def _options(arguments: Sequence[str]) -> argparse.Namespace | None:
     """The options that a supervisor needs; None: some are wrong or missing, which `main` explains."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("task", "model", "method", "seed", "factor"):
+    for name in ("task", "model", "method", "seed", "factor", "name"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--log", type=Path)
     parser.add_argument("--attempt", type=int, default=1)

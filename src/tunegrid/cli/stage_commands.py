@@ -156,7 +156,10 @@ STAGES = (
     Stage("baseline", "Score a baseline that needs no pretrained model.", "evaluate", ["task", "name"],
           lambda study, task, name: settings.evaluation_settings(study, task),
           lambda stage, study, _, task, name:
-              stage.evaluate_baseline(study, task, name, study.paths.baseline(task, name)), "cpu"),
+              stage.evaluate_baseline(study, task, name, study.paths.baseline(task, name)),
+          "cpu", lambda stage, study, reason, started, task, name:
+              stage.write_failed_baseline(study, task, name, study.paths.baseline(task, name), reason, started),
+          "{}, baseline {}"),
     Stage("tables", "Collect the results into tables/*.csv.", "tables", [], None,
           lambda stage, study, _: stage.write_tables(study)),
     Stage("report", "Render the report from the results that exist.", "report", [], None, _report),

@@ -9,7 +9,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _LONGEST = 100  # bytes of the target's name in a temporary name; file systems allow 255 in all
@@ -48,6 +48,19 @@ def remove(path: Path) -> None:
     else:
         with suppress(OSError):
             path.unlink()
+
+
+@contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """An empty folder beside `target`, removed at the end; what killed processes left of it there is removed first."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(target)
+    folder = temporary_path(target)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        remove(folder)
 
 
 def _is_abandoned(path: Path, host: str, pid: int) -> bool:

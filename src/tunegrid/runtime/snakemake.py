@@ -23,10 +23,29 @@ LOCKS, HOLDERS = Path(".snakemake/locks"), Path(".snakemake/tunegrid")
 HARMLESS = re.compile(r"-[a-z]*n[a-z]*|--(dry-?run|nolock|unlock|lint|summary|list.*|version|help|report|mode)(=.*)?")
 
 
-def hold() -> None:
-    """Says, until this process ends, that it is at work in this folder."""
+def hold(results: Path) -> None:
+    """Says, until this process ends, that it is at work in this folder, and on these results.
+
+    Args:
+        results: lock file of the results. Another clone may share them, whose folder Snakemake's own locks do not see.
+
+    Raises:
+        TuneGridError: a Snakemake of another folder is at work on the same results.
+    """
     import filelock
 
+    results.parent.mkdir(parents=True, exist_ok=True)
+    shared = filelock.FileLock(results)
+    try:
+        shared.acquire(timeout=0)
+    except filelock.Timeout:
+        raise TuneGridError(
+            f"{results.parent.parent}/: another Snakemake is at work on these results "
+            f"({Holder.read(results) or 'unknown'}), from another folder, and two would write over each other's files. "
+            "Wait until it is done, or give this study another name."
+        ) from None
+    Holder.this_process().write(results)
+    atexit.register(shared.release)
     holder = Holder.this_process()
     file = HOLDERS / f"{holder.host}-{holder.pid}.lock"
     file.parent.mkdir(parents=True, exist_ok=True)

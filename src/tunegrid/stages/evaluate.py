@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced
 from tunegrid.data.parquet import read_parquet
 from tunegrid.methods import Method, Untuned
@@ -23,6 +24,7 @@ from tunegrid.results.records import (
     TrainRecord,
     read_record,
     write_record,
+    written_since,
 )
 from tunegrid.runtime import cpu_kernels, measure
 from tunegrid.runtime.measure import peak_memory, reset_peak_memory
@@ -95,11 +97,20 @@ def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path)
         seconds["prediction_seconds"] = watch.lap()
         cost = EvaluationCost(**seconds, **_after(len(test), seconds["prediction_seconds"]))
         return _score(study, folder, names, task, test, predictions, None, cost, started, note=note)
-    except OSError:
-        raise  # of a file, which a person has to mend
+    except OSError as error:
+        raise TuneGridError(f"{error.filename or folder}: {error.strerror or error}.") from error
     except Exception as error:
         traceback.print_exc()
         return _unscored(study, folder, names, "failed", f"{type(error).__name__}: {error}")
+
+
+def write_failed_baseline(
+    study: Study, task: str, baseline: str, folder: Path, reason: str, started: str
+) -> MetricsRecord:
+    """Writes the results of a baseline whose process died at `started` or later, unless it had written them."""
+    names = {"kind": "baseline", "task": task, "model": None, "method": baseline, "seed": None}
+    written = written_since(started, folder / "metrics.json", MetricsRecord)
+    return written or _unscored(study, folder, names, "failed", reason)
 
 
 def _training_rows(data: Path, baseline: Baseline) -> list[Row]:

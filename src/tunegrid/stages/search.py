@@ -6,8 +6,6 @@ Test data is never read. A trial keeps no weights and no checkpoints: its record
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
 import time
 import traceback
 from collections.abc import Sequence
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.temporary import temporary_folder
 from tunegrid.data.tokens import row_numbers, take_rows
 from tunegrid.results.records import (
     ChoiceRecord,
@@ -52,10 +51,7 @@ def run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt = ONLY) -> 
         AttemptFailed: the trial raised an error, and there will be another attempt.
         TuneGridError: the user has to fix something before any trial can work.
     """
-    file = study.paths.trial(cell, trial)
     with hold_lock(study, cell, trial):
-        for leftover in file.parent.glob(f".{file.stem}.*/"):  # of a process that was killed
-            shutil.rmtree(leftover)
         return _run_trial(study, cell, trial, attempt)
 
 
@@ -70,11 +66,10 @@ def _run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt) -> TrialR
     facts: dict[str, Any] = dict.fromkeys(("score", "validation_loss", "train_rows", "validation_rows"))
     cost: dict[str, Any] = dict.fromkeys(TrialCost.model_fields)
     status, reason = "ok", None
-    file.parent.mkdir(parents=True, exist_ok=True)
     # Next to the record, as the disk of temporary files may be too small for what a trainer writes.
-    with tempfile.TemporaryDirectory(prefix=f".{file.stem}.", dir=file.parent) as scratch:
+    with temporary_folder(file.with_suffix("")) as scratch:
         try:
-            _train_and_score(trial_study(study, cell, trial), cell, settings, Path(scratch), facts, cost)
+            _train_and_score(trial_study(study, cell, trial), cell, settings, scratch, facts, cost)
         except Diverged as error:
             status, reason = "diverged", str(error)
         except TuneGridError:

@@ -65,7 +65,7 @@ def start(workflow: Any, study: Study, jobs: Jobs, logger: Logger) -> None:
     _require_gpu(workflow, study)
     _require_disk(workflow, study, jobs)
     _stop_polling(workflow)
-    hold()
+    hold(study.paths.lock("snakemake"))
     if workflow.local_exec:
         parent.announce()
         if study.hardware.device == "cpu":

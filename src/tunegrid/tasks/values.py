@@ -56,7 +56,16 @@ def text_of(row: Row, column: str) -> str:
     value = row[column]
     if not isinstance(value, str) or is_missing(value):
         raise RowError(f"column {column}: expected text, found {shown(value)}", column)
-    return value.strip()
+    return _without_nul(value, column).strip()
+
+
+def _without_nul(text: str, column: str) -> str:
+    if "\0" in text:
+        raise RowError(
+            f"column {column}: {shown(text)} holds the character NUL, as files do that are damaged or are no UTF-8",
+            column,
+        )
+    return text
 
 
 def texts_of(row: Row, column: str) -> list[str]:
@@ -113,7 +122,7 @@ def _as_text(value: object, column: str) -> str:
     if isinstance(value, ClassIndex) and value.name is not None:
         return value.name
     if isinstance(value, str):
-        return value.strip()
+        return _without_nul(value, column).strip()
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return str(value)
     # 1998.0 may be what a library has made of 1998: no text is the right one for sure.
@@ -121,17 +130,19 @@ def _as_text(value: object, column: str) -> str:
 
 
 def identifier_of(row: Row, column: str) -> str:
-    """An id or a group as text; "" if the row has none. 0 and False are identifiers.
+    """An id or a group as text; "" if the row has none. 0 is an identifier, False that of a group.
 
     Raises:
-        RowError: it is a list, a mapping or bytes.
+        RowError: it is a list, a mapping or bytes, an id that is a truth value, or holds NUL.
     """
     value = row[column]
     if is_missing(value):
         return ""
     if isinstance(value, list | tuple | bytes | Mapping):
         raise RowError(f"column {column}: expected a text or a number, found {shown(value)}", column)
-    return str((isinstance(value, ClassIndex) and value.name) or value)
+    if isinstance(value, bool) and column == "id":
+        raise RowError(f"column {column}: expected a text or a number, found {shown(value)}", column)
+    return _without_nul(str((isinstance(value, ClassIndex) and value.name) or value), column)
 
 
 def label_of(row: Row, column: str, labels: Sequence[str]) -> str:

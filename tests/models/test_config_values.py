@@ -1,0 +1,41 @@
+"""Values of config.json that the layers cannot compute with are one message; those of real checkpoints are fine."""
+
+import pytest
+
+from tunegrid.common.errors import TuneGridError
+
+
+def check(model_type: str, values: dict) -> None:
+    from transformers import AutoConfig
+
+    from tunegrid.models.config_values import check_values
+
+    check_values(AutoConfig.for_model(model_type, **values), values.keys(), "the model")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("decoder_layerdrop", "0.1", "'0.1', but a number belongs there"),
+        ("decoder_layerdrop", 1000, "1000, but a probability from 0 to 1 belongs there"),
+        ("dropout", -0.1, "-0.1, but a probability"),
+        ("dropout", None, "None, but a number"),
+        ("dropout", True, "True, but a number"),
+        ("attention_dropout", float("nan"), "nan, but a number"),
+        ("init_std", [0.02], "but a number"),
+        ("d_model", 768.0, "768.0, but a whole number"),
+        ("encoder_layers", "6", "'6', but a whole number"),
+        ("scale_embedding", "false", "'false', but true or false"),
+        ("scale_embedding", 0, "0, but true or false"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(key, value, says):
+    with pytest.raises(TuneGridError, match=rf"the model: config\.json: {key}: ") as error:
+        check("bart", {key: value})
+    assert says in str(error.value)
+
+
+def test_values_of_published_checkpoints_are_fine():
+    check("t5", {"dropout_rate": 0, "num_decoder_layers": None, "n_positions": 512, "output_past": True, "d_ff": 3072})
+    check("bart", {"decoder_layerdrop": 0.0, "num_beams": 4, "early_stopping": "never", "pad_token_id": None})
+    check("bart", {"gradient_checkpointing": False, "forced_eos_token_id": 2, "task_specific_params": {}})
