@@ -259,7 +259,7 @@ def test_answers_without_finite_logits_are_no_result(tiny_study, task, model, va
     assert record.reason.startswith("the model's logits are not finite")
 
 
-def test_a_baseline_that_is_killed_is_a_row_with_its_reason(tiny_study, monkeypatch):
+def test_a_baseline_that_is_killed_is_a_row_with_its_reason(tiny, tiny_study, monkeypatch):
     """As the system kills a process that takes its last memory."""
     import os
     import signal
@@ -271,7 +271,7 @@ def test_a_baseline_that_is_killed_is_a_row_with_its_reason(tiny_study, monkeypa
     monkeypatch.delenv("TUNEGRID_WARM", raising=False)
     monkeypatch.setattr(sentiment, "majority_class", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     study = tiny_study()
-    command = ["baseline", "study.yaml", "--task", "sentiment", "--name", "majority-class", "--mem-mb", "1000"]
+    command = ["baseline", str(tiny), "--task", "sentiment", "--name", "majority-class", "--mem-mb", "1000"]
     assert main(command) == 0
     record = read_record(study.paths.baseline("sentiment", "majority-class") / "metrics.json", MetricsRecord)
     assert (record.status, record.metrics) == ("failed", {})
