@@ -21,9 +21,10 @@ def test_a_few_mutations_end_with_a_message_or_are_known(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_many_mutations_end_with_a_message_or_are_known(tmp_path, kind):
-    """With another seed than the one above; `python -m tests.mutations` takes any."""
-    assert_no_surprise(tmp_path, seed=4, count=60, kinds=[kind])
+def test_many_mutations_end_without_a_traceback(tmp_path, kind):
+    """What is accepted is judged by `python -m tests.mutations`, which may find what nobody has looked at."""
+    ends = {case.name: outcome for _, _, case, outcome in outcomes(tmp_path, 4, range(60), [kind])}
+    assert {name: end.output[-2000:] for name, end in ends.items() if end.state not in ("accepted", "refused")} == {}
 
 
 def test_a_case_depends_on_its_seed_and_number_alone(tmp_path):
