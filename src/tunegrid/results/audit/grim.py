@@ -16,7 +16,7 @@ from tunegrid.results.audit.printed import EXACT, Printed
 
 HALF_UP, HALF_EVEN = "half up", "half to even"
 ROUNDINGS = frozenset({HALF_UP, HALF_EVEN})
-BY_CHANCE = 0.01  # probability below which an agreement is taken for no accident
+BY_CHANCE = 0.001  # probability below which an agreement is taken for no accident
 _SHARES = tuple(Fraction(percent, 100) for percent in (5, 10, 15, 20, 25, 30, 40, 50))  # what people hold out
 
 

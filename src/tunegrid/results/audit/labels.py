@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from tunegrid.common.words import listed, plural
 from tunegrid.results.audit import grim
+from tunegrid.results.audit.claims import ANY_SHARE, check_claims, claims_positives, is_counted, label_scores, no_answer
 from tunegrid.results.audit.classification import (
     Interval,
     LabelScores,
@@ -21,14 +21,13 @@ from tunegrid.results.audit.classification import (
 )
 from tunegrid.results.audit.findings import Finding, Severity
 from tunegrid.results.audit.printed import EXACT, ONE_UNIT
-from tunegrid.results.audit.search import Pair, fitting, pairs
+from tunegrid.results.audit.search import Pair, pairs
 from tunegrid.results.audit.search_time import Check, OutOfTime, SearchTime
 from tunegrid.results.audit.table import ScoreRow, ScoreTable, names
 
 MANY_PAIRS = 20_000
 SHOWN = 8  # most pairs listed in a sentence
 KEPT = 50  # most pairs kept in the numbers of a finding
-ANY_SHARE = (Fraction(0), Fraction(1))  # of positives
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def check(table: ScoreTable, largest: int, time: SearchTime) -> tuple[list[Findi
     both = [row for row in rows if {"precision", "recall"} <= row.values.keys()]
     findings = _harmonic(table, [row for row in both if "f1" in row.values])
     whole = [row for row in both if "accuracy" in row.values]
-    impossible = [row for row in whole if _empty(share_interval(_scores(row), ONE_UNIT))]
+    impossible = [row for row in whole if _empty(share_interval(label_scores(row), ONE_UNIT))]
     if impossible:
         computed = (
             f"No share of positives gives the accuracy with the precision and recall of {listed(names(impossible))}."
@@ -54,7 +53,7 @@ def check(table: ScoreTable, largest: int, time: SearchTime) -> tuple[list[Findi
         meaning = "The scores of these rows cannot be of one set of predictions with two labels."
         findings.append(Finding("accuracy", "error", table.title, names(impossible), computed, meaning))
     whole = [row for row in whole if row not in impossible]
-    bearing = [row for row in whole if share_interval(_scores(row)) is not None]
+    bearing = [row for row in whole if share_interval(label_scores(row)) is not None]
     same_test = len({row.examples for row in bearing}) == 1
     parts: list[list[ScoreRow]] = []
     try:
@@ -63,45 +62,24 @@ def check(table: ScoreTable, largest: int, time: SearchTime) -> tuple[list[Findi
         if parts:
             findings.append(_shares(table, parts, bearing, time.check))
     except OutOfTime:
-        findings.append(_no_answer("share-of-positives", table, time, "whether the rows can be of one test set"))
-    one_classifier = not parts or findings[-1].severity != "warning" or _claims_positives(table, bearing)
+        findings.append(no_answer("share-of-positives", table, time, "whether the rows can be of one test set"))
+    one_classifier = not parts or findings[-1].severity != "warning" or claims_positives(table, bearing)
     if not one_classifier:
         return findings, []
     partial = [row for row in rows if row not in both or "accuracy" not in row.values]
-    findings += _claimed(table, [*whole, *(row for row in partial if _is_counted(table, row))], time)
+    findings += check_claims(table, [*whole, *(row for row in partial if is_counted(table, row))], time)
     tested = []
     for part in parts if largest else ():
-        scores = list(dict.fromkeys(_scores(row) for row in part))
+        scores = list(dict.fromkeys(label_scores(row) for row in part))
         try:
             search = _search(scores, largest, time)
             findings.append(_fitting(table, part, scores, search, time.check))
         except OutOfTime:
             what = f"which test sizes and positives give {_all(part)}"
-            findings.append(_no_answer("test-size-and-positives", table, time, what))
+            findings.append(no_answer("test-size-and-positives", table, time, what))
             continue
         tested.append(Group(table.title, names(part), search.pairs))
     return findings, tested
-
-
-def _no_answer(check: str, table: ScoreTable, time: SearchTime, what: str) -> Finding:
-    computed = f"No answer within {time.limit_text()} to the question {what}."
-    meaning = "This is not known; `tunegrid audit --time-limit` sets how long is searched."
-    return Finding(check, "note", table.title, (), computed, meaning, {"seconds": round(time.share, 1)})
-
-
-def _is_counted(table: ScoreTable, row: ScoreRow) -> bool:
-    """Whether claimed positives tie a row's scores to counts, although accuracy, precision or recall is missing.
-
-    F1 beside exact match is that of words. Accuracy alone is checked as a mean of zeros and ones.
-    """
-    scores = row.values.keys()
-    return bool(
-        "exact_match" not in scores and _claim(table, row)[1] and ("recall" in scores or {"accuracy", "f1"} <= scores)
-    )
-
-
-def _claims_positives(table: ScoreTable, rows: Sequence[ScoreRow]) -> bool:
-    return any(_claim(table, row)[1] for row in rows)
 
 
 @dataclass(frozen=True)
@@ -132,10 +110,6 @@ def _search(scores: Sequence[LabelScores], largest: int, time: SearchTime) -> _S
     if not exact and listed_to < largest:
         exact = next(pairs(scores, largest, 0.5, time.check), None)
     return _Search(tuple(fits), listed_to, exact, largest)
-
-
-def _scores(row: ScoreRow) -> LabelScores:
-    return LabelScores(*(row.values.get(metric) for metric in ("accuracy", "precision", "recall", "f1")))
 
 
 def _empty(interval: Interval | None) -> bool:
@@ -171,14 +145,14 @@ def _is_harmonic(row: ScoreRow, halves: int) -> bool:
 
 
 def _parts(rows: Sequence[ScoreRow], halves: int, check: Check) -> list[list[ScoreRow]]:
-    intervals = [interval for row in rows if (interval := share_interval(_scores(row), halves)) is not None]
+    intervals = [interval for row in rows if (interval := share_interval(label_scores(row), halves)) is not None]
     return [[rows[number] for number in numbers] for numbers in groups(intervals, check)]
 
 
 def _shares(table: ScoreTable, parts: Sequence[Sequence[ScoreRow]], rows: Sequence[ScoreRow], check: Check) -> Finding:
     texts, numbers = [], []
     for part in parts:
-        low, high = shares([_scores(row) for row in part]) or ANY_SHARE
+        low, high = shares([label_scores(row) for row in part]) or ANY_SHARE
         which = plural(len(part), "row") if part is parts[0] else listed(names(part))
         texts.append(f"{float(low + high) / 2:.4f} ({float(low):.5f} to {float(high):.5f}) in {which}")
         numbers.append({"rows": list(names(part)), "low": float(low), "high": float(high)})
@@ -189,7 +163,7 @@ def _shares(table: ScoreTable, parts: Sequence[Sequence[ScoreRow]], rows: Sequen
     others = names(row for row in rows if row not in parts[0])
     severity: Severity = "error"
     meaning = "The rows were not all scored on one test set, or numbers of these are wrong."
-    if not _agree_clearly(parts[0], rows) and not _claims_positives(table, rows):
+    if not _agree_clearly(parts[0], rows) and not claims_positives(table, rows):
         severity, others = "warning", ()
         meaning = (
             "Accuracy is not of the same decisions as precision and recall (that of tokens beside those of entities, "
@@ -206,60 +180,12 @@ def _agree_clearly(part: Sequence[ScoreRow], rows: Sequence[ScoreRow]) -> bool:
 
     Shares that have nothing to do with each other would lie anywhere between the lowest and the highest.
     """
-    intervals = {row.name: share_interval(_scores(row)) for row in rows}
+    intervals = {row.name: share_interval(label_scores(row)) for row in rows}
     known = [interval for interval in intervals.values() if interval]
     spread = max(high for _, high in known) - min(low for low, _ in known)
     widths = sorted(high - low for row in part if (interval := intervals[row.name]) for low, high in [interval])
     chance = math.prod(min(1.0, 2 * float(width / spread)) for width in widths[1:]) if spread else 1.0
     return 2 * len(part) > len(rows) and chance < grim.BY_CHANCE
-
-
-def _claimed(table: ScoreTable, rows: Sequence[ScoreRow], time: SearchTime) -> list[Finding]:
-    """Findings on rows that the claimed test size, with the claimed positives or with any, does not allow."""
-    try:
-        return _misfits(table, rows, time)
-    except OutOfTime:
-        return [_no_answer("claimed-positives", table, time, "whether the rows can be of the claimed test set")]
-
-
-def _misfits(table: ScoreTable, rows: Sequence[ScoreRow], time: SearchTime) -> list[Finding]:
-    findings = []
-    for size, positives in sorted({_claim(table, row) for row in rows} - {(0, 0)}):
-        part = [row for row in rows if _claim(table, row) == (size, positives)]
-        given = (Fraction(positives, size), Fraction(positives, size)) if positives else None
-        time.search(f"counts of {size:,} examples")
-        needed = [(row, _needed(_scores(row), size, given, time.check)) for row in part]
-        misfits = [row for row, units in needed if units > 0.5]
-        if not misfits:
-            continue
-        far = [row for row, units in needed if units > 1]
-        test_set = f"{size:,} examples" + (f" with {positives:,} positives" if positives else "")
-        data = f" ({table.data})" if table.data and size == table.test_size else ""
-        fits = len(part) - len(misfits)
-        computed = (
-            f"{fits or 'None'} of {plural(len(part), 'row')} can be of {test_set}{data} with correctly rounded scores, "
-            f"{len(misfits) - len(far) or 'none'} more within one unit of the last digit."
-        )
-        meaning = f"These rows were not scored on {test_set}."
-        if not far:
-            meaning = f"These rows are not rounded correctly, or were not scored on {test_set}."
-        numbers = {"size": size, "positives": positives, "fitting": fits, "within_one_unit": len(misfits) - len(far)}
-        severity: Severity = "error" if far else "warning"
-        findings.append(Finding("claimed-positives", severity, table.title, names(misfits), computed, meaning, numbers))
-    return findings
-
-
-def _claim(table: ScoreTable, row: ScoreRow) -> tuple[int, int]:
-    if row.examples:
-        return row.examples, row.positives or 0
-    return table.test_size or 0, (row.positives or table.positives or 0) if table.test_size else 0
-
-
-def _needed(scores: LabelScores, size: int, given: Interval | None, check: Check) -> float:
-    """Units of the last digit that a row needs to be of a test: 0.5, 1, or 2 for more than that."""
-    between = given or shares([scores], ONE_UNIT) or ANY_SHARE
-    fits = (units for units in (0.5, 1.0) if next(fitting([scores], size, between, units, check), None))
-    return next(fits, 2.0)
 
 
 def _fitting(
