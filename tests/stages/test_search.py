@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tests.support.diverging import DIVERGING
 from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.temporary import temporary_path
 from tunegrid.data.tokens import take_rows
 from tunegrid.methods import METHODS
 from tunegrid.results.compare import compare
@@ -354,7 +356,8 @@ def test_a_trial_that_dies_is_tried_again_and_then_is_a_record(tiny_study, monke
     study = tiny_study("search: {factors: [1.0, 3.0], validation_rows: 2}")
     monkeypatch.setattr(METHODS[CELL.method], "fit", fit)
     file = study.paths.trial(CELL, "3")
-    (file.parent / f".{file.stem}.left").mkdir(parents=True)  # by a process that was killed
+    left = temporary_path(file.with_suffix("")).name.replace(f"-{os.getpid()}-", "-99999999-")
+    (file.parent / left).mkdir(parents=True)  # by a process that was killed
     with pytest.raises(AttemptFailed, match=r"search x 3: RuntimeError: no memory \(attempt 1 of 2\)"):
         run_trial(study, CELL, "3", Attempt(1, 2))
     assert list(file.parent.iterdir()) == []

@@ -63,10 +63,12 @@ def test_checkpoints_tokens_and_models_go_and_what_tables_read_stays(finished, c
     assert "nothing that can be removed" in capsys.readouterr().out
 
 
-def test_what_a_killed_process_was_writing_goes(finished):
+@pytest.mark.parametrize("of", ["a model", "a trial"])
+def test_what_a_killed_process_was_writing_goes(finished, of):
     from tunegrid.common.temporary import temporary_path
 
-    living = temporary_path(finished.paths.model("t5"))
+    trial = finished.paths.trial(Cell("qa", "t5", "lora"), "0.3")
+    living = temporary_path(finished.paths.model("t5") if of == "a model" else trial.with_suffix(""))
     name = living.name.replace(f"-{os.getpid()}-", "-99999999-")  # above the largest number of a process
     _write(living / "x", 1)
     _write(living.with_name(name) / "model.safetensors", 1000)
