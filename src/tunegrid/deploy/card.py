@@ -152,7 +152,8 @@ def _results_note(study: Study, winner: Winner, metrics: MetricsRecord | None, i
     if winner.recommended and winner.recommended.get("stability"):
         text += (
             f"The study's rule recommends the same model and method in "
-            f"{percent(float(winner.recommended['stability']))} of the resamples of these results. "
+            f"{percent(float(winner.recommended['stability']))} of predicted fresh studies (other seeds, other test "
+            "rows). "
         )
     signatures = {name: metric.signature for name, metric in metrics.metrics.items() if metric.signature}
     return text + " ".join(f"sacreBLEU's signature of {name}: `{signature}`." for name, signature in signatures.items())

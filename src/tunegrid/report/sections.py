@@ -10,6 +10,7 @@ from tunegrid.report.layout import Figure, Section, Table
 from tunegrid.report.links import PAGE
 from tunegrid.report.tables import Frames
 from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.statistics.collapses import DROP
 from tunegrid.results.statistics.intervals import CONFIDENCE, LEVEL
 
 
@@ -79,12 +80,18 @@ def _on_scores(frames: Frames, expected: Expected) -> str:
 
 
 def _on_rule(expected: Expected) -> str:
+    stability = (
+        " Stability is the predicted share of fresh studies, with other seeds and other test rows, in which the rule "
+        "says the same."
+    )
     return (
         "The rule: all pairs of cells of a task are compared with a paired test (bootstrap over test examples"
         f"{' and seeds' if len(expected.seeds) > 1 else ''}, "
         f"Holm's correction over all pairs, level {LEVEL}). The cells that nothing separates from the best are tied. "
-        f"The cheapest of them is recommended. {expected.recommend.in_words()}. Stability is the share of "
-        "bootstrap resamples in which the rule says the same."
+        f"The cheapest of them is recommended. {expected.recommend.in_words()}. A tie is no draw: the table says how "
+        "much less than the best the recommended cell may score. Cells of which a seed collapsed are not compared, for "
+        f"their means mislead, unless no other is left or they stay {100 * DROP:.0f} points ahead all the same."
+        + (stability if len(expected.seeds) > 1 else "")
     )
 
 

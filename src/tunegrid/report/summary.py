@@ -4,7 +4,7 @@ from typing import Any
 
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent, duration
-from tunegrid.common.words import plural
+from tunegrid.common.words import listed, plural
 from tunegrid.report import ceilings, layout, paper, search
 from tunegrid.report.layout import Column, Table
 from tunegrid.report.tables import Frames, Titles, cell_of, with_interval
@@ -21,7 +21,12 @@ def glance(frames: Frames, expected: Expected) -> Table | None:
     columns += [Column("Recommended", width=0.23), Column("Tied with the best", width=0.1)]
     columns += [Column("Stability", "right"), Column("Cost of the recommended", width=0.18)]
     caption = "What wins, how sure, and at what cost. The sections below say how each of these is found."
-    note = "The intervals hold the choice of test examples only: there is one seed." if len(expected.seeds) == 1 else ""
+    note = ""  # with one seed, the first sentence of the page says what is not known
+    if len(expected.seeds) > 1:
+        note = (
+            "Stability: the predicted share of fresh studies, with other seeds and other test rows, that would "
+            "recommend the same cell."
+        )
     return layout.plain_table("summary", caption, columns, rows, note)
 
 
@@ -34,7 +39,7 @@ def _of_task(frames: Frames, expected: Expected, task: ExpectedTask) -> tuple[st
     recommendation = frames["recommendation"].set_index("task").loc[task.name]
     best = cells.loc[cells["mean"].idxmax()]
     recommended = cells[(cells["model"] == recommendation.model) & (cells["method"] == recommendation.method)]
-    first = _named(expected, task, best)
+    first = _named(expected, task, best) + _collapse(task, best)
     if not len(recommended):
         return task.title, first, DASH, DASH, DASH, DASH
     chosen = recommended.iloc[0]
@@ -43,7 +48,7 @@ def _of_task(frames: Frames, expected: Expected, task: ExpectedTask) -> tuple[st
     return (
         task.title,
         first,
-        "the same" if same else _named(expected, task, chosen),
+        "the same" if same else _named(expected, task, chosen) + _against_best(expected, task, recommendation, best),
         _tied(ties, others, recommendation.about),
         digits.percent(recommendation.stability, 0),
         _cost(frames, task, chosen),
@@ -55,6 +60,28 @@ def _tied(ties: int, others: int, about: str) -> str:
     if about == "runs":
         return DASH
     return f"{ties} of {plural(others, 'other')}" if ties else "none"
+
+
+def _collapse(task: ExpectedTask, cell: Any) -> str:
+    """What its collapsed seeds say about a cell whose mean is printed; "" where none collapsed."""
+    if absent(cell["collapsed"]) or not cell["collapsed"]:
+        return ""
+    seeds, median = plural(int(cell["seeds_ok"]), "seed"), task.primary.short(cell["median"])
+    return f". {cell['collapsed']:.0f} of {seeds} collapsed, the mean misleads: median {median}"
+
+
+def _against_best(expected: Expected, task: ExpectedTask, recommendation: Any, best: Any) -> str:
+    """The recommended cell's loss against the best cell that it was compared with, as the end of a table's cell."""
+    if absent(recommendation.loss):
+        return ""
+    ends = recommendation.loss, recommendation.loss_low, recommendation.loss_high
+    against = "the best"
+    if (best["model"], best["method"]) != (recommendation.best_model, recommendation.best_method):
+        titles = Titles(expected)
+        against = f"{titles.models[recommendation.best_model]} + {titles.methods[recommendation.best_method]}"
+    if (recommendation.best_model, recommendation.best_method) == (recommendation.model, recommendation.method):
+        return ""
+    return f"; {with_interval(task.primary, *ends, sign='+')} against {against}"
 
 
 def _named(expected: Expected, task: ExpectedTask, cell: Any) -> str:
@@ -101,7 +128,7 @@ def _claims(expected: Expected) -> list[str]:
     if len(expected.seeds) == 1:
         return [
             "One seed per cell: scores, intervals and tests are about these trained models, not about the methods. "
-            "Another seed may change every order; no tied set is printed. Three seeds per cell would tell."
+            "Another seed may change every order; no tied set and no stability are printed. Three seeds per cell would tell."
         ]
     if len(expected.seeds) == 2:
         return [
@@ -137,6 +164,7 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
     failed = int(primary["status"].isin(["failed", "diverged"]).sum())
     if failed:
         texts.append(f"Not all went well: {plural(failed, 'result')} failed or diverged; see the section on failures.")
+    texts += _collapsed(frames, expected)
     contradictions = int((frames["audit"]["severity"] == "error").sum())
     if contradictions:
         texts.append(
@@ -162,6 +190,25 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
             f"shown: {', '.join(unexpected[:3])}{', …' if len(unexpected) > 3 else ''}."
         )
     return texts + search.warnings(frames, expected)
+
+
+def _collapsed(frames: Frames, expected: Expected) -> list[str]:
+    """A warning that names the cells of which a seed collapsed."""
+    titles, cells = Titles(expected), frames["cells"]
+    cells = cells[cells["collapsed"] > 0]
+    if not len(cells):
+        return []
+    named = [
+        f"{titles.tasks[cell.task]}, {titles.models[cell.model]} + {titles.methods[cell.method]} "
+        f"({cell.collapsed:.0f} of {cell.seeds_ok})"
+        for cell in cells.itertuples()
+    ]
+    runs = plural(int(cells["collapsed"].sum()), "run")
+    return [
+        f"Collapsed: {runs} of {int(frames['cells']['seeds_ok'].where(frames['cells']['collapsed'].notna()).sum())} "
+        f"({listed(named, 6)}). Means and intervals of these cells mislead, and tests against them are not to be "
+        "trusted; the table of intervals has their medians, and the figure every seed."
+    ]
 
 
 def _on_test_rows(frames: Frames, titles: Titles) -> list[str]:

@@ -10,6 +10,7 @@ from tunegrid.report import layout
 from tunegrid.report.layout import Column, ScoreLine, Table
 from tunegrid.report.links import link_to
 from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.statistics.collapses import RULE
 from tunegrid.results.statistics.intervals import CONFIDENCE
 from tunegrid.tasks import Metric
 
@@ -111,19 +112,43 @@ def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
     """Table of the primary metric of a task with intervals and differences to the trivial baseline."""
     titles, metric = Titles(expected), task.primary
     several = len(expected.seeds) > 1
+    lines = _by_model(list(_rows(frames["cells"], task, metric.name)), expected)
+    any_collapsed = any(not absent(row.collapsed) and row.collapsed for row in lines)
     rows = []
-    for row in _by_model(list(_rows(frames["cells"], task, metric.name)), expected):
+    for row in lines:
         score = row.status if absent(row.mean) else with_interval(metric, row.mean, row.ci_low, row.ci_high)
         spread = [DASH if absent(row.sd) else number(metric, row.sd)] if several else []
         difference = with_interval(metric, row.difference, row.difference_low, row.difference_high, "+")
-        rows.append((*titles.line(row), score, *spread, difference))
+        seeds = [DASH if absent(row.median) else number(metric, row.median), _rate(row)] if any_collapsed else []
+        best = DASH if absent(row.probability_best) else digits.percent(row.probability_best, 0)
+        rows.append((*titles.line(row), score, *spread, difference, best, *seeds))
     unit = ", %" if metric.percent else ""
     columns = [MODEL, METHOD, Column(f"{metric.title}{unit} [{CONFIDENCE} interval]", "right")]
     columns += [Column("SD of seeds", "right")] if several else []
-    columns += [Column(f"Difference [{CONFIDENCE} interval]", "right")]
+    columns += [Column(f"Difference [{CONFIDENCE} interval]", "right"), Column("Best", "right")]
+    columns += (
+        [Column("Median", "right"), Column(f"Collapsed [{CONFIDENCE} interval]", "right")] if any_collapsed else []
+    )
     trivial = titles.baselines.get((task.name, task.trivial or ""), "trivial baseline")
-    caption = f"{task.title}: {metric.title} with its interval, and the paired difference to the baseline “{trivial}”."
-    return layout.plain_table(f"intervals-{task.name}", caption, columns, rows)
+    caption = (
+        f"{task.title}: {metric.title} with its interval, and the paired difference to the baseline “{trivial}”. Best: "
+        "the probability that the cell is the best of the task."
+    )
+    note = ""
+    if any_collapsed:
+        note = (
+            f"{RULE} The mean, interval and tests of a cell with a collapsed seed mislead. The rate of collapse, with "
+            "its interval, is of the seeds."
+        )
+    return layout.plain_table(f"intervals-{task.name}", caption, columns, rows, note)
+
+
+def _rate(row: Any) -> str:
+    """`1 of 3 [6, 79%]`: how many seeds of a cell collapsed, with the interval of the rate."""
+    if absent(row.collapsed):
+        return DASH
+    ends = f"[{100 * row.collapse_rate_low:.0f}, {100 * row.collapse_rate_high:.0f}%]"
+    return f"{row.collapsed:.0f} of {row.seeds_ok} {ends}"
 
 
 def with_interval(metric: Metric, value: float, low: float, high: float, sign: str = "") -> str:
@@ -140,15 +165,23 @@ def number(metric: Metric, value: float, sign: str = "", decimals: int = 1) -> s
 
 
 def recommendation(frames: Frames, expected: Expected) -> Table:
-    """Table of the recommended cell of each task, with the reason."""
+    """Table of the recommended cell of each task, with what it may lose and the reason."""
     titles, rows = Titles(expected), []
+    metrics = {task.name: task.primary for task in expected.tasks}
     for row in frames["recommendation"].itertuples():
         chosen = DASH if absent(row.model) else f"{titles.models[row.model]} + {titles.methods[row.method]}"
         why = row.rationale + (f" Not compared: {row.left_out}." if row.left_out else "")
-        rows.append((titles.tasks[row.task], chosen, why, digits.percent(row.stability, 0)))
-    columns = [Column("Task", width=0.2), Column("Recommended set-up", width=0.19), Column("Rationale", width=0.42)]
+        is_best = (row.model, row.method) == (row.best_model, row.best_method)
+        loss = with_interval(metrics[row.task], row.loss, row.loss_low, row.loss_high, "+")
+        loss = "is the best" if is_best and not absent(row.model) else loss
+        rows.append((titles.tasks[row.task], chosen, loss, why, digits.percent(row.stability, 0)))
+    columns = [Column("Task", width=0.15), Column("Recommended set-up", width=0.16)]
+    columns += [Column("Against the best", width=0.14), Column("Rationale", width=0.37)]
     columns.append(Column("Stability", "right"))
-    caption = "Recommended model and tuning method per task, by the rule above."
+    caption = (
+        "Recommended model and tuning method per task, by the rule above. Against the best: its score less that of the "
+        f"best cell compared, paired, with its {CONFIDENCE} interval."
+    )
     return layout.plain_table("recommendation", caption, columns, rows)
 
 

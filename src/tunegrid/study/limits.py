@@ -1,5 +1,4 @@
-"""Settings of the recommendation: its limits and its cost (`recommend:` of a study), and what is measured for it
-(`measure:`)."""
+"""Settings of the recommendation (`recommend:` of a study), and what is measured for it (`measure:`)."""
 
 from __future__ import annotations
 
@@ -53,6 +52,16 @@ class Recommend(Closed):
         "trainable_parameters",
         description="What the cheapest of tied cells has least of; `latency`: the time of one answer.",
     )
+    margin: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description=(
+            "How much less than the best is as good to you, in the primary metric on a scale of 0 to 1: 0.01 is one "
+            "point. A cell other than the best is then recommended only if two one-sided tests show it to be within "
+            "the margin of the best. Without it, cells that no test separates from the best are tied with it."
+        ),
+    )
     max_train_gpu_memory: float | None = Field(
         None,
         gt=0,
@@ -75,7 +84,13 @@ class Recommend(Closed):
         }
         limits = [text.format(value) for key, text in given.items() if (value := getattr(self, key)) is not None]
         first = f"The study's limits come first: at most {', '.join(limits)}. " if limits else ""
-        return f"{first}The cheapest is the one with the {LEAST[self.cost]}"
+        margin = ""
+        if self.margin is not None:
+            margin = (
+                f"The study's margin is {self.margin:g}: the cheapest is taken of the best and of the cells that two "
+                f"one-sided tests show to be within {self.margin:g} of it, not of the tied ones. "
+            )
+        return f"{first}{margin}The cheapest is the one with the {LEAST[self.cost]}"
 
     def reason_against(self, cost: Measured) -> str | None:
         """The reason why a cell of this cost is over a limit; None if it is within all limits."""

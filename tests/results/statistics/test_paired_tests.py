@@ -8,7 +8,6 @@ from tunegrid.results.statistics.paired_tests import (
     compare_pairs,
     holm,
     separated_in_resamples,
-    tied_with_best,
 )
 from tunegrid.tasks.metrics.accuracy import Accuracy
 
@@ -138,11 +137,6 @@ def test_identical_rows_are_never_separated() -> None:
     tests = compare_pairs(resample_scores([means(values), means(values)], resamples=200))
     assert tests.p_value[0] == 1
     assert not tests.separated().any()
-
-
-def test_tied_set() -> None:
-    separated = np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], dtype=bool)
-    assert tied_with_best(np.array([0.9, 0.8, 0.1]), separated).tolist() == [True, True, False]
 
 
 def test_one_row_alone_has_no_pairs() -> None:

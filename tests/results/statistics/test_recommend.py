@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from tunegrid.results.statistics.collapses import find_collapses
 from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
-from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_printed, from_tests, recommend
+from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_printed, from_tests
 from tunegrid.study.limits import Measured, Recommend
 from tunegrid.tasks.metrics.accuracy import Accuracy
 
@@ -45,8 +46,8 @@ def test_of_tied_cells_the_cheapest_is_recommended() -> None:
     assert recommendation.chosen.method == "lora"
     assert [cell.method for cell in recommendation.tied] == ["full", "lora"]
     assert recommendation.rationale == (
-        "Ties with the best (T5 + full, accuracy 0.900; here 0.895) and trains 3.0% of its parameters, "
-        "3.0% of what the best trains."
+        f"Ties with the best (T5 + full, accuracy 0.900; here 0.895; −0.0050 [−{-recommendation.loss.low:.4f}, "
+        f"+{recommendation.loss.high:.4f}] against it) and trains 3.0% of its parameters, 3.0% of what the best trains."
     )
 
 
@@ -62,6 +63,87 @@ def test_where_nothing_separates_the_rationale_says_so() -> None:
 def test_stability_falls_where_a_cell_is_only_just_separated() -> None:
     recommendation = recommended({"full": (0.9, 1000), "lora": (0.868, 30)})
     assert 0.3 < recommendation.stability < 0.95
+
+
+def test_without_seeds_to_tell_from_there_is_no_stability() -> None:
+    assert recommended({"full": (0.9, 1000), "lora": (0.868, 30)}, seeds_known=False).stability is None
+
+
+def test_the_loss_is_the_paired_difference_to_the_best_with_its_interval() -> None:
+    recommendation = recommended({"full": (0.9, 1000), "lora": (0.88, 30)}, percent=True)
+    lost = recommendation.loss
+    assert lost.value == pytest.approx(-0.02)
+    # Two independent proportions of 1,000 examples: 1.96 standard errors.
+    half = 1.96 * ((0.9 * 0.1 + 0.88 * 0.12) / 1000) ** 0.5
+    assert lost.low == pytest.approx(-0.02 - half, abs=0.003)
+    assert lost.high == pytest.approx(-0.02 + half, abs=0.003)
+    assert f"−2.0 points [−{-100 * lost.low:.1f}, +{100 * lost.high:.1f}] against it" in recommendation.rationale
+
+
+def test_with_a_margin_only_what_is_shown_to_be_within_it_is_recommended() -> None:
+    """0.895 against 0.900 on 1,000 examples: one half of the 90 % interval is 0.022."""
+    cells = {"full": (0.9, 1000), "lora": (0.895, 30), "adapters": (0.84, 10)}
+    assert recommended(cells).chosen.method == "lora"
+    assert recommended(cells, margin=0.01).chosen.method == "full"
+    assert recommended(cells, margin=0.04).chosen.method == "lora"
+    separated_yet_within = recommended(cells, margin=0.1)
+    assert separated_yet_within.chosen.method == "adapters"
+    assert "Shown to be within 0.1 of the best (T5 + full" in separated_yet_within.rationale
+    assert "no other cell is shown to be within 0.01 of it" in recommended(cells, margin=0.01).rationale
+
+
+def test_on_one_article_nothing_is_shown_to_be_within_a_margin() -> None:
+    right = np.random.default_rng(0).random((2, 1, EXAMPLES)) < 0.8
+    rows = [
+        ExampleStatistics(np.stack([values, np.ones_like(values)], axis=-1).astype(float), MEAN) for values in right
+    ]
+    cells = [candidate("full", 1000, "0.8"), candidate("lora", 30, "0.8")]
+    scores = resample_scores(rows, np.zeros(EXAMPLES), resamples=500)
+    assert len(from_tests(cells, scores, "accuracy", margin=0.5).tied) == 1
+
+
+def with_collapses(scores: dict[str, tuple[tuple[float, ...], int]]) -> Recommendation:
+    """Recommends among cells given by the scores of their seeds and their trainable parameters; chance is 0.5."""
+    candidates, rows = [], []
+    for number, (method, (of_seeds, trainable)) in enumerate(scores.items()):
+        generator = np.random.default_rng(number)
+        right = np.array([generator.permutation(EXAMPLES) < score * EXAMPLES for score in of_seeds])
+        rows.append(ExampleStatistics(np.stack([right, np.ones_like(right)], axis=-1).astype(float), MEAN))
+        collapses = find_collapses(of_seeds, 0.5)
+        mean, words = np.mean(of_seeds), collapses.in_words(f"{collapses.median:.3f}") if collapses.count else ""
+        more = {"collapsed": collapses.count, "collapse": words}
+        candidates.append(candidate(method, trainable, f"{mean:.3f}", **more))
+    return from_tests(candidates, resample_scores(rows, resamples=2000), "accuracy")
+
+
+def test_a_cell_with_a_collapsed_seed_is_not_recommended_as_tied() -> None:
+    """Its variance ties it with every other cell; the cheapest of the tied would be the one that collapsed."""
+    cells = {"full": ((0.93, 0.92, 0.94), 1000), "lora": ((0.93, 0.50, 0.49), 30), "adapters": ((0.91, 0.92, 0.93), 60)}
+    recommendation = with_collapses(cells)
+    assert recommendation.chosen.method == "adapters"
+    assert [cell.method for cell in recommendation.tied] == ["full", "adapters"]
+    assert recommendation.notes == (
+        "T5 + lora (not recommended: 2 of 3 seeds collapsed (median 0.500, 33% of the seeds above the baseline))",
+    )
+
+
+def test_a_higher_mean_that_holds_a_collapse_is_named() -> None:
+    recommendation = with_collapses({"full": ((0.98, 0.98, 0.77), 1000), "lora": ((0.89, 0.90, 0.91), 30)})
+    assert recommendation.chosen.method == "lora"
+    assert "T5 + full has the higher mean (0.910), but 1 of 3 seeds collapsed" in recommendation.rationale
+
+
+def test_a_cell_far_ahead_is_recommended_although_a_seed_of_it_collapsed_and_that_is_said() -> None:
+    recommendation = with_collapses({"full": ((0.95, 0.95, 0.60), 1000), "lora": ((0.60, 0.61, 0.62), 30)})
+    assert recommendation.chosen.method == "full"
+    assert "The mean of T5 + full misleads: 1 of 3 seeds collapsed (median 0.950" in recommendation.rationale
+
+
+def test_where_every_cell_has_a_collapsed_seed_the_recommendation_says_so() -> None:
+    recommendation = with_collapses({"full": ((0.95, 0.95, 0.50), 1000), "lora": ((0.9, 0.9, 0.5), 30)})
+    assert recommendation.chosen.method == "lora"
+    for cell in ("T5 + lora", "T5 + full"):
+        assert f"The mean of {cell} misleads: 1 of 3 seeds collapsed" in recommendation.rationale
 
 
 def test_with_one_seed_only_what_other_seeds_would_have_shown_is_not_known() -> None:
@@ -90,7 +172,7 @@ def test_failed_cells_are_left_out_and_named() -> None:
 
 
 def test_no_cell_at_all() -> None:
-    recommendation = recommend([], np.empty(0), np.empty((0, 0)), "accuracy", None, ["all failed"])
+    recommendation = from_printed([], "accuracy", ["all failed"])
     assert recommendation.chosen is None
     assert recommendation.stability is None
     assert "No cell has a result" in recommendation.rationale

@@ -30,6 +30,25 @@ def test_one_cell_alone_gets_students_interval() -> None:
         assert np.quantile(drawn, [0.025, 0.25, 0.975]) == pytest.approx(expected, rel=0.03)
 
 
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_a_collapsed_seed_does_not_widen_the_other_cells(count: int) -> None:
+    """Few cells show no pattern that a far noisier one could fall out of, so it is kept out by its collapse."""
+    sound = [np.array([0.90, 0.91]) + 0.004 * number * np.array([0, 1]) for number in range(count)]
+    collapsed = [*sound, np.array([0.93, 0.50])]
+    expected = seeds.between_seeds(sound)
+    moderated = seeds.between_seeds(collapsed, [False] * count + [True])
+    assert moderated.variance == pytest.approx([*expected.variance, collapsed[-1].var(ddof=1)])
+    assert moderated.degrees == pytest.approx([*expected.degrees, 1])
+    assert seeds.between_seeds(collapsed).variance[0] > 1.05 * expected.variance[0]
+    assert seeds.next_run(collapsed, 0.95, [False] * count + [True])[:count] == seeds.next_run(sound, 0.95)
+
+
+def test_where_every_cell_has_a_collapsed_seed_they_are_moderated_together() -> None:
+    scores = [np.array([0.9, 0.5]), np.array([0.91, 0.52]), np.array([0.9])]
+    together = seeds.between_seeds(scores)
+    assert seeds.between_seeds(scores, [True, True, False]).variance == pytest.approx(together.variance)
+
+
 def test_cells_that_differ_no_more_than_chance_are_pooled() -> None:
     """Equal variances: the common one, with the degrees of freedom of all cells together."""
     moderated = moderate(np.array([2.0, 2.0, 2.0, 2.0]), np.array([2, 2, 2, 2]))

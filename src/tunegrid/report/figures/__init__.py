@@ -19,7 +19,12 @@ Frames = dict[str, Any]
 
 
 FIGURES: tuple[Figure, ...] = (
-    Figure("figure-scores", f"Primary metric of every cell with its {CONFIDENCE} interval.", "scores"),
+    Figure(
+        "figure-scores",
+        f"Primary metric of every cell with its {CONFIDENCE} interval. With several seeds, each is a dot below it, "
+        "ringed where it collapsed.",
+        "scores",
+    ),
     Figure(
         "figure-breakdown",
         "Where a run's time goes: seconds of training and of evaluation by what they went to, means over seeds.",

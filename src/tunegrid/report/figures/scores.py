@@ -1,4 +1,4 @@
-"""The primary metric of every cell with its interval, one panel per task."""
+"""The primary metric of every cell with its interval and each of its seeds, one panel per task."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from tunegrid.common.digits import absent
 from tunegrid.report.figures.style import PANELS_PER_LINE, WIDTH, axis_title, legend, methods, scale, short, tidy
 from tunegrid.results.expected import Expected, ExpectedTask
 
-BASELINE, UNTUNED = "trivial baseline", "untuned"
+BASELINE, UNTUNED, SEED, COLLAPSED = "trivial baseline", "untuned", "a seed", "a collapsed seed"
 
 
 def draw(frames: dict[str, Any], expected: Expected) -> Any:
@@ -25,9 +25,11 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
     for axis, task in zip(axes.flat, tasks, strict=False):
         rows = cells[(cells["task"] == task.name) & cells["primary"] & cells["mean"].notna()]
         _panel(axis, task, rows, expected)
+        if len(expected.seeds) > 1:
+            _seeds(axis, task, frames["results"], expected)
     for axis in axes.flat[len(tasks) :]:
         axis.set_visible(False)
-    legend(figure, [*(method.title for method in expected.methods), UNTUNED, BASELINE])
+    legend(figure, [*(method.title for method in expected.methods), SEED, COLLAPSED, UNTUNED, BASELINE])
     return figure
 
 
@@ -35,7 +37,7 @@ def _panel(axis: Any, task: ExpectedTask, rows: Any, expected: Expected) -> None
     from matplotlib.ticker import MaxNLocator
 
     place = {model.name: -number for number, model in enumerate(expected.models)}
-    step, factor = 0.8 / (len(expected.methods) + 1), scale(task)
+    step, factor = _step(expected), scale(task)
     for row in rows[(rows["kind"] == "baseline") & (rows["method"] == task.trivial)].itertuples():
         axis.axvline(factor * row.mean, color="0.35", linewidth=1, linestyle="--", label=BASELINE, zorder=1)
     styles = methods(expected)
@@ -64,3 +66,31 @@ def _panel(axis: Any, task: ExpectedTask, rows: Any, expected: Expected) -> None
     axis.tick_params(axis="y", length=0)
     axis.grid(axis="x", color="0.9", linewidth=0.6)
     tidy(axis, "left")
+
+
+def _step(expected: Expected) -> float:
+    """Height of a method's line; a model has 0.8, the untuned model's line included."""
+    return 0.8 / (len(expected.methods) + 1)
+
+
+def _seeds(axis: Any, task: ExpectedTask, results: Any, expected: Expected) -> None:
+    """Draws every seed as a dot just below its cell's interval, and a ring around each that collapsed."""
+    models, methods_ = [[named.name for named in names] for names in (expected.models, expected.methods)]
+    rows = results[(results["task"] == task.name) & results["primary"] & (results["kind"] == "run")]
+    rows = rows[rows["value"].notna() & (rows["status"] == "ok")]
+    step, factor = _step(expected), scale(task)
+    heights = [-models.index(row.model) + 0.4 - step * (methods_.index(row.method) + 0.78) for row in rows.itertuples()]
+    values = (factor * rows["value"]).tolist()
+    axis.plot(values, heights, ".", color="0.25", markersize=2.5, label=SEED, zorder=4)
+    fallen = [place for place, reason in enumerate(rows["collapse"]) if not absent(reason)]
+    if fallen:
+        axis.plot(
+            [values[place] for place in fallen],
+            [heights[place] for place in fallen],
+            "o",
+            color="#D40000",
+            fillstyle="none",
+            markersize=6,
+            label=COLLAPSED,
+            zorder=4,
+        )

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from tunegrid.data.overlap import NGRAM
 from tunegrid.results.examples.read import TaskExamples
+from tunegrid.results.read import ResultKey
 from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
 from tunegrid.tasks import TASKS
 
@@ -34,12 +35,18 @@ def dimensions(examples: TaskExamples) -> list[Dimension]:
     return [dimension for dimension in found if dimension is not None and len(dimension.slices) > 1]
 
 
-def slice_rows(examples: TaskExamples, units: np.ndarray | None, resamples: int | None = None) -> list[dict[str, Any]]:
+def slice_rows(
+    examples: TaskExamples,
+    units: np.ndarray | None,
+    resamples: int | None = None,
+    collapsed: Collection[ResultKey] = (),
+) -> list[dict[str, Any]]:
     """Rows of `slices.csv`: the primary metric of each cell, untuned model and baseline on each slice, with interval.
 
     Args:
         units: group of each row in the bootstrap, see `StudyResults.units`.
         resamples: of each slice; None: RESAMPLES.
+        collapsed: cells of which a seed collapsed.
     """
     metric = examples.task.primary
     statistics = {}
@@ -52,7 +59,9 @@ def slice_rows(examples: TaskExamples, units: np.ndarray | None, resamples: int 
         for number, name in enumerate(dimension.slices):
             inside = dimension.members == number
             samples = [
-                ExampleStatistics(values[:, inside], metric.aggregate, seeded=key.kind == "run")
+                ExampleStatistics(
+                    values[:, inside], metric.aggregate, seeded=key.kind == "run", collapsed=key in collapsed
+                )
                 for key, values in statistics.items()
             ]
             resampled = resample_scores(

@@ -67,6 +67,7 @@ class ExampleStatistics:
     values: np.ndarray  # [seeds, examples, statistics]
     score: Callable[[np.ndarray], np.ndarray]  # summed statistics -> score
     seeded: bool = True  # False: the row has no seeds to choose (an untuned model, a baseline)
+    collapsed: bool = False  # a seed of it collapsed: the spread of its seeds says nothing of other rows'
 
     @property
     def points(self) -> np.ndarray:
@@ -177,7 +178,11 @@ def resample_scores(
     seeded = [i for i, row in enumerate(rows) if row.seeded]
     added = np.zeros((2, len(rows), resamples))
     variances = seeds.draw_variances(
-        [rows[i].points for i in seeded], [scores[i] for i in seeded], resamples, generator
+        [rows[i].points for i in seeded],
+        [scores[i] for i in seeded],
+        resamples,
+        generator,
+        [rows[i].collapsed for i in seeded],
     )
     if variances is not None:
         added[:, seeded] = variances.moderated, variances.own

@@ -1,4 +1,4 @@
-"""Paired tests of all pairs of rows of a task, Holm's correction, and the rows that nothing separates from the best."""
+"""Paired tests of all pairs of rows of a task, and Holm's correction."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -102,14 +102,6 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     result = np.empty_like(adjusted)
     np.put_along_axis(result, order, adjusted, axis=-1)
     return result
-
-
-def tied_with_best(point: np.ndarray, separated: np.ndarray) -> np.ndarray:
-    """The best row and those that nothing separates from it: [rows] of bool, from [rows] and [rows, rows]."""
-    best = int(np.argmax(point))
-    tied = ~separated[best]
-    tied[best] = True
-    return tied
 
 
 def _symmetric(values: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

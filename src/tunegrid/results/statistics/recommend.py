@@ -1,8 +1,9 @@
 """The rule of the recommendation, its cost and its rationale, the same for our results and for published ones.
 
-1. Of the cells of a task that are within the study's limits (`limits.Recommend`), the tied set: the best one and all
-   that nothing separates from it.
-2. Of the tied set, the cheapest: the least of the study's cost (trainable parameters, unless it says otherwise), then
+1. Of the cells of a task that are within the study's limits (`limits.Recommend`) and of which no seed collapsed
+   (`collapses.comparable`), the tied set: the best one and all that nothing separates from it. Where the study names a
+   margin (`recommend.margin`), the set is instead the best and all that are shown to be equivalent to it within it.
+2. Of that set, the cheapest: the least of the study's cost (trainable parameters, unless it says otherwise), then
    the fewest trainable parameters, then the fewest parameters, then the least training time (where it is known), then
    the better score, then the order of the study.
 
@@ -12,18 +13,21 @@ are predictions (`from_tests`), or a difference at the printed precision where t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from math import inf
+from math import inf, isnan
 from typing import Literal
 
 import numpy as np
 
 from tunegrid.common.citations import Formula
-from tunegrid.common.digits import GIB, duration, fine_percent
+from tunegrid.common.digits import GIB, bare_score, duration, fine_percent
 from tunegrid.common.words import number_word
+from tunegrid.results.statistics.collapses import comparable
+from tunegrid.results.statistics.equivalence import Equivalence, Loss, equivalence, loss
 from tunegrid.results.statistics.intervals import ALPHA, ResampledScores
-from tunegrid.results.statistics.paired_tests import compare_pairs, separated_in_resamples, tied_with_best
+from tunegrid.results.statistics.paired_tests import compare_pairs, separated_in_resamples
+from tunegrid.results.statistics.replication import fresh_studies
 from tunegrid.study.limits import CostName, Measured
 
 RULE = Formula(
@@ -32,8 +36,9 @@ RULE = Formula(
     r"\mathrm{recommended} = \arg\min_{c \in T} \, \mathrm{cost}(c)",
     f"T are the cells whose p after Holm's correction, against the best cell, is above {ALPHA:g}; recommended is "
     "the cheapest of T",
-    "Of the cells within the study's limits: the best one, c-hat, and all that nothing separates from it are tied; the "
-    "cheapest of them is recommended. Stability is the share of resamples in which the rule says the same.",
+    "Of the cells within the study's limits of which no seed collapsed: the best one, c-hat, and all that nothing "
+    "separates from it are tied; the cheapest of them is recommended. Stability is the share of predicted fresh "
+    "studies (each resample moved by the noise of another) in which the rule says the same.",
 )
 
 
@@ -50,6 +55,8 @@ class Candidate:
     measured: Measured = field(default_factory=Measured)
     baseline: Literal["above", "level", "below"] | None = None  # where the interval of differences to it lies
     incomplete: str = ""  # which of its seeds are missing, in words
+    collapsed: int = 0  # how many of its seeds collapsed
+    collapse: str = ""  # the same in words, with its median
     cost_name: CostName = "trainable_parameters"
 
     @property
@@ -105,10 +112,40 @@ class Recommendation:
     """A recommendation for one task, and the reasons for it."""
 
     chosen: Candidate | None  # None: no cell has a result
-    tied: tuple[Candidate, ...]  # the best cell and those that nothing separates from it, the best first
+    tied: tuple[Candidate, ...]  # the best cell and those that it is chosen among, the best first
     rationale: str
-    stability: float | None  # share of the resamples that recommend the same cell; None without predictions
+    stability: float | None  # share of fresh studies that would recommend the same; None: not known
     notes: tuple[str, ...]  # cells that were left out, and why
+    loss: Loss | None = None  # of the recommended cell against the best of those compared; None without predictions
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How the rationale speaks of scores.
+
+    `metric`: the score's name in a sentence ("accuracy"); `percent`: whether it prints as a percentage; `tested`:
+    whether tests separated the cells, for the rationale must not claim more than a difference in print; `margin`: the
+    study's margin of equivalence.
+    """
+
+    metric: str
+    percent: bool = False
+    tested: bool = True
+    margin: float | None = None
+
+    def difference(self, value: float) -> str:
+        return bare_score(value, self.percent, "+").replace("-", "−")
+
+    def loss(self, lost: Loss) -> str:
+        """`−2.1 points [−5.6, +1.5]`"""
+        unit = " points" if self.percent else ""
+        if isnan(lost.low):
+            return f"{self.difference(lost.value)}{unit}, without an interval,"
+        return f"{self.difference(lost.value)}{unit} [{self.difference(lost.low)}, {self.difference(lost.high)}]"
+
+    @property
+    def margin_in_words(self) -> str:
+        return f"{100 * self.margin:g} points" if self.percent else f"{self.margin:g}"
 
 
 def from_tests(
@@ -116,83 +153,133 @@ def from_tests(
     scores: ResampledScores,
     metric: str,
     left_out: Sequence[str] = (),
+    *,
+    percent: bool = False,
+    margin: float | None = None,
+    seeds_known: bool = True,
     alpha: float = ALPHA,
 ) -> Recommendation:
-    """Recommends by paired tests; `scores` has one row per candidate, in the order of `candidates`."""
+    """Recommends by paired tests among the cells whose means can be compared.
+
+    Args:
+        candidates: at least one.
+        scores: one row per candidate, in their order.
+        left_out: cells that are not candidates, each with the reason.
+        margin: of equivalence, 0 to 1; None: the cells that nothing separates from the best are tied.
+        seeds_known: whether `scores` hold the spread between seeds. Without it, nothing is known of what a fresh study
+            would recommend, and there is no stability.
+    """
+    compared = np.flatnonzero(comparable([c.score for c in candidates], [c.collapsed for c in candidates]))
+    notes = [*left_out]
+    for number, candidate in enumerate(candidates):
+        if number not in compared:
+            why = candidate.collapse or "below a cell that stays ahead although seeds of it collapsed"
+            notes.append(f"{candidate.title} (not recommended: {why})")
+    kept = [candidates[number] for number in compared]
+    scores = scores.rows(compared)
     tests = compare_pairs(scores)
-    again = separated_in_resamples(scores, tests, alpha)
-    chosen = _choose(candidates, scores.point, tests.separated(alpha))[0]
-    same = [
-        _choose(candidates, point, separated)[0] == chosen
-        for point, separated in zip(scores.resampled.T, again, strict=True)
-    ]
-    return recommend(candidates, scores.point, tests.separated(alpha), metric, float(np.mean(same)), left_out)
+    separated = tests.separated(alpha)
+    alike = None if margin is None else equivalence(scores, tests, margin)
+    eligible = _eligible(scores.point, separated, alike)
+    chosen = int(_cheapest(kept, eligible))
+    stability = None
+    if seeds_known:
+        fresh = fresh_studies(scores)
+        again = separated_in_resamples(fresh, tests, alpha)
+        stability = float(np.mean(_cheapest(kept, _eligible(fresh.resampled.T, again, alike)) == chosen))
+    lost = loss(scores, chosen, int(np.argmax(scores.point)))
+    words = Wording(metric, percent, margin=margin)
+    recommendation = recommend(kept, scores.point, eligible, words, stability, notes, lost)
+    ahead = [c for c in candidates if c not in kept and c.score > max(k.score for k in kept)]
+    if not ahead:
+        return recommendation
+    named = "; ".join(f"{c.title} has the higher mean ({c.printed}), but {c.collapse}" for c in ahead)
+    return replace(recommendation, rationale=f"{recommendation.rationale} {named}.")
 
 
 def from_printed(candidates: Sequence[Candidate], metric: str, left_out: Sequence[str] = ()) -> Recommendation:
     """Recommends by printed numbers alone: two cells are tied if they print the same."""
     printed = np.array([Decimal(candidate.printed.rstrip("%")) for candidate in candidates], dtype=object)
-    separated = printed[:, None] != printed[None, :]
-    return recommend(candidates, printed.astype(float), separated, metric, None, left_out, tested=False)
+    points = printed.astype(float)
+    tied = _eligible(points, printed[:, None] != printed[None, :], None) if candidates else np.empty(0, dtype=bool)
+    return recommend(candidates, points, tied, Wording(metric, tested=False), None, left_out)
 
 
 def recommend(
     candidates: Sequence[Candidate],
     point: np.ndarray,
-    separated: np.ndarray,
-    metric: str,
+    eligible: np.ndarray,
+    wording: Wording,
     stability: float | None = None,
     left_out: Sequence[str] = (),
-    tested: bool = True,
+    lost: Loss | None = None,
 ) -> Recommendation:
-    """Applies the rule to scores and to the pairs that are separated.
+    """Recommends the cheapest of the eligible candidates.
 
     Args:
         point: scores, [candidates].
-        separated: whether two candidates are separated, [candidates, candidates].
-        metric: name of the score in a sentence ("accuracy").
+        eligible: whether each candidate is among those that the cheapest is taken of, [candidates]; the best is.
         left_out: cells that are not candidates, each with the reason.
-        tested: whether tests separated the cells; the rationale must not claim more than a difference in print.
+        lost: of the cheapest eligible candidate against the best.
     """
     if not candidates:
         return Recommendation(None, (), "No cell has a result: nothing can be recommended.", None, tuple(left_out))
-    chosen, tied = _choose(candidates, point, separated)
-    best_first = sorted((int(i) for i in np.flatnonzero(tied)), key=lambda i: (-point[i], i))
+    chosen = candidates[int(_cheapest(candidates, eligible))]
+    best_first = sorted((int(i) for i in np.flatnonzero(eligible)), key=lambda i: (-point[i], i))
     members = tuple(candidates[i] for i in best_first)
-    rationale = _rationale(candidates[chosen], members, len(candidates), metric, tested)
-    return Recommendation(candidates[chosen], members, rationale, stability, tuple(left_out))
+    rationale = _rationale(chosen, members, len(candidates), wording, lost)
+    return Recommendation(chosen, members, rationale, stability, tuple(left_out), lost)
 
 
-def _choose(candidates: Sequence[Candidate], point: np.ndarray, separated: np.ndarray) -> tuple[int, np.ndarray]:
-    """(number of the recommended candidate, whether each candidate is in the tied set)"""
-    tied = tied_with_best(point, separated)
-    return min((int(i) for i in np.flatnonzero(tied)), key=lambda i: (*candidates[i].cost, i)), tied
+def _eligible(points: np.ndarray, separated: np.ndarray, alike: Equivalence | None) -> np.ndarray:
+    """Which rows the cheapest is taken of, [..., rows], from scores [..., rows] and pairs apart [..., rows, rows]."""
+    if alike is not None:
+        return alike.with_best(points)
+    best = points.argmax(axis=-1)
+    tied = ~np.take_along_axis(separated, best[..., None, None], axis=-2)[..., 0, :]
+    return tied | (np.arange(points.shape[-1]) == best[..., None])
 
 
-def _rationale(chosen: Candidate, tied: Sequence[Candidate], count: int, metric: str, tested: bool) -> str:
+def _cheapest(candidates: Sequence[Candidate], eligible: np.ndarray) -> np.ndarray:
+    """Number of the cheapest eligible candidate, [...], from [..., candidates]."""
+    order = sorted(range(len(candidates)), key=lambda i: (*candidates[i].cost, i))
+    return np.asarray(order)[eligible[..., order].argmax(axis=-1)]
+
+
+def _rationale(chosen: Candidate, tied: Sequence[Candidate], count: int, words: Wording, lost: Loss | None) -> str:
     """The reason for the recommendation, as a sentence made of the numbers."""
     best, others = tied[0], len(tied) - 1
-    trains = chosen.price_in_words
+    trains, metric = chosen.price_in_words, words.metric
+    apart = f"; {words.loss(lost)} against it" if lost is not None and chosen is not best else ""
     if count == 1:
-        text = f"The only cell with a result ({metric} {chosen.printed}); {trains}"
+        text = f"The only cell with a result that can be compared ({metric} {chosen.printed}); {trains}"
+    elif words.margin is not None and chosen is best:
+        also = "no other cell is" if not others else f"{_others(others)} {'is' if others == 1 else 'are'} also"
+        text = f"Best {metric} ({chosen.printed}); {also} shown to be within {words.margin_in_words} of it; {trains}"
+    elif words.margin is not None:
+        text = f"Shown to be within {words.margin_in_words} of the best ({best.title}, {metric} {best.printed}; here "
+        text += f"{chosen.printed}{apart}) and {trains}{_compared(chosen, best)}"
     elif others == 0:
-        how = "separated from" if tested else "in print above"
+        how = "separated from" if words.tested else "in print above"
         text = f"Best {metric} ({chosen.printed}), {how} {_others(count - 1, all_of_them=True)}; {trains}"
     elif len(tied) == count:
         text = f"No clear winner: nothing separates the {number_word(count)} cells. The cheapest {trains}"
         if chosen is not best:
-            text += f" ({metric} {chosen.printed}; the best is {best.title}, {best.printed})"
+            text += f" ({metric} {chosen.printed}; the best is {best.title}, {best.printed}{apart})"
     elif chosen is best:
         text = f"Best {metric} ({chosen.printed}); ties with {_others(others)} and is the cheapest of them: {trains}"
     else:
         text = f"Ties with the best ({best.title}, {metric} {best.printed}"
         same = chosen.printed == best.printed
-        text += ")" if same else f"; here {chosen.printed})"
+        text += f"{apart})" if same else f"; here {chosen.printed}{apart})"
         text += f" and {trains}{_compared(chosen, best)}"
     if chosen.baseline == "level":
         text += ". It is not separated from the trivial baseline"
     elif chosen.baseline == "below":
         text += ". It is below the trivial baseline"
+    for cell in dict.fromkeys((chosen, best)):
+        if cell.collapse:
+            text += f". The mean of {cell.title} misleads: {cell.collapse}"
     if chosen.incomplete:
         text += f". Not all of its seeds count: {chosen.incomplete}"
     return text + "."

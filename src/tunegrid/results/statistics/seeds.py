@@ -9,7 +9,7 @@ variance, and the plain percentile bootstrap then covers far less than 95 %. So 
    shrunk towards the cells' common variance, the more the less the cells differ in it (Smyth 2004, *Linear models and
    empirical Bayes methods*, section 3). What the cells have in common is fitted so that a cell unlike the others has
    little say in it and is shrunk less (after Phipson et al. 2016, *Robust hyperparameter estimation*); cells whose
-   seeds agree exactly, such as failed ones, have no say in it.
+   seeds agree exactly, such as failed ones, have no say in it, nor has a cell of which a seed collapsed.
 3. Variances are compared relative to m (1 - m), the variance of a 0/1 score with the cell's mean m: between a cell
    near 0 or 1 and one in the middle, that is what is alike.
 4. A draw of the seeds' own variance is (d' s'² / χ²(d')) less what the examples explain, at least 0 (a generalised
@@ -70,11 +70,13 @@ class SeedVariance:
     own: np.ndarray
 
 
-def between_seeds(scores: Sequence[np.ndarray]) -> ModeratedVariance | None:
+def between_seeds(scores: Sequence[np.ndarray], collapsed: Sequence[bool] = ()) -> ModeratedVariance | None:
     """Moderated variances between the seeds of each cell; None if no cell has two seeds.
 
     Args:
         scores: scores of each cell on the test set, [seeds], from 0 to 1.
+        collapsed: whether a seed of each cell collapsed: its variance is then its own, and says nothing of the others',
+            unless there is no other; (): none did.
     """
     seeds = np.array([len(values) for values in scores])
     if not (seeds > 1).any():
@@ -83,20 +85,29 @@ def between_seeds(scores: Sequence[np.ndarray]) -> ModeratedVariance | None:
     # Not quite at 0 and 1, where the variance of a 0/1 score would vanish.
     means = np.clip([values.mean() for values in scores], 1e-4, 1 - 1e-4)
     scale = means * (1 - means)
-    relative = moderate(observed / scale, seeds - 1)
-    return ModeratedVariance(relative.variance * scale, relative.degrees)
+    variance, degrees = observed.copy(), (seeds - 1).astype(float)
+    alone = (seeds > 1) & (np.asarray(collapsed, dtype=bool) if len(collapsed) else False)
+    alike = ~alone if (~alone & (seeds > 1)).any() else np.ones(len(seeds), dtype=bool)
+    relative = moderate((observed / scale)[alike], seeds[alike] - 1)
+    variance[alike], degrees[alike] = relative.variance * scale[alike], relative.degrees
+    return ModeratedVariance(variance, degrees)
 
 
 def draw_variances(
-    scores: Sequence[np.ndarray], resampled: Sequence[np.ndarray], resamples: int, generator: np.random.Generator
+    scores: Sequence[np.ndarray],
+    resampled: Sequence[np.ndarray],
+    resamples: int,
+    generator: np.random.Generator,
+    collapsed: Sequence[bool] = (),
 ) -> SeedVariance | None:
     """Draws of the variance that the seeds give each mean; None if no cell has two seeds.
 
     Args:
         scores: scores of each cell on the test set, [seeds], from 0 to 1.
         resampled: scores of each cell on the resamples of the test set, [resamples, seeds].
+        collapsed: as for `between_seeds`.
     """
-    moderated = between_seeds(scores)
+    moderated = between_seeds(scores, collapsed)
     if moderated is None:
         return None
     seeds = np.array([len(values) for values in scores])
@@ -116,15 +127,17 @@ def draw_variances(
     return SeedVariance(np.array(draws), np.array(own))
 
 
-def next_run(scores: Sequence[np.ndarray], level: float) -> list[tuple[float, float] | None]:
+def next_run(
+    scores: Sequence[np.ndarray], level: float, collapsed: Sequence[bool] = ()
+) -> list[tuple[float, float] | None]:
     """Prediction interval of each cell: where one more run of it would score on the same test set.
 
     With t quantiles of s'² (1 + 1 / k): the new run varies, and so does the mean of the k that are there. None for all
-    cells if no cell has two seeds: nothing is known then about the spread of runs.
+    cells if no cell has two seeds: nothing is known then about the spread of runs. `collapsed` as for `between_seeds`.
     """
     from scipy.stats import t
 
-    moderated = between_seeds(scores)
+    moderated = between_seeds(scores, collapsed)
     if moderated is None:
         return [None] * len(scores)
     counts, means = np.array([len(values) for values in scores]), np.array([values.mean() for values in scores])

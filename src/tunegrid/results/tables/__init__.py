@@ -51,12 +51,14 @@ from tunegrid.tasks.tokenise import COUNTS
 
 COLUMNS = {
     "results": "study kind task model method seed metric primary value direction signature undefined examples "
-    "predictions_cut note status reason",
+    "predictions_cut note status reason collapse",
     "cells": "study kind task model method metric primary mean sd seeds_ok seeds_expected ci_low ci_high "
-    "next_low next_high baseline difference difference_low difference_high note undefined status reason",
+    "next_low next_high baseline difference difference_low difference_high note undefined status reason median "
+    "collapsed collapse_rate collapse_rate_low collapse_rate_high seeds_above_baseline probability_best",
     "pairs": "study task metric first_model first_method second_model second_method "
-    "difference p_value p_holm separated about",
-    "recommendation": "study task model method metric score stability tied rationale left_out about",
+    "difference p_value p_holm separated about collapsed",
+    "recommendation": "study task model method metric score stability tied rationale left_out about best_model "
+    "best_method loss loss_low loss_high margin collapsed",
     "beside": agreement.COMPARISON_COLUMNS,
     "agreement": agreement.AGREEMENT_COLUMNS,
     **costs.COLUMNS,
@@ -103,19 +105,21 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
     """
     study = read_results(results, expected)
     rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
+    collapses: dict[Path, str] = {}
     for task in expected.tasks:
         scores = TaskScores(study, task, resamples)
+        collapses |= {result.folder: scores.collapse_of(result) for result in study.of(task, "run")}
         rows["cells"] += scores.cell_rows()
         rows["pairs"] += scores.pair_rows()
         rows["recommendation"].append(scores.recommendation_row())
         examples = read_examples(study, task)
-        rows["slices"] += slices.slice_rows(examples, scores.units, resamples)
+        rows["slices"] += slices.slice_rows(examples, scores.units, resamples, scores.collapsed)
         for name, found in labels.label_tables(examples).items():
             rows[name] += found
     rows["beside"] = agreement.comparison_rows(expected, rows["cells"], study.data_cards)
     rows["agreement"] = agreement.agreement_rows(expected, rows["beside"], rows["recommendation"])
     for result in study.results:
-        rows["results"] += _result_rows(result)
+        rows["results"] += _result_rows(result, collapses.get(result.folder, ""))
         rows["provenance"] += _provenance_rows(result)
         if result.kind == "run":
             rows["costs"].append(costs.cost_row(result))
@@ -145,7 +149,7 @@ def _identity(result: Result) -> Row:
     }
 
 
-def _result_rows(result: Result) -> list[Row]:
+def _result_rows(result: Result, collapse: str) -> list[Row]:
     metrics = result.metrics.metrics if result.status == "ok" and result.metrics else {}
     names = list(metrics) or [metric.name for metric in result.task.metrics]
     rows = []
@@ -154,6 +158,7 @@ def _result_rows(result: Result) -> list[Row]:
         rows.append(
             _identity(result)
             | {"metric": name, "primary": name == result.task.primary.name, "status": result.status}
+            | {"collapse": collapse if name == result.task.primary.name else ""}
             | {"reason": result.reason, "examples": result.metrics.examples if result.metrics else None}
             | {name: getattr(result.metrics, name, None) for name in ("predictions_cut", "note")}
             | (metric.model_dump() if metric else {})

@@ -1,6 +1,7 @@
 """Rows of the tidy tables of scores of one task: means over seeds, intervals, paired tests, recommendation."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.results.expected import ExpectedTask, title
 from tunegrid.results.read import Result, ResultKey, StudyResults
 from tunegrid.results.statistics import recommend
+from tunegrid.results.statistics.collapses import Collapses, find_collapses
 from tunegrid.results.statistics.intervals import ALPHA, RESAMPLES, ExampleStatistics, ResampledScores, resample_scores
 from tunegrid.results.statistics.paired_tests import compare_pairs
+from tunegrid.results.statistics.replication import probability_best
 from tunegrid.results.statistics.seeds import next_run
 from tunegrid.study.limits import Measured
 
@@ -35,6 +38,8 @@ class TaskScores:
         self.units = study.units(task)
         self.resamples = resamples or RESAMPLES
         self._check_same_examples()
+        self.by_run = self._resample_runs()
+        self.collapses = {key: self._collapses(key) for key in self.cells}
         names = [metric.name for metric in task.all_metrics]
         self.resampled = {name: self._resample(name) for name in names}
         self.next_runs = {name: self._next_runs(name) for name in names}
@@ -63,7 +68,8 @@ class TaskScores:
             if blocks and all(block is not None for block in blocks):
                 keys.append(key)
                 score = self.task.metric(metric).aggregate
-                samples.append(ExampleStatistics(np.stack(blocks), score, seeded=key.kind == "run"))
+                blocks, seeded = np.stack(blocks), key.kind == "run"
+                samples.append(ExampleStatistics(blocks, score, seeded, collapsed=key in self.collapsed))
         if not keys:
             return None
         primary = metric == self.task.primary.name
@@ -74,7 +80,48 @@ class TaskScores:
         """For each cell, where one more run of it would score on the same test set; None where that is not known."""
         values = {key: [r.metrics.metrics[metric].value for r in self.ok[key] if r.metrics] for key in self.cells}
         values = {key: scores for key, scores in values.items() if scores}
-        return dict(zip(values, next_run([np.array(v) for v in values.values()], 1 - ALPHA), strict=True))
+        collapsed = [key in self.collapsed for key in values]
+        ends = next_run([np.array(v) for v in values.values()], 1 - ALPHA, collapsed)
+        return dict(zip(values, ends, strict=True))
+
+    def _resample_runs(self) -> tuple[list[tuple[ResultKey, int | None]], ResampledScores] | None:
+        """Resampled scores of every single run and of the trivial baseline in the primary metric, seeds not shifted."""
+        metric = self.task.primary
+        keys, samples = [], []
+        for key in [*self.cells, *([self.trivial] if self.trivial else [])]:
+            for result in self.ok[key]:
+                statistics = result.statistics(metric.name)
+                if statistics is not None:
+                    keys.append((key, result.seed))
+                    samples.append(ExampleStatistics(statistics[None], metric.aggregate, seeded=False))
+        if not keys:
+            return None
+        return keys, resample_scores(samples, self.units, min(self.resamples, SECONDARY_RESAMPLES))
+
+    def _collapses(self, key: ResultKey) -> Collapses:
+        name = self.task.primary.name
+        values = [r.metrics.metrics[name].value for r in self.ok[key]]
+        if self.trivial is None:
+            return find_collapses(values)
+        trivial = self.ok[self.trivial][0].metrics.metrics[name].value
+        keys, scores = self.by_run or ([], None)
+        if scores is None or (self.trivial, None) not in keys:
+            return find_collapses(values, trivial)
+        baseline = keys.index((self.trivial, None))
+        rows = [keys.index((key, result.seed)) for result in self.ok[key]]
+        return find_collapses(values, trivial, [scores.difference_interval(row, baseline)[0] > 0 for row in rows])
+
+    @property
+    def collapsed(self) -> set[ResultKey]:
+        """Cells of which a seed collapsed."""
+        return {key for key, collapses in self.collapses.items() if collapses.count}
+
+    def collapse_of(self, result: Result) -> str:
+        """Why a run counts as collapsed; "" where it does not."""
+        collapses = self.collapses.get(result.key)
+        if collapses is None or result.status != "ok":
+            return ""
+        return collapses.reasons[self.ok[result.key].index(result)]
 
     def cell_rows(self) -> list[Row]:
         return [self._cell_row(key, metric) for key in self.groups for metric in self.resampled]
@@ -105,7 +152,17 @@ class TaskScores:
                 row["baseline"] = self.task.trivial
                 row["difference"] = float(scores.point[number] - scores.point[baseline])
                 row["difference_low"], row["difference_high"] = scores.difference_interval(number, baseline)
+        if row["primary"] and key in self.cells:
+            collapses = self.collapses[key]
+            row |= {"median": collapses.median, "collapsed": collapses.count, "collapse_rate": collapses.rate}
+            row["collapse_rate_low"], row["collapse_rate_high"] = collapses.rate_interval
+            row["seeds_above_baseline"] = collapses.above_baseline if self.trivial else None
+            row["probability_best"] = float(self._best_probabilities[self.cells.index(key)])
         return row
+
+    @cached_property
+    def _best_probabilities(self) -> np.ndarray:
+        return probability_best(self._cell_scores)
 
     @property
     def about(self) -> str:
@@ -137,6 +194,7 @@ class TaskScores:
                 "p_holm": tests.adjusted[pair],
                 "separated": bool(separated[pair]),
                 "about": self.about,
+                "collapsed": sum(self.collapses[self.cells[end]].count for end in (first, second)),
             }
             for pair, (first, second) in enumerate(zip(tests.first, tests.second, strict=True))
         ]
@@ -158,9 +216,17 @@ class TaskScores:
         metric = self.task.primary
         if candidates:
             scores = self._cell_scores.rows([self.cells.index(key) for key in with_size])
-            recommended = recommend.from_tests(candidates, scores, metric.label, left_out)
+            recommended = recommend.from_tests(
+                candidates,
+                scores,
+                metric.label,
+                left_out,
+                percent=metric.percent,
+                margin=self.expected.recommend.margin,
+                seeds_known=any(len(self.ok[key]) > 1 for key in self.cells),
+            )
         else:
-            recommended = recommend.recommend([], np.empty(0), np.empty((0, 0)), metric.label, None, left_out)
+            recommended = recommend.from_printed([], metric.label, left_out)
         row: Row = {
             "task": self.task.name,
             "metric": metric.name,
@@ -173,6 +239,12 @@ class TaskScores:
         if recommended.chosen:
             chosen = with_size[candidates.index(recommended.chosen)]
             row |= {"model": chosen.model, "method": chosen.method, "score": recommended.chosen.score}
+            best = with_size[candidates.index(recommended.tied[0])]
+            row |= {"best_model": best.model, "best_method": best.method, "margin": self.expected.recommend.margin}
+            row["collapsed"] = recommended.chosen.collapsed
+            if recommended.loss:
+                row |= {"loss": recommended.loss.value, "loss_low": recommended.loss.low}
+                row["loss_high"] = recommended.loss.high
         return row
 
     def _measured(self, key: ResultKey) -> Measured:
@@ -197,6 +269,7 @@ class TaskScores:
     def _candidate(self, key: ResultKey, measured: Measured) -> recommend.Candidate:
         records = [r.training for r in self.ok[key] if r.training and r.training.parameters]
         row = self._cell_row(key, self.task.primary.name)
+        collapses = self.collapses[key]
         return recommend.Candidate(
             model=title(self.expected.models, key.model),
             method=title(self.expected.methods, key.method),
@@ -207,6 +280,8 @@ class TaskScores:
             measured=measured,
             baseline=_side(row["difference_low"], row["difference_high"]) if "difference_low" in row else None,
             incomplete=row["reason"],
+            collapsed=collapses.count,
+            collapse=collapses.in_words(self.task.primary.short(collapses.median)) if collapses.count else "",
             cost_name=self.expected.recommend.cost,
         )
 
