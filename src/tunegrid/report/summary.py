@@ -128,7 +128,8 @@ def _claims(expected: Expected) -> list[str]:
     if len(expected.seeds) == 1:
         return [
             "One seed per cell: scores, intervals and tests are about these trained models, not about the methods. "
-            "Another seed may change every order; no tied set and no stability are printed. Three seeds per cell would tell."
+            "Another seed may change every order; no tied set and no stability are printed. Three seeds per cell would "
+            "tell."
         ]
     if len(expected.seeds) == 2:
         return [

@@ -5,9 +5,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from tests.support import study_on_disk
 from tests.support.study_on_disk import expected_study, train_record, write_json, write_study
 from tunegrid.common.errors import TuneGridError
 from tunegrid.report import summary
@@ -89,6 +91,28 @@ def test_tests_of_one_seed_are_about_runs(written: Path) -> None:
     tied = [row.cells[3].text for row in summary.glance(frames, one).rows]
     assert tied == ["–"] * 3
     assert "–" not in [row.cells[3].text for row in summary.glance(two, EXPECTED).rows]
+
+
+def test_a_collapsed_seed_is_in_every_table_and_its_cell_is_not_compared(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(study_on_disk.GAIN, "lora", -0.65)
+    study_on_disk.write_result(
+        folder / RUN, "run", EXPECTED.tasks[0], "mini-t5", "lora", 1, np.random.default_rng(1), examples=120
+    )
+    frames = build_tables(folder, EXPECTED, RESAMPLES)
+    collapsed = frames["results"][frames["results"].collapse.fillna("") != ""]
+    assert collapsed[["task", "model", "method", "seed"]].values.tolist() == [["qa", "mini-t5", "lora", 1]]
+    row = cell(frames, "lora")
+    assert (row.collapsed, row.collapse_rate, row["median"]) == (1, 0.5, pytest.approx(row["mean"]))
+    assert row.collapse_rate_low < 0.5 < row.collapse_rate_high
+    pairs = frames["pairs"].query("task == 'qa'")
+    assert pairs.collapsed.sum() == 8  # of its pairs with the eight other cells
+    recommendation = frames["recommendation"].set_index("task").loc["qa"]
+    assert "Mini-T5 + LoRA (not recommended: 1 of 2 seeds collapsed" in recommendation.left_out
+    assert "Mini-T5 + LoRA" not in recommendation.tied
+    assert recommendation.loss <= 0
+    assert any(text.startswith("Collapsed: 1 run of 54 (") for text in summary.warnings(frames, EXPECTED))
 
 
 def test_corpus_chrf_has_no_interval_for_it_is_no_mean(written: Path) -> None:
