@@ -1,8 +1,12 @@
-"""The version of the code in a result's record."""
+"""The version of the code and the instruction set in a result's record."""
 
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
+import torch
 
 from tunegrid.common.package_data import PACKAGE
 from tunegrid.runtime import provenance
@@ -56,3 +60,23 @@ def test_a_change_of_a_family_or_of_the_generated_world_is_another_version_of_th
     file = next((package.parent / folder).glob("*.yaml"))
     file.write_text(file.read_text() + "# another remark\n")
     assert code_version() != unchanged
+
+
+def test_the_instruction_set_is_the_one_that_torch_uses():
+    """Not the best that the CPU has: the variable that lowers it shows in the record."""
+    code = "from tunegrid.runtime import provenance; print(provenance.instruction_set())"
+    environment = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
+    lowered = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True, timeout=120
+    )
+    assert lowered.stdout.strip() in ("DEFAULT", "NO AVX")
+
+
+def test_what_computed_without_a_model_names_no_instruction_set(tmp_path):
+    (tmp_path / "card.json").write_text('{"source": "made up", "rows": {"test": 3}, "fingerprint": "d"}')
+    (tmp_path / "model.json").write_text('{"source": "made up", "fingerprint": "m"}')
+    common = {"started": provenance.now(), "threads": 1, "precision": None, "accelerator": None}
+    data = tmp_path / "card.json"
+    assert provenance.provenance(**common, data=data, model=None).instruction_set is None
+    record = provenance.provenance(**common, data=data, model=tmp_path / "model.json")
+    assert record.instruction_set == torch.backends.cpu.get_cpu_capability()

@@ -341,6 +341,7 @@ def provenance(task: str, model: str | None) -> dict[str, Any]:
         "accelerator": None,
         "threads": 1,
         "precision": "fp32" if model else None,
+        "instruction_set": "AVX512" if model else None,
         "fp32_library": "mkl" if model else None,
         "git_commit": "0123456789abcdef",
         "code_version": "c0de",

@@ -132,6 +132,7 @@ def versions(frames: Frames) -> Table:
     frame, rows = frames["provenance"], []
     fields = {
         "processor": "Processor",
+        "instruction_set": "Its instruction set",
         "accelerator": "Accelerator",
         "threads": "Threads per job",
         "precision": "Precision",
@@ -145,7 +146,8 @@ def versions(frames: Frames) -> Table:
     trained = frame[frame["stage"] == "train"]
     for name, title in fields.items():
         # Baselines compute without a model: what they lack says nothing about the study.
-        values = (trained if name in ("accelerator", "precision", "fp32_library") and len(trained) else frame)[name]
+        of_models = name in ("instruction_set", "accelerator", "precision", "fp32_library")
+        values = (trained if of_models and len(trained) else frame)[name]
         distinct = list(dict.fromkeys("none" if absent(value) else str(value) for value in values))
         if name in ("code_version", "git_commit"):
             distinct = [value[:12] for value in distinct]

@@ -44,6 +44,7 @@ def provenance(
         accelerator=accelerator,
         threads=threads,
         precision=precision,
+        instruction_set=instruction_set() if model else None,
         fp32_library=cpu_kernels.chosen() if model else None,
         git_commit=git_commit(),
         code_version=code_version(),
@@ -73,6 +74,13 @@ def processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def instruction_set() -> str:
+    """The instruction set that torch's own kernels use on this CPU, such as AVX512; ATEN_CPU_CAPABILITY lowers it."""
+    import torch
+
+    return torch.backends.cpu.get_cpu_capability()
 
 
 @cache
@@ -124,6 +132,9 @@ class Provenance(Closed):
     python: str = Field(description="Version of Python.")
     platform: str = Field(description="Operating system and architecture, without the name of the machine.")
     processor: str = Field(description="Name of the CPU.")
+    instruction_set: str | None = Field(
+        None, description="Instruction set that torch's kernels used on the CPU, as AVX512; null: no model computed."
+    )
     accelerator: str | None = Field(description="Name of the GPU; null on a CPU.")
     threads: int = Field(ge=1, description="Threads of one computation; part of the configuration, for it alters bits.")
     precision: str | None = Field(description="Precision of the computation: fp32, bf16, …; null where there is none.")

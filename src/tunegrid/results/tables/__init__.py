@@ -65,8 +65,8 @@ COLUMNS = {
     "settings": "study task model method seed setting value",
     "history": HISTORY_COLUMNS,
     "provenance": "study kind task model method seed stage code_version git_commit python platform processor "
-    "accelerator threads precision fp32_library packages data_fingerprint model_fingerprint data_revision "
-    "model_revision started finished",
+    "instruction_set accelerator threads precision fp32_library packages data_fingerprint model_fingerprint "
+    "data_revision model_revision started finished",
     "data": "study task split rows rows_available unusable_rows test_rows_seen_in_training "
     "test_contexts_seen_in_training protocol source revision commit licence fingerprint",
     "models": "study model source revision commit licence fingerprint",
