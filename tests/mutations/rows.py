@@ -69,6 +69,8 @@ def mutate(random: Random, folder: Path) -> Case:
         if how == "two values":
             rows, second = mutated(rows, random, ODD_IN_ROWS)
             name = f"{name} + {second}"
+            if rows in [[*ROWS[kind][:gone], *ROWS[kind][gone + 1 :]] for gone in range(len(ROWS[kind]))]:
+                name = "[]: removed"  # the row that the first mutation had altered
     try:
         data = _written(rows if suffix in ("jsonl", "json") else [row for row in rows if isinstance(row, dict)], suffix)
     except (ValueError, TypeError, AttributeError, ArithmeticError):  # the writer cannot hold it
