@@ -24,6 +24,7 @@ PACKAGE = ROOT / "src" / "tunegrid"
 PART = re.compile(r"(<!-- generated: (?P<name>[\w ,-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SECTIONS = {  # class of settings -> the heading of config/README.md that is about it
     "DirectoryModel": "sources-of-models",
+    "ClassificationSettings": "tasks",
     "Family": "families",
     "FilesSource": "sources-of-rows",
     "Generation": "generation",
@@ -35,6 +36,7 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "Measure": "measure",
     "ModelSettings": "models",
     "Override": "overrides",
+    "PairClassificationSettings": "tasks",
     "PackagedModel": "sources-of-models",
     "PretrainSource": "sources-of-models",
     "QuestionAnsweringSettings": "tasks",

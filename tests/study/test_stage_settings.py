@@ -28,13 +28,14 @@ def _whole() -> dict:
     values = yaml.safe_load(BASE)
     without_bias = [{"model": model, "method": "bitfit"} for model in ("t5", "flan-t5")]
     values["grid"] = {
-        "tasks": ["qa", "sentiment", "translation"],
+        "tasks": ["qa", "sentiment", "translation", "pairs"],
         "models": ["t5", "bart", "flan-t5"],
         "methods": ["full", "lora", "adapters", "bitfit"],
         "exclude": without_bias,
     }
     tasks = values["tasks"]
     tasks["translation"] = copy.deepcopy(tasks["sentiment"]) | {"kind": "translation", "source": tasks["qa"]["source"]}
+    tasks["pairs"] = copy.deepcopy(tasks["sentiment"]) | {"kind": "pair-classification", "labels": ["no", "yes"]}
     tasks["qa"]["source"] = {"kind": "hub", "path": "squad"}
     values["models"]["flan-t5"] = {"family": "flan-t5", "source": {"kind": "pretrain"}}
     values["methods"]["adapters"] = {"kind": "adapters"}
@@ -53,6 +54,7 @@ OTHER = {
     "prompts": {"t5": "{context}{text}{source}"},  # replaced below by one that fits the task
     "columns": {"id": "other"},
     "labels": ["positive", "negative"],
+    "label_words": {"positive": "good"},
     "positive": "negative",
     "targets": ["query"],
     "d_model": 32,

@@ -16,7 +16,15 @@ ROWS = {
     ],
     "translation": [{"id": "1", "source": "a dog", "target": "ein Hund"}, {"id": "2", "source": "Ben", "target": "Ben"}],
     "sentiment": [{"id": "1", "text": "good", "label": "positive"}, {"id": "2", "text": "bad", "label": "negative"}],
+    "classification": [{"id": "1", "text": "a match", "label": "sports"}, {"id": "2", "text": "a bank", "label": "money"}],
+    "pair-classification": [
+        {"id": "1", "text": "Ben won", "text_pair": "Ben lost", "label": "sports"},
+        {"id": "2", "text": "a bank", "text_pair": "the bank", "label": "money"},
+    ],
 }  # fmt: skip
+# Settings that a kind cannot do without.
+LABELS = {"labels": ["money", "sports"]}
+REQUIRED = {"classification": LABELS, "pair-classification": LABELS}
 
 
 def qa(context: str, answers: list[str], number: int = 0, question: str = "where is the key?") -> Row:
@@ -29,6 +37,7 @@ def make_task(kind: str, source: dict | None = None, **settings) -> Task:
     """A task of a kind; its rows are generated if no source is given."""
     source = source or {"kind": "generated", "rows": {"train": 1, "validation": 1, "test": 1}}
     values = {"kind": kind, "source": source, "max_source_length": 64, "max_target_length": 8}
+    values |= REQUIRED.get(kind, {})
     values |= {"generation": {"max_new_tokens": 4}} | settings
     return TASKS[kind](TypeAdapter(TASKS[kind].Settings).validate_python(values))
 

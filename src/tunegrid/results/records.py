@@ -110,10 +110,12 @@ class EvaluationCost(Closed):
 
 
 class Score(Closed):
-    """One score of one result, on 0 to 1."""
+    """One score of one result, on 0 to 1; a correlation is on -1 to 1."""
 
     # Scores computed in floating point overshoot a perfect 1 by a few units of the last place (sacreBLEU's do).
-    value: float = Field(ge=0, le=1 + 1e-9, allow_inf_nan=False, description="The score, on 0 to 1.")
+    value: float = Field(
+        ge=-1, le=1 + 1e-9, allow_inf_nan=False, description="The score, on 0 to 1; a correlation, on -1 to 1."
+    )
     direction: Literal["higher", "lower"] = Field(description="Whether higher or lower is better.")
     signature: str | None = Field(
         description="How it was computed (sacreBLEU's signature); null where there is one way."

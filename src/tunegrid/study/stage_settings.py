@@ -18,9 +18,7 @@ _NO_PART_OF_A_TRIAL = {"evaluation_batch_size", "positive", "hardware"}
 
 def data_settings(study: Study, task: str) -> dict[str, Any]:
     """What alters the rows of a task."""
-    settings = study.tasks[task].model_dump()
-    keys = ("kind", "source", "labels", "protocol")
-    chosen = {key: settings[key] for key in keys if key in settings}
+    chosen = study.tasks[task].model_dump(include={"kind", "source", *study.tasks[task].rows_depend_on})
     chosen["source"].pop("licence")  # alters no row
     chosen["source"] |= commit_of(study.tasks[task].source)
     return chosen
@@ -37,13 +35,12 @@ def model_settings(study: Study, model: str) -> dict[str, Any]:
 def token_settings(study: Study, task: str, model: str) -> dict[str, Any]:
     """What alters the tokens of a task for a model, beside the rows and the model's tokenizer."""
     settings, bound = study.tasks[task], study.task(task, model)
-    windows = settings.model_dump(include={"long_contexts", "window_overlap", "answerless_windows"})
     return {
         "prompt": bound.prompt(study.models[model].family),
         "prompt_fields": bound.prompt_fields(),
         "max_source_length": settings.max_source_length,
         "max_target_length": settings.max_target_length,
-        **windows,
+        **settings.model_dump(include=set(settings.tokens_depend_on)),
     }
 
 
@@ -61,9 +58,8 @@ def run_settings(study: Study, cell: Cell) -> dict[str, Any]:
 
 def evaluation_settings(study: Study, task: str) -> dict[str, Any]:
     """What alters the predictions and scores on a task's test rows, beside the rows and the weights."""
-    settings = study.tasks[task].model_dump()
-    keys = ("kind", "generation", "evaluation_batch_size", "labels", "positive")
-    return {key: settings[key] for key in keys if key in settings} | {"hardware": study.hardware.model_dump()}
+    keys = {"kind", "generation", "evaluation_batch_size", *study.tasks[task].scores_depend_on}
+    return study.tasks[task].model_dump(include=keys) | {"hardware": study.hardware.model_dump()}
 
 
 def trial_study(study: Study, cell: Cell, trial: str) -> Study:

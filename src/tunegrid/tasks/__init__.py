@@ -5,12 +5,19 @@ To add a kind of task: a class like these in a new file, and its name here.
 
 from tunegrid.data.sources.base import Row
 from tunegrid.tasks.base import ScoredPredictions, Task, TaskSettings
+from tunegrid.tasks.classification import Classification, PairClassification
 from tunegrid.tasks.metrics import METRICS, Metric
 from tunegrid.tasks.question_answering import QuestionAnswering
 from tunegrid.tasks.sentiment import Sentiment
 from tunegrid.tasks.translation import Translation
 from tunegrid.tasks.values import RowError
 
-TASKS: dict[str, type[Task]] = {"qa": QuestionAnswering, "sentiment": Sentiment, "translation": Translation}
+TASKS: dict[str, type[Task]] = {
+    "classification": Classification,
+    "pair-classification": PairClassification,
+    "qa": QuestionAnswering,
+    "sentiment": Sentiment,
+    "translation": Translation,
+}
 
 __all__ = ["METRICS", "TASKS", "Metric", "Row", "RowError", "ScoredPredictions", "Task", "TaskSettings"]

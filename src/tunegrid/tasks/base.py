@@ -15,7 +15,7 @@ from tunegrid.data.sources.base import Row
 from tunegrid.models.decoding import Generation
 from tunegrid.models.families import FAMILIES, Family
 from tunegrid.tasks.metrics import Metric
-from tunegrid.tasks.values import text_of
+from tunegrid.tasks.values import joined_text, text_of
 
 if TYPE_CHECKING:
     import random
@@ -63,7 +63,17 @@ class Baseline:
 
 
 class TaskSettings(Closed):
-    """The settings that every task has."""
+    """The settings that every task has.
+
+    Attributes:
+        rows_depend_on: further settings that alter the canonical rows.
+        tokens_depend_on: those that alter the tokens of the same rows, beside prompts and lengths.
+        scores_depend_on: those that alter the predictions and scores of the same tokens.
+    """
+
+    rows_depend_on: ClassVar[tuple[str, ...]] = ()
+    tokens_depend_on: ClassVar[tuple[str, ...]] = ()
+    scores_depend_on: ClassVar[tuple[str, ...]] = ()
 
     title: Title = Field("", description="Name in tables; default: the task's own.")
     source: AnySource = Field(description="Where the rows come from.")
@@ -126,7 +136,7 @@ class Task(ABC):
         """
         cleaned = {}
         for column in self.source_columns:
-            text = text_of(row, column)
+            text = joined_text(row, column) if column in self.list_columns else text_of(row, column)
             for old, new in self.replacements.items():
                 text = text.replace(old, new)
             cleaned[column] = text_of({column: text}, column)

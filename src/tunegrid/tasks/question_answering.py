@@ -20,6 +20,9 @@ from tunegrid.tasks.values import RowError, identifier_of, texts_of
 class QuestionAnsweringSettings(TaskSettings):
     """Settings of a question answering task."""
 
+    rows_depend_on: ClassVar = ("protocol",)
+    tokens_depend_on: ClassVar = ("long_contexts", "window_overlap", "answerless_windows")
+
     kind: Literal["qa"]
     protocol: Literal["official", "published"] = Field(
         "official",

@@ -68,6 +68,12 @@ def _without_nul(text: str, column: str) -> str:
     return text
 
 
+def joined_text(row: Row, column: str) -> str:
+    """A column of non-empty text that may come in several parts (sentences, paragraphs), with a blank between them."""
+    value = row[column]
+    return text_of({column: " ".join(texts_of(row, column))} if isinstance(value, list | tuple) else row, column)
+
+
 def texts_of(row: Row, column: str) -> list[str]:
     """The texts of a column that holds one or several; missing ones are left out.
 

@@ -12,7 +12,7 @@ from tunegrid.results.audit.folder import Folder
 from tunegrid.results.audit.labels import Group
 from tunegrid.results.audit.printed import below
 from tunegrid.results.audit.search_time import SearchTime
-from tunegrid.results.audit.table import WHOLE, ScoreTable, names, word
+from tunegrid.results.audit.table import LOWEST, WHOLE, ScoreTable, names, word
 
 LARGEST_SIZE = 100_000  # up to which test sizes are tried
 LARGEST_PAIR = 15_000  # up to which test sizes are tried with every number of positives
@@ -70,16 +70,17 @@ def _audit_table(table: ScoreTable, largest: int, largest_pair: int, time: Searc
 
 
 def out_of_range(table: ScoreTable) -> Checked:
-    """Scores outside 0 to 1."""
+    """Scores outside 0 to 1, correlations outside -1 to 1."""
     findings, scores = [], [(row, *score) for row in table.rows for score in row.values.items()]
     for row, metric, value in scores:
         low, high = value.interval()
-        if low <= 1 and high >= 0:
+        lowest = LOWEST.get(metric, 0)
+        if low <= 1 and high >= lowest:
             continue
         unit_missed = low > 1 and not value.percent and not row.predictions
         hint = f" (a percentage belongs in a column {metric}_percent)" if unit_missed else ""
         most = "100%" if value.percent else "1"
-        computed = f"{word(metric)} of {row.name} is {value}, outside 0 to {most}{hint}."
+        computed = f"{word(metric)} of {row.name} is {value}, outside {lowest:g} to {most}{hint}."
         meaning = "No score of this kind can have this value."
         numbers = {"metric": metric, "value": value.text}
         findings.append(Finding("range", "error", table.title, (row.name,), computed, meaning, numbers))

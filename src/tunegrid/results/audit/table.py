@@ -10,6 +10,7 @@ from tunegrid.tasks import metrics
 
 # Column, without `_percent` -> name in a sentence.
 METRICS = {metric.name: metric.label for metric in metrics.METRICS.values()} | {"exact_match": "exact match"}
+LOWEST = {metric.name: metric.lowest for metric in metrics.METRICS.values()}
 WHOLE = ("exact_match", "accuracy")  # means of zeros and ones
 
 

@@ -10,6 +10,8 @@ from tunegrid.tasks.metrics.chrf import ChrF
 from tunegrid.tasks.metrics.cosine_similarity import CosineSimilarity
 from tunegrid.tasks.metrics.exact_match import ExactMatch
 from tunegrid.tasks.metrics.label_f1 import LabelF1
+from tunegrid.tasks.metrics.macro_f1 import MacroF1
+from tunegrid.tasks.metrics.matthews import Matthews
 from tunegrid.tasks.metrics.precision import Precision
 from tunegrid.tasks.metrics.recall import Recall
 from tunegrid.tasks.metrics.squad_f1 import SquadF1
@@ -21,6 +23,8 @@ METRICS: dict[str, type[Metric]] = {
     "cosine_similarity": CosineSimilarity,
     "exact_match": ExactMatch,
     "label_f1": LabelF1,
+    "macro_f1": MacroF1,
+    "matthews": Matthews,
     "precision": Precision,
     "recall": Recall,
     "squad_f1": SquadF1,

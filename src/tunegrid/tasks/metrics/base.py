@@ -19,16 +19,18 @@ References = Sequence[Sequence[str]]  # of each prediction, its reference texts
 
 @dataclass(frozen=True)
 class Metric(ABC):
-    """A metric of predicted texts against reference texts: a fraction from 0 to 1, higher is better.
+    """A metric of predicted texts against reference texts; higher is better.
 
-    The score is a function of sums over the examples, so that test examples can be resampled. The module of a metric is
-    imported with every study: what is slow to import (sacreBLEU, scikit-learn) is imported where it is used.
+    A score is a fraction from 0 to 1 (a correlation is one from -1 to 1), and a function of sums over the examples, so
+    that test examples can be resampled. The module of a metric is imported with every study: what is slow to import
+    (sacreBLEU, scikit-learn) is imported where it is used.
 
     Attributes:
         name: its key in metrics.json and in the tables.
         title: the head of its column.
         label: its name in a sentence.
         percent: printed as a percentage.
+        lowest: the lowest score that there can be.
         printed: whether the tables of the paper's form print it.
         columns: the columns that it adds to predictions.parquet.
         description: one sentence, for `evaluate`.
@@ -41,6 +43,7 @@ class Metric(ABC):
     title: ClassVar[str]
     label: ClassVar[str]
     percent: ClassVar[bool] = False
+    lowest: ClassVar[float] = 0.0
     printed: ClassVar[bool] = True
     columns: ClassVar[tuple[str, ...]] = ()
     description: ClassVar[str]
