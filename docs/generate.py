@@ -44,6 +44,7 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "Resources": "resources",
     "Search": "search",
     "SentimentSettings": "tasks",
+    "SummarisationSettings": "tasks",
     "Training": "training",
     "TrainingChange": "training",
     "TranslationSettings": "tasks",

@@ -32,7 +32,7 @@ def load(name):
 from tunegrid.tasks.metrics import METRICS
 METRICS["word_coverage"] = load("word_coverage").WordCoverage
 from tunegrid.tasks import TASKS
-TASKS["summarisation"] = load("summarisation").Summarisation
+TASKS["headlines"] = load("headlines").Headlines
 from tunegrid.methods import METHODS
 METHODS["normalisation"] = load("normalisation").Normalisation
 

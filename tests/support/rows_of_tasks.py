@@ -17,6 +17,10 @@ ROWS = {
     "translation": [{"id": "1", "source": "a dog", "target": "ein Hund"}, {"id": "2", "source": "Ben", "target": "Ben"}],
     "sentiment": [{"id": "1", "text": "good", "label": "positive"}, {"id": "2", "text": "bad", "label": "negative"}],
     "classification": [{"id": "1", "text": "a match", "label": "sports"}, {"id": "2", "text": "a bank", "label": "money"}],
+    "summarisation": [
+        {"id": "1", "document": "Ben won. He ran.", "summary": ["Ben won."]},
+        {"id": "2", "document": "It rained.", "summary": ["Rain fell.", "It rained."]},
+    ],
     "pair-classification": [
         {"id": "1", "text": "Ben won", "text_pair": "Ben lost", "label": "sports"},
         {"id": "2", "text": "a bank", "text_pair": "the bank", "label": "money"},

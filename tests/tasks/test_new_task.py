@@ -19,10 +19,10 @@ title: A toy
 description: A task that is not in the package.
 seeds: [1]
 hardware: {device: cpu, threads: 1, precision: fp32}
-grid: {tasks: [summarisation], models: [t5], methods: [full, lora]}
+grid: {tasks: [headlines], models: [t5], methods: [full, lora]}
 tasks:
-  summarisation:
-    kind: summarisation
+  headlines:
+    kind: headlines
     source: {kind: files, paths: {train: train.jsonl, test: test.jsonl}, licence: CC0-1.0}
     max_source_length: 48
     max_target_length: 12
@@ -48,7 +48,7 @@ def load(name):
 from tunegrid.tasks.metrics import METRICS
 METRICS["word_coverage"] = load("word_coverage").WordCoverage
 from tunegrid.tasks import TASKS
-TASKS["summarisation"] = load("summarisation").Summarisation
+TASKS["headlines"] = load("headlines").Headlines
 heavy = {"torch", "transformers", "datasets", "evaluate", "sklearn", "sacrebleu", "pandas"}
 
 from tunegrid.study.cells import Run
@@ -64,18 +64,18 @@ from tunegrid.stages.fetch_model import fetch_model
 from tunegrid.stages.report import write_report
 from tunegrid.stages.tokenise import tokenise
 from tunegrid.stages.train import train
-task, paths = study.task("summarisation"), study.paths
-fetch_data("summarisation", task, paths.data("summarisation"))
+task, paths = study.task("headlines"), study.paths
+fetch_data("headlines", task, paths.data("headlines"))
 fetch_model(study, "t5", paths.model("t5"))
-data, model = paths.data("summarisation"), paths.model("t5")
-tokenise(task, "t5", data, model, paths.tokens("summarisation", "t5"))
-evaluate_baseline(study, "summarisation", "lead", paths.baseline("summarisation", "lead"))
-evaluate_untuned(study, "summarisation", "t5", paths.untuned("summarisation", "t5"))
+data, model = paths.data("headlines"), paths.model("t5")
+tokenise(task, "t5", data, model, paths.tokens("headlines", "t5"))
+evaluate_baseline(study, "headlines", "lead", paths.baseline("headlines", "lead"))
+evaluate_untuned(study, "headlines", "t5", paths.untuned("headlines", "t5"))
 for cell in study.cells():
     train(study, Run(cell, 1), paths.run(Run(cell, 1)))
     evaluate_run(study, Run(cell, 1), paths.run(Run(cell, 1)))
 write_report(study, pdf=False)
-export(study, choose(study, "summarisation"), Path("exported"))
+export(study, choose(study, "headlines"), Path("exported"))
 """
 
 
@@ -108,9 +108,9 @@ def test_a_new_task_and_a_new_metric_are_one_file_each_from_the_study_to_the_mod
     done = subprocess.run([sys.executable, "run.py"], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     results = Path("results/toy")
-    predictions = pd.read_parquet(results / "baselines/summarisation/lead/predictions.parquet")
+    predictions = pd.read_parquet(results / "baselines/headlines/lead/predictions.parquet")
     assert predictions.columns.tolist() == ["id", "prediction", "references", "chrf", "words", "words_covered"]
-    metrics = json.loads((results / "baselines/summarisation/lead/metrics.json").read_text())["metrics"]
+    metrics = json.loads((results / "baselines/headlines/lead/metrics.json").read_text())["metrics"]
     assert list(metrics) == ["word_coverage", "chrf"]
     assert metrics["word_coverage"]["value"] == predictions["words_covered"].sum() / predictions["words"].sum() == 1
 

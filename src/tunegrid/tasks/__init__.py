@@ -9,6 +9,7 @@ from tunegrid.tasks.classification import Classification, PairClassification
 from tunegrid.tasks.metrics import METRICS, Metric
 from tunegrid.tasks.question_answering import QuestionAnswering
 from tunegrid.tasks.sentiment import Sentiment
+from tunegrid.tasks.summarisation import Summarisation
 from tunegrid.tasks.translation import Translation
 from tunegrid.tasks.values import RowError
 
@@ -17,6 +18,7 @@ TASKS: dict[str, type[Task]] = {
     "pair-classification": PairClassification,
     "qa": QuestionAnswering,
     "sentiment": Sentiment,
+    "summarisation": Summarisation,
     "translation": Translation,
 }
 

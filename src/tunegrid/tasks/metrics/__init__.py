@@ -14,6 +14,7 @@ from tunegrid.tasks.metrics.macro_f1 import MacroF1
 from tunegrid.tasks.metrics.matthews import Matthews
 from tunegrid.tasks.metrics.precision import Precision
 from tunegrid.tasks.metrics.recall import Recall
+from tunegrid.tasks.metrics.rouge import Rouge1, Rouge2, RougeL, RougeLsum
 from tunegrid.tasks.metrics.squad_f1 import SquadF1
 
 METRICS: dict[str, type[Metric]] = {
@@ -27,6 +28,10 @@ METRICS: dict[str, type[Metric]] = {
     "matthews": Matthews,
     "precision": Precision,
     "recall": Recall,
+    "rouge1": Rouge1,
+    "rouge2": Rouge2,
+    "rouge_l": RougeL,
+    "rouge_lsum": RougeLsum,
     "squad_f1": SquadF1,
 }
 
