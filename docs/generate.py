@@ -35,6 +35,7 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "HubSource": "sources-of-rows",
     "Measure": "measure",
     "ModelSettings": "models",
+    "NerSettings": "tasks",
     "Override": "overrides",
     "PairClassificationSettings": "tasks",
     "PackagedModel": "sources-of-models",

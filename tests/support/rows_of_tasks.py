@@ -17,6 +17,10 @@ ROWS = {
     "translation": [{"id": "1", "source": "a dog", "target": "ein Hund"}, {"id": "2", "source": "Ben", "target": "Ben"}],
     "sentiment": [{"id": "1", "text": "good", "label": "positive"}, {"id": "2", "text": "bad", "label": "negative"}],
     "classification": [{"id": "1", "text": "a match", "label": "sports"}, {"id": "2", "text": "a bank", "label": "money"}],
+    "ner": [
+        {"id": "1", "text": "Ben saw Rome", "entities": "Ben: person; Rome: place"},
+        {"id": "2", "text": "it rained", "entities": "none"},
+    ],
     "summarisation": [
         {"id": "1", "document": "Ben won. He ran.", "summary": ["Ben won."]},
         {"id": "2", "document": "It rained.", "summary": ["Rain fell.", "It rained."]},
@@ -28,7 +32,7 @@ ROWS = {
 }  # fmt: skip
 # Settings that a kind cannot do without.
 LABELS = {"labels": ["money", "sports"]}
-REQUIRED = {"classification": LABELS, "pair-classification": LABELS}
+REQUIRED = {"ner": {"types": ["person", "place"]}, "classification": LABELS, "pair-classification": LABELS}
 
 
 def qa(context: str, answers: list[str], number: int = 0, question: str = "where is the key?") -> Row:

@@ -16,7 +16,12 @@ def test_scores_hold_every_metric_and_a_row_per_example_in_order(kind):
     assert task.primary in scores.metrics
     assert len(scores.examples) == 2
     first, second = scores.examples.iloc[0], scores.examples.iloc[1]
-    column = {"qa": "exact_match", "translation": "cosine_similarity", "summarisation": "rouge_l"}.get(kind, "correct")
+    column = {
+        "qa": "exact_match",
+        "translation": "cosine_similarity",
+        "summarisation": "rouge_l",
+        "ner": "entities_exact",
+    }.get(kind, "correct")
     assert (first[column], second[column]) == (pytest.approx(1), 0)
     signed = {"translation": {"bleu", "chrf"}, "summarisation": {"rouge1", "rouge2", "rouge_l", "rouge_lsum", "chrf"}}
     assert set(scores.signatures) == signed.get(kind, set())

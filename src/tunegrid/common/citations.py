@@ -61,6 +61,10 @@ POST_2018 = Reference("Post 2018", "A Call for Clarity in Reporting BLEU Scores.
 LIN_2004 = Reference(
     "Lin 2004", "ROUGE: A Package for Automatic Evaluation of Summaries. Proceedings of the ACL workshop."
 )
+TJONG_2003 = Reference(
+    "Tjong Kim Sang and De Meulder 2003",
+    "Introduction to the CoNLL-2003 Shared Task: Language-Independent Named Entity Recognition. Proceedings of CoNLL.",
+)
 GORODKIN_2004 = Reference(
     "Gorodkin 2004",
     "Comparing Two K-category Assignments by a K-category Correlation Coefficient. Computational Biology and "

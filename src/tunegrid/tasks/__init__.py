@@ -7,6 +7,7 @@ from tunegrid.data.sources.base import Row
 from tunegrid.tasks.base import ScoredPredictions, Task, TaskSettings
 from tunegrid.tasks.classification import Classification, PairClassification
 from tunegrid.tasks.metrics import METRICS, Metric
+from tunegrid.tasks.ner import Ner
 from tunegrid.tasks.question_answering import QuestionAnswering
 from tunegrid.tasks.sentiment import Sentiment
 from tunegrid.tasks.summarisation import Summarisation
@@ -15,6 +16,7 @@ from tunegrid.tasks.values import RowError
 
 TASKS: dict[str, type[Task]] = {
     "classification": Classification,
+    "ner": Ner,
     "pair-classification": PairClassification,
     "qa": QuestionAnswering,
     "sentiment": Sentiment,

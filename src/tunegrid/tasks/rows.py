@@ -56,8 +56,12 @@ def unlabelled_row(task: Task, raw: RawRow) -> Row:
                 return mapped(values, {name: column}, {})
         return {}
 
-    found = {name: value for column in ("id", *task.source_columns) for name, value in look_up(column).items()}
-    missing = [name for name in task.source_columns if name not in found]
+    found = {
+        name: value
+        for column in ("id", *task.source_columns, *task.instead.values())
+        for name, value in look_up(column).items()
+    }
+    missing = [name for name in task.source_columns if not {name, task.instead.get(name)} & found.keys()]
     if missing:
         names = [name if columns[name] == name else f"{name} (or {columns[name]})" for name in missing]
         raise RowError(

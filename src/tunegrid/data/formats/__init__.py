@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from tunegrid.data.formats.base import ClassIndex, RawRow
+from tunegrid.data.formats.columns import read_columns
 from tunegrid.data.formats.delimited import read_csv, read_tsv
 from tunegrid.data.formats.json_rows import read_json, read_json_lines
 from tunegrid.data.formats.lines import COMPRESSIONS
@@ -18,6 +19,7 @@ READERS: dict[str, Callable[[Any], Iterator[RawRow]]] = {
     ".csv": read_csv,
     ".tsv": read_tsv,
     ".parquet": read_parquet_rows,
+    **dict.fromkeys((".conll", ".bio", ".iob", ".iob2"), read_columns),
 }
 VALID = f"{', '.join(READERS)}; all but .parquet also with {', '.join(COMPRESSIONS)}"
 

@@ -20,8 +20,10 @@ def declared_classes(features: Any, path: tuple[str, ...] = ()) -> Classes:
     if features.get("_type") == "ClassLabel":
         names = features.get("names")
         return {path: tuple(map(str, names))} if isinstance(names, list) else {}
-    if "_type" in features:  # a list: no label
-        return {}
+    if "_type" in features:  # a list, of classes or of something else
+        inner = features.get("feature")
+        named = isinstance(inner, Mapping) and inner.get("_type") == "ClassLabel"
+        return declared_classes(inner, path) if named else {}
     return {
         column: names
         for key, inner in features.items()
@@ -46,9 +48,10 @@ def mark_classes(values: dict[str, Any], classes: Classes) -> None:
         if not isinstance(inner, dict) or column not in inner:
             continue
         value = inner[column]
-        if isinstance(value, str):
-            value = (
-                names.index(value) if value in names else int(value) if value.isascii() and value.isdigit() else value
-            )
-        if isinstance(value, int) and not isinstance(value, bool):
-            inner[column] = ClassIndex(value, names)
+        inner[column] = [_marked(item, names) for item in value] if isinstance(value, list) else _marked(value, names)
+
+
+def _marked(value: Any, names: tuple[str, ...]) -> Any:
+    if isinstance(value, str):
+        value = names.index(value) if value in names else int(value) if value.isascii() and value.isdigit() else value
+    return ClassIndex(value, names) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -8,6 +8,7 @@ from tunegrid.tasks.metrics.base import Metric
 from tunegrid.tasks.metrics.bleu import Bleu
 from tunegrid.tasks.metrics.chrf import ChrF
 from tunegrid.tasks.metrics.cosine_similarity import CosineSimilarity
+from tunegrid.tasks.metrics.entities import EntitiesExact, EntityF1, EntityPrecision, EntityRecall
 from tunegrid.tasks.metrics.exact_match import ExactMatch
 from tunegrid.tasks.metrics.label_f1 import LabelF1
 from tunegrid.tasks.metrics.macro_f1 import MacroF1
@@ -22,6 +23,10 @@ METRICS: dict[str, type[Metric]] = {
     "bleu": Bleu,
     "chrf": ChrF,
     "cosine_similarity": CosineSimilarity,
+    "entities_exact": EntitiesExact,
+    "entity_f1": EntityF1,
+    "entity_precision": EntityPrecision,
+    "entity_recall": EntityRecall,
     "exact_match": ExactMatch,
     "label_f1": LabelF1,
     "macro_f1": MacroF1,

@@ -1,0 +1,49 @@
+"""Tagged words in columns."""
+
+import pytest
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.data.formats import read_rows
+from tunegrid.data.formats.classes import declared_classes, mark_classes
+
+
+def rows(tmp_path, text, name="a.conll"):
+    file = tmp_path / name
+    file.write_text(text, encoding="utf-8", newline="")
+    return [(row.values["tokens"], row.values["ner_tags"]) for row in read_rows(file)]
+
+
+TWO = [(["EU", "rejects"], ["B-ORG", "O"]), (["Ann"], ["B-PER"])]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "EU B-ORG\nrejects O\n\nAnn B-PER\n",
+        "EU\tB-ORG\r\nrejects\tO\r\n\r\n\r\nAnn\tB-PER",
+        "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nAnn NNP B-NP B-PER\n\n",
+        "# id 7\nEU\t_\tB-ORG\nrejects\t_\tO\n \n# text = Ann\nAnn\t_\tB-PER\n",
+    ],
+)
+def test_sentences_of_two_to_four_columns(tmp_path, text):
+    assert rows(tmp_path, text) == TWO
+
+
+def test_a_number_sign_can_be_a_word(tmp_path):
+    assert rows(tmp_path, "# O\n1 O\n") == [(["#", "1"], ["O", "O"])]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("EU\n", "line 1: has one column"), ("a b O\nc O\n", "line 2: has 2 columns")]
+)
+def test_lines_that_are_no_columns(tmp_path, text, says):
+    with pytest.raises(TuneGridError, match=says):
+        rows(tmp_path, text)
+
+
+@pytest.mark.parametrize("kind", ["Sequence", "List", "LargeList"])
+def test_lists_of_classes_have_names(kind):
+    features = {"ner_tags": {"feature": {"names": ["O", "B-PER"], "_type": "ClassLabel"}, "_type": kind}}
+    values = {"ner_tags": [1, 0, 7]}
+    mark_classes(values, declared_classes(features))
+    assert [tag.name for tag in values["ner_tags"]] == ["B-PER", "O", None]

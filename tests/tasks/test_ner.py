@@ -1,0 +1,92 @@
+"""Named entity recognition: rows in the forms that data sets have, the baseline, and rows without an answer."""
+
+import pytest
+from pydantic import ValidationError
+
+from tests.support.rows_of_tasks import make_task, predict_baseline
+from tunegrid.data.formats import ClassIndex, RawRow
+from tunegrid.tasks import RowError
+from tunegrid.tasks.rows import canonical_row, unlabelled_row
+
+FILES = {"kind": "files", "paths": {"train": "a.jsonl", "test": "b.jsonl"}}
+TAGS = ("O", "B-person", "I-person", "B-place")
+WORDS, ENTITIES = ["Ann", "Lee", "saw", "Rome"], "Ann Lee: person; Rome: place"
+
+
+def ner(**settings):
+    return make_task("ner", source=FILES, **settings)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"tokens": WORDS, "ner_tags": ["B-person", "I-person", "O", "B-place"]},
+        {"tokens": WORDS, "ner_tags": [ClassIndex(number, TAGS) for number in (1, 2, 0, 3)]},
+        {"tokens": WORDS, "ner_tags": [1, 2, 0, 3]},
+        {"text": "Ann Lee saw Rome", "entities": [{"start": 12, "end": 16, "label": "place"}, [0, 7, "person"]]},
+    ],
+)
+def test_a_row_in_each_form(row):
+    canonical = canonical_row(ner(tags=list(TAGS)), RawRow(row, "here"))
+    assert (canonical["text"], canonical["entities"]) == ("Ann Lee saw Rome", ENTITIES)
+
+
+@pytest.mark.parametrize(
+    "tags", ["[1, 2, 0, 3]", '["B-person", "I-person", "O", "B-place"]', "B-person I-person O B-place"]
+)
+def test_a_row_of_csv(tags):
+    row = {"tokens": "Ann Lee saw Rome", "ner_tags": tags}
+    assert canonical_row(ner(tags=list(TAGS)), RawRow(row, "here", typed=False))["entities"] == ENTITIES
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"tokens": WORDS, "ner_tags": ["O"]}, "1 tags for 4 words"),
+        ({"tokens": WORDS, "ner_tags": [0, 0, 0, 0]}, "say their names: `tags:"),
+        ({"tokens": ["Ann"], "ner_tags": ["B-animal"]}, "'animal' is not one of the types: person, place"),
+        ({"tokens": ["Ann"], "ner_tags": ["I-person"]}, "not IOB2"),
+        ({"tokens": [1], "ner_tags": ["O"]}, "list of words"),
+        ({"tokens": ["Ann"], "ner_tags": None}, "expected a list"),
+        ({"text": "Ann"}, "a list of start, end and label"),
+        ({"text": "Ann", "entities": [[0, 9, "person"]]}, "no part of the text"),
+        ({}, "column text"),
+    ],
+)
+def test_rows_that_cannot_be_used(row, says):
+    with pytest.raises(RowError, match=says):
+        canonical_row(ner(), RawRow(row, "here"))
+
+
+def test_a_test_file_is_an_input_of_predict_too():
+    assert unlabelled_row(ner(), RawRow({"tokens": WORDS, "ner_tags": []}, "here")) == {"text": "Ann Lee saw Rome"}
+    assert unlabelled_row(ner(), RawRow({"text": "Ann"}, "here")) == {"text": "Ann"}
+    with pytest.raises(RowError, match="lacks text"):
+        unlabelled_row(ner(), RawRow({"words": WORDS}, "here"))
+
+
+def test_words_stand_for_types():
+    task = ner(types=["PER", "LOC"], type_words={"PER": "person"})
+    row = {"tokens": ["Ann", "Rome"], "ner_tags": ["B-PER", "B-LOC"]}
+    assert canonical_row(task, RawRow(row, "here"))["entities"] == "Ann: person; Rome: LOC"
+    assert "(person, LOC)" in task.source_text({"text": "x"}, "flan-t5")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"type_words": {"persons": "human"}}, "'persons' is not one of the types"),
+        ({"type_words": {"person": "place"}}, "'place' is the word of two types"),
+        ({"type_words": {"person": "a: b"}}, "neither a colon nor a semicolon"),
+    ],
+)
+def test_words_of_types_that_could_not_be_read(settings, says):
+    with pytest.raises(ValidationError, match=says):
+        ner(**settings)
+
+
+def test_known_entities_are_the_longest_with_their_most_frequent_type():
+    train = [{"entities": text} for text in ("New York: place; York: person", "York: place", "York: place", "none")]
+    rows = [{"text": "York and New York"}, {"text": "nobody"}]
+    assert predict_baseline(ner(), "known-entities", train, rows) == ["York: place; New York: place", "none"]
+    assert predict_baseline(ner(), "known-entities", [{"entities": "none"}], rows) == ["none", "none"]
