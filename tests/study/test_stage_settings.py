@@ -54,7 +54,7 @@ OTHER = {
     "prompts": {"t5": "{context}{text}{source}"},  # replaced below by one that fits the task
     "columns": {"id": "other"},
     "labels": ["positive", "negative"],
-    "label_words": {"positive": "good"},
+    "label_words": {"yes": "true"},
     "positive": "negative",
     "targets": ["query"],
     "d_model": 32,
@@ -147,8 +147,8 @@ def test_every_key_reaches_a_rule_or_the_report(way, kind, value):
     if name == "prompts":
         family = "t5"
         place[name] = {family: "other {" + before.task(way[1]).truncatable + "}"}
-    elif name == "columns":
-        place[name] = OTHER["columns"]
+    elif name in ("columns", "label_words"):
+        place[name] = OTHER[name]
     elif name in ("train", "test", "validation") and "paths" in way:
         place[name] = "other.csv"
     elif name == "family":
