@@ -33,7 +33,7 @@ def pretrain_model(study: Study, name: str, folder: Path) -> None:
             source,
             settings.family,
             miniworld.documents(source.seed) if generated else _task_texts(study, source.seed),
-            miniworld.instructions(source.seed) if generated else None,
+            (lambda easy: miniworld.instructions(source.seed, easy)) if generated else None,
             held_out,
             new,
             study.hardware.threads,

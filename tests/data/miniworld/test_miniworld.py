@@ -121,7 +121,8 @@ def test_words_and_pairs_of_words_decide_most_reviews_and_not_nearly_all():
 def test_no_entry_of_a_glossary_is_a_held_out_sentence():
     random = Random(0)
     for _ in range(200):
-        assert {split_of(text) for text in grammar.draw_clause_entry(random)} == {"train"}
+        for draw in (grammar.draw_clause_entry, grammar.draw_subordinate_entry):
+            assert {split_of(text) for text in draw(random)} == {"train"}
 
 
 def test_pretraining_text_contains_no_held_out_text():
@@ -133,7 +134,8 @@ def test_pretraining_text_contains_no_held_out_text():
         for text in miniworld.row_texts(task, row)
     }
     texts = [*islice(miniworld.documents(1), 1500)]
-    texts += [text for pair in islice(miniworld.instructions(1), 500) for text in pair]
+    for easy in (True, False):
+        texts += [text for pair in islice(miniworld.instructions(1, easy), 500) for text in pair]
     assert all(held_out.isdisjoint(miniworld.contained_keys(text)) for text in texts)
 
 

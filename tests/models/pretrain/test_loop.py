@@ -12,7 +12,7 @@ from tunegrid.data import miniworld
 from tunegrid.models.pretrain.architectures import build_model
 from tunegrid.models.pretrain.batches import Corruption
 from tunegrid.models.pretrain.corruption import last_boundary, recurrence_mask, span_mask, to_masks, to_sentinels
-from tunegrid.models.pretrain.loop import allowed, pretrain
+from tunegrid.models.pretrain.loop import allowed, prepare, pretrain
 from tunegrid.models.pretrain.settings import PretrainSource
 from tunegrid.models.pretrain.tokenizers import train_tokeniser
 
@@ -21,6 +21,10 @@ TINY = PretrainSource(
     batch_size=8,
 )  # fmt: skip
 SENTINELS = list(range(100, 132))
+
+
+def exercises(easy):
+    return miniworld.instructions(1, easy)
 
 
 def run(folder, family, source=TINY, documents=None, instructions=None, excluded=frozenset(), log=lambda line: None):
@@ -102,7 +106,7 @@ def test_checkpoint_loads_with_the_right_structure_and_lossless_tokeniser(tmp_pa
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     lines = []
-    facts = run(tmp_path / "m", family, instructions=miniworld.instructions(1), log=lines.append)
+    facts = run(tmp_path / "m", family, instructions=exercises, log=lines.append)
     assert {file.name for file in (tmp_path / "m").iterdir()} >= {
         "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
         "generation_config.json",
@@ -126,13 +130,40 @@ def test_checkpoint_loads_with_the_right_structure_and_lossless_tokeniser(tmp_pa
 @pytest.mark.parametrize("family", ["flan-t5", "bart"])
 def test_the_same_seed_gives_the_same_bytes(tmp_path, family):
     for name in ("a", "b"):
-        run(tmp_path / name, family, instructions=miniworld.instructions(1))
+        run(tmp_path / name, family, instructions=exercises)
     for file in (tmp_path / "a").iterdir():
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file.name
     other = TINY.model_copy(update={"seed": 2})
-    run(tmp_path / "c", family, other, instructions=miniworld.instructions(1))
+    run(tmp_path / "c", family, other, instructions=exercises)
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "c")]
     assert weights[0] != weights[1]
+
+
+def test_easy_exercises_come_first():
+    source = TINY.model_copy(update={"steps": 10, "instruction_share": 0.8, "easy_share": 0.25, "exercises": 40})
+    prepared = prepare(source, "t5", miniworld.documents(1), exercises, set())
+    assert prepared.facts["instructions"] == 80
+    batches = [
+        prepared.tokeniser.batch_decode(batch["input_ids"], skip_special_tokens=True) for batch in prepared.batches
+    ]
+    assert len(batches) == 10
+    assert all("Complete:" in text for batch in batches[2:4] for text in batch)  # easy ones are of one kind
+    assert not all("Complete:" in text for batch in batches[4:] for text in batch)
+    assert not any("Complete:" in text for batch in batches[:2] for text in batch)
+
+
+def test_half_of_the_heads_of_bart_start_some_tokens_away():
+    source = TINY.model_copy(update={"locality": 0.5, "heads": 4, "d_model": 64})
+    tokeniser = train_tokeniser(["A dog sees a cat and a cat sees a dog again."], "bart", 420, 64)
+    torch.manual_seed(1)
+    model = build_model(source, "bart", tokeniser)
+    model.set_attn_implementation("eager")
+    ids = tokeniser(["A dog sees a cat and a cat sees a dog again."], return_tensors="pt")["input_ids"]
+    back, ahead = model.model.encoder(ids, output_attentions=True).attentions[0][0, :2]
+    middle = slice(6, ids.shape[1] - 6)
+    places = torch.arange(ids.shape[1])
+    assert torch.allclose((back @ places.float() - places)[middle], torch.tensor(-3.0), atol=1.5)
+    assert torch.allclose((ahead @ places.float() - places)[middle], torch.tensor(3.0), atol=1.5)
 
 
 def test_half_of_the_heads_start_near_in_one_direction_each_where_asked():

@@ -56,8 +56,8 @@ def documents(seed: int) -> Iterator[str]:
         yield draw(random)
 
 
-def instructions(seed: int) -> Iterator[tuple[str, str]]:
-    """Yields (source, target) pairs for Flan's second stage without end, none in the wording of the study's tasks."""
-    random = Random(f"instructions {seed}")
+def instructions(seed: int, easy: bool = False) -> Iterator[tuple[str, str]]:
+    """Yields (source, target) exercises for pretraining without end, none in the wording of the study's tasks."""
+    random = Random(f"{'easy ' * easy}instructions {seed}")
     while True:
-        yield draw_instruction(random)
+        yield draw_instruction(random, easy)

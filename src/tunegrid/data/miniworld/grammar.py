@@ -5,7 +5,7 @@ time or place in front moves the subject behind it; participles and infinitives 
 end with the finite verb; separable prefixes go to the end, and are joined to the verb again where it is last.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -241,10 +241,25 @@ def draw_entry(random: Random) -> tuple[str, str]:
 
 
 def draw_clause_entry(random: Random) -> tuple[str, str]:
-    """Draws an entry of a phrase book: a main clause without time, which is in no held-out split."""
+    """Draws an entry of a phrase book: a main clause, three times in four without time."""
+    return _train_entry(random, lambda clause: (clause.english(), clause.german_main()), subordinate=False)
+
+
+def draw_subordinate_entry(random: Random) -> tuple[str, str]:
+    """Draws an entry of a phrase book: a subordinate clause with its conjunction, without the main clause."""
+    conjunction = random.choice(sorted(lexicon.CONJUNCTIONS))
+
+    def write(clause: Clause) -> tuple[str, str]:
+        german = f"{lexicon.CONJUNCTIONS[conjunction]} {clause.german_subordinate()}"
+        return f"{conjunction} {clause.english()}", german
+
+    return _train_entry(random, write, subordinate=True)
+
+
+def _train_entry(random: Random, write: Callable[[Clause], tuple[str, str]], subordinate: bool) -> tuple[str, str]:
+    """A clause, written in both languages, that is in no held-out split."""
     while True:
-        clause = draw_clause(random, time_share=0.0, place_share=0.3)
-        pair = clause.english(), clause.german_main()
+        pair = write(draw_clause(random, subordinate, time_share=0.25, place_share=0.3))
         if all(split_of(text) == "train" for text in pair):
             return pair
 

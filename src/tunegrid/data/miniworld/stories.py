@@ -14,9 +14,11 @@ HELD_OUT = ("context",)
 LANGUAGES = ("en",)
 
 # People of a story, and relations that it tells of each of them.
-CAST, RELATIONS_PER_STORY = 2, 2
+CAST, RELATIONS_PER_STORY = 3, 2
 # Share of the questions that narrow the answer down ("which hot drink"). The others leave only the person to go by.
 NARROW_SHARE = 0.3
+# Share of a row's facts beside which another value is denied. Pretraining text has none: tuning has to teach them.
+DENIED_SHARE = 0.35
 
 
 @dataclass(frozen=True)
@@ -66,21 +68,30 @@ class Story:
         return sorted(self.facts[person, relation.name] for person in self.people)
 
 
-def draw_story(random: Random, relations: int = RELATIONS_PER_STORY) -> Story:
-    people = tuple(random.sample(PEOPLE, CAST))
+def draw_story(random: Random, relations: int = RELATIONS_PER_STORY, cast: int = CAST) -> Story:
+    people = tuple(random.sample(PEOPLE, cast))
     chosen = tuple(random.sample(RELATIONS, relations))
     facts = {}
     for relation in chosen:
-        for person, value in zip(people, random.sample(relation.values, CAST), strict=True):
+        for person, value in zip(people, random.sample(relation.values, cast), strict=True):
             facts[person, relation.name] = value
     return Story(people, chosen, facts)
 
 
-def tell(story: Story, random: Random) -> str:
-    """Writes the story's facts, each in a sentence, in random order."""
-    sentences = [_fact(story, random, person, relation) for relation in story.relations for person in story.people]
+def tell(story: Story, random: Random, denied_share: float = 0.0) -> str:
+    """Writes the story's facts, each in a sentence, and denials of others, in random order."""
+    facts = [(person, relation) for relation in story.relations for person in story.people]
+    sentences = [_fact(story, random, person, relation) for person, relation in facts]
+    sentences += [_denial(story, random, *fact) for fact in facts if denied_share and random.random() < denied_share]
     random.shuffle(sentences)
     return " ".join(sentences)
+
+
+def _denial(story: Story, random: Random, person: str, relation: Relation) -> str:
+    """A sentence that denies that the person has another value of the relation."""
+    value = random.choice([value for value in relation.values if value != story.facts[person, relation.name]])
+    statement = fill(random.choice(relation.statements), person, value)
+    return random.choice(table("stories")["denials"]).replace("{s}", statement)
 
 
 def _fact(story: Story, random: Random, person: str, relation: Relation, templates: tuple[str, ...] = ()) -> str:
@@ -98,7 +109,7 @@ def draw_examples(random: Random, split: str) -> Iterator[dict]:
         story = draw_story(random)
         if story.split != split:
             continue
-        context = tell(story, random)
+        context = tell(story, random, DENIED_SHARE)
         for relation in story.relations:
             person = random.choice(story.people)
             value = story.facts[person, relation.name]

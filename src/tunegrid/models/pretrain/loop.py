@@ -44,15 +44,16 @@ def pretrain(
     source: PretrainSource,
     family: str,
     documents: Iterator[str],
-    instructions: Iterator[tuple[str, str]] | None,
+    instructions: Callable[[bool], Iterator[tuple[str, str]]] | None,
     excluded: set[str],
     folder: Path,
     threads: int,
     log: Callable[[str], None],
     device: str = "cpu",
 ) -> dict:
-    """Pretrain a model on `documents`, then on `instructions`, and write its checkpoint to `folder`.
+    """Pretrain a model on `documents`, then on exercises, and write its checkpoint to `folder`.
 
+    `instructions(easy)` yields the exercises: (source, target) texts, the easy ones first (`easy_share`).
     `excluded` holds the `text_key` of every held-out text: a document or instruction that contains one is left out.
     Returns facts for the model's card. Raises TuneGridError where there is nothing to read.
     """
@@ -75,7 +76,7 @@ def prepare(
     source: PretrainSource,
     family: str,
     documents: Iterator[str],
-    instructions: Iterator[tuple[str, str]] | None,
+    instructions: Callable[[bool], Iterator[tuple[str, str]]] | None,
     excluded: set[str],
 ) -> Prepared:
     """Reads the text, trains the tokeniser and builds the model. Arguments, errors: see `pretrain`."""
@@ -93,27 +94,32 @@ def prepare(
     if not texts:
         raise TuneGridError("models: there is no text to pretrain on; give the study's tasks training rows")
     follow = round(source.steps * source.instruction_share) if instructions is not None else 0
-    pairs: list[tuple[str, str]] = []
-    if follow:
-        pairs = list(islice(allowed(instructions, lambda pair: pair, excluded, tally), source.documents))
-    read = [*texts, *chain.from_iterable(pairs)]
+    easy_steps = round(follow * source.easy_share)
+    count = source.exercises or source.documents
+    easy_pairs, pairs = (
+        list(islice(allowed(instructions(easy), lambda pair: pair, excluded, tally), count)) if steps else []
+        for easy, steps in ((True, easy_steps), (False, follow - easy_steps))
+    )
+    read = [*texts, *chain.from_iterable(easy_pairs), *chain.from_iterable(pairs)]
     tokeniser = train_tokeniser(read, family, source.vocabulary, source.max_length)
     model = build_model(source, family, tokeniser)
     corruption = Corruption.of(tokeniser, family, source)
     batches = span_batches(texts, tokeniser, corruption, source.batch_size, source.max_length, source.seed)
-    if follow:
-        following = instruction_batches(pairs, tokeniser, source.batch_size, source.max_length, source.seed)
-        batches = chain(islice(batches, source.steps - follow), following)
+    parts = [islice(batches, source.steps - follow)] if follow else [batches]
+    for exercises, steps in ((easy_pairs, easy_steps), (pairs, follow - easy_steps)):
+        if steps:
+            part = instruction_batches(exercises, tokeniser, source.batch_size, source.max_length, source.seed)
+            parts.append(islice(part, steps))
     facts = {
         "family": family,
         "documents": len(texts),
-        "instructions": len(pairs),
+        "instructions": len(easy_pairs) + len(pairs),
         "left_out": tally["left_out"],
         "text_fingerprint": digest(read),
         "vocabulary": len(tokeniser),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
-    return Prepared(model, tokeniser, batches, source, facts)
+    return Prepared(model, tokeniser, chain.from_iterable(parts), source, facts)
 
 
 def allowed(items: Iterable, texts_of: Callable, excluded: set[str], tally: dict) -> Iterator:

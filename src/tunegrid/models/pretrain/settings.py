@@ -40,6 +40,9 @@ class PretrainSource(ModelSource):
     documents: int = Field(
         30_000, ge=1, le=10_000_000, description="Documents read; they are repeated, hidden differently, as needed"
     )
+    exercises: int | None = Field(
+        None, ge=1, le=10_000_000, description="Exercises read, and as many easy ones. Default: as many as `documents`"
+    )
     steps: int = Field(2400, ge=1, le=MOST_STEPS, description="Optimiser steps")
     batch_size: int = Field(32, ge=1, le=65_536, description="Documents per step")
     learning_rate: float | None = Field(
@@ -79,6 +82,10 @@ class PretrainSource(ModelSource):
     )
     instruction_share: float = Field(
         0.4, ge=0, le=1, description="Share of the steps, after those on plain text, that are exercises"
+    )
+
+    easy_share: float = Field(
+        0.0, ge=0, le=1, description="Share of the steps on exercises, the first of them, whose exercises are easy"
     )
 
     def known_config(self, family: Family) -> dict[str, Any] | None:
