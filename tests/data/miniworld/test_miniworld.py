@@ -11,7 +11,7 @@ from tunegrid.data.miniworld import grammar, lexicon, reviews, stories
 from tunegrid.data.miniworld.grammar import Clause, Phrase, translate
 from tunegrid.data.miniworld.keys import SPLITS, split_of
 from tunegrid.data.miniworld.tables import table
-from tunegrid.tasks.sentiment import ngram_logistic_regression
+from tunegrid.tasks.label_task import ngram_logistic_regression
 
 TASKS = ("qa", "translation", "sentiment")
 
@@ -113,7 +113,7 @@ def test_words_and_pairs_of_words_decide_most_reviews_and_not_nearly_all():
     train, held_out = (
         miniworld.rows("sentiment", split, count, seed=0) for split, count in (("train", 4000), ("validation", 500))
     )
-    predicted = ngram_logistic_regression(train, held_out, Random(0))
+    predicted = ngram_logistic_regression(train, held_out, Random(0), ("text",))
     accuracy = sum(label == row["label"] for label, row in zip(predicted, held_out, strict=True)) / len(held_out)
     assert 0.78 < accuracy < 0.9
 
