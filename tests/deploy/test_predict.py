@@ -102,7 +102,7 @@ UNUSABLE = {
     "a key twice": ("rows.jsonl", '{"question": "who?", "question": "x", "context": "y"}', ["rows.jsonl, line 1: the key 'question'"]),
     "a folder": (".", None, ["is a folder"]),
     "no rows": ("rows.jsonl", "\n", ["rows.jsonl: has no rows"]),
-    "no known suffix": ("rows.xml", "", ["unknown file type", ".jsonl, .json, .csv, .tsv, .parquet, .txt", "--format"]),
+    "no known suffix": ("rows.xml", "", ["unknown file type", ".jsonl, .json, .csv, .tsv, .parquet", ".conll", ".txt", "--format"]),
 }  # fmt: skip
 
 

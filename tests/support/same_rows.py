@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from tunegrid.tasks import Row
 
-# What separators, quotes, line ends, byte order marks and escapes may do to a text; and any other character.
-CHARACTERS = st.sampled_from(list(",;\t\"'\n\r\\[]{}:|= \0\ufeff\u2028\u200büß👍")) | st.characters(
-    exclude_categories=["Cs"]
+# What separators, quotes, line ends, byte order marks and escapes may do to a text; and any other
+# character but NUL, which every reader refuses (tests/tasks/test_values.py).
+CHARACTERS = st.sampled_from(list(",;\t\"'\n\r\\[]{}:|= \ufeff\u2028\u200büß👍")) | st.characters(
+    exclude_categories=["Cs"], exclude_characters="\0"
 )
 TEXT = st.builds(
     "".join, st.tuples(st.text(CHARACTERS, max_size=8), st.sampled_from("aé1界"), st.text(CHARACTERS, max_size=8))
