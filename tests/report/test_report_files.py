@@ -14,6 +14,7 @@ import pytest
 
 from tests.support import ROOT
 from tests.support.study_on_disk import expected_study, render_study, write_study
+from tunegrid.common.citations import Formula
 from tunegrid.common.package_data import templates_folder
 from tunegrid.methods import METHODS
 from tunegrid.report import export, formulas, latex
@@ -189,6 +190,15 @@ def test_every_method_and_every_task_has_an_equation_that_can_be_drawn() -> None
         assert formulas.drawn(formula).count("<use") > 5
         assert formula.spoken
         assert formula.text
+
+
+def test_the_words_beside_equations_have_characters_that_latex_prints() -> None:
+    known = [method.about for method in METHODS.values()]
+    known += [metric.formula for task in TASKS.values() for metric in task.metrics]
+    for module in (formulas.intervals, formulas.seeds, formulas.paired_tests, formulas.recommend, formulas.efficiency):
+        known += [value for value in vars(module).values() if isinstance(value, Formula)]
+    assert sum(formula is not None for formula in known) > 20
+    assert [formula.text for formula in known if formula and "U+" in latex.escape(formula.text)] == []
 
 
 @needs_tex

@@ -43,15 +43,20 @@ _COMMANDS = {
     "→": r"\ensuremath{\rightarrow}",
     "≤": r"\ensuremath{\leq}",
     "≥": r"\ensuremath{\geq}",
-    "α": r"\ensuremath{\alpha}",
-    "β": r"\ensuremath{\beta}",
-    "δ": r"\ensuremath{\delta}",
-    "θ": r"\ensuremath{\theta}",
-    "τ": r"\ensuremath{\tau}",
-    "Δ": r"\ensuremath{\Delta}",
     "₀": r"\ensuremath{_0}",
     "\u00a0": "~",
     "\u202f": r"\,",
+}
+# The Greek letters that have a command of their own, by their names in Unicode.
+_GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lamda mu nu xi pi rho sigma tau upsilon phi chi psi "
+    "omega Gamma Delta Theta Lamda Xi Pi Sigma Upsilon Phi Psi Omega"
+).split()
+_COMMANDS |= {
+    unicodedata.lookup(f"GREEK {'SMALL' if name.islower() else 'CAPITAL'} LETTER {name}"): (
+        rf"\ensuremath{{\{name.replace('amda', 'ambda')}}}"
+    )
+    for name in _GREEK
 }
 # What the filter puts between characters, as control characters, for these it has taken out of the text before.
 _MARKS = {"\0": "{}", "\1": r"\allowbreak{}"}
