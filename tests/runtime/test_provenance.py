@@ -64,7 +64,7 @@ def test_a_change_of_a_family_or_of_the_generated_world_is_another_version_of_th
 
 def test_the_instruction_set_is_the_one_that_torch_uses():
     """Not the best that the CPU has: the variable that lowers it shows in the record."""
-    code = "from tunegrid.runtime import provenance; print(provenance.instruction_set())"
+    code = "import torch; from tunegrid.runtime import provenance; print(provenance.instruction_set())"
     environment = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
     lowered = subprocess.run(
         [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True, timeout=120
@@ -80,3 +80,9 @@ def test_what_computed_without_a_model_names_no_instruction_set(tmp_path):
     assert provenance.provenance(**common, data=data, model=None).instruction_set is None
     record = provenance.provenance(**common, data=data, model=tmp_path / "model.json")
     assert record.instruction_set == torch.backends.cpu.get_cpu_capability()
+
+
+def test_a_process_without_torch_does_not_load_it_for_the_instruction_set():
+    code = "import sys; from tunegrid.runtime import provenance; print(provenance.instruction_set(), 'torch' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120)
+    assert shown.stdout.split() == ["None", "False"]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import subprocess
+import sys
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -76,11 +77,14 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def instruction_set() -> str:
-    """The instruction set that torch's own kernels use on this CPU, such as AVX512; ATEN_CPU_CAPABILITY lowers it."""
-    import torch
+def instruction_set() -> str | None:
+    """The instruction set that torch's own kernels use on this CPU, such as AVX512; ATEN_CPU_CAPABILITY lowers it.
 
-    return torch.backends.cpu.get_cpu_capability()
+    None where this process has not loaded torch. It is not loaded for this: the supervisor records the death of a
+    run that found too little memory, in which torch may not load.
+    """
+    torch = sys.modules.get("torch")
+    return torch.backends.cpu.get_cpu_capability() if torch else None
 
 
 @cache
