@@ -1,6 +1,6 @@
-"""Tries every tuner of the libraries in small models of each family and writes `resources/tuners/*.json`.
+"""Tries every tuner of peft in small models of each family and writes `resources/tuners/peft.json`.
 
-Usage, in a clone: python -m tests.tuners [peft] [adapters]; then python docs/generate.py
+Usage, in a clone: python -m tests.tuners; then python docs/generate.py
 """
 
 from __future__ import annotations

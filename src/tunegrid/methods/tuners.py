@@ -1,8 +1,8 @@
-"""What the pinned peft and adapters libraries can do with encoder-decoders: settings, and what was found with them.
+"""What the pinned peft library can do with encoder-decoders: settings, and what was found with them.
 
-The files `resources/tuners/*.json` are written by `python -m tests.tuners`, which puts every tuner of a library into
+The file `resources/tuners/peft.json` is written by `python -m tests.tuners`, which puts every tuner of the library into
 small models of each family, trains it, and compares: generation against training, the loaded model against the saved
-one, the merged one against the unmerged one. Reading them needs neither library, so that a study is checked at once.
+one, the merged one against the unmerged one. Reading it needs no library, so that a study is checked at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tunegrid.common.fields import did_you_mean
 from tunegrid.common.package_data import tuners_folder
 from tunegrid.models.families import Family, Role
 
-Library = Literal["peft", "adapters"]
+Library = Literal["peft"]
 STEPS = {
     "inject": "it cannot be put into the model",
     "train": "it cannot be trained",
