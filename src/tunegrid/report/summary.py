@@ -11,6 +11,8 @@ from tunegrid.report.tables import Frames, Titles, cell_of, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics.intervals import CONFIDENCE
 
+MANY_UNFINISHED = 0.2  # share of a cell's answers
+
 
 def glance(frames: Frames, expected: Expected) -> Table | None:
     """Table of the best and the recommended cell of each task, with certainty and cost; None without results."""
@@ -72,15 +74,14 @@ def _collapse(task: ExpectedTask, cell: Any) -> str:
 
 def _against_best(expected: Expected, task: ExpectedTask, recommendation: Any, best: Any) -> str:
     """The recommended cell's loss against the best cell that it was compared with, as the end of a table's cell."""
-    if absent(recommendation.loss):
+    compared = recommendation.best_model, recommendation.best_method
+    if absent(recommendation.loss) or compared == (recommendation.model, recommendation.method):
         return ""
     ends = recommendation.loss, recommendation.loss_low, recommendation.loss_high
     against = "the best"
-    if (best["model"], best["method"]) != (recommendation.best_model, recommendation.best_method):
+    if (best["model"], best["method"]) != compared:
         titles = Titles(expected)
-        against = f"{titles.models[recommendation.best_model]} + {titles.methods[recommendation.best_method]}"
-    if (recommendation.best_model, recommendation.best_method) == (recommendation.model, recommendation.method):
-        return ""
+        against = f"{titles.models[compared[0]]} + {titles.methods[compared[1]]}"
     return f"; {with_interval(task.primary, *ends, sign='+')} against {against}"
 
 
@@ -165,7 +166,7 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
     failed = int(primary["status"].isin(["failed", "diverged"]).sum())
     if failed:
         texts.append(f"Not all went well: {plural(failed, 'result')} failed or diverged; see the section on failures.")
-    texts += _collapsed(frames, expected)
+    texts += _collapsed(frames, expected) + _unfinished(frames, expected)
     contradictions = int((frames["audit"]["severity"] == "error").sum())
     if contradictions:
         texts.append(
@@ -199,17 +200,35 @@ def _collapsed(frames: Frames, expected: Expected) -> list[str]:
     cells = cells[cells["collapsed"] > 0]
     if not len(cells):
         return []
-    named = [
-        f"{titles.tasks[cell.task]}, {titles.models[cell.model]} + {titles.methods[cell.method]} "
-        f"({cell.collapsed:.0f} of {cell.seeds_ok})"
-        for cell in cells.itertuples()
-    ]
+    named = [f"{_cell(titles, cell)} ({cell.collapsed:.0f} of {cell.seeds_ok})" for cell in cells.itertuples()]
     runs = plural(int(cells["collapsed"].sum()), "run")
     return [
         f"Collapsed: {runs} of {int(frames['cells']['seeds_ok'].where(frames['cells']['collapsed'].notna()).sum())} "
         f"({listed(named, 6)}). Means and intervals of these cells mislead, and tests against them are not to be "
         "trusted; the table of intervals has their medians, and the figure every seed."
     ]
+
+
+def _unfinished(frames: Frames, expected: Expected) -> list[str]:
+    """A warning that names the cells whose models have not ended many of their answers."""
+    titles, runs = Titles(expected), frames["results"]
+    runs = runs[runs["primary"] & (runs["kind"] == "run") & runs["predictions_cut"].notna()]
+    sums = runs.groupby(["task", "model", "method"], sort=False)[["predictions_cut", "examples"]].sum().reset_index()
+    sums["share"] = sums["predictions_cut"] / sums["examples"]
+    named = [
+        f"{_cell(titles, cell)} ({digits.percent(cell.share, 0)})"
+        for cell in sums[sums["share"] >= MANY_UNFINISHED].itertuples()
+    ]
+    if not named:
+        return []
+    return [
+        f"Not ended: {listed(named, 6)} of the answers were as long as the task allows. Their scores are those of "
+        "texts that were cut: the models have not learned to end, or `generation.max_new_tokens` is too small."
+    ]
+
+
+def _cell(titles: Titles, cell: Any) -> str:
+    return f"{titles.tasks[cell.task]}, {titles.models[cell.model]} + {titles.methods[cell.method]}"
 
 
 def _on_test_rows(frames: Frames, titles: Titles) -> list[str]:

@@ -80,6 +80,17 @@ def test_the_loss_is_the_paired_difference_to_the_best_with_its_interval() -> No
     assert f"−2.0 points [−{-100 * lost.low:.1f}, +{100 * lost.high:.1f}] against it" in recommendation.rationale
 
 
+def test_the_best_cell_loses_nothing_against_itself_whatever_its_seeds() -> None:
+    def seeds(*scores: float) -> ExampleStatistics:
+        right = [np.random.default_rng(n).permutation(EXAMPLES) < s * EXAMPLES for n, s in enumerate(scores)]
+        return ExampleStatistics(np.stack([right, np.ones((3, EXAMPLES))], axis=-1).astype(float), MEAN)
+
+    rows = [seeds(0.88, 0.9, 0.95), seeds(0.5, 0.6, 0.65)]
+    cells = [candidate("full", 1000, "0.910"), candidate("lora", 30, "0.583")]
+    lost = from_tests(cells, resample_scores(rows, resamples=500), "accuracy", margin=0.01).loss
+    assert (lost.value, lost.low, lost.high) == (0, 0, 0)
+
+
 def test_with_a_margin_only_what_is_shown_to_be_within_it_is_recommended() -> None:
     """0.895 against 0.900 on 1,000 examples: one half of the 90 % interval is 0.022."""
     cells = {"full": (0.9, 1000), "lora": (0.895, 30), "adapters": (0.84, 10)}

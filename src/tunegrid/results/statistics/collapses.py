@@ -67,9 +67,9 @@ class Collapses:
 
     def in_words(self, median: str) -> str:
         """`1 of 3 seeds collapsed (median 0.93, 67% of the seeds above the baseline)`; `median` as it is printed."""
-        how_many = f"{self.count} of {plural(len(self.scores), 'seed')} collapsed"
         if len(self.scores) == 1:
             return "its only seed collapsed"
+        how_many = f"{self.count} of {plural(len(self.scores), 'seed')} collapsed"
         return f"{how_many} (median {median}, {100 * self.above_baseline:.0f}% of the seeds above the baseline)"
 
 

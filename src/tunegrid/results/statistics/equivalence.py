@@ -23,6 +23,8 @@ class Loss:
 
 def loss(scores: ResampledScores, row: int, best: int) -> Loss:
     """What a row scores less than the best; 0 with no width for the best itself."""
+    if row == best:
+        return Loss(0.0, 0.0, 0.0)
     return Loss(float(scores.point[row] - scores.point[best]), *scores.difference_interval(row, best))
 
 
