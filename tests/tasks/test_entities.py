@@ -48,6 +48,11 @@ def test_tags_of_another_scheme_are_an_error(scheme, tags):
         entities_of_tags(tags.split(" "), scheme)
 
 
+def test_the_last_tag_is_named_where_its_entity_does_not_end():
+    with pytest.raises(RowError, match="tag 2 is 'B-LOC' at the end"):
+        entities_of_tags(["O", "B-LOC"], "bioes")
+
+
 def test_random_entities_come_back_from_each_scheme():
     generator = random.Random(0)
     for _ in range(1000):
@@ -77,10 +82,10 @@ def test_spans_in_the_forms_of_several_tools(span):
     assert entities_of_spans([span], "Ann Rome") == [Entity(4, 8, "LOC")]
 
 
-@pytest.mark.parametrize("span", [[4, 9, "LOC"], [4, 4, "LOC"], [-1, 3, "LOC"], [3, 4, "LOC"]])
+@pytest.mark.parametrize("span", [[4, 9, "LOC"], [4, 4, "LOC"], [-1, 3, "LOC"], [3, 4, "LOC"], [7, 8, "LOC"]])
 def test_spans_that_are_no_part_of_the_text(span):
     with pytest.raises(RowError, match="is no part of the text"):
-        entities_of_spans([span], "Ann Rome")
+        entities_of_spans([span], "Ann Rom\u200b")
 
 
 @pytest.mark.parametrize("span", [[4, 8], "4-8", {"start": 4}, ["4", "8", "LOC"], [4, 8, 1], None])

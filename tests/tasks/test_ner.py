@@ -23,6 +23,7 @@ def ner(**settings):
         {"tokens": WORDS, "ner_tags": ["B-person", "I-person", "O", "B-place"]},
         {"tokens": WORDS, "ner_tags": [ClassIndex(number, TAGS) for number in (1, 2, 0, 3)]},
         {"tokens": WORDS, "ner_tags": [1, 2, 0, 3]},
+        {"tokens": WORDS, "ner_tags": [1.0, "2", 0, 3.0]},
         {"text": "Ann Lee saw Rome", "entities": [{"start": 12, "end": 16, "label": "place"}, [0, 7, "person"]]},
     ],
 )
@@ -50,6 +51,10 @@ def test_a_row_of_csv(tags):
         ({"tokens": ["Ann"], "ner_tags": None}, "expected a list"),
         ({"text": "Ann"}, "a list of start, end and label"),
         ({"text": "Ann", "entities": [[0, 9, "person"]]}, "no part of the text"),
+        ({"tokens": ["", "Ann"], "ner_tags": ["B-person", "O"]}, "an entity of the type 'person' has no text"),
+        ({"tokens": ["\u200b", "Ann"], "ner_tags": ["B-person", "O"]}, "an entity of the type 'person' has no text"),
+        ({"tokens": ["Ann"], "ner_tags": ["9" * 5000]}, "not IOB2"),
+        ({"tokens": ["Ann"], "ner_tags": [0.5]}, "is the index of a tag"),
         ({}, "column text"),
     ],
 )
@@ -77,6 +82,7 @@ def test_words_stand_for_types():
     [
         ({"type_words": {"persons": "human"}}, "'persons' is not one of the types"),
         ({"type_words": {"person": "place"}}, "'place' is the word of two types"),
+        ({"types": ["person", "place", "person"]}, "'person' is the word of two types"),
         ({"type_words": {"person": "a: b"}}, "neither a colon nor a semicolon"),
     ],
 )

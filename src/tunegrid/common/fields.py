@@ -1,7 +1,7 @@
 """Typed, closed settings: the base class of every part of a study's configuration."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -59,6 +59,13 @@ def did_you_mean(given: object, valid: Iterable[object]) -> str:
     close = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
     hint = f"Did you mean {close[0]}? " if close else ""
     return f"{hint}Valid: {', '.join(names) or 'none'}"
+
+
+def check_known(names: Iterable[str], valid: Collection[str], what: str) -> None:
+    """Raises ValueError for the first name that is not valid, which `what` says in words ("a label")."""
+    for name in names:
+        if name not in valid:
+            raise ValueError(f"{name!r} is not {what}. {did_you_mean(name, valid)}")
 
 
 class Closed(BaseModel):

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from tunegrid.common.fields import Word, did_you_mean
+from tunegrid.common.fields import Word, check_known
 from tunegrid.models.families import Family
 from tunegrid.tasks.base import TaskSettings
 from tunegrid.tasks.label_task import LabelSettings, LabelTask
@@ -30,10 +30,7 @@ class ClassificationSettings(LabelSettings):
     @field_validator("label_words")
     @classmethod
     def _words_are_of_labels(cls, words: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        labels = info.data.get("labels", list(words))
-        for label in words:
-            if label not in labels:
-                raise ValueError(f"{label!r} is not a label. {did_you_mean(label, labels)}")
+        check_known(words, info.data.get("labels", list(words)), "a label")
         return words
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tunegrid.tasks.values import RowError, shown
+from tunegrid.tasks.values import RowError, is_missing, shown
 
 NONE = "none"  # what stands for no entity
 BETWEEN, BEFORE_TYPE = ";", ":"
@@ -48,6 +48,8 @@ def entities_of_tags(tags: Sequence[str], scheme: str) -> list[Entity]:
         goes_on = not ended and name == kind and letter in "IE"
         if not ended and not goes_on:
             if scheme == "bioes":
+                if number == len(tags):
+                    raise _wrong(tags[-1], number - 1, scheme, " at the end, where its entity has not ended")
                 raise _wrong(tag, number, scheme, f" after an entity of the type {kind} that has not ended")
             entities.append(Entity(begin, number, kind))
         if letter == "O":
@@ -86,7 +88,7 @@ def entities_of_spans(spans: Sequence[Any], text: str) -> list[Entity]:
         whole = len(parts) == 3 and all(isinstance(part, int) and not isinstance(part, bool) for part in parts[:2])
         if not whole or not isinstance(parts[2], str):
             raise RowError(f"column spans: expected start, end and label, found {shown(span)}", "spans")
-        if not 0 <= parts[0] < parts[1] <= len(text) or not text[parts[0] : parts[1]].strip():
+        if not 0 <= parts[0] < parts[1] <= len(text) or is_missing(text[parts[0] : parts[1]]):
             raise RowError(
                 f"column spans: {shown(span)} is no part of the text, which has {len(text)} characters", "spans"
             )

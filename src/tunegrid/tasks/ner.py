@@ -11,14 +11,14 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from tunegrid.common.fields import Word, did_you_mean
+from tunegrid.common.fields import Word, check_known
 from tunegrid.data.formats import ClassIndex
 from tunegrid.data.sources.base import Row
 from tunegrid.models.families import Family
 from tunegrid.tasks.base import Baseline, Task, TaskSettings
 from tunegrid.tasks.entities import BEFORE_TYPE, BETWEEN, entities_of_spans, entities_of_tags, read_mentions, written
 from tunegrid.tasks.metrics import METRICS
-from tunegrid.tasks.values import RowError, is_missing, shown, text_of
+from tunegrid.tasks.values import RowError, as_number, is_missing, shown, text_of
 
 
 class NerSettings(TaskSettings):
@@ -34,6 +34,7 @@ class NerSettings(TaskSettings):
     )
     type_words: dict[str, Word] = Field(
         default_factory=dict,
+        validate_default=True,
         description="Type -> the word that a model writes for it; a type without one is its own.",
     )
     scheme: Literal["iob2", "iob1", "bioes"] = Field(
@@ -51,9 +52,7 @@ class NerSettings(TaskSettings):
     @classmethod
     def _words_are_of_types(cls, words: dict[str, str], info: ValidationInfo) -> dict[str, str]:
         types = info.data.get("types", list(words))
-        for name in words:
-            if name not in types:
-                raise ValueError(f"{name!r} is not one of the types. {did_you_mean(name, types)}")
+        check_known(words, types, "one of the types")
         own = [words.get(name, name) for name in types]
         for word in own:
             if own.count(word) > 1:
@@ -118,9 +117,11 @@ class Ner(Task):
                 raise RowError(f"column tags: {len(tags)} tags for {len(words)} words", "tags")
             entities = entities_of_tags(tags, self.settings.scheme)
             mentions = [(" ".join(words[entity.begin : entity.end]), entity.type) for entity in entities]
-        for _, name in mentions:
+        column = "spans" if is_missing(row["tokens"]) else "tags"
+        for text, name in mentions:
+            if is_missing(text):
+                raise RowError(f"column {column}: an entity of the type {shown(name)} has no text", column)
             if name not in self.settings.types:
-                column = "spans" if is_missing(row["tokens"]) else "tags"
                 known = ", ".join(self.settings.types)
                 raise RowError(f"column {column}: {shown(name)} is not one of the types: {known}", column)
         return {"id": row["id"], **cleaned, "entities": written([(text, self._word(name)) for text, name in mentions])}
@@ -131,14 +132,14 @@ class Ner(Task):
         tags = []
         for tag in _items(row, "tags"):
             name = tag.name if isinstance(tag, ClassIndex) else None
-            number = int(tag) if isinstance(tag, str) and tag.isascii() and tag.isdigit() else tag
-            if name is None and isinstance(number, int) and not isinstance(number, bool):
-                if not 0 <= number < len(names):
+            number = as_number(tag)
+            if name is None and number is not None:
+                if not (0 <= number < len(names) and number == int(number)):
                     known = (
                         f"`tags` of the task has {len(names)} names" if names else "say their names: `tags: [O, B-…]`"
                     )
                     raise RowError(f"column tags: {shown(tag)} is the index of a tag; {known}", "tags")
-                name = names[number]
+                name = names[int(number)]
             tags.append(tag.strip() if name is None and isinstance(tag, str) else name)
         if None in tags:
             raise RowError(f"column tags: expected names or indices of tags, found {shown(row['tags'])}", "tags")
