@@ -120,6 +120,11 @@ def test_every_answer_to_every_row_is_there(results: Path, examples: Path) -> No
             assert [sources[0] for _, sources, *_ in rows] == [HOSTILE[row % len(HOSTILE)] for row in order]
 
 
+def test_columns_of_the_source_have_titles(examples: Path) -> None:
+    titles = {task.name: contents(examples, task.name)[0]["columns"] for task in EXPECTED.tasks}
+    assert titles == {"qa": ["Question", "Context"], "translation": ["Source"], "sentiment": ["Text"]}
+
+
 def test_rows_that_most_runs_get_wrong_come_first(examples: Path) -> None:
     for task in EXPECTED.tasks:
         index, _ = contents(examples, task.name)

@@ -1,10 +1,17 @@
 """Confusion, calibration and thresholds, held against scikit-learn and against formulas written out."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_score, recall_score
 
-from tunegrid.results.examples.labels import THRESHOLDS, calibration, confusion, thresholds
+from tests.support.rows_of_tasks import make_task
+from tests.support.study_on_disk import expected_study, write_study
+from tunegrid.results.examples.labels import THRESHOLDS, calibration, confusion, label_tables, thresholds
+from tunegrid.results.examples.read import read_examples
+from tunegrid.results.read import read_results
 
 
 @pytest.fixture
@@ -61,3 +68,15 @@ def test_thresholds_give_scikit_learns_scores(generator: np.random.Generator) ->
         else:
             assert row["precision"] is None
     assert not (chances >= rows[-1]["threshold"]).any()
+
+
+def test_thresholds_are_of_the_positive_label_where_there_is_one(tmp_path: Path) -> None:
+    expected = expected_study(seeds=(1,))
+    sentiment = expected.tasks[-1]
+    expected = replace(expected, tasks=(sentiment,))
+    examples = read_examples(read_results(write_study(tmp_path, expected, examples=20), expected), sentiment)
+    tables = label_tables(examples)
+    assert {row["label"] for row in tables["thresholds"]} == {"positive"}
+    metrics = make_task("classification", labels=["negative", "positive"]).metrics
+    topics = replace(examples, task=replace(sentiment, kind="classification", own_metrics=metrics))
+    assert label_tables(topics) == tables | {"thresholds": []}

@@ -31,7 +31,6 @@ from tunegrid.tasks import TASKS
 
 STEPS = 200  # of a score from 0 to 1, so that it fits into a byte
 FILE_LETTERS = 300_000  # of a file of rows, about: loading it must not be felt
-COLUMN_TITLES = {"text": "Text", "source": "Source", "question": "Question", "context": "Context"}
 _json = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -86,7 +85,7 @@ def _write_task(examples: TaskExamples, frames: Frames, expected: Expected, fold
         "title": examples.task.title,
         "rows": len(examples.rows),
         "starts": starts,
-        "columns": [COLUMN_TITLES.get(name, name) for name in _columns(examples)],
+        "columns": [name.replace("_", " ").capitalize() for name in _columns(examples)],
         "labelled": examples.task.labels is not None,
         "judge": {"title": examples.judge.title, "from": examples.right_from, "graded": _graded(scores)},
         "steps": STEPS,

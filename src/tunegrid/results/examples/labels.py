@@ -10,6 +10,7 @@ import numpy as np
 
 from tunegrid.results.examples.read import TaskExamples
 from tunegrid.results.read import Result
+from tunegrid.tasks.metrics.label_counts import LabelCounts
 
 _RESULT = "study kind task model method seed"
 COLUMNS = {
@@ -23,11 +24,15 @@ PREFIX = "score_"
 
 
 def label_tables(examples: TaskExamples) -> dict[str, list[dict[str, Any]]]:
-    """Rows of `confusion`, `calibration` and `thresholds` of a task; none where it has no labels."""
+    """Rows of `confusion`, `calibration` and `thresholds` of a task; none where it has no labels.
+
+    Thresholds are of the positive label, where the task has one.
+    """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in COLUMNS}
     if examples.task.labels is None:
         return rows
-    positive = next((metric.positive for metric in examples.task.all_metrics if hasattr(metric, "positive")), None)
+    # F1 of each label, which is not printed, makes no label the positive one.
+    positive = next((metric.positive for metric in examples.task.metrics if isinstance(metric, LabelCounts)), None)
     for result in examples.answered:
         identity = result.key._asdict() | {"seed": result.seed}
         references = np.array([texts[0] for texts in result.predictions["references"]], dtype=object)
