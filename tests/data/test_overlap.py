@@ -76,6 +76,12 @@ def test_an_ngram_counts_in_any_column_but_not_across_two(tmp_path: Path) -> Non
     assert counted(tmp_path, train, test, ("question", "context")) == [(1, 1, False), (3, 0, False), (0, 0, False)]
 
 
+def test_rows_without_words_are_not_the_same(tmp_path: Path) -> None:
+    train = [{"a": "!", "b": "…"}, {"a": "?", "b": "good"}]
+    test = [{"a": "🙂", "b": "?"}, {"a": "🙂", "b": "Good"}]
+    assert counted(tmp_path, train, test, ("a", "b")) == [(0, 0, False), (0, 0, True)]
+
+
 def test_columns_that_are_not_whole_do_not_decide_whether_rows_are_the_same(tmp_path: Path) -> None:
     train = [{"source": "The dog sleeps.", "target": "Der Hund schläft."}]
     test = [{"source": "the dog sleeps", "target": "Es schläft der Hund."}]

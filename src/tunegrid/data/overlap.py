@@ -32,7 +32,7 @@ def write_overlap(folder: Path, whole_columns: Sequence[str], columns: Sequence[
     """Writes `overlap.parquet` beside the splits of a task: one row per test row, in its order.
 
     Its columns: `ngrams`, the number of 13-grams of the row; `seen`, how many of them occur in any training row;
-    `same`, whether some training row has the same words.
+    `same`, whether some training row has the same words; false where the row has none.
 
     Args:
         folder: holds train.parquet and test.parquet.
@@ -51,7 +51,7 @@ def write_overlap(folder: Path, whole_columns: Sequence[str], columns: Sequence[
     for keys, size, grams, owners in _hashed(test, whole_columns, columns):
         counts["ngrams"].append(np.bincount(owners, minlength=size))
         counts["seen"].append(np.bincount(owners[known.marked(grams)], minlength=size))
-        counts["same"].append(rows.marked(keys))
+        counts["same"].append(rows.marked(keys) & (keys != 0))  # no word: 0
     types = {"ngrams": np.int32, "seen": np.int32, "same": np.bool_}
     columns_of_rows = {name: np.concatenate(parts).astype(types[name]) for name, parts in counts.items()}
     write_columns(folder / "overlap.parquet", columns_of_rows)
@@ -132,11 +132,12 @@ def _words(texts: pyarrow.Array) -> tuple[np.ndarray, np.ndarray]:
     if pc.any(pc.match_substring_regex(texts, _WITHOUT_SPACES)).as_py():
         texts = pc.replace_substring_regex(texts, f"({_WITHOUT_SPACES})", r" \1 ")
     texts = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, _BETWEEN_WORDS, " "))
+    texts = pc.if_else(pc.not_equal(texts, ""), texts, None)  # which would be split into one empty word
     lists = pc.utf8_split_whitespace(texts)
     encoded = lists.flatten().dictionary_encode()
     # Only compared within this process, so that Python's own keyed hash of 64 bits will do.
     distinct = np.fromiter(map(hash, encoded.dictionary.to_pylist()), np.int64, len(encoded.dictionary))
-    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     return distinct.view(np.uint64)[encoded.indices.to_numpy()], starts
 

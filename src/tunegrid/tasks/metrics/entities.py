@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.citations import TJONG_2003, Formula
 from tunegrid.tasks.entities import read_mentions
@@ -33,7 +33,6 @@ class EntityCounts(Metric):
     """
 
     types: tuple[str, ...] = ()
-    percent: ClassVar[bool] = False
     columns = ("entities_right", "entities_predicted", "entities_expected", "entities_malformed")
     formula = FORMULA
 
