@@ -344,6 +344,13 @@ def test_errors_and_nothing_else_fail_the_command(tmp_path: Path, capsys) -> Non
 # Separators, time and the usual forms of tables ----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["Scores", "Scores.TSV", "Scores.tsv", "Scores.csv"])
+def test_a_list_may_name_a_table_by_its_file(tmp_path: Path, name: str):
+    (tmp_path / "Scores.TSV").write_text("model\tf1\na\t0.5\n")
+    (tmp_path / "tables.csv").write_text(f"table,title\n{name},Ours\n")
+    assert [table.title for table in read_folder(tmp_path).tables] == ["Ours"]
+
+
 @pytest.mark.parametrize(("name", "separator"), [("scores.csv", ";"), ("scores.csv", "\t"), ("Scores.TSV", "\t")])
 def test_separators_are_those_of_the_header(tmp_path: Path, name: str, separator: str) -> None:
     (tmp_path / name).write_text((CLASSIFIER + HONEST).replace(",", separator), encoding="utf-8-sig")

@@ -18,6 +18,7 @@ from tunegrid.results.audit.table import METRICS, Known, ScoreRow, ScoreTable
 
 COUNTS = ("examples", "positives")
 PERCENT = "_percent"
+SUFFIXES = (".csv", ".tsv")
 LIST, KNOWN = "tables.csv", "known.csv"
 LIST_COLUMNS = ("table", "title", "data", "test_size", "positives", "train_size", "known")
 KNOWN_COLUMNS = ("known", "model", "state", "conditions", "source", "mark")
@@ -53,7 +54,7 @@ def _tables_in(folder: Path) -> dict[str, Path]:
     """The tables of a folder by name: its CSV and TSV files, in the order of their names."""
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in (".csv", ".tsv") or path.name in (LIST, KNOWN):
+        if path.suffix.lower() not in SUFFIXES or path.name in (LIST, KNOWN):
             continue
         if path.stem in files:
             raise TuneGridError(f"{path}: {files[path.stem].name} has the same name. Rename or remove one of the two.")
@@ -109,7 +110,7 @@ def _read_list(path: Path, files: Mapping[str, Path], known: Mapping[str, object
     _only(path, head, LIST_COLUMNS, "table")
     listed: dict[str, dict[str, str]] = {}
     for place, line in lines:
-        name = line["table"].removesuffix(".csv").removesuffix(".tsv")
+        name = Path(line["table"]).stem if Path(line["table"]).suffix.lower() in SUFFIXES else line["table"]
         if name not in files:
             raise TuneGridError(f"{place}, column table: there is no {name}.csv. {did_you_mean(name, files)}")
         if name in listed:
