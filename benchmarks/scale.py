@@ -127,7 +127,7 @@ def run(command: list[str], repeat: int) -> tuple[float, float, float, str]:
 def write_records(study: Study) -> None:
     """Made-up train.json and metrics.json of every run, valid and with the hash of the study's settings."""
     sys.path.insert(0, str(ROOT))
-    from tests.support.study_on_disk import provenance, train_record
+    from tests.support.records_on_disk import provenance, train_record
 
     scored = {
         "schema_version": 1, "kind": "run", "status": "ok", "reason": None, "examples": 1000, "primary": "m",

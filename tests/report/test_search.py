@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.study_on_disk import expected_study, provenance, render_study, train_record, write_json, write_study
+from tests.support.records_on_disk import provenance, train_record
+from tests.support.study_on_disk import expected_study, render_study, write_json, write_study
 from tunegrid.common.errors import TuneGridError
 from tunegrid.report.search import table, warnings
 from tunegrid.results.tables import build_tables

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from tests.support.study_on_disk import ceiling_record, expected_study, write_json, write_study
+from tests.support.records_on_disk import ceiling_record
+from tests.support.study_on_disk import expected_study, write_json, write_study
 from tunegrid.common.errors import TuneGridError
 from tunegrid.results.ceilings import ceiling_rows, ceiling_sentences, read_ceilings
 from tunegrid.results.expected import Expected

@@ -1,4 +1,4 @@
-"""The search for learning rates: its settings, one trial, the choice among trials, and the training that follows."""
+"""The search for learning rates: the rows of a trial, one trial, the choice among trials, and the commands."""
 
 import json
 import math
@@ -10,116 +10,18 @@ import numpy as np
 import pytest
 
 from tests.support.diverging import DIVERGING
+from tests.support.learning_rate_search import CELL, SEARCH
 from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.temporary import temporary_path
 from tunegrid.data.tokens import take_rows
 from tunegrid.methods import METHODS
 from tunegrid.results.compare import compare
-from tunegrid.results.records import ChoiceRecord, MetricsRecord, TrainRecord, TrialRecord, read_record
+from tunegrid.results.records import ChoiceRecord, TrainRecord, TrialRecord, read_record
 from tunegrid.runtime.attempts import Attempt, AttemptFailed
 from tunegrid.stages.search import best, choose_rate, edge, run_trial, sample, write_failed_trial
 from tunegrid.study.cells import Cell, Run
-from tunegrid.study.search_settings import Search
-from tunegrid.study.stage_settings import choice_settings, run_settings, trial_settings, trial_study
-from tunegrid.training.settings import Training
-
-CELL = Cell("qa", "t5", "lora")
-SEARCH = "search: {factors: [0.33, 1.0, 3.0]}"
-
-
-def search(**values) -> Search:
-    return Search.model_validate({"factors": [0.33, 1.0, 3.0]} | values)
-
-
-def training(**values) -> Training:
-    return Training.model_validate({"learning_rate": 0.01, "max_steps": 1000} | values)
-
-
-# -- settings ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("settings", "says"), [
-    ("{factors: []}", "search.factors: "),
-    ("{factors: [1.0]}", "at least 2"),
-    ("{factors: [1.0, 0]}", "search.factors[1]: "),
-    ("{factors: [1.0, -3.0]}", "greater than 0"),
-    ("{factors: [1.0, .inf]}", "less than or equal to 1000000 (found inf"),
-    ("{factors: [1.0, 3.0, 1.0]}", "the factors 1 and 1 are the same trial twice"),
-    ("{factors: [1.0, 1.001]}", "the same trial twice"),
-    ("{factors: [1.0, 3.0], train_share: 0.0}", "search.train_share: "),
-    ("{factors: [1.0, 3.0], train_share: 1.5}", "search.train_share: "),
-    ("{factors: [1.0, 3.0], validation_rows: 0}", "search.validation_rows: "),
-    ("{factors: [1.0, 3.0], seed: 2}", "search.seed: 2 is one of the study's seeds too"),
-    ("{factor: [1.0, 3.0]}", "search.factor: unknown key. Did you mean factors?"),
-])  # fmt: skip
-def test_a_search_that_makes_no_sense_is_refused(tiny_study, settings, says):
-    with pytest.raises(TuneGridError) as caught:
-        tiny_study(f"search: {settings}")
-    assert says in str(caught.value)
-    assert "changes.yaml, line 1" in str(caught.value)
-
-
-def test_every_cell_has_the_same_trials_around_its_own_learning_rate(tiny_study):
-    study = tiny_study(SEARCH + "\noverrides: [{where: {method: lora}, training: {learning_rate: 0.02}}]")
-    rates = {}
-    for cell in study.cells():
-        trials = [trial_settings(study, cell, trial)["training"]["learning_rate"] for trial in study.search.trials]
-        rates.setdefault(cell.method, set()).add(tuple(trials))
-    # 0.33 x 0.02 is 0.006600000000000001 in binary.
-    assert rates["lora"] == {(0.0066, 0.02, 0.06)}
-    assert rates["full"] == rates["adapters"] == {(0.00165, 0.005, 0.015)}
-
-
-@pytest.mark.parametrize(("cell", "expected"), [
-    ({"max_steps": 1000}, {"max_steps": 100, "logging_steps": 5}),
-    ({"max_steps": 60}, {"max_steps": 10, "logging_steps": 8}),  # not below ten steps; a sixth of everything
-    ({"max_steps": 4}, {"max_steps": 4, "logging_steps": 50}),  # the cell's own
-    ({"max_steps": 1000, "evaluation_steps": 40}, {"max_steps": 100, "logging_steps": 5, "evaluation_steps": 4}),
-    ({"max_steps": None, "epochs": 3.0}, {"logging_steps": 5}),  # as many passes over the fewer rows
-])  # fmt: skip
-def test_a_trial_is_a_tenth_as_long_and_otherwise_as_its_cell(cell, expected):
-    own = training(**cell, warmup_ratio=0.25, weight_decay=0.125, checkpoint_steps=100)
-    change = search().trial_changes(own, 3.0)
-    assert change.pop("learning_rate") == 0.03
-    assert change.pop("checkpoint_steps") is None
-    assert {key: value for key, value in change.items() if key in Training.model_fields and key in expected} == expected
-    assert not change.keys() & {"warmup_ratio", "weight_decay", "batch_size", "epochs", "schedule"}
-
-
-def test_the_rows_of_a_trial_are_its_share_but_enough_for_ten_steps():
-    own = training(batch_size=8, gradient_accumulation_steps=2)
-    assert search().train_rows(own, 5000) == 500
-    assert search().train_rows(own, 1000) == 160
-    assert search().train_rows(own, 100) == 100
-
-
-def test_what_alters_no_trial_repeats_none(tiny_study):
-    before = tiny_study(SEARCH)
-    same = tiny_study(
-        SEARCH + "\ntraining: {checkpoint_steps: 5}\ntasks: {qa: {evaluation_batch_size: 3}}\ntitle: Another"
-    )
-    assert choice_settings(same, CELL) == choice_settings(before, CELL)
-    more = tiny_study("search: {factors: [10.0, 3.0, 0.33, 1.0]}")
-    assert trial_settings(more, CELL, "3") == trial_settings(before, CELL, "3")
-    assert choice_settings(more, CELL) != choice_settings(before, CELL)
-
-
-@pytest.mark.parametrize("change", [
-    "search: {train_share: 0.2}", "search: {validation_rows: 3}", "search: {seed: 9}", "training: {weight_decay: 0.5}",
-    "tasks: {qa: {generation: {num_beams: 2}}}", "methods: {lora: {r: 3}}", "hardware: {threads: 2}",
-])  # fmt: skip
-def test_what_alters_a_trial_repeats_it(tiny_study, change):
-    before = tiny_study(SEARCH)
-    key, _, rest = change.partition(": ")
-    after = tiny_study(f"search: {{factors: [0.33, 1.0, 3.0], {rest[1:]}" if key == "search" else f"{SEARCH}\n{change}")
-    assert trial_settings(after, CELL, "1") != trial_settings(before, CELL, "1")
-
-
-def test_a_study_without_a_search_is_what_it_was(tiny_study):
-    assert tiny_study("search: null") == tiny_study()
-    assert "search" not in json.dumps(run_settings(tiny_study(), CELL))
-
+from tunegrid.study.stage_settings import trial_settings
 
 # -- rows of a trial --------------------------------------------------------------------------------------------------
 
@@ -232,6 +134,26 @@ def test_a_trial_that_fails_is_a_record_and_what_a_person_has_to_mend_is_none(ti
         assert not study.paths.trial(CELL, "3").exists()
 
 
+def test_a_trial_that_dies_is_tried_again_and_then_is_a_record(tiny_study, monkeypatch):
+    def fit(method, session):
+        raise RuntimeError("no memory")
+
+    study = tiny_study("search: {factors: [1.0, 3.0], validation_rows: 2}")
+    monkeypatch.setattr(METHODS[CELL.method], "fit", fit)
+    file = study.paths.trial(CELL, "3")
+    left = temporary_path(file.with_suffix("")).name.replace(f"-{os.getpid()}-", "-99999999-")
+    (file.parent / left).mkdir(parents=True)  # by a process that was killed
+    with pytest.raises(AttemptFailed, match=r"search x 3: RuntimeError: no memory \(attempt 1 of 2\)"):
+        run_trial(study, CELL, "3", Attempt(1, 2))
+    assert list(file.parent.iterdir()) == []
+    record = run_trial(study, CELL, "3", Attempt(2, 2))
+    assert (record.status, record.reason) == ("failed", "RuntimeError: no memory (attempt 2 of 2)")
+    file.unlink()
+    write_failed_trial(study, CELL, "3", "killed by signal 9", "2026-01-01T00:00:00+00:00")
+    record = read_record(file, TrialRecord)
+    assert (record.status, record.reason, record.score) == ("failed", "killed by signal 9", None)
+
+
 # -- the choice -------------------------------------------------------------------------------------------------------
 
 
@@ -291,104 +213,6 @@ def test_a_trial_of_other_settings_is_not_chosen_among(tiny_study):
     with pytest.raises(TuneGridError, match=r"factor-1\.json: is a trial of other settings"):
         choose_rate(other, CELL)
     assert not study.paths.choice(CELL).exists()
-
-
-# -- the training that follows ----------------------------------------------------------------------------------------
-
-
-def searched_study(tiny_study, scores: dict[str, float | None], changes: str = "training: {max_steps: 3}"):
-    """A study whose trials have been run, and then been given these scores (None: failed)."""
-    study = tiny_study(f"search: {{factors: [{', '.join(scores)}]}}\n{changes}")
-    for name, score in scores.items():
-        run_trial(study, CELL, name)
-        file = study.paths.trial(CELL, name)
-        status = {"status": "ok", "reason": None} if score is not None else {"status": "failed", "reason": "of itself"}
-        file.write_text(json.dumps(json.loads(file.read_text()) | status | {"score": score}))
-    return study
-
-
-def test_the_training_uses_the_chosen_rate_and_says_where_it_is_from(tiny_study):
-    from tunegrid.stages.train import train
-
-    study = searched_study(tiny_study, {"0.33": 0.1, "1": 0.2, "4": 0.9})
-    choice = choose_rate(study, CELL)
-    assert (choice.factor, choice.learning_rate, choice.configured_learning_rate) == (4.0, 0.02, 0.005)
-    record = train(study, Run(CELL, 1), Path("searched"))
-    assert record.status == "ok"
-    assert record.configuration["training"]["learning_rate"] == 0.02
-    assert record.configuration["search"] == {"factor": 4.0, "configured_learning_rate": 0.005}
-    plain = train(tiny_study("training: {max_steps: 3, learning_rate: 0.02}"), Run(CELL, 1), Path("plain"))
-    unsearched = {key: value for key, value in record.configuration.items() if key != "search"}
-    assert unsearched == plain.configuration
-    assert record.configuration_hash != plain.configuration_hash
-    weights = [Path(name, "weights/adapter_model.safetensors").read_bytes() for name in ("searched", "plain")]
-    assert weights[0] == weights[1]
-
-
-def test_a_cell_whose_trials_all_failed_is_a_failed_run(tiny_study):
-    from tunegrid.stages.evaluate import evaluate_run
-    from tunegrid.stages.summary import summarise
-    from tunegrid.stages.train import train
-
-    study = searched_study(tiny_study, {"1": None, "3": None})
-    assert choose_rate(study, CELL).status == "failed"
-    folder = study.paths.run(Run(CELL, 1))
-    train(study, Run(CELL, 1), folder)
-    evaluate_run(study, Run(CELL, 1), folder)
-    trained, scored = (
-        read_record(folder / "train.json", TrainRecord),
-        read_record(folder / "metrics.json", MetricsRecord),
-    )
-    assert trained.status == scored.status == "failed"
-    assert trained.reason.startswith("no learning rate of the search could be scored (0.005 failed: of itself; ")
-    assert list((folder / "weights").iterdir()) == []
-    # Training again would read the same choice again.
-    text, complete = summarise(study)
-    assert not complete
-    folder = study.paths.search(CELL)
-    assert f"--forcerun {folder}/factor-1.json {folder}/factor-3.json" in text
-
-
-def test_a_trial_that_dies_is_tried_again_and_then_is_a_record(tiny_study, monkeypatch):
-    def fit(method, session):
-        raise RuntimeError("no memory")
-
-    study = tiny_study("search: {factors: [1.0, 3.0], validation_rows: 2}")
-    monkeypatch.setattr(METHODS[CELL.method], "fit", fit)
-    file = study.paths.trial(CELL, "3")
-    left = temporary_path(file.with_suffix("")).name.replace(f"-{os.getpid()}-", "-99999999-")
-    (file.parent / left).mkdir(parents=True)  # by a process that was killed
-    with pytest.raises(AttemptFailed, match=r"search x 3: RuntimeError: no memory \(attempt 1 of 2\)"):
-        run_trial(study, CELL, "3", Attempt(1, 2))
-    assert list(file.parent.iterdir()) == []
-    record = run_trial(study, CELL, "3", Attempt(2, 2))
-    assert (record.status, record.reason) == ("failed", "RuntimeError: no memory (attempt 2 of 2)")
-    file.unlink()
-    write_failed_trial(study, CELL, "3", "killed by signal 9", "2026-01-01T00:00:00+00:00")
-    record = read_record(file, TrialRecord)
-    assert (record.status, record.reason, record.score) == ("failed", "killed by signal 9", None)
-
-
-def test_training_wants_a_choice_of_its_own_settings(tiny_study):
-    from tunegrid.stages.train import train
-
-    study = searched_study(tiny_study, {"1": 0.5, "3": 0.1})
-    with pytest.raises(TuneGridError, match=r"choice\.json: not there.*search-trial"):
-        train(study, Run(CELL, 1), Path("out"))
-    choose_rate(study, CELL)
-    other = tiny_study("search: {factors: [1.0, 3.0], validation_rows: 2}\ntraining: {max_steps: 3}")
-    with pytest.raises(TuneGridError, match="chosen with other settings"):
-        train(other, Run(CELL, 1), Path("out"))
-    assert not Path("out/train.json").exists()
-
-
-def test_a_trial_trains_as_its_cell_in_everything_else(tiny_study):
-    study = tiny_study(SEARCH + "\ntraining: {max_steps: 100, weight_decay: 0.25, label_smoothing: 0.125}")
-    own, trial = study.training_settings(CELL), trial_study(study, CELL, "3").training_settings(CELL)
-    different = {key for key, value in trial.model_dump().items() if value != getattr(own, key)}
-    assert different == {"learning_rate", "max_steps", "logging_steps"}
-    other = Cell("qa", "t5", "full")
-    assert trial_study(study, CELL, "3").training_settings(other) == study.training_settings(other)
 
 
 # -- the command line -------------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.support.study_on_disk import expected_study, train_record, write_json, write_study
+from tests.support.records_on_disk import train_record
+from tests.support.study_on_disk import expected_study, write_json, write_study
 from tunegrid.common.errors import TuneGridError
 from tunegrid.results.tables import COLUMNS, build_tables, read_tables, write_tables
 from tunegrid.results.tables.frames import FLAGS, TEXT, frame_of, read_frame, write_frame

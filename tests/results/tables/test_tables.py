@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from tests.support import study_on_disk
-from tests.support.study_on_disk import expected_study, train_record, write_json, write_study
+from tests.support.records_on_disk import train_record
+from tests.support.study_on_disk import expected_study, write_json, write_study
 from tunegrid.common.errors import TuneGridError
 from tunegrid.report import summary
 from tunegrid.results.read import read_results

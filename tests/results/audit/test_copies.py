@@ -1,0 +1,25 @@
+"""Rows and values that stand in a table twice, and when that is chance."""
+
+from pathlib import Path
+
+from tests.support.audited_tables import audit, findings_of
+
+
+def test_identical_rows_are_a_warning(tmp_path: Path) -> None:
+    table = "model,method,exact_match_percent,f1_percent\nA,x,80.00,85.00\nA,y,80.00,85.0\nB,x,80.00,85.00\nB,y,70,75\n"
+    assert findings_of(audit(tmp_path, table), "identical-rows") == [("warning", ("A + x", "B + x"))]
+    # One score alone is often the same.
+    assert findings_of(audit(tmp_path / "one", "model,bleu\nA,0.21\nB,0.21\n"), "identical-rows") == []
+
+
+def test_rows_of_few_digits_can_be_equal_by_chance(tmp_path: Path) -> None:
+    rows = "A,0.91,0.90,0.90\nB,0.90,0.89,0.89\nC,0.91,0.90,0.90\nD,0.89,0.90,0.89\nE,0.92,0.91,0.91\n"
+    result = audit(tmp_path, f"model,precision,recall,f1\n{rows}")
+    assert findings_of(result, "identical-rows") == []
+
+
+def test_one_value_twice_is_a_warning_where_digits_tell(tmp_path: Path) -> None:
+    table = "model,exact_match_percent,f1_percent\nA,80.0123,87.1203\nB,75.4410,84.0192\nC,71.2000,84.0192\n"
+    result = audit(tmp_path, table)
+    assert findings_of(result, "repeated-values") == [("warning", ("B", "C"))]
+    assert findings_of(audit(tmp_path / "few", "m,accuracy\nA,0.81\nB,0.84\nC,0.84\n"), "repeated-values") == []
