@@ -19,6 +19,7 @@ def check(model_type: str, values: dict) -> None:
         ("decoder_layerdrop", "0.1", "'0.1', but a number belongs there"),
         ("decoder_layerdrop", 1000, "1000, but a probability from 0 to 1 belongs there"),
         ("dropout", -0.1, "-0.1, but a probability"),
+        ("dropout", 1.01, "1.01, but a probability"),
         ("dropout", None, "None, but a number"),
         ("dropout", True, "True, but a number"),
         ("attention_dropout", float("nan"), "nan, but a number"),

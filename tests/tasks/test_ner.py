@@ -92,7 +92,15 @@ def test_words_of_types_that_could_not_be_read(settings, says):
 
 
 def test_known_entities_are_the_longest_with_their_most_frequent_type():
-    train = [{"entities": text} for text in ("New York: place; York: person", "York: place", "York: place", "none")]
-    rows = [{"text": "York and New York"}, {"text": "nobody"}]
-    assert predict_baseline(ner(), "known-entities", train, rows) == ["York: place; New York: place", "none"]
+    texts = ("New York: place; York: person", "York: place", "York: place", "New York City: place", "none")
+    train = [{"entities": text} for text in texts]
+    rows = [{"text": "York and New York City and New York"}, {"text": "nobody"}]
+    expected = ["York: place; New York City: place; New York: place", "none"]
+    assert predict_baseline(ner(), "known-entities", train, rows) == expected
     assert predict_baseline(ner(), "known-entities", [{"entities": "none"}], rows) == ["none", "none"]
+
+
+def test_the_order_of_the_rows_does_not_decide_between_types():
+    train = [{"entities": "Paris: place"}, {"entities": "Paris: person"}]
+    for rows in (train, train[::-1]):
+        assert predict_baseline(ner(), "known-entities", rows, [{"text": "Paris"}]) == ["Paris: person"]

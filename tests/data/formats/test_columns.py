@@ -29,6 +29,12 @@ def test_sentences_of_two_to_four_columns(tmp_path, text):
     assert rows(tmp_path, text) == TWO
 
 
+def test_a_sentence_stands_where_its_first_word_does(tmp_path):
+    file = tmp_path / "a.conll"
+    file.write_text("# id 7\nEU B-ORG\nrejects O\n\n\nAnn B-PER\n")
+    assert [row.where for row in read_rows(file)] == [f"{file}, line 2", f"{file}, line 6"]
+
+
 def test_a_number_sign_can_be_a_word(tmp_path):
     assert rows(tmp_path, "# O\n1 O\n") == [(["#", "1"], ["O", "O"])]
 
