@@ -62,6 +62,7 @@ def test_malformed_answers_are_counted_and_never_raise():
     scores = table(make_task("ner"), answers, ["Ben: person"] * 6)
     assert scores.examples["entities_malformed"].tolist() == [1, 1, 1, 1, 1, 0]
     assert scores.examples["entities_right"].tolist() == [0, 0, 0, 1, 0, 0]
+    assert scores.examples["entities_exact"].tolist() == [0] * 6
     assert scores.metrics["entity_f1"] == pytest.approx(2 / 7)
 
 
