@@ -2,9 +2,6 @@
 
 # The bias of a head that looks in one direction against tokens in the other.
 FAR = -6.0
-# Of heads that look nearby, see `_look_nearby`: a factor on their queries, and how many tokens away they look. A value
-# is three tokens from its name in most of the world's sentences.
-SHARPNESS, DISTANCE = 2.0, 3.0
 
 
 def build_model(source, family: str, tokeniser):
@@ -72,7 +69,6 @@ def _prefer_near(model, slope: float) -> None:
 
 
 def _build_bart(source, tokeniser):
-    import torch
     from transformers import BartConfig, BartForConditionalGeneration
 
     from tunegrid.models.pretrain.settings import MIN_POSITIONS
@@ -99,59 +95,17 @@ def _build_bart(source, tokeniser):
     if source.locality:
         for stack in (model.model.encoder, model.model.decoder):
             _start_as_waves(stack.embed_positions.weight, source.init_std)
-        for layer in model.model.encoder.layers:
-            _look_nearby(layer.self_attn, source.heads)
         attention = model.model.encoder.layers[-1].self_attn
-        with torch.no_grad():
-            half = source.d_model // 2
-            model.model.shared.weight[:, :half] *= 0.25
-            attention.k_proj.weight[half:, :half] = 0.0
         _match_like(attention.q_proj, attention.k_proj, source.heads, 2.0)
     return model
 
 
-def _look_nearby(attention, heads: int) -> None:
-    """Start half of the heads of a BART layer so that they look some tokens back, or ahead, in turns.
-
-    Positions that are sine waves (`_start_as_waves`) match where one is turned by the distance: each pair of dimensions
-    of a head is a wave of the position, the fastest first, and the query turns it. Why: see `_prefer_near`.
-    """
-    import torch
-
-    width = attention.embed_dim // heads
-    rates = _frequencies(attention.embed_dim)[: width // 2]
-    with torch.no_grad():
-        for head in range(heads // 2):
-            distance = DISTANCE if head % 2 == 0 else -DISTANCE
-            query, key = torch.zeros(width, attention.embed_dim), torch.zeros(width, attention.embed_dim)
-            for pair, rate in enumerate(rates):
-                sine, cosine = (rate * distance).sin(), (rate * distance).cos()
-                places = slice(2 * pair, 2 * pair + 2)
-                key[places, places] = torch.eye(2)
-                # sin(x - d) = sin x cos d - cos x sin d, cos(x - d) = cos x cos d + sin x sin d
-                query[places, places] = SHARPNESS * torch.stack(
-                    [torch.stack([cosine, -sine]), torch.stack([sine, cosine])]
-                )
-            rows = slice(head * width, (head + 1) * width)
-            attention.q_proj.weight[rows], attention.k_proj.weight[rows] = query, key
-
-
 def _start_as_waves(positions, scale: float) -> None:
-    """Start learned positions as the sine waves of Vaswani et al. (2017), from which distances are easily learnt.
-
-    They are in the first half of the dimensions. The other half starts at zero: there, tokens are compared as such.
-    """
+    """Start learned positions as the sine waves of Vaswani et al. (2017), from which distances are easily learnt."""
     import torch
 
     count, width = positions.shape
-    angles = torch.arange(count).unsqueeze(1) * _frequencies(width)
+    frequencies = 10_000 ** -(torch.arange(0, width, 2) / width)
+    angles = torch.arange(count).unsqueeze(1) * frequencies
     with torch.no_grad():
-        positions.zero_()
-        positions[:, 0 : width // 2 : 2], positions[:, 1 : width // 2 : 2] = scale * angles.sin(), scale * angles.cos()
-
-
-def _frequencies(width: int):
-    """Radians per token of the waves in the first half of the dimensions, the fastest first."""
-    import torch
-
-    return 100 ** -(torch.arange(0, width // 2, 2) / (width // 2))
+        positions[:, 0::2], positions[:, 1::2] = scale * angles.sin(), scale * angles.cos()
