@@ -46,6 +46,7 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "Search": "search",
     "SentimentSettings": "tasks",
     "SummarisationSettings": "tasks",
+    "TextGenerationSettings": "tasks",
     "Training": "training",
     "TrainingChange": "training",
     "TranslationSettings": "tasks",

@@ -73,16 +73,19 @@ PROMPTS = {
             "classification": "classify: {text}",
             "pair-classification": "sentence1: {text} sentence2: {text_pair}",
             "summarisation": "summarize: {document}",
+            "generation": "{source}",
             "ner": "entities: {text}",
         }.items()
     },
     ("flan-t5", "classification"): "{text}\nWhich of these fits the text?\nOPTIONS:\n{options}",
     ("flan-t5", "pair-classification"): "{text}\n{text_pair}\nWhich of these fits the two texts?\nOPTIONS:\n{options}",
     ("flan-t5", "summarisation"): "Summarize the following text:\n\n{document}",
+    ("flan-t5", "generation"): "{source}",
     ("flan-t5", "ner"): "{text}\n\nName the entities in this text with their types ({types}), or say none.",
     ("bart", "classification"): "{text}",
     ("bart", "pair-classification"): "{text} </s> {text_pair}",
     ("bart", "summarisation"): "{document}",
+    ("bart", "generation"): "{source}",
     ("bart", "ner"): "{text}",
 }
 

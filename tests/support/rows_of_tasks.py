@@ -25,6 +25,10 @@ ROWS = {
         {"id": "1", "document": "Ben won. He ran.", "summary": ["Ben won."]},
         {"id": "2", "document": "It rained.", "summary": ["Rain fell.", "It rained."]},
     ],
+    "generation": [
+        {"id": "1", "source": "dogs: 2", "target": ["Two dogs."]},
+        {"id": "2", "source": "cats: 1", "target": ["One cat.", "A cat."]},
+    ],
     "pair-classification": [
         {"id": "1", "text": "Ben won", "text_pair": "Ben lost", "label": "sports"},
         {"id": "2", "text": "a bank", "text_pair": "the bank", "label": "money"},

@@ -21,9 +21,11 @@ def test_scores_hold_every_metric_and_a_row_per_example_in_order(kind):
         "translation": "cosine_similarity",
         "summarisation": "rouge_l",
         "ner": "entities_exact",
+        "generation": "exact_text",
     }.get(kind, "correct")
     assert (first[column], second[column]) == (pytest.approx(1), 0)
     signed = {"translation": {"bleu", "chrf"}, "summarisation": {"rouge1", "rouge2", "rouge_l", "rouge_lsum", "chrf"}}
+    signed["generation"] = {"chrf", "rouge_l"}
     assert set(scores.signatures) == signed.get(kind, set())
     with pytest.raises(ValueError, match=r"zip|Mismatch"):
         task.score(predictions[:1], ROWS[kind])

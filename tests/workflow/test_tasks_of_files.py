@@ -18,7 +18,7 @@ title: Tasks of files
 description: A few steps of each task on rows from files.
 seeds: [1]
 hardware: {device: cpu, threads: 1, precision: fp32}
-grid: {tasks: [topics, pairs, summaries, names], models: [t5], methods: [lora]}
+grid: {tasks: [topics, pairs, summaries, names, orders], models: [t5], methods: [lora]}
 tasks:
   topics:
     kind: classification
@@ -47,6 +47,13 @@ tasks:
     max_source_length: 48
     max_target_length: 24
     generation: {max_new_tokens: 12}
+  orders:
+    kind: generation
+    metrics: [bleu, exact_text]
+    source: {kind: files, paths: {train: orders-train.jsonl, test: orders-test.jsonl}, licence: CC0-1.0}
+    max_source_length: 48
+    max_target_length: 24
+    generation: {max_new_tokens: 12}
 models:
   t5: {family: t5, source: {kind: packaged, name: t5}}
 methods: {lora: {kind: lora, r: 4, alpha: 8, dropout: 0.0}}
@@ -57,6 +64,7 @@ METRICS = {
     "topics": {"accuracy", "macro_f1", "matthews", *(f"f1_{place}" for place in PLACES)},
     "pairs": {"accuracy", "macro_f1", "matthews", "f1_same", "f1_other"},
     "summaries": {"rouge1", "rouge2", "rouge_l", "rouge_lsum", "chrf"},
+    "orders": {"bleu", "chrf", "exact_text"},
     "names": {"entity_f1", "entity_precision", "entity_recall", "entities_exact"},
 }
 
@@ -75,6 +83,7 @@ def rows(task: str, begin: int, end: int) -> list[dict]:
                     "label": "same" if other == place else "other",
                 },
                 "summaries": {"document": f"{sentence} It is warm. Then it rains.", "summary": f"{name} is there."},
+                "orders": {"source": f"{place}: {name}", "target": sentence},
                 "names": {
                     "tokens": [name, "is", "in", "the", place, str(number)],
                     "ner_tags": ["B-person", "O", "O", "O", "B-place", "O"],
@@ -132,5 +141,11 @@ def test_baselines_score_what_the_rows_say(workflow):
 
 def test_the_report_has_every_task(workflow):
     report = (workflow.folder / "results" / "files" / "report" / "report.html").read_text(encoding="utf-8")
-    for title in ("Classification", "Classification of Pairs", "Summarisation", "Named Entity Recognition"):
+    for title in (
+        "Classification",
+        "Classification of Pairs",
+        "Summarisation",
+        "Named Entity Recognition",
+        "Text Generation",
+    ):
         assert title in report

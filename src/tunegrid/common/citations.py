@@ -58,6 +58,9 @@ PAPINENI_2002 = Reference(
     "Papineni et al. 2002", "BLEU: a Method for Automatic Evaluation of Machine Translation. Proceedings of ACL."
 )
 POST_2018 = Reference("Post 2018", "A Call for Clarity in Reporting BLEU Scores. Proceedings of WMT. arXiv 1804.08771.")
+POPOVIC_2015 = Reference(
+    "Popović 2015", "chrF: character n-gram F-score for automatic MT evaluation. Proceedings of WMT."
+)
 LIN_2004 = Reference(
     "Lin 2004", "ROUGE: A Package for Automatic Evaluation of Summaries. Proceedings of the ACL workshop."
 )

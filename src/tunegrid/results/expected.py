@@ -30,6 +30,10 @@ class ExpectedTask(Named):
     trivial: str | None = None
     labels: int | None = None  # how many labels the model chooses among; None: it generates
     own_metrics: tuple[Metric, ...] = ()  # where the settings of the task change its metrics
+    own_primary: str = ""  # name of the metric that cells are tested on, where the settings choose it
+    own_judge: tuple[str, float] | None = (
+        None  # the same of the metric that scores an answer by itself, and `right_from`
+    )
     max_new_tokens: int | None = None  # the length that answers are cut to
 
     @property
@@ -43,7 +47,13 @@ class ExpectedTask(Named):
 
     @property
     def primary(self) -> Metric:
-        return self.metric(TASKS[self.kind].primary)
+        return self.metric(self.own_primary or TASKS[self.kind].primary)
+
+    @property
+    def judge(self) -> tuple[Metric, float]:
+        """The metric that scores each answer by itself, and the score from which an answer counts as right."""
+        name, right_from = self.own_judge or (TASKS[self.kind].example_metric, TASKS[self.kind].right_from)
+        return self.metric(name), right_from
 
     def metric(self, name: str) -> Metric:
         return next(metric for metric in self.all_metrics if metric.name == name)

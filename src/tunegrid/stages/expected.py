@@ -41,6 +41,8 @@ def _task(study: Study, name: str) -> ExpectedTask:
         trivial=task.trivial_baseline,
         labels=len(labels) if (labels := task.labels()) else None,
         own_metrics=task.metrics,
+        own_primary=task.primary,
+        own_judge=(task.example_metric, task.right_from),
         max_new_tokens=task.settings.generation.max_new_tokens,
     )
 

@@ -106,14 +106,14 @@ class Task(ABC):
     text_columns: ClassVar[tuple[str, ...]]  # the columns whose text a model can be pretrained on
     truncatable: ClassVar[str]  # the column that loses its end, or is read in windows, when the source is too long
     metrics: tuple[Metric, ...]  # in the order of the tables
-    primary: ClassVar[str]  # name of the metric that cells are tested, tied and recommended on
+    primary: str  # name of the metric that cells are tested, tied and recommended on
     replacements: ClassVar[dict[str, str]] = {}  # in the source columns: text -> what stands for it
     example: ClassVar[dict[str, str]] = {}  # a source row, for the model card
     hub_task: ClassVar[str] = "text2text-generation"  # the Hub's name for this kind of task
     prompts: ClassVar[dict[str, str]] = {}  # family -> template, where the family's file has none for this kind
     trivial_baseline: ClassVar[str]
-    example_metric: ClassVar[str]  # name of the metric whose one column scores an answer by itself
-    right_from: ClassVar[float] = 1.0  # the score by that metric from which an answer counts as right
+    example_metric: str  # name of the metric whose one column scores an answer by itself
+    right_from: float = 1.0  # the score by that metric from which an answer counts as right
     question_column: ClassVar[str | None] = None  # whose first word is a slice of the scores
 
     def __init__(self, settings: TaskSettings, family: Family | None = None) -> None:

@@ -13,7 +13,6 @@ from tunegrid.data.parquet import read_parquet, whole
 from tunegrid.results.expected import ExpectedTask
 from tunegrid.results.read import Result, ResultKey, StudyResults
 from tunegrid.study.paths import Paths
-from tunegrid.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -49,16 +48,16 @@ class TaskExamples:
     @property
     def judge(self) -> Any:
         """The metric that scores each answer by itself."""
-        return self.task.metric(TASKS[self.task.kind].example_metric)
+        return self.task.judge[0]
 
     @property
     def right_from(self) -> float:
         """The score from which an answer counts as right."""
-        return TASKS[self.task.kind].right_from
+        return self.task.judge[1]
 
     def scores(self, result: Result) -> np.ndarray:
         """The score of each answer of a result, from 0 to 1, [rows]."""
-        (column,) = self.judge.columns
+        column, *_ = self.judge.columns
         try:
             return np.asarray(result.predictions[column], dtype=np.float64)
         except (KeyError, ValueError, TypeError) as error:

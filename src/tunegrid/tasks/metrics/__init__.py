@@ -6,10 +6,11 @@ To add a metric: a class like these in a new file, and its name here.
 from tunegrid.tasks.metrics.accuracy import Accuracy
 from tunegrid.tasks.metrics.base import Metric
 from tunegrid.tasks.metrics.bleu import Bleu
-from tunegrid.tasks.metrics.chrf import ChrF
+from tunegrid.tasks.metrics.chrf import ChrF, ChrFCounts
 from tunegrid.tasks.metrics.cosine_similarity import CosineSimilarity
 from tunegrid.tasks.metrics.entities import EntitiesExact, EntityF1, EntityPrecision, EntityRecall
 from tunegrid.tasks.metrics.exact_match import ExactMatch
+from tunegrid.tasks.metrics.exact_text import ExactText
 from tunegrid.tasks.metrics.label_f1 import LabelF1
 from tunegrid.tasks.metrics.macro_f1 import MacroF1
 from tunegrid.tasks.metrics.matthews import Matthews
@@ -22,12 +23,14 @@ METRICS: dict[str, type[Metric]] = {
     "accuracy": Accuracy,
     "bleu": Bleu,
     "chrf": ChrF,
+    "chrf_counts": ChrFCounts,
     "cosine_similarity": CosineSimilarity,
     "entities_exact": EntitiesExact,
     "entity_f1": EntityF1,
     "entity_precision": EntityPrecision,
     "entity_recall": EntityRecall,
     "exact_match": ExactMatch,
+    "exact_text": ExactText,
     "label_f1": LabelF1,
     "macro_f1": MacroF1,
     "matthews": Matthews,

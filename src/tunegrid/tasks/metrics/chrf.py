@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tunegrid.tasks.metrics.base import Metric, References
+from tunegrid.common.citations import POPOVIC_2015, Formula
+from tunegrid.tasks.metrics.base import Metric, References, ratio
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,3 +45,47 @@ class ChrF(Metric):
         scorer = CHRF()
         scorer.corpus_score([""], [[""]])  # the signature holds the number of references
         return str(scorer.get_signature())
+
+
+class ChrFCounts(ChrF):
+    """Corpus chrF with the counts of each sentence: it has an interval, and can be the primary metric.
+
+    `chrf_statistics` holds, for n-grams of 1 to 6 characters, how many the prediction has, the reference has, and both.
+    """
+
+    printed = True
+    columns = ("chrf", "chrf_statistics")
+    formula = Formula(
+        "chrF",
+        r"\mathrm{chrF} = \dfrac{(1 + \beta^2)\, P R}{\beta^2 P + R}, \quad \beta = 2",
+        "chrF is one plus beta squared, times P R, over beta squared P plus R, with beta two",
+        "P and R are the means, over n-grams of 1 to 6 characters without white space, of the shares of the "
+        "predictions' n-grams that are in the references, and of the references' that are in the predictions; each is "
+        "summed over all examples. sacreBLEU with its default settings, from 0 to 1.",
+        (POPOVIC_2015,),
+    )
+
+    def examples(self, predictions: Sequence[str], references: References) -> dict[str, list[Any]]:
+        from sacrebleu.metrics import CHRF
+
+        counts = CHRF()._extract_corpus_statistics(list(predictions), [[texts[0] for texts in references]])
+        return super().examples(predictions, references) | {"chrf_statistics": [list(map(int, row)) for row in counts]}
+
+    def statistics(self, table: Mapping[str, Any]) -> np.ndarray:
+        import numpy as np
+
+        counts = list(table["chrf_statistics"])
+        return np.array(counts, dtype=np.float64).reshape(len(counts), 18)
+
+    def aggregate(self, sums: np.ndarray) -> np.ndarray:
+        """sacreBLEU's formula, of many sums at once: orders that a side has no n-gram of are left out of the means."""
+        import numpy as np
+
+        predicted, expected, common = (sums[..., part::3] for part in range(3))
+        counted = (predicted > 0) & (expected > 0)
+        orders = np.maximum(counted.sum(axis=-1), 1)
+        precision, recall = (
+            np.where(counted, common / np.where(counted, total, 1), 0).sum(axis=-1) / orders
+            for total in (predicted, expected)
+        )
+        return ratio(5 * precision * recall, 4 * precision + recall)
