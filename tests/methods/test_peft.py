@@ -30,7 +30,8 @@ def peft(family: str, tuner: str, **settings):
     ("settings", "message"),
     [
         ("{kind: peft, tuner: MISS, settings: {r: 1000}}", "`r` (1000) must be less than or equal to in_features (16)"),
-        ("{kind: peft, tuner: OFT, settings: {oft_block_size: 7}}", "7"),
+        ("{kind: peft, tuner: OFT, settings: {oft_block_size: 7}}", "`oft_block_size` (7) does not fit "),
+        ("{kind: peft, tuner: OFT, settings: {oft_block_size: 0, r: 3}}", "`r` (3) does not fit "),
         ("{kind: peft, tuner: BOFT, settings: {boft_block_size: 7}}", "7"),
         ("{kind: peft, tuner: LOHA, settings: {r: -1}}", "-1"),
     ],

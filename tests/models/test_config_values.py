@@ -36,6 +36,14 @@ def test_a_value_of_another_type_is_refused(key, value, says):
     assert says in str(error.value)
 
 
+@pytest.mark.parametrize("value", ["0.1", 1.5, [0.1], True])
+def test_a_dropout_without_a_default_is_a_probability_too(value):
+    check("bert", {"classifier_dropout": None})
+    check("bert", {"classifier_dropout": 0.1})
+    with pytest.raises(TuneGridError, match=r"classifier_dropout: .*, but a probability from 0 to 1 belongs there"):
+        check("bert", {"classifier_dropout": value})
+
+
 def test_values_of_published_checkpoints_are_fine():
     check("t5", {"dropout_rate": 0, "num_decoder_layers": None, "n_positions": 512, "output_past": True, "d_ff": 3072})
     check("bart", {"decoder_layerdrop": 0.0, "num_beams": 4, "early_stopping": "never", "pad_token_id": None})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -112,12 +113,11 @@ class Peft(Method):
 
         # The folder that the base was read from is no property of the weights, but peft would save it with them.
         model.name_or_path = model.config.name_or_path = ""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            tuned = get_peft_model(model, self._config(model))
-        # Some tuners take another size than the one that was given, where that does not fit.
-        if changed := [str(warning.message) for warning in caught if "djust" in str(warning.message)]:
-            raise ValueError(changed[0])
+        config = self._config(model)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tuned = get_peft_model(model, config)
+        _check_sizes(tuned, config)
         return tuned
 
     def _config(self, model: PreTrainedModel) -> Any:
@@ -264,6 +264,34 @@ def _extrapolated(settings: str, shape: Shape) -> tuple[int, int, Stacks]:
 def _with_layers(shape: Shape, encoder: int, decoder: int) -> Shape:
     """A smaller model with layers of the same sizes."""
     return replace(shape, encoder_layers=encoder, decoder_layers=decoder, vocabulary=min(shape.vocabulary, 512))
+
+
+def _check_sizes(model: PeftModel, config: Any) -> None:
+    """Compares the numbers that each tuned layer keeps with those of the configuration that it was made from.
+
+    Some tuners take another size than the given one where that does not divide a layer's, and only warn. 0 stands for
+    a size that the library chooses.
+
+    Raises:
+        ValueError: a layer took another number.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    given = {key: value for key, value in vars(config).items() if _is_number(value) and value}
+    patterns = [value for key, value in vars(config).items() if key.endswith("_pattern") and isinstance(value, dict)]
+    of_single_layers = {number for pattern in patterns for number in pattern.values()}
+    for name, module in model.named_modules():
+        if not isinstance(module, BaseTunerLayer):
+            continue
+        for key, value in given.items():
+            kept = getattr(module, key, None)
+            taken = kept["default"] if isinstance(kept, Mapping) and "default" in kept else value
+            if _is_number(taken) and taken not in (value, *of_single_layers):
+                raise ValueError(f"`{key}` ({value}) does not fit {name}: the library would take {taken}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_normalisation(module: Any) -> bool:

@@ -37,7 +37,8 @@ def check_values(config: PretrainedConfig, given: Collection[str], name: str) ->
         value, kind = values.get(key, default), _kind(default)
         if kind and kind != _kind(value) and not (kind == "a number" and _is_whole(value)):
             raise TuneGridError(f"{name}: config.json: {key}: {value!r}, but {kind} belongs there.")
-        if key.endswith(PROBABILITIES) and not 0 <= value <= 1:
+        # The default of some is null: the part has the dropout of the whole.
+        if key.endswith(PROBABILITIES) and value != default and not _is_probability(value):
             raise TuneGridError(f"{name}: config.json: {key}: {value!r}, but a probability from 0 to 1 belongs there.")
 
 
@@ -48,6 +49,10 @@ def _kind(value: object) -> str | None:
     if _is_whole(value):
         return "a whole number"
     return "a number" if isinstance(value, float) and math.isfinite(value) else None
+
+
+def _is_probability(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _is_whole(value: object) -> bool:

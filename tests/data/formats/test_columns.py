@@ -22,6 +22,8 @@ TWO = [(["EU", "rejects"], ["B-ORG", "O"]), (["Ann"], ["B-PER"])]
         "EU B-ORG\nrejects O\n\nAnn B-PER\n",
         "EU\tB-ORG\r\nrejects\tO\r\n\r\n\r\nAnn\tB-PER",
         "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nAnn NNP B-NP B-PER\n\n",
+        "EU B-ORG\nrejects O\n-DOCSTART- O\nAnn B-PER\n-DOCSTART-\n",
+        "-DOCSTART-\tO\nEU\tB-ORG\nrejects\tO\n\n-DOCSTART-\tO\n\n-DOCSTART-\tO\nAnn\tx\tB-PER\n-DOCSTART-\tO",
         "# id 7\nEU\t_\tB-ORG\nrejects\t_\tO\n \n# text = Ann\nAnn\t_\tB-PER\n",
     ],
 )

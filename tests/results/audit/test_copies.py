@@ -23,3 +23,12 @@ def test_one_value_twice_is_a_warning_where_digits_tell(tmp_path: Path) -> None:
     result = audit(tmp_path, table)
     assert findings_of(result, "repeated-values") == [("warning", ("B", "C"))]
     assert findings_of(audit(tmp_path / "few", "m,accuracy\nA,0.81\nB,0.84\nC,0.84\n"), "repeated-values") == []
+
+
+def test_scores_that_are_all_or_nothing_may_be_equal(tmp_path: Path) -> None:
+    table = "model,exact_match_percent,f1_percent\nA,80.0123,{0}\nB,75.4410,{0}\nC,71.2000,84.0192\nD,70.1,20.0017\n"
+    found = [
+        findings_of(audit(tmp_path / each, table.format(each)), "repeated-values") for each in ("100.0000", "0.0000")
+    ]
+    assert found == [[], []]
+    assert findings_of(audit(tmp_path, table.format("99.9000")), "repeated-values") == [("warning", ("A", "B"))]

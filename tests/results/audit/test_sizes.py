@@ -54,3 +54,10 @@ def test_one_row_of_another_test_set_is_named(tmp_path: Path) -> None:
     assert ("warning", ("odd",)) not in findings_of(
         audit(tmp_path / "b", "model,accuracy\nA,0.5902\nB,0.7680\nC,0.8351\n"), "test-size"
     )  # of 388 examples; two of the three are k / 97 too
+
+
+def test_a_row_that_does_not_have_the_claimed_size_is_one_finding(tmp_path: Path) -> None:
+    values = "".join(f"m{count},{count / 100:.4f}\n" for count in (71, 77, 83, 86, 91, 64)) + f"odd,{80 / 97:.4f}\n"
+    result = audit(tmp_path, f"model,accuracy\n{values}", "a hundred,100,,,", largest=10_000)
+    assert findings_of(result, "claimed-size") == [("error", ("odd",))]
+    assert ("warning", ("odd",)) not in findings_of(result, "test-size")

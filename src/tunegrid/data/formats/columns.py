@@ -15,8 +15,8 @@ TAG = re.compile(r"O|[A-Za-z][-_]\S+")
 def read_columns(place: Place) -> Iterator[RawRow]:
     """The sentences of a file as rows of `tokens` and `ner_tags`: its first and its last column.
 
-    Columns are parted by tabs or, in a line without a tab, by blanks. `-DOCSTART-` lines are left out, and so are
-    comments: lines in front of a sentence that begin with # and do not end in a tag.
+    Columns are parted by tabs or, in a line without a tab, by blanks. `-DOCSTART-` lines end a sentence, as empty ones
+    do. Comments are left out: lines in front of a sentence that begin with # and do not end in a tag.
 
     Raises:
         TuneGridError: a line has one column, or another number of them than the one before it.
@@ -26,13 +26,13 @@ def read_columns(place: Place) -> Iterator[RawRow]:
     first = width = 0
     for number, line in numbered_lines(place):
         line = line.rstrip("\r\n")
-        if not line.strip():
+        fields = line.strip("\t").split("\t") if "\t" in line.strip() else line.split()
+        if not fields or fields[0].strip() == "-DOCSTART-":
             if tokens:
                 yield RawRow({"tokens": tokens, "ner_tags": tags}, f"{place}, line {first}")
             tokens, tags = [], []
             continue
-        fields = line.strip("\t").split("\t") if "\t" in line.strip() else line.split()
-        if fields[0] == "-DOCSTART-" or (not tokens and line.startswith("#") and not TAG.fullmatch(fields[-1])):
+        if not tokens and line.startswith("#") and not TAG.fullmatch(fields[-1]):
             continue
         if len(fields) < 2:
             raise TuneGridError(

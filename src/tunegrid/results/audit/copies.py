@@ -14,7 +14,7 @@ from tunegrid.results.audit.printed import Printed
 from tunegrid.results.audit.table import WHOLE, ScoreRow, ScoreTable, names, word
 
 RATIOS = {"precision", "recall"}
-BY_CHANCE = 0.05  # probability from which on equal values are taken for an accident
+EASILY_EQUAL = 0.05  # probability from which on equal values are taken for an accident
 
 
 def identical_rows(table: ScoreTable) -> Checked:
@@ -65,7 +65,7 @@ def repeated_values(table: ScoreTable) -> list[Finding]:
                 by_value.setdefault(row.values[metric], []).append(row)
         for value, rows in by_value.items():
             whole = len(rows[0].values) > 1 and all(row.values == rows[0].values for row in rows)
-            if len(rows) == 1 or whole or value.value in (0, 1) or (chance := _chance(table, metric)) >= BY_CHANCE:
+            if len(rows) == 1 or whole or value.value in (0, 1) or (chance := _chance(table, metric)) >= EASILY_EQUAL:
                 continue
             computed = (
                 f"{word(metric)} is {value} in {listed(names(rows))}; that two values of this table are equal has a "
@@ -81,7 +81,7 @@ def _are_equal_by_chance(table: ScoreTable, rows: Sequence[ScoreRow]) -> bool:
     # F1 follows from precision and recall.
     metrics = [name for name in rows[0].values if name != "f1" or not rows[0].values.keys() >= RATIOS]
     pairs = math.comb(len(table.rows), 2)
-    return pairs * math.prod(min(1.0, _chance(table, metric) / pairs) for metric in metrics) >= BY_CHANCE
+    return pairs * math.prod(min(1.0, _chance(table, metric) / pairs) for metric in metrics) >= EASILY_EQUAL
 
 
 def _chance(table: ScoreTable, metric: str) -> float:

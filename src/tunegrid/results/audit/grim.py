@@ -16,7 +16,7 @@ from tunegrid.results.audit.printed import EXACT, Printed
 
 HALF_UP, HALF_EVEN = "half up", "half to even"
 ROUNDINGS = frozenset({HALF_UP, HALF_EVEN})
-BY_CHANCE = 0.001  # probability below which an agreement is taken for no accident
+NO_ACCIDENT = 0.001  # probability below which an agreement is taken for no accident
 _SHARES = tuple(Fraction(percent, 100) for percent in (5, 10, 15, 20, 25, 30, 40, 50))  # what people hold out
 
 
@@ -81,7 +81,7 @@ def all_but_one(values: Sequence[Printed], bound: int) -> tuple[int, Printed, fl
             # A part of the k / bound are k / size too.
             ways = [max(size / bound, min(1.0, size / value.scale)) for value in distinct if value != misfits[0]]
             # The expected number of such sizes up to this one: a sum of powers of sizes, once for each value left out.
-            if (accident := size * math.prod(ways)) < BY_CHANCE:
+            if (accident := size * math.prod(ways)) < NO_ACCIDENT:
                 return size, misfits[0], accident
     return None
 

@@ -185,7 +185,7 @@ def _agree_clearly(part: Sequence[ScoreRow], rows: Sequence[ScoreRow]) -> bool:
     spread = max(high for _, high in known) - min(low for low, _ in known)
     widths = sorted(high - low for row in part if (interval := intervals[row.name]) for low, high in [interval])
     chance = math.prod(min(1.0, 2 * float(width / spread)) for width in widths[1:]) if spread else 1.0
-    return 2 * len(part) > len(rows) and chance < grim.BY_CHANCE
+    return 2 * len(part) > len(rows) and chance < grim.NO_ACCIDENT
 
 
 def _fitting(
