@@ -103,5 +103,18 @@ CARTER_2017 = Reference(
 WEERAHANDI_1993 = Reference(
     "Weerahandi 1993", "Generalized Confidence Intervals. Journal of the American Statistical Association 88."
 )
+BLOOM_1995 = Reference(
+    "Bloom 1995",
+    "Minimum Detectable Effects: A Simple Way to Report the Statistical Power of Experimental Designs. Evaluation "
+    "Review 19.",
+)
+CARD_2020 = Reference(
+    "Card et al. 2020", "With Little Power Comes Great Responsibility. Proceedings of EMNLP. arXiv 2010.06595."
+)
+AGARWAL_2021 = Reference(
+    "Agarwal et al. 2021",
+    "Deep Reinforcement Learning at the Edge of the Statistical Precipice. Advances in Neural Information Processing "
+    "Systems 34. arXiv 2108.13264.",
+)
 KENDALL_1938 = Reference("Kendall 1938", "A New Measure of Rank Correlation. Biometrika 30.")
 BELANEC_2025 = Reference("Belanec et al. 2025", "PEFT-Bench. arXiv 2511.21285.")

@@ -5,7 +5,7 @@ from typing import Any
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent, duration
 from tunegrid.common.words import listed, plural
-from tunegrid.report import ceilings, layout, paper, search
+from tunegrid.report import ceilings, detectable, layout, paper, search
 from tunegrid.report.layout import Column, Table
 from tunegrid.report.tables import Frames, Titles, cell_of, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask
@@ -121,7 +121,7 @@ def sentences(frames: Frames, expected: Expected) -> list[str]:
         if row.about == "methods" and ties and ties + 1 == len(list(expected.grid(task))):
             texts.append(f"{task.title}: no clear winner. Nothing separates the cells; the cheapest is recommended.")
         texts += _better_baseline(frames, task, titles)
-    return texts + paper.summary(frames, expected)
+    return texts + detectable.summary(frames, expected) + paper.summary(frames, expected)
 
 
 def _claims(expected: Expected) -> list[str]:

@@ -105,10 +105,8 @@ class ResampledScores:
     def rows(self, chosen: Sequence[int]) -> "ResampledScores":
         """The same for some of the rows."""
         covariance = self.covariance[np.ix_(chosen, chosen)]
-        seeds = SeedVariance(self.seeds.moderated[chosen], self.seeds.own[chosen])
-        return ResampledScores(
-            self.point[chosen], self.resampled[chosen], covariance, self.examples, self.degrees, self.spread, seeds
-        )
+        point, resampled, seeds = self.point[chosen], self.resampled[chosen], self.seeds.rows(chosen)
+        return ResampledScores(point, resampled, covariance, self.examples, self.degrees, self.spread, seeds)
 
     def interval(self, row: int, level: float = 1 - ALPHA) -> tuple[float, float]:
         """Interval of a row's score, within 0 and 1; (nan, nan) if all examples are one unit.
@@ -176,7 +174,6 @@ def resample_scores(
     deviations = (resampled - mean) * np.sqrt(drawn / max(drawn - 1, 1))
     spread = seeds.inverse_chi_squared(degrees, resamples, generator)
     seeded = [i for i, row in enumerate(rows) if row.seeded]
-    added = np.zeros((2, len(rows), resamples))
     variances = seeds.draw_variances(
         [rows[i].points for i in seeded],
         [scores[i] for i in seeded],
@@ -184,9 +181,9 @@ def resample_scores(
         generator,
         [rows[i].collapsed for i in seeded],
     )
-    if variances is not None:
-        added[:, seeded] = variances.moderated, variances.own
-    shifts = generator.standard_normal((len(rows), resamples)) * np.sqrt(added[0])
+    counts = [len(row.values) for row in rows]
+    added = SeedVariance.unknown(counts, resamples) if variances is None else variances.spread_to(seeded, counts)
+    shifts = generator.standard_normal((len(rows), resamples)) * np.sqrt(added.moderated)
     return ResampledScores(
         point=np.array([row.point for row in rows]),
         resampled=mean + deviations * np.sqrt(spread) + shifts,
@@ -194,7 +191,7 @@ def resample_scores(
         examples=examples,
         degrees=degrees,
         spread=spread,
-        seeds=SeedVariance(*added),
+        seeds=added,
     )
 
 

@@ -69,17 +69,25 @@ def compare_pairs(scores: ResampledScores) -> PairedTests:
     pairs = np.array(list(combinations(range(len(scores.point)), 2)), dtype=int).reshape(-1, 2)
     first, second = pairs[:, 0], pairs[:, 1]
     difference = scores.point[first] - scores.point[second]
-    covariance, count = scores.covariance, scores.examples
-    variance = covariance[first, first] + covariance[second, second] - 2 * covariance[first, second]
-    # If all examples agree their variance is 0. It is at least that with half an example more in favour of each row.
-    least = ((count * difference**2 + 1) / (count + 1) - (count * difference / (count + 1)) ** 2) / (count + 2)
-    variance = np.maximum(variance, least)
+    variance = difference_variance(scores, first, second)
     added = scores.seeds.moderated
     spread = np.sqrt(variance[:, None] * scores.spread + added[first] + added[second])
     p_value = np.ones(len(pairs))
     if scores.degrees > 0:
         p_value = 2 * ndtr(-np.abs(difference)[:, None] / spread).mean(axis=1)
     return PairedTests(first, second, difference, p_value, holm(p_value), spread)
+
+
+def difference_variance(scores: ResampledScores, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Variance of the differences of pairs of rows over the choice of the test examples, [pairs].
+
+    If all examples agree their variance is 0. It is at least that with half an example more in favour of each row.
+    """
+    covariance, count = scores.covariance, scores.examples
+    difference = scores.point[first] - scores.point[second]
+    variance = covariance[first, first] + covariance[second, second] - 2 * covariance[first, second]
+    least = ((count * difference**2 + 1) / (count + 1) - (count * difference / (count + 1)) ** 2) / (count + 2)
+    return np.maximum(variance, least)
 
 
 def separated_in_resamples(scores: ResampledScores, tests: PairedTests, alpha: float = ALPHA) -> np.ndarray:

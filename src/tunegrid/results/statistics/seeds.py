@@ -19,7 +19,7 @@ variance, and the plain percentile bootstrap then covers far less than 95 %. So 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
@@ -64,10 +64,43 @@ class SeedVariance:
     Attributes:
         moderated: [cells, resamples] by the cell's seeds and those of the others.
         own: [cells, resamples] by the cell's seeds alone, where there are at least three; else as `moderated`.
+        counts: [cells] number of seeds.
+        variance: [cells] s'², the moderated variance between seeds; 0 where nothing is known of it.
+        degrees: [cells] its degrees of freedom; 0 where nothing is known.
+        explained: [cells] e, the part of it that the choice of the test examples explains.
     """
 
     moderated: np.ndarray
     own: np.ndarray
+    counts: np.ndarray
+    variance: np.ndarray
+    degrees: np.ndarray
+    explained: np.ndarray
+
+    @classmethod
+    def unknown(cls, counts: Sequence[int], resamples: int) -> "SeedVariance":
+        """That of cells of whose variance nothing is known."""
+        draws, zeros = np.zeros((2, len(counts), resamples)), np.zeros((3, len(counts)))
+        return cls(*draws, np.array(counts), *zeros)
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of the variance between seeds."""
+        return bool((self.degrees > 0).any())
+
+    def rows(self, chosen: Sequence[int]) -> "SeedVariance":
+        """The same for some of the cells."""
+        return SeedVariance(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def spread_to(self, places: Sequence[int], counts: Sequence[int]) -> "SeedVariance":
+        """The same among more rows, of which these stand at `places`; the others have no variance.
+
+        `counts`: number of seeds of every row.
+        """
+        wider = SeedVariance.unknown(counts, self.moderated.shape[1])
+        for field in fields(self):
+            getattr(wider, field.name)[places] = getattr(self, field.name)
+        return wider
 
 
 def between_seeds(scores: Sequence[np.ndarray], collapsed: Sequence[bool] = ()) -> ModeratedVariance | None:
@@ -124,7 +157,9 @@ def draw_variances(
             own.append(np.maximum(drawn - part, 0) / count)
         else:
             own.append(draws[-1])
-    return SeedVariance(np.array(draws), np.array(own))
+    return SeedVariance(
+        np.array(draws), np.array(own), seeds, moderated.variance, moderated.degrees.astype(float), explained
+    )
 
 
 def next_run(

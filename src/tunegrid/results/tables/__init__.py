@@ -6,6 +6,7 @@
 | cells | cell, untuned model or baseline, and metric: mean over seeds, spread, intervals, difference to the baseline |
 | pairs | pair of cells of a task: difference in the primary metric, p-value, p-value after Holm |
 | recommendation | task |
+| detectable | task: smallest difference that the study can find, rows and seeds that would separate first from second |
 | beside | number of the paper and cell of the study: published, reproduced, verdict |
 | agreement | task: how many of the paper's numbers agree, rank order of the cells, recommendation |
 | costs | run |
@@ -40,7 +41,7 @@ from tunegrid.results.examples.read import read_examples
 from tunegrid.results.expected import Expected
 from tunegrid.results.paper import agreement
 from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
-from tunegrid.results.tables import contamination, costs
+from tunegrid.results.tables import contamination, costs, detectable
 from tunegrid.results.tables.frames import frame_of, read_frame, write_frame
 from tunegrid.results.tables.history import COLUMNS as HISTORY_COLUMNS
 from tunegrid.results.tables.history import history_rows
@@ -59,6 +60,7 @@ COLUMNS = {
     "difference p_value p_holm separated about collapsed",
     "recommendation": "study task model method metric score stability tied rationale left_out about best_model "
     "best_method loss loss_low loss_high margin collapsed",
+    "detectable": detectable.COLUMNS,
     "beside": agreement.COMPARISON_COLUMNS,
     "agreement": agreement.AGREEMENT_COLUMNS,
     **costs.COLUMNS,
@@ -112,6 +114,7 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
         rows["cells"] += scores.cell_rows()
         rows["pairs"] += scores.pair_rows()
         rows["recommendation"].append(scores.recommendation_row())
+        rows["detectable"] += detectable.detectable_rows(scores)
         examples = read_examples(study, task)
         rows["slices"] += slices.slice_rows(examples, scores.units, resamples, scores.collapsed)
         for name, found in labels.label_tables(examples).items():

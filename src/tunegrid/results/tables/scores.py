@@ -12,7 +12,7 @@ from tunegrid.results.read import Result, ResultKey, StudyResults
 from tunegrid.results.statistics import recommend
 from tunegrid.results.statistics.collapses import Collapses, find_collapses
 from tunegrid.results.statistics.intervals import ALPHA, RESAMPLES, ExampleStatistics, ResampledScores, resample_scores
-from tunegrid.results.statistics.paired_tests import compare_pairs
+from tunegrid.results.statistics.paired_tests import PairedTests, compare_pairs
 from tunegrid.results.statistics.replication import probability_best
 from tunegrid.results.statistics.seeds import next_run
 from tunegrid.study.limits import Measured
@@ -162,24 +162,29 @@ class TaskScores:
 
     @cached_property
     def _best_probabilities(self) -> np.ndarray:
-        return probability_best(self._cell_scores)
+        return probability_best(self.cell_scores)
 
     @property
     def about(self) -> str:
         """What tests tell apart: methods, or with one seed for every cell these runs only."""
         return "methods" if any(len(self.ok[key]) > 1 for key in self.cells) else "runs"
 
-    @property
-    def _cell_scores(self) -> ResampledScores:
+    @cached_property
+    def cell_scores(self) -> ResampledScores:
         """Resampled scores of the cells in the primary metric."""
         keys, scores = self.resampled[self.task.primary.name]
         chosen = [keys.index(key) for key in self.cells]
         return scores.rows(chosen)
 
+    @cached_property
+    def tests(self) -> PairedTests:
+        """Tests of all pairs of cells, in the order of `cells`."""
+        return compare_pairs(self.cell_scores)
+
     def pair_rows(self) -> list[Row]:
         if len(self.cells) < 2:
             return []
-        tests = compare_pairs(self._cell_scores)
+        tests = self.tests
         separated = tests.adjusted <= ALPHA
         return [
             {
@@ -215,7 +220,7 @@ class TaskScores:
         candidates = [self._candidate(key, costs[key]) for key in with_size]
         metric = self.task.primary
         if candidates:
-            scores = self._cell_scores.rows([self.cells.index(key) for key in with_size])
+            scores = self.cell_scores.rows([self.cells.index(key) for key in with_size])
             recommended = recommend.from_tests(
                 candidates,
                 scores,

@@ -1,0 +1,148 @@
+"""The report's section on how small a difference the study can find, and its sentence on page one."""
+
+from typing import Any
+
+from tunegrid.common import digits
+from tunegrid.common.digits import DASH, absent
+from tunegrid.common.words import listed
+from tunegrid.report import layout
+from tunegrid.report.layout import Column, Section, Table
+from tunegrid.report.tables import Frames, Titles, number
+from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.statistics.intervals import LEVEL
+from tunegrid.results.statistics.power import MORE, MOST_ROWS, MOST_SEEDS, NEVER, POWER, SAME, UNKNOWN
+
+TITLE = "How much data would tell"
+CHANCE = f"{100 * POWER:.0f}%"
+LARGEST = 1.0  # difference of two scores
+
+
+def section(frames: Frames, expected: Expected) -> Section | None:
+    """The section; None where no task has two cells to compare."""
+    if not len(frames["detectable"]):
+        return None
+    several = (frames["detectable"]["about"] == "methods").any()
+    text = (
+        "A difference that no test finds may still be there. The smallest difference of a task is the true difference "
+        f"of two cells that the paired test of this study finds with a power of {CHANCE}, given "
+        + ("the seeds and test rows that there are" if several else "the test rows that there are")
+        + f": at the level of Holm's first step (for all pairs of the task together, {LEVEL}), and, as if no other "
+        "pair were tested, alone. It differs between pairs, for cells that answer alike are told apart more easily; "
+        "the table has the median pair and the range. The spreads are estimates, of few seeds rough ones."
+    )
+    needed = (
+        "The second table asks what would separate the best cell from the second, if their true difference were the "
+        "one seen here, which it hardly is: the difference itself is uncertain, and a smaller one needs far more. More "
+        "rows do not lower the noise of the seeds, nor more seeds that of the rows."
+    )
+    if not several:
+        needed += " With one seed per cell it is about these trained models; how many seeds it takes is not known."
+    return Section(TITLE, (text, needed), (_smallest(frames, expected), _needed(frames, expected)))
+
+
+def summary(frames: Frames, expected: Expected) -> list[str]:
+    """A sentence for page one; none where no task has two cells to compare."""
+    rows = {row.task: row for row in frames["detectable"].itertuples()}
+    parts = []
+    for task in expected.tasks:
+        if (row := rows.get(task.name)) is not None:
+            parts.append(f"{_points(task, row.smallest)} ({task.title})")
+    if not parts:
+        return []
+    about = "between two cells" if (frames["detectable"]["about"] == "methods").any() else "between two of these runs"
+    return [
+        f"What this study can see: a true difference {about} of {listed(parts)} is found in {CHANCE} of such studies; "
+        "smaller ones mostly go unseen."
+    ]
+
+
+def _smallest(frames: Frames, expected: Expected) -> Table:
+    titles, rows = Titles(expected), []
+    for row in frames["detectable"].itertuples():
+        task = next(task for task in expected.tasks if task.name == row.task)
+        unit = " %" if task.primary.percent else ""
+        rows.append(
+            (
+                titles.tasks[row.task],
+                f"{task.primary.title},{unit}" if unit else task.primary.title,
+                digits.count(row.examples) + (f" in {row.units:,.0f} groups" if row.units != row.examples else ""),
+                _range(row.seeds_least, row.seeds_most),
+                f"{row.cells:.0f}",
+                _number(task, row.smallest),
+                f"{_number(task, row.smallest_low)} to {_number(task, row.smallest_high)}",
+                _number(task, row.smallest_alone),
+            )
+        )
+    columns = [Column("Task"), Column("Metric"), Column("Test rows", "right"), Column("Seeds", "right")]
+    columns += [Column(title, "right") for title in ("Cells", "Smallest", "Of all pairs", "Alone")]
+    caption = (
+        f"The smallest true difference between two cells that a study like this finds with a power of {CHANCE}: of the "
+        "median pair, and the range of all pairs, with Holm's correction at its first step; alone: of the median pair "
+        "without a correction. Cells of which a seed collapsed are left out."
+    )
+    return layout.plain_table("detectable", caption, columns, rows)
+
+
+def _needed(frames: Frames, expected: Expected) -> Table:
+    titles, rows = Titles(expected), []
+    for row in frames["detectable"].itertuples():
+        task = next(task for task in expected.tasks if task.name == row.task)
+        cells = (
+            f"{titles.models[row.first_model]} + {titles.methods[row.first_method]}",
+            f"{titles.models[row.second_model]} + {titles.methods[row.second_method]}",
+        )
+        needed = ("separated here", "separated here") if row.separated else (_rows(row), _seeds(row))
+        rows.append((titles.tasks[row.task], *cells, _number(task, row.difference, "+"), *needed))
+    columns = [Column("Task", width=0.14), Column("First", width=0.17), Column("Second", width=0.17)]
+    columns += [Column("Difference", "right"), Column("Test rows that would separate them", width=0.17)]
+    columns.append(Column("Seeds that would", width=0.17))
+    caption = (
+        "What would separate the best cell from the second, with a power of "
+        f"{CHANCE} at Holm's first step, if their true difference were the one seen here: test rows, with the seeds "
+        "that there are; or seeds of each cell, on the test rows that there are."
+    )
+    return layout.plain_table("data-needed", caption, columns, rows)
+
+
+def _rows(row: Any) -> str:
+    words = {
+        SAME: "the difference is 0",
+        NEVER: "no number of rows: the seeds' noise alone is larger",
+        MORE: f"more than {MOST_ROWS:,.0f} times as many",
+    }
+    if not absent(row.rows_limit):
+        return words[row.rows_limit]
+    of_groups = ", in as many more groups" if row.units != row.examples else ""
+    return f"about {_rough(row.rows_needed)}{of_groups} (now {row.examples:,.0f})"
+
+
+def _seeds(row: Any) -> str:
+    words = {
+        SAME: "the difference is 0",
+        NEVER: "no number of seeds: the test rows' noise alone is larger",
+        MORE: f"more than {MOST_SEEDS}",
+        UNKNOWN: DASH,
+    }
+    if not absent(row.seeds_limit):
+        return words[row.seeds_limit]
+    return f"about {row.seeds_needed:,.0f} (now {_range(row.seeds_least, row.seeds_most)})"
+
+
+def _rough(count: float) -> str:
+    """A number to two digits, for it is no more certain: 12,000."""
+    return f"{float(f'{count:.2g}'):,.0f}"
+
+
+def _range(least: float, most: float) -> str:
+    return f"{least:.0f}" if least == most else f"{least:.0f} to {most:.0f}"
+
+
+def _number(task: ExpectedTask, value: float, sign: str = "") -> str:
+    """A difference without its unit; "none" where not even the largest could be found."""
+    return "none" if value > LARGEST else number(task.primary, value, sign)
+
+
+def _points(task: ExpectedTask, value: float) -> str:
+    if value > LARGEST:
+        return "no size"
+    return f"{number(task.primary, value)} points" if task.primary.percent else f"{number(task.primary, value)}"

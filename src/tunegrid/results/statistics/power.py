@@ -1,0 +1,174 @@
+"""How small a difference a study can find, and how many rows or seeds would separate two cells.
+
+The *smallest detectable difference* is the true difference of two cells that the paired test of `paired_tests` finds
+with a power of 80 %. It is made of the test's own spread: of the test rows, on which both cells are scored, and of the
+seeds (Bloom 1995: t quantile of the level plus t quantile of the power, times the standard error; here the two
+quantiles are those of the mixture that the test averages over).
+
+What more data would do follows from the two parts. The rows' part of the variance shrinks with the number of rows; the
+part of it that is the runs' own, and the seeds' variance, shrink with the number of seeds. So more rows cannot help
+where the seeds' noise alone is too large, nor more seeds where that of the rows is.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from tunegrid.common.citations import BLOOM_1995, CARD_2020, Formula
+from tunegrid.results.statistics.intervals import ALPHA, ResampledScores
+from tunegrid.results.statistics.paired_tests import PairedTests, difference_variance
+from tunegrid.results.statistics.seeds import inverse_chi_squared
+
+POWER = 0.8
+MOST_ROWS, MOST_SEEDS = 1000.0, 200  # more than this many times the rows, or seeds, is "more than"
+NEVER, MORE, SAME, UNKNOWN = "never", "more", "same", "unknown"
+_DRAWS = 2_000  # of the spread of a study that has other numbers of rows and seeds
+_FEWEST = 1e-4  # times the rows
+
+DETECTABLE = Formula(
+    "Smallest detectable difference",
+    r"\mathrm{E}\left[ 2\, \Phi\left( - \dfrac{c}{S} \right) \right] = \dfrac{\alpha}{K}, \quad "
+    rf"\mathrm{{E}}\left[ \Phi\left( \dfrac{{\delta - c}}{{S}} \right) \right] = {POWER:g}, \quad "
+    r"v_{k'} = v - (e_1 + e_2) \left( \dfrac{1}{k} - \dfrac{1}{k'} \right)",
+    "c is the difference whose p is alpha over K; delta, the smallest detectable difference, is the one that lies "
+    f"above c in {100 * POWER:.0f} percent of studies; v of k prime seeds is v less e one plus e two times one over k "
+    "less one over k prime",
+    "The true difference of two cells that the paired test would find with that probability, at the first step of "
+    "Holm's correction over the K pairs of a task (K = 1: as if no other pair were tested). In a study of n′ rows and "
+    "k′ seeds the test's S² is made of v times n/n′, less the part e that further seeds take off, and of σ²/k′; the "
+    "rest as for paired tests and seeds.",
+    (BLOOM_1995, CARD_2020),
+)
+
+
+@dataclass(frozen=True)
+class Needed:
+    """How much data would separate two cells, if their true difference were the observed one.
+
+    Attributes:
+        count: number of rows or of seeds; None where there is none, or none that is known.
+        limit: "": `count` is enough; "never": none is, for the noise of the other kind alone is too large; "more":
+            more than a thousand times the rows, or than 200 seeds; "same": the two cells score the same; "unknown":
+            there is one seed.
+    """
+
+    count: int | None
+    limit: str = ""
+
+
+def critical_differences(spread: np.ndarray, alpha: float) -> np.ndarray:
+    """The observed difference from which on a test with this spread has p <= `alpha`: [pairs, draws] -> [pairs]."""
+    from scipy.special import ndtr, ndtri
+
+    return _bisect(
+        lambda c: 2 * ndtr(-c[:, None] / spread).mean(axis=1) <= alpha,
+        np.zeros(len(spread)),
+        -ndtri(alpha / 2) * spread.max(axis=1),
+    )
+
+
+def detectable_differences(spread: np.ndarray, alpha: float, power: float = POWER) -> np.ndarray:
+    """The true difference that a test with this spread finds with a given power: [pairs, draws] -> [pairs].
+
+    Infinite where no spread is known. `spread`: draws of the standard deviation of an observed difference.
+    """
+    from scipy.special import ndtr, ndtri
+
+    critical = critical_differences(spread, alpha)
+    return _bisect(
+        lambda d: ndtr((d - critical)[:, None] / spread).mean(axis=1) >= power,
+        critical,
+        critical + ndtri(power) * spread.max(axis=1),
+    )
+
+
+def smallest_differences(tests: PairedTests, family: int, power: float = POWER, alpha: float = ALPHA) -> np.ndarray:
+    """Smallest detectable difference of each pair, [pairs], where `family` pairs are tested (1: this pair alone)."""
+    thinned = tests.spread[:, :: max(1, tests.spread.size // 1_000_000)]
+    return detectable_differences(thinned, alpha / family, power)
+
+
+def rows_needed(scores: ResampledScores, first: int, second: int, alpha: float, power: float = POWER) -> Needed:
+    """How many test rows would separate two rows of `scores` at level `alpha`, with the seeds that they have.
+
+    Of grouped rows: in as many more groups of the same sizes.
+    """
+    if (difference := abs(scores.point[first] - scores.point[second])) < 1e-12:
+        return Needed(None, SAME)
+
+    def found(factor: float) -> bool:
+        return _power(difference, _spread(scores, first, second, factor, None), alpha) >= power
+
+    if not found(1e9):
+        return Needed(None, NEVER)
+    if not found(MOST_ROWS):
+        return Needed(None, MORE)
+    low, high = np.log(_FEWEST), np.log(MOST_ROWS)
+    for _ in range(30):
+        middle = (low + high) / 2
+        low, high = (low, middle) if found(np.exp(middle)) else (middle, high)
+    return Needed(ceil(scores.examples * np.exp(high) - 1e-6))
+
+
+def seeds_needed(scores: ResampledScores, first: int, second: int, alpha: float, power: float = POWER) -> Needed:
+    """How many seeds of each cell would separate two rows of `scores` at level `alpha`, on the rows that there are."""
+    if not scores.seeds.known:
+        return Needed(None, UNKNOWN)
+    if (difference := abs(scores.point[first] - scores.point[second])) < 1e-12:
+        return Needed(None, SAME)
+
+    def found(seeds: int) -> bool:
+        return _power(difference, _spread(scores, first, second, 1.0, seeds), alpha) >= power
+
+    if not found(10**9):
+        return Needed(None, NEVER)
+    if not found(MOST_SEEDS):
+        return Needed(None, MORE)
+    low, high = 1, MOST_SEEDS
+    while low + 1 < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if found(middle) else (middle, high)
+    return Needed(high)
+
+
+def _power(difference: float, spread: np.ndarray, alpha: float) -> float:
+    from scipy.special import ndtr
+
+    critical = critical_differences(spread[None], alpha)[0]
+    return float(ndtr((difference - critical) / spread).mean())
+
+
+def _spread(scores: ResampledScores, first: int, second: int, factor: float, seeds: int | None) -> np.ndarray:
+    """Draws of the standard deviation of a difference in a study with `factor` times the rows and so many seeds."""
+    generator = np.random.default_rng(0)
+    variance = float(difference_variance(scores, np.array([first]), np.array([second]))[0])
+    least, added, known = variance / 100, 0.0, scores.seeds
+    for row in (first, second):
+        count = int(known.counts[row])
+        other = count if seeds is None else seeds
+        explained = float(known.explained[row])
+        variance -= explained * (1 / count - 1 / other)
+        if known.known:
+            of_seeds = float(
+                known.variance[row]
+            )  # with what the examples explain of it, which shrinks with their number
+            less = explained / factor
+            of_seeds = of_seeds - explained + less if of_seeds >= explained else of_seeds / factor
+            degrees = min(known.degrees[row] + other - count, 1e6)
+            drawn = of_seeds * inverse_chi_squared(degrees, _DRAWS, generator)
+            added = added + np.maximum(drawn - less, 0) / other
+    degrees = min((scores.degrees + 1) * factor - 1, 1e6)
+    if degrees <= 0:
+        return np.full(_DRAWS, np.inf)
+    rows = max(variance, least) / factor * inverse_chi_squared(degrees, _DRAWS, generator)
+    return np.sqrt(rows + added)
+
+
+def _bisect(true_from: object, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The smallest values, [n], between `low` and `high` from which on a condition holds, for each by itself."""
+    for _ in range(40):
+        middle = (low + high) / 2
+        holds = true_from(middle)
+        low, high = np.where(holds, low, middle), np.where(holds, middle, high)
+    return high
