@@ -46,3 +46,18 @@ def test_every_training_row_is_in_one_published_split_by_seed():
     # Shuffled: each stretch of the rows has its share of test rows (160 of 1000; five standard deviations).
     for part in np.split(first, 5):
         assert abs((part == splits.TEST).sum() - 32) < 5 * (200 * 0.16 * 0.84) ** 0.5
+
+
+def test_test_and_validation_rows_come_from_one_file_without_sharing_a_group():
+    names = [f"g{number % 50}" for number in range(400)]
+    keys = pyarrow.chunked_array([names], pyarrow.string())
+    destinations = splits.hold_out(keys, 0.1, 3, test_share=0.2)
+    groups = [{name for name, at in zip(names, destinations, strict=True) if at == split} for split in range(3)]
+    assert [len(group) for group in groups] == [36, 4, 10]  # a fifth of 50, then a tenth of the other 40
+    assert groups[0].isdisjoint(groups[1] | groups[2])
+    assert groups[1].isdisjoint(groups[2])
+    # Without test rows the held-out rows are those that they were.
+    assert (splits.hold_out(keys, 0.1, 3) == splits.VALIDATION).sum() == 5 * 8
+    alone = splits.hold_out(keys, None, 3, test_share=0.2)
+    assert ((alone == splits.TEST) == (destinations == splits.TEST)).all()
+    assert not (alone == splits.VALIDATION).any()

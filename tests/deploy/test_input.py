@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.predict_command import cell_options, predict
+from tests.support.rows_of_tasks import make_task
 from tests.support.winners import CELLS, CONFIG, predictions
 from tunegrid.deploy.input import Input, Stream
 
@@ -46,6 +47,15 @@ def test_the_study_s_own_names_of_columns_are_understood(tiny_study):
     task = study.task("translation", "t5")
     Path("rows.jsonl").write_text('{"number": 7, "english": {"text": " a dog "}}\n{"source": "a cat"}\n')
     assert list(Input.open(task, Path("rows.jsonl")).rows()) == [{"id": "7", "source": "a dog"}, {"source": "a cat"}]
+
+
+def test_a_file_without_names_of_columns_is_read_as_the_study_reads_its_own():
+    source = {"kind": "files", "paths": {"train": "a.tsv", "test": "b.tsv"}, "header": ["text", "label"]}
+    task = make_task("sentiment", source)
+    Path("rows.tsv").write_text("fine\t1\nbad\t0\n")
+    assert [row["text"] for row in Input.open(task, Path("rows.tsv")).rows()] == ["fine", "bad"]
+    Path("rows.tsv").write_text("text\nfine\n")
+    assert [row["text"] for row in Input.open(task, Path("rows.tsv")).rows()] == ["fine"]
 
 
 def test_rows_are_cleaned_as_those_of_the_data_stage(tiny_study):

@@ -13,6 +13,14 @@ from tunegrid.study.checks import check_files
 # (what is replaced, by what, the key as the message names it, what else the message says)
 BROKEN = {
     "no test rows": (", test: test.csv", "", "tasks.sentiment.source.paths.test", ["required"]),
+    "test rows from two places": ("paths: {train: train.csv, test: test.csv}", "paths: {train: train.csv, test: test.csv}, test_share: 0.1",
+                                  "tasks.sentiment.source", ["test_share", "leave one of them out"]),
+    "no column of what a row needs": ("source: {kind: files,", "source: {columns: {text: null}, kind: files,",
+                                      "tasks.sentiment.source.columns.text", ["cannot do without"]),
+    "names of columns for JSON": ("paths: {train: train.csv, test: test.csv}", "header: [text], paths: {train: a.jsonl, test: b.jsonl}",
+                                  "tasks.sentiment.source", ["header", "only CSV and TSV"]),
+    "a name of two columns": ("paths: {train: train.csv, test: test.csv}", "header: [a, a], paths: {train: a.csv, test: b.csv}",
+                              "tasks.sentiment.source.header", ["'a' is the name of two columns"]),
     "unknown key in an override's method": ("training: {max_steps: 200}", "method: {rr: 4}",
                                             "overrides[0].method.rr", ["unknown key"]),
     "an unknown family": ("family: bart", "family: brat", "models.bart.family", ["Did you mean bart?", "flan-t5, mt5, t5"]),

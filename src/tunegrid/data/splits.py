@@ -16,15 +16,17 @@ TRAIN, VALIDATION, TEST = range(len(SPLITS))
 NOWHERE = len(SPLITS)  # a row that no split takes
 
 
-def hold_out(keys: pyarrow.ChunkedArray, share: float, seed: int) -> np.ndarray:
-    """Holds out a share of the training rows' groups for validation; returns the split of each row: uint8, [rows].
+def hold_out(keys: pyarrow.ChunkedArray, share: float | None, seed: int, test_share: float | None = None) -> np.ndarray:
+    """Holds out shares of the training rows' groups for validation and test; the split of each row: uint8, [rows].
 
     Groups are held out as a whole, so that no article of the training rows is validated on. Which ones depends on the
     set of groups and on the seed, not on the order of the rows.
 
     Args:
         keys: the group of each row.
-        share: share of the groups to hold out, above 0 and below 1; at least one group is held out.
+        share: share of the groups to hold out for validation, above 0 and below 1, of those that the test split
+            leaves; at least one group is held out. None: none.
+        test_share: the same for the test split, of all groups.
     """
     import pyarrow.compute as compute
 
@@ -32,9 +34,13 @@ def hold_out(keys: pyarrow.ChunkedArray, share: float, seed: int) -> np.ndarray:
     groups = groups.take(compute.sort_indices(groups))
     order = list(range(len(groups)))
     random.Random(seed).shuffle(order)
-    chosen = groups.take(order[: max(1, round(len(groups) * share))])
-    held_out = compute.is_in(keys, value_set=chosen).to_numpy()
-    return np.where(held_out, VALIDATION, TRAIN).astype(np.uint8)
+    destinations = np.full(len(keys), TRAIN, dtype=np.uint8)
+    tests = max(1, round(len(groups) * test_share)) if test_share else 0
+    validations = max(1, round((len(groups) - tests) * share)) if share else 0
+    for split, chosen in ((TEST, order[len(order) - tests :]), (VALIDATION, order[:validations])):
+        if chosen:
+            destinations[compute.is_in(keys, value_set=groups.take(chosen)).to_numpy()] = split
+    return destinations
 
 
 def published_sizes(rows: int) -> dict[Split, int]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.data.formats import COMPRESSIONS, READERS, RawRow, format_of
+from tunegrid.data.formats import COMPRESSIONS, DELIMITED, READERS, RawRow, format_of
 from tunegrid.data.formats.lines import numbered_lines
 from tunegrid.tasks import Row, RowError, Task
 from tunegrid.tasks.rows import unlabelled_row
@@ -129,7 +129,12 @@ class Input:
         """Reads the rows without cleaning them."""
         if self.form == "parquet" and isinstance(self.place, Stream):
             raise TuneGridError(f"Parquet cannot be read from {self.place}: --input FILE.")
-        return self._lines() if self.form == TEXT else READERS[FORMATS[self.form]](self.place)
+        if self.form == TEXT:
+            return self._lines()
+        names = getattr(self.task.settings.source, "header", [])  # a test file of the study has no header either
+        if names and FORMATS[self.form] in DELIMITED:
+            return READERS[FORMATS[self.form]](self.place, names=names)
+        return READERS[FORMATS[self.form]](self.place)
 
     def row(self, raw: RawRow) -> Row:
         """A row as the task reads it. Raises TuneGridError, with the fields that are missing, if it cannot be used."""

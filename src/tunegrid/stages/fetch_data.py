@@ -84,9 +84,10 @@ def _splits_to_read(name: str, task: Task) -> list[Rows]:
     source = task.settings.source
     if _protocol(task) == "published":
         return [Rows(name, task, "train")]
-    if isinstance(source, ReadSource) and source.read("validation", task.settings.kind) is None:
-        return [Rows(name, task, "train", holds_out=True), Rows(name, task, "test")]
-    return [Rows(name, task, split) for split in SPLITS]
+    if not isinstance(source, ReadSource):
+        return [Rows(name, task, split) for split in SPLITS]
+    made = tuple(split for split in ("validation", "test") if source.read(split, task.settings.kind) is None)
+    return [Rows(name, task, split, made if split == "train" else ()) for split in SPLITS if split not in made]
 
 
 # -- the split of each row --------------------------------------------------------------------------------------------
@@ -106,8 +107,10 @@ def _plan(rows: Rows) -> tuple[np.ndarray | None, dict[Split, int]]:
 
     into: tuple[Split, ...] = (rows.split,)
     if rows.holds_out:
-        into = ("train", "validation")
-        plan = splits.hold_out(_keys(rows), source.validation_share, source.seed)
+        into = ("train", *rows.holds_out)
+        share = source.validation_share if "validation" in rows.holds_out else None
+        test_share = source.test_share if "test" in rows.holds_out else None
+        plan = splits.hold_out(_keys(rows), share, source.seed, test_share)
     else:
         for _ in rows.read():
             pass

@@ -16,11 +16,12 @@ from pydantic import ValidationError
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import did_you_mean
 from tunegrid.common.yaml_file import KeyProblem, Place
+from tunegrid.data.sources import FilesSource
 from tunegrid.methods import METHODS
 from tunegrid.models import FAMILIES
 from tunegrid.study.cells import UNTUNED, Cell
 from tunegrid.study.study import Part, Study
-from tunegrid.tasks import TASKS
+from tunegrid.tasks import TASKS, TaskSettings
 from tunegrid.training.settings import TrainingChange
 
 MOST_CELLS = 10_000  # that overrides are checked for
@@ -46,11 +47,7 @@ def check_names(study: Study) -> None:
             if (name := getattr(where, key)) is not None:
                 _check_known(name, names, (*place, key))
     for name, task in study.tasks.items():
-        for column in getattr(task.source, "columns", {}):
-            _check_known(column, TASKS[task.kind].columns, ("tasks", name, "source", "columns", column))
-        paths, by_rows = getattr(task.source, "paths", None), getattr(task, "protocol", None) == "published"
-        if paths and not paths.test and not by_rows:
-            raise KeyProblem(("tasks", name, "source", "paths", "test"), "required: the file of the test rows")
+        _check_source(task, ("tasks", name, "source"))
     for i, seed in enumerate(study.seeds):
         if study.seeds.index(seed) < i:
             raise KeyProblem(("seeds", i), f"the seed {seed} is listed twice")
@@ -62,6 +59,26 @@ def check_names(study: Study) -> None:
     if study.search and study.search.seed in study.seeds:
         # That run's learning rate would have been chosen with its own order of the rows, those of the others not.
         raise KeyProblem(("search", "seed"), f"{study.search.seed} is one of the study's seeds too; take another")
+
+
+def _check_source(task: TaskSettings, place: Place) -> None:
+    """Checks that the columns of a task's source are the task's, and that test rows come from somewhere."""
+    kind = TASKS[task.kind]
+    for column, own in getattr(task.source, "columns", {}).items():
+        _check_known(column, kind.columns, (*place, "columns", column))
+        if own is None and column not in kind.optional:
+            raise KeyProblem(
+                (*place, "columns", column), f"a row of a task of the kind {task.kind} cannot do without it"
+            )
+    if not isinstance(task.source, FilesSource):
+        return
+    by_rows = getattr(task, "protocol", None) == "published"
+    if by_rows and task.source.test_share is not None:
+        raise KeyProblem((*place, "test_share"), "`protocol: published` makes the test split itself; leave it out")
+    if not (task.source.paths.test or task.source.test_share or by_rows):
+        raise KeyProblem(
+            (*place, "paths", "test"), "required: the file of the test rows; or hold out some: `test_share: 0.2`"
+        )
 
 
 def check_cells(study: Study) -> None:

@@ -76,7 +76,7 @@ def _source_rows(task: Task) -> Iterator[Row]:
     source = task.settings.source
     if not isinstance(source, ReadSource) or getattr(source, "hub_id", None) is not None:
         return
-    split = "train" if getattr(task.settings, "protocol", None) == "published" else "test"
-    for row in source.read(split, task.settings.kind) or ():
+    rows = None if getattr(task.settings, "protocol", None) == "published" else source.read("test", task.settings.kind)
+    for row in (source.read("train", task.settings.kind) if rows is None else rows) or ():
         with suppress(RowError):
             yield canonical_row(task, row)

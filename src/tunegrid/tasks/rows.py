@@ -28,7 +28,7 @@ def canonical_row(task: Task, raw: RawRow) -> Row:
     if isinstance(source, ReadSource):
         columns = columns | source.columns
         # A column that the study itself names has to be there, even where the task can do without.
-        optional = {name: value for name, value in optional.items() if name not in source.columns}
+        optional = {name: value for name, value in optional.items() if source.columns.get(name) is None}
     else:  # generated rows have TuneGrid's columns
         columns = {name: name for name in columns}
     row = mapped(raw.values, columns, optional)
@@ -78,7 +78,7 @@ class Rows:
     """The usable rows of one of the source's splits, cleaned; they can be read as often as needed.
 
     Attributes:
-        holds_out: whether the validation rows come out of these.
+        holds_out: the splits whose rows come out of these.
         count: how many there were when they were last read to the end.
         unusable: those that were skipped then: column -> how many, and where the first of them are.
     """
@@ -86,7 +86,7 @@ class Rows:
     name: str
     task: Task
     split: Split
-    holds_out: bool = False
+    holds_out: tuple[Split, ...] = ()
     count: int = 0
     unusable: dict[str, dict[str, Any]] = field(default_factory=dict)
 

@@ -201,11 +201,11 @@ def labels_by_number(labels: tuple[str, ...]) -> dict[Decimal, str]:
     return {number: label for label in labels if (number := as_number(label)) is not None}
 
 
-def mapped(values: Mapping[str, Any], columns: dict[str, str], optional: dict[str, Any]) -> Row:
+def mapped(values: Mapping[str, Any], columns: Mapping[str, str | None], optional: dict[str, Any]) -> Row:
     """The canonical columns of a source's row.
 
     A dot in a column's name reaches into a nested value, of a list of mappings into each of them; a column whose name
-    has the dot in it comes first.
+    has the dot in it comes first. None: the source has no such column.
 
     Raises:
         RowError: a column is not there.
@@ -213,7 +213,7 @@ def mapped(values: Mapping[str, Any], columns: dict[str, str], optional: dict[st
     row = {}
     for canonical, column in columns.items():
         try:
-            row[canonical] = _look_up(values, column)
+            row[canonical] = _look_up(values, column) if column else optional[canonical]
         except KeyError:
             if canonical not in optional:
                 raise RowError(

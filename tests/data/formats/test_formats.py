@@ -48,6 +48,31 @@ def zstd(data: bytes) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+# -- files without names of columns ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tsv", "good\t1\nso; so, ü\t0\n"),
+        ("a.csv", 'good,1\n"so; so, ü",0\n'),
+        ("a.csv", 'good;1\n"so; so, ü";0\n'),
+        ("a.csv", '"so; so, ü";0\ngood;1\n'),  # a comma inside quotes parts nothing
+        ("a.csv", 'text;label\ngood;1\n"so; so, ü";0\n'),  # the names are there all the same
+    ],
+)
+def test_names_of_columns_stand_in_for_a_header(name, content):
+    Path(name).write_text(content, encoding="utf-8")
+    rows = [row.values for row in read_rows(Path(name), names=["text", "label"])]
+    assert sorted(rows, key=str) == sorted(ROWS, key=str)
+
+
+def test_rows_of_other_lengths_than_the_names_are_refused():
+    Path("a.tsv").write_text("good\t1\nbad\n")
+    with pytest.raises(TuneGridError, match=r"a\.tsv, line 2: .*1, not 2"):
+        list(read_rows(Path("a.tsv"), names=["text", "label"]))
+
+
 # -- separators -------------------------------------------------------------------------------------------------------
 
 SEPARATED = {

@@ -155,3 +155,34 @@ def test_a_subset_is_seeded_keeps_the_order_and_mixes_a_sorted_data_set():
     assert [row["text"] for row in rows] == sorted(row["text"] for row in rows)
     positive = sum(row["label"] == "positive" for row in rows)
     assert 8 <= positive <= 32
+
+
+def test_one_file_makes_all_three_splits():
+    rows = articles(30, 300)
+    write(rows, "train.jsonl")
+    task = files_task("qa", ("train",), test_share=0.2, validation_share=0.25, seed=4)
+    made, card = fetch(task)
+    groups = {split: {row["group"] for row in made[split]} for split in SPLITS}
+    assert [len(groups[split]) for split in SPLITS] == [18, 6, 6]
+    assert sum(len(part) for part in groups.values()) == len(set().union(*groups.values())) == 30
+    assert sum(card["rows"].values()) == sum(card["rows_available"].values()) == 300
+    assert "20% of the rows held out for test" in card["source"]
+    write(random.Random(1).sample(rows, len(rows)), "train.jsonl")  # the order of the rows does not matter
+    again, _ = fetch(task)
+    assert {row["id"] for row in again["test"]} == {row["id"] for row in made["test"]}
+
+
+def test_test_rows_are_held_out_beside_a_file_of_validation_rows():
+    write([review(number) for number in range(50)], "train.jsonl")
+    write([review(number) for number in range(100, 110)], "validation.jsonl")
+    made, card = fetch(files_task("sentiment", ("train", "validation"), test_share=0.1))
+    assert card["rows"] == {"train": 45, "validation": 10, "test": 5}
+    assert {row["text"] for row in made["validation"]} == {f"review {number}" for number in range(100, 110)}
+
+
+def test_a_column_that_the_data_do_not_have_is_not_looked_for():
+    write([{"id": "same", "text": f"review {number}", "label": 1} for number in range(20)])
+    with pytest.raises(TuneGridError, match="a second time"):
+        fetch(files_task("sentiment"))
+    made, _ = fetch(files_task("sentiment", columns={"id": None}))
+    assert made["test"][0]["id"] == "test-000001"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -21,6 +21,7 @@ READERS: dict[str, Callable[[Any], Iterator[RawRow]]] = {
     ".parquet": read_parquet_rows,
     **dict.fromkeys((".conll", ".bio", ".iob", ".iob2"), read_columns),
 }
+DELIMITED = (".csv", ".tsv")
 VALID = f"{', '.join(READERS)}; all but .parquet also with {', '.join(COMPRESSIONS)}"
 
 
@@ -33,14 +34,30 @@ def format_of(name: str | PurePath) -> str:
     return path.suffix.lower()
 
 
-def read_rows(path: Path, separator: str | None = None) -> Iterator[RawRow]:
-    """The rows of a file, in its order; `separator` is that of CSV, where it is known.
+def read_rows(path: Path, separator: str | None = None, names: Sequence[str] = ()) -> Iterator[RawRow]:
+    """The rows of a file, in its order.
+
+    Args:
+        separator: that of CSV, where it is known.
+        names: of the columns of CSV or TSV without a header.
 
     Raises:
         TuneGridError: the file, or a part of it, cannot be read.
     """
     form = format_of(path)
-    return read_csv(path, separator) if form == ".csv" and separator else READERS[form](path)
+    if form in DELIMITED:
+        return read_csv(path, "\t" if form == ".tsv" else separator, names)
+    return READERS[form](path)
 
 
-__all__ = ["COMPRESSIONS", "READERS", "VALID", "ClassIndex", "RawRow", "format_of", "read_csv", "read_rows"]
+__all__ = [
+    "COMPRESSIONS",
+    "DELIMITED",
+    "READERS",
+    "VALID",
+    "ClassIndex",
+    "RawRow",
+    "format_of",
+    "read_csv",
+    "read_rows",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from tunegrid.common.errors import TuneGridError
@@ -46,45 +46,49 @@ class _Lines:
             yield line
 
 
-def read_tsv(place: Place) -> Iterator[RawRow]:
-    """The rows of a file with a header and tabs."""
-    return read_csv(place, "\t")
+def read_tsv(place: Place, names: Sequence[str] = ()) -> Iterator[RawRow]:
+    """The rows of a file with a header, or `names` in its place, and tabs."""
+    return read_csv(place, "\t", names)
 
 
-def read_csv(place: Place, separator: str | None = None) -> Iterator[RawRow]:
+def read_csv(place: Place, separator: str | None = None, names: Sequence[str] = ()) -> Iterator[RawRow]:
     """The rows of a file with a header; every value is a text, kept as it stands there.
 
     Args:
         separator: None: a comma or, where the header has none outside of quotes, a semicolon or a tab that it has. The
             header alone decides, so that no text of a row does.
+        names: of the columns of a file without a header; a first line of nothing but such names is a header all the
+            same. The separator is then the one that makes as many fields of the first line.
 
     Raises:
         TuneGridError: it is not valid CSV, a row has more or fewer fields than the header, or a column stands twice.
     """
     csv.field_size_limit(LONGEST_FIELD)
     lines = _Lines(place)
-    separator = lines.take_separator() or separator or _separator(lines.skip_empty())
+    separator = lines.take_separator() or separator or _separator(lines.skip_empty(), len(names))
     reader = csv.reader(iter(lines), delimiter=separator, strict=True)
     header: list[str] = []
     try:
         for fields in filter(None, reader):
             where = f"{place}, line {lines.number}"
-            if not header:
+            if not header and (not names or set(fields) <= set(names)):
                 header = fields
                 refuse_repeated(header, place)
-            elif len(fields) != len(header):
+                lines.row.clear()
+                continue
+            header = header or list(names)
+            if len(fields) != len(header):
                 raise TuneGridError(
                     f"{where}: has not as many fields as the header ({len(fields)}, not {len(header)}; between them "
                     f"stands {NAMES.get(separator, repr(separator))})."
                 )
-            elif separator == "\t" and _are_rows(lines.row, len(header)):
+            if separator == "\t" and _are_rows(lines.row, len(header)):
                 raise TuneGridError(
                     f"{where}: a quote that opens {len(lines.row) - 1} line(s) before closes here, but each of these "
                     "lines is a row by itself. A quote that begins a text is written three times: once for the field, "
                     "twice for itself."
                 )
-            else:
-                yield RawRow(dict(zip(header, fields, strict=True)), where, typed=False)
+            yield RawRow(dict(zip(header, fields, strict=True)), where, typed=False)
             lines.row.clear()
     except csv.Error as error:
         problem = "ends in CR alone, others in LF or CRLF" if "new-line character" in str(error) else error
@@ -103,10 +107,12 @@ def refuse_repeated(columns: list[str], place: object) -> None:
             raise TuneGridError(f"{place}: the column {column!r} stands there twice. Rename or remove one of them.")
 
 
-def _separator(header: str) -> str:
+def _separator(line: str, fields: int = 0) -> str:
+    """The separator of a first line; `fields`: how many it has, where that is known."""
     for separator in NAMES:
         try:
-            if len(next(csv.reader([header], delimiter=separator), [])) > 1:
+            number = len(next(csv.reader([line], delimiter=separator), []))
+            if number == fields or (not fields and number > 1):
                 return separator
         except csv.Error:
             continue

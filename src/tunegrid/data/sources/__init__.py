@@ -10,4 +10,4 @@ from tunegrid.data.sources.hub import HubSource
 
 SOURCES: dict[str, type[DataSource]] = {"files": FilesSource, "generated": GeneratedSource, "hub": HubSource}
 
-__all__ = ["SOURCES", "SPLITS", "DataSource", "ReadSource", "Split"]
+__all__ = ["SOURCES", "SPLITS", "DataSource", "FilesSource", "ReadSource", "Split"]

@@ -56,9 +56,10 @@ class DataSource(Closed):
 class ReadSource(DataSource):
     """A source of existing rows: their columns are mapped, and a validation split can be held out."""
 
-    columns: dict[str, Text] = Field(
+    columns: dict[str, Text | None] = Field(
         default_factory=dict,
-        description="Canonical column -> column of the source; dots reach into nested values (`answers.text`).",
+        description="Canonical column -> column of the source; dots reach into nested values (`answers.text`); "
+        "null: the source has none, whatever its columns are called.",
     )
     rows: RowLimits = Field(default_factory=RowLimits, description="At most so many rows per split.")
     unusable_rows: Literal["error", "skip"] = Field(

@@ -169,7 +169,11 @@ def _splits(task: Task, counts: dict[str, int]) -> dict[str, int]:
         from tunegrid.data.splits import published_sizes
 
         rows = published_sizes(rows["train"])
-    elif "validation" not in rows:
+        return {split: min(rows[split], getattr(source.rows, split) or rows[split]) for split in SPLITS}
+    if share := getattr(source, "test_share", None):
+        rows["test"] = min(max(1, round(rows["train"] * share)), rows["train"])
+        rows["train"] -= rows["test"]
+    if "validation" not in rows:
         rows["validation"] = min(max(1, round(rows["train"] * source.validation_share)), rows["train"])
         rows["train"] -= rows["validation"]
     return {split: min(rows[split], getattr(source.rows, split) or rows[split]) for split in SPLITS}
