@@ -39,6 +39,8 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "Override": "overrides",
     "PairClassificationSettings": "tasks",
     "PackagedModel": "sources-of-models",
+    "Preferences": "preferences",
+    "CorruptedAnswers": "preferences",
     "PretrainSource": "sources-of-models",
     "QuestionAnsweringSettings": "tasks",
     "Recommend": "recommend",
@@ -50,7 +52,9 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "Training": "training",
     "TrainingChange": "training",
     "TranslationSettings": "tasks",
-    **dict.fromkeys(("AdaptersSettings", "BitFitSettings", "FullSettings", "LoraSettings", "PeftSettings"), "methods"),
+    **dict.fromkeys(
+        ("AdaptersSettings", "BitFitSettings", "DpoSettings", "FullSettings", "LoraSettings", "PeftSettings"), "methods"
+    ),
 }
 BOUNDS = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
 TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": "true/false", "object": "mapping"}

@@ -12,7 +12,12 @@ import pytest
 from tests.support import ROOT
 from tests.support.made_once import made_once
 
-pytest_plugins = ["tests.support.interrupted_runs", "tests.support.random_models", "tests.support.trained_study"]
+pytest_plugins = [
+    "tests.support.interrupted_runs",
+    "tests.support.preferring",
+    "tests.support.random_models",
+    "tests.support.trained_study",
+]
 
 # Before any library reads them: nothing of a test comes from, or goes to, the Hub or the cache of whoever runs it.
 os.environ |= {

@@ -13,7 +13,7 @@ rule search_trial:
         rows=PATHS.split("{task}", "validation"),
         model=PATHS.model("{model}"),
         data=PATHS.data_card("{task}"),
-        needs=lambda wildcards: STUDY.method(cell_of(wildcards)).needs(),
+        needs=lambda wildcards: needed_files(STUDY, Run(cell_of(wildcards), STUDY.seeds[0])),
     output:
         PATHS.trial(CELL, "{factor}"),
     log:

@@ -17,7 +17,7 @@ def training_rule(cell):
             model=PATHS.model(cell.model),
             data=PATHS.data_card(cell.task),
             choice=[PATHS.choice(cell)] if STUDY.search else [],
-            needs=STUDY.method(cell).needs(),
+            needs=needed_files(STUDY, run),
         output:
             weights=directory(PATHS.run(run) / "weights"),
             record=PATHS.run(run) / "train.json",

@@ -90,6 +90,8 @@ def _checked(name: str, study: Study, options: argparse.Namespace) -> Any:
             return known(options.seed, study.seeds, "seed")
         case "factor":
             return known(options.factor, study.search.trials, "factor of the search")
+        case "pairs":
+            return known(options.pairs, study.preferences, "pairs (under `preferences`)")
         case "name":
             return known(options.name, study.task(options.task).baselines(), "baseline")
     raise ValueError(name)
@@ -136,6 +138,10 @@ STAGES = (
           lambda stage, study, _, task: stage.fetch_data(task, study.task(task), study.paths.data(task))),
     Stage("fetch-model", "Copy or download a pretrained model.", "fetch_model", ["model"], settings.model_settings,
           lambda stage, study, _, model: stage.fetch_model(study, model, study.paths.model(model))),
+    Stage("fetch-pairs", "Read preference pairs, or make them of a task's rows.", "fetch_pairs", ["task", "pairs"],
+          settings.pairs_settings,
+          lambda stage, study, _, task, pairs:
+              stage.fetch_pairs(study, task, pairs, study.paths.pairs(task, pairs))),
     Stage("pretrain", "Pretrain a small model.", "pretrain", ["model"], settings.model_settings,
           lambda stage, study, _, model: stage.pretrain_model(study, model, study.paths.model(model)), "device"),
     Stage("tokenise", "Turn the rows of a task into a model's token ids.", "tokenise", ["task", "model"],
@@ -166,7 +172,11 @@ STAGES = (
 )
 # fmt: on
 
-HELP = {"name": "a baseline of the task", "factor": "a factor of the study's search"}
+HELP = {
+    "name": "a baseline of the task",
+    "pairs": "preference pairs of the study",
+    "factor": "a factor of the study's search",
+}
 
 # What the stages that compute import late.
 IMPORTED_LATE = (

@@ -50,6 +50,10 @@ RAFFEL_2020 = Reference(
     "Raffel et al. 2020",
     "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer. arXiv 1910.10683.",
 )
+RAFAILOV_2023 = Reference(
+    "Rafailov et al. 2023",
+    "Direct Preference Optimization: Your Language Model is Secretly a Reward Model. arXiv 2305.18290.",
+)
 # Metrics
 RAJPURKAR_2016 = Reference(
     "Rajpurkar et al. 2016", "SQuAD: 100,000+ Questions for Machine Comprehension of Text. arXiv 1606.05250."

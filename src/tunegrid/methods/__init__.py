@@ -6,6 +6,7 @@ To add a method: a class like these in a new file, and its name here.
 from tunegrid.methods.adapters import Adapters
 from tunegrid.methods.base import Method, MethodSettings
 from tunegrid.methods.bitfit import BitFit
+from tunegrid.methods.dpo import Dpo
 from tunegrid.methods.full import Full
 from tunegrid.methods.lora import Lora
 from tunegrid.methods.peft import Peft
@@ -16,6 +17,7 @@ from tunegrid.methods.untuned import Untuned
 METHODS: dict[str, type[Method]] = {
     "adapters": Adapters,
     "bitfit": BitFit,
+    "dpo": Dpo,
     "full": Full,
     "lora": Lora,
     "peft": Peft,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from tunegrid.common.citations import Formula
 from tunegrid.common.fields import Closed, Title
+from tunegrid.methods.needs import Inputs, Need
 from tunegrid.models.families import Family
 from tunegrid.models.flops import Stacks, base_stacks, counted
 
@@ -62,6 +64,7 @@ class Method(ABC):
     def __init__(self, settings: MethodSettings, family: Family) -> None:
         self.settings = settings
         self.family = family
+        self.inputs: Inputs = {}  # the values of `needs`, set before a training loads its base
 
     @classmethod
     def why_not(cls, settings: MethodSettings, family: Family) -> str | None:
@@ -136,8 +139,11 @@ class Method(ABC):
         """
         return 0, 0
 
-    def needs(self) -> list[Path]:
-        """Files and folders that the training reads beside tokens, rows and base: they become inputs of its job."""
+    def needs(self) -> Sequence[Need]:
+        """What the training reads beside tokens, rows and base: files, and what the study has by a name.
+
+        All become inputs of the training's job. `inputs` has the values of those that are no files.
+        """
         return []
 
     def fit(self, session: TrainingSession) -> TrainingSummary:

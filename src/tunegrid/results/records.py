@@ -63,6 +63,14 @@ class TrainingCost(Closed):
     flops_formula: str | None = Field(description="The formula of that estimate.")
 
 
+class Observation(Closed):
+    """What a training on preferences had come to at one of its evaluations, on validation pairs and rows."""
+
+    step: Count = Field(description="Optimiser steps done.")
+    pair_accuracy: Finite | None = Field(None, description="Share of the validation pairs whose chosen answer leads.")
+    pair_margin: Finite | None = Field(None, description="Mean reward of the chosen answers less that of the rejected.")
+
+
 class Speed(Closed):
     """Speed of one form of a model, from token ids to text, on the test examples of `InferenceCost`."""
 
@@ -166,6 +174,9 @@ class TrainRecord(CellRecord):
         description="SHA-256 of each file that is loaded, by its path in `weights/`; null where there are no weights.",
     )
     cost: TrainingCost | None = Field(description="Cost of the run; null if it failed before training.")
+    observations: list[Observation] = Field(
+        default_factory=list, description="What a training on preferences came to, evaluation by evaluation."
+    )
     provenance: Provenance
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from tunegrid.results.records import ChoiceRecord, read_record
 from tunegrid.runtime import cpu_kernels
 from tunegrid.runtime.provenance import digest, installed_packages
 from tunegrid.runtime.torch_device import pick_device
+from tunegrid.stages.inputs import fingerprints, open_inputs
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.stage_settings import choice_settings
 from tunegrid.study.study import Study
@@ -69,9 +70,7 @@ def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) ->
     cell, paths = run.cell, study.paths
     device = pick_device(study.hardware)
     set_seed(run.seed)
-    for path in method.needs():
-        if not path.exists():
-            raise TuneGridError(f"{path}: missing, but {cell} is trained with it.")
+    method.inputs = open_inputs(study, run, method)
     _require_inputs(study, cell)
     check_base(paths.model(cell.model))
     base = method.load_base(paths.model(cell.model))
@@ -145,7 +144,7 @@ def _require_inputs(study: Study, cell: Cell) -> None:
 def checkpoints_folder(study: Study, run: Run, settings: dict[str, Any]) -> Path:
     """The folder of a run's checkpoints: another one for other settings, data, base models or versions of libraries."""
     cards = (study.paths.data_card(run.cell.task), study.paths.model_card(run.cell.model))
-    fingerprints = [read_object(card)["fingerprint"] for card in cards]
+    own = [read_object(card)["fingerprint"] for card in cards]
     versions = {name: version for name, version in installed_packages().items() if name in LIBRARIES}
-    key = digest([settings, run.seed, *fingerprints, versions])
+    key = digest([settings, run.seed, *own, *fingerprints(study, run), versions])
     return study.paths.checkpoints(run, key)

@@ -14,13 +14,22 @@ from tunegrid.common.files import replaced_folder, size_of
 from tunegrid.methods import Method
 from tunegrid.models.flops import FLOPS_FORMULA, trainable_parameters, training_flops
 from tunegrid.models.seal import digests
-from tunegrid.results.records import Injected, Parameters, TrainingCost, TrainRecord, write_record, written_since
+from tunegrid.results.records import (
+    Injected,
+    Observation,
+    Parameters,
+    TrainingCost,
+    TrainRecord,
+    write_record,
+    written_since,
+)
 from tunegrid.runtime import locks, parent, snakemake
 from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.runtime.measure import peak_memory, reset_peak_memory
 from tunegrid.runtime.provenance import digest, now, provenance
 from tunegrid.runtime.stopping import Interrupted, Stop, Stopped
 from tunegrid.runtime.torch_device import accelerator
+from tunegrid.stages.inputs import UnusableInput
 from tunegrid.stages.session import NoLearningRate, checkpoints_folder, prepare, searched
 from tunegrid.study.cells import Run
 from tunegrid.study.stage_settings import run_settings
@@ -102,6 +111,7 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
             summary.saving_seconds += time.perf_counter() - clock
             facts |= {
                 "selection": summary.selection,
+                "observations": [Observation(**row) for row in summary.observations],
                 "cost": _cost(method, session, summary, loading_seconds, size_of(weights)),
                 "weights": digests(weights),
             }
@@ -109,7 +119,7 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
             raise Stopped(stop, 0) from None
         except Diverged as error:
             status, reason, summary.history = "diverged", str(error), error.history
-        except (NoLearningRate, WrongGeneration) as error:  # another attempt would end like this one
+        except (NoLearningRate, UnusableInput, WrongGeneration) as error:  # another attempt would end like this one
             status, reason = "failed", str(error)
         except (Stopped, TuneGridError):
             raise  # no result; with the latter, the user has to fix something before any run can work

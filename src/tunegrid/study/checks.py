@@ -20,6 +20,7 @@ from tunegrid.data.sources import FilesSource
 from tunegrid.methods import METHODS
 from tunegrid.models import FAMILIES
 from tunegrid.study.cells import UNTUNED, Cell
+from tunegrid.study.needs import used_pairs
 from tunegrid.study.study import Part, Study
 from tunegrid.tasks import TASKS, TaskSettings
 from tunegrid.training.settings import TrainingChange
@@ -48,6 +49,12 @@ def check_names(study: Study) -> None:
                 _check_known(name, names, (*place, key))
     for name, task in study.tasks.items():
         _check_source(task, ("tasks", name, "source"))
+    for name, pairs in study.preferences.items():
+        for column, own in getattr(pairs.source, "columns", {}).items():
+            place = ("preferences", name, "source", "columns", column)
+            _check_known(column, ("id", *pairs.columns), place)
+            if own is None and column not in ("id", "prompt"):
+                raise KeyProblem(place, "a pair cannot do without it")
     for i, seed in enumerate(study.seeds):
         if study.seeds.index(seed) < i:
             raise KeyProblem(("seeds", i), f"the seed {seed} is listed twice")
@@ -108,7 +115,8 @@ def check_files(study: Study) -> None:
         TuneGridError: a file is missing or has a path that Snakemake cannot take, a model is of another family, or a
             local model is damaged or brings code.
     """
-    for part, names in (("tasks", study.grid.tasks), ("models", study.grid.models)):
+    pairs = dict.fromkeys(name for _, name in used_pairs(study))
+    for part, names in (("tasks", study.grid.tasks), ("models", study.grid.models), ("preferences", pairs)):
         for name in names:
             try:
                 for file in getattr(study, part)[name].source.files():

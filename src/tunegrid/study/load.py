@@ -10,6 +10,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.yaml_file import ConfigFile, KeyProblem
 from tunegrid.study import lock
 from tunegrid.study.checks import check_cells, check_names
+from tunegrid.study.needs import check_needs
 from tunegrid.study.prompts import check_prompts
 from tunegrid.study.study import Study
 
@@ -30,6 +31,7 @@ def load_study(*paths: Path | str, locked: bool = True) -> Study:
         study = study.model_copy(update={"hardware": study.hardware.resolved(study.resources.gpu)})
         check_names(study)
         check_cells(study)
+        check_needs(study)
         check_prompts(study)
         if locked:
             lock.apply(study, paths[0])

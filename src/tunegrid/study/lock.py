@@ -17,6 +17,7 @@ from tunegrid.common.fields import Closed
 from tunegrid.common.files import write_json
 from tunegrid.common.hub.source import OnHub
 from tunegrid.common.yaml_file import KeyProblem, Place
+from tunegrid.study.needs import used_pairs
 from tunegrid.study.study import Study
 
 COMMIT = r"^[0-9a-f]{40}$"
@@ -73,7 +74,8 @@ def lock_file(config: Path | str) -> Path:
 
 def hub_sources(study: Study) -> Iterator[tuple[Place, OnHub]]:
     """Yields every source on the Hub that the grid uses, with its place in the configuration."""
-    for part, names in (("models", study.grid.models), ("tasks", study.grid.tasks)):
+    pairs = dict.fromkeys(name for _, name in used_pairs(study))
+    for part, names in (("models", study.grid.models), ("tasks", study.grid.tasks), ("preferences", pairs)):
         for name in names:
             source = getattr(study, part)[name].source
             if isinstance(source, OnHub) and source.hub_id is not None:

@@ -26,6 +26,15 @@ class Paths:
     def data_card(self, task: str) -> Path:
         return self.data(task) / "card.json"
 
+    def pairs(self, task: str, name: str) -> Path:
+        return self.root / "preferences" / task / name
+
+    def pairs_card(self, task: str, name: str) -> Path:
+        return self.pairs(task, name) / "card.json"
+
+    def pair_splits(self, task: str, name: str) -> list[Path]:
+        return [self.pairs(task, name) / f"{split}.parquet" for split in ("train", "validation", "test")]
+
     def model(self, model: str) -> Path:
         return self.root / "models" / model
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tunegrid.common.hub.source import commit_of
+from tunegrid.methods.needs import PreferencePairs
 from tunegrid.study.cells import Cell
 from tunegrid.study.study import Study
 from tunegrid.training.settings import WITHOUT_EFFECT
@@ -22,6 +23,12 @@ def data_settings(study: Study, task: str) -> dict[str, Any]:
     chosen["source"].pop("licence")  # alters no row
     chosen["source"] |= commit_of(study.tasks[task].source)
     return chosen
+
+
+def pairs_settings(study: Study, task: str, name: str) -> dict[str, Any]:
+    """What alters preference pairs; those by a rule on the task's rows depend on these, which are files."""
+    source = study.preferences[name].source
+    return {"source": source.model_dump(exclude={"licence"}) | commit_of(source)}
 
 
 def model_settings(study: Study, model: str) -> dict[str, Any]:
@@ -47,13 +54,21 @@ def token_settings(study: Study, task: str, model: str) -> dict[str, Any]:
 def run_settings(study: Study, cell: Cell) -> dict[str, Any]:
     """What alters the weights of a cell's runs, beside the seed, the data and the base model."""
     method = study.method_settings(cell).model_dump(exclude={"title"})
+    method.get("update", {}).pop("title", None)
+    names = [need.name for need in study.method(cell).needs() if isinstance(need, PreferencePairs)]
+    pairs = {name: pairs_settings(study, cell.task, name) | _template(study, name) for name in names}
     return {
         **study.family(cell.model).settings(),
         "method": method,
         "training": study.training_settings(cell).model_dump(exclude=WITHOUT_EFFECT),
         "hardware": study.hardware.model_dump(),
         "tokens": token_settings(study, cell.task, cell.model),
+        **({"preferences": pairs} if pairs else {}),
     }
+
+
+def _template(study: Study, name: str) -> dict[str, Any]:
+    return study.preferences[name].model_dump(include={"template"})
 
 
 def evaluation_settings(study: Study, task: str) -> dict[str, Any]:
@@ -88,6 +103,7 @@ def report_settings(study: Study) -> dict[str, Any]:
         part: {name: study.title_of(part, name) for name in getattr(study.grid, part)}
         for part in ("tasks", "models", "methods")
     }
-    licences = {part: {n: s.source.licence for n, s in getattr(study, part).items()} for part in ("tasks", "models")}
+    parts = ("tasks", "models", "preferences")
+    licences = {part: {n: s.source.licence for n, s in getattr(study, part).items()} for part in parts}
     words = {"title": study.title, "description": study.description, "seeds": study.seeds}
     return {**words, "titles": titles, "licences": licences, "recommend": study.recommend.model_dump()}

@@ -19,6 +19,7 @@ from tunegrid.study.paths import Paths
 from tunegrid.study.resources import Resources
 from tunegrid.study.search_settings import Search
 from tunegrid.tasks import TASKS, Task
+from tunegrid.tasks.pairs import Preferences
 from tunegrid.training.settings import EXCLUSIVE, Training, TrainingChange
 
 Part = Literal["tasks", "models", "methods"]
@@ -103,6 +104,9 @@ class Study(Closed):
             "How each cell's learning rate is searched; none: each cell is trained with the learning rate "
             "that is given."
         ),
+    )
+    preferences: dict[Name, Preferences] = Field(
+        default_factory=dict, description="Name -> preference pairs, for methods that learn from them."
     )
     measure: Measure = Field(default_factory=Measure, description="What is measured beside the scores.")
 

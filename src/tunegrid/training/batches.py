@@ -15,6 +15,7 @@ from torch.utils.data import Dataset, Sampler
 from tunegrid.data.tokens import row_numbers
 
 IGNORED = -100  # the label of padding, for transformers and for torch
+REJECTED = "rejected"  # of a preference pair: a second answer, beside the labels
 BUCKET = 50  # batches whose examples are sorted by length together: enough to save padding, few enough to stay mixed
 
 
@@ -30,7 +31,8 @@ class TokenDataset(Dataset):
 
     def __init__(self, table: Any, with_rows: bool = False) -> None:
         self._rows = row_numbers(table) if with_rows else None
-        chunks = {name: table.column(name).chunks for name in ("input_ids", "labels")}
+        names = ("input_ids", "labels", *([REJECTED] if REJECTED in table.column_names else []))
+        chunks = {name: table.column(name).chunks for name in names}
         # Column -> for each chunk (all token ids, where each row's begin and the last row's end).
         self._columns = {
             # Their own `to_numpy` would import pandas.
@@ -43,7 +45,7 @@ class TokenDataset(Dataset):
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """`input_ids` and `labels` of a row of the table, each an array that cannot be written to."""
+        """`input_ids` and `labels` of a row of the table, of a pair `rejected` too: arrays that cannot be changed."""
         chunk = bisect_right(self._ends, index)
         row = index - (self._ends[chunk - 1] if chunk else 0)
         columns = ((name, *column[chunk]) for name, column in self._columns.items())
@@ -68,13 +70,16 @@ class Collator:
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Token ids and mask of the sources, labels, inputs of the decoder: each [rows, tokens of the longest].
 
-        Items with a `row` also give its tensor, [rows].
+        Items with a `row` also give its tensor, [rows]; pairs the labels of their rejected answers.
         """
         sources, targets = (
             [torch.from_numpy(row[name].astype(np.int64)) for row in rows] for name in ("input_ids", "labels")
         )
         labels = self._padded(targets, IGNORED)
         numbers = {"row": torch.tensor([int(row["row"]) for row in rows])} if "row" in rows[0] else {}
+        if REJECTED in rows[0]:
+            rejected = [torch.from_numpy(row[REJECTED].astype(np.int64)) for row in rows]
+            numbers[REJECTED] = self._padded(rejected, IGNORED)
         return numbers | {
             "input_ids": self._padded(sources, self.padding),
             "attention_mask": self._padded([torch.ones_like(source) for source in sources], 0),
@@ -84,6 +89,11 @@ class Collator:
 
     def _padded(self, rows: list[torch.Tensor], value: int) -> torch.Tensor:
         return pad_sequence(rows, batch_first=True, padding_value=value, padding_side=self.side)
+
+
+def target_tokens(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The number of target tokens of a batch, of pairs those of both answers; a scalar."""
+    return sum((batch[name] != IGNORED).sum() for name in ("labels", REJECTED) if name in batch)
 
 
 class SeededSampler(Sampler[int]):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tunegrid.training.selection import ValidationMetric
 
 Objective = Callable[["TrainingSession", dict[str, "torch.Tensor"]], "torch.Tensor"]
+Observer = Callable[["torch.nn.Module"], dict[str, float]]
 
 
 class Diverged(Exception):
@@ -41,6 +42,8 @@ class TrainingSession:
         checkpoints: folder of this very configuration's checkpoints; removed by `train`, not by the method.
         loss: the objective of a batch, as `Method.loss`; None: the cross-entropy of the target's tokens.
         metric: what the weights are chosen by, if not by the validation loss.
+        validates_objective: whether the validation loss is that of `loss`, on entries like those of `train`.
+        observe: computes further numbers of a model at each evaluation; they alter nothing of the training.
         stop: whether the process was asked to end. A loop that looks at it saves a checkpoint and raises Stopped.
     """
 
@@ -56,12 +59,21 @@ class TrainingSession:
     checkpoints: Path
     loss: Objective | None = None
     metric: ValidationMetric | None = None
+    validates_objective: bool = False
+    observe: Observer | None = None
     stop: Stop = field(default_factory=Stop)
 
     @cached_property
     def rows(self) -> Sequence[Row]:
         """The training rows, canonical; column `row` of `train` has their indices. Read when first asked for."""
         return self.read_rows()
+
+    def autocast(self) -> torch.autocast:
+        """A context in which the model computes in the session's precision."""
+        import torch
+
+        device = next(self.model.parameters()).device.type
+        return torch.autocast(device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
 
 @dataclass
@@ -71,6 +83,7 @@ class TrainingSummary:
 
     Attributes:
         history: rows of history.csv: step, epoch, and loss, learning_rate or validation_loss.
+        observations: what the session's `observe` found, with the `step` of each.
         selection: which weights the model has now; None from a loop of a method's own.
     """
 
@@ -83,4 +96,5 @@ class TrainingSummary:
     saving_seconds: float = 0.0
     paused_seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
+    observations: list[dict[str, float]] = field(default_factory=list)
     selection: Selection | None = None

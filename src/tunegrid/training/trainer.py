@@ -26,7 +26,7 @@ from tunegrid.runtime import cpu_memory, cpu_tricks, measure
 from tunegrid.runtime.stopping import Interrupted, Stopped
 from tunegrid.training import history
 from tunegrid.training.arguments import training_arguments
-from tunegrid.training.batches import IGNORED, Collator, SeededSampler, TokenDataset
+from tunegrid.training.batches import IGNORED, Collator, SeededSampler, TokenDataset, target_tokens
 from tunegrid.training.callbacks import Flow, ProgressLine
 from tunegrid.training.checkpoints import STATE, checkpoint, is_last, lacks_evaluation, last_checkpoint, prune, seal
 from tunegrid.training.fast.dropout import sparing_dropout
@@ -37,6 +37,7 @@ from tunegrid.training.selection import selection
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
 TENSORS, COUNTS = "trainable.safetensors", "counts.json"
+OBSERVED = "observed_"  # before the names of what a session observes, in the Trainer's log
 
 
 @sparing_dropout()
@@ -95,7 +96,7 @@ class GridTrainer(Trainer):
             model=session.model,
             args=training_arguments(session),
             train_dataset=TokenDataset(session.train, with_rows=session.loss is not None),
-            eval_dataset=TokenDataset(labelled(session.validation)),
+            eval_dataset=TokenDataset(labelled(session.validation), with_rows=session.validates_objective),
             data_collator=Collator(session.tokenizer, session.model),
             callbacks=callbacks,
         )
@@ -103,7 +104,8 @@ class GridTrainer(Trainer):
         # The adapters library hides the model's signature: T5 would be given an argument that it does not take.
         self.model_accepts_loss_kwargs = False
         fast = self.args.use_cpu and cpu_tricks.are_on()
-        self.head_loss = HeadLoss(session.model, training.label_smoothing) if fast else None
+        plain = fast and not session.validates_objective  # else nothing has the cross-entropy of a target
+        self.head_loss = HeadLoss(session.model, training.label_smoothing) if plain else None
         if fast:
             merge_pointwise(session.model)
         # An objective of a method's own may be of the whole batch.
@@ -119,12 +121,13 @@ class GridTrainer(Trainer):
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: torch.device) -> tuple[list, Any]:
         batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
-        self.tokens_of_step = sum((batch["labels"] != IGNORED).sum() for batch in batches)
+        self.tokens_of_step = sum(target_tokens(batch) for batch in batches)
         return batches, count
 
     def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any) -> Any:
         if return_outputs:  # an evaluation, of which only the loss is wanted
-            loss = self.cross_entropy(model, inputs)
+            own = self.session.loss if self.session.validates_objective else None
+            loss = own(self.session, inputs) if own else self.cross_entropy(model, inputs)
             return loss, {"loss": loss}
         if self.session.loss is not None:
             return self.session.loss(self.session, inputs)
@@ -146,7 +149,7 @@ class GridTrainer(Trainer):
 
     def training_step(self, model: Any, inputs: dict[str, Any], *_: Any) -> torch.Tensor:
         self.source_tokens = self.source_tokens + inputs["attention_mask"].sum()
-        self.target_tokens = self.target_tokens + (inputs["labels"] != IGNORED).sum()
+        self.target_tokens = self.target_tokens + target_tokens(inputs)
         self.examples += len(inputs["labels"])
         parts = self.in_groups(inputs) if self.may_group else [inputs]
         self.groups = len(parts)
@@ -206,6 +209,9 @@ class GridTrainer(Trainer):
             output = super().evaluation_loop(*arguments, **options)
             if (metric := self.session.metric) is not None:
                 output.metrics[f"eval_{metric.name}"] = metric(self.model)
+            if self.session.observe is not None:
+                observed = self.session.observe(self.model)
+                output.metrics.update({f"{OBSERVED}{name}": value for name, value in observed.items()})
         return output
 
     def evaluated(self) -> bool:
@@ -332,6 +338,15 @@ class GridTrainer(Trainer):
         """Rows of history.csv."""
         return history.rows_of(self.state.log_history, self.session.metric and self.session.metric.name)
 
+    def observations(self) -> list[dict[str, float]]:
+        """What was observed at each evaluation."""
+        observed = [
+            {name.removeprefix(OBSERVED): value for name, value in entry.items() if name.startswith(OBSERVED)}
+            | {"step": entry["step"]}
+            for entry in self.state.log_history
+        ]
+        return [row for row in observed if len(row) > 1]
+
     def summary(self) -> TrainingSummary:
         rows, metric = self.history(), self.session.metric
         return TrainingSummary(
@@ -341,6 +356,7 @@ class GridTrainer(Trainer):
             target_tokens=int(self.target_tokens),
             **self.seconds(),
             history=rows,
+            observations=self.observations(),
             selection=selection(
                 self.session.training, metric and metric.name, rows, self.state.global_step, self.state.max_steps
             ),

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tunegrid.study.cells import UNTUNED, Cell, Run
+from tunegrid.study.needs import used_pairs
 from tunegrid.study.study import Study
 
 STAGES = (
-    "data", "models", "tokens", "search", "choices", "training", "evaluation", "untuned", "baselines", "report",
+    "data", "pairs", "models", "tokens", "search", "choices", "training", "evaluation", "untuned", "baselines",
+    "report",
 )  # fmt: skip
 
 
@@ -29,7 +31,7 @@ class Item:
         command: the subcommand of `tunegrid` and the values of its options, as on its process's command line.
         comment: what Snakemake's plugin for Slurm writes into the queue for it.
         cell: the cell that it belongs to, if any.
-        part: its seed, the factor of its trial, or the name of its baseline.
+        part: its seed, the factor of its trial, or the name of its baseline or pairs.
     """
 
     stage: str
@@ -68,6 +70,9 @@ def _inputs(study: Study) -> Iterator[Item]:
     paths = study.paths
     for task in study.grid.tasks:
         yield _job("data", f"data of {task}", paths.data_card(task), "fetch_data", "fetch-data", task, task=task)
+    for task, name in used_pairs(study):
+        title, done = f"pairs {name} of {task}", paths.pairs_card(task, name)
+        yield _job("pairs", title, done, "fetch_pairs", "fetch-pairs", task, name, task=task, part=name)
     for model in study.grid.models:
         made = study.models[model].source.kind == "pretrain"
         title, rule = ("pretraining", "pretrain_model") if made else ("fetching", "fetch_model")

@@ -16,7 +16,7 @@ MEASURED = {
     "search": ("total_seconds",),
     **dict.fromkeys(("evaluation", "untuned", "baselines"), ("load_seconds", "prediction_seconds", "scoring_seconds")),
 }
-QUICK = {"data", "choices", "report"}  # take seconds, or are downloads of unknown speed: not counted
+QUICK = {"data", "pairs", "choices", "report"}  # take seconds, or are downloads of unknown speed: not counted
 
 
 def seconds_of(item: Item, record: dict[str, Any]) -> float | None:

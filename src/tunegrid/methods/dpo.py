@@ -1,0 +1,130 @@
+"""Direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290): preferences without a reward model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from tunegrid.common.citations import RAFAILOV_2023, Formula
+from tunegrid.common.fields import Name
+from tunegrid.methods.needs import Need, PreferencePairs
+from tunegrid.methods.start import StartedMethod, StartedSettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from tunegrid.training.session import TrainingSession, TrainingSummary
+
+
+class DpoSettings(StartedSettings):
+    """Settings of direct preference optimisation."""
+
+    kind: Literal["dpo"]
+    pairs: Name = Field(description="The pairs, a name under `preferences`.")
+    beta: float = Field(
+        0.1, gt=0, le=100, description="Weight of the reference: the higher, the closer the model stays to its start."
+    )
+
+
+class Dpo(StartedMethod):
+    """Raises the log-probability of chosen answers over that of rejected ones, relative to the model at the start."""
+
+    Settings = DpoSettings
+    settings: DpoSettings
+    title = "DPO"
+    about = Formula(
+        title,
+        r"\mathcal{L} = -\log \sigma\left(\beta \log\dfrac{\pi_\theta(y_w \mid x)}{\pi_{\mathrm{SFT}}(y_w \mid x)} - "
+        r"\beta \log\dfrac{\pi_\theta(y_l \mid x)}{\pi_{\mathrm{SFT}}(y_l \mid x)}\right)",
+        "the loss is minus log sigma of beta times the log ratio of the tuned model to the S F T model for the chosen "
+        "answer minus the same for the rejected answer",
+        "Of each pair of answers to a prompt x, chosen (w) and rejected (l), the model is trained to prefer the "
+        "former by more than the model that it starts from does (SFT, the run of another method with the same seed). β "
+        "weighs that start. No reward model and no sampling is needed.",
+        (RAFAILOV_2023,),
+    )
+
+    def needs(self) -> list[Need]:
+        return [*super().needs(), PreferencePairs(self.settings.pairs)]
+
+    def fit(self, session: TrainingSession) -> TrainingSummary:
+        import torch
+
+        from tunegrid.runtime import measure
+        from tunegrid.tasks.pair_tokens import pair_table
+        from tunegrid.training.batches import Collator, TokenDataset
+        from tunegrid.training.trainer import fit
+
+        clock, pairs = measure.clock(), self.inputs[PreferencePairs(self.settings.pairs)]
+        tables = {
+            split: pair_table(pairs.settings, session.task, session.tokenizer, pairs.rows[split], first)
+            for split, first in (("train", 0), ("validation", len(pairs.rows["train"])))
+        }
+        # At the start the model in the session is the reference itself.
+        datasets = [TokenDataset(table, with_rows=True) for table in tables.values()]
+        collator, size = Collator(session.tokenizer, session.model), session.training.batch_size
+        with session.stop.interrupting():
+            found = [
+                _log_probabilities(session, collator([dataset[place] for place in range(start, end)]))
+                for dataset in datasets
+                for start in range(0, len(dataset), size)
+                for end in [min(start + size, len(dataset))]
+            ]
+        self._reference = [torch.cat(parts) for parts in zip(*found, strict=True)]
+        seconds = measure.clock() - clock
+        summary = fit(
+            replace(
+                session,
+                train=tables["train"],
+                validation=tables["validation"],
+                validates_objective=True,
+                observe=self._observer(session, collator, datasets[1]),
+            )
+        )
+        summary.evaluation_seconds += seconds
+        return summary
+
+    def loss(self, session: TrainingSession, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        from torch.nn.functional import logsigmoid
+
+        return -logsigmoid(self.settings.beta * self._margins(session, batch)).mean()
+
+    def _margins(self, session: TrainingSession, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """log π(chosen) / π_SFT(chosen) - log π(rejected) / π_SFT(rejected), [rows]."""
+        from tunegrid.models.likelihood import pair_log_probabilities
+
+        chosen, rejected = pair_log_probabilities(session.model, batch)
+        reference_chosen, reference_rejected = (tensor[batch["row"]] for tensor in self._reference)
+        return (chosen - reference_chosen) - (rejected - reference_rejected)
+
+    def _observer(self, session: TrainingSession, collator: Any, dataset: Any) -> Any:
+        """Computes what DPO has come to on the validation pairs: share of pairs in the right order, mean margin."""
+        import torch
+
+        def observe(model: torch.nn.Module) -> dict[str, float]:
+            size, device = session.training.batch_size, next(model.parameters()).device
+            margins = []
+            for start in range(0, len(dataset), size):
+                batch = collator([dataset[place] for place in range(start, min(start + size, len(dataset)))])
+                with torch.inference_mode(), session.autocast():
+                    margins.append(self._margins(session, {name: each.to(device) for name, each in batch.items()}))
+            margin = torch.cat(margins)
+            return {
+                "pair_accuracy": float((margin > 0).float().mean()),
+                "pair_margin": float(self.settings.beta * margin.mean()),
+            }
+
+        return observe
+
+
+def _log_probabilities(session: TrainingSession, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    import torch
+
+    from tunegrid.models.likelihood import pair_log_probabilities
+
+    model, device = session.model.eval(), next(session.model.parameters()).device
+    # No inference mode: these tensors are part of what is differentiated later.
+    with torch.no_grad(), session.autocast():
+        return pair_log_probabilities(model, {name: tensor.to(device) for name, tensor in batch.items()})

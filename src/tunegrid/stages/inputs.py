@@ -1,0 +1,96 @@
+"""What the needs of a method come to: the tuned model of another run, preference pairs. Each is checked before use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import read_object
+from tunegrid.data.parquet import read_parquet
+from tunegrid.methods import Method
+from tunegrid.methods.needs import Inputs, OtherRun, PreferencePairs
+from tunegrid.models.seal import check_trained_from, check_weights
+from tunegrid.results.records import TrainRecord, read_record
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.needs import files_of
+from tunegrid.study.study import Study
+from tunegrid.tasks.pairs import PairRows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class UnusableInput(Exception):
+    """A run cannot be trained, because another one that it needs has failed; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class RunModel:
+    """The tuned model of a run, see `methods.needs.TunedModel`."""
+
+    cell: Cell
+    method: Method
+    weights: Path
+
+    def load(self, base: Path) -> PreTrainedModel:
+        model = self.method.merge(self.method.load(base, self.weights))
+        if model is None:
+            raise TuneGridError(f"{self.cell} cannot be merged into a plain model, from which another run could start.")
+        # Merging leaves the base's parameters frozen.
+        return model.requires_grad_(True)
+
+
+def open_inputs(study: Study, run: Run, method: Method) -> Inputs:
+    """The values of a method's needs that are no files.
+
+    Raises:
+        UnusableInput: a run that is needed has failed.
+        TuneGridError: something that is needed is not there, or is not what its record says.
+    """
+    found: Inputs = {}
+    for need in method.needs():
+        first, *more = files_of(study, run, need)
+        for path in (first, *more):
+            if not path.exists():
+                raise TuneGridError(f"{path}: missing, but {run.cell} is trained with it.{_remedy(run, need)}")
+        if isinstance(need, OtherRun):
+            found[need] = _run_model(study, Run(Cell(run.cell.task, run.cell.model, need.method), run.seed), first)
+        elif isinstance(need, PreferencePairs):
+            rows = {file.stem: read_parquet(file) for file in more}
+            found[need] = PairRows(study.preferences[need.name], rows)
+    return found
+
+
+def fingerprints(study: Study, run: Run) -> list[object]:
+    """What tells the inputs of a run's method from others of the same names: a checkpoint is of these alone."""
+    found: list[object] = []
+    for need in study.method(run.cell).needs():
+        first = files_of(study, run, need)[0]
+        if isinstance(need, OtherRun):
+            found.append(read_record(first, TrainRecord).weights)
+        elif isinstance(need, PreferencePairs):
+            found.append(read_object(first).get("fingerprint"))
+    return found
+
+
+def _run_model(study: Study, run: Run, file: Path) -> RunModel:
+    record = read_record(file, TrainRecord)
+    if record.status != "ok":
+        raise UnusableInput(f"it starts from {run.cell}, seed {run.seed}, which is {record.status}: {record.reason}")
+    base, weights = study.paths.model(run.cell.model), file.parent / "weights"
+    check_trained_from(base, file.parent, record.provenance.model_fingerprint)
+    again = f"Train that run again: snakemake … --forcerun {run.cell.training_rule} {run.cell.target}"
+    check_weights(weights, record.weights, file, again)
+    return RunModel(run.cell, study.method(run.cell), weights)
+
+
+def _remedy(run: Run, need: object) -> str:
+    cell = run.cell
+    if isinstance(need, OtherRun):
+        names = f"--task {cell.task} --model {cell.model} --method {need.method} --seed {run.seed}"
+        return f" Make it first: tunegrid train CONFIG {names}"
+    if isinstance(need, PreferencePairs):
+        return f" Make it first: tunegrid fetch-pairs CONFIG --task {cell.task} --pairs {need.name}"
+    return ""

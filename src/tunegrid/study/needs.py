@@ -1,0 +1,65 @@
+"""The files that the needs of a cell's method are: runs of other methods, preference pairs, files of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tunegrid.common.fields import did_you_mean
+from tunegrid.common.yaml_file import KeyProblem
+from tunegrid.methods import METHODS, Method
+from tunegrid.methods.needs import Need, OtherRun, PreferencePairs
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.study import Study
+
+
+def needed_files(study: Study, run: Run) -> list[Path]:
+    """All that the training of a run reads for its method, as inputs of its rule; the seed may be a wildcard."""
+    return [file for need in study.method(run.cell).needs() for file in files_of(study, run, need)]
+
+
+def files_of(study: Study, run: Run, need: Need) -> list[Path]:
+    """The files and folders that a need of a run's method is; the record or card is the first."""
+    paths, cell = study.paths, run.cell
+    match need:
+        case OtherRun(method):
+            folder = paths.run(Run(Cell(cell.task, cell.model, method), run.seed))
+            return [folder / "train.json", folder / "weights"]
+        case PreferencePairs(name):
+            return [paths.pairs_card(cell.task, name), *paths.pair_splits(cell.task, name)]
+        case _:
+            return [need]
+
+
+def used_pairs(study: Study) -> list[tuple[str, str]]:
+    """(task, name) of all preference pairs that the cells of the grid need, each once."""
+    needs = ((cell.task, need) for cell in study.cells() for need in study.method(cell).needs())
+    return list(dict.fromkeys((task, need.name) for task, need in needs if isinstance(need, PreferencePairs)))
+
+
+def check_needs(study: Study) -> None:
+    """Checks that what the methods need by name is in the study. Raises KeyProblem."""
+    for cell in study.cells():
+        method = study.method(cell)
+        for need in method.needs():
+            place = ("methods", cell.method)
+            if isinstance(need, PreferencePairs) and need.name not in study.preferences:
+                raise KeyProblem(
+                    (*place, "pairs"), f"unknown: {need.name!r}. {did_you_mean(need.name, study.preferences)}"
+                )
+            if isinstance(need, OtherRun) and (problem := _start_problem(study, cell, need.method)):
+                raise KeyProblem((*place, "sft"), problem)
+
+
+def _start_problem(study: Study, cell: Cell, name: str) -> str | None:
+    """Why a cell cannot start from the run of another method; None: it can."""
+    if name not in study.grid.methods:
+        return f"unknown: {name!r}. It has to be a method of the grid. {did_you_mean(name, study.grid.methods)}"
+    start = Cell(cell.task, cell.model, name)
+    if start not in study.cells():
+        return f"{cell} starts from {start}, which is no cell of the grid: grid.exclude leaves it out. Leave both out"
+    kind = METHODS[study.methods[name].kind]
+    if any(isinstance(need, OtherRun) for need in study.method(start).needs()):
+        return f"{name} starts from another run itself: name a method that starts from the pretrained model"
+    if kind.merge is Method.merge:
+        return f"{name} is never merged into a plain model, which is what {cell.method} starts from"
+    return None

@@ -1,0 +1,58 @@
+"""Preference pairs to token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tunegrid.tasks.base import Task
+from tunegrid.tasks.pairs import Preferences
+from tunegrid.tasks.tokenise import as_text, encode, special_token_names
+
+if TYPE_CHECKING:
+    import pyarrow
+    from transformers import PreTrainedTokenizerBase
+
+    from tunegrid.data.sources.base import Row
+
+
+def pair_table(
+    preferences: Preferences, task: Task, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Row], first: int = 0
+) -> pyarrow.Table:
+    """Token ids of pairs: `input_ids` of the prompt, `labels` of the chosen answer, `rejected`, and `row`, a number.
+
+    Answers are cut to the task's `max_target_length`, prompts to its `max_source_length`: a dialogue loses its
+    beginning, for its last turns are what is answered; the text of a task's own row its end, as everywhere.
+
+    Args:
+        task: bound to the family of the model.
+        first: the number of the first pair.
+    """
+    import pyarrow
+
+    special, settings = special_token_names(tokenizer), task.settings
+    rows = [as_text(pair, special) for pair in pairs]
+    prompts = encode(tokenizer, "text", [preferences.source_text(task, task.family.name, row) for row in rows])
+    answers = {name: encode(tokenizer, "text_target", [row[name] for row in rows]) for name in ("chosen", "rejected")}
+    start = tokenizer.num_special_tokens_to_add() - 1  # special tokens in front: BART's `<s>`
+    ends = {name: [_without_end(ids, settings.max_target_length) for ids in texts] for name, texts in answers.items()}
+    columns = {
+        "input_ids": [_fitted(ids, settings.max_source_length, start, "prompt" in row)
+                      for ids, row in zip(prompts, rows, strict=True)],
+        "labels": ends["chosen"],
+        "rejected": ends["rejected"],
+    }  # fmt: skip
+    table = {name: pyarrow.array(ids, pyarrow.list_(pyarrow.int32())) for name, ids in columns.items()}
+    numbers = pyarrow.array(range(first, first + len(rows)), pyarrow.int32())
+    return pyarrow.table(table | {"row": numbers})
+
+
+def _fitted(ids: list[int], limit: int, start: int, from_the_end: bool) -> list[int]:
+    if len(ids) <= limit:
+        return ids
+    return [*ids[:start], *ids[start - limit :]] if from_the_end else [*ids[: limit - 1], ids[-1]]
+
+
+def _without_end(ids: list[int], limit: int) -> list[int]:
+    """The ids, at most so many, with the last one as their end."""
+    return ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]]

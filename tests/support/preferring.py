@@ -1,0 +1,36 @@
+"""The tiny study with cells that learn from preferences."""
+
+import pytest
+import yaml
+
+from tunegrid.study.cells import Cell, Run
+
+SFT, DPO = Cell("translation", "t5", "full"), Cell("translation", "t5", "dpo")
+PLAIN = {"max_steps": 6, "batch_size": 8, "learning_rate": 1e-3, "logging_steps": 2}
+
+
+@pytest.fixture
+def preferring(tiny_study):
+    """Makes the study, its pairs and the run that they start from; `changes` are laid over it."""
+
+    def make(model: str = "t5", train: bool = True, **changes):
+        from tunegrid.stages.fetch_pairs import fetch_pairs
+        from tunegrid.stages.train import train as train_run
+
+        values = {
+            "grid": {"tasks": ["translation"], "models": [model], "methods": ["full", "dpo"]},
+            "preferences": {"worse": {"source": {"kind": "corrupted", "rule": "drop", "share": 0.5}}},
+            "methods": {"dpo": {"kind": "dpo", "sft": "full", "pairs": "worse"}},
+            "training": PLAIN,
+        }
+        for key, value in changes.items():
+            values[key] = values.get(key, {}) | value
+        study = tiny_study(yaml.safe_dump(values))
+        if train:
+            for name in study.preferences:
+                fetch_pairs(study, "translation", name, study.paths.pairs("translation", name))
+            run = Run(Cell("translation", model, "full"), 1)
+            train_run(study, run, study.paths.run(run))
+        return study
+
+    return make
