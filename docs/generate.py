@@ -158,29 +158,25 @@ def verdicts(known: Any) -> str:
     families = list(next(iter(known.tuners.values())).families)
     lines = [f"{known.library} {known.version}:", "", f"| tuner | {' | '.join(FAMILIES[f].title for f in families)} |"]
     lines.append("| --- " * (len(families) + 1) + "|")
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[tuple[str, str], list[str]] = {}  # (reason, families) -> tuners
     for name, tuner in known.tuners.items():
-        cells = []
+        cells, own = [], {}
         for family, verdict in tuner.families.items():
             cells.append(f"no: {verdict.failed}" if verdict.failed else "yes" if verdict.unmerged else "yes, merges")
             if reason := verdict.refusal or (verdict.unmerged and f"not merged: {verdict.unmerged}"):
-                reasons.setdefault(f"`{name}`: {reason.replace('|', '/')}", []).append(FAMILIES[family].title)
+                own.setdefault(reason.replace("|", "/"), []).append(FAMILIES[family].title)
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
+        for reason, of in own.items():
+            where = "" if len(of) == len(families) else f" ({', '.join(of)})"
+            reasons.setdefault((reason, where), []).append(f"`{name}`")
     lines += ["", "Why not:", ""]
-    return "\n".join(
-        [
-            *lines,
-            *(
-                f"- {text}" + ("" if len(of) == len(families) else f" ({', '.join(of)})")
-                for text, of in reasons.items()
-            ),
-        ]
-    )
+    return "\n".join([*lines, *(f"- {', '.join(names)}: {text}{where}" for (text, where), names in reasons.items())])
 
 
 def tuner_settings(known: Any) -> str:
     """The table of settings of the tuners that work with one family at least."""
     lines = ["| tuner | settings, with their defaults | tried with |", "| --- | --- | --- |"]
+    rows: dict[str, list[str]] = {}  # of tuners with the same settings
     for name, tuner in known.tuners.items():
         if all(verdict.failed for verdict in tuner.families.values()):
             continue
@@ -189,8 +185,8 @@ def tuner_settings(known: Any) -> str:
             for key, setting in tuner.settings.items()
         )
         tried = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in tuner.tried.items())
-        lines.append(f"| `{name}` | {settings or 'none'} | {tried or 'the defaults'} |")
-    return "\n".join(lines)
+        rows.setdefault(f"| {settings or 'none'} | {tried or 'the defaults'} |", []).append(f"`{name}`")
+    return "\n".join([*lines, *(f"| {', '.join(names)} {row}" for row, names in rows.items())])
 
 
 # -- the map of the package --------------------------------------------------------------------------------------------

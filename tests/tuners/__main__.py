@@ -1,4 +1,4 @@
-"""Tries every tuner of peft in small models of each family and writes `resources/tuners/peft.json`.
+"""Tries every tuner of peft and every configuration of adapters in small models, and writes `resources/tuners/`.
 
 Usage, in a clone: python -m tests.tuners; then python docs/generate.py
 """
@@ -11,11 +11,11 @@ import warnings
 from pathlib import Path
 
 from tests.support import ROOT
-from tests.tuners import peft_tuners
+from tests.tuners import adapters_tuners, peft_tuners
 from tests.tuners.trial import make_models
 from tunegrid.common.files import write_json
 
-LIBRARIES = {"peft": peft_tuners.find}
+LIBRARIES = {"adapters": adapters_tuners.find, "peft": peft_tuners.find}
 
 
 def main(libraries: list[str]) -> int:

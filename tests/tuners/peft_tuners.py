@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
-from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from tests.tuners.trial import MODELS, judge, shape_of
+from tests.tuners.trial import MODELS, judge, way_of_counting
 from tunegrid.methods import tuners as catalogue
 from tunegrid.methods.peft import Peft, PeftSettings
 from tunegrid.methods.tuners import Setting, Tuner, Tuners, Verdict
 from tunegrid.models import FAMILIES
-from tunegrid.models.flops import trainable_parameters
 
 # Settings for models of width 32 (24 between the heads of Flan-T5's), where the defaults do not fit.
 TRIED = {
@@ -123,25 +121,6 @@ def tried(name: str, tuner: Tuner, models: Path) -> Tuner:
         return tuner.model_copy(update={"families": dict.fromkeys(MODELS, verdict)})
     methods = {family: Peft(asked, FAMILIES[family]) for family in MODELS}
     verdicts = {family: judge(method, models) for family, method in methods.items()}
-    counted = None
-    if name not in BY_WEIGHTS and (
-        works := [methods[family] for family, verdict in verdicts.items() if not verdict.failed]
-    ):
-        counted = next((way for way in ("meta", "layers") if all(_counts(way, m, models) for m in works)), None)
+    works = [methods[family] for family, verdict in verdicts.items() if not verdict.failed]
+    counted = None if name in BY_WEIGHTS else way_of_counting(works, models)
     return tuner.model_copy(update={"tried": settings, "families": verdicts, "counted": counted})
-
-
-def _counts(way: str, method: Peft, models: Path) -> bool:
-    """Whether this way of counting gives the numbers of the real model."""
-    from tunegrid.methods.peft import _extrapolated, _inserted
-
-    model = method.load_base(models / method.family.name)
-    shape, before = shape_of(method, model), sum(parameter.numel() for parameter in model.parameters())
-    tuned = method.inject(model)
-    after = sum(parameter.numel() for parameter in tuned.parameters())
-    count = partial(_inserted, on_meta=True) if way == "meta" else _extrapolated
-    try:
-        planned = count(method.settings.model_dump_json(), shape)
-    except Exception:
-        return False
-    return planned == (trainable_parameters(tuned), after - before, method.counted(tuned))

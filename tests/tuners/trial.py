@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from tests.support.checkpoints import make_like
 from tests.support.methods_on_checkpoints import batch_of, shape_of
+from tunegrid.common.errors import TuneGridError
 from tunegrid.methods import Method
+from tunegrid.methods.inserted import inserted
 from tunegrid.methods.tuners import Verdict
 from tunegrid.models.decoding import Generation
+from tunegrid.models.flops import trainable_parameters
 from tunegrid.models.shape import known_config
 
 # Heads times d_kv is not d_model, as in Flan-T5-small; other numbers of layers in encoder and decoder.
@@ -41,6 +45,25 @@ def judge(method: Method, models: Path) -> Verdict:
         return _judge(method, models)
 
 
+def way_of_counting(methods: list[Method], models: Path) -> str | None:
+    """The cheapest way of counting that gives the numbers of the real models for all of the methods; None: there is none."""
+    if not methods:
+        return None
+    return next((way for way in ("meta", "layers") if all(_counts(way, method, models) for method in methods)), None)
+
+
+def _counts(way: str, method: Method, models: Path) -> bool:
+    model = method.load_base(models / method.family.name)
+    shape, before = shape_of(method, model), sum(parameter.numel() for parameter in model.parameters())
+    tuned = method.inject(model)
+    after = sum(parameter.numel() for parameter in tuned.parameters())
+    try:
+        planned = inserted(method, shape, way)
+    except TuneGridError:
+        return False
+    return planned == (trainable_parameters(tuned), after - before, method.counted(tuned))
+
+
 def _judge(method: Method, models: Path) -> Verdict:
     import torch
 
@@ -53,6 +76,8 @@ def _judge(method: Method, models: Path) -> Verdict:
             raise ValueError(f"put into {count} modules of {expected}")
         step = "train"
         _train(model, batch)
+        if (_logits(model, batch) == _logits(method.load_base(base), batch)).all():
+            raise ValueError("what was trained has no effect")
         step = "agree"
         for beams, cached in ((1, True), (1, False), (3, True)):
             if (gap := _disagreement(model, base, beams, cached)) > TOLERANCE:
@@ -89,7 +114,7 @@ def _train(model: Any, batch: Any) -> None:
 
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     before = [parameter.detach().clone() for parameter in trained]
-    optimiser = torch.optim.AdamW(trained, lr=1e-2)
+    optimiser = torch.optim.AdamW(trained, lr=1e-2, weight_decay=0.0)
     start = _logits(model, batch)
     model.train()
     for _ in range(STEPS):
@@ -127,5 +152,5 @@ def _compare(logits: Any, others: Any) -> None:
 
 def _text(error: Exception) -> str:
     """The first sentence of an error, without what differs from process to process."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = re.sub(r"(\w+Config)\([^)]*\)", r"\1", " ".join(str(error).split())) or type(error).__name__
     return text.split(". ")[0].rstrip(".")[:200]

@@ -287,7 +287,7 @@ def _limits(study: Study, winner: Winner, task: Task, layout: Layout, languages:
             f"It was scored under {study.hardware.precision} autocast; the code above computes in fp32, and a few "
             "answers may differ."
         )
-    if layout.library == "transformers" and study.method(cell).library == "peft":
+    if layout.library == "transformers" and study.method(cell).library:
         limits.append(
             "The updates are merged into the weights; the scores are of unmerged ones, the same but for rounding."
         )

@@ -56,15 +56,12 @@ class AdaptersLibrary(Method):
         # As the library's `save_adapter`, which cannot write modules that layers share (prefixes) as safetensors.
         model.apply_to_adapter_layers(lambda _, layer: layer.pre_save_adapters())
         state, config = AdapterLoader(model).save_to_state_dict(NAME)
-        state, config = self.saved(model, state, config)
+        # The library leaves out what all layers share where the model is its own base, as T5 is.
+        shared = f"shared_parameters.{NAME}."
+        state |= {name: tensor for name, tensor in model.state_dict().items() if name.startswith(shared)}
+        state, config = _with_prefixes_made(model, state, config)
         write_json(folder / "adapter_config.json", config)
         save_file(_once(state), folder / "adapter.safetensors")
-
-    def saved(
-        self, model: PreTrainedModel, state: dict[str, torch.Tensor], config: dict[str, Any]
-    ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        """The adapter's tensors and configuration as they are saved, from those in the model: the same, by default."""
-        return state, config
 
     def load(self, base: Path, weights: Path) -> PreTrainedModel:
         import adapters
@@ -76,6 +73,63 @@ class AdaptersLibrary(Method):
         adapters.init(model)
         model.load_adapter(str(weights), with_head=False, load_as=NAME, set_active=True, use_safetensors=True)
         return model
+
+    @staticmethod
+    def merge_library(model: PreTrainedModel) -> PreTrainedModel:
+        """A plain model with the weights that the library merges, be that exact or not.
+
+        Raises:
+            ValueError: something of the adapter is in no weight of the base.
+        """
+        from transformers import AutoModelForSeq2SeqLM
+
+        model.merge_adapter(NAME)
+        for module in model.modules():
+            for attribute in ("adapters", "prefixes", "refts", "invertible_adapters"):
+                if NAME in (getattr(module, attribute, None) or ()):
+                    raise ValueError("its modules stay in the model")
+        values = {key: value for key, value in model.config.to_dict().items() if key != "adapters"}
+        plain = AutoModelForSeq2SeqLM.from_config(type(model.config).from_dict(values))
+        state = model.state_dict()
+        plain.load_state_dict({name: state[name] for name in plain.state_dict()})
+        plain.generation_config = model.generation_config
+        return plain.eval()
+
+
+def ready_for_prefixes(model: PreTrainedModel) -> PreTrainedModel:
+    """A base whose attention reads prefixes in generation as in training."""
+    from tunegrid.models.encoder import encode_whole_batches
+
+    if model.config.model_type != "t5":  # T5 has no other attention
+        model.set_attn_implementation("eager")
+    encode_whole_batches(model)  # prefixes are made once, for all rows of a batch
+    return model
+
+
+def _with_prefixes_made(
+    model: PreTrainedModel, state: dict[str, torch.Tensor], config: dict[str, Any]
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """An adapter's tensors and configuration with the prefixes that networks make in place of those networks.
+
+    (The library's own `eject_prefix_tuning` takes the width of the hidden state for that of the heads, which differ
+    in Flan-T5, and leaves the saved configuration as it was.)
+    """
+    from adapters.methods.prefix_tuning import PrefixTuning
+
+    state = dict(state)
+    for name, module in model.named_modules():
+        if isinstance(module, PrefixTuning):
+            for key in [key for key in state if key.startswith(f"{name}.")]:
+                del state[key]
+            state[f"{name}.control_trans"] = module.control_trans(module.wte.weight).detach().flatten()
+    return state, config | {"config": _flat(config["config"])}
+
+
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    """A saved configuration in which prefixes are parameters themselves."""
+    if "configs" in config:
+        return config | {"configs": [_flat(part) for part in config["configs"]]}
+    return config | {"flat": True} if config.get("architecture") == "prefix_tuning" else config
 
 
 def _once(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -36,6 +36,11 @@ class MethodSettings(Closed):
         """The title of a method with these settings; None: that of its kind."""
         return None
 
+    @property
+    def described(self) -> bool:
+        """Whether the equation of its kind (`Method.about`) is that of a method with these settings."""
+        return True
+
 
 class Method(ABC):
     """A way to tune a pretrained model. A new one is a subclass in a new file, named in `methods.METHODS`.

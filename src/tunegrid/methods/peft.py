@@ -6,18 +6,17 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import write_json
 from tunegrid.methods.base import FP32, Method, MethodSettings
+from tunegrid.methods.inserted import inserted, misfit
 from tunegrid.methods.tuners import Tuner, tuners
 from tunegrid.models.families import Family, Role
-from tunegrid.models.flops import Stacks, base_stacks, counted, trainable_parameters
+from tunegrid.models.flops import Stacks, counted
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -99,14 +98,7 @@ class Peft(Method):
         return tuners("peft").tuners[self.settings.tuner]
 
     def misfit(self, shape: Shape) -> str | None:
-        try:
-            if self.tuner.counted == "meta":
-                _inserted(self.settings.model_dump_json(), shape, on_meta=True)
-            else:
-                _inserted(self.settings.model_dump_json(), _with_layers(shape, 1, 1), on_meta=False)
-        except TuneGridError as error:
-            return str(error)
-        return None
+        return misfit(self, shape, on_meta=self.tuner.counted == "meta")
 
     def inject(self, model: PreTrainedModel) -> PeftModel:
         from peft import get_peft_model
@@ -175,10 +167,7 @@ class Peft(Method):
         return None if inserted is None else inserted[2]
 
     def _inserted(self, shape: Shape) -> tuple[int, int, Stacks] | None:
-        settings = self.settings.model_dump_json()
-        if self.tuner.counted == "layers":
-            return _extrapolated(settings, shape)
-        return _inserted(settings, shape, on_meta=True) if self.tuner.counted else None
+        return inserted(self, shape, self.tuner.counted) if self.tuner.counted else None
 
     def counted(self, model: PeftModel) -> Stacks:
         # A prompt is made once a step, whatever the number of tokens.
@@ -208,62 +197,12 @@ class Peft(Method):
         return PeftModel.from_pretrained(self.load_base(base), weights, local_files_only=True)
 
     def merge(self, model: PeftModel) -> PreTrainedModel | None:
-        verdict = self.tuner.verdict(self.family)
-        if verdict is None or verdict.unmerged or self.tuner.switched(self.settings.settings):
-            return None
-        return self.merge_library(model)
+        return self.merge_library(model) if self.tuner.merges(self.family, self.settings.settings) else None
 
     @staticmethod
     def merge_library(model: PeftModel) -> PreTrainedModel:
         """The model as the library merges it, be that exact or not."""
         return model.merge_and_unload(safe_merge=True)
-
-
-@lru_cache(maxsize=1_000)
-def _inserted(settings: str, shape: Shape, on_meta: bool) -> tuple[int, int, Stacks]:
-    """Parameters that are trained, those that are added, and all by stack, in a model without trained weights.
-
-    Args:
-        on_meta: in a model without any weights; else in one with random weights.
-
-    Raises:
-        TuneGridError: the settings do not fit the sizes, by the library's own checks.
-    """
-    import torch
-
-    from tunegrid.models.empty import empty_model
-
-    method = Peft(PeftSettings.model_validate_json(settings), shape.family)
-    with torch.random.fork_rng(devices=[]), torch.device("meta" if on_meta else "cpu"):
-        model = empty_model(shape)
-        before = sum(parameter.numel() for parameter in model.parameters())
-        try:
-            tuned = method.inject(model)
-        except Exception as error:  # libraries raise all kinds
-            raise TuneGridError(f"{method.settings.tuner} of peft: {str(error) or type(error).__name__}") from error
-    after = sum(parameter.numel() for parameter in tuned.parameters())
-    stacks, head = method.counted(tuned), base_stacks(shape).head
-    return trainable_parameters(tuned), after - before, replace(stacks, head=head, head_trainable=0)
-
-
-def _extrapolated(settings: str, shape: Shape) -> tuple[int, int, Stacks]:
-    """The same for tuners that need weights, from models of few layers: each layer adds the same."""
-    models = (_with_layers(shape, 1, 1), _with_layers(shape, 2, 1), _with_layers(shape, 1, 2))
-    counts = []
-    for model in models:
-        trainable, added, stacks = _inserted(settings, model, on_meta=False)
-        counts.append((trainable, added, stacks.encoder, stacks.encoder_trainable, stacks.decoder,
-                       stacks.decoder_trainable))  # fmt: skip
-    trainable, added, *stacks = (
-        at + (encoder - at) * (shape.encoder_layers - 1) + (decoder - at) * (shape.decoder_layers - 1)
-        for at, encoder, decoder in zip(*counts, strict=True)
-    )
-    return trainable, added, Stacks(*stacks, base_stacks(shape).head, 0)
-
-
-def _with_layers(shape: Shape, encoder: int, decoder: int) -> Shape:
-    """A smaller model with layers of the same sizes."""
-    return replace(shape, encoder_layers=encoder, decoder_layers=decoder, vocabulary=min(shape.vocabulary, 512))
 
 
 def _check_sizes(model: PeftModel, config: Any) -> None:

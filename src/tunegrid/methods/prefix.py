@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from tunegrid.common.citations import LI_2021, Formula
-from tunegrid.methods.adapters_library import NAME, AdaptersLibrary
-from tunegrid.methods.base import FP32, MethodSettings
+from tunegrid.methods.adapters_configs import prefix_activation_bytes
+from tunegrid.methods.adapters_library import NAME, AdaptersLibrary, ready_for_prefixes
+from tunegrid.methods.base import MethodSettings
 from tunegrid.models.flops import Stacks, base_stacks
 
 if TYPE_CHECKING:
@@ -67,13 +68,7 @@ class Prefix(AdaptersLibrary):
         )
 
     def load_base(self, folder: Path) -> PreTrainedModel:
-        from tunegrid.models.encoder import encode_whole_batches
-
-        model = super().load_base(folder)
-        if model.config.model_type != "t5":  # T5 has no other attention
-            model.set_attn_implementation("eager")
-        encode_whole_batches(model)  # prefixes are made once, for all rows of a batch
-        return model
+        return ready_for_prefixes(super().load_base(folder))
 
     def injected_modules(self, model: PreTrainedModel) -> list[str]:
         from adapters.methods.prefix_tuning import PrefixTuningLayer
@@ -114,30 +109,4 @@ class Prefix(AdaptersLibrary):
         return counted(model, without=".prefix_tunings.")
 
     def activation_bytes(self, shape: Shape, source: float, target: float) -> tuple[float, float]:
-        # Of each attention: the prefix of each row, its keys and values with the prefix in front, its wider scores.
-        inner, length = shape.heads * shape.d_kv, self.settings.length
-
-        def attention(queries: float, keys: float) -> float:
-            return FP32 * (2 * inner * (2 * length + keys) + 2 * shape.heads * queries * length)
-
-        decoder = attention(target, target) + attention(target, source)
-        return shape.encoder_layers * attention(source, source), shape.decoder_layers * decoder
-
-    def saved(
-        self, model: PreTrainedModel, state: dict[str, torch.Tensor], config: dict[str, Any]
-    ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        """The prefixes that the networks make, without the networks.
-
-        (The library's own `eject_prefix_tuning` takes the width of the hidden state for that of the heads, which differ
-        in Flan-T5, and leaves the saved configuration as it was.)
-        """
-        from adapters.methods.prefix_tuning import PrefixTuning
-
-        if self.settings.bottleneck is None:
-            return state, config
-        prefixes = {
-            f"{name}.control_trans": module.control_trans(module.wte.weight).detach().flatten()
-            for name, module in model.named_modules()
-            if isinstance(module, PrefixTuning)
-        }
-        return prefixes, config | {"config": config["config"] | {"flat": True}}
+        return prefix_activation_bytes(shape, self.settings.length, source, target)

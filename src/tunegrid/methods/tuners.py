@@ -1,8 +1,8 @@
-"""What the pinned peft library can do with encoder-decoders: settings, and what was found with them.
+"""What the pinned peft and adapters libraries can do with encoder-decoders: settings, and what was found with them.
 
-The file `resources/tuners/peft.json` is written by `python -m tests.tuners`, which puts every tuner of the library into
+The files of `resources/tuners/` are written by `python -m tests.tuners`, which puts every tuner of a library into
 small models of each family, trains it, and compares: generation against training, the loaded model against the saved
-one, the merged one against the unmerged one. Reading it needs no library, so that a study is checked at once.
+one, the merged one against the unmerged one. Reading them needs no library, so that a study is checked at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tunegrid.common.fields import did_you_mean
 from tunegrid.common.package_data import tuners_folder
 from tunegrid.models.families import Family, Role
 
-Library = Literal["peft"]
+Library = Literal["peft", "adapters"]
 STEPS = {
     "inject": "it cannot be put into the model",
     "train": "it cannot be trained",
@@ -28,7 +28,7 @@ STEPS = {
 }
 MOST = 65_536  # of a whole number that is no seed
 MOST_FLOAT = 1e6
-TYPES = {"integer": int, "number": (int, float), "string": str, "boolean": bool, "null": type(None)}
+TYPES = {"integer": int, "number": (int, float), "string": str, "boolean": bool, "null": type(None), "array": list}
 
 
 class Setting(BaseModel):
@@ -37,7 +37,9 @@ class Setting(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     types: tuple[str, ...]
-    values: tuple[str, ...] = ()  # of a text: all that are valid
+    values: tuple[str, ...] = ()  # of a text, or of a list's texts: all that are valid
+    least: float | None = None  # of a number
+    below: float | None = None  # what a number has to be less than
     required: bool = False
     default: Any = None
 
@@ -49,13 +51,20 @@ class Setting(BaseModel):
             fits = any(isinstance(value, TYPES[kind]) for kind in self.types if kind != "boolean")
         if not fits:
             return f"{' or '.join(self.types)} expected (found {value!r:.80})"
-        if isinstance(value, str) and self.values and value not in self.values:
-            return f"unknown: {value!r}. {did_you_mean(value, self.values)}"
-        if isinstance(value, bool | str | None):
+        if isinstance(value, list) and not (value and all(value.count(entry) == 1 for entry in value)):
+            return f"different entries expected, one at least (found {value!r:.80})"
+        for entry in value if isinstance(value, list) else [value] if isinstance(value, str) else []:
+            if self.values and entry not in self.values:
+                return f"unknown: {entry!r:.80}. {did_you_mean(str(entry), self.values)}"
+        if isinstance(value, bool | str | list | None):
             return None
         most = MOST_FLOAT if isinstance(value, float) else 2**32 - 1 if "seed" in name or "key" in name else MOST
         if not isfinite(value) or abs(value) > most:
             return f"a number of at most {most:,.0f} expected (found {value!r})"
+        if self.least is not None and value < self.least:
+            return f"a number of at least {self.least:g} expected (found {value!r})"
+        if self.below is not None and value >= self.below:
+            return f"a number below {self.below:g} expected (found {value!r})"
         return None
 
 
@@ -108,23 +117,35 @@ class Tuner(BaseModel):
         verdict = self.verdict(family)
         return verdict.refusal if verdict else None
 
+    def merges(self, family: Family, settings: dict[str, Any]) -> bool:
+        """Whether the model with this tuner is known to become a plain one with the same answers."""
+        verdict = self.verdict(family)
+        return verdict is not None and verdict.unmerged is None and not self.switched(settings)
+
     def switched(self, settings: dict[str, Any]) -> bool:
         """Whether true/false or a word among the settings is another than in the trials: another computation."""
         words = {key: value for key, value in settings.items() if isinstance(value, bool | str)}
         return any(value != self.tried.get(key, self.settings[key].default) for key, value in words.items())
 
-    def check(self, name: str, settings: dict[str, Any]) -> None:
-        """Raises PydanticCustomError with the `key` of the first setting that is wrong in its context."""
+    def problem(self, name: str, settings: dict[str, Any]) -> tuple[str, str] | None:
+        """The key of the first setting that is wrong in its context, and why; None: all are right."""
         for key, value in settings.items():
             if key not in self.settings:
                 reason = f"unknown key. {did_you_mean(key, self.settings)}"
                 if key in ("target_modules", "feedforward_modules"):
                     reason = "unknown key. Name roles of linear layers in `targets` instead, the same for all families"
-                raise _key_error(key, f"{reason} ({name})")
+                return key, f"{reason} ({name})"
             if problem := self.settings[key].problem(key, value):
-                raise _key_error(key, f"{problem} ({name})")
+                return key, f"{problem} ({name})"
         if missing := [key for key, setting in self.settings.items() if setting.required and key not in settings]:
-            raise _key_error(missing[0], f"required by {name}, but not given")
+            return missing[0], f"required by {name}, but not given"
+        return None
+
+    def check(self, name: str, settings: dict[str, Any]) -> None:
+        """Raises PydanticCustomError with the `key` of the first setting that is wrong in its context."""
+        if problem := self.problem(name, settings):
+            key, message = problem
+            raise PydanticCustomError("unknown_key", "{message}", {"message": message, "key": key})
 
 
 class Tuners(BaseModel):
@@ -135,6 +156,12 @@ class Tuners(BaseModel):
     library: Library
     version: str
     tuners: dict[str, Tuner]
+
+    def exact_name(self, given: str) -> str:
+        """A tuner's name as the library writes it. Raises ValueError."""
+        if given not in self.tuners:
+            raise ValueError(f"unknown: {given!r:.80}. {did_you_mean(given, self.tuners)}")
+        return given
 
     def name(self, given: str) -> str:
         """The library's spelling of a tuner's name: case, spaces, - and _ do not matter. Raises ValueError."""
@@ -159,7 +186,3 @@ def alike(family: Family) -> str | None:
 
 def _plain(name: str) -> str:
     return name.casefold().replace("-", "").replace("_", "").replace(" ", "")
-
-
-def _key_error(key: str, message: str) -> PydanticCustomError:
-    return PydanticCustomError("unknown_key", "{message}", {"message": message, "key": key})

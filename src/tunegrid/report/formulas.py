@@ -21,7 +21,7 @@ def section(frames: Frames, expected: Expected) -> Section:
 
 def used_formulas(frames: Frames, expected: Expected) -> list[Formula]:
     """Every equation that the study needs, once, in the order of the report."""
-    kinds = [method.kind for method in expected.methods if method.kind]
+    kinds = [method.kind for method in expected.methods if method.kind and method.described]
     formulas = [METHODS[kind].about for kind in dict.fromkeys(kinds)]
     formulas += dict.fromkeys(metric.formula for task in expected.tasks for metric in task.all_metrics)
     formulas.append(intervals.INTERVAL)

@@ -19,6 +19,7 @@ class Named:
     licence: str | None = None  # of a task's data, or of a model
     hub_id: str | None = None  # of a model, or of a task's data with the name of its part ("wmt/wmt16 de-en")
     kind: str = ""  # of a method: a key of `methods.METHODS`
+    described: bool = True  # of a method: whether its kind's equation is its own
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,8 @@ def expected(study: Study) -> Expected:
             for name, model in ((name, study.models[name].source) for name in study.grid.models)
         ),
         methods=tuple(
-            Named(name, study.title_of("methods", name), kind=study.methods[name].kind) for name in study.grid.methods
+            Named(name, study.title_of("methods", name), kind=method.kind, described=method.described)
+            for name, method in ((name, study.methods[name]) for name in study.grid.methods)
         ),
         seeds=tuple(study.seeds),
         recommend=study.recommend,
