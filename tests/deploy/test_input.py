@@ -64,6 +64,13 @@ def test_rows_are_cleaned_as_those_of_the_data_stage(tiny_study):
     assert list(Input.open(task, Path("rows.jsonl")).rows()) == [{"text": "good film"}]
 
 
+def test_a_line_of_plain_text_is_that_text(tmp_path):
+    """A list in it that somebody printed is no list: a line has no other way to be written."""
+    (tmp_path / "rows.txt").write_text("['a b', 'c']\n[1]\n")
+    task = make_task("generation")
+    assert list(Input.open(task, tmp_path / "rows.txt").rows()) == [{"source": "['a b', 'c']"}, {"source": "[1]"}]
+
+
 COMPRESSED = {"rows.JSONL.gz": gzip.compress, "rows.jsonl.xz": lzma.compress}
 
 

@@ -1,6 +1,7 @@
 """Values of rows: labels, texts, identifiers and nested columns, the same whatever type the source gives them."""
 
 import math
+import re
 from datetime import date
 from decimal import Decimal
 
@@ -11,7 +12,7 @@ from tests.support.rows_of_tasks import make_task
 from tunegrid.data.formats import ClassIndex, RawRow
 from tunegrid.tasks import RowError
 from tunegrid.tasks.rows import canonical_row, unlabelled_row
-from tunegrid.tasks.values import is_missing, label_of, list_in_text, mapped, texts_of
+from tunegrid.tasks.values import is_missing, label_of, mapped
 
 
 def index(value: int, *names: str) -> ClassIndex:
@@ -50,6 +51,13 @@ LABELS = [
     (["0.5", "1", "1.5"], 1, "1"),
     (["1", "2", "unknown"], 2, "2"),
     (["1", "2", "unknown"], "unknown", "unknown"),
+    (["-1", "+1"], 1, "+1"),
+    (["-1", "+1"], "1", "+1"),
+    (["\N{MINUS SIGN}1", "1"], -1, "\N{MINUS SIGN}1"),
+    (["１", "２"], 1, "１"),
+    (["①", "②"], "1", "①"),
+    (["²", "³"], 2, "²"),
+    (["1e1", "1e2"], 100, "1e2"),
     (["bad", "good"], 1, "good"),
     (["bad", "good"], 1.0, "good"),
     (["bad", "good"], "1.0", "good"),
@@ -71,6 +79,8 @@ NO_LABELS = [
     (STARS, "²"),
     (STARS, "３"),
     (["1", "2", "unknown"], 0),
+    (["１", "２"], 0),
+    (["1e1", "1e2"], 1),
     (["bad", "good"], 2),
     (["bad", "good"], -1),
     (["bad", "good"], 0.5),
@@ -110,8 +120,9 @@ def test_what_names_no_label_is_an_error_of_the_row(labels, value):
 
 
 def test_labels_that_are_the_same_number_are_refused_by_the_study():
-    with pytest.raises(ValidationError, match=r"'1\.0' and '1' are the same number"):
-        make_task("sentiment", labels=["1.0", "2", "1"], positive="2")
+    for same in ("1.0", "+1", "１"):
+        with pytest.raises(ValidationError, match=f"'{re.escape(same)}' and '1' are the same number"):
+            make_task("sentiment", labels=[same, "2", "1"], positive="2")
     make_task("sentiment", labels=["1", "2"], positive="2")
 
 
@@ -166,7 +177,8 @@ def test_a_row_may_lack_candidates_but_not_answers(value):
 @pytest.mark.parametrize(
     ("text", "texts"),
     [('["a gas", "gas"]', ["a gas", "gas"]), ('{"text": ["a gas"], "answer_start": [10]}', ["a gas"]), ("a gas", ["a gas"]),
-     ("[1]", ["[1]"]), ('[1, "a"]', ['[1, "a"]']), ("[citation", ["[citation"]), ("{x}", ["{x}"])],
+     ('["[1]"]', ["[1]"]), ('[1, "a"]', ["1", "a"]), ("[citation", ["[citation"]), ("{x}", ["{x}"]), ("(a, b)", ["(a, b)"]),
+     ('("a")', ['("a")']), ("'a', 'b'", ["'a', 'b'"])],
 )  # fmt: skip
 def test_in_csv_a_json_list_of_texts_is_a_list(text, texts):
     row = canonical_row(
@@ -176,7 +188,7 @@ def test_in_csv_a_json_list_of_texts_is_a_list(text, texts):
 
 
 def test_in_csv_what_python_prints_of_a_list_is_an_error():
-    for text in ("['a gas' 'gas']", "{'text': array(['a gas'], dtype=object)}"):
+    for text in ("['a gas' 'gas']", "{'text': array(['a gas'], dtype=object)}", "('a gas', 'gas')", "('a gas',)"):
         with pytest.raises(RowError, match="a list or a mapping that was printed as text"):
             canonical_row(make_task("qa", files()), RawRow(SQUAD | {"candidates": text}, "here", typed=False))
 
@@ -281,10 +293,39 @@ def test_a_text_with_a_visible_character_is_a_text(text):
     assert not is_missing(text)
 
 
-@pytest.mark.parametrize("text", ['[["Anna"], "she"]', '[{"a": "Anna"}]'])
+@pytest.mark.parametrize(
+    "text", ['[["Anna"], "she"]', '[{"a": "Anna"}]', '{"answer": ["Anna"]}', "[1998, 2]", "[1]", "[true]"]
+)
 def test_a_json_list_in_csv_that_holds_no_texts_is_refused_and_not_read_as_a_text(text):
     with pytest.raises(RowError, match="column answers"):
-        texts_of({"answers": list_in_text(text)}, "answers")
+        canonical_row(make_task("qa", files(answers="answers")), RawRow(SQUAD | {"answers": text}, "here", typed=False))
+
+
+def test_json_may_be_the_text_of_a_task_that_writes_any_text():
+    raw = RawRow({"source": '{"name": "Ann"}', "target": '{"first": 1}'}, "here", typed=False)
+    row = canonical_row(make_task("generation", files()), raw)
+    assert (row["source"], row["target"]) == ('{"name": "Ann"}', ['{"first": 1}'])
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"), [("generation", "source"), ("summarisation", "document"), ("classification", "text")]
+)
+def test_texts_of_several_parts_are_read_alike_for_training_and_for_predict(kind, column):
+    task, rest = make_task(kind, files()), {"target": "a", "summary": "a", "label": "money"}
+    for value, typed in ((["a b", "c"], True), ('["a b", "c"]', False), ("a b c", True)):
+        raw = RawRow({column: value, **rest}, "here", typed=typed)
+        assert canonical_row(task, raw)[column] == unlabelled_row(task, raw)[column] == "a b c"
+    for value in ("['a b', 'c']", "('a b', 'c')"):
+        for reader, typed in ((canonical_row, True), (canonical_row, False), (unlabelled_row, False)):
+            with pytest.raises(RowError, match="was printed as text"):
+                reader(task, RawRow({column: value, **rest}, "here", typed=typed))
+
+
+def test_words_that_were_printed_as_text_are_refused():
+    task = make_task("ner", files(), types=["PER"])
+    for reader in (canonical_row, unlabelled_row):
+        with pytest.raises(RowError, match=r"column tokens: .* was printed as text"):
+            reader(task, RawRow({"tokens": "['Ann', 'ran']", "ner_tags": "B-PER O"}, "here", typed=False))
 
 
 @pytest.mark.parametrize("column", ["id", "title", "question", "context", "answers.text"])

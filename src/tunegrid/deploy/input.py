@@ -159,4 +159,9 @@ class Input:
                 f"{raw.where}: has {len(fields)} field(s), but a row of this task needs {len(columns)}: "
                 f"{', '.join(columns)}. In plain text a tab parts them; or give JSON Lines or CSV."
             )
-        return RawRow(dict(zip(columns, fields, strict=True)), raw.where)
+        # A list of one text is never taken for a list that was printed.
+        values = {
+            column: [field] if column in self.task.list_columns else field
+            for column, field in zip(columns, fields, strict=True)
+        }
+        return RawRow(values, raw.where)

@@ -101,6 +101,7 @@ class Task(ABC):
     columns: ClassVar[dict[str, str]]  # canonical column -> the column of the Hub's format
     optional: ClassVar[dict[str, Any]] = {}  # canonical columns that may be absent, with their value then
     list_columns: ClassVar[tuple[str, ...]] = ()  # canonical columns of several texts: in CSV they may be JSON lists
+    mapping_columns: ClassVar[tuple[str, ...]] = ()  # those of them in which a mapping of CSV is never a text
     instead: ClassVar[dict[str, str]] = {}  # source column -> the column that stands for it where a row lacks it
     source_columns: ClassVar[tuple[str, ...]]  # the columns that a prompt may name: none that holds the answer
     text_columns: ClassVar[tuple[str, ...]]  # the columns whose text a model can be pretrained on

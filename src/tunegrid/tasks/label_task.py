@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from tunegrid.common.fields import Word
 from tunegrid.data.sources.base import Row
 from tunegrid.tasks.base import Baseline, BaselineUndefined, Task, TaskSettings
-from tunegrid.tasks.values import as_number, label_of, labels_by_number
+from tunegrid.tasks.values import label_of, labels_by_number, number_of_name
 
 LABELS = (
     "Labels. A number in the data is a label's name if some name is a number, else its index from 0. "
@@ -33,7 +33,9 @@ class LabelSettings(TaskSettings):
     @classmethod
     def _numbers_are_distinct(cls, labels: list[str]) -> list[str]:
         for label in labels:
-            if (number := as_number(label)) is not None and (other := labels_by_number(tuple(labels))[number]) != label:
+            if (number := number_of_name(label)) is not None and (
+                other := labels_by_number(tuple(labels))[number]
+            ) != label:
                 raise ValueError(f"{label!r} and {other!r} are the same number, so that no row says which it means")
         return labels
 

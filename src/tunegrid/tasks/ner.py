@@ -18,7 +18,7 @@ from tunegrid.models.families import Family
 from tunegrid.tasks.base import Baseline, Task, TaskSettings
 from tunegrid.tasks.entities import BEFORE_TYPE, BETWEEN, entities_of_spans, entities_of_tags, read_mentions, written
 from tunegrid.tasks.metrics import METRICS
-from tunegrid.tasks.values import RowError, as_number, is_missing, shown, text_of
+from tunegrid.tasks.values import RowError, as_number, is_missing, refuse_printed, shown, text_of
 
 
 class NerSettings(TaskSettings):
@@ -76,7 +76,7 @@ class Ner(Task):
     title = "Named Entity Recognition"
     columns: ClassVar = {"id": "id", "text": "text", "tokens": "tokens", "tags": "ner_tags", "spans": "entities"}
     optional: ClassVar = {"id": None, "text": None, "tokens": None, "tags": None, "spans": None}
-    list_columns = ("tokens", "tags", "spans")
+    list_columns = mapping_columns = ("spans",)  # tokens and tags may be words with blanks between them
     source_columns = text_columns = ("text",)
     instead: ClassVar = {"text": "tokens"}
     truncatable = "text"
@@ -189,6 +189,8 @@ def _items(row: Row, column: str) -> list[Any]:
             parsed = json.loads(value) if value.lstrip().startswith("[") else None
         except (ValueError, RecursionError):
             parsed = None
+        if not isinstance(parsed, list):
+            refuse_printed(value, column)
         value = parsed if isinstance(parsed, list) else value.split()
     if not isinstance(value, list | tuple):
         raise RowError(f"column {column}: expected a list, found {shown(value)}", column)

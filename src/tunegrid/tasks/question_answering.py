@@ -77,7 +77,7 @@ class QuestionAnswering(Task):
         "candidates": "candidates",
     }
     optional: ClassVar = {"id": None, "group": "", "candidates": None}
-    list_columns = ("answers", "candidates")
+    list_columns = mapping_columns = ("answers", "candidates")
     source_columns = ("question", "context")
     text_columns = ("context",)
     truncatable = "context"

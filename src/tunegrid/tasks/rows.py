@@ -32,9 +32,7 @@ def canonical_row(task: Task, raw: RawRow) -> Row:
     else:  # generated rows have TuneGrid's columns
         columns = {name: name for name in columns}
     row = mapped(raw.values, columns, optional)
-    if not raw.typed:
-        row |= {name: list_in_text(row[name]) for name in task.list_columns if name in row}
-    row = task.clean(row)
+    row = task.clean(row if raw.typed else _with_lists(task, row))
     return row | {"id": identifier_of(row, "id")}
 
 
@@ -68,9 +66,15 @@ def unlabelled_row(task: Task, raw: RawRow) -> Row:
             f"lacks {', '.join(names)}. It has: {', '.join(map(str, values)) or 'nothing'}. "
             f"A row of this task needs: {', '.join(task.source_columns)}."
         )
-    row = task.clean_source(found)
+    row = task.clean_source(found if raw.typed else _with_lists(task, found))
     name = identifier_of({"id": found.get("id")}, "id")
     return {"id": name, **row} if name else row
+
+
+def _with_lists(task: Task, row: Row) -> Row:
+    """A row of CSV with the lists that its texts say."""
+    columns = [name for name in task.list_columns if name in row]
+    return row | {name: list_in_text(row, name, mappings=name in task.mapping_columns) for name in columns}
 
 
 @dataclass

@@ -19,8 +19,11 @@ from tunegrid.data.formats import ClassIndex
 from tunegrid.data.sources.base import Row
 
 NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")  # ASCII digits: `isdigit` and `\d` know more of them
-# A list or a mapping as Python prints it, which is what pandas writes into a CSV file.
-PRINTED = re.compile(r"\[\s*['\"].*['\"]\s*\]|\{\s*'.*\}", re.DOTALL)
+NAME_NUMBER = re.compile(rf"\+?{NUMBER.pattern}([eE][+-]?[0-9]{{1,3}})?")  # names of labels are as people write them
+# A list, a tuple or a mapping as Python prints it, which is what pandas writes into a CSV file.
+QUOTED = r"('[^']*'|\"[^\"]*\")"
+PRINTED_LIST = re.compile(rf"\[\s*['\"].*['\"]\s*\]|\({QUOTED},(\s*{QUOTED},?)*\)", re.DOTALL)
+PRINTED = re.compile(rf"{PRINTED_LIST.pattern}|\{{\s*'.*\}}", re.DOTALL)
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
@@ -71,7 +74,18 @@ def _without_nul(text: str, column: str) -> str:
 def joined_text(row: Row, column: str) -> str:
     """A column of non-empty text that may come in several parts (sentences, paragraphs), with a blank between them."""
     value = row[column]
+    refuse_printed(value, column, PRINTED_LIST)  # a mapping may be the text itself: data to be put into words
     return text_of({column: " ".join(texts_of(row, column))} if isinstance(value, list | tuple) else row, column)
+
+
+def refuse_printed(value: object, column: str, pattern: re.Pattern[str] = PRINTED) -> None:
+    """Raises RowError if a text is a list or a mapping that somebody printed."""
+    if isinstance(value, str) and pattern.fullmatch(value.strip()):
+        raise RowError(
+            f"column {column}: {shown(value)} is a list or a mapping that was printed as text. Give it as such in JSON "
+            "Lines or Parquet, or as JSON in CSV; if it is the text itself, as a list of one",
+            column,
+        )
 
 
 def texts_of(row: Row, column: str) -> list[str]:
@@ -84,12 +98,7 @@ def texts_of(row: Row, column: str) -> list[str]:
         RowError: it holds something else.
     """
     value = row[column]
-    if isinstance(value, str) and PRINTED.fullmatch(value.strip()):
-        raise RowError(
-            f"column {column}: {shown(value)} is a list or a mapping that was printed as text. Give it as such in JSON "
-            f"Lines or Parquet, or as JSON in CSV; if it is the text itself, as a list of one",
-            column,
-        )
+    refuse_printed(value, column)
     texts: list[str] = []
     for item in value if isinstance(value, list | tuple) else [value]:
         inner = _field(item, column) if isinstance(item, Mapping) else item
@@ -98,8 +107,16 @@ def texts_of(row: Row, column: str) -> list[str]:
     return texts
 
 
-def list_in_text(value: object) -> object:
-    """What a text of CSV says, which has no lists: a JSON list of texts or a mapping with `text`; else the text."""
+def list_in_text(row: Row, column: str, mappings: bool = False) -> object:
+    """What a text of CSV says, which has no lists: a JSON list or a mapping with `text`; else the text.
+
+    Args:
+        mappings: whether any mapping is read as such, since none can be the text itself.
+
+    Raises:
+        RowError: it is a list of numbers, as which a text may look, too.
+    """
+    value = row[column]
     if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
         return value
     try:
@@ -107,10 +124,15 @@ def list_in_text(value: object) -> object:
     except (ValueError, RecursionError):
         return value
     if isinstance(parsed, list):
-        # A list of numbers may be a text, such as [1]; lists and mappings in it are none.
-        texts = all(isinstance(item, str) for item in parsed)
-        return parsed if texts or any(isinstance(item, list | dict) for item in parsed) else value
-    return parsed if isinstance(parsed, dict) and "text" in parsed else value
+        if parsed and not any(isinstance(item, str | list | dict) for item in parsed):
+            texts = json.dumps([str(item) for item in parsed])
+            raise RowError(
+                f"column {column}: {shown(value)} is a text or a list of numbers. Write it as a list of texts: "
+                f"{texts if len(texts) < 80 else ''} or {json.dumps([value]):.80}",
+                column,
+            )
+        return parsed
+    return parsed if isinstance(parsed, dict) and (mappings or "text" in parsed) else value
 
 
 def _field(value: Mapping, column: str) -> object:
@@ -195,10 +217,16 @@ def as_number(value: object) -> Decimal | None:
     return number if number.is_finite() else None
 
 
+def number_of_name(label: str) -> Decimal | None:
+    """The number that a label is called, in any digits (`+1`, `２`, `⑤`, `1e3`); None if it is no number."""
+    name = unicodedata.normalize("NFKC", label).replace("\N{MINUS SIGN}", "-")
+    return Decimal(name) if NAME_NUMBER.fullmatch(name) else None
+
+
 @lru_cache
 def labels_by_number(labels: tuple[str, ...]) -> dict[Decimal, str]:
     """The labels whose names are numbers, by the number."""
-    return {number: label for label in labels if (number := as_number(label)) is not None}
+    return {number: label for label in labels if (number := number_of_name(label)) is not None}
 
 
 def mapped(values: Mapping[str, Any], columns: Mapping[str, str | None], optional: dict[str, Any]) -> Row:
