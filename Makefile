@@ -8,6 +8,8 @@ STUDY ?= mini
 CORES ?= all
 CONFIG := config/$(STUDY).yaml
 VENV := .venv
+# Extras of `setup`: each a file requirements-<extra>.txt.
+EXTRAS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TEX_PACKAGES := latexmk texlive-latex-recommended texlive-fonts-recommended lmodern
@@ -57,7 +59,11 @@ bench: setup ## measure: beside a plain Seq2SeqTrainer script, and how cost grow
 	@python benchmarks/bench.py
 	@python benchmarks/growth.py --mini-results results/bench/mini-study/results/mini
 
-setup: $(READY) ## make .venv with everything in requirements.txt
+setup: $(READY) $(EXTRAS:%=$(VENV)/.extra-%) ## make .venv with everything in requirements.txt (EXTRAS=serve adds an extra)
+
+$(VENV)/.extra-%: requirements-%.txt $(READY)
+	pip install --quiet --disable-pip-version-check --requirement requirements.txt --requirement $<
+	@touch $@
 
 $(READY): requirements.txt pyproject.toml
 	@if ! $(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "tunegrid"
 PART = re.compile(r"(<!-- generated: (?P<name>[\w ,-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SECTIONS = {  # class of settings -> the heading of config/README.md that is about it
+    "Evaluation": "evaluation",
     "DirectoryModel": "sources-of-models",
     "ClassificationSettings": "tasks",
     "Family": "families",

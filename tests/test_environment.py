@@ -1,6 +1,7 @@
 """The pins: complete, free of local builds, and the same for pip and conda users."""
 
 import re
+import tomllib
 from importlib.metadata import distribution, distributions
 
 import pytest
@@ -18,10 +19,10 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def pins() -> dict[str, str]:
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+def pins(file: str = "requirements.txt") -> dict[str, str]:
+    lines = (ROOT / file).read_text().splitlines()
     matches = [re.fullmatch(r"([\w.-]+)==([\w.!]+)", line) for line in lines if line and not line.startswith("#")]
-    assert all(matches), "a line of requirements.txt is no exact pin, or pins a local build (+cpu)"
+    assert all(matches), "a line of the file is no exact pin, or pins a local build (+cpu)"
     return {canonical(match[1]): match[2] for match in matches}
 
 
@@ -57,3 +58,20 @@ def test_installed_versions_are_the_pinned_ones():
     pinned = pins()
     installed = {canonical(one.name): one.version.split("+")[0] for one in distributions()}
     assert {name: installed.get(name) for name in pinned} == pinned
+
+
+def test_the_extra_serve_pins_what_it_needs_beside_everything_else():
+    """Transitively, and nothing twice; what is installed of it is what is pinned."""
+    extra, rest = pins("requirements-serve.txt"), pins()
+    assert not extra.keys() & rest.keys()
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["serve"]
+    assert {canonical(name) for name in wanted} <= extra.keys()
+    installed = {canonical(one.name): one for one in distributions() if canonical(one.name) in extra}
+    if not installed:
+        pytest.skip("the extra is not installed (make setup EXTRAS=serve)")
+    assert {name: one.version for name, one in installed.items()} == extra
+    for one in installed.values():
+        for text in one.requires or []:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                assert canonical(requirement.name) in extra | rest

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.support import ROOT, slow_except
+from tests.support.extras import EXTRAS, needs_ctranslate2
 from tests.support.seals import seal_base, seal_run
 from tests.support.winners import CELLS, CONFIG, predictions, recommend
 from tunegrid.cli import main
@@ -61,6 +62,7 @@ FOLDERS = {
     "peft": [(cell, ["--as", "adapter"]) for cell in CELLS if cell.method == "lora"],
     "adapters": [(cell, []) for cell in CELLS if cell.method == "adapters"],
 }
+CONVERTED = [(cell, ["--as", "ctranslate2"]) for cell in CELLS if cell.method in ("full", "lora")]
 
 
 @pytest.mark.parametrize("library", slow_except("adapters", FOLDERS))
@@ -78,6 +80,36 @@ def test_the_card_s_own_code_gives_the_predictions_in_a_process_without_tunegrid
     assert found["answers"] == expected
     assert found["modules"] == ([library] if library != "transformers" else found["modules"])
     assert "adapters" not in found["modules"] or library == "adapters"
+
+
+@needs_ctranslate2
+def test_a_converted_model_s_card_gives_the_predictions_without_torch(study, tmp_path):
+    exported, expected = {}, []
+    for cell, options in CONVERTED:
+        folder = tmp_path / str(cell)
+        assert export(cell, folder, *options) == 0
+        assert {"model.bin", "config.json", "shared_vocabulary.json", "tokenizer.json", "README.md"} <= files(folder)
+        assert not list(folder.glob("*.safetensors"))
+        front, text = card_of(folder)
+        assert front["library_name"] == "ctranslate2"
+        assert "import torch" not in text
+        exported[folder] = rows_of(cell)
+        expected.append(predictions(study, cell)["prediction"].tolist())
+    assert answers_elsewhere(tmp_path, exported, PYTHONPATH=EXTRAS)["answers"] == expected
+
+
+@needs_ctranslate2
+def test_a_converted_model_may_have_int8_weights(study, tmp_path, capsys):
+    cell = CELLS[0]
+    sizes = {}
+    for compute in ("float32", "int8"):
+        assert export(cell, tmp_path / compute, "--as", "ctranslate2", "--compute-type", compute) == 0
+        sizes[compute] = (tmp_path / compute / "model.bin").stat().st_size
+    assert sizes["int8"] < sizes["float32"]
+    assert export(cell, tmp_path / "other", "--compute-type", "int8") == 1
+    assert "add --as ctranslate2" in capsys.readouterr().err
+    assert export(Cell("qa", "bart", "adapters"), tmp_path / "other", "--as", "ctranslate2") == 1
+    assert "what Adapters adds cannot be merged into the weights" in capsys.readouterr().err
 
 
 @pytest.mark.slow

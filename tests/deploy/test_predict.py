@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.extras import needs_ctranslate2
 from tests.support.predict_command import answers, cell_options, predict
 from tests.support.seals import seal_run
 from tests.support.winners import CELLS, CONFIG, predictions
@@ -44,6 +45,47 @@ def test_merging_lora_and_answering_few_rows_at_once_alter_no_answer_here(study,
     for more in ([], ["--at-once", "3"]):
         assert predict(*cell_options(cell), *source, "--output", output, *more) == 0
         assert [row["prediction"] for row in answers(output)] == expected
+
+
+CONVERTED = ["--engine", "ctranslate2"]
+
+
+@needs_ctranslate2
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.method in ("full", "lora")], ids=str)
+def test_ctranslate2_gives_the_predictions_of_the_evaluation(study, tmp_path, cell):
+    """Windows, cuts, beams and label words too."""
+    expected = predictions(study, cell)
+    source, output = f"results/tiny/data/{cell.task}/test.parquet", str(tmp_path / "answers.jsonl")
+    assert predict(*cell_options(cell), "--input", source, "--output", output, *CONVERTED) == 0
+    found = answers(output)
+    assert [row["prediction"] for row in found] == expected["prediction"].tolist()
+    if "window" in expected:
+        assert [row["window"] for row in found] == expected["window"].tolist()
+    for column in set(expected) & {"score_negative", "score_positive"}:
+        assert [row[column] for row in found] == pytest.approx(expected[column].tolist(), abs=1e-4)
+
+
+@needs_ctranslate2
+def test_what_ctranslate2_cannot_compute_is_refused(study, capsys):
+    source = ["--input", "rows/qa-test.jsonl"]
+    for cell, options, says in (
+        (Cell("qa", "bart", "adapters"), CONVERTED, "what Adapters adds cannot be merged into the weights"),
+        (Cell("qa", "flan-t5", "lora"), [*CONVERTED, "--unmerged"], "leave out --unmerged"),
+        (Cell("qa", "t5", "full"), ["--compute-type", "int8"], "add --engine ctranslate2"),
+        (Cell("qa", "t5", "full"), [*CONVERTED, "--compute-type", "float16"], "cannot compute in float16 here"),
+    ):
+        assert predict(*cell_options(cell), *source, *options) == 1
+        assert says in capsys.readouterr().err
+
+
+def test_without_ctranslate2_there_is_a_sentence(study, capsys, monkeypatch):
+    from tunegrid.study import engine
+
+    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
+    assert predict(*cell_options(CELLS[0]), "--input", "rows/qa-test.jsonl", *CONVERTED) == 1
+    assert "CTranslate2 is not installed. Type: make setup EXTRAS=serve" in capsys.readouterr().err
+    assert main(["export", *CONFIG, "exported", *cell_options(CELLS[0]), "--as", "ctranslate2"]) == 1
+    assert "CTranslate2 is not installed. Type: make setup EXTRAS=serve" in capsys.readouterr().err
 
 
 def test_merged_means_without_the_method_s_modules(study):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.extras import needs_ctranslate2
 from tests.support.planned import BLOCK, FEED_FORWARD, HAND, method_of
 from tunegrid.models import FAMILIES, Shape
 from tunegrid.models.flops import Stacks, counted, prediction_flops
@@ -53,6 +54,34 @@ def test_a_run_says_what_an_answer_costs_and_is_scored_as_without(tiny_study, me
         assert cost.merged.latency_seconds > 0
         assert cost.merged_flops < cost.flops  # without the low-rank matrices
         assert (cost.merged_compared, cost.merged_differences) == (13, 0)
+
+
+@needs_ctranslate2
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_another_engine_predicts_the_same_and_the_record_says_which(tiny_study, method):
+    from importlib.metadata import version
+
+    from tunegrid.stages.evaluate import evaluate_run
+
+    text = "measure: {latency_examples: 4}\ngrid: {methods: [full, lora]}\n"
+    text += "training: {learning_rate: 0.05, max_steps: 20}\n"
+    study = tiny_study(text)
+    run, folder = trained(study, "translation", method)
+    ours = evaluate_run(study, run, folder)
+    predictions = (folder / "predictions.parquet").read_bytes()
+    theirs = evaluate_run(tiny_study(text + "evaluation: {engine: ctranslate2}\n"), run, folder)
+    assert (folder / "predictions.parquet").read_bytes() == predictions
+    assert theirs.metrics == ours.metrics
+    engines = [f"{name} {version(name)}" for name in ("transformers", "ctranslate2")]
+    assert [record.provenance.engine for record in (ours, theirs)] == engines
+    assert theirs.provenance.fp32_library is None
+
+    cost = theirs.cost.inference
+    assert (cost.merge, cost.merged, cost.latency_examples) == ("converted", None, 4)
+    assert 0 < cost.unmerged.token_seconds < cost.unmerged.latency_seconds
+    merged = ours.cost.inference.merged_flops or ours.cost.inference.flops
+    assert cost.flops == merged
+    assert not list(folder.glob("*converted*")), "nothing of the conversion is kept"
 
 
 def test_labels_are_chosen_without_tokens_and_untuned_models_are_not_timed(tiny_study):

@@ -5,12 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import get_args
 
 from tunegrid.cli.command import Commands, known, prepare_to_compute
 from tunegrid.cli.outputs import check_study_output, output_path
+from tunegrid.common.errors import TuneGridError
+from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.input import FORMATS, STDIN
 from tunegrid.study.cells import Cell
+from tunegrid.study.engine import require_engine, why_not_converted
+from tunegrid.study.evaluation_settings import Engine
 from tunegrid.study.study import Study
+
+ENGINES = get_args(Engine)
 
 
 def add_to(commands: Commands) -> None:
@@ -32,7 +39,7 @@ def add_to(commands: Commands) -> None:
         help="write JSON Lines to this file; default: one answer per line to stdout",
     )
     predict.add_argument("--unmerged", action="store_true", help="do not merge LoRA's updates, as in the evaluation")
-    predict.add_argument("--device", choices=("cpu", "cuda"), help="default: the device of the study")
+    _engine(predict)
     predict.add_argument("--at-once", type=_rows, metavar="ROWS", help="rows answered together; default: 16 batches")
     text = "Write the recommended run, or another, as a folder that transformers, peft or adapters loads, with a card."
     export = commands.on_study("export", _export, text)
@@ -43,14 +50,30 @@ def add_to(commands: Commands) -> None:
     export.add_argument(
         "--as",
         dest="form",
-        choices=("model", "adapter"),
+        choices=("model", "adapter", "ctranslate2"),
         default="model",
-        help="model: all in one, LoRA merged; adapter: what peft or adapters loads, its base named",
+        help="model: all in one, LoRA merged; adapter: what peft or adapters loads, its base named; "
+        "ctranslate2: all in one, converted",
     )
+    _compute_type(export)
     export.add_argument(
         "--language", nargs="+", default=[], metavar="CODE", help="languages of the texts, for the card: en de"
     )
     export.add_argument("--force", action="store_true", help="replace an earlier export in the folder")
+
+
+def _engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", choices=ENGINES, help="what computes; default: that of the study's evaluation")
+    _compute_type(parser)
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: the device of the study")
+
+
+def _compute_type(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--compute-type",
+        choices=("float32", "int8", "float16", "bfloat16"),
+        help="weights of CTranslate2; default: the study's precision",
+    )
 
 
 def _which_run(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +89,7 @@ def _rows(text: str) -> int:
     return number
 
 
-def _chosen(study: Study, options: argparse.Namespace):
+def _chosen(study: Study, options: argparse.Namespace) -> Winner:
     from tunegrid.deploy.choose import choose
 
     known(options.task, study.grid.tasks, "task")
@@ -77,13 +100,27 @@ def _chosen(study: Study, options: argparse.Namespace):
     return choose(study, options.task, options.model, options.method, options.seed)
 
 
+def _ready(study: Study, options: argparse.Namespace, unmerged: bool = False) -> tuple[Study, Winner, Engine]:
+    """(the study on the device that is asked for, the run, what computes); raises TuneGridError if they do not fit."""
+    engine = options.engine or study.evaluation.engine
+    if engine == "transformers" and options.compute_type:
+        raise TuneGridError("--compute-type is CTranslate2's: add --engine ctranslate2.")
+    if engine == "ctranslate2" and unmerged:
+        raise TuneGridError("CTranslate2 computes merged models only: leave out --unmerged, or --engine transformers.")
+    require_engine(engine)
+    winner = _chosen(study, options)
+    if engine == "ctranslate2" and (reason := why_not_converted(study.method(winner.run.cell))):
+        raise TuneGridError(f"{winner.run.cell}: {reason}. Add --engine transformers.")
+    if options.device:
+        study = study.model_copy(update={"hardware": study.hardware.model_copy(update={"device": options.device})})
+    return study, winner, engine
+
+
 def _predict(study: Study, options: argparse.Namespace) -> int:
     from tunegrid.deploy.input import Input, Stream
 
     check_study_output(study, options.config, options.output, None if options.input == STDIN else options.input)
-    winner = _chosen(study, options)
-    if options.device:
-        study = study.model_copy(update={"hardware": study.hardware.model_copy(update={"device": options.device})})
+    study, winner, engine = _ready(study, options, unmerged=options.unmerged)
     task = study.task(options.task)
     print(winner, file=sys.stderr, flush=True)  # standard output is for answers alone
     if options.input in (None, STDIN) and sys.stdin and sys.stdin.isatty():
@@ -95,7 +132,8 @@ def _predict(study: Study, options: argparse.Namespace) -> int:
         if not isinstance(source.place, Stream):
             check_rows(source)  # before anything is loaded or written
         prepare_to_compute(study)
-        answer_all(Answerer(study, winner, merged=not options.unmerged), source, options.output, options.at_once)
+        answerer = Answerer(study, winner, not options.unmerged, engine, options.compute_type)
+        answer_all(answerer, source, options.output, options.at_once)
     except KeyboardInterrupt:
         return 130
     return 0
@@ -104,10 +142,20 @@ def _predict(study: Study, options: argparse.Namespace) -> int:
 def _export(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.deploy.export import check_folder, check_form, export
 
+    if options.compute_type and options.form != "ctranslate2":
+        raise TuneGridError("--compute-type is CTranslate2's: add --as ctranslate2.")
     winner = _chosen(study, options)
     check_form(study, winner, options.form)
     check_folder(study, options.folder, options.force)
     prepare_to_compute(study)
     print(winner, flush=True)
-    layout = export(study, winner, options.folder, form=options.form, force=options.force, languages=options.language)
+    layout = export(
+        study,
+        winner,
+        options.folder,
+        form=options.form,
+        force=options.force,
+        languages=options.language,
+        compute=options.compute_type or "float32",
+    )
     print(f"{options.folder}: for {layout.library}; how to load it is in {options.folder / 'README.md'}")

@@ -208,8 +208,14 @@ def _cost(study: Study, winner: Winner) -> list[tuple[str, str]]:
 
 
 def _how(layout: Layout) -> str:
-    needs = {"transformers": "transformers", "peft": "transformers and peft", "adapters": "transformers and adapters"}
-    text = f"It needs {needs[layout.library]}, and torch. Start it in this folder, or say in `folder` where that is."
+    needs = {
+        "transformers": "transformers",
+        "ctranslate2": "ctranslate2 and transformers",
+        "peft": "transformers and peft",
+        "adapters": "transformers and adapters",
+    }
+    torch = "" if layout.library == "ctranslate2" else ", and torch"
+    text = f"It needs {needs[layout.library]}{torch}. Start it in this folder, or say in `folder` where that is."
     if layout.base:
         text += " The model untuned is in `base/`, what was trained in `adapter/`; nothing is fetched."
     elif layout.adapter is not None:
@@ -221,6 +227,11 @@ def _how(layout: Layout) -> str:
 
 def _code(task: Task, layout: Layout, settings: GenerationConfig) -> str:
     overlap, labels = task.window_overlap(), task.labels()
+    search = None
+    if layout.library == "ctranslate2" and not labels:
+        from tunegrid.models.converted import search_options
+
+        search = search_options(settings, settings.max_new_tokens)
     return _template("model-card-code.py.j2").render(
         layout=layout,
         fields=list(task.source_columns),
@@ -231,6 +242,8 @@ def _code(task: Task, layout: Layout, settings: GenerationConfig) -> str:
         overlap=overlap,
         words={label: task.word(label) for label in labels} if labels else None,
         replacements=task.replacements,
+        search=search,
+        prefix=settings.forced_bos_token_id,
         forced=0 if settings.forced_bos_token_id is None else 1,
         example={name: task.example.get(name, "A text.") for name in task.source_columns},
     )
@@ -287,7 +300,12 @@ def _limits(study: Study, winner: Winner, task: Task, layout: Layout, languages:
             f"It was scored under {study.hardware.precision} autocast; the code above computes in fp32, and a few "
             "answers may differ."
         )
-    if layout.library == "transformers" and study.method(cell).library:
+    if layout.library == "ctranslate2":
+        limits.append(
+            "The scores are of these weights in transformers, or in CTranslate2 in the study's precision; other types "
+            "of weights (int8) answer differently."
+        )
+    if layout.library in ("transformers", "ctranslate2") and study.method(cell).library:
         limits.append(
             "The updates are merged into the weights; the scores are of unmerged ones, the same but for rounding."
         )

@@ -1,4 +1,4 @@
-"""A run as a folder that transformers, peft or adapters loads without TuneGrid: safetensors, settings, tokenizer, card.
+"""A run as a folder that a library loads without TuneGrid: weights, settings, tokenizer, card.
 
 | method | `model` (the default) | `adapter` |
 | --- | --- | --- |
@@ -9,6 +9,8 @@
 
 An adapter stands alone in its folder where its base is a model of the Hub, which it then names with its commit. Any
 other base goes with it (`base/`, `adapter/`), for nobody else could get it. With `model` it always does.
+
+`ctranslate2` is the plain model, merged where there is something to merge, as CTranslate2 loads it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import check_own_folder, own_folder, read_object, write_json, write_text
@@ -23,7 +26,11 @@ from tunegrid.common.hub.source import OnHub
 from tunegrid.common.records import ModelCard, read_card
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.form import Form, Layout
+from tunegrid.study.engine import require_engine, why_not_converted
 from tunegrid.study.study import Study
+
+if TYPE_CHECKING:
+    from tunegrid.models.converted import ComputeType
 
 COMMAND = "tunegrid export"  # in the marker of a folder that it wrote
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
@@ -37,12 +44,14 @@ def export(
     form: Form = "model",
     force: bool = False,
     languages: Sequence[str] = (),
+    compute: ComputeType = "float32",
 ) -> Layout:
     """Writes a run into a folder, which is there whole or not at all.
 
     Args:
         force: replace an earlier export in the folder.
         languages: of the texts, for the card; none: those that are known of the data.
+        compute: type of the weights of a model of CTranslate2.
 
     Raises:
         TuneGridError: the folder is in use, or the run has no such form.
@@ -61,10 +70,14 @@ def export(
     settings = generation_config(model, tokenizer, study.task(cell.task).settings.generation)
     if settings.num_beams == 1:
         settings.length_penalty = 1.0  # without beams it alters nothing, and is refused
-    plain = method.merge(model) if form == "model" else None
+    plain = None if form == "adapter" else method.merge(model)
     layout = _layout(study, winner, form, is_plain=plain is not None)
     with own_folder(folder, COMMAND) as new:
-        if layout.adapter is None:
+        if layout.library == "ctranslate2":
+            from tunegrid.models.converted import convert
+
+            convert(plain, tokenizer, new, compute)
+        elif layout.adapter is None:
             plain.save_pretrained(new, safe_serialization=True)
         else:
             _copy_adapter(weights, new / layout.adapter, layout)
@@ -81,7 +94,7 @@ def _layout(study: Study, winner: Winner, form: Form, is_plain: bool) -> Layout:
     cell = winner.run.cell
     library, hub = study.method(cell).library, hub_name(study, cell.model)
     if is_plain:
-        return Layout("transformers", "", None, hub)
+        return Layout("ctranslate2" if form == "ctranslate2" else "transformers", "", None, hub)
     if library is None:
         raise TuneGridError(f"{cell}: the method {cell.method} says neither how to merge nor which library loads it.")
     alone = form == "adapter" and hub is not None
@@ -104,6 +117,10 @@ def check_folder(study: Study, folder: Path, force: bool) -> None:
 def check_form(study: Study, winner: Winner, form: Form) -> None:
     """Raises TuneGridError if the run's method has no such form."""
     cell = winner.run.cell
+    if form == "ctranslate2":
+        require_engine(form)
+        if reason := why_not_converted(study.method(cell)):
+            raise TuneGridError(f"{cell}: {reason}. Leave out `--as ctranslate2`.")
     if form == "adapter" and study.method(cell).library is None:
         raise TuneGridError(
             f"{cell}: {study.title_of('methods', cell.method)} makes no adapter that a library loads; leave out "

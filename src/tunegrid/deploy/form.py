@@ -1,11 +1,11 @@
-"""The form of an exported folder: a whole model, or an adapter."""
+"""The form of an exported folder: a whole model, an adapter, or a model converted for CTranslate2."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Form = Literal["model", "adapter"]
+Form = Literal["model", "adapter", "ctranslate2"]
 
 
 @dataclass(frozen=True)
@@ -13,13 +13,13 @@ class Layout:
     """The parts of an exported folder, and where they are.
 
     Attributes:
-        library: loads it: transformers for a plain model; peft or adapters for an adapter.
+        library: loads it: transformers or ctranslate2 a plain model; peft or adapters an adapter.
         base: folder inside it that holds the base model; "" where that is not in it. The tokenizer is there.
         adapter: folder inside it that holds the adapter ("" for the folder itself); None: a plain model.
         hub: (id, commit) of the base model on the Hub; None: it is not from there.
     """
 
-    library: Literal["transformers", "peft", "adapters"]
+    library: Literal["transformers", "ctranslate2", "peft", "adapters"]
     base: str
     adapter: str | None
     hub: tuple[str, str | None] | None

@@ -7,15 +7,21 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import written
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.input import Input, Stream
 from tunegrid.runtime import cpu_kernels
+from tunegrid.study.engine import compute_type, plain_model, require_engine
+from tunegrid.study.evaluation_settings import Engine
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row
+
+if TYPE_CHECKING:
+    from tunegrid.models.converted import ComputeType
 
 BATCHES = 16  # of the evaluation's size, answered at once: they are sorted by length among themselves
 
@@ -23,8 +29,24 @@ BATCHES = 16  # of the evaluation's size, answered at once: they are sorted by l
 class Answerer:
     """The tuned model of a run, with its tokenizer and task."""
 
-    def __init__(self, study: Study, winner: Winner, merged: bool = True) -> None:
-        """`merged`: without the method's own modules, where that is defined (LoRA)."""
+    def __init__(
+        self,
+        study: Study,
+        winner: Winner,
+        merged: bool = True,
+        engine: Engine = "transformers",
+        compute: ComputeType | None = None,
+    ) -> None:
+        """Loads the model.
+
+        Args:
+            merged: without the method's own modules, where that is defined (LoRA).
+            engine: what computes; `ctranslate2` only with merged models.
+            compute: type of CTranslate2's weights; None: the study's precision.
+
+        Raises:
+            TuneGridError: the engine is not there, or cannot compute this model.
+        """
         from tunegrid.data.tokens import load_tokenizer
         from tunegrid.runtime.torch_device import pick_device
         from tunegrid.tasks.unreadable import Unread
@@ -38,7 +60,21 @@ class Answerer:
         self.unread = Unread(self.task, self.tokenizer)
         self.tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # advice that says nothing here
         device = pick_device(study.hardware)
-        self.model = cpu_kernels.place(load_model(study, winner, merged), device).eval()
+        if engine == "ctranslate2":
+            require_engine(engine)
+            from tunegrid.models.converted import Converted, convert
+
+            plain = plain_model(study.method(cell), load_model(study, winner, merged=False))
+            with TemporaryDirectory() as folder:
+                convert(plain, self.tokenizer, Path(folder))
+                self.model = Converted(
+                    Path(folder),
+                    device=device.type,
+                    threads=study.hardware.threads,
+                    compute=compute or compute_type(study),
+                )
+        else:
+            self.model = cpu_kernels.place(load_model(study, winner, merged), device).eval()
 
     def answer(self, rows: list[Row]) -> list[dict[str, Any]]:
         """Answers rows: their `id`, if any, their `prediction`, and the further columns of predictions.parquet."""

@@ -162,8 +162,11 @@ class Adapters(AdaptersLibrary):
         bottleneck = 3 * FP32 * shape.d_model
         return shape.encoder_layers * source * 2 * bottleneck, shape.decoder_layers * target * 3 * bottleneck
 
-    def merge(self, model: PreTrainedModel) -> PreTrainedModel | None:
+    def why_unmerged(self) -> str | None:
         if len(self.settings.parts) != 1:
-            return None
+            return f"what {self.title} adds cannot be merged into the weights"
         (part,) = self.settings.parts
-        return self.merge_library(model) if part.tuner.merges(self.family, part.settings) else None
+        return part.tuner.why_unmerged(part.name, self.family, part.settings)
+
+    def merge(self, model: PreTrainedModel) -> PreTrainedModel | None:
+        return self.merge_library(model) if self.why_unmerged() is None else None

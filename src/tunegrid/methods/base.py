@@ -165,6 +165,11 @@ class Method(ABC):
     def load(self, base: Path, weights: Path) -> torch.nn.Module:
         """The tuned model from its base's folder and the folder that `save` wrote."""
 
+    def why_unmerged(self) -> str | None:
+        """The reason why the tuned model has no plain form; None: `merge` makes it. Called before any job runs."""
+        merges = type(self).merge is not Method.merge
+        return None if merges else f"what {self.title} adds cannot be merged into the weights"
+
     def merge(self, model: torch.nn.Module) -> PreTrainedModel | None:
         """The tuned model as a plain one without the method's modules; None where that is not defined."""
         return None

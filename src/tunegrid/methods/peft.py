@@ -196,8 +196,11 @@ class Peft(Method):
 
         return PeftModel.from_pretrained(self.load_base(base), weights, local_files_only=True)
 
+    def why_unmerged(self) -> str | None:
+        return self.tuner.why_unmerged(self.settings.tuner, self.family, self.settings.settings)
+
     def merge(self, model: PeftModel) -> PreTrainedModel | None:
-        return self.merge_library(model) if self.tuner.merges(self.family, self.settings.settings) else None
+        return self.merge_library(model) if self.why_unmerged() is None else None
 
     @staticmethod
     def merge_library(model: PeftModel) -> PreTrainedModel:

@@ -117,10 +117,14 @@ class Tuner(BaseModel):
         verdict = self.verdict(family)
         return verdict.refusal if verdict else None
 
-    def merges(self, family: Family, settings: dict[str, Any]) -> bool:
-        """Whether the model with this tuner is known to become a plain one with the same answers."""
+    def why_unmerged(self, name: str, family: Family, settings: dict[str, Any]) -> str | None:
+        """The reason why the model with this tuner is not known to become a plain one with the same answers."""
         verdict = self.verdict(family)
-        return verdict is not None and verdict.unmerged is None and not self.switched(settings)
+        if verdict is None:
+            return f"merging {name} was not tried with models like these"
+        if verdict.unmerged:
+            return f"{name} has no plain model with the same answers ({verdict.unmerged})"
+        return f"merging {name} was not tried with these settings" if self.switched(settings) else None
 
     def switched(self, settings: dict[str, Any]) -> bool:
         """Whether true/false or a word among the settings is another than in the trials: another computation."""

@@ -94,8 +94,9 @@ class InferenceCost(Closed):
     latency_examples: Count = Field(description="Examples whose latency was measured; 0: no speed was measured.")
     batch_examples: Count = Field(description="Examples of the batch whose throughput was measured.")
     unmerged: Speed | None = Field(description="Speed as it was predicted, the method's modules beside the base's.")
-    merge: Literal["merged", "plain", "undefined"] = Field(
-        description="merged: into the base; plain: there is nothing to merge; undefined: this method cannot be merged."
+    merge: Literal["merged", "plain", "undefined", "converted"] = Field(
+        description="merged: into the base; plain: there is nothing to merge; undefined: this method cannot be merged; "
+        "converted: merged, where there was something to merge, before CTranslate2 predicted."
     )
     merged: Speed | None = Field(description="Speed of the merged model; null where there is none.")
     merge_seconds: Seconds | None = Field(description="Seconds of merging; null where there was none.")

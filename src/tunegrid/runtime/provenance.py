@@ -33,9 +33,21 @@ def now() -> str:
 
 
 def provenance(
-    *, started: str, threads: int, precision: str | None, accelerator: str | None, data: Path, model: Path | None
+    *,
+    started: str,
+    threads: int,
+    precision: str | None,
+    accelerator: str | None,
+    data: Path,
+    model: Path | None,
+    engine: str | None = None,
 ) -> Provenance:
-    """The record of this process; `data` and `model` are the cards of what it read."""
+    """The record of this process.
+
+    Args:
+        data, model: the cards of what it read.
+        engine: package that predicted, without its version.
+    """
     data_card, model_card = read_card(data, DataCard), read_card(model, ModelCard) if model else {}
     return Provenance(
         packages=installed_packages(),
@@ -46,7 +58,8 @@ def provenance(
         threads=threads,
         precision=precision,
         instruction_set=instruction_set() if model else None,
-        fp32_library=cpu_kernels.chosen() if model else None,
+        fp32_library=cpu_kernels.chosen() if model and engine != "ctranslate2" else None,
+        engine=f"{engine} {version(engine)}" if engine else None,
         git_commit=git_commit(),
         code_version=code_version(),
         data_fingerprint=data_card["fingerprint"],
@@ -144,6 +157,9 @@ class Provenance(Closed):
     precision: str | None = Field(description="Precision of the computation: fp32, bf16, …; null where there is none.")
     fp32_library: Literal["mkl", "onednn"] | None = Field(
         None, description="What multiplied fp32 matrices on the CPU; null: a GPU did, or no model computed."
+    )
+    engine: NonEmpty | None = Field(
+        None, description="Package that predicted the test rows, with its version; null: no model predicted any."
     )
     git_commit: str | None = Field(description="Commit of the repository; null outside of one.")
     code_version: NonEmpty = Field(description="Hash of the package's source.")

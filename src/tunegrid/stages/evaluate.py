@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced
+from tunegrid.common.temporary import temporary_folder
 from tunegrid.data.parquet import read_parquet
 from tunegrid.methods import Method, Untuned
 from tunegrid.methods.untuned import UntunedSettings
@@ -30,6 +31,7 @@ from tunegrid.runtime import cpu_kernels, measure
 from tunegrid.runtime.measure import peak_memory, reset_peak_memory
 from tunegrid.runtime.provenance import now, provenance
 from tunegrid.study.cells import UNTUNED, Run
+from tunegrid.study.engine import compute_type, plain_model, require_engine
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row, Task
 from tunegrid.tasks.base import Baseline, BaselineUndefined
@@ -125,8 +127,11 @@ def _generator(task: Task) -> random.Random:
 def _evaluate_model(
     study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path, latency_examples: int = 0
 ) -> MetricsRecord:
+    require_engine(study.evaluation.engine)
     started, watch = now(), _Stopwatch()
     from tunegrid.data.tokens import load_tokenizer, read_tokens
+    from tunegrid.models.converted import Converted, convert
+    from tunegrid.models.flops import counted
     from tunegrid.models.generate import NonFiniteLogits
     from tunegrid.runtime.torch_device import pick_device
     from tunegrid.stages.latency import TunedModel, inference_cost
@@ -135,14 +140,23 @@ def _evaluate_model(
     base = paths.model(names["model"])
     check_base(base)
     device = pick_device(study.hardware)
-    model = cpu_kernels.place(method.load(base, weights), device).eval()
     tokenizer = load_tokenizer(base)
+    model, stacks = method.load(base, weights), None
+    if study.evaluation.engine == "ctranslate2":
+        plain = plain_model(method, model)
+        stacks = counted(plain)
+        with temporary_folder(folder / "converted") as place:
+            convert(plain, tokenizer, place)
+            del plain, model  # while it predicts, the engine's weights are the only ones in memory
+            model = Converted(place, device=device.type, threads=study.hardware.threads, compute=compute_type(study))
+    else:
+        model = cpu_kernels.place(model, device).eval()
     rows = read_parquet(paths.split(names["task"], "test"))
     tokens = read_tokens(paths.tokens(names["task"], names["model"]) / "test.arrow")
     shape = Shape.from_config(method.family, json.loads((base / "config.json").read_text()))
     seconds = {"load_seconds": watch.lap()}
     reset_peak_memory()  # loading may have needed more
-    tuned = TunedModel(model, method, shape, tokenizer, task, study.hardware.precision)
+    tuned = TunedModel(model, method, shape, tokenizer, task, study.hardware.precision, stacks)
     try:
         predicted = tuned.predict(tokens, len(rows))
         seconds["prediction_seconds"] = watch.lap()
@@ -204,7 +218,7 @@ def _score(
             for metric in task.metrics
         },
         cost=cost.model_copy(update={"scoring_seconds": watch.lap()}),
-        provenance=_provenance(study, names, started),
+        provenance=_provenance(study, names, started, study.evaluation.engine if names["model"] else None),
     )
     write_record(folder / "metrics.json", record)
     summary = "  ".join(f"{name} {metric.value:.4f}" for name, metric in record.metrics.items())
@@ -233,7 +247,7 @@ def _unscored(study: Study, folder: Path, names: dict[str, Any], status: RunStat
     return record
 
 
-def _provenance(study: Study, names: dict[str, Any], started: str) -> Any:
+def _provenance(study: Study, names: dict[str, Any], started: str, engine: str | None = None) -> Any:
     from tunegrid.runtime.torch_device import accelerator
 
     model = names["model"]
@@ -242,6 +256,7 @@ def _provenance(study: Study, names: dict[str, Any], started: str) -> Any:
         threads=study.hardware.threads,
         precision=study.hardware.precision if model else None,
         accelerator=accelerator() if model else None,
+        engine=engine,
         data=study.paths.data_card(names["task"]),
         model=study.paths.model_card(model) if model else None,
     )

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from tunegrid.data.tokens import take_rows
 from tunegrid.methods import Method
 from tunegrid.models import Shape
-from tunegrid.models.flops import PREDICTION_FORMULA, counted, prediction_flops
+from tunegrid.models.converted import Converted
+from tunegrid.models.flops import PREDICTION_FORMULA, Stacks, counted, prediction_flops
 from tunegrid.results.records import InferenceCost, Speed
 from tunegrid.runtime import measure
 from tunegrid.tasks import Task
@@ -29,7 +30,12 @@ WARM_UP = 2  # examples that are answered before the first one counts
 
 @dataclass(frozen=True)
 class TunedModel:
-    """A tuned model, with all that its answers and their cost depend on."""
+    """A tuned model, with all that its answers and their cost depend on.
+
+    Attributes:
+        model: of transformers, or one that CTranslate2 has loaded.
+        stacks: its parameters, by which operations are counted; None: those of `model`, counted by the method.
+    """
 
     model: Any
     method: Method
@@ -37,6 +43,7 @@ class TunedModel:
     tokenizer: PreTrainedTokenizerBase
     task: Task
     precision: str
+    stacks: Stacks | None = None
 
     def predict(self, tokens: pyarrow.Table, rows: int) -> Predicted:
         return predict_rows(self.model, self.tokenizer, self.task, tokens, rows, precision=self.precision)
@@ -106,7 +113,7 @@ def inference_cost(tuned: TunedModel, tokens: pyarrow.Table, predicted: Predicte
     lengths, texts = _lengths(tuned, tokens, predicted)
     lengths = [(source + method.added_tokens, written) for source, written in lengths]
     facts: dict[str, Any] = dict.fromkeys(InferenceCost.model_fields)
-    facts |= {"flops": prediction_flops(shape, method.counted(tuned.model), lengths, texts, rows)}
+    facts |= {"flops": prediction_flops(shape, tuned.stacks or method.counted(tuned.model), lengths, texts, rows)}
     facts |= {"flops_formula": PREDICTION_FORMULA, "latency_examples": 0, "batch_examples": 0}
     if predicted.written is not None:
         facts["generated_tokens"] = sum(predicted.written) / rows
@@ -115,6 +122,8 @@ def inference_cost(tuned: TunedModel, tokens: pyarrow.Table, predicted: Predicte
         chosen = Examples.choose(tokens, rows, singles=examples, batch=tuned.task.settings.evaluation_batch_size)
         facts |= {"latency_examples": len(chosen.singles), "batch_examples": len(chosen.batch_rows)}
         facts["unmerged"], answers = chosen.measure(tuned)
+    if isinstance(tuned.model, Converted):
+        return InferenceCost(**facts | {"merge": "converted", "measuring_seconds": measure.clock() - start})
     before = measure.clock()
     merged = method.merge(tuned.model)
     facts["merge"] = "undefined" if merged is None else "plain" if merged is tuned.model else "merged"

@@ -20,6 +20,7 @@ from tunegrid.data.sources import FilesSource
 from tunegrid.methods import METHODS
 from tunegrid.models import FAMILIES
 from tunegrid.study.cells import UNTUNED, Cell
+from tunegrid.study.engine import require_engine
 from tunegrid.study.needs import used_pairs
 from tunegrid.study.study import Part, Study
 from tunegrid.tasks import TASKS, TaskSettings
@@ -112,9 +113,10 @@ def check_files(study: Study) -> None:
     """Checks that the local files of the study exist and are whole, and that models of known sizes fit their family.
 
     Raises:
-        TuneGridError: a file is missing or has a path that Snakemake cannot take, a model is of another family, or a
-            local model is damaged or brings code.
+        TuneGridError: the engine of the evaluation is not installed, a file is missing or has a path that Snakemake
+            cannot take, a model is of another family, or a local model is damaged or brings code.
     """
+    require_engine(study.evaluation.engine)
     pairs = dict.fromkeys(name for _, name in used_pairs(study))
     for part, names in (("tasks", study.grid.tasks), ("models", study.grid.models), ("preferences", pairs)):
         for name in names:

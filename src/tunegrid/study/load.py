@@ -10,6 +10,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.yaml_file import ConfigFile, KeyProblem
 from tunegrid.study import lock
 from tunegrid.study.checks import check_cells, check_names
+from tunegrid.study.engine import check_engine
 from tunegrid.study.needs import check_needs
 from tunegrid.study.prompts import check_prompts
 from tunegrid.study.study import Study
@@ -32,6 +33,7 @@ def load_study(*paths: Path | str, locked: bool = True) -> Study:
         check_names(study)
         check_cells(study)
         check_needs(study)
+        check_engine(study)
         check_prompts(study)
         if locked:
             lock.apply(study, paths[0])

@@ -14,7 +14,7 @@ from tunegrid.study.study import Study
 from tunegrid.training.settings import WITHOUT_EFFECT
 
 # Part of a task's evaluation, but not of what its primary metric says about a learning rate.
-_NO_PART_OF_A_TRIAL = {"evaluation_batch_size", "positive", "hardware"}
+_NO_PART_OF_A_TRIAL = {"evaluation_batch_size", "positive", "hardware", "engine"}
 
 
 def data_settings(study: Study, task: str) -> dict[str, Any]:
@@ -74,7 +74,8 @@ def _template(study: Study, name: str) -> dict[str, Any]:
 def evaluation_settings(study: Study, task: str) -> dict[str, Any]:
     """What alters the predictions and scores on a task's test rows, beside the rows and the weights."""
     keys = {"kind", "generation", "evaluation_batch_size", *study.tasks[task].scores_depend_on}
-    return study.tasks[task].model_dump(include=keys) | {"hardware": study.hardware.model_dump()}
+    engine = study.evaluation.model_dump(exclude_defaults=True)  # the default keeps the digests of studies without it
+    return study.tasks[task].model_dump(include=keys) | {"hardware": study.hardware.model_dump()} | engine
 
 
 def trial_study(study: Study, cell: Cell, trial: str) -> Study:

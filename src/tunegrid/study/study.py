@@ -14,6 +14,7 @@ from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
 from tunegrid.runtime.hardware import Hardware
 from tunegrid.study.cells import Cell, Run
+from tunegrid.study.evaluation_settings import Evaluation
 from tunegrid.study.limits import Measure, Recommend
 from tunegrid.study.paths import Paths
 from tunegrid.study.resources import Resources
@@ -98,6 +99,7 @@ class Study(Closed):
         default_factory=Resources, description="What jobs ask a cluster for, and how often a training is tried."
     )
     recommend: Recommend = Field(default_factory=Recommend, description="Limits and cost of the recommendation.")
+    evaluation: Evaluation = Field(default_factory=Evaluation, description="How test rows are predicted.")
     search: Search | None = Field(
         None,
         description=(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tunegrid.models.converted import Converted
 from tunegrid.models.generate import Answer, choose_labels, generate
 from tunegrid.tasks.base import Task
 
@@ -47,6 +49,7 @@ def predict_rows(
     """One prediction per row: free text by generation, or a label word. Of a row in windows, the best window's.
 
     Args:
+        model: of transformers, or one that CTranslate2 has loaded, which has its own precision.
         tokens: the token ids of so many rows of one split, in their order.
     """
     sources = tokens.column("input_ids").to_pylist()
@@ -54,14 +57,18 @@ def predict_rows(
     windows = Counter(owners)
     if len(owners) != len(sources) or windows.keys() != set(range(rows)):
         raise ValueError(f"{len(windows)} tokenised rows, but {rows} rows: tokenise again")
-    options = {"batch_size": task.settings.evaluation_batch_size, "precision": precision}
+    if isinstance(model, Converted):
+        write, choose = model.generate, model.choose_labels
+    else:
+        write, choose = (partial(function, model, precision=precision) for function in (generate, choose_labels))
+    options = {"batch_size": task.settings.evaluation_batch_size}
     if (labels := task.labels()) is not None:
         if len(sources) != rows:
             raise ValueError("sources in windows can be answered, not classified")
         words = [task.word(label) for label in labels]
-        return Predicted(*choose_labels(model, tokenizer, sources, labels, words=words, **options), None)
+        return Predicted(*choose(tokenizer, sources, labels, words=words, **options), None)
     scored = {index for index, row in enumerate(owners) if windows[row] > 1}
-    answers = generate(model, tokenizer, sources, task.settings.generation, scored=scored, **options)
+    answers = write(tokenizer, sources, task.settings.generation, scored=scored, **options)
     if scored:
         return _best_windows(owners, answers, rows)
     unended, written = sum(not answer.ended for answer in answers), [answer.tokens for answer in answers]

@@ -1,0 +1,71 @@
+"""The engine that predicts test rows: whether it is there, and which cells it cannot predict."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any, Literal
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.yaml_file import KeyProblem
+from tunegrid.study.evaluation_settings import Engine
+from tunegrid.study.study import Study
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from tunegrid.methods import Method
+
+# Values of `model_type` in config.json whose conversion the tests hold to the same answers.
+CONVERTIBLE = ("bart", "mt5", "t5")
+
+
+def check_engine(study: Study) -> None:
+    """Checks that the engine of the evaluation can predict with every cell.
+
+    Raises:
+        KeyProblem: a cell, or the precision, is nothing for the engine.
+    """
+    if study.evaluation.engine == "transformers":
+        return
+    place = ("evaluation", "engine")
+    for cell in study.cells():
+        if reason := why_not_converted(study.method(cell)):
+            raise KeyProblem(
+                place,
+                f"the cell {cell}: {reason}. Leave it out (grid.exclude: [{{model: {cell.model}, method: "
+                f"{cell.method}}}]), or predict with transformers",
+            )
+    if (study.hardware.device, study.hardware.precision) == ("cpu", "bf16"):
+        raise KeyProblem(place, "CTranslate2 does not compute in bf16 on a CPU. Set hardware.precision to fp32")
+
+
+def require_engine(engine: Engine) -> None:
+    """Raises TuneGridError if the engine is not installed."""
+    if engine == "ctranslate2" and importlib.util.find_spec("ctranslate2") is None:
+        raise TuneGridError("CTranslate2 is not installed. Type: make setup EXTRAS=serve")
+
+
+def compute_type(study: Study) -> Literal["float32", "bfloat16"]:
+    """CTranslate2's name for the precision of a study."""
+    return "bfloat16" if study.hardware.precision == "bf16" else "float32"
+
+
+def plain_model(method: Method, model: Any) -> PreTrainedModel:
+    """The tuned model without the method's modules. Raises TuneGridError where it has no such form."""
+    plain = method.merge(model)
+    if plain is None:
+        raise TuneGridError(f"{method.title}: {why_not_converted(method)}.")
+    return plain
+
+
+def why_not_converted(method: Method) -> str | None:
+    """The reason why CTranslate2 cannot predict with models tuned by a method; None: it can."""
+    if reason := method.why_unmerged():
+        return f"CTranslate2 computes plain models only, and {reason}"
+    unknown = [name for name in method.family.model_types if name not in CONVERTIBLE]
+    if unknown:
+        return (
+            f"the conversion to CTranslate2 is not tried with models of the type {unknown[0]}, only with those of "
+            f"{', '.join(CONVERTIBLE)}"
+        )
+    return None
