@@ -108,7 +108,7 @@ def main() -> None:
     if options.speed:
         speed()
         return
-    intervals.resampled_sums = _sums  # the same draws for all studies, as the package's seed gives them
+    share_resamples()
     with options.csv.open("w", newline="") if options.csv else sys.stdout as file:
         writer = csv.writer(file)
         writer.writerow(HEADS)
@@ -183,6 +183,11 @@ def _groups(regime: Regime) -> np.ndarray | None:
         return None
     sizes = np.linspace(1, 5, regime.groups) if regime.uneven else np.ones(regime.groups)
     return np.searchsorted(np.cumsum(sizes) / sizes.sum(), (np.arange(regime.examples) + 0.5) / regime.examples)
+
+
+def share_resamples() -> None:
+    """Lets all studies use the same draws, as the package's seed gives them, without making them again."""
+    intervals.resampled_sums = _sums
 
 
 def _sums(statistics: np.ndarray, resamples: int, seed: int) -> np.ndarray:

@@ -125,7 +125,7 @@ def _seeds(row: Any) -> str:
     }
     if not absent(row.seeds_limit):
         return words[row.seeds_limit]
-    return f"about {row.seeds_needed:,.0f} (now {_range(row.seeds_least, row.seeds_most)})"
+    return f"about {_rough(row.seeds_needed)} (now {_range(row.seeds_least, row.seeds_most)})"
 
 
 def _rough(count: float) -> str:

@@ -5,7 +5,7 @@ from tunegrid.methods import METHODS
 from tunegrid.report.layout import Section
 from tunegrid.report.tables import Frames
 from tunegrid.results.expected import Expected
-from tunegrid.results.statistics import efficiency, intervals, paired_tests, power, recommend, seeds
+from tunegrid.results.statistics import effects, efficiency, intervals, paired_tests, power, recommend, seeds
 
 POINTS = 11  # of the equations that are drawn for HTML
 
@@ -28,6 +28,8 @@ def used_formulas(frames: Frames, expected: Expected) -> list[Formula]:
     if len(expected.seeds) > 1:
         formulas.append(seeds.SEEDS)
     formulas += [intervals.DIFFERENCE, paired_tests.TESTS, recommend.RULE]
+    if len(frames["effects"]):
+        formulas.append(effects.EFFECT)
     if len(frames["detectable"]):
         formulas.append(power.DETECTABLE)
     if frames["efficiency"]["rank"].notna().any():

@@ -5,7 +5,19 @@ from dataclasses import replace
 from typing import Any
 
 from tunegrid.common import digits
-from tunegrid.report import audit, ceilings, contamination, cost, detectable, formulas, origins, paper, search, tables
+from tunegrid.report import (
+    audit,
+    ceilings,
+    contamination,
+    cost,
+    detectable,
+    effects,
+    formulas,
+    origins,
+    paper,
+    search,
+    tables,
+)
 from tunegrid.report.layout import Figure, Section, Table
 from tunegrid.report.links import PAGE
 from tunegrid.report.tables import Frames
@@ -28,6 +40,8 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         (_on_intervals(expected),),
         tuple(tables.intervals(frames, expected, task) for task in tasks),
     )
+    if compared := effects.section(frames, expected):
+        yield compared
     if detected := detectable.section(frames, expected):
         yield detected
     yield paper.section(frames, expected)

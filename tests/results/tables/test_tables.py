@@ -287,3 +287,38 @@ def test_the_json_schema_agrees_with_the_records(written: Path) -> None:
     with pytest.raises(ValidationError):
         Draft202012Validator(schemas["metrics.json"]).validate({"schema_version": 1})
     assert read_record(written / RUN / "metrics.json", MetricsRecord).primary == "exact_match"
+
+
+def test_main_effects_are_means_of_the_cells_differences(
+    written: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = build_tables(written, EXPECTED, RESAMPLES)
+    cells, effects = frames["cells"].query("kind == 'run' and primary"), frames["effects"]
+    means = cells.pivot_table(index=["task", "model"], columns="method", values="mean")
+    difference = means["full"] - means["adapters"]
+    rows = effects.query("kind == 'method' and first == 'full' and second == 'adapters'").set_index("task")
+    (overall,) = (row for task, row in rows.iterrows() if not isinstance(task, str))
+    assert overall.difference == pytest.approx(difference.groupby("task").mean().mean())
+    assert (overall.blocks, overall.blocks_ahead, overall.left_out_blocks) == (9, (difference > 0).sum(), 0)
+    assert rows.loc["qa"].difference == pytest.approx(difference["qa"].mean())
+    assert overall.ci_low < overall.difference < overall.ci_high
+    assert len(effects) == 2 * 3 * 4
+    shutil.rmtree(folder / "runs/qa/mini-t5/full")
+    monkeypatch.setitem(study_on_disk.GAIN, "full", -0.65)
+    fallen = folder / "runs/qa/mini-bart/full/seed-1"
+    study_on_disk.write_result(
+        fallen, "run", EXPECTED.tasks[0], "mini-bart", "full", 1, np.random.default_rng(1), examples=120
+    )
+    gaps = build_tables(folder, EXPECTED, RESAMPLES)["effects"].query("first == 'full' and task == 'qa'")
+    assert gaps.blocks.tolist() == [1, 1]
+    assert gaps.left_out_blocks.tolist() == [1, 1]
+
+
+def test_what_a_study_can_find_is_a_row_per_task(written: Path) -> None:
+    frame = build_tables(written, EXPECTED, RESAMPLES)["detectable"]
+    assert frame.task.tolist() == [task.name for task in EXPECTED.tasks]
+    assert (frame.smallest_low <= frame.smallest).all()
+    assert (frame.smallest <= frame.smallest_high).all()
+    assert (frame.smallest_alone < frame.smallest).all()
+    assert ((frame.rows_needed > 0) ^ frame.rows_limit.notna()).all()
+    assert (frame.difference >= 0).all()

@@ -7,6 +7,7 @@
 | pairs | pair of cells of a task: difference in the primary metric, p-value, p-value after Holm |
 | recommendation | task |
 | detectable | task: smallest difference that the study can find, rows and seeds that would separate first from second |
+| effects | pair of methods, or of models: mean difference over all tasks, and in each task |
 | beside | number of the paper and cell of the study: published, reproduced, verdict |
 | agreement | task: how many of the paper's numbers agree, rank order of the cells, recommendation |
 | costs | run |
@@ -41,7 +42,7 @@ from tunegrid.results.examples.read import read_examples
 from tunegrid.results.expected import Expected
 from tunegrid.results.paper import agreement
 from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
-from tunegrid.results.tables import contamination, costs, detectable
+from tunegrid.results.tables import contamination, costs, detectable, effects
 from tunegrid.results.tables.frames import frame_of, read_frame, write_frame
 from tunegrid.results.tables.history import COLUMNS as HISTORY_COLUMNS
 from tunegrid.results.tables.history import history_rows
@@ -61,6 +62,7 @@ COLUMNS = {
     "recommendation": "study task model method metric score stability tied rationale left_out about best_model "
     "best_method loss loss_low loss_high margin collapsed",
     "detectable": detectable.COLUMNS,
+    "effects": effects.COLUMNS,
     "beside": agreement.COMPARISON_COLUMNS,
     "agreement": agreement.AGREEMENT_COLUMNS,
     **costs.COLUMNS,
@@ -108,8 +110,8 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
     study = read_results(results, expected)
     rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
     collapses: dict[Path, str] = {}
-    for task in expected.tasks:
-        scores = TaskScores(study, task, resamples)
+    of_tasks = [TaskScores(study, task, resamples) for task in expected.tasks]
+    for task, scores in zip(expected.tasks, of_tasks, strict=True):
         collapses |= {result.folder: scores.collapse_of(result) for result in study.of(task, "run")}
         rows["cells"] += scores.cell_rows()
         rows["pairs"] += scores.pair_rows()
@@ -119,6 +121,7 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
         rows["slices"] += slices.slice_rows(examples, scores.units, resamples, scores.collapsed)
         for name, found in labels.label_tables(examples).items():
             rows[name] += found
+    rows["effects"] = effects.effect_rows(expected, of_tasks)
     rows["beside"] = agreement.comparison_rows(expected, rows["cells"], study.data_cards)
     rows["agreement"] = agreement.agreement_rows(expected, rows["beside"], rows["recommendation"])
     for result in study.results:

@@ -1,0 +1,94 @@
+"""The report's section on main effects: methods over models and tasks, models over methods and tasks."""
+
+from typing import Any
+
+from tunegrid.common.digits import DASH, absent, bare_score
+from tunegrid.common.words import listed, plural
+from tunegrid.report import layout
+from tunegrid.report.layout import Column, Section, Table
+from tunegrid.report.tables import Frames, Titles
+from tunegrid.results.expected import Expected
+from tunegrid.results.statistics.intervals import CONFIDENCE
+from tunegrid.results.tables.effects import METHODS, MODELS
+
+MOST_PAIRS = 6  # for which the report prints the tasks one by one
+
+
+def section(frames: Frames, expected: Expected) -> Section | None:
+    """The section; None where there is one method and one model, or no cells to compare."""
+    tables = tuple(filter(None, (_table(frames, expected, kind) for kind in (METHODS, MODELS))))
+    if not tables:
+        return None
+    several = (frames["effects"]["about"] == "methods").all()
+    text = (
+        "What a method gains over another on the whole, and a model over another: the mean of their paired differences "
+        "within a task, over the models (or methods) that have a cell of both, then over the tasks, each with the same "
+        "weight. A point is a hundredth of a task's primary metric, whatever that is. The intervals hold the noise of "
+        + ("the test rows and of the seeds" if several else "the test rows alone, for there is one seed per cell")
+        + f". They are about these {plural(len(expected.tasks), 'task')}, {plural(len(expected.models), 'model')} and "
+        f"{plural(len(expected.methods), 'method')}, at the settings of this study, and say nothing of how the "
+        "difference would be on another task: it may be another in each. The range of single cells shows how far "
+        "it is from being the same everywhere."
+    )
+    return Section("Methods and models on the whole", (text,), tables)
+
+
+def _table(frames: Frames, expected: Expected, kind: str) -> Table | None:
+    effects, titles = frames["effects"], Titles(expected)
+    effects = effects[effects["kind"] == kind]
+    named = titles.methods if kind == METHODS else titles.models
+    groups: dict[str, list[tuple[str, ...]]] = {}
+    overall = effects[effects["task"].isna()]
+    for row in effects.itertuples():
+        if absent(row.task) or len(overall) <= MOST_PAIRS:
+            where = f"All {plural(int(row.tasks), 'task')}" if absent(row.task) else titles.tasks[row.task]
+            where = "This task" if absent(row.task) and row.tasks == 1 else where
+            groups.setdefault(f"{named[row.first]} less {named[row.second]}", []).append((where, *_cells(row)))
+    if not groups:
+        return None
+    columns = [Column("Where"), Column(f"Difference, points [{CONFIDENCE} interval]", "right")]
+    columns += [Column(title, "right") for title in ("p (Holm)", "Cells ahead", "Range of cells")]
+    over = "models and tasks" if kind == METHODS else "methods and tasks"
+    caption = (
+        f"{'Methods' if kind == METHODS else 'Models'} against one another, over {over}. p: of the difference over all "
+        f"tasks, with Holm's correction over the {plural(len(overall), 'pair')}. Cells ahead: pairs of cells with the "
+        f"same {'model' if kind == METHODS else 'method'} in which the first scores higher. Range: their lowest and "
+        "highest difference."
+    )
+    return layout.grouped_table(f"effects-{kind}s", caption, columns, groups.items(), _note(effects, titles, named))
+
+
+def _note(effects: Any, titles: Titles, named: dict[str, str]) -> str:
+    """The pairs of which one task says the opposite of another, and how many cells were left out."""
+    sentences = []
+    for (first, second), rows in effects[effects["task"].notna()].groupby(["first", "second"], sort=False):
+        above, below = ([titles.tasks[name] for name in rows.loc[side, "task"]] for side in _sides(rows))
+        if above and below:
+            sentences.append(
+                f"{named[first]} less {named[second]}: tasks disagree, beyond their intervals ({listed(above)}: above "
+                f"0; {listed(below)}: below), so that the mean over the tasks describes none of them."
+            )
+    if left_out := int(effects.loc[effects["task"].isna(), "left_out_blocks"].sum()):
+        sentences.append(
+            f"Left out, for a seed of one of the two cells collapsed: {plural(left_out, 'pair')} of cells."
+        )
+    return " ".join(sentences)
+
+
+def _sides(rows: Any) -> tuple[Any, Any]:
+    """Which intervals lie above 0, and which below."""
+    return rows["ci_low"] > 0, rows["ci_high"] < 0
+
+
+def _cells(row: Any) -> tuple[str, ...]:
+    ends = "" if absent(row.ci_low) else f" [{_points(row.ci_low)}, {_points(row.ci_high)}]"
+    return (
+        f"{_points(row.difference, '+')}{ends}",
+        DASH if absent(row.p_holm) else "<.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}",
+        f"{row.blocks_ahead:.0f} of {row.blocks:.0f}",
+        f"{_points(row.lowest, '+')} to {_points(row.highest, '+')}",
+    )
+
+
+def _points(value: float, sign: str = "") -> str:
+    return bare_score(value, True, sign).replace("-", "−")

@@ -1,0 +1,100 @@
+"""Rows of the table of main effects: method against method over models and tasks, model against model."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from tunegrid.results.expected import Expected
+from tunegrid.results.statistics.effects import Contrast, contrast, mean_of
+from tunegrid.results.statistics.intervals import ALPHA
+from tunegrid.results.statistics.paired_tests import holm
+from tunegrid.results.tables.scores import Row, TaskScores
+
+COLUMNS = (
+    "study kind task metric first second difference ci_low ci_high p_value p_holm separated about tasks blocks "
+    "blocks_ahead left_out_blocks lowest highest"
+)
+METHODS, MODELS = "method", "model"
+
+
+def effect_rows(expected: Expected, tasks: Sequence[TaskScores]) -> list[Row]:
+    """Rows of all effects: for each pair of methods and of models one over all tasks (no task), and one per task.
+
+    A block is a model (of methods: a method) of which both have a result in a task; blocks of which a seed collapsed in
+    either cell are left out and counted. Holm's correction is over the pairs of methods, or of models, over all tasks.
+    """
+    rows: list[Row] = []
+    for factor, names in (
+        (METHODS, [named.name for named in expected.methods]),
+        (MODELS, [named.name for named in expected.models]),
+    ):
+        over_all = [row for pair in combinations(names, 2) for row in _pair_rows(factor, pair, tasks)]
+        corrected = [row for row in over_all if row["task"] is None and np.isfinite(row["p_value"])]
+        for row, adjusted in zip(corrected, holm(np.array([row["p_value"] for row in corrected])), strict=True):
+            row |= {"p_holm": float(adjusted), "separated": bool(adjusted <= ALPHA)}
+        rows += over_all
+    return rows
+
+
+def _pair_rows(factor: str, pair: tuple[str, str], tasks: Sequence[TaskScores]) -> Iterator[Row]:
+    """The row of a pair over all tasks, and of each task in which it has a block; none where there is no block."""
+    found: list[tuple[Row, Contrast]] = []
+    without = 0
+    for scores in tasks:
+        firsts, seconds, left_out = _blocks(factor, pair, scores)
+        without += left_out
+        if not firsts:
+            continue
+        effect = contrast(scores.cell_scores, firsts, seconds)
+        differences = scores.cell_scores.point[firsts] - scores.cell_scores.point[seconds]
+        names = {"task": scores.task.name, "metric": scores.task.primary.name, "about": scores.about, "tasks": 1}
+        found.append((names | _counts(differences, left_out) | _measured(effect), effect))
+    if not found:
+        return
+    rows = [row for row, _ in found]
+    overall = mean_of([effect for _, effect in found])
+    shared: Row = {"kind": factor, "first": pair[0], "second": pair[1]}
+    about = "methods" if all(row["about"] == "methods" for row in rows) else "runs"
+    whole = {"task": None, "about": about, "tasks": len(rows)} | _measured(overall)
+    whole |= {name: sum(row[name] for row in rows) for name in ("blocks", "blocks_ahead")}
+    whole |= {
+        "left_out_blocks": without,
+        "lowest": min(row["lowest"] for row in rows),
+        "highest": max(row["highest"] for row in rows),
+    }
+    yield shared | whole | {"p_value": overall.p_value}
+    for row in rows:
+        yield shared | row
+
+
+def _blocks(factor: str, pair: tuple[str, str], scores: TaskScores) -> tuple[list[int], list[int], int]:
+    """(numbers of the first's cells, of the second's in the same blocks, number of blocks that are left out)."""
+    numbers = {(key.model, key.method): number for number, key in enumerate(scores.cells)}
+    firsts, seconds, left_out = [], [], 0
+    others = dict.fromkeys(key.model if factor == METHODS else key.method for key in scores.cells)
+    for other in others:
+        ends = [numbers.get((other, name) if factor == METHODS else (name, other)) for name in pair]
+        if None in ends:
+            continue
+        if any(scores.collapses[scores.cells[number]].count for number in ends):
+            left_out += 1
+            continue
+        firsts.append(ends[0])
+        seconds.append(ends[1])
+    return firsts, seconds, left_out
+
+
+def _counts(differences: np.ndarray, left_out: int) -> Row:
+    return {
+        "blocks": len(differences),
+        "blocks_ahead": int((differences > 0).sum()),
+        "left_out_blocks": left_out,
+        "lowest": float(differences.min()),
+        "highest": float(differences.max()),
+    }
+
+
+def _measured(effect: Contrast) -> Row:
+    low, high = effect.interval()
+    return {"difference": effect.difference, "ci_low": low, "ci_high": high}
