@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import cache
 from itertools import chain, islice
 
 import pytest
@@ -74,15 +75,21 @@ def test_the_recipes_are_those_of_the_study_that_pretrains():
         )
 
 
-def exercises(source):
-    return lambda easy: miniworld.instructions(source.seed, easy)
+@cache
+def documents(seed, count):
+    return tuple(islice(miniworld.documents(seed), count))
+
+
+@cache
+def exercises(seed, easy, count):
+    return tuple(islice(miniworld.instructions(seed, easy), count))
 
 
 def texts_read(source, most=None):
     """What a model has read, or the first `most` documents and exercises of either kind."""
-    texts = list(islice(miniworld.documents(source.seed), most or source.documents))
+    texts = list(documents(source.seed, most or source.documents))
     for easy in (True, False) if source.easy_share else (False,):
-        texts += chain.from_iterable(islice(exercises(source)(easy), most or source.exercises))
+        texts += chain.from_iterable(exercises(source.seed, easy, most or source.exercises))
     return texts
 
 
@@ -106,7 +113,13 @@ def test_no_validation_or_test_text_of_the_study_is_in_what_the_models_have_read
 def test_the_first_steps_of_the_recipe_follow_the_recorded_losses(name):
     source = recipe(name)
     assert card(name)["left_out"] == 0  # so nothing has to be looked for in the text
-    prepared = prepare(source, name, miniworld.documents(source.seed), exercises(source), set())
+    prepared = prepare(
+        source,
+        name,
+        iter(documents(source.seed, source.documents)),
+        lambda easy: iter(exercises(source.seed, easy, source.exercises)),
+        set(),
+    )
     losses = optimise(prepared, FIRST_LOSSES[-1], lambda line: None)["losses"]
     recorded = {int(step): loss for step, loss in card(name)["losses"].items()}
     assert losses == {step: pytest.approx(recorded[step], rel=0.02) for step in FIRST_LOSSES}
