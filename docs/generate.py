@@ -32,6 +32,8 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "Grid": "grid",
     "GeneratedSource": "sources-of-rows",
     "Hardware": "hardware",
+    "InstructionSettings": "instruction-tuning",
+    "Wordings": "instruction-tuning",
     "HubModel": "sources-of-models",
     "HubSource": "sources-of-rows",
     "Measure": "measure",

@@ -13,6 +13,7 @@ from tests.support import ROOT
 from tests.support.made_once import made_once
 
 pytest_plugins = [
+    "tests.support.instructed",
     "tests.support.interrupted_runs",
     "tests.support.preferring",
     "tests.support.random_models",

@@ -43,10 +43,11 @@ def paper(tmp_path_factory) -> Plan:
     return Plan(tmp_path_factory.mktemp("paper"))
 
 
-def test_every_rule_that_the_profile_names_exists(paper):
+def test_every_rule_that_the_profile_names_exists():
     # Snakemake ignores names that it does not know without a word.
     named = set(PROFILE["groups"]) | set(PROFILE["set-resources"])
-    assert named <= paper.rules.keys()
+    files = (ROOT / "workflow" / "rules").glob("*.smk")
+    assert named <= {name for file in files for name in re.findall(r"^rule (\w+):$", file.read_text(), re.MULTILINE)}
 
 
 def test_every_batch_that_the_profile_describes_is_one_of_its_groups():

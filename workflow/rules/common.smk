@@ -13,8 +13,8 @@ from tunegrid.report.latex import tex_engine
 from tunegrid.runtime.provenance import digest
 from tunegrid.stages.console import Console
 from tunegrid.stages.workflow import limit_gpus, print_summary, read_study, start
-from tunegrid.study import stage_settings
-from tunegrid.study.cells import Cell, Run
+from tunegrid.study import mixtures, stage_settings
+from tunegrid.study.cells import Cell, MixtureCell, Run
 from tunegrid.study.needs import needed_files
 from tunegrid.study.plan.jobs import Jobs
 
@@ -60,10 +60,20 @@ wildcard_constraints:
 # A cell and a run of wildcards: the form of the paths in rules for all of them.
 CELL = Cell("{task}", "{model}", "{method}")
 RUN = Run(CELL, "{seed}")
+MIXTURE_RUN = Run(MixtureCell.of("{model}", "{method}"), "{seed}")
 
 
 def cell_of(wildcards):
     return Cell(wildcards.task, wildcards.model, wildcards.method)
+
+
+def mixture_of(wildcards):
+    return MixtureCell.of(wildcards.model, wildcards.method)
+
+
+def results_of(cell):
+    """The files of a run that are its results."""
+    return ("metrics.json", "wordings.json") if STUDY.is_shared(cell) else ("metrics.json",)
 
 
 def settings_params(settings, names):

@@ -7,8 +7,15 @@ RESULTS = (
 )
 
 
+# What instruction tuning answers to each wording.
+WORDED = [cell for cell in STUDY.cells() if STUDY.is_shared(cell)]
+WORDINGS = [PATHS.run(Run(cell, seed)) for cell in WORDED for seed in STUDY.seeds]
+WORDINGS += [PATHS.untuned_wordings(cell.task, cell.model, cell.method) for cell in WORDED]
+
+
 rule tables:
     input:
+        wordings=[folder / "wordings.json" for folder in WORDINGS],
         metrics=[folder / "metrics.json" for folder in RESULTS],
         predictions=[folder / "predictions.parquet" for folder in RESULTS],
     output:

@@ -44,6 +44,103 @@ def training_rule(cell):
             "--attempt {resources.attempt} --attempts {resources.attempts} --mem-mb {resources.mem_mb}"
 
 
+# What instruction tuning trains once for the cells of several tasks: its tokens and its training.
+rule tokenise_mixture:
+    input:
+        splits=lambda wildcards: [
+            PATHS.split(mixed.name, split)
+            for mixed in mixtures.mixed_tasks(STUDY, mixture_of(wildcards))
+            for split in ("train", "validation")
+        ],
+        cards=lambda wildcards: [
+            PATHS.data_card(mixed.name) for mixed in mixtures.mixed_tasks(STUDY, mixture_of(wildcards))
+        ],
+        model=PATHS.model("{model}"),
+    output:
+        directory(PATHS.mixture_tokens("{model}", "{method}")),
+    log:
+        PATHS.log("tokenise_mixture/{model}/{method}"),
+    benchmark:
+        PATHS.benchmark("tokenise_mixture/{model}/{method}")
+    conda:
+        "../../environment.yml"
+    threads: STUDY.hardware.threads
+    resources:
+        **asks(lambda wildcards: JOBS.mixture_tokens(mixture_of(wildcards))),
+        study=CONFIG,
+    params:
+        **settings_params(mixtures.mixture_settings, lambda wildcards: (mixture_of(wildcards),)),
+    shell:
+        "tunegrid tokenise-mixture {resources.study} --model {wildcards.model} --method {wildcards.method} "
+        "--settings {params.digest} --log {log}"
+
+
+rule train_mixture:
+    input:
+        tokens=PATHS.mixture_tokens("{model}", "{method}"),
+        model=PATHS.model("{model}"),
+        splits=lambda wildcards: [
+            PATHS.split(mixed.name, "validation") for mixed in mixtures.mixed_tasks(STUDY, mixture_of(wildcards))
+        ],
+        needs=lambda wildcards: needed_files(STUDY, Run(mixture_of(wildcards), wildcards.seed)),
+    output:
+        weights=directory(PATHS.run(MIXTURE_RUN) / "weights"),
+        record=PATHS.run(MIXTURE_RUN) / "train.json",
+        history=PATHS.run(MIXTURE_RUN) / "history.csv",
+    log:
+        PATHS.log("train_mixture/{model}/{method}/seed-{seed}"),
+    benchmark:
+        PATHS.benchmark("train_mixture/{model}/{method}/seed-{seed}")
+    retries: RETRIES
+    conda:
+        "../../environment.yml"
+    threads: STUDY.hardware.threads
+    resources:
+        **asks(lambda wildcards: JOBS.train(mixture_of(wildcards))),
+        attempt=lambda wildcards, attempt: attempt,
+        attempts=STUDY.resources.attempts,
+        study=CONFIG,
+        gpu=GPUS,
+    params:
+        **settings_params(stage_settings.run_settings, lambda wildcards: (mixture_of(wildcards),)),
+    shell:
+        "tunegrid train-mixture {resources.study} --model {wildcards.model} --method {wildcards.method} "
+        "--seed {wildcards.seed} --settings {params.digest} --log {log} "
+        "--attempt {resources.attempt} --attempts {resources.attempts} --mem-mb {resources.mem_mb}"
+
+
+def sharing_rule(cell):
+    """The rule in the place of a training rule for a cell whose training other cells share: its run is that training."""
+    run, source = Run(cell, "{seed}"), PATHS.run(Run(STUDY.training_of(cell), "{seed}"))
+
+    rule:
+        name:
+            cell.training_rule
+        localrule: True
+        input:
+            weights=source / "weights",
+            record=source / "train.json",
+            history=source / "history.csv",
+        output:
+            weights=directory(PATHS.run(run) / "weights"),
+            record=PATHS.run(run) / "train.json",
+            history=PATHS.run(run) / "history.csv",
+        log:
+            PATHS.log(f"train/{run.path}"),
+        benchmark:
+            PATHS.benchmark(f"train/{run.path}")
+        conda:
+            "../../environment.yml"
+        resources:
+            study=CONFIG,
+        params:
+            **settings_params(stage_settings.run_settings, lambda wildcards: (cell,)),
+            cell=f"--task {cell.task} --model {cell.model} --method {cell.method}",
+        shell:
+            "tunegrid share-training {resources.study} {params.cell} --seed {wildcards.seed} "
+            "--settings {params.digest} --log {log}"
+
+
 def cell_target(cell):
     """The rule that runs all seeds of a cell."""
 
@@ -51,11 +148,11 @@ def cell_target(cell):
         name:
             cell.target
         input:
-            [PATHS.run(Run(cell, seed)) / "metrics.json" for seed in STUDY.seeds],
+            [PATHS.run(Run(cell, seed)) / file for seed in STUDY.seeds for file in results_of(cell)],
 
 
 for cell in STUDY.cells():
-    training_rule(cell)
+    (sharing_rule if STUDY.is_shared(cell) else training_rule)(cell)
     cell_target(cell)
     # Snakemake leaves a function of every rule among the names of this file, looks none of them up again, and copies
     # all names each time that it formats a command: with thousands of cells that was most of a dry run.

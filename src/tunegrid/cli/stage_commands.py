@@ -16,8 +16,9 @@ from tunegrid.cli.outputs import output_path
 from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime.attempts import Attempt
 from tunegrid.runtime.provenance import digest
+from tunegrid.study import mixtures
 from tunegrid.study import stage_settings as settings
-from tunegrid.study.cells import UNTUNED, Cell, Run
+from tunegrid.study.cells import UNTUNED, Cell, MixtureCell, Run
 from tunegrid.study.study import Study
 
 
@@ -86,6 +87,14 @@ def _checked(name: str, study: Study, options: argparse.Namespace) -> Any:
             return known(options.model, study.grid.models, "model")
         case "cell":
             return known(Cell(options.task, options.model, options.method), study.cells(), "cell (task_model_method)")
+        case "mixture":
+            mixture = MixtureCell.of(options.model, options.method)
+            return known(mixture, study.trainings(), "mixture (mixture_model_method)")
+        case "shared":
+            cell = _checked("cell", study, options)
+            if not study.is_shared(cell):
+                raise TuneGridError(f"{cell}: {cell.method} is no instruction tuning, so it has no wordings to share.")
+            return cell
         case "seed":
             return known(options.seed, study.seeds, "seed")
         case "factor":
@@ -106,6 +115,12 @@ def _tokenise(stage: ModuleType, study: Study, options: argparse.Namespace, task
 
 def _train(stage: ModuleType, study: Study, options: argparse.Namespace, cell: Cell, seed: int) -> None:
     run = Run(cell, seed)
+    if study.training_of(cell) != cell:
+        target = f"--model {cell.model} --method {cell.method}"
+        raise TuneGridError(
+            f"{cell}: {cell.method} trains one model for several tasks: tunegrid train-mixture CONFIG {target} --seed "
+            f"{seed}, then tunegrid share-training CONFIG --task {cell.task} {target} --seed {seed}"
+        )
     stage.train(study, run, study.paths.run(run), Attempt(options.attempt, options.attempts))
 
 
@@ -125,6 +140,14 @@ def _evaluate(stage: ModuleType, study: Study, options: argparse.Namespace, task
     else:
         run = Run(_checked("cell", study, options), _checked("seed", study, options))
         stage.evaluate_run(study, run, study.paths.run(run))
+
+
+def _evaluate_wordings(stage: ModuleType, study: Study, options: argparse.Namespace, cell: Cell) -> None:
+    if options.seed is None:
+        stage.evaluate_untuned_wordings(study, cell, study.paths.untuned_wordings(cell.task, cell.model, cell.method))
+    else:
+        run = Run(cell, _checked("seed", study, options))
+        stage.evaluate_wordings(study, run, study.paths.run(run))
 
 
 def _report(stage: ModuleType, study: Study, options: argparse.Namespace) -> None:
@@ -149,6 +172,21 @@ STAGES = (
     Stage("train", "Train one run.", "train", ["cell", "seed"],
           lambda study, cell, seed: settings.run_settings(study, cell), _train, "device", _train_died,
           "{}, seed {}"),
+    Stage("tokenise-mixture", "Turn the rows of several tasks into a model's token ids, each in one of its wordings.",
+          "tokenise_mixture", ["mixture"], mixtures.mixture_settings,
+          lambda stage, study, _, cell:
+              stage.tokenise_mixture(study, cell, study.paths.mixture_tokens(cell.model, cell.method)), "cpu"),
+    Stage("tokenise-wordings", "Turn the test rows of a task into a model's token ids, in each wording.",
+          "tokenise_wordings", ["shared"], mixtures.wording_settings,
+          lambda stage, study, _, cell: stage.tokenise_wordings(
+              study, cell, study.paths.wording_tokens(cell.task, cell.model, cell.method)), "cpu"),
+    Stage("train-mixture", "Train one model on a mixture of tasks.", "train", ["mixture", "seed"],
+          lambda study, cell, seed: settings.run_settings(study, cell), _train, "device", _train_died,
+          "{}, seed {}"),
+    Stage("share-training", "Make what was trained on a mixture the run of a task.", "share_training",
+          ["shared", "seed"], lambda study, cell, seed: settings.run_settings(study, cell),
+          lambda stage, study, _, cell, seed:
+              stage.share_training(study, Run(cell, seed), study.paths.run(Run(cell, seed)))),
     Stage("search-trial", "Try one learning rate of a cell.", "search", ["cell", "factor"], settings.trial_settings,
           lambda stage, study, options, cell, factor:
               stage.run_trial(study, cell, factor, Attempt(options.attempt, options.attempts)),
@@ -159,6 +197,8 @@ STAGES = (
           settings.choice_settings, lambda stage, study, _, cell: stage.choose_rate(study, cell)),
     Stage("evaluate", "Predict and score the test set.", "evaluate", ["task", "model"],
           lambda study, task, model: settings.evaluation_settings(study, task), _evaluate, "device"),
+    Stage("evaluate-wordings", "Predict and score the test set in each wording of a mixture.", "evaluate_wordings",
+          ["shared"], settings.worded_evaluation_settings, _evaluate_wordings, "device"),
     Stage("baseline", "Score a baseline that needs no pretrained model.", "evaluate", ["task", "name"],
           lambda study, task, name: settings.evaluation_settings(study, task),
           lambda stage, study, _, task, name:
@@ -172,6 +212,8 @@ STAGES = (
 )
 # fmt: on
 
+_CELL = ("task", "model", "method")
+OPTIONS = {"cell": _CELL, "shared": _CELL, "mixture": ("model", "method")}  # of targets with several
 HELP = {
     "name": "a baseline of the task",
     "pairs": "preference pairs of the study",
@@ -210,6 +252,7 @@ def add_to(commands: Commands) -> None:
     parsers = {stage.command: _add(commands, stage) for stage in STAGES}
     parsers["evaluate"].add_argument("--method", required=True, help="a method of the study, or untuned")
     parsers["evaluate"].add_argument("--seed", type=int, help="seed of the run; none for --method untuned")
+    parsers["evaluate-wordings"].add_argument("--seed", type=int, help="seed of the run; none: the untuned model")
     parsers["report"].add_argument("--no-pdf", action="store_true", help="LaTeX and HTML only")
 
 
@@ -217,7 +260,7 @@ def _add(commands: Commands, stage: Stage) -> argparse.ArgumentParser:
     parser = commands.on_study(stage.command, stage, stage.text)
     parser.set_defaults(stage=stage)
     for name in stage.target:
-        for option in ("task", "model", "method") if name == "cell" else (name,):
+        for option in OPTIONS.get(name, (name,)):
             kind, text = int if option == "seed" else str, HELP.get(option, f"a {option} of the study")
             parser.add_argument(f"--{option}", required=True, type=kind, help=text)
     parser.add_argument("--log", type=output_path, help="write the output to this file instead")

@@ -43,6 +43,11 @@ def tuners_folder() -> Path:
     return _first(_REPOSITORY / "resources" / "tuners", PACKAGE / "_resources" / "tuners")
 
 
+def wordings_folder() -> Path:
+    """The folder of the instructions for each kind of task. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources" / "wordings", PACKAGE / "_resources" / "wordings")
+
+
 def datasets_file() -> Path:
     """The file that describes the paper's data sets. Raises TuneGridError if it is in neither place."""
     return _first(_REPOSITORY / "resources", PACKAGE / "_resources") / "datasets.yaml"

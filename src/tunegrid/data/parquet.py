@@ -41,6 +41,14 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
         return pyarrow.parquet.read_table(path, columns=columns and list(columns)).to_pylist()
 
 
+def count_rows(path: Path) -> int:
+    """The number of rows of one split."""
+    import pyarrow.parquet
+
+    with whole(path):
+        return pyarrow.parquet.read_metadata(path).num_rows
+
+
 def iterate_parquet(path: Path, batch_size: int) -> Iterator[list[Row]]:
     """Yields the canonical rows of one split in batches, in order: a whole split may not fit into memory."""
     import pyarrow.parquet

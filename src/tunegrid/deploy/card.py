@@ -21,6 +21,7 @@ from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.front_matter import base_licence, front_matter, languages_of
 from tunegrid.results.records import ChoiceRecord, MetricsRecord, read_record
 from tunegrid.results.statistics.intervals import CONFIDENCE
+from tunegrid.study.mixtures import cell_task
 from tunegrid.study.study import Study
 from tunegrid.tasks import Task
 
@@ -37,7 +38,7 @@ def model_card(
 ) -> str:
     """The card as Markdown with the Hub's front matter. `settings`: what the exported model generates with."""
     cell = winner.run.cell
-    task, metrics = study.task(cell.task, cell.model), _metrics(winner)
+    task, metrics = cell_task(study, cell), _metrics(winner)
     data, model = read_card(study.paths.data_card(cell.task), DataCard), study.models[cell.model].source
     languages = list(languages) or languages_of(study, cell.task)
     titles = {

@@ -11,7 +11,7 @@ from tunegrid.common.records import read_rows
 from tunegrid.models.seal import check_base, check_trained_from, check_weights
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.study.cells import Cell, Run
-from tunegrid.study.stage_settings import token_settings
+from tunegrid.study.stage_settings import run_settings
 from tunegrid.study.study import Study
 
 RECOMMENDATION = ("task", "model", "method", "rationale", "left_out")  # columns of recommendation.csv
@@ -185,7 +185,7 @@ def _require_same_prompts(study: Study, winner: Winner) -> None:
     """A model only answers well to the prompts and lengths that it was tuned with."""
     cell, recorded = winner.run.cell, winner.training.configuration
     expected: dict[str, Any] = {
-        **token_settings(study, cell.task, cell.model),
+        **run_settings(study, cell)["tokens"],
         "kind of method": study.method_settings(cell).kind,
     }
     then = {**recorded.get("tokens", {}), "kind of method": recorded.get("method", {}).get("kind")}

@@ -17,6 +17,7 @@ from tunegrid.deploy.input import Input, Stream
 from tunegrid.runtime import cpu_kernels
 from tunegrid.study.engine import compute_type, plain_model, require_engine
 from tunegrid.study.evaluation_settings import Engine
+from tunegrid.study.mixtures import cell_task
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row
 
@@ -52,7 +53,7 @@ class Answerer:
         from tunegrid.tasks.unreadable import Unread
 
         cell = winner.run.cell
-        self.task, self.family = study.task(cell.task, cell.model), study.models[cell.model].family
+        self.task, self.family = cell_task(study, cell), study.models[cell.model].family
         self.precision = study.hardware.precision
         self.weights = winner.folder / "weights"
         base = study.paths.model(cell.model)

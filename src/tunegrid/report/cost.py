@@ -184,9 +184,15 @@ def _per_cell(name: str, caption: str, titles: Iterable[str], frames: Frames, ex
             runs = cell_of(frames["costs"], task, model.name, method.name)
             values = line(runs[runs["status"] == "ok"])
             if values is not None:
-                rows.append((names.models[model.name], names.methods[method.name], *values))
+                rows.append((names.models[model.name], names.methods[method.name] + _shared(runs), *values))
         groups.append((task.title, rows))
     return layout.grouped_table(name, caption, [MODEL, METHOD, *(Column(title, "right") for title in titles)], groups)
+
+
+def _shared(runs: Any) -> str:
+    """What a line about a training says that is that of other tasks too."""
+    counts = runs["shared_by"].dropna()
+    return f" (shared by {counts.max():.0f} tasks)" if len(counts) else ""
 
 
 def _front_cell(row: Any, task: ExpectedTask, titles: Titles) -> str:

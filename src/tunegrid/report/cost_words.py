@@ -37,6 +37,12 @@ def total(runs: Any, name: str) -> float:
     return runs[name].sum()
 
 
+def trainings(costs: Any) -> Any:
+    """The rows of costs with each training once, though several runs may share it."""
+    again = costs["shared_training"].notna() & costs["shared_training"].duplicated()
+    return costs[~again]
+
+
 def operations(value: float) -> str:
     """A number of operations with its unit: 1.5 T, 37 M."""
     if absent(value):
@@ -70,6 +76,15 @@ def cost_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
                 if compared
                 else ""
             )
+        )
+    shared = costs[costs["shared_training"].notna()]
+    if len(shared):
+        methods = listed(Titles(expected).methods[name] for name in shared["method"].drop_duplicates())
+        counts = sorted({int(count) for count in shared["shared_by"]})
+        tasks = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+        texts.append(
+            f"{methods}: one training is shared by {tasks} tasks. Each of their lines has the cost of the whole "
+            f"training, marked as shared; there are {len(trainings(shared))} such trainings, and sums count each once."
         )
     if expected.search:
         seconds = costs.drop_duplicates(["task", "model", "method"])["search_seconds"].sum()

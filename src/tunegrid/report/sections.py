@@ -18,6 +18,7 @@ from tunegrid.report import (
     search,
     tables,
 )
+from tunegrid.report.cost_words import trainings
 from tunegrid.report.layout import Figure, Section, Table
 from tunegrid.report.links import PAGE
 from tunegrid.report.tables import Frames
@@ -144,7 +145,7 @@ def _on_cuts(anything: bool) -> str:
 
 def _on_runs(frames: Frames, expected: Expected) -> str:
     costs: Any = frames["costs"]
-    seconds = costs["optimisation_seconds"].sum()
+    seconds = trainings(costs)["optimisation_seconds"].sum()
     seeds = ", ".join(str(seed) for seed in expected.seeds)
     return (
         f"{'Seed' if len(expected.seeds) == 1 else 'Seeds'}: {seeds}. All runs together took "

@@ -22,7 +22,7 @@ VOLATILE = (
     "code_version",
 )
 BYTES = (".safetensors", ".parquet", ".arrow")
-RESULTS = ("data", "models", "tokens", "search", "runs", "untuned", "baselines")
+RESULTS = ("data", "models", "tokens", "search", "mixtures", "runs", "untuned", "baselines")
 
 
 def compare(first: Path, second: Path) -> list[str]:

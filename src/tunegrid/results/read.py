@@ -33,6 +33,8 @@ FILES = (
     "tokens/*/*/ceiling.json",
     "tokens/*/*/unknown.parquet",
     "search/*/*/*/*.json",
+    "mixtures/tokens/*/*/*.json",
+    "mixtures/untuned/*/*/*/*.*",
     "runs/*/*/*/*/*.*",
     "untuned/*/*/*.*",
     "baselines/*/*/*.*",

@@ -158,6 +158,15 @@ class CellRecord(Outcome):
     method: NonEmpty = Field(description="Name of the tuning method.")
 
 
+class Shared(Closed):
+    """The training of a run on a mixture of tasks, which the runs of other tasks share."""
+
+    training: NonEmpty = Field(description="Folder of the training, in the results folder of the study.")
+    tasks: list[NonEmpty] = Field(min_length=1, description="Tasks in the mixture.")
+    cells: Count = Field(description="Cells of the study whose runs this training is, this one included.")
+    held_out: bool = Field(description="Whether the run's own task is not in the mixture.")
+
+
 class TrainRecord(CellRecord):
     """`train.json`: what one run did, at what cost, with what."""
 
@@ -175,6 +184,9 @@ class TrainRecord(CellRecord):
         description="SHA-256 of each file that is loaded, by its path in `weights/`; null where there are no weights.",
     )
     cost: TrainingCost | None = Field(description="Cost of the run; null if it failed before training.")
+    shared: Shared | None = Field(
+        default=None, description="Whose training this is, with all of its cost; null: that of this run alone."
+    )
     observations: list[Observation] = Field(
         default_factory=list, description="What a training on preferences came to, evaluation by evaluation."
     )
@@ -221,6 +233,34 @@ class MetricsRecord(Outcome):
         if (self.seed is None) != (self.kind != "run"):
             raise ValueError(f"kind {self.kind} with seed {self.seed!r}: a run, and nothing else, has a seed")
         return self
+
+
+class WordedScores(Closed):
+    """The scores of one wording."""
+
+    name: NonEmpty = Field(description="Name of the wording: train-1, unseen-2.")
+    template: NonEmpty = Field(description="The wording.")
+    trained: bool = Field(description="Whether the mixture was trained with it.")
+    metrics: dict[str, Finite] = Field(description="Score by name.")
+
+
+class WordingsRecord(Outcome):
+    """`wordings.json`: the scores of a model that is asked in several wordings, on the same test rows."""
+
+    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
+    kind: Literal["run", "untuned"] = Field(description="run: a tuned model; untuned: the base model as it is.")
+    task: NonEmpty = Field(description="Name of the task.")
+    model: NonEmpty = Field(description="Name of the base model.")
+    method: NonEmpty = Field(description="Name of the instruction tuning whose wordings these are.")
+    seed: int | None = Field(description="Seed of the run; null for an untuned model.")
+    held_out: bool = Field(description="Whether the task is not in the mixture.")
+    examples: Count = Field(description="Test examples that were answered in each wording.")
+    primary: NonEmpty = Field(description="Name of the task's primary metric.")
+    wordings: list[WordedScores] = Field(description="Scores of each wording; empty where the status is not ok.")
+    seconds: Seconds | None = Field(
+        description="Seconds of loading, prediction and scoring; null where there was none."
+    )
+    provenance: Provenance
 
 
 class TrialCost(Closed):
@@ -299,7 +339,7 @@ def read_record(path: Path, cls: type[Record]) -> Record:
 
 def read_any_record(path: Path) -> dict[str, Any]:
     """The content of a record, whose kind follows from its name. Raises TuneGridError as `read_record` does."""
-    kinds = {"train": TrainRecord, "metrics": MetricsRecord, "choice": ChoiceRecord}
+    kinds = {"train": TrainRecord, "metrics": MetricsRecord, "choice": ChoiceRecord, "wordings": WordingsRecord}
     return read_valid(path, kinds.get(path.stem, TrialRecord)).model_dump(mode="json")
 
 
@@ -340,5 +380,6 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "trial.json": TrialRecord,
         "choice.json": ChoiceRecord,
         "ceiling.json": CeilingRecord,
+        "wordings.json": WordingsRecord,
     }
     return {name: record.model_json_schema() for name, record in records.items()}

@@ -115,7 +115,7 @@ def describe(dag: Any, study: Study, verb: str) -> Iterator[str]:
             why = ", ".join(
                 f"{count} {reason}" if len(counts) > 1 else reason for reason, count in counts.most_common()
             )
-            of_cells = f"; {len(cells)} of {len(study.cells())} cells" if stage == "training" else ""
+            of_cells = f"; {len(cells)} of {len(study.trainings())} cells" if stage == "training" else ""
             yield f"  {stage:10} {counts.total():6}   {why}{of_cells}"
     at_once = gpus.jobs_at_once(study.hardware, None)
     if seconds := _estimate(study, to_do, at_once):

@@ -6,6 +6,7 @@ import json
 import random
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from tunegrid.runtime.measure import peak_memory, reset_peak_memory
 from tunegrid.runtime.provenance import now, provenance
 from tunegrid.study.cells import UNTUNED, Run
 from tunegrid.study.engine import compute_type, plain_model, require_engine
+from tunegrid.study.mixtures import cell_task, test_tokens
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row, Task
 from tunegrid.tasks.base import Baseline, BaselineUndefined
@@ -58,18 +60,27 @@ def evaluate_run(study: Study, run: Run, folder: Path) -> MetricsRecord:
     names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
     if trained.status != "ok":
         return _unscored(study, folder, names, trained.status, trained.reason)
-    check_trained_from(study.paths.model(cell.model), folder, trained.provenance.model_fingerprint)
-    again = f"Train the run again: snakemake … --forcerun {cell.training_rule} {cell.target}"
-    check_weights(folder / "weights", trained.weights, folder / "train.json", again)
+    check_run(study, run, folder, trained)
     examples = study.measure.latency_examples
-    return _evaluate_model(study, folder, names, study.method(cell), folder / "weights", examples)
+    asked = Asked(cell_task(study, cell), test_tokens(study, cell))
+    return _evaluate_model(study, folder, names, study.method(cell), folder / "weights", asked, examples)
+
+
+def check_run(study: Study, run: Run, folder: Path, trained: TrainRecord) -> None:
+    """Raises TuneGridError if the weights of a run, or its base model, are not those of its record."""
+    cell = run.cell
+    check_trained_from(study.paths.model(cell.model), folder, trained.provenance.model_fingerprint)
+    rule = study.training_of(cell).training_rule
+    again = f"Train the run again: snakemake … --forcerun {rule} {cell.target}"
+    check_weights(folder / "weights", trained.weights, folder / "train.json", again)
 
 
 def evaluate_untuned(study: Study, task: str, model: str, folder: Path) -> MetricsRecord:
     """Predicts and scores the test set with an untuned pretrained model."""
     method = Untuned(UntunedSettings(), study.family(model))
     names = {"kind": "untuned", "task": task, "model": model, "method": UNTUNED, "seed": None}
-    return _evaluate_model(study, folder, names, method, study.paths.model(model))
+    asked = Asked(study.task(task, model), study.paths.tokens(task, model) / "test.arrow")
+    return _evaluate_model(study, folder, names, method, study.paths.model(model), asked)
 
 
 def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path) -> MetricsRecord:
@@ -124,8 +135,22 @@ def _generator(task: Task) -> random.Random:
     return random.Random(task.settings.source.seed)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A task as a model is asked, and the token ids of its test rows."""
+
+    task: Task
+    tokens: Path
+
+
 def _evaluate_model(
-    study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path, latency_examples: int = 0
+    study: Study,
+    folder: Path,
+    names: dict[str, Any],
+    method: Method,
+    weights: Path,
+    asked: Asked,
+    latency_examples: int = 0,
 ) -> MetricsRecord:
     require_engine(study.evaluation.engine)
     started, watch = now(), _Stopwatch()
@@ -136,7 +161,7 @@ def _evaluate_model(
     from tunegrid.runtime.torch_device import pick_device
     from tunegrid.stages.latency import TunedModel, inference_cost
 
-    task, paths = study.task(names["task"], names["model"]), study.paths
+    task, paths = asked.task, study.paths
     base = paths.model(names["model"])
     check_base(base)
     device = pick_device(study.hardware)
@@ -152,7 +177,7 @@ def _evaluate_model(
     else:
         model = cpu_kernels.place(model, device).eval()
     rows = read_parquet(paths.split(names["task"], "test"))
-    tokens = read_tokens(paths.tokens(names["task"], names["model"]) / "test.arrow")
+    tokens = read_tokens(asked.tokens)
     shape = Shape.from_config(method.family, json.loads((base / "config.json").read_text()))
     seconds = {"load_seconds": watch.lap()}
     reset_peak_memory()  # loading may have needed more

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tunegrid.methods import MethodSettings
 from tunegrid.results.expected import Expected, ExpectedTask, Named
+from tunegrid.study.instruction import InstructionSettings
 from tunegrid.study.study import Study
 
 
@@ -20,7 +22,7 @@ def expected(study: Study) -> Expected:
             for name, model in ((name, study.models[name].source) for name in study.grid.models)
         ),
         methods=tuple(
-            Named(name, study.title_of("methods", name), kind=method.kind, described=method.described)
+            Named(name, study.title_of("methods", name), kind=_kind(method), described=method.described)
             for name, method in ((name, study.methods[name]) for name in study.grid.methods)
         ),
         seeds=tuple(study.seeds),
@@ -28,6 +30,11 @@ def expected(study: Study) -> Expected:
         cells=tuple((cell.task, cell.model, cell.method) for cell in study.cells()),
         search=study.search,
     )
+
+
+def _kind(settings: MethodSettings) -> str:
+    """The kind of method that changes the model: that of an instruction tuning is the method it is done with."""
+    return settings.method.kind if isinstance(settings, InstructionSettings) else settings.kind
 
 
 def _task(study: Study, name: str) -> ExpectedTask:

@@ -7,7 +7,6 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_object
-from tunegrid.data.parquet import read_parquet
 from tunegrid.methods import Method
 from tunegrid.models import Shape
 from tunegrid.models.flops import trainable_parameters
@@ -17,10 +16,10 @@ from tunegrid.runtime import cpu_kernels
 from tunegrid.runtime.provenance import digest, installed_packages
 from tunegrid.runtime.torch_device import pick_device
 from tunegrid.stages.inputs import fingerprints, open_inputs
-from tunegrid.study.cells import Cell, Run
+from tunegrid.stages.training_data import training_data
+from tunegrid.study.cells import Cell, MixtureCell, Run
 from tunegrid.study.stage_settings import choice_settings
 from tunegrid.study.study import Study
-from tunegrid.training.selection import ValidationMetric
 from tunegrid.training.session import TrainingSession
 
 # The bits of a training, and the format of its checkpoints, depend on the versions of these.
@@ -65,7 +64,7 @@ def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) ->
     """
     from transformers import set_seed
 
-    from tunegrid.data.tokens import load_tokenizer, read_tokens
+    from tunegrid.data.tokens import load_tokenizer
 
     cell, paths = run.cell, study.paths
     device = pick_device(study.hardware)
@@ -77,30 +76,23 @@ def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) ->
     shape = Shape.from_config(method.family, read_object(paths.model(cell.model) / "config.json"))
     model = method.inject(base)
     _check_size(cell, method, model, shape)
-    tokens, training = paths.tokens(cell.task, cell.model), study.training_settings(cell)
-    train, validation = (read_tokens(tokens / f"{split}.arrow") for split in ("train", "validation"))
-    if problem := training.warmup_problem(training.steps(len(train))):
+    data, training = training_data(study, cell), study.training_settings(cell)
+    if problem := training.warmup_problem(training.steps(len(data.train))):
         raise TuneGridError(f"{cell}: {problem}.")
     tokenizer = load_tokenizer(paths.model(cell.model))
-    precision, metric = study.hardware.precision, None
-    task = study.task(cell.task, cell.model)
-    if training.select_by == "metric":
-        limit = training.validation_rows
-        rows = read_parquet(paths.split(cell.task, "validation"))
-        metric = ValidationMetric(task, tokenizer, validation, rows, limit=limit, precision=precision)
     return TrainingSession(
         model=cpu_kernels.place(model, device),
         tokenizer=tokenizer,
-        task=task,
-        read_rows=lambda: read_parquet(paths.split(cell.task, "train")),
-        train=train,
-        validation=validation,
+        task=data.task,
+        read_rows=data.read_rows,
+        train=data.train,
+        validation=data.validation,
         training=training,
         seed=run.seed,
-        precision=precision,
+        precision=study.hardware.precision,
         checkpoints=checkpoints_folder(study, run, settings),
         loss=method.loss,
-        metric=metric,
+        metric=data.metric(tokenizer) if training.select_by == "metric" else None,
     )
 
 
@@ -126,15 +118,17 @@ def _check_size(cell: Cell, method: Method, model: Any, shape: Shape) -> None:
 
 def _require_inputs(study: Study, cell: Cell) -> None:
     """Raises TuneGridError if a stage before the training has not run: that says nothing about the method."""
-    paths, tokens = study.paths, study.paths.tokens(cell.task, cell.model)
+    paths, tokens = study.paths, study.paths.training_tokens(cell)
     fetch = "pretrain" if study.models[cell.model].source.kind == "pretrain" else "fetch-model"
-    needed = {
-        f"fetch-data CONFIG --task {cell.task}": [paths.data_card(cell.task), paths.split(cell.task, "validation")],
-        f"{fetch} CONFIG --model {cell.model}": [paths.model_card(cell.model)],
-        f"tokenise CONFIG --task {cell.task} --model {cell.model}": [
-            tokens / f"{split}.arrow" for split in ("train", "validation")
-        ],
-    }
+    files = [tokens / f"{split}.arrow" for split in ("train", "validation")]
+    needed = {f"{fetch} CONFIG --model {cell.model}": [paths.model_card(cell.model)]}
+    if isinstance(cell, MixtureCell):
+        files.append(paths.training_card(cell))
+        needed[f"tokenise-mixture CONFIG --model {cell.model} --method {cell.method}"] = files
+    else:
+        rows = [paths.data_card(cell.task), paths.split(cell.task, "validation")]
+        needed = {f"fetch-data CONFIG --task {cell.task}": rows} | needed
+        needed[f"tokenise CONFIG --task {cell.task} --model {cell.model}"] = files
     for command, files in needed.items():
         for file in files:
             if not file.is_file():
@@ -143,7 +137,7 @@ def _require_inputs(study: Study, cell: Cell) -> None:
 
 def checkpoints_folder(study: Study, run: Run, settings: dict[str, Any]) -> Path:
     """The folder of a run's checkpoints: another one for other settings, data, base models or versions of libraries."""
-    cards = (study.paths.data_card(run.cell.task), study.paths.model_card(run.cell.model))
+    cards = (study.paths.training_card(run.cell), study.paths.model_card(run.cell.model))
     own = [read_object(card)["fingerprint"] for card in cards]
     versions = {name: version for name, version in installed_packages().items() if name in LIBRARIES}
     key = digest([settings, run.seed, *own, *fingerprints(study, run), versions])

@@ -34,7 +34,7 @@ def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> 
         TuneGridError: a length is longer than the model can read, label words do not fit the model's vocabulary or
             the task's lengths, or no row remains to train on.
     """
-    _check_positions(task, model)
+    check_positions(task, model)
     tokenizer = load_tokenizer(model)
     check_label_words(task, tokenizer, str(model))
     with replaced_folder(folder) as new:
@@ -55,7 +55,7 @@ def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> 
         write_record(new / "ceiling.json", record)
 
 
-def _check_positions(task: Task, model: Path) -> None:
+def check_positions(task: Task, model: Path) -> None:
     """Raises TuneGridError if a length has no position in the model: its training would fail, jobs later."""
     positions = json.loads((model / "config.json").read_text()).get("max_position_embeddings")
     for key in ("max_source_length", "max_target_length"):

@@ -184,7 +184,7 @@ def _write_record(
             threads=study.hardware.threads,
             precision=study.hardware.precision,
             accelerator=accelerator(),
-            data=paths.data_card(cell.task),
+            data=paths.training_card(cell),
             model=paths.model_card(cell.model),
         ),
     )

@@ -1,8 +1,11 @@
 """Cells and runs: what a study is made of."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 UNTUNED = "untuned"
+MIXTURES = "mixtures"  # the folder of what is trained on several tasks at once
 
 
 @dataclass(frozen=True, order=True)
@@ -30,6 +33,26 @@ class Cell:
     def target(self) -> str:
         """The name of the rule that runs all seeds of the cell: a rule with a wildcard cannot be a target."""
         return f"cell_{self}"
+
+
+@dataclass(frozen=True, order=True)
+class MixtureCell(Cell):
+    """A model that one method tunes on a mixture of tasks: one training for the cells of all tasks."""
+
+    @classmethod
+    def of(cls, model: str, method: str) -> MixtureCell:
+        return cls(MIXTURES, model, method)
+
+    def __str__(self) -> str:
+        return f"mixture_{self.model}_{self.method}"
+
+    @property
+    def path(self) -> str:
+        return f"{MIXTURES}/runs/{self.model}/{self.method}"
+
+    @property
+    def training_rule(self) -> str:
+        return "train_mixture"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import did_you_mean
 from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.data.sources import FilesSource
-from tunegrid.methods import METHODS
 from tunegrid.models import FAMILIES
 from tunegrid.study.cells import UNTUNED, Cell
 from tunegrid.study.engine import require_engine
@@ -100,8 +99,8 @@ def check_cells(study: Study) -> None:
         study.method_settings(cell)
         _check_training(study, cell)
     for cell in study.cells():
-        settings, family = study.method_settings(cell), study.family(cell.model)
-        if reason := METHODS[settings.kind].why_not(settings, family):
+        method, family = study.method(cell), study.family(cell.model)
+        if reason := method.why_not(method.settings, family):
             raise KeyProblem(
                 ("grid", "methods", study.grid.methods.index(cell.method)),
                 f"the cell {cell} cannot exist: {reason}. Leave it out: "
@@ -216,7 +215,8 @@ def _check_training(study: Study, cell: Cell) -> None:
     rows = task.settings.source.rows.train
     # Windows make several examples of a row.
     problem = None
-    if training.max_steps is None and rows is not None and task.window_overlap() is None:
+    alone = training.max_steps is None and rows is not None and not study.is_shared(cell)
+    if alone and task.window_overlap() is None:
         problem = training.warmup_problem(training.steps(rows))
     if problem:
         raise KeyProblem(("training", "warmup_steps"), f"{problem} ({cell}: at most {rows:,} training rows)")

@@ -68,7 +68,7 @@ def _require_finished(study: Study) -> None:
 def _checkpoints(study: Study) -> list[Removed]:
     """Checkpoints of runs that have a record: an interrupted run still goes on from its own."""
     paths = []
-    for run in study.runs():
+    for run in study.training_runs():
         if (study.paths.run(run) / "train.json").is_file():
             prefix = study.paths.checkpoints(run, "")
             paths += sorted(prefix.parent.glob(f"{prefix.name}*"))
@@ -86,6 +86,10 @@ def _leftovers(study: Study) -> list[Removed]:
 def _tokens(study: Study) -> list[Removed]:
     """The token files; stats.json and ceiling.json stay, because the report is made of them."""
     folders = [study.paths.tokens(task, model) for task in study.grid.tasks for model in study.grid.models]
+    shared = [cell for cell in study.cells() if study.is_shared(cell)]
+    mixtures = {study.paths.training_tokens(study.training_of(cell)) for cell in shared}
+    folders += sorted(mixtures)
+    folders += [study.paths.wording_tokens(cell.task, cell.model, cell.method) for cell in shared]
     files = [file for folder in folders for file in sorted(folder.glob("*.arrow"))]
     return [Removed("tokens", file, file.stat().st_size) for file in files]
 
@@ -97,7 +101,8 @@ def _models(study: Study) -> list[Removed]:
 
 
 def _weights(study: Study) -> list[Removed]:
-    folders = [study.paths.run(run) / "weights" for run in study.runs()]
+    runs = [*study.runs(), *(run for run in study.training_runs() if study.is_shared(run.cell))]
+    folders = [study.paths.run(run) / "weights" for run in runs]
     return [Removed("weights", folder, size_of(folder)) for folder in folders if folder.is_dir()]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tunegrid.study.lock import hub_sources
+from tunegrid.study.mixtures import mixed_names
 from tunegrid.study.study import Study
 
 
@@ -13,7 +14,7 @@ def describe(study: Study) -> str:
     cells, seeds = study.cells(), ", ".join(map(str, study.seeds))
     lines = [
         f"{study.title} ({study.name})",
-        f"  {len(cells)} cells, seeds {seeds}: {len(study.runs())} training jobs, "
+        f"  {len(cells)} cells, seeds {seeds}: {len(study.training_runs())} training jobs, "
         f"{len(study.grid.tasks) * len(study.grid.models)} untuned evaluations",
         f"  hardware: {study.hardware.device}, {study.hardware.threads} thread(s) a job, {study.hardware.precision}",
         "tasks",
@@ -39,7 +40,12 @@ def describe(study: Study) -> str:
     for cell in cells:
         training, method = study.training_settings(cell), study.method_settings(cell)
         length = f"{training.max_steps} steps" if training.max_steps else f"{training.epochs:g} epochs"
-        settings = method.model_dump(exclude={"kind", "title"}).items()
+        if study.is_shared(cell):
+            mixed = mixed_names(study, method)
+            held_out = "" if cell.task in mixed else "; held out"
+            settings = {"by": method.method.kind, "on": "+".join(mixed) + held_out}.items()
+        else:
+            settings = method.model_dump(exclude={"kind", "title"}).items()
         own = ", ".join(f"{key} {'+'.join(value) if isinstance(value, list) else value}" for key, value in settings)
         rate = f"learning rate {training.learning_rate:g}"
         if search:

@@ -11,6 +11,7 @@ from tunegrid.common.yaml_file import ConfigFile, KeyProblem
 from tunegrid.study import lock
 from tunegrid.study.checks import check_cells, check_names
 from tunegrid.study.engine import check_engine
+from tunegrid.study.mixture_checks import check_mixtures
 from tunegrid.study.needs import check_needs
 from tunegrid.study.prompts import check_prompts
 from tunegrid.study.study import Study
@@ -31,6 +32,7 @@ def load_study(*paths: Path | str, locked: bool = True) -> Study:
         # What `auto` comes to is part of the configuration from here on, and of every record.
         study = study.model_copy(update={"hardware": study.hardware.resolved(study.resources.gpu)})
         check_names(study)
+        check_mixtures(study)
         check_cells(study)
         check_needs(study)
         check_engine(study)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tunegrid.common.fields import did_you_mean
 from tunegrid.common.yaml_file import KeyProblem
-from tunegrid.methods import METHODS, Method
+from tunegrid.methods import Method
 from tunegrid.methods.needs import Need, OtherRun, PreferencePairs
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.study import Study
@@ -57,9 +57,10 @@ def _start_problem(study: Study, cell: Cell, name: str) -> str | None:
     start = Cell(cell.task, cell.model, name)
     if start not in study.cells():
         return f"{cell} starts from {start}, which is no cell of the grid: grid.exclude leaves it out. Leave both out"
-    kind = METHODS[study.methods[name].kind]
+    if study.is_shared(start):
+        return f"{name} tunes one model on several tasks, in wordings of its own: name a method that tunes on one task"
     if any(isinstance(need, OtherRun) for need in study.method(start).needs()):
         return f"{name} starts from another run itself: name a method that starts from the pretrained model"
-    if kind.merge is Method.merge:
+    if type(study.method(start)).merge is Method.merge:
         return f"{name} is never merged into a plain model, which is what {cell.method} starts from"
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tunegrid.study.cells import UNTUNED, Cell, Run
+from tunegrid.study.cells import MIXTURES, UNTUNED, Cell, MixtureCell, Run
 
 
 class Paths:
@@ -51,12 +51,34 @@ class Paths:
     def unknown_tokens(self, task: str, model: str) -> Path:
         return self.tokens(task, model) / "unknown.parquet"
 
+    def mixture_tokens(self, model: str, method: str) -> Path:
+        """What is read where a method trains one model on several tasks at once."""
+        return self.root / MIXTURES / "tokens" / model / method
+
+    def wording_tokens(self, task: str, model: str, method: str) -> Path:
+        """The test rows of a task under each wording of a mixture."""
+        return self.root / MIXTURES / "wordings" / task / model / method
+
+    def training_tokens(self, cell: Cell) -> Path:
+        """What the runs of a cell are trained on."""
+        if isinstance(cell, MixtureCell):
+            return self.mixture_tokens(cell.model, cell.method)
+        return self.tokens(cell.task, cell.model)
+
+    def training_card(self, cell: Cell) -> Path:
+        """The card of the rows that the runs of a cell are trained on."""
+        return self.training_tokens(cell) / "card.json" if isinstance(cell, MixtureCell) else self.data_card(cell.task)
+
     # results
     def run(self, run: Run) -> Path:
-        return self.root / "runs" / run.path
+        return self.root / run.path if isinstance(run.cell, MixtureCell) else self.root / "runs" / run.path
 
     def untuned(self, task: str, model: str) -> Path:
         return self.root / UNTUNED / task / model
+
+    def untuned_wordings(self, task: str, model: str, method: str) -> Path:
+        """The answers of the untuned model to the wordings of a mixture."""
+        return self.root / MIXTURES / UNTUNED / task / model / method
 
     def baseline(self, task: str, name: str) -> Path:
         return self.root / "baselines" / task / name

@@ -20,7 +20,7 @@ def check_prompts(study: Study) -> None:
             labels of a task are the same to a model.
     """
     for place, template, task in _given(study):
-        _check_template(place, template, task)
+        check_template(place, template, task)
     for name in study.grid.tasks:
         for model in study.grid.models:
             task, family = study.task(name, model), study.family(model).name
@@ -30,7 +30,7 @@ def check_prompts(study: Study) -> None:
                     own if family in study.families else ("tasks", name, "prompts"),
                     f"required: the family {family} has no prompt of its own for {task.settings.kind}",
                 )
-            _check_template(("tasks", name, "prompts"), template, task)
+            check_template(("tasks", name, "prompts"), template, task)
             _check_words(("tasks", name, "labels"), task, family)
 
 
@@ -48,7 +48,8 @@ def _given(study: Study) -> Iterator[tuple[Place, str, Task]]:
                 yield ("families", family.name, "prompts", settings.kind), template, task
 
 
-def _check_template(place: Place, template: str, task: Task) -> None:
+def check_template(place: Place, template: str, task: Task) -> None:
+    """Raises KeyProblem if a template names what a row does not have, would alter its text, or leaves out its text."""
     try:
         fields = [parts[1:] for parts in Formatter().parse(template) if parts[1] is not None]
     except ValueError as error:

@@ -9,7 +9,8 @@ from typing import Any
 
 from tunegrid.common.hub.source import commit_of
 from tunegrid.methods.needs import PreferencePairs
-from tunegrid.study.cells import Cell
+from tunegrid.study.cells import Cell, MixtureCell
+from tunegrid.study.mixtures import mixture_settings, text_settings
 from tunegrid.study.study import Study
 from tunegrid.training.settings import WITHOUT_EFFECT
 
@@ -41,19 +42,18 @@ def model_settings(study: Study, model: str) -> dict[str, Any]:
 
 def token_settings(study: Study, task: str, model: str) -> dict[str, Any]:
     """What alters the tokens of a task for a model, beside the rows and the model's tokenizer."""
-    settings, bound = study.tasks[task], study.task(task, model)
-    return {
-        "prompt": bound.prompt(study.models[model].family),
-        "prompt_fields": bound.prompt_fields(),
-        "max_source_length": settings.max_source_length,
-        "max_target_length": settings.max_target_length,
-        **settings.model_dump(include=set(settings.tokens_depend_on)),
-    }
+    prompt = study.task(task, model).prompt(study.models[model].family)
+    return {"prompt": prompt, **text_settings(study, task, model)}
 
 
 def run_settings(study: Study, cell: Cell) -> dict[str, Any]:
     """What alters the weights of a cell's runs, beside the seed, the data and the base model."""
-    method = study.method_settings(cell).model_dump(exclude={"title"})
+    settings = study.method_settings(cell)
+    if isinstance(trained := study.training_of(cell), MixtureCell):
+        method = {"kind": settings.kind, "method": settings.method.model_dump(exclude={"title"})}
+        tokens = mixture_settings(study, trained)
+    else:
+        method, tokens = settings.model_dump(exclude={"title"}), token_settings(study, cell.task, cell.model)
     method.get("update", {}).pop("title", None)
     names = [need.name for need in study.method(cell).needs() if isinstance(need, PreferencePairs)]
     pairs = {name: pairs_settings(study, cell.task, name) | _template(study, name) for name in names}
@@ -62,7 +62,7 @@ def run_settings(study: Study, cell: Cell) -> dict[str, Any]:
         "method": method,
         "training": study.training_settings(cell).model_dump(exclude=WITHOUT_EFFECT),
         "hardware": study.hardware.model_dump(),
-        "tokens": token_settings(study, cell.task, cell.model),
+        "tokens": tokens,
         **({"preferences": pairs} if pairs else {}),
     }
 
@@ -76,6 +76,12 @@ def evaluation_settings(study: Study, task: str) -> dict[str, Any]:
     keys = {"kind", "generation", "evaluation_batch_size", *study.tasks[task].scores_depend_on}
     engine = study.evaluation.model_dump(exclude_defaults=True)  # the default keeps the digests of studies without it
     return study.tasks[task].model_dump(include=keys) | {"hardware": study.hardware.model_dump()} | engine
+
+
+def worded_evaluation_settings(study: Study, cell: Cell) -> dict[str, Any]:
+    """What alters the answers to the wordings of a mixture, beside the rows and the weights."""
+    rows = study.method_settings(cell).wording_rows
+    return evaluation_settings(study, cell.task) | {"wording_rows": rows}
 
 
 def trial_study(study: Study, cell: Cell, trial: str) -> Study:

@@ -13,8 +13,9 @@ from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
 from tunegrid.runtime.hardware import Hardware
-from tunegrid.study.cells import Cell, Run
+from tunegrid.study.cells import Cell, MixtureCell, Run
 from tunegrid.study.evaluation_settings import Evaluation
+from tunegrid.study.instruction import InstructionSettings
 from tunegrid.study.limits import Measure, Recommend
 from tunegrid.study.paths import Paths
 from tunegrid.study.resources import Resources
@@ -33,7 +34,7 @@ def _one_of(settings: list[type[Closed]]) -> Any:
 
 
 AnyTask = _one_of([task.Settings for task in TASKS.values()])
-AnyMethod = _one_of([method.Settings for method in METHODS.values() if method.trains])
+AnyMethod = _one_of([*(method.Settings for method in METHODS.values() if method.trains), InstructionSettings])
 AnyModelSource = _one_of(list(MODEL_SOURCES.values()))
 
 
@@ -129,6 +130,25 @@ class Study(Closed):
     def runs(self) -> list[Run]:
         return [Run(cell, seed) for cell in self.cells() for seed in self.seeds]
 
+    def is_shared(self, cell: Cell) -> bool:
+        """Whether the training of a cell is that of other cells too: a model is tuned on several tasks at once."""
+        return isinstance(self.methods[cell.method], InstructionSettings)
+
+    def training_of(self, cell: Cell) -> Cell:
+        """What is trained for a cell: the cell itself, or the mixture that it belongs to."""
+        return MixtureCell.of(cell.model, cell.method) if self.is_shared(cell) else cell
+
+    def trainings(self) -> list[Cell]:
+        """What is trained, each once per seed: cells, and mixtures in the place of their first cell."""
+        return list(dict.fromkeys(map(self.training_of, self.cells())))
+
+    def training_runs(self) -> list[Run]:
+        return [Run(cell, seed) for cell in self.trainings() for seed in self.seeds]
+
+    def sharing(self, cell: Cell) -> list[Cell]:
+        """The cells that the training of a cell is for, the cell itself included."""
+        return [other for other in self.cells() if self.training_of(other) == self.training_of(cell)]
+
     def family(self, model: str) -> Family:
         return self.known_families()[self.models[model].family]
 
@@ -148,7 +168,10 @@ class Study(Closed):
         return TASKS[settings.kind](settings, self.family(model) if model else None)
 
     def method(self, cell: Cell) -> Method:
+        """The method that tunes the model of a cell; in instruction tuning, the one it is done with."""
         settings = self.method_settings(cell)
+        if isinstance(settings, InstructionSettings):
+            settings = settings.method
         return METHODS[settings.kind](settings, self.family(cell.model))
 
     def titles(self, part: Part) -> dict[str, str]:
@@ -191,12 +214,13 @@ class Study(Closed):
 
     def with_training(self, cell: Cell, change: dict[str, Any]) -> Study:
         """A copy of this study with other training settings in one cell."""
-        where = Where(task=cell.task, model=cell.model, method=cell.method)
+        where = Where(task=None if self.is_shared(cell) else cell.task, model=cell.model, method=cell.method)
         override = Override(where=where, training=TrainingChange(**change))
         return self.model_copy(update={"overrides": [*self.overrides, override]})
 
     def _overrides(self, cell: Cell) -> list[tuple[int, Override]]:
-        return [(i, override) for i, override in enumerate(self.overrides) if override.where.matches(cell)]
+        trained = self.training_of(cell)
+        return [(i, override) for i, override in enumerate(self.overrides) if override.where.matches(trained)]
 
 
 def _validated(settings: type[AnySettings], values: dict[str, Any], place: Place) -> AnySettings:

@@ -59,6 +59,18 @@ class ValidationMetric:
         return self.task.score(predictions, self.rows).metrics[self.name]
 
 
+class MeanMetric:
+    """The mean of the primary metrics of several tasks, each on its own validation rows."""
+
+    name = "mean_metric"
+
+    def __init__(self, metrics: Sequence[ValidationMetric]) -> None:
+        self.metrics = metrics
+
+    def __call__(self, model: torch.nn.Module) -> float:
+        return sum(metric(model) for metric in self.metrics) / len(self.metrics)
+
+
 def selection(
     training: Training, metric: str | None, history: list[dict[str, float]], steps: int, of: int
 ) -> Selection:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from tunegrid.tasks import Row, Task
-    from tunegrid.training.selection import ValidationMetric
+    from tunegrid.training.selection import MeanMetric, ValidationMetric
 
 Objective = Callable[["TrainingSession", dict[str, "torch.Tensor"]], "torch.Tensor"]
 Observer = Callable[["torch.nn.Module"], dict[str, float]]
@@ -58,7 +58,7 @@ class TrainingSession:
     precision: str
     checkpoints: Path
     loss: Objective | None = None
-    metric: ValidationMetric | None = None
+    metric: ValidationMetric | MeanMetric | None = None
     validates_objective: bool = False
     observe: Observer | None = None
     stop: Stop = field(default_factory=Stop)

@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import size_of
+from tunegrid.common.records import DataCard, read_card
 from tunegrid.models.seal import check_weights
 from tunegrid.results.audit.findings import Checked, Finding
 from tunegrid.results.expected import ExpectedTask
 from tunegrid.results.read import TOLERANCE, Result, StudyResults
 from tunegrid.runtime.provenance import digest
+from tunegrid.study.cells import MixtureCell
+from tunegrid.study.paths import Paths
 
 MOST_WEIGHTS = 2 * 2**30  # bytes of a task's weights that are read, the smallest first; loading checks all of them
 CHECK = "records"
@@ -79,6 +82,10 @@ def _fingerprints(study: StudyResults, result: Result) -> Iterator[Disagreement]
         "model": study.model_cards.get(result.model, {}) if result.model else {},
     }
     for name, record in (("metrics.json", result.metrics), ("train.json", result.training)):
+        if name == "train.json" and result.training and result.training.shared:
+            paths = Paths(study.folder.name, study.folder.parent)
+            trained = paths.training_card(MixtureCell.of(result.model, result.method))
+            cards["data"] = read_card(trained, DataCard) if trained.is_file() else {}
         for kind, card in cards.items():
             recorded = getattr(record.provenance, f"{kind}_fingerprint") if record else None
             if recorded and card and recorded != card["fingerprint"]:

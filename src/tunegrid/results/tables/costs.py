@@ -19,7 +19,7 @@ COLUMNS = {
     "scoring_seconds measuring_seconds generated_tokens latency_examples batch_examples "
     f"inference_flops {' '.join(SPEEDS)} merge merge_seconds merged_inference_flops "
     f"{' '.join(f'merged_{name}' for name in SPEEDS)} merged_compared merged_differences "
-    "deployed_inference_flops deployed_latency_seconds search_seconds",
+    "deployed_inference_flops deployed_latency_seconds search_seconds shared_training shared_by",
     "pareto": "study task cost model method score value on_front tied_with_cheaper",
     "efficiency": "study task beta model method score rank",
     "efficiency_constants": "study task parameters flops memory_bytes",
@@ -46,6 +46,8 @@ def cost_row(result: Result) -> Row:
         row["trainable_share"] = record.parameters.trainable / max(1, record.parameters.total)
     if record and record.cost:
         row |= record.cost.model_dump()
+    if record and record.shared:
+        row |= {"shared_training": record.shared.training, "shared_by": record.shared.cells}
     cost = result.metrics.cost if result.metrics else None
     if cost:
         row["prediction_seconds"], row["prediction_load_seconds"] = cost.prediction_seconds, cost.load_seconds

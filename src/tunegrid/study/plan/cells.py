@@ -10,6 +10,7 @@ from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.models.flops import training_flops
 from tunegrid.runtime.device_models import Device
 from tunegrid.study.cells import Cell
+from tunegrid.study.mixtures import first_task, settings_of, wordings
 from tunegrid.study.plan.duration import examples, prediction_seconds, training_seconds, validation_seconds
 from tunegrid.study.plan.lengths import Lengths, SplitSize
 from tunegrid.study.plan.memory import prediction_memory, training_memory
@@ -68,8 +69,11 @@ class Estimator:
         self.trial = cache(self._trial)
 
     def _cell(self, cell: Cell) -> CellPlan | None:
-        """None: the model's architecture is not known, or the method does not know what it trains."""
-        return self._run(cell, self.study.training_settings(cell), self.sizes.of(cell.task, cell.model).splits)
+        """None: the model's architecture is not known, or the method does not know what it trains.
+
+        The training of a cell that shares it is all of it; a mixture is evaluated on no test rows.
+        """
+        return self._run(cell, self.study.training_settings(cell), self.sizes.trained(cell))
 
     def _trial(self, cell: Cell) -> CellPlan | None:
         """A trial of the cell's search, in which only validation rows are predicted; None: as for the cell."""
@@ -87,7 +91,7 @@ class Estimator:
         added = tuned.method.added_tokens
         splits = {name: split.with_longer_sources(added) for name, split in splits.items()}
         train, validation = splits["train"], splits["validation"]
-        task = study.task(cell.task, cell.model)
+        task = study.task(first_task(study, cell), cell.model)
         seen = examples(training, train.entries)
         source_tokens, target_tokens = seen * train.source.mean, seen * train.target.mean
 
@@ -167,3 +171,14 @@ class Estimator:
 
 HOST_BYTES = 3 * 2**30  # of a process that uses a GPU, beside the weights on their way to it
 TOKENS_PER_SECOND = 150_000  # of a tokenizer on one core, with the writing
+
+
+def worded_seconds(estimator: Estimator, cell: Cell) -> float | None:
+    """Seconds in which a model answers a task in all wordings of its mixture; None: its architecture is not known."""
+    plan, study = estimator.cell(cell), estimator.study
+    if plan is None:
+        return None
+    settings = settings_of(study, cell)
+    rows = estimator.sizes.of(cell.task, cell.model).splits["test"].rows
+    share = 1.0 if settings.wording_rows is None else min(1.0, settings.wording_rows / max(rows, 1))
+    return share * len(wordings(study, cell.task, settings)) * plan.evaluation_seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -13,6 +14,7 @@ from tunegrid.common.digits import binary_size
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.sources import SPLITS
 from tunegrid.study.cells import Cell, Run
+from tunegrid.study.mixtures import settings_of, wordings
 from tunegrid.study.plan.cells import CellPlan, Estimator
 
 IGNORE = "TUNEGRID_IGNORE_DISK"  # set to anything: a study starts whatever the disk
@@ -77,16 +79,21 @@ def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
             shape = estimator.shape(model)
             needs["models"] += 4 * shape.parameters + TOKENIZER if shape else UNKNOWN_MODEL
     kept, passing = [], []
-    for run in study.runs():
-        folder = paths.run(run)
-        if missing(folder / "train.json"):
+    for cell in study.trainings():
+        needs["tokens"] += _mixture_tokens(estimator, cell, missing) if study.is_shared(cell) else 0
+    for run in study.training_runs():
+        if missing(paths.run(run) / "train.json"):
             plan = estimator.cell(run.cell)
             needs["weights"] += plan.saved_bytes if plan else UNKNOWN_MODEL
             size = _checkpoints(estimator, run, plan)
             always = study.training_settings(run.cell).keep_checkpoints == "always"
             (kept if always else passing).append(size)
-        if missing(folder / "metrics.json"):
-            needs["predictions"] += _predictions(estimator, run.cell.task)
+    for run in study.runs():
+        if missing(paths.run(run) / "metrics.json"):
+            worded = (
+                len(wordings(study, run.cell.task, settings_of(study, run.cell))) if study.is_shared(run.cell) else 0
+            )
+            needs["predictions"] += (1 + worded) * _predictions(estimator, run.cell.task)
     needs["checkpoints"] = sum(kept) + sum(sorted(passing, reverse=True)[:jobs])
     return Disk(needs)
 
@@ -114,7 +121,20 @@ def _checkpoints(estimator: Estimator, run: Run, plan: CellPlan | None) -> float
 
 
 def _entries(estimator: Estimator, run: Run) -> int:
-    return estimator.sizes.of(run.cell.task, run.cell.model).splits["train"].entries
+    return estimator.sizes.trained(run.cell)["train"].entries
+
+
+def _mixture_tokens(estimator: Estimator, cell: Cell, missing: Callable[[Path], bool]) -> float:
+    """Bytes of the token files of a mixture, and of the test sets in all of its wordings."""
+    study, paths, size = estimator.study, estimator.study.paths, 0.0
+    if missing(paths.training_tokens(cell) / "train.arrow"):
+        splits = estimator.sizes.trained(cell)
+        size += splits["train"].token_bytes + splits["validation"].token_bytes
+    for shared in study.sharing(cell):
+        if missing(paths.wording_tokens(shared.task, cell.model, cell.method) / "stats.json"):
+            test = estimator.sizes.of(shared.task, cell.model).splits["test"]
+            size += len(wordings(study, shared.task, settings_of(study, cell))) * test.token_bytes
+    return size
 
 
 def check_disk(estimator: Estimator, jobs: int = 1) -> None:

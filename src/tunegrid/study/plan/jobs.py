@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from tunegrid.runtime.attempts import memory_growth
 from tunegrid.runtime.device_models import GPUS, assumed_cpu
 from tunegrid.study.cells import Cell
-from tunegrid.study.plan.cells import HOST_BYTES, Estimator
+from tunegrid.study.mixtures import mixed_names, settings_of, wordings
+from tunegrid.study.plan.cells import HOST_BYTES, Estimator, worded_seconds
 from tunegrid.study.plan.disk import job_disk
 from tunegrid.study.plan.memory import LIBRARIES
 from tunegrid.study.study import Study
@@ -81,6 +82,32 @@ class Jobs:
             memory = plan.host_memory if plan else 2 * HOST_BYTES
         test = self.estimator.sizes.of(task, model).splits["test"].rows
         return self._job(seconds + test / 200, memory, 0)  # scoring
+
+    def worded(self, cell: Cell) -> Job:
+        """The answers of a model to all wordings of its mixture, tuned or not."""
+        one, seconds = self.evaluate(cell.task, cell.model, cell.method), worded_seconds(self.estimator, cell)
+        return replace(one, seconds=one.seconds + (UNKNOWN_SECONDS if seconds is None else seconds))
+
+    def mixture_tokens(self, cell: Cell) -> Job:
+        """The token ids of a mixture."""
+        settings = settings_of(self.study, cell)
+        return self._together([self.tokenise(task, cell.model) for task in mixed_names(self.study, settings)])
+
+    def wording_tokens(self, cell: Cell) -> Job:
+        """The token ids of a task's test rows in all wordings of a mixture."""
+        one, count = (
+            self.tokenise(cell.task, cell.model),
+            len(wordings(self.study, cell.task, settings_of(self.study, cell))),
+        )
+        size = self.estimator.sizes.of(cell.task, cell.model).splits
+        share = size["test"].rows / max(1, sum(split.rows for split in size.values()))
+        return replace(one, seconds=one.seconds * count * share, disk=one.disk * count * share)
+
+    @staticmethod
+    def _together(jobs: list[Job]) -> Job:
+        """The work of several jobs in one, one after the other."""
+        seconds, disk = sum(job.seconds for job in jobs), sum(job.disk for job in jobs)
+        return replace(max(jobs, key=lambda job: job.memory), seconds=seconds, disk=2 * disk)  # a part is copied
 
     def pretrain(self, model: str) -> Job:
         seconds, memory = self.estimator.pretraining(model) or (UNKNOWN_SECONDS, UNKNOWN_BYTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
@@ -82,6 +83,27 @@ class SplitSize:
         """A part of the split: so many of its rows, drawn at random."""
         entries = round(self.entries * min(1.0, rows / max(self.rows, 1)))
         return SplitSize(min(rows, self.rows), max(entries, 1), self.source, self.target)
+
+
+def mixed(parts: Sequence[tuple[SplitSize, float]]) -> SplitSize:
+    """One split of rows of several tasks.
+
+    Args:
+        parts: the split of each task, and how many of its rows are taken (more than it has: some are repeated).
+    """
+    weights = [part.entries * rows / max(part.rows, 1) for part, rows in parts]
+    entries = sum(weights) or 1.0
+
+    def lengths(name: str) -> Lengths:
+        each = [getattr(part, name) for part, _ in parts]
+        mean = sum(weight * one.mean for weight, one in zip(weights, each, strict=True)) / entries
+        square = (
+            sum(weight * one.mean**2 * (1 + one.spread**2) for weight, one in zip(weights, each, strict=True)) / entries
+        )
+        spread = math.sqrt(max(square - mean**2, 0.0)) / mean if mean else 0.0
+        return Lengths(mean, spread, max(one.longest for one in each))
+
+    return SplitSize(round(sum(rows for _, rows in parts)), round(entries), lengths("source"), lengths("target"))
 
 
 def counted(folder: Path, rows: dict[str, int]) -> dict[str, SplitSize] | None:

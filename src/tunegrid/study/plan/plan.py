@@ -13,7 +13,7 @@ from tunegrid.runtime.device_models import (
     Device,
 )
 from tunegrid.study.cells import Cell
-from tunegrid.study.plan.cells import CellPlan, Estimator
+from tunegrid.study.plan.cells import CellPlan, Estimator, worded_seconds
 from tunegrid.study.plan.disk import Disk, disk
 from tunegrid.study.study import Study
 
@@ -69,17 +69,19 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
     estimator, seeds = Estimator(study, device), len(study.seeds)
     cells = [(cell, estimator.cell(cell)) for cell in study.cells()]
     known = [one for _, one in cells if one]
+    trained = [one for cell in study.trainings() if (one := estimator.cell(cell))]  # one for all cells that share it
     untuned = [estimator.untuned(task, model) for task in study.grid.tasks for model in study.grid.models]
     pretraining = [found for model in study.grid.models if (found := estimator.pretraining(model))]
     sums = {
         "training": Sum(
-            seeds * len(known),
-            seeds * sum(one.training_seconds for one in known),
-            seeds * sum(one.fast_seconds for one in known),
-            seeds * sum(one.slow_seconds for one in known),
+            seeds * len(trained),
+            seeds * sum(one.training_seconds for one in trained),
+            seeds * sum(one.fast_seconds for one in trained),
+            seeds * sum(one.slow_seconds for one in trained),
         ),
-        "validation": Sum(0, seeds * sum(one.validation_seconds for one in known)),
+        "validation": Sum(0, seeds * sum(one.validation_seconds for one in trained)),
         "evaluation": Sum(seeds * len(known), seeds * sum(one.evaluation_seconds for one in known)),
+        "evaluation, wordings": _wordings(estimator),
         "evaluation, untuned": Sum(len(untuned), sum(found[0] for found in untuned if found)),
         "search": _search(estimator),
         "pretraining": Sum(len(pretraining), sum(seconds for seconds, _ in pretraining)),
@@ -90,12 +92,22 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
         device=device,
         cells=cells,
         sums={name: one for name, one in sums.items() if one.seconds},
-        flops=seeds * sum(one.flops for one in known),
+        flops=seeds * sum(one.flops for one in trained),
         disk=disk(estimator, jobs, fresh=True),
         warnings=_warnings(estimator, cells),
         basis=_basis(estimator, jobs),
         at_once=jobs,
     )
+
+
+def _wordings(estimator: Estimator) -> Sum:
+    """The answers of tuned and untuned models to all wordings of their mixtures."""
+    study, jobs, seconds = estimator.study, 0, 0.0
+    for cell in study.cells():
+        if study.is_shared(cell) and (one := worded_seconds(estimator, cell)):
+            jobs += len(study.seeds) + 1
+            seconds += one * (len(study.seeds) + 1)
+    return Sum(jobs, seconds)
 
 
 def _search(estimator: Estimator) -> Sum:
@@ -148,6 +160,12 @@ def _basis(estimator: Estimator, jobs: int) -> list[str]:
         )
         bases = "; ".join(dict.fromkeys(one.basis for one in found.values()))
         lines.append(f"{task}: rows {rows}; mean source + target tokens: {lengths}. {bases}.")
+    for cell in study.trainings():
+        if study.is_shared(cell):
+            sharing = ", ".join(other.task for other in study.sharing(cell))
+            lines.append(
+                f"{cell}: one training, shared by the cells of {sharing}; each line has all of it, the sums once."
+            )
     lines += [
         f"FLOPs: {FLOPS_FORMULA}.",
         f"Time: what is really multiplied (padding, attention, cross-attention's keys and values, LM head) at "

@@ -20,9 +20,12 @@ from tunegrid.data.formats import format_of
 from tunegrid.data.formats.lines import COMPRESSIONS, binary_lines
 from tunegrid.data.sources import SPLITS
 from tunegrid.data.sources.base import ReadSource
-from tunegrid.study.plan.lengths import Lengths, SplitSize, counted, from_quantiles
+from tunegrid.study.cells import Cell, MixtureCell
+from tunegrid.study.mixtures import mixed_names, settings_of
+from tunegrid.study.plan.lengths import Lengths, SplitSize, counted, from_quantiles, mixed
 from tunegrid.study.study import Study
 from tunegrid.tasks import RowError, Task
+from tunegrid.tasks.mixture import mixed_counts
 from tunegrid.tasks.rows import canonical_row
 
 TOKENS_PER_WORD = 1.3  # of English in a subword vocabulary, an often used estimate
@@ -69,6 +72,7 @@ class Sizes:
         self.study = study
         self.rows = cache(self._rows)
         self.of = cache(self._of)
+        self.trained = cache(self._trained)
 
     def _rows(self, name: str) -> TaskRows:
         """The rows of a task: of its card, else by its source."""
@@ -93,6 +97,25 @@ class Sizes:
             return TaskSize(from_quantiles(content, limits), False, f"token lengths by {stats}", row_bytes)
         splits, basis = self._estimate(found, task, model, limits)
         return TaskSize(splits, False, f"{found.basis}; {basis}", row_bytes)
+
+    def _trained(self, cell: Cell) -> dict[str, SplitSize]:
+        """What the runs of a cell are trained and tested on: its task, or its mixture and, of a cell, its task's test.
+
+        The wordings are taken to be as long as the prompts.
+        """
+        trained = self.study.training_of(cell)
+        if not isinstance(trained, MixtureCell):
+            return self.of(cell.task, cell.model).splits
+        settings = settings_of(self.study, cell)
+        tasks = {name: self.of(name, cell.model).splits for name in mixed_names(self.study, settings)}
+        rows = {split: {name: sizes[split].rows for name, sizes in tasks.items()} for split in ("train", "validation")}
+        rows["train"] = mixed_counts(rows["train"], settings.mixing, settings.limit)
+        splits = {
+            split: mixed([(tasks[name][split], count) for name, count in counts.items()])
+            for split, counts in rows.items()
+        }
+        test = splits["validation"] if cell == trained else self.of(cell.task, cell.model).splits["test"]
+        return splits | {"test": test}
 
     def _estimate(
         self, found: TaskRows, task: Task, model: str, limits: tuple[int, int]

@@ -8,14 +8,23 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from tunegrid.study.cells import UNTUNED, Cell, Run
+from tunegrid.study.cells import UNTUNED, Cell, MixtureCell, Run
 from tunegrid.study.needs import used_pairs
 from tunegrid.study.study import Study
 
 STAGES = (
-    "data", "pairs", "models", "tokens", "search", "choices", "training", "evaluation", "untuned", "baselines",
-    "report",
+    "data", "pairs", "models", "tokens", "search", "choices", "training", "sharing", "evaluation", "wordings",
+    "untuned", "baselines", "report",
 )  # fmt: skip
+
+
+# Stages of a run: their command, and the file that they are done by.
+COMMANDS = {
+    "training": ("train", "train.json"),
+    "sharing": ("share-training", "train.json"),
+    "evaluation": ("evaluate", "metrics.json"),
+    "wordings": ("evaluate-wordings", "wordings.json"),
+}
 
 
 @dataclass(frozen=True)
@@ -53,9 +62,15 @@ def items(study: Study) -> Iterator[Item]:
     if study.search is not None:
         for cell in study.cells():
             yield from _search(study, cell)
-    for stage in ("training", "evaluation"):
-        for run in study.runs():
-            yield _run(study, stage, run)
+    for run in study.training_runs():
+        yield _mixture(study, run) if isinstance(run.cell, MixtureCell) else _run(study, "training", run)
+    shared = [run for run in study.runs() if study.is_shared(run.cell)]
+    for run in shared:
+        yield _run(study, "sharing", run)
+    for run in study.runs():
+        yield _run(study, "evaluation", run)
+    for run in shared:
+        yield _run(study, "wordings", run)
     yield from _untrained(study)
     yield Item("report", "report", study.paths.report / "report.html", "report", ("report",), "rule_report")
 
@@ -81,6 +96,14 @@ def _inputs(study: Study) -> Iterator[Item]:
     for task, model in product(study.grid.tasks, study.grid.models):
         title, done = f"tokens of {task} for {model}", paths.tokens(task, model) / "stats.json"
         yield _job("tokens", title, done, "tokenise", "tokenise", task, model, task=task, model=model)
+    for cell in filter(study.is_shared, study.trainings()):
+        names, facts = (cell.model, cell.method), {"model": cell.model, "cell": cell}
+        done = paths.mixture_tokens(*names) / "stats.json"
+        yield _job("tokens", f"tokens of {cell}", done, "tokenise_mixture", "tokenise-mixture", *names, **facts)
+    for cell in filter(study.is_shared, study.cells()):
+        names, facts = astuple(cell), {"task": cell.task, "model": cell.model, "cell": cell}
+        done = paths.wording_tokens(*names) / "stats.json"
+        yield _job("tokens", f"wordings of {cell}", done, "tokenise_wordings", "tokenise-wordings", *names, **facts)
 
 
 def _search(study: Study, cell: Cell) -> Iterator[Item]:
@@ -95,14 +118,26 @@ def _search(study: Study, cell: Cell) -> Iterator[Item]:
 
 def _run(study: Study, stage: str, run: Run) -> Item:
     cell, seed = run.cell, str(run.seed)
-    command, file = ("train", "train.json") if stage == "training" else ("evaluate", "metrics.json")
-    log, done = f"{command}/{run.path}", study.paths.run(run) / file
+    command, file = COMMANDS[stage]
+    log, done = (
+        f"{'train' if stage == 'sharing' else command.replace('-', '_')}/{run.path}",
+        study.paths.run(run) / file,
+    )
     # The name of a training rule contains the cell, so the seed is its only wildcard.
-    wildcards = f"{cell.training_rule}_wildcards" if command == "train" else f"evaluate_wildcards_{cell}"
+    wildcards = f"{command.replace('-', '_')}_wildcards_{cell}"
+    if stage in ("training", "sharing"):
+        wildcards = f"{cell.training_rule}_wildcards"
     facts = {"task": cell.task, "model": cell.model, "cell": cell, "part": seed}
     return Item(
         stage, f"{cell}, seed {seed}", done, log, (command, *astuple(cell), seed), f"rule_{wildcards}_{seed}", **facts
     )
+
+
+def _mixture(study: Study, run: Run) -> Item:
+    cell, seed = run.cell, str(run.seed)
+    done, log = study.paths.run(run) / "train.json", f"train_mixture/{cell.model}/{cell.method}/seed-{seed}"
+    names, facts = (cell.model, cell.method, seed), {"model": cell.model, "cell": cell, "part": seed}
+    return _job("training", f"{cell}, seed {seed}", done, "train_mixture", "train-mixture", *names, log=log, **facts)
 
 
 def _untrained(study: Study) -> Iterator[Item]:
@@ -112,6 +147,10 @@ def _untrained(study: Study) -> Iterator[Item]:
         log, comment = f"evaluate_untuned/{task}/{model}", f"rule_evaluate_untuned_wildcards_{task}_{model}"
         command, done = ("evaluate", task, model, UNTUNED), paths.untuned(task, model) / "metrics.json"
         yield Item("untuned", f"{task}, {model} untuned", done, log, command, comment, task=task, model=model)
+    for cell in filter(study.is_shared, study.cells()):
+        names, facts = astuple(cell), {"task": cell.task, "model": cell.model, "cell": cell}
+        done, rule = paths.untuned_wordings(*names) / "wordings.json", "evaluate_untuned_wordings"
+        yield _job("wordings", f"{cell}, untuned", done, rule, "evaluate-wordings", *names, **facts)
     for task in study.grid.tasks:
         for name in study.task(task).baselines():
             done, facts = paths.baseline(task, name) / "metrics.json", {"task": task, "part": name}

@@ -21,7 +21,16 @@ from tunegrid.study.study import Study
 
 Reader = Callable[[Path], dict[str, Any]]
 State = Literal["done", "running", "waiting", "failed"]
-RECORDED = {"search", "choices", "training", "evaluation", "untuned", "baselines"}  # stages whose files are records
+RECORDED = {
+    "search",
+    "choices",
+    "training",
+    "sharing",
+    "evaluation",
+    "wordings",
+    "untuned",
+    "baselines",
+}  # stages whose files are records
 SILENT = 600.0  # seconds after which a running job that has written nothing is called silent
 
 
@@ -131,13 +140,16 @@ def _record(file: Path, read: Reader) -> dict[str, Any]:
 def _finished(item: Item, records: dict[Item, dict[str, Any]], read: Reader) -> JobStatus:
     """The status of a job whose file exists.
 
-    The evaluation of a failed run only repeats the run's status, so it is done, and the failure is counted once.
+    The evaluation of a failed run only repeats the run's status, and so does a run whose mixture failed: they are done,
+    and the failure is counted once.
     """
     record = records[item]
     if record.get("status", "ok") == "ok":
         return JobStatus(item, "done", score=_score(record))
     reason = f"{record['status']}: {record.get('reason') or 'no reason given'}"
-    passed_on = item.stage == "evaluation" and (item.done.parent / "train.json").is_file()
+    if item.stage == "sharing":
+        return JobStatus(item, "done")
+    passed_on = item.stage in ("evaluation", "wordings") and (item.done.parent / "train.json").is_file()
     if passed_on and _record(item.done.parent / "train.json", read).get("status") != "ok":
         return JobStatus(item, "done")
     return JobStatus(item, "failed", reason)

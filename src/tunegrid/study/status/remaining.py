@@ -16,7 +16,13 @@ MEASURED = {
     "search": ("total_seconds",),
     **dict.fromkeys(("evaluation", "untuned", "baselines"), ("load_seconds", "prediction_seconds", "scoring_seconds")),
 }
-QUICK = {"data", "pairs", "choices", "report"}  # take seconds, or are downloads of unknown speed: not counted
+QUICK = {
+    "data",
+    "pairs",
+    "choices",
+    "sharing",
+    "report",
+}  # take seconds, or are downloads of unknown speed: not counted
 
 
 def seconds_of(item: Item, record: dict[str, Any]) -> float | None:
@@ -60,6 +66,11 @@ class Durations:
         match item.stage:
             case "models":
                 return self._jobs.pretrain(item.model).seconds if item.command[0] == "pretrain" else 0.0
+            case "tokens" if item.cell:
+                mixture = item.command[0] == "tokenise-mixture"
+                return (self._jobs.mixture_tokens if mixture else self._jobs.wording_tokens)(item.cell).seconds
+            case "wordings":
+                return self._jobs.worded(item.cell).seconds
             case "tokens":
                 return self._jobs.tokenise(item.task, item.model).seconds
             case "search":

@@ -52,7 +52,12 @@ def run_states(status: StudyStatus) -> dict[tuple[Cell, str], str]:
     """The state of each run, by its cell and seed, as a character of the legend."""
     training = {(job.item.cell, job.item.part): job.state for job in status.in_stage("training")}
     scoring = {(job.item.cell, job.item.part): job.state for job in status.in_stage("evaluation")}
-    return {run: _character(training[run], scoring.get(run, "waiting")) for run in training}
+    states = {}
+    for run in status.study.runs():
+        key, trained = (run.cell, str(run.seed)), (status.study.training_of(run.cell), str(run.seed))
+        if trained in training:
+            states[key] = _character(training[trained], scoring.get(key, "waiting"))
+    return states
 
 
 def _character(training: str, evaluation: str) -> str:

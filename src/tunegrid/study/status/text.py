@@ -64,10 +64,18 @@ def _head(status: StudyStatus) -> Iterator[str]:
 
 def _runs(status: StudyStatus) -> dict[tuple[Cell, str], list[State]]:
     """The states of the training and the evaluation of each run, by its cell and seed."""
-    runs: dict[tuple[Cell, str], list[State]] = {}
-    for stage in ("training", "evaluation"):
-        for job in status.in_stage(stage):
-            runs.setdefault((job.item.cell, job.item.part), []).append(job.state)
+    states = {
+        stage: {(job.item.cell, job.item.part): job.state for job in status.in_stage(stage)}
+        for stage in ("training", "evaluation")
+    }
+    runs = {}
+    for run in status.study.runs():
+        seed = str(run.seed)
+        found = (
+            states["training"].get((status.study.training_of(run.cell), seed)),
+            states["evaluation"].get((run.cell, seed)),
+        )
+        runs[run.cell, seed] = [state for state in found if state]
     return runs
 
 

@@ -1,0 +1,106 @@
+"""The stage `evaluate_wordings`: how much the words of an instruction matter to a model, tuned or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tunegrid.common.files import replaced
+from tunegrid.data.parquet import read_parquet
+from tunegrid.data.tokens import load_tokenizer, read_tokens, take_rows
+from tunegrid.methods import Method, Untuned
+from tunegrid.methods.untuned import UntunedSettings
+from tunegrid.models.seal import check_base
+from tunegrid.results.records import TrainRecord, WordedScores, WordingsRecord, read_record, write_record
+from tunegrid.runtime import cpu_kernels, measure
+from tunegrid.runtime.provenance import now, provenance
+from tunegrid.stages.evaluate import check_run
+from tunegrid.stages.latency import spread
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.mixtures import mixed_names, settings_of, wordings
+from tunegrid.study.study import Study
+
+
+def evaluate_wordings(study: Study, run: Run, folder: Path) -> WordingsRecord:
+    """Has a run answer the test rows in each wording and writes `wordings.parquet` and `wordings.json`.
+
+    A run that failed gets a record without scores.
+    """
+    trained = read_record(folder / "train.json", TrainRecord)
+    if trained.status != "ok":
+        return _write(study, run.cell, run.seed, folder, now(), status=trained.status, reason=trained.reason)
+    check_run(study, run, folder, trained)
+    return _evaluate(study, run.cell, run.seed, study.method(run.cell), folder / "weights", folder)
+
+
+def evaluate_untuned_wordings(study: Study, cell: Cell, folder: Path) -> WordingsRecord:
+    """Has the untuned model of a cell answer the test rows in each wording."""
+    method = Untuned(UntunedSettings(), study.family(cell.model))
+    return _evaluate(study, cell, None, method, study.paths.model(cell.model), folder)
+
+
+def _evaluate(
+    study: Study, cell: Cell, seed: int | None, method: Method, weights: Path, folder: Path
+) -> WordingsRecord:
+    import pandas as pd
+
+    from tunegrid.models.generate import NonFiniteLogits
+    from tunegrid.runtime.torch_device import pick_device
+    from tunegrid.tasks.predict import predict
+
+    started, clock = now(), measure.clock()
+    paths, task, settings = study.paths, study.task(cell.task, cell.model), settings_of(study, cell)
+    base, precision = paths.model(cell.model), study.hardware.precision
+    check_base(base)
+    model = cpu_kernels.place(method.load(base, weights), pick_device(study.hardware)).eval()
+    tokenizer, rows = load_tokenizer(base), read_parquet(paths.split(cell.task, "test"))
+    chosen = spread(len(rows), settings.wording_rows or len(rows))
+    rows, scores, tables = [rows[index] for index in chosen], [], []
+    for wording in wordings(study, cell.task, settings):
+        tokens = read_tokens(paths.wording_tokens(cell.task, cell.model, cell.method) / f"{wording.name}.arrow")
+        try:
+            answers, _ = predict(model, tokenizer, task, take_rows(tokens, chosen), len(rows), precision=precision)
+        except NonFiniteLogits as error:
+            return _write(study, cell, seed, folder, started, status="failed", reason=str(error))
+        scored = task.score(answers, rows)
+        first = {"wording": wording.name, "id": [row["id"] for row in rows], "prediction": answers}
+        tables.append(pd.concat([pd.DataFrame(first), scored.examples], axis=1))
+        scores.append(
+            WordedScores(name=wording.name, template=wording.template, trained=wording.trained, metrics=scored.metrics)
+        )
+        print(f"{wording.name}: {task.primary} {scored.metrics[task.primary]:.4f}  ({wording.template})", flush=True)
+    facts = {"examples": len(rows), "wordings": scores, "seconds": measure.clock() - clock}
+    return _write(study, cell, seed, folder, started, pd.concat(tables, ignore_index=True), **facts)
+
+
+def _write(
+    study: Study, cell: Cell, seed: int | None, folder: Path, started: str, table: Any = None, **facts: Any
+) -> WordingsRecord:
+    import pandas as pd
+
+    from tunegrid.runtime.torch_device import accelerator
+
+    if table is None:
+        table = pd.DataFrame({"wording": [], "id": [], "prediction": []})
+    with replaced(folder / "wordings.parquet") as temporary:
+        table.to_parquet(temporary, index=False)
+    record = WordingsRecord(
+        kind="untuned" if seed is None else "run",
+        task=cell.task,
+        model=cell.model,
+        method=cell.method,
+        seed=seed,
+        held_out=cell.task not in mixed_names(study, settings_of(study, cell)),
+        primary=study.task(cell.task).primary,
+        **{"status": "ok", "reason": None, "examples": 0, "wordings": [], "seconds": None} | facts,
+        provenance=provenance(
+            started=started,
+            threads=study.hardware.threads,
+            precision=study.hardware.precision,
+            accelerator=accelerator(),
+            data=study.paths.data_card(cell.task),
+            model=study.paths.model_card(cell.model),
+        ),
+    )
+    write_record(folder / "wordings.json", record)
+    return record

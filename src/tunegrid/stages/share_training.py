@@ -1,0 +1,66 @@
+"""The stage `share_training`: the run of a task as what was trained on a mixture of tasks, for all that reads runs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import replaced_folder
+from tunegrid.results.records import Shared, TrainRecord, read_record, write_record
+from tunegrid.runtime.provenance import digest
+from tunegrid.stages.train import hold_lock
+from tunegrid.study.cells import Run
+from tunegrid.study.mixtures import mixed_names, settings_of
+from tunegrid.study.stage_settings import run_settings
+from tunegrid.study.study import Study
+
+
+def share_training(study: Study, run: Run, folder: Path) -> TrainRecord:
+    """Writes `weights/`, `history.csv` and `train.json` of a run from the training of its mixture.
+
+    The files of the weights are further names of the same files where the disk can have them, else copies. The record
+    has the cost of the whole training and says how many cells share it. A training that failed or diverged fails all.
+
+    Raises:
+        TuneGridError: the mixture was not trained, or with other settings than the study has now.
+    """
+    cell, trained = run.cell, study.training_of(run.cell)
+    source = study.paths.run(Run(trained, run.seed))
+    if not (source / "train.json").is_file():
+        raise TuneGridError(
+            f"{source / 'train.json'}: no such file. Write it first: tunegrid train-mixture CONFIG "
+            f"--model {cell.model} --method {cell.method} --seed {run.seed}"
+        )
+    record = read_record(source / "train.json", TrainRecord)
+    if record.configuration_hash != digest({**run_settings(study, cell), "seed": run.seed}):
+        raise TuneGridError(
+            f"{source / 'train.json'}: was trained with other settings than the study has now. Train it again."
+        )
+    with hold_lock(study, run):
+        with replaced_folder(folder / "weights") as weights:
+            for file in sorted(path for path in (source / "weights").rglob("*") if path.is_file()):
+                target = weights / file.relative_to(source / "weights")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _link(file, target)
+        shutil.copyfile(source / "history.csv", folder / "history.csv")
+        tasks = mixed_names(study, settings_of(study, cell))
+        shared = Shared(
+            training=str(source.relative_to(study.paths.root)),
+            tasks=tasks,
+            cells=len(study.sharing(cell)),
+            held_out=cell.task not in tasks,
+        )
+        own = record.model_copy(update={"task": cell.task, "shared": shared})
+        write_record(folder / "train.json", own)
+    role = "held out of" if shared.held_out else "one of"
+    print(f"{cell}, seed {run.seed}: {source} ({cell.task} is {role} its tasks {', '.join(tasks)})", flush=True)
+    return own
+
+
+def _link(file: Path, target: Path) -> None:
+    """Gives a file a second name; copies it where that cannot be: on another disk, say."""
+    try:
+        target.hardlink_to(file.resolve())
+    except OSError:
+        shutil.copyfile(file, target)
