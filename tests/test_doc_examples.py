@@ -39,9 +39,10 @@ METHODS["normalisation"] = load("normalisation").Normalisation
 from tunegrid.cli import main
 results = []
 for overlay in sys.argv[2:]:
+    files = [overlay] if "\\nstudy:" in open(overlay, encoding="utf-8").read() else [sys.argv[1], overlay]
     for command in ("check", "plan"):
         with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
-            code = main([command, sys.argv[1], overlay])
+            code = main([command, *files])
         results.append([overlay, command, code, out.getvalue()])
 print(json.dumps(results))
 """
@@ -70,6 +71,8 @@ def folder(tmp_path, monkeypatch) -> Path:
         (tmp_path / "data" / task).mkdir(parents=True, exist_ok=True)
         for split in ("train", "validation", "test"):
             (tmp_path / "data" / task / f"{split}.jsonl").write_text(json.dumps(row) + "\n")
+    page = (ROOT / "docs/your-own-task.md").read_text(encoding="utf-8")
+    (tmp_path / "tickets.csv").write_text(re.search(r"^```csv\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1])
     for name in ("adding-a-task", "adding-a-method"):
         text = (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
         for path, code in re.findall(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tunegrid import __version__
-from tunegrid.cli import deploy, stage_commands, studies, tools
+from tunegrid.cli import deploy, new, stage_commands, studies, tools
 from tunegrid.cli.command import Commands, prepare_to_compute, study_of
 from tunegrid.cli.outputs import check_output, check_study_output
 from tunegrid.common.errors import TuneGridError
@@ -141,6 +141,7 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="tunegrid", description="Compare tuning methods of encoder-decoders.")
     root.add_argument("--version", action="version", version=__version__)
     commands = Commands(root.add_subparsers(metavar="COMMAND", required=True))
+    new.add_to(commands)
     studies.add_to(commands)
     stage_commands.add_to(commands)
     text = "Import the libraries once and fork for each job that asks (the workflow starts this)."

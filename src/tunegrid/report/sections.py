@@ -12,6 +12,7 @@ from tunegrid.report import (
     cost,
     detectable,
     effects,
+    entities,
     formulas,
     origins,
     paper,
@@ -45,6 +46,8 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         yield compared
     if detected := detectable.section(frames, expected):
         yield detected
+    if by_type := entities.section(frames, expected):
+        yield by_type
     yield paper.section(frames, expected)
     of_cost = {table.name: table for table in cost.tables(frames, expected)}
     spent = tuple(table for name, table in of_cost.items() if name.startswith("costs-"))

@@ -13,6 +13,7 @@ from tunegrid.tasks.label_task import LabelSettings, LabelTask
 from tunegrid.tasks.metrics import METRICS
 from tunegrid.tasks.metrics.accuracy import Accuracy
 from tunegrid.tasks.metrics.class_f1 import ClassF1
+from tunegrid.tasks.metrics.confusion import MOST_LABELS
 from tunegrid.tasks.metrics.macro_f1 import MacroF1
 from tunegrid.tasks.metrics.matthews import Matthews
 
@@ -55,7 +56,8 @@ class Classification(LabelTask):
     def __init__(self, settings: TaskSettings, family: Family | None = None) -> None:
         super().__init__(settings, family)
         labels = tuple(self.settings.labels)
-        self.metrics = (Accuracy(), MacroF1(labels), Matthews(labels), *map(ClassF1, labels))
+        each = map(ClassF1, labels) if len(labels) <= MOST_LABELS else ()
+        self.metrics = (Accuracy(), MacroF1(labels), Matthews(labels), *each)
 
     def word(self, label: str) -> str:
         return self.settings.label_words.get(label) or super().word(label)

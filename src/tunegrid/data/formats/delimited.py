@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
+from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.formats.base import RawRow
 from tunegrid.data.formats.lines import Place, numbered_lines
 
 LONGEST_FIELD = 2**31 - 1  # characters; the module's own limit is 131,072, which a document exceeds
+AHEAD = 50  # lines by which the separator of a file without a header is found
 NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}  # of the separators, the likeliest first
 EXCEL_SEPARATOR = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)  # the first line of some files that Excel writes
 
@@ -20,6 +22,7 @@ class _Lines:
     """Lines for the `csv` module, with the number of the last one, and those that the row so far consists of."""
 
     def __init__(self, place: Place) -> None:
+        self._is_file = isinstance(place, Path)
         self._lines = numbered_lines(place)
         self._first = next(self._lines, (0, ""))
         self.number = 0
@@ -37,6 +40,12 @@ class _Lines:
         while self._first[0] and not self._first[1].strip("\r\n"):
             self._first = next(self._lines, (0, ""))
         return self._first[1]
+
+    def ahead(self) -> list[str]:
+        """The first lines of a file, or the first one of a stream, which may have no more yet; all stay to be read."""
+        numbered = list(islice(self._lines, AHEAD)) if self._is_file else []
+        self._lines = chain(numbered, self._lines)
+        return [line for _, line in (self._first, *numbered)]
 
     def __iter__(self) -> Iterator[str]:
         numbered = [self._first] if self._first[0] else []
@@ -65,7 +74,7 @@ def read_csv(place: Place, separator: str | None = None, names: Sequence[str] = 
     """
     csv.field_size_limit(LONGEST_FIELD)
     lines = _Lines(place)
-    separator = lines.take_separator() or separator or _separator(lines.skip_empty(), len(names))
+    separator = lines.take_separator() or separator or _separator(lines, len(names))
     reader = csv.reader(iter(lines), delimiter=separator, strict=True)
     header: list[str] = []
     try:
@@ -107,13 +116,18 @@ def refuse_repeated(columns: list[str], place: object) -> None:
             raise TuneGridError(f"{place}: the column {column!r} stands there twice. Rename or remove one of them.")
 
 
-def _separator(line: str, fields: int = 0) -> str:
-    """The separator of a first line; `fields`: how many it has, where that is known."""
-    for separator in NAMES:
-        try:
-            number = len(next(csv.reader([line], delimiter=separator), []))
-            if number == fields or (not fields and number > 1):
-                return separator
-        except csv.Error:
-            continue
-    return ","
+def _separator(lines: _Lines, fields: int) -> str:
+    """The separator by the header or, where there is none, the one that makes most lines rows of so many fields."""
+    header = lines.skip_empty()
+    if not fields:
+        return next((separator for separator in NAMES if _count(header, separator) > 1), ",")
+    ahead = lines.ahead()
+    return max(NAMES, key=lambda separator: sum(_count(line, separator) == fields for line in ahead))
+
+
+def _count(line: str, separator: str) -> int:
+    """Fields of a line."""
+    try:
+        return len(next(csv.reader([line], delimiter=separator), []))
+    except csv.Error:
+        return 0

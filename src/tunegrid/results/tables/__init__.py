@@ -24,6 +24,8 @@
 | confusion | result of a task with labels, reference and predicted label |
 | calibration | the same, and bin of the predicted label's probability |
 | thresholds | the same, and threshold of the probability of the positive label |
+| entities | cell, untuned model or baseline of a task with entities, and type of entity: its scores |
+| malformed | result of such a task: answers with a malformed part |
 | cuts | task, model and split |
 | ceilings | task, model and metric: what the vocabulary and the lengths let the model score |
 | search | trial of a cell's learning rate |
@@ -37,7 +39,7 @@ from typing import Any
 from tunegrid.results.audit import study as study_audit
 from tunegrid.results.ceilings import COLUMNS as CEILING_COLUMNS
 from tunegrid.results.ceilings import ceiling_rows
-from tunegrid.results.examples import labels, slices
+from tunegrid.results.examples import entities, labels, slices
 from tunegrid.results.examples.read import read_examples
 from tunegrid.results.expected import Expected
 from tunegrid.results.paper import agreement
@@ -77,6 +79,7 @@ COLUMNS = {
     **contamination.COLUMNS,
     **slices.COLUMNS,
     **labels.COLUMNS,
+    **entities.COLUMNS,
     "cuts": f"study task model split rows {' '.join(COUNTS)} share_cut",
     "ceilings": CEILING_COLUMNS,
     "search": SEARCH_COLUMNS,
@@ -119,7 +122,8 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
         rows["detectable"] += detectable.detectable_rows(scores)
         examples = read_examples(study, task)
         rows["slices"] += slices.slice_rows(examples, scores.units, resamples, scores.collapsed)
-        for name, found in labels.label_tables(examples).items():
+        by_type = entities.entity_tables(examples, scores.units, resamples, scores.collapsed)
+        for name, found in (labels.label_tables(examples) | by_type).items():
             rows[name] += found
     rows["effects"] = effects.effect_rows(expected, of_tasks)
     rows["beside"] = agreement.comparison_rows(expected, rows["cells"], study.data_cards)

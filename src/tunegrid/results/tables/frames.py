@@ -24,13 +24,15 @@ TEXT = frozenset(
     "git_commit python platform processor accelerator precision fp32_library packages data_fingerprint "
     "model_fingerprint data_revision model_revision started finished split protocol source revision commit licence "
     "fingerprint edge note undefined lost_characters unread_characters check severity computed meaning folder "
-    "relation text reference prediction label dimension slice collapse best_model best_method "
+    "relation text reference prediction label dimension slice collapse best_model best_method type "
     "instruction_set rows_limit seeds_limit first second shared_training".split()
 )
 FLAGS = frozenset("primary separated on_front chosen same_test same_recommendation published_is_tied".split())
 # Columns whose names have another type in other tables.
 EXCEPTIONS = {("settings", "value"): "setting", ("audit", "rows"): "text", ("audit", "numbers"): "text"}
-EXCEPTIONS |= {("thresholds", "precision"): "number"}  # the metric, not that of the hardware
+EXCEPTIONS |= {
+    (table, "precision"): "number" for table in ("thresholds", "entities")
+}  # the metric, not that of the hardware
 
 
 def frame_of(table: str, columns: str, rows: list[dict[str, Any]]) -> Any:

@@ -1,0 +1,70 @@
+"""Creates a study's configuration from rows that were looked at, and checks it as `tunegrid check` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import replaced
+from tunegrid.study.checks import check_files
+from tunegrid.study.load import load_study
+from tunegrid.study.local_ceilings import local_ceilings
+from tunegrid.study.new.lengths import measure
+from tunegrid.study.new.look import Looked
+from tunegrid.study.new.propose import unique_id
+from tunegrid.study.new.task import draft
+from tunegrid.study.new.write import MINI, PAPER, study_text
+
+
+def create(
+    name: str,
+    kind: str,
+    looked: Looked,
+    paths: Mapping[str, Path],
+    mapping: Mapping[str, str],
+    *,
+    output: Path,
+    labels: Sequence[str] = (),
+    test_share: float | None = None,
+    mini: bool = False,
+    device: str = "cpu",
+    licence: str = "",
+) -> str:
+    """Writes a study of rows, and says in words what was found in them; options as for `draft`.
+
+    Args:
+        mini: with the packaged models, instead of those of the paper.
+
+    Raises:
+        TuneGridError: the rows make no such task, or the study would not pass `tunegrid check`; nothing is written
+            then.
+    """
+    kit = MINI if mini else PAPER
+    made = draft(
+        kind,
+        looked,
+        paths,
+        mapping,
+        unique_id(looked.columns),
+        labels=labels,
+        test_share=test_share,
+        licence=licence,
+    )
+    measured = measure(made, [(model, family, place) for model, family, place, _ in kit.models])
+    text = study_text(name, made, measured, kit, device, output)
+    with replaced(output) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        try:
+            study = load_study(temporary, locked=False)
+            check_files(study)
+            local_ceilings(study)  # refuses words of labels that do not fit
+        except TuneGridError as error:
+            raise TuneGridError(str(error).replace(str(temporary), str(output))) from None
+    words = [f"{len(looked.columns)} columns, {sum(map(len, made.rows.values())):,} usable rows"]
+    if made.unusable[0]:
+        words.append(f"{made.unusable[0]:,} rows cannot be used and are left out. {made.unusable[1]}")
+    words += made.notes
+    if not looked.whole:
+        words.append("Only the first 100,000 rows were looked at: labels that come later are not in the study.")
+    return "\n".join(words)

@@ -1,0 +1,212 @@
+"""Which kind of task fits the columns of some rows, and which column is which of the task's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.fields import did_you_mean
+from tunegrid.study.new.look import Column
+from tunegrid.tasks import TASKS
+
+LABEL_WORDS = 8  # words of a label, at most on average
+TEXTS = "text texts number".split()
+
+# TuneGrid's column -> names that people give it, the likeliest first; compared without case and signs.
+_LABEL = (
+    "label labels class category target topic intent sentiment stars rating polarity tag type decision verdict score"
+)
+_TEXT = "text sentence review content body comment message tweet utterance document post article question query title"
+NAMES: dict[str, dict[str, str]] = {
+    "classification": {"text": _TEXT, "label": _LABEL},
+    "sentiment": {"text": _TEXT, "label": f"sentiment {_LABEL}"},
+    "pair-classification": {
+        "text": "sentence1 text1 premise question1 texta sentencea text question query",
+        "text_pair": "sentence2 text2 hypothesis question2 textb sentenceb textpair passage context contexts answer",
+        "label": _LABEL,
+    },
+    "qa": {
+        "question": "question query",
+        "context": "context contexts passage paragraph document article body text",
+        "answers": "answers answer gold response",
+        "group": "title document article",
+        "candidates": "candidates",
+    },
+    "translation": {"source": "source src input en english", "target": "target tgt output de german translation"},
+    "summarisation": {
+        "document": "document article dialogue source text content body report originaltext transcript",
+        "summary": "summary highlights abstract tldr referencesummary headline target",
+    },
+    "ner": {
+        "tokens": "tokens words",
+        "tags": "nertags tags ner labels",
+        "text": "text sentence",
+        "spans": "entities spans entity labels",
+    },
+    "generation": {
+        "source": "source input prompt instruction question text query",
+        "target": "target output response answer completion",
+    },
+}  # fmt: skip
+ID = re.compile(r"(id|idx|index|key|no|nr|number|code)\W*$", re.IGNORECASE)  # the end of an identifier's name
+LANGUAGES = {
+    "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish",
+    "fi": "Finnish", "fr": "French", "hi": "Hindi", "hu": "Hungarian", "it": "Italian", "ja": "Japanese",
+    "ko": "Korean", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian",
+    "ru": "Russian",
+    "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
+
+
+def _is_text(column: Column) -> bool:
+    return column.kind == "text"
+
+
+def _is_texts(column: Column) -> bool:
+    return column.kind in ("text", "texts") or (column.kind == "mixed" and {*column.kinds} <= set(TEXTS))
+
+
+def _is_label(column: Column) -> bool:
+    """Whether a column has few values, each of few words: no fractions, and no identifiers."""
+    values = column.values
+    if column.kind not in ("text", "number", "flag", "mixed") or values is None or len(values) < 2:
+        return False
+    return column.mean_words <= LABEL_WORDS and len(values) <= max(2, column.filled / 2)
+
+
+FITS: dict[str, Callable[[Column], bool]] = {
+    "label": _is_label,
+    "answers": lambda column: column.kind == "number" or _is_texts(column),
+    "candidates": _is_texts,
+    "group": lambda column: column.kind in ("text", "number") and not column.unique,
+    "summary": _is_texts,
+    "document": _is_texts,
+    "target": _is_texts,
+    "tokens": lambda column: column.kind == "texts",
+    "tags": lambda column: column.kind in ("texts", "numbers", "tags"),
+    "spans": lambda column: column.kind == "spans",
+}
+
+
+def language(name: str) -> str | None:
+    """The language that a column's name says: `translation.de`, `German`, `text_de`."""
+    for part in reversed(re.findall(r"[A-Za-z]+", name)):
+        for code, title in LANGUAGES.items():
+            if part.lower() in (code, title.lower()):
+                return title
+    return None
+
+
+def score(column: Column, names: str) -> float:
+    """How well a column's name is one of the usual ones, from 0 to 1: its own part counts more than those around it."""
+    usual = names.split()
+    parts = [re.sub(r"[^a-z0-9]", "", part.lower()) for part in column.name.split(".")]
+    best = 0.0
+    for weight, part in ((1.0, parts[-1]), (0.9, parts[0]), (1.0, "".join(parts))):
+        if part in usual:
+            best = max(best, weight * (1 - usual.index(part) / (2 * len(usual))))
+        elif any(part.endswith(name) for name in usual if len(name) > 3):
+            best = max(best, 0.5 * weight)
+        elif any(part.startswith(name) for name in usual if len(name) > 3):
+            best = max(best, 0.3 * weight)
+    return best
+
+
+def columns_for(kind: str, columns: Mapping[str, Column], given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The task's columns and where these rows have them; those that are not there are left out.
+
+    Args:
+        given: columns that the user named.
+
+    Raises:
+        TuneGridError: a given name is neither the task's nor the rows'.
+    """
+    chosen: dict[str, str] = {}
+    for own, name in (given or {}).items():
+        if own not in TASKS[kind].columns:
+            raise TuneGridError(f"--column {own}={name}: {did_you_mean(own, TASKS[kind].columns)}")
+        if name not in columns:
+            raise TuneGridError(f"--column {own}={name}: the rows have no such column. {did_you_mean(name, columns)}")
+        chosen[own] = name
+    # Labels are told by what they hold, texts less so: they take what is left.
+    for own, names in sorted(NAMES[kind].items(), key=lambda item: item[0] not in FITS):
+        if own in chosen:
+            continue
+        fits = FITS.get(own, _is_texts if own in TASKS[kind].list_columns else _is_text)
+        free = [column for column in columns.values() if column.name not in chosen.values() and fits(column)]
+        ranked = sorted(free, key=lambda column: _rank(column, own, names), reverse=True)
+        needed = own not in TASKS[kind].optional
+        if ranked and (needed or score(ranked[0], names) > 0):
+            chosen[own] = ranked[0].name
+    if kind == "translation":
+        chosen |= _languages_apart(columns, chosen, given or {})
+    return {own: chosen[own] for own in TASKS[kind].columns if own in chosen}
+
+
+def _rank(column: Column, own: str, names: str) -> tuple[float, float]:
+    """Usual names first; else labels with few values, and long texts."""
+    if own == "label":
+        return score(column, names), -len(column.values or ())
+    return score(column, names), column.mean_words if own != "summary" else -column.mean_words
+
+
+def _languages_apart(
+    columns: Mapping[str, Column], chosen: Mapping[str, str], given: Mapping[str, str]
+) -> dict[str, str]:
+    """Source and target of a translation by the languages that the columns' names say: English first, else in order."""
+    named = [name for name, column in columns.items() if _is_text(column) and language(name)]
+    if given or len(named) != 2:
+        return {}
+    source, target = sorted(named, key=lambda name: language(name) != "English")
+    return {"source": source, "target": target}
+
+
+def missing(kind: str, mapping: Iterable[str]) -> list[str]:
+    """The columns that a row of the kind cannot do without and that are not there."""
+    if kind == "ner":
+        return [] if {"tokens", "tags"} <= set(mapping) or {"text", "spans"} <= set(mapping) else ["tokens", "tags"]
+    return [own for own in TASKS[kind].columns if own not in TASKS[kind].optional and own not in mapping]
+
+
+def guess(columns: Mapping[str, Column]) -> str | None:
+    """The kind of task that the columns look like; None: no text leads to anything."""
+
+    def all_named(kind: str, *own: str) -> bool:
+        found = columns_for(kind, columns)
+        return all(name in found and score(columns[found[name]], NAMES[kind][name]) > 0.4 for name in own)
+
+    ner = columns_for("ner", columns)
+    marked = columns.get(ner.get("tags", ner.get("spans", "")))
+    if not missing("ner", ner) and (all_named("ner", "tags") or marked.kind in ("tags", "numbers", "spans")):
+        return "ner"
+    qa = columns_for("qa", columns)
+    asked = all_named("qa", "question", "answers") and not _is_label(columns[qa["answers"]])
+    if asked and columns[qa.get("context", qa["question"])].mean_words > 2 * columns[qa["question"]].mean_words:
+        return "qa"
+    texts = [column for column in columns.values() if _is_text(column) and not _is_label(column)]
+    if len([column for column in texts if language(column.name)]) == 2:
+        return "translation"
+    if all_named("pair-classification", "text", "text_pair", "label"):
+        return "pair-classification"
+    if all_named("classification", "label") and "text" in columns_for("classification", columns):
+        return "classification"
+    shorter = columns_for("summarisation", columns)
+    if all_named("summarisation", "summary") and "document" in shorter:
+        document, summary = (columns[shorter[own]] for own in ("document", "summary"))
+        if document.mean_words > 2 * summary.mean_words:
+            return "summarisation"
+    if any(map(_is_label, columns.values())) and texts:
+        return "classification"
+    return "generation" if all_named("generation", "source", "target") else None
+
+
+def unique_id(columns: Mapping[str, Column]) -> str | None:
+    """A column whose values are different in every row and whose name says that it is an id."""
+    rows = max((column.filled for column in columns.values()), default=0)
+    ids = [
+        column
+        for column in columns.values()
+        if column.unique and column.kind in ("text", "number") and column.filled == rows
+    ]
+    return min((column.name for column in ids if ID.search(column.name)), key=len, default=None)

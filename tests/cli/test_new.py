@@ -1,0 +1,107 @@
+"""`tunegrid new`: the walk of the documentation, questions on a terminal, files that are kept, errors for people."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+from tests.support.rows_in_files import write
+from tunegrid.cli import main
+from tunegrid.study.load import load_study
+
+ROWS = [{"text": f"a text {number}", "label": "ab"[number % 2]} for number in range(20)]
+
+
+@pytest.fixture(autouse=True)
+def _in_own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", None)
+
+
+def test_the_page_of_the_documentation_shows_what_the_command_says_and_writes(capsys):
+    page = (ROOT / "docs/your-own-task.md").read_text(encoding="utf-8")
+    rows, study = (re.search(rf"^```{form}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1] for form in ("csv", "yaml"))
+    command, said = re.search(r"^```console\n\$ (tunegrid new .*?)\n(.*?)^```", page, re.DOTALL | re.MULTILINE).groups()
+    Path("tickets.csv").write_text(rows, encoding="utf-8")
+    assert main(command.split()[1:]) == 0
+    assert capsys.readouterr().out == said
+    assert Path("tickets.yaml").read_text(encoding="utf-8") == study
+    assert main(["check", "tickets.yaml"]) == 0
+
+
+def test_the_default_models_are_those_of_the_paper_with_lengths_by_words(capsys):
+    write(ROWS, "rows.jsonl")
+    assert main(["new", "rows.jsonl"]) == 0
+    study = load_study("rows.yaml")
+    assert [model.source.hub_id for model in study.models.values()] == [
+        "google-t5/t5-base",
+        "facebook/bart-base",
+        "google/flan-t5-small",
+    ]
+    assert "by 1.3 tokens a word (no tokenizer is on this machine)" in Path("rows.yaml").read_text()
+    assert (study.hardware.device, study.grid.methods) == ("cuda", ["full", "lora", "adapters"])
+
+
+def test_nothing_is_written_over_a_file_unless_told_to(capsys):
+    write(ROWS, "rows.jsonl")
+    Path("rows.yaml").write_text("mine")
+    assert main(["new", "rows.jsonl", "--mini"]) == 1
+    assert "rows.yaml: is there already" in capsys.readouterr().err
+    assert Path("rows.yaml").read_text() == "mine"
+    assert main(["new", "rows.jsonl", "--mini", "--force", "--output", "rows.jsonl"]) == 1
+    assert "is an input of this command" in capsys.readouterr().err
+    assert main(["new", "rows.jsonl", "--mini", "--force"]) == 0
+    assert load_study("rows.yaml").name == "rows"
+
+
+def test_files_beside_bring_their_splits():
+    write(ROWS, "train.jsonl", "dev.jsonl", "test.jsonl")
+    assert main(["new", "train.jsonl", "--mini", "--name", "mine"]) == 0
+    source = load_study("mine.yaml").tasks["mine"].source
+    assert source.paths.model_dump() == {"train": "train.jsonl", "validation": "dev.jsonl", "test": "test.jsonl"}
+    assert source.test_share is None
+
+
+REFUSED = {
+    "no file": ([], "name a file"),
+    "a file that is not there": (["no.csv"], "no.csv: no such file"),
+    "an unknown kind": (["rows.jsonl", "--kind", "classify"], "Did you mean classification?"),
+    "a column of nobody": (["rows.jsonl", "--column", "text=x"], "the rows have no such column"),
+    "half a column": (["rows.jsonl", "--column", "text"], "--column text=review"),
+    "a kind that does not fit": (["rows.jsonl", "--kind", "qa"], "no column for"),
+    "texts that no name tells apart": (["pairs.jsonl"], "--kind classification|generation"),
+    "braces in a path": (["{a}.jsonl"], "braces"),
+    "a name that is none": (["rows.jsonl", "--name", "a/b", "--output", "x.yaml"], "study"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "says"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_a_study_ends_with_a_message_and_without_a_file(arguments, says, capsys):
+    write(ROWS, "rows.jsonl", "{a}.jsonl")
+    write([{"a": f"one {number}", "b": f"two {number}"} for number in range(20)], "pairs.jsonl")
+    assert main(["new", *arguments, "--mini"]) == 1
+    assert says in capsys.readouterr().err
+    assert not list(Path().glob("*.yaml"))
+
+
+def test_a_terminal_is_asked_for_what_is_missing(tmp_path):
+    write([{"one": f"a text {number}", "two": f"un texte {number}"} for number in range(20)], "rows.jsonl")
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-m", "tunegrid", "new", "--mini"]
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
+    )
+    os.write(ours, b"rows.jsonl\ngeneration\nsource=two\ntarget=one\n\n")
+    said, asked = process.communicate(timeout=120)
+    assert process.returncode == 0, asked
+    assert "File of rows" in asked
+    assert "Kind of task" in asked
+    assert "columns: source=two, target=one" in said
+    source = load_study("rows.yaml").tasks["rows"].source
+    assert source.columns == {"source": "two", "target": "one"}
