@@ -39,7 +39,7 @@ METHODS["normalisation"] = load("normalisation").Normalisation
 from tunegrid.cli import main
 results = []
 for overlay in sys.argv[2:]:
-    files = [overlay] if "\\nstudy:" in open(overlay, encoding="utf-8").read() else [sys.argv[1], overlay]
+    files = [overlay] if "\\ndescription:" in open(overlay, encoding="utf-8").read() else [sys.argv[1], overlay]
     for command in ("check", "plan"):
         with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
             code = main([command, *files])
