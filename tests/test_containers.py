@@ -40,3 +40,16 @@ def test_the_apptainer_image_gets_every_file_that_the_package_is_built_from():
     for file in needed:
         assert (ROOT / file).exists()
         assert any(file == name or file.startswith(f"{name}/") for name in copied), file
+
+
+def test_the_server_s_image_adds_the_extra_and_starts_the_command():
+    import json
+
+    from tunegrid.cli.dispatch import parser
+
+    text = (ROOT / "containers/Dockerfile.serve").read_text()
+    (command,) = installed(text)
+    assert command.endswith("requirements.txt --requirement /opt/tunegrid/requirements-serve.txt")
+    (entry,) = re.findall(r"^ENTRYPOINT (.*)$", text, re.MULTILINE)
+    options = parser().parse_args([*json.loads(entry)[1:], "config/mini.yaml", "--task", "qa"])
+    assert (options.config, options.host, options.port) == (["config/mini.yaml"], "0.0.0.0", 8000)

@@ -10,3 +10,6 @@ _PLACE = find_spec("ctranslate2")
 EXTRAS = str(Path(_PLACE.origin).parents[1]) if _PLACE else ""
 
 needs_ctranslate2 = pytest.mark.skipif(_PLACE is None, reason="CTranslate2 is not installed (make setup EXTRAS=serve)")
+needs_server = pytest.mark.skipif(
+    find_spec("fastapi") is None, reason="the server's packages are not installed (make setup EXTRAS=serve)"
+)

@@ -1,4 +1,4 @@
-"""Commands that use a finished study: predict with the recommended run, and export it."""
+"""Commands that use a finished study: predict with the recommended run, export it, and serve it over HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.input import FORMATS, STDIN
 from tunegrid.study.cells import Cell
-from tunegrid.study.engine import require_engine, why_not_converted
+from tunegrid.study.engine import require_engine, require_server, why_not_converted
 from tunegrid.study.evaluation_settings import Engine
 from tunegrid.study.study import Study
 
@@ -60,6 +60,29 @@ def add_to(commands: Commands) -> None:
         "--language", nargs="+", default=[], metavar="CODE", help="languages of the texts, for the card: en de"
     )
     export.add_argument("--force", action="store_true", help="replace an earlier export in the folder")
+    _add_serve(commands)
+
+
+def _add_serve(commands: Commands) -> None:
+    text = "Answer over HTTP with the recommended run, or another: JSON, metrics, and a page to try it."
+    serve = commands.on_study("serve-model", _serve, text)
+    _which_run(serve)
+    _engine(serve)
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1, this machine only"
+    )
+    serve.add_argument("--port", type=int, default=8000, help="port to listen on; 0: a free one; default: 8000")
+    serve.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="file with a token that requests must bring; default: the environment's TUNEGRID_TOKEN, or none",
+    )
+    serve.add_argument("--queue-rows", type=_rows, default=512, metavar="ROWS", help="rows that may wait; more get 429")
+    serve.add_argument("--batch-rows", type=_rows, metavar="ROWS", help="rows answered together; default: the study's")
+    serve.add_argument(
+        "--timeout", type=_rows, default=60, metavar="SECONDS", help="for a request, waiting included; default: 60"
+    )
 
 
 def _engine(parser: argparse.ArgumentParser) -> None:
@@ -137,6 +160,23 @@ def _predict(study: Study, options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _serve(study: Study, options: argparse.Namespace) -> None:
+    require_server()
+    from tunegrid.deploy.serve import read_token, serve, served
+    from tunegrid.deploy.server import Limits
+
+    token = read_token(options.token_file)
+    study, winner, engine = _ready(study, options)
+    print(winner, file=sys.stderr, flush=True)
+    prepare_to_compute(study)
+    from tunegrid.deploy.predict import Answerer
+
+    answerer = Answerer(study, winner, engine=engine, compute=options.compute_type)
+    batch_rows = options.batch_rows or answerer.task.settings.evaluation_batch_size
+    limits = Limits(batch_rows=batch_rows, queue_rows=options.queue_rows, seconds=options.timeout)
+    serve(served(study, winner, answerer, engine), limits, host=options.host, port=options.port, token=token)
 
 
 def _export(study: Study, options: argparse.Namespace) -> None:

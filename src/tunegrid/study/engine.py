@@ -45,6 +45,12 @@ def require_engine(engine: Engine) -> None:
         raise TuneGridError("CTranslate2 is not installed. Type: make setup EXTRAS=serve")
 
 
+def require_server() -> None:
+    """Raises TuneGridError if what a server needs is not installed."""
+    if any(importlib.util.find_spec(name) is None for name in ("fastapi", "prometheus_client", "uvicorn")):
+        raise TuneGridError("The server's packages are not installed. Type: make setup EXTRAS=serve")
+
+
 def compute_type(study: Study) -> Literal["float32", "bfloat16"]:
     """CTranslate2's name for the precision of a study."""
     return "bfloat16" if study.hardware.precision == "bf16" else "float32"

@@ -1,0 +1,51 @@
+"""The pages of the server: one to try the run, one on its interface. They load nothing from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from tunegrid.common.package_data import templates_folder
+from tunegrid.tasks import Task
+
+
+def try_page(task: Task, run: dict[str, str], *, wants_token: bool) -> str:
+    """The page to try a run: its fields, the answer with the scores of labels, the time it took, the model card."""
+    fields = [{"name": name, "example": task.example.get(name, "A text.")} for name in task.source_columns]
+    return _render("serve.html.j2", run=run, fields=fields, wants_token=wants_token)
+
+
+def docs_page(schema: dict[str, Any], run: dict[str, str]) -> str:
+    """The page on the interface, from its description as OpenAPI."""
+    return _render("serve-docs.html.j2", run=run, schema=schema)
+
+
+@cache
+def security_headers() -> dict[str, str]:
+    """Headers of every response: pages run this one script and ask this one server."""
+    digest = base64.b64encode(hashlib.sha256(_file("serve.js").encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; connect-src 'self'"
+    return {
+        "Content-Security-Policy": f"{policy}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }
+
+
+@cache
+def _file(name: str) -> str:
+    return (templates_folder() / name).read_text(encoding="utf-8")
+
+
+def _render(template: str, **values: Any) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(templates_folder()), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    own = {"style": Markup(_file("serve.css")), "script": Markup(_file("serve.js"))}
+    return environment.get_template(template).render(**values, **own)
