@@ -101,6 +101,8 @@ def _hashed(
 ) -> Iterator[tuple[np.ndarray, int, np.ndarray, np.ndarray]]:
     """(hash of each row's words, number of rows, hashes of all n-grams, the row of each) of each batch of rows."""
     import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet
 
     names = list(dict.fromkeys((*whole_columns, *columns)))
@@ -113,11 +115,15 @@ def _hashed(
             return
         keys, grams, owners = np.zeros(len(batch), np.uint64), [], []
         for name in names:
-            words, starts = _words(batch.column(name))
+            texts, owner = batch.column(name), None
+            if pa.types.is_list(texts.type):  # several references of a row
+                texts, owner = texts.flatten(), pc.list_parent_indices(texts).to_numpy()
+            words, starts = _words(texts)
             if name in whole_columns:
                 keys = keys * np.uint64(_FACTOR) + _sums(words, starts)
             if name in columns:
                 column_grams, rows = _ngrams(words, starts)
+                rows = rows if owner is None else owner[rows]
                 grams.append(column_grams)
                 owners.append(rows)
         yield keys, len(batch), np.concatenate(grams), np.concatenate(owners)

@@ -16,13 +16,13 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.words import listed
+from tunegrid.data.formats.lines import LFS_POINTER
 
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 # A tokenizer has at least one of the first: the whole of it, a SentencePiece model, or a vocabulary.
 TOKENIZERS, MERGES = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt"), "merges.txt"
 MOST = 4  # names in a message
 MOST_SENTINELS = 10_000  # T5 has 100; each is made before anything can be compared with the vocabulary
-POINTER = b"version https://git-lfs.github.com/spec/"
 FLOATS = ("F64", "F32", "F16", "BF16")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
@@ -162,10 +162,10 @@ def _check_content(file: Path, name: str) -> None:
         raise TuneGridError(f"{name}: {file.name} is {what}.")
     try:
         with file.open("rb") as stream:
-            start = stream.read(len(POINTER))
+            start = stream.read(len(LFS_POINTER))
     except OSError as error:
         raise TuneGridError(f"{name}: {file.name} cannot be read: {error.strerror}.") from None
-    if start == POINTER:
+    if start == LFS_POINTER:
         raise TuneGridError(
             f"{name}: {file.name} is a pointer of Git LFS, not the file itself. Run `git lfs pull` in the repository "
             "that it is from."

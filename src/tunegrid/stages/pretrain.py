@@ -52,11 +52,11 @@ def held_out_keys(study: Study) -> set[str]:
     from tunegrid.data.miniworld import text_key
 
     return {
-        text_key(row[column])
+        text_key(text)
         for task in study.grid.tasks
         for split in ("validation", "test")
         for row in _rows(study, task, split)
-        for column in study.task(task).text_columns
+        for text in study.task(task).texts(row)
     }
 
 
@@ -65,7 +65,7 @@ def _task_texts(study: Study, seed: int) -> Iterator[str]:
     texts: set[str] = set()
     for task in study.grid.tasks:
         for row in _rows(study, task, "train"):
-            texts |= {row[column] for column in study.task(task).text_columns}
+            texts.update(study.task(task).texts(row))
     ordered = sorted(texts)
     random.Random(seed).shuffle(ordered)
     return iter(ordered)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
@@ -121,6 +121,12 @@ class Task(ABC):
         """`family`: of the model that is to do the task; none: the labels are their own words."""
         self.settings = settings
         self.family = family
+
+    def texts(self, row: Row) -> Iterator[str]:
+        """The texts of a row that a model can be pretrained on; of several references each."""
+        for column in self.text_columns:
+            value = row[column]
+            yield from [value] if isinstance(value, str) else value
 
     @abstractmethod
     def clean(self, row: Row) -> Row:

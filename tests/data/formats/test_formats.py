@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.data.formats import ClassIndex, RawRow, format_of, read_rows
+from tunegrid.data.formats import READERS, ClassIndex, RawRow, format_of, read_rows
 
 ROWS = [{"text": "good", "label": "1"}, {"text": "so; so, ü", "label": "0"}]
 
@@ -149,6 +149,38 @@ def test_compressed_files_hold_the_same_rows_and_damaged_ones_are_named(name, su
     assert "cannot be read" in refused(name + suffix, b"no such compression")
 
 
+@pytest.mark.parametrize(
+    "name", ["a.csv", "a.tsv", "a.jsonl", "a.json", "a.parquet", "a.conll", "a.csv.gz", "a.jsonl.zst"]
+)
+def test_a_pointer_of_git_lfs_is_named_as_such(name):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
+    assert "is a pointer of Git LFS, not the file itself. Run `git lfs pull`" in refused(name, pointer)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"version": "1.1", "data": [{"title": "t", "paragraphs": []}]}',
+        '{"data": [{"text": "a"}]}\n',
+        '{\n  "data": [\n {"text": "a"}]}',
+        '{\n  "text": "a"\n}\n',
+    ],
+)
+def test_one_object_around_all_rows_is_named_as_such(text):
+    assert "a.json: is one JSON object (with " in refused("a.json", text.encode())
+
+
+@pytest.mark.parametrize("text", ['{"text": "a"}', '{"text": "a", "data": 1}\n{"text": "b", "data": []}\n'])
+def test_one_object_a_line_is_a_row(text):
+    assert [row["text"] for row in values("a.json", text.encode())] == ["a", "b"][: text.count("text")]
+
+
+def test_rows_of_a_pipe_are_all_read_as_it_cannot_be_read_twice():
+    for text in ('{"text": "a"}\n\n{"text": "b"}\n', '[{"text": "a"},\n{"text": "b"}]'):
+        lines = iter(text.encode().splitlines(keepends=True))
+        assert [row.values["text"] for row in READERS[".json"](lines)] == ["a", "b"]
+
+
 def test_several_parts_of_a_compressed_file_are_all_read():
     lines = [f'{{"text": "{number}"}}\n'.encode() for number in range(3)]
     for suffix, compress in COMPRESSED.items():
@@ -195,7 +227,7 @@ def test_usual_nesting_is_no_problem(depth):
     ("text", "says"),
     [("[", "not valid JSON"), ("[{}", "not valid JSON"), ("[{},]", "not valid JSON"), ('[{"a": 1} {"a": 2}]', "not valid JSON"),
      ("[{}] x", "not valid JSON"), ("[1]", "row 1: a row must be a JSON object, this is a int"), ("{", "line 1: not valid JSON"),
-     ('{\n"a": 1}', "line 1: not valid JSON")],
+     ('{\n"a": 1}\n{', "line 1: not valid JSON")],
 )  # fmt: skip
 def test_broken_json_files_are_named(text, says):
     assert says in refused("a.json", text)

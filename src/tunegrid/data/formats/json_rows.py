@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from tunegrid.common.errors import TuneGridError
@@ -55,8 +56,12 @@ class _Parser:
 
 def read_json_lines(place: Place) -> Iterator[RawRow]:
     """The rows of a file with one JSON object per line."""
+    yield from _rows_of_lines(place, numbered_lines(place))
+
+
+def _rows_of_lines(place: Place, lines: Iterable[tuple[int, str]]) -> Iterator[RawRow]:
     parser = _Parser()
-    for number, line in numbered_lines(place):
+    for number, line in lines:
         if not (text := line.strip()):
             continue
         where = f"{place}, line {number}"
@@ -73,12 +78,16 @@ def read_json_lines(place: Place) -> Iterator[RawRow]:
 
 def read_json(place: Place) -> Iterator[RawRow]:
     """The rows of a file that is one JSON list of objects, or JSON Lines. A list is read as a whole."""
-    lines = (line for _, line in numbered_lines(place))
-    first = next((line for line in lines if line.strip()), "")
+    numbered = numbered_lines(place)  # once: a pipe cannot be read again
+    number, first = next(((number, line) for number, line in numbered if line.strip()), (0, ""))
     if not first.lstrip().startswith("["):
-        yield from read_json_lines(place)
+        read = [(number, first)]
+        if not _is_object(first):
+            read += numbered
+        _refuse_one_object(place, [line for _, line in read])
+        yield from _rows_of_lines(place, chain(read, numbered))
         return
-    text = first.lstrip() + "".join(lines)
+    text = first.lstrip() + "".join(line for _, line in numbered)
     parser, at, number = _Parser(), SPACE.match(text, 1).end(), 0
     try:
         while text[at : at + 1] != "]" or number:
@@ -97,6 +106,28 @@ def read_json(place: Place) -> Iterator[RawRow]:
         raise TuneGridError(f"{place}: not valid JSON: {error}") from None
     except RecursionError:
         raise TuneGridError(f"{place}, row {number}: it has more than {DEPTH} levels of lists and objects") from None
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _refuse_one_object(place: Place, lines: list[str]) -> None:
+    """Raises TuneGridError if lines are one object around all rows, or over several lines."""
+    if not _is_object(text := "".join(lines)):
+        return  # the reader of lines says what is wrong
+    value = json.loads(text)
+    if len(lines) == 1 and not isinstance(value.get("data"), list):
+        return
+    keys = ", ".join(map(repr, list(value)[:5]))
+    raise TuneGridError(
+        f"{place}: is one JSON object (with {keys}), but rows are a list of objects, or JSON Lines with one object a "
+        "line. Save the list of rows by itself; the files of SQuAD's authors, which nest questions in articles, are on "
+        "the Hub as rows (rajpurkar/squad)."
+    )
 
 
 def _row(values: object, where: str, problem: str | None) -> RawRow:

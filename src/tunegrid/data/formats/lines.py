@@ -15,6 +15,7 @@ from tunegrid.common.errors import TuneGridError
 
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 BLOCK = 1 << 16  # bytes
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 # A file, or lines that come from elsewhere; `str` of it stands in messages.
 Place = Path | Iterable[bytes]
@@ -30,12 +31,24 @@ def binary_lines(place: Place) -> Iterator[bytes]:
         yield from place
         return
     try:
+        refuse_pointer(place)
         with _opened(place) as file:
             head = file.read(BLOCK)
         with _opened(place) as file:
             yield from _ending_in_cr(file) if b"\r" in head and b"\n" not in head else file
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise TuneGridError(f"{place}: cannot be read: {error}") from None
+
+
+def refuse_pointer(place: Path) -> None:
+    """Raises TuneGridError if a file only says that Git LFS has its content."""
+    with place.open("rb") as file:
+        start = file.read(len(LFS_POINTER))
+    if start == LFS_POINTER:
+        raise TuneGridError(
+            f"{place}: is a pointer of Git LFS, not the file itself. Run `git lfs pull` in the repository that it is "
+            "from."
+        )
 
 
 def numbered_lines(place: Place) -> Iterator[tuple[int, str]]:

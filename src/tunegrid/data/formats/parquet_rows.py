@@ -10,6 +10,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.data.formats.base import RawRow
 from tunegrid.data.formats.classes import classes_in_metadata, mark_classes
 from tunegrid.data.formats.delimited import refuse_repeated
+from tunegrid.data.formats.lines import refuse_pointer
 
 if TYPE_CHECKING:
     import pyarrow
@@ -25,6 +26,10 @@ def read_parquet_rows(path: Path) -> Iterator[RawRow]:
     """
     import pyarrow.parquet
 
+    try:
+        refuse_pointer(path)
+    except OSError as error:
+        raise TuneGridError(f"{path}: cannot be read: {error.strerror or error}") from None
     try:
         file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)  # else all of it stays in memory
         columns, metadata = file.schema_arrow.names, file.schema_arrow.metadata or {}
