@@ -86,6 +86,7 @@ class Adapters(AdaptersLibrary):
     Settings = AdaptersSettings
     settings: AdaptersSettings
     title = "Adapters"
+    tunes = "bottlenecks"
     about = Formula(
         title,
         r"\mathrm{Adapter}(h) = h + s\, (W_{\mathrm{up}}\, "

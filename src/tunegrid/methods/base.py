@@ -55,6 +55,7 @@ class Method(ABC):
 
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
     title: ClassVar[str]
+    tunes: ClassVar[str] = ""  # what it trains, in a few words, for tables
     about: ClassVar[Formula | None] = None  # its equation and its source, for the report
     # "all": every parameter; "layers": parameters inside the layers of the stacks; "prompt": vectors in front of the
     # sources; None: nothing: the model is evaluated as it is, without a training job.

@@ -28,6 +28,7 @@ class BitFit(Method):
 
     Settings = BitFitSettings
     title = "BitFit"
+    tunes = "biases"
     about = Formula(
         title,
         r"b^{*} = \arg\min_{b} \sum_{(x, y)} -\log\, p_{W_0, b}(y \mid x)",

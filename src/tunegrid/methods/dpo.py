@@ -34,6 +34,7 @@ class Dpo(StartedMethod):
     Settings = DpoSettings
     settings: DpoSettings
     title = "DPO"
+    tunes = "all or an update, from pairs"
     about = Formula(
         title,
         r"\mathcal{L} = -\log \sigma\left(\beta \log\dfrac{\pi_\theta(y_w \mid x)}{\pi_{\mathrm{SFT}}(y_w \mid x)} - "

@@ -25,6 +25,7 @@ class Full(Method):
 
     Settings = FullSettings
     title = "Full Finetuning"
+    tunes = "everything"
     trains = "all"
     about = Formula(
         title,

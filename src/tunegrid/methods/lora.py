@@ -39,6 +39,7 @@ class Lora(Method):
     Settings = LoraSettings
     settings: LoraSettings
     title = "LoRA"
+    tunes = "low-rank updates"
     library = "peft"
     about = Formula(
         title,

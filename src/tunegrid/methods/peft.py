@@ -83,6 +83,7 @@ class Peft(Method):
     Settings = PeftSettings
     settings: PeftSettings
     title = "PEFT"
+    tunes = "the tuner's modules"
     library = "peft"
 
     @classmethod

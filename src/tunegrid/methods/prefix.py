@@ -46,6 +46,7 @@ class Prefix(AdaptersLibrary):
     Settings = PrefixSettings
     settings: PrefixSettings
     title = "Prefix Tuning"
+    tunes = "keys and values in front"
     trains = "prompt"
     about = Formula(
         title,

@@ -40,6 +40,7 @@ class Prompt(Method):
     Settings = PromptSettings
     settings: PromptSettings
     title = "Prompt Tuning"
+    tunes = "vectors in front"
     trains = "prompt"
     library = "peft"
     about = Formula(

@@ -18,6 +18,7 @@ from tunegrid.report import (
     paper,
     search,
     tables,
+    techniques,
 )
 from tunegrid.report.cost_words import trainings
 from tunegrid.report.layout import Figure, Section, Table
@@ -56,6 +57,8 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
     if weighed:
         rest = tuple(table for table in of_cost.values() if table not in spent)
         yield Section("Quality against cost", weighed, rest, figures("figure-pareto", "figure-efficiency"))
+    if side := techniques.section(frames, expected):
+        yield side
     if curves := figures("figure-curves"):
         yield Section("How the runs learned", (_on_curves(),), figures=curves)
     if searched := search.section(frames, expected):

@@ -1,0 +1,101 @@
+"""Techniques side by side: what each trains, costs and scores, and the paper's claims about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tunegrid.common import digits
+from tunegrid.common.digits import DASH, absent
+from tunegrid.methods import METHODS
+from tunegrid.report import claims, layout
+from tunegrid.report.cost_words import mean
+from tunegrid.report.layout import Column, Section, Table
+from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, cell_of, with_interval
+from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.statistics.intervals import CONFIDENCE
+
+GRID = {"full", "lora", "adapters"}  # the methods of the paper's own tables
+
+
+def section(frames: Frames, expected: Expected) -> Section | None:
+    """The section of a study that has other methods than those of the paper's tables; None for others."""
+    if all(method.kind in GRID and method.described for method in expected.methods):
+        return None
+    verdicts = list(claims.verdicts(frames, expected))
+    counts = [sum(verdict.outcome == outcome for verdict in verdicts) for outcome in claims.OUTCOMES]
+    text = (
+        "The techniques of the paper's chapter 5 that this study has, one beside the other, each with its own learning "
+        "rate. Costs are means over seeds, as in the tables of cost; latency is that of the merged model where the "
+        "method can be merged."
+    )
+    rule = (
+        f"Section 5.3 of the paper says what each technique is good and bad at; the table holds what is said "
+        f"against this study: {counts[0]} supported, {counts[1]} not supported, {counts[2]} not tested. {claims.RULE}"
+    )
+    tables = (*(table for task in expected.tasks if (table := side_by_side(frames, expected, task))), _claims(verdicts))
+    return Section("Techniques side by side", (text, rule), tables)
+
+
+def side_by_side(frames: Frames, expected: Expected, task: ExpectedTask) -> Table | None:
+    """Table of the techniques on one task; None where no run of it is scored."""
+    titles, metric = Titles(expected), task.primary
+    rows = list(_rows(frames, expected, task, titles))
+    if not rows:
+        return None
+    unit = ", %" if metric.percent else ""
+    columns = (
+        MODEL,
+        METHOD,
+        Column("Trained", width=0.13),
+        *(Column(title, "right") for title in ("Share", "Memory", "Time, s", "Latency, ms", "Saved")),
+        Column(f"{metric.title}{unit} [{CONFIDENCE} interval]", "right"),
+    )
+    caption = (
+        f"{task.title}, technique by technique: what is trained, its share of all parameters, peak memory and seconds "
+        "of the training, latency of one example, size of what is saved, score."
+    )
+    return layout.plain_table(f"techniques-{task.name}", caption, columns, rows)
+
+
+def _rows(frames: Frames, expected: Expected, task: ExpectedTask, titles: Titles) -> Iterator[tuple[str, ...]]:
+    for model, method in expected.grid(task):
+        runs = cell_of(frames["costs"], task, model.name, method.name)
+        runs = runs[runs["status"] == "ok"]
+        cells = cell_of(frames["cells"], task, model.name, method.name)
+        cells = cells[cells["primary"] & (cells["kind"] == "run")]
+        if not len(runs) or not len(cells):
+            continue
+        score = next(cells.itertuples())
+        yield (
+            titles.models[model.name],
+            titles.methods[method.name],
+            METHODS[method.kind].tunes if method.described else "the library's modules",
+            digits.percent(mean(runs, "trainable_share"), 2),
+            digits.binary_size(mean(runs, "peak_memory_bytes")),
+            digits.significant(mean(runs, "optimisation_seconds")),
+            _milliseconds(mean(runs, "deployed_latency_seconds")),
+            digits.binary_size(mean(runs, "saved_bytes")),
+            score.status
+            if absent(score.mean)
+            else with_interval(task.primary, score.mean, score.ci_low, score.ci_high),
+        )
+
+
+def _milliseconds(value: float) -> str:
+    return DASH if absent(value) else digits.significant(1e3 * value)
+
+
+def _claims(verdicts: list[claims.Verdict]) -> Table:
+    rows = [
+        (METHODS[v.claim.kind].title if v.claim.kind in METHODS else v.claim.kind, v.claim.text, v.outcome, v.evidence)
+        for v in verdicts
+    ]
+    columns = (
+        Column("Technique", width=0.14),
+        Column("What the paper says (section 5.3)", width=0.38),
+        Column("Verdict", width=0.12),
+        Column("Evidence", width=0.28),
+    )
+    return layout.plain_table(
+        "claims", "The paper's claims on each technique, and this study's verdicts.", columns, rows
+    )

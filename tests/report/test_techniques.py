@@ -1,0 +1,142 @@
+"""Techniques side by side, and verdicts on the paper's claims: what counts for a claim, by hand."""
+
+import pandas as pd
+import pytest
+
+from tests.support.study_on_disk import expected_study
+from tunegrid.methods import METHODS
+from tunegrid.report import claims, techniques
+from tunegrid.results.expected import Named
+from tunegrid.results.tables import COLUMNS
+from tunegrid.results.tables.frames import frame_of
+
+KINDS = ("full", "lora", "adapters", "prefix", "prompt")
+SHARES = {"full": 1.0, "lora": 0.02, "adapters": 0.03, "prefix": 0.005, "prompt": 0.0005}
+SAVED = {"full": 1_000, "lora": 40, "adapters": 60, "prefix": 10, "prompt": 5}
+
+
+@pytest.fixture
+def expected():
+    study = expected_study(methods=tuple(Named(kind, METHODS[kind].title, kind=kind) for kind in KINDS))
+    return expected_study(methods=study.methods, models=study.models[:1])
+
+
+def frames_of(expected, separated=lambda first, second: True, latency=None):
+    costs, cells, pairs = [], [], []
+    for task in expected.tasks:
+        for model, method in expected.grid(task):
+            at = {"task": task.name, "model": model.name, "method": method.name}
+            for seed in (1, 2):
+                costs.append(at | {
+                    "seed": seed, "status": "ok", "trainable_share": SHARES[method.kind],
+                    "saved_bytes": SAVED[method.kind] + seed, "peak_memory_bytes": 2**30 * (1 + SHARES[method.kind]),
+                    "training_flops": 1e9 * (2 + SHARES[method.kind]), "optimisation_seconds": 3.0,
+                    "deployed_latency_seconds": (latency or {}).get(method.kind, 0.010),
+                    "deployed_inference_flops": {"full": 1e7, "lora": 1e7}.get(method.kind, 1.1e7),
+                })  # fmt: skip
+            cells.append(at | {"kind": "run", "metric": task.primary.name, "primary": True, "status": "ok",
+                               "mean": 0.5, "ci_low": 0.4, "ci_high": 0.6})  # fmt: skip
+        for number, first in enumerate(KINDS):
+            for second in KINDS[number + 1 :]:
+                model = expected.models[0].name
+                pairs.append({
+                    "task": task.name, "metric": task.primary.name, "first_model": model, "first_method": first,
+                    "second_model": model, "second_method": second, "difference": 0.1,
+                    "separated": separated(first, second),
+                })  # fmt: skip
+    rows = {"costs": costs, "cells": cells, "pairs": pairs}
+    return {name: frame_of(name, COLUMNS[name], value) for name, value in rows.items()}
+
+
+def outcomes(frames, expected):
+    return {(v.claim.kind, v.claim.text): (v.outcome, v.evidence) for v in claims.verdicts(frames, expected)}
+
+
+def test_each_claim_is_held_against_the_pairs_and_cells_it_speaks_of(expected):
+    found = outcomes(frames_of(expected), expected)
+    # Three tasks, one model: full against four others, others against full.
+    assert found["full", "scores highest of all"] == ("supported", "12 of 12 pairs for it, 0 against")
+    assert found["lora", "scores below full fine-tuning"] == ("supported", "3 of 3 pairs for it, 0 against")
+    assert found["lora", "trains less than 1% of the parameters"] == (
+        "not supported", "0 of 3 cells for it, 3 against",
+    )  # fmt: skip
+    assert found["adapters", "trains 1 to 4% of the parameters"][0] == "supported"
+    assert found["adapters", "computes more to predict"] == ("supported", "3 of 3 pairs for it, 0 against")
+    assert found["lora", "computes no more to predict than the base, once merged"][0] == "supported"
+    assert found["prompt", "saves the fewest bytes"] == ("supported", "12 of 12 pairs for it, 0 against")
+    assert found["full", "forgets what was learned in pretraining"] == ("not tested", "not measured here")
+    assert found["RLHF", "is unstable to train"][0] == "not tested"
+
+
+def test_scores_that_no_test_separates_count_for_nothing(expected):
+    frames = frames_of(expected, separated=lambda first, second: second == "prompt")
+    found = outcomes(frames, expected)
+    assert found["full", "scores highest of all"] == (
+        "not supported", "3 of 12 pairs for it, 0 against, 9 not separated",
+    )  # fmt: skip
+    assert found["prompt", "scores below full fine-tuning"][0] == "supported"
+    assert found["lora", "scores below full fine-tuning"] == (
+        "not supported", "0 of 3 pairs for it, 0 against, 3 not separated",
+    )  # fmt: skip
+
+
+def test_the_sign_of_a_difference_is_that_of_the_order_in_the_table(expected):
+    frames = frames_of(expected)
+    pairs = frames["pairs"]
+    frames["pairs"] = pairs.assign(
+        first_method=pairs["second_method"], second_method=pairs["first_method"], difference=-pairs["difference"]
+    )
+    assert outcomes(frames, expected) == outcomes(frames_of(expected), expected)
+    frames["pairs"] = frames["pairs"].assign(difference=-frames["pairs"]["difference"])
+    assert outcomes(frames, expected)["full", "scores highest of all"] == (
+        "not supported", "0 of 12 pairs for it, 12 against",
+    )  # fmt: skip
+
+
+def test_seconds_count_from_a_margin_on(expected):
+    def verdict(prefix):
+        return outcomes(frames_of(expected, latency={"prefix": prefix}), expected)[
+            "prefix", "is as fast to predict as the base"
+        ][0]
+
+    assert [verdict(0.0109), verdict(0.0112)] == ["supported", "not supported"]
+
+
+def test_what_the_study_does_not_have_is_not_tested(expected):
+    few = expected_study(methods=expected.methods[:2], models=expected.models)
+    found = outcomes(frames_of(expected), few)
+    assert found["prefix", "is as fast to predict as the base"] == ("not tested", "not in this study")
+
+
+def test_every_claim_is_about_a_technique_of_the_paper_s_section():
+    sections = {"full": 1, "adapters": 2, "lora": 3, "prefix": 4, "prompt": 5, "instruction tuning": 6, "RLHF": 7}
+    assert all(claim.section.startswith(f"5.3.{sections[claim.kind]}.") for claim in claims.CLAIMS)
+    assert {claim.kind for claim in claims.CLAIMS} == sections.keys()
+
+
+def test_the_section_has_a_row_for_each_technique_and_stands_only_beside_other_methods_than_the_paper_s(expected):
+    frames = frames_of(expected)
+    section = techniques.section(frames, expected)
+    assert [table.name for table in section.tables] == [
+        *(f"techniques-{task.name}" for task in expected.tasks),
+        "claims",
+    ]
+    first = section.tables[0]
+    assert [row.cells[1].text for row in first.rows] == [METHODS[kind].title for kind in KINDS]
+    row = [cell.text for cell in first.rows[4].cells]
+    assert row[2:4] == ["vectors in front", "0.05%"]
+    assert "10" in row[6]
+    three = expected_study(methods=expected.methods[:3])
+    assert techniques.section(frames, three) is None
+    other = Named("adapters", "par_bn", kind="adapters", described=False)
+    assert techniques.section(frames, expected_study(methods=(*expected.methods[:2], other))) is not None
+
+
+def test_runs_that_failed_are_no_rows(expected):
+    frames = frames_of(expected)
+    frames["costs"] = frames["costs"].assign(
+        status=["failed" if m == "prompt" else "ok" for m in frames["costs"]["method"]]
+    )
+    section = techniques.section(frames, expected)
+    assert len(section.tables[0].rows) == 4
+    assert pd.notna(frames["costs"]["saved_bytes"]).all()
