@@ -59,6 +59,14 @@ def test_nothing_is_written_over_a_file_unless_told_to(capsys):
     assert load_study("rows.yaml").name == "rows"
 
 
+@pytest.mark.parametrize("name", ["yes", "2024", "null", "1e3", "a_b c"])
+def test_names_that_yaml_would_read_as_something_else_are_quoted(name):
+    write(ROWS, f"{name}.jsonl")
+    assert main(["new", f"{name}.jsonl", "--mini", "--output", "s.yaml"]) == 0
+    study = load_study("s.yaml")
+    assert study.name == study.grid.tasks[0] == re.sub("[_ ]", "-", name)
+
+
 def test_files_beside_bring_their_splits():
     write(ROWS, "train.jsonl", "dev.jsonl", "test.jsonl")
     assert main(["new", "train.jsonl", "--mini", "--name", "mine"]) == 0

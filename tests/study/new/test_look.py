@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.study.new.look import kind_of_value, look
+from tunegrid.study.new.look import kind_of_value, look, parsed
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,8 @@ def _in_own_folder(tmp_path, monkeypatch):
 
 
 def looked(name: str, text: str, **options):
-    Path(name).write_text(text, encoding="utf-8")
+    lines = text.splitlines(keepends=True)
+    Path(name).write_text("".join([*lines, *[lines[-1]] * 10]), encoding="utf-8")  # a study needs some rows
     return look({"train": Path(name)}, **options)
 
 
@@ -34,12 +35,10 @@ NO_NAMES = {
 def test_a_first_line_that_names_no_columns_is_a_row(name, text):
     found = looked(name, text)
     assert (found.header, list(found.columns)) == (("column1", "column2"), ["column1", "column2"])
-    assert len(found.rows["train"]) == text.count("\n")
+    assert len(found.rows["train"]) == text.count("\n") + 10
 
 
-@pytest.mark.parametrize(
-    "text", ["text,label\nI like it,1\n", "Nr.,Review Text,Stars (1-5)\n1,fine,4\n", "text,label\n"]
-)
+@pytest.mark.parametrize("text", ["text,label\nI like it,1\n", "Nr.,Review Text,Stars (1-5)\n1,fine,4\n"])
 def test_a_header_is_one(text):
     assert looked("a.csv", text).header == ()
 
@@ -63,6 +62,14 @@ def test_columns_inside_of_others_have_names_with_dots():
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("[1]", "text"), ('["a"]', "texts"), ("[1, 0]", "numbers"), ("[a, b]", "text"), ('{"a": 1}', "mapping")],
+)
+def test_lists_in_csv_are_read_as_a_task_reads_them(text, kind):
+    assert kind_of_value(parsed(text)) == kind
+
+
 KINDS = [
     ("a text", "text"), ("7", "number"), (7.5, "number"), (True, "flag"), (["a", "b"], "texts"), ([1, 2], "numbers"),
     ([[0, 4, "PER"]], "spans"), ([{"start": 0, "end": 4, "label": "PER"}], "spans"), ("O B-PER I-PER", "tags"), ("O no", "text"),
@@ -76,16 +83,24 @@ def test_kinds_of_values(value, kind):
 
 
 def test_values_are_counted_over_all_files_and_are_unique_within_each():
-    table = pyarrow.table({"id": [1, 2, 3], "label": ["a", "b", "a"], "text": ["x y", "z", None]})
+    table = pyarrow.table({"id": range(6), "label": ["a", "b", "a"] * 2, "text": ["x y", "z", None] * 2})
     for name in ("train", "test"):
         pyarrow.parquet.write_table(table, f"{name}.parquet")
     found = look({"train": Path("train.parquet"), "test": Path("test.parquet")})
-    assert found.columns["label"].values == {"a": 4, "b": 2}
+    assert found.columns["label"].values == {"a": 8, "b": 4}
     assert (found.columns["id"].unique, found.columns["label"].unique) == (True, False)
-    assert (found.columns["text"].filled, found.columns["text"].mean_words) == (4, 1.5)
+    assert (found.columns["text"].filled, found.columns["text"].mean_words) == (8, 1.5)
 
 
 def test_files_that_cannot_be_looked_at_are_named():
+    for text, says in (
+        ("", "has no rows"),
+        ("text,label\n", "has no rows"),
+        ("text,label\na,b\n", r"1 row\(s\) make no study"),
+    ):
+        Path("few.csv").write_text(text)
+        with pytest.raises(TuneGridError, match=f"few.csv: {says}"):
+            look({"train": Path("few.csv")})
     for name in ("no.csv", "no.xls"):
         with pytest.raises(TuneGridError, match="no such file"):
             look({"train": Path(name)})

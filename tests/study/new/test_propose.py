@@ -20,6 +20,11 @@ def rows(**columns) -> list[dict]:
 LAYOUTS = {
     "AG News": (rows(text=TEXTS.__getitem__, label=lambda n: n % 4), "classification", {"text": "text", "label": "label"}),
     "MASSIVE": (rows(id=str, utt=TEXTS.__getitem__, intent=lambda n: "ab"[n % 2]), "classification", {"text": "utt", "label": "intent"}),
+    "labels of many words": (
+        rows(text=TEXTS.__getitem__, group=lambda n: f"a long description of the label that is called number {n % 2}"),
+        "classification",
+        {"text": "text", "label": "group"},
+    ),
     "MNLI": (
         rows(premise=TEXTS.__getitem__, hypothesis=lambda n: f"So {n}.", label=lambda n: n % 3),
         "pair-classification",

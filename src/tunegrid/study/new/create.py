@@ -60,7 +60,7 @@ def create(
             check_files(study)
             local_ceilings(study)  # refuses words of labels that do not fit
         except TuneGridError as error:
-            raise TuneGridError(str(error).replace(str(temporary), str(output))) from None
+            raise TuneGridError(f"nothing was written: {str(error).replace(str(temporary), str(output))}") from None
     words = [f"{len(looked.columns)} columns, {sum(map(len, made.rows.values())):,} usable rows"]
     if made.unusable[0]:
         words.append(f"{made.unusable[0]:,} rows cannot be used and are left out. {made.unusable[1]}")

@@ -16,9 +16,10 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.data.formats import DELIMITED, READERS, VALID, ClassIndex, RawRow, format_of, read_rows
 from tunegrid.data.formats.lines import numbered_lines
 from tunegrid.tasks.entities import SPAN_KEYS
-from tunegrid.tasks.values import as_number, is_missing, list_in_text
+from tunegrid.tasks.values import as_number, is_missing
 
 MOST_ROWS = 100_000  # of a file that are looked at
+FEWEST = 10  # rows that make a study
 MOST_VALUES = 1_000  # different values of a column that are kept: as many as a task may have labels
 DEEPEST = 3  # mappings inside each other that are looked into
 SNIFFED = 200  # rows by which a first line is told from a header
@@ -134,6 +135,10 @@ def look(paths: Mapping[str, Path], has_header: bool | None = None) -> Looked:
                 columns.setdefault(name, Column(name)).add(value)
         for column in columns.values():
             column.end_of_file()
+        if not rows[split]:
+            raise TuneGridError(f"{path}: has no rows.")
+    if (count := sum(map(len, rows.values()))) < FEWEST:
+        raise TuneGridError(f"{paths['train']}: {count} row(s) make no study; {FEWEST} are needed.")
     return Looked(rows, whole, {name: column for name, column in columns.items() if column.filled}, header)
 
 
@@ -189,16 +194,16 @@ def _flat(values: Mapping[str, Any], typed: bool, before: str = "", depth: int =
 
 
 def parsed(text: Any) -> Any:
-    """What a task reads in a text of CSV: a JSON list, of numbers or spans too."""
-    value = list_in_text(text)
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            parsed = json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-        if isinstance(parsed, list) and len(parsed) > 1:
-            return parsed
-    return value
+    """What a task reads in a text of CSV, which has no lists: a JSON list or a mapping; `[1]` may be a text."""
+    if not isinstance(text, str) or not text.lstrip().startswith(("[", "{")):
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(value, list):
+        return value if len(value) > 1 or any(isinstance(item, str | list | dict) for item in value) else text
+    return value if isinstance(value, dict) else text
 
 
 # -- files without a header -------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from tunegrid.study.new.look import Column
 from tunegrid.tasks import TASKS
 
 LABEL_WORDS = 8  # words of a label, at most on average
+MOST_LONG_LABELS = 20  # labels that may be longer, where each comes three times
 TEXTS = "text texts number".split()
 
 # TuneGrid's column -> names that people give it, the likeliest first; compared without case and signs.
@@ -72,6 +73,8 @@ def _is_label(column: Column) -> bool:
     values = column.values
     if column.kind not in ("text", "number", "flag", "mixed") or values is None or len(values) < 2:
         return False
+    if len(values) <= MOST_LONG_LABELS and min(values.values()) > 2:
+        return True
     return column.mean_words <= LABEL_WORDS and len(values) <= max(2, column.filled / 2)
 
 

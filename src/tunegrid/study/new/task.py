@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import MOST_TOKENS, explain
 from tunegrid.models.families import Family
-from tunegrid.study.new.look import MOST_VALUES, Column, Looked, parsed
+from tunegrid.study.new.look import FEWEST, MOST_VALUES, Column, Looked, parsed
 from tunegrid.study.new.propose import language, missing
 from tunegrid.tasks import TASKS, Row, RowError, Task
 from tunegrid.tasks.entities import SPAN_KEYS, Entity, entities_of_tags
@@ -24,7 +24,6 @@ from tunegrid.tasks.values import as_number, is_missing
 POSITIVE = ("positive", "pos", "1", "true", "yes", "good")
 LABELLED = ("classification", "pair-classification", "sentiment")
 MOST_UNUSABLE = 0.2  # share of rows, beyond which the columns are taken for the wrong ones
-FEWEST = 10  # rows that make a study
 
 
 @dataclass(frozen=True)
