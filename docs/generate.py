@@ -42,7 +42,9 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "Override": "overrides",
     "PairClassificationSettings": "tasks",
     "PackagedModel": "sources-of-models",
+    "PpoOptions": "methods",
     "Preferences": "preferences",
+    "RewardSettings": "rewards",
     "CorruptedAnswers": "preferences",
     "PretrainSource": "sources-of-models",
     "QuestionAnsweringSettings": "tasks",
@@ -56,7 +58,16 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "TrainingChange": "training",
     "TranslationSettings": "tasks",
     **dict.fromkeys(
-        ("AdaptersSettings", "BitFitSettings", "DpoSettings", "FullSettings", "LoraSettings", "PeftSettings"), "methods"
+        (
+            "AdaptersSettings",
+            "BitFitSettings",
+            "DpoSettings",
+            "PpoSettings",
+            "FullSettings",
+            "LoraSettings",
+            "PeftSettings",
+        ),
+        "methods",
     ),
 }
 BOUNDS = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}

@@ -11,11 +11,14 @@ PLAIN = {"max_steps": 6, "batch_size": 8, "learning_rate": 1e-3, "logging_steps"
 
 @pytest.fixture
 def preferring(tiny_study):
-    """Makes the study, its pairs and the run that they start from; `changes` are laid over it."""
+    """Makes the study, with what its cells start from; `changes` are laid over it."""
 
     def make(model: str = "t5", train: bool = True, **changes):
+        """`train`: whether pairs are fetched, and the run and the reward models that are needed are trained."""
         from tunegrid.stages.fetch_pairs import fetch_pairs
         from tunegrid.stages.train import train as train_run
+        from tunegrid.stages.train_reward import train_reward
+        from tunegrid.study.needs import used_rewards
 
         values = {
             "grid": {"tasks": ["translation"], "models": [model], "methods": ["full", "dpo"]},
@@ -31,6 +34,8 @@ def preferring(tiny_study):
                 fetch_pairs(study, "translation", name, study.paths.pairs("translation", name))
             run = Run(Cell("translation", model, "full"), 1)
             train_run(study, run, study.paths.run(run))
+            for names in used_rewards(study):
+                assert train_reward(study, *names, study.paths.reward(*names)).status == "ok"
         return study
 
     return make

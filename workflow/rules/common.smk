@@ -15,7 +15,7 @@ from tunegrid.stages.console import Console
 from tunegrid.stages.workflow import limit_gpus, print_summary, read_study, start
 from tunegrid.study import mixtures, stage_settings
 from tunegrid.study.cells import Cell, MixtureCell, Run
-from tunegrid.study.needs import needed_files
+from tunegrid.study.needs import judged_cells, needed_files
 from tunegrid.study.plan.jobs import Jobs
 
 

@@ -159,3 +159,46 @@ rule evaluate_baseline:
     shell:
         "tunegrid baseline {resources.study} --task {wildcards.task} --name {wildcards.baseline} "
         "--mem-mb {resources.mem_mb} --settings {params.digest} --log {log}"
+
+
+# A run with a reward model against the run that it started from.
+JUDGED = judged_cells(STUDY)
+
+
+def start_of(wildcards):
+    start, _ = JUDGED[cell_of(wildcards)]
+    return PATHS.run(Run(Cell(wildcards.task, wildcards.model, start), wildcards.seed))
+
+
+def reward_of(wildcards):
+    _, reward = JUDGED[cell_of(wildcards)]
+    return PATHS.reward(wildcards.task, wildcards.model, reward)
+
+
+rule judge:
+    input:
+        predictions=PATHS.run(RUN) / "predictions.parquet",
+        metrics=PATHS.run(RUN) / "metrics.json",
+        start_predictions=lambda wildcards: start_of(wildcards) / "predictions.parquet",
+        start_metrics=lambda wildcards: start_of(wildcards) / "metrics.json",
+        reward=lambda wildcards: [reward_of(wildcards) / "reward.json", reward_of(wildcards) / "weights"],
+        tokens=PATHS.tokens("{task}", "{model}") / "test.arrow",
+    output:
+        scores=PATHS.run(RUN) / "judgement.parquet",
+        record=PATHS.run(RUN) / "judgement.json",
+    log:
+        PATHS.log(f"judge/{RUN.path}"),
+    benchmark:
+        PATHS.benchmark(f"judge/{RUN.path}")
+    conda:
+        "../../environment.yml"
+    threads: STUDY.hardware.threads
+    resources:
+        **asks(lambda wildcards: JOBS.evaluate(wildcards.task, wildcards.model)),
+        study=CONFIG,
+        gpu=GPUS,
+    params:
+        **settings_params(stage_settings.judgement_settings, lambda wildcards: (cell_of(wildcards),)),
+    shell:
+        "tunegrid judge {resources.study} --task {wildcards.task} --model {wildcards.model} --method {wildcards.method} "
+        "--seed {wildcards.seed} --settings {params.digest} --log {log}"

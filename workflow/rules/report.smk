@@ -18,6 +18,7 @@ rule tables:
         wordings=[folder / "wordings.json" for folder in WORDINGS],
         metrics=[folder / "metrics.json" for folder in RESULTS],
         predictions=[folder / "predictions.parquet" for folder in RESULTS],
+        judgements=[PATHS.run(run) / "judgement.json" for run in STUDY.runs() if run.cell in JUDGED],
     output:
         directory(PATHS.tables),
     log:

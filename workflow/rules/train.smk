@@ -158,3 +158,39 @@ for cell in STUDY.cells():
     # all names each time that it formats a command: with thousands of cells that was most of a dry run.
     for name in (cell.training_rule, cell.target):
         globals().pop(f"__{name}", None)
+
+
+# One for each task and model whose cells need it; all their seeds share it.
+rule train_reward:
+    input:
+        pairs=lambda wildcards: PATHS.pair_splits(wildcards.task, STUDY.rewards[wildcards.reward].pairs),
+        card=lambda wildcards: PATHS.pairs_card(wildcards.task, STUDY.rewards[wildcards.reward].pairs),
+        model=PATHS.model("{model}"),
+    output:
+        weights=directory(PATHS.reward("{task}", "{model}", "{reward}") / "weights"),
+        record=PATHS.reward("{task}", "{model}", "{reward}") / "reward.json",
+        history=PATHS.reward("{task}", "{model}", "{reward}") / "history.csv",
+    log:
+        PATHS.log("train_reward/{task}/{model}/{reward}"),
+    benchmark:
+        PATHS.benchmark("train_reward/{task}/{model}/{reward}")
+    wildcard_constraints:
+        reward=one_of(STUDY.rewards),
+    retries: RETRIES
+    conda:
+        "../../environment.yml"
+    threads: STUDY.hardware.threads
+    resources:
+        **asks(lambda wildcards: JOBS.reward(wildcards.task, wildcards.model, wildcards.reward)),
+        attempt=lambda wildcards, attempt: attempt,
+        attempts=STUDY.resources.attempts,
+        study=CONFIG,
+        gpu=GPUS,
+    params:
+        **settings_params(
+            stage_settings.reward_settings, lambda wildcards: (wildcards.task, wildcards.model, wildcards.reward)
+        ),
+    shell:
+        "tunegrid train-reward {resources.study} --task {wildcards.task} --model {wildcards.model} "
+        "--reward {wildcards.reward} --settings {params.digest} --log {log} "
+        "--attempt {resources.attempt} --attempts {resources.attempts} --mem-mb {resources.mem_mb}"

@@ -19,6 +19,7 @@ from tunegrid.runtime.provenance import digest
 from tunegrid.study import mixtures
 from tunegrid.study import stage_settings as settings
 from tunegrid.study.cells import UNTUNED, Cell, MixtureCell, Run
+from tunegrid.study.needs import judged_cells
 from tunegrid.study.study import Study
 
 
@@ -95,12 +96,17 @@ def _checked(name: str, study: Study, options: argparse.Namespace) -> Any:
             if not study.is_shared(cell):
                 raise TuneGridError(f"{cell}: {cell.method} is no instruction tuning, so it has no wordings to share.")
             return cell
+        case "judged":
+            given = Cell(options.task, options.model, options.method)
+            return known(given, list(judged_cells(study)), "cell with a start and a reward model (task_model_method)")
         case "seed":
             return known(options.seed, study.seeds, "seed")
         case "factor":
             return known(options.factor, study.search.trials, "factor of the search")
         case "pairs":
             return known(options.pairs, study.preferences, "pairs (under `preferences`)")
+        case "reward":
+            return known(options.reward, study.rewards, "reward model (under `rewards`)")
         case "name":
             return known(options.name, study.task(options.task).baselines(), "baseline")
     raise ValueError(name)
@@ -187,6 +193,15 @@ STAGES = (
           ["shared", "seed"], lambda study, cell, seed: settings.run_settings(study, cell),
           lambda stage, study, _, cell, seed:
               stage.share_training(study, Run(cell, seed), study.paths.run(Run(cell, seed)))),
+    Stage("train-reward", "Train a reward model on preference pairs.", "train_reward", ["task", "model", "reward"],
+          settings.reward_settings,
+          lambda stage, study, options, task, model, reward:
+              stage.train_reward(study, task, model, reward, study.paths.reward(task, model, reward),
+                                 Attempt(options.attempt, options.attempts)),
+          "device", lambda stage, study, reason, started, task, model, reward:
+              stage.write_failed_reward(study, task, model, reward, study.paths.reward(task, model, reward), reason,
+                                        started),
+          "{}, {}, reward model {}"),
     Stage("search-trial", "Try one learning rate of a cell.", "search", ["cell", "factor"], settings.trial_settings,
           lambda stage, study, options, cell, factor:
               stage.run_trial(study, cell, factor, Attempt(options.attempt, options.attempts)),
@@ -199,6 +214,10 @@ STAGES = (
           lambda study, task, model: settings.evaluation_settings(study, task), _evaluate, "device"),
     Stage("evaluate-wordings", "Predict and score the test set in each wording of a mixture.", "evaluate_wordings",
           ["shared"], settings.worded_evaluation_settings, _evaluate_wordings, "device"),
+    Stage("judge", "Compare a run with the one that it started from, by its reward model and by the task.", "judge",
+          ["judged", "seed"], lambda study, cell, seed: settings.judgement_settings(study, cell),
+          lambda stage, study, _, cell, seed: stage.judge(study, Run(cell, seed), study.paths.run(Run(cell, seed))),
+          "device"),
     Stage("baseline", "Score a baseline that needs no pretrained model.", "evaluate", ["task", "name"],
           lambda study, task, name: settings.evaluation_settings(study, task),
           lambda stage, study, _, task, name:
@@ -213,10 +232,11 @@ STAGES = (
 # fmt: on
 
 _CELL = ("task", "model", "method")
-OPTIONS = {"cell": _CELL, "shared": _CELL, "mixture": ("model", "method")}  # of targets with several
+OPTIONS = {"cell": _CELL, "judged": _CELL, "shared": _CELL, "mixture": ("model", "method")}  # of targets with several
 HELP = {
     "name": "a baseline of the task",
     "pairs": "preference pairs of the study",
+    "reward": "a reward model of the study",
     "factor": "a factor of the study's search",
 }
 
@@ -233,6 +253,7 @@ IMPORTED_LATE = (
     "transformers.models.bart.modeling_bart",
     "transformers.models.t5.modeling_t5",
     "tunegrid.models.generate",
+    "tunegrid.models.reward",
     "tunegrid.stages.latency",
     "tunegrid.tasks.metrics.evaluate_metric",
     "tunegrid.training.trainer",

@@ -50,6 +50,12 @@ RAFFEL_2020 = Reference(
     "Raffel et al. 2020",
     "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer. arXiv 1910.10683.",
 )
+ZIEGLER_2019 = Reference("Ziegler et al. 2019", "Fine-Tuning Language Models from Human Preferences. arXiv 1909.08593.")
+STIENNON_2020 = Reference("Stiennon et al. 2020", "Learning to Summarize from Human Feedback. arXiv 2009.01325.")
+OUYANG_2022 = Reference(
+    "Ouyang et al. 2022", "Training Language Models to Follow Instructions with Human Feedback. arXiv 2203.02155."
+)
+SCHULMAN_2017 = Reference("Schulman et al. 2017", "Proximal Policy Optimization Algorithms. arXiv 1707.06347.")
 RAFAILOV_2023 = Reference(
     "Rafailov et al. 2023",
     "Direct Preference Optimization: Your Language Model is Secretly a Reward Model. arXiv 2305.18290.",

@@ -10,6 +10,7 @@ from tunegrid.methods.dpo import Dpo
 from tunegrid.methods.full import Full
 from tunegrid.methods.lora import Lora
 from tunegrid.methods.peft import Peft
+from tunegrid.methods.ppo import Ppo
 from tunegrid.methods.prefix import Prefix
 from tunegrid.methods.prompt import Prompt
 from tunegrid.methods.untuned import Untuned
@@ -21,6 +22,7 @@ METHODS: dict[str, type[Method]] = {
     "full": Full,
     "lora": Lora,
     "peft": Peft,
+    "ppo": Ppo,
     "prefix": Prefix,
     "prompt": Prompt,
     "untuned": Untuned,

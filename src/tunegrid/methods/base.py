@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tunegrid.models.shape import Shape
     from tunegrid.training.session import Objective, TrainingSession, TrainingSummary
+    from tunegrid.training.settings import Training
 
 FP32 = 4
 
@@ -60,6 +61,8 @@ class Method(ABC):
     # "all": every parameter; "layers": parameters inside the layers of the stacks; "prompt": vectors in front of the
     # sources; None: nothing: the model is evaluated as it is, without a training job.
     trains: ClassVar[Literal["all", "layers", "prompt"] | None] = "layers"
+    effort = 1.0  # of a training step, as a multiple of one with the cross-entropy of the same rows, for the plan
+    samples = False  # whether the model answers each training row that it sees, for the plan
     added_tokens = 0  # virtual tokens that the model sees in front of each source
     library: ClassVar[Literal["peft", "adapters"] | None] = None  # loads the folder that `save` writes
     # The method's own objective: (self, session, batch) -> loss of `session.model`. None: the cross-entropy of the
@@ -75,6 +78,11 @@ class Method(ABC):
     @classmethod
     def why_not(cls, settings: MethodSettings, family: Family) -> str | None:
         """The reason why this method cannot tune a model of this family; None if it can. Called before any job runs."""
+        return None
+
+    @classmethod
+    def training_problem(cls, training: Training) -> str | None:
+        """The reason why the method cannot be trained with these settings; None if it can. Called before any job."""
         return None
 
     def misfit(self, shape: Shape) -> str | None:

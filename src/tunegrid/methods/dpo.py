@@ -9,13 +9,13 @@ from pydantic import Field
 
 from tunegrid.common.citations import RAFAILOV_2023, Formula
 from tunegrid.common.fields import Name
-from tunegrid.methods.needs import Need, PreferencePairs
+from tunegrid.methods.needs import Need, PreferencePairs, TrainedReward
 from tunegrid.methods.start import StartedMethod, StartedSettings
 
 if TYPE_CHECKING:
     import torch
 
-    from tunegrid.training.session import TrainingSession, TrainingSummary
+    from tunegrid.training.session import Observer, TrainingSession, TrainingSummary
 
 
 class DpoSettings(StartedSettings):
@@ -23,6 +23,10 @@ class DpoSettings(StartedSettings):
 
     kind: Literal["dpo"]
     pairs: Name = Field(description="The pairs, a name under `preferences`.")
+    reward: Name | None = Field(
+        None,
+        description="A reward model that judges the answers during training, and alters nothing; none: nothing does.",
+    )
     beta: float = Field(
         0.1, gt=0, le=100, description="Weight of the reference: the higher, the closer the model stays to its start."
     )
@@ -35,6 +39,7 @@ class Dpo(StartedMethod):
     settings: DpoSettings
     title = "DPO"
     tunes = "all or an update, from pairs"
+    effort = 1.5  # the decoder reads two answers
     about = Formula(
         title,
         r"\mathcal{L} = -\log \sigma\left(\beta \log\dfrac{\pi_\theta(y_w \mid x)}{\pi_{\mathrm{SFT}}(y_w \mid x)} - "
@@ -48,7 +53,8 @@ class Dpo(StartedMethod):
     )
 
     def needs(self) -> list[Need]:
-        return [*super().needs(), PreferencePairs(self.settings.pairs)]
+        judge = [TrainedReward(self.settings.reward)] if self.settings.reward else []
+        return [*super().needs(), PreferencePairs(self.settings.pairs), *judge]
 
     def fit(self, session: TrainingSession) -> TrainingSummary:
         import torch
@@ -104,6 +110,8 @@ class Dpo(StartedMethod):
         """Computes what DPO has come to on the validation pairs: share of pairs in the right order, mean margin."""
         import torch
 
+        judge = self._judge(session)
+
         def observe(model: torch.nn.Module) -> dict[str, float]:
             size, device = session.training.batch_size, next(model.parameters()).device
             margins = []
@@ -115,9 +123,18 @@ class Dpo(StartedMethod):
             return {
                 "pair_accuracy": float((margin > 0).float().mean()),
                 "pair_margin": float(self.settings.beta * margin.mean()),
+                **judge(model),
             }
 
         return observe
+
+    def _judge(self, session: TrainingSession) -> Observer:
+        """Computes what the reward model says of the answers; nothing without one."""
+        if self.settings.reward is None:
+            return lambda model: {}
+        device = next(session.model.parameters()).device
+        reward = self.inputs[TrainedReward(self.settings.reward)]().to(device)
+        return self.observer(session, self.reference().to(device).requires_grad_(False), reward)
 
 
 def _log_probabilities(session: TrainingSession, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -28,7 +28,14 @@ class PreferencePairs:
     name: str
 
 
-Need = Path | OtherRun | PreferencePairs
+@dataclass(frozen=True)
+class TrainedReward:
+    """A reward model, by its name in the study. Its value is a function that loads it (`models.reward`)."""
+
+    name: str
+
+
+Need = Path | OtherRun | PreferencePairs | TrainedReward
 
 
 class TunedModel(Protocol):

@@ -16,6 +16,7 @@ from tunegrid.report import (
     formulas,
     origins,
     paper,
+    preferences,
     search,
     tables,
     techniques,
@@ -61,6 +62,8 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         yield side
     if curves := figures("figure-curves"):
         yield Section("How the runs learned", (_on_curves(),), figures=curves)
+    if preferred := preferences.section(frames, expected, figures("figure-preferences")):
+        yield preferred
     if searched := search.section(frames, expected):
         yield searched
     yield formulas.section(frames, expected)

@@ -5,7 +5,7 @@ from typing import Any
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent, duration
 from tunegrid.common.words import listed, plural
-from tunegrid.report import ceilings, detectable, layout, paper, search
+from tunegrid.report import ceilings, detectable, layout, paper, preferences, search
 from tunegrid.report.layout import Column, Table
 from tunegrid.report.tables import Frames, Titles, cell_of, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask
@@ -191,7 +191,7 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
             f"{plural(len(unexpected), 'run')} in the results folder, but not in this study's configuration, not "
             f"shown: {', '.join(unexpected[:3])}{', …' if len(unexpected) > 3 else ''}."
         )
-    return texts + search.warnings(frames, expected)
+    return texts + search.warnings(frames, expected) + preferences.warnings(frames, expected)
 
 
 def _collapsed(frames: Frames, expected: Expected) -> list[str]:

@@ -1,6 +1,6 @@
 """The rows that tables must show, whether or not their results exist."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tunegrid.study.limits import Recommend
@@ -81,6 +81,9 @@ class Expected:
     untuned: bool = True  # whether the untuned models are rows
     recommend: Recommend = field(default_factory=Recommend)
     search: Search | None = None  # of the learning rates
+    rewards: tuple[CellKey, ...] = ()  # task, model and name of each reward model
+    # Cells that are compared with the run that they start from: the method of that run, the name of the reward model.
+    judged: Mapping[CellKey, tuple[str, str]] = field(default_factory=dict)
 
     def has(self, task: str, model: str, method: str) -> bool:
         return self.cells is None or (task, model, method) in self.cells

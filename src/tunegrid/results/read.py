@@ -36,6 +36,7 @@ FILES = (
     "mixtures/tokens/*/*/*.json",
     "mixtures/untuned/*/*/*/*.*",
     "runs/*/*/*/*/*.*",
+    "rewards/*/*/*/reward.json",
     "untuned/*/*/*.*",
     "baselines/*/*/*.*",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +11,9 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_object
 from tunegrid.data.parquet import read_parquet
 from tunegrid.methods import Method
-from tunegrid.methods.needs import Inputs, OtherRun, PreferencePairs
+from tunegrid.methods.needs import Inputs, OtherRun, PreferencePairs, TrainedReward
 from tunegrid.models.seal import check_trained_from, check_weights
-from tunegrid.results.records import TrainRecord, read_record
+from tunegrid.results.records import RewardRecord, TrainRecord, read_record
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.needs import files_of
 from tunegrid.study.study import Study
@@ -20,6 +21,8 @@ from tunegrid.tasks.pairs import PairRows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from tunegrid.models.reward import RewardModel
 
 
 class UnusableInput(Exception):
@@ -58,9 +61,43 @@ def open_inputs(study: Study, run: Run, method: Method) -> Inputs:
         if isinstance(need, OtherRun):
             found[need] = _run_model(study, Run(Cell(run.cell.task, run.cell.model, need.method), run.seed), first)
         elif isinstance(need, PreferencePairs):
-            rows = {file.stem: read_parquet(file) for file in more}
-            found[need] = PairRows(study.preferences[need.name], rows)
+            found[need] = open_pairs(study, run.cell.task, need.name)
+        elif isinstance(need, TrainedReward):
+            found[need] = reward_loader(study, run.cell.task, run.cell.model, need.name)
     return found
+
+
+def open_pairs(study: Study, task: str, name: str) -> PairRows:
+    """Preference pairs that were fetched. Raises TuneGridError if they are not there."""
+    for file in (study.paths.pairs_card(task, name), *study.paths.pair_splits(task, name)):
+        if not file.is_file():
+            raise TuneGridError(
+                f"{file}: no such file. Write it first: tunegrid fetch-pairs CONFIG --task {task} --pairs {name}"
+            )
+    rows = {file.stem: read_parquet(file) for file in study.paths.pair_splits(task, name)}
+    return PairRows(study.preferences[name], rows)
+
+
+def reward_loader(study: Study, task: str, model: str, name: str) -> Callable[[], RewardModel]:
+    """A function that loads a reward model, whose files are checked here.
+
+    Raises:
+        UnusableInput: its training failed.
+        TuneGridError: its files are not those that its record lists.
+    """
+    folder = study.paths.reward(task, model, name)
+    record = read_record(folder / "reward.json", RewardRecord)
+    if record.status != "ok":
+        raise UnusableInput(f"it needs the reward model {name}, which is {record.status}: {record.reason}")
+    again = f"Train it again: tunegrid train-reward CONFIG --task {task} --model {model} --reward {name}"
+    check_weights(folder / "weights", record.weights, folder / "reward.json", again)
+
+    def load() -> RewardModel:
+        from tunegrid.models.reward import load_reward_model
+
+        return load_reward_model(folder / "weights")
+
+    return load
 
 
 def fingerprints(study: Study, run: Run) -> list[object]:
@@ -72,6 +109,8 @@ def fingerprints(study: Study, run: Run) -> list[object]:
             found.append(read_record(first, TrainRecord).weights)
         elif isinstance(need, PreferencePairs):
             found.append(read_object(first).get("fingerprint"))
+        elif isinstance(need, TrainedReward):
+            found.append(read_record(first, RewardRecord).weights)
     return found
 
 
@@ -93,4 +132,8 @@ def _remedy(run: Run, need: object) -> str:
         return f" Make it first: tunegrid train CONFIG {names}"
     if isinstance(need, PreferencePairs):
         return f" Make it first: tunegrid fetch-pairs CONFIG --task {cell.task} --pairs {need.name}"
+    if isinstance(need, TrainedReward):
+        return (
+            f" Make it first: tunegrid train-reward CONFIG --task {cell.task} --model {cell.model} --reward {need.name}"
+        )
     return ""

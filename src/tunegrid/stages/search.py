@@ -195,6 +195,7 @@ def _shortened(
         train=take_rows(session.train, chosen),
         validation=take_rows(session.validation, validation),
         read_rows=lambda: [session.rows[row] for row in chosen],
+        read_validation_rows=lambda: [session.validation_rows[row] for row in validation],
         checkpoints=scratch,
     )
 

@@ -85,6 +85,7 @@ def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) ->
         tokenizer=tokenizer,
         task=data.task,
         read_rows=data.read_rows,
+        read_validation_rows=data.read_validation_rows,
         train=data.train,
         validation=data.validation,
         training=training,

@@ -29,6 +29,7 @@ class TrainingData:
         task: the task that is learnt; of a mixture, its first.
         read_rows: reads the training rows; of a mixture there are none, for no objective needs them.
         metric: makes what weights are chosen by, given the tokenizer.
+        read_validation_rows: reads the validation rows; of a mixture there are none.
     """
 
     task: Task
@@ -36,6 +37,7 @@ class TrainingData:
     validation: Any
     read_rows: Callable[[], Sequence[Row]]
     metric: Callable[[PreTrainedTokenizerBase], ValidationMetric | MeanMetric]
+    read_validation_rows: Callable[[], Sequence[Row]] = list
 
 
 def training_data(study: Study, cell: Cell) -> TrainingData:
@@ -49,11 +51,13 @@ def training_data(study: Study, cell: Cell) -> TrainingData:
     limit, precision = study.training_settings(cell).validation_rows, study.hardware.precision
     task = study.task(cell.task, cell.model)
 
-    def metric(tokenizer: PreTrainedTokenizerBase) -> ValidationMetric:
-        rows = read_parquet(study.paths.split(cell.task, "validation"))
-        return ValidationMetric(task, tokenizer, validation, rows, limit=limit, precision=precision)
+    def rows(split: str) -> list[Row]:
+        return read_parquet(study.paths.split(cell.task, split))
 
-    return TrainingData(task, train, validation, lambda: read_parquet(study.paths.split(cell.task, "train")), metric)
+    def metric(tokenizer: PreTrainedTokenizerBase) -> ValidationMetric:
+        return ValidationMetric(task, tokenizer, validation, rows("validation"), limit=limit, precision=precision)
+
+    return TrainingData(task, train, validation, lambda: rows("train"), metric, lambda: rows("validation"))
 
 
 def _of_mixture(study: Study, cell: MixtureCell, train: Any, validation: Any) -> TrainingData:

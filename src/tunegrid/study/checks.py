@@ -100,6 +100,11 @@ def check_cells(study: Study) -> None:
         _check_training(study, cell)
     for cell in study.cells():
         method, family = study.method(cell), study.family(cell.model)
+        if reason := method.training_problem(study.training_settings(cell)):
+            raise KeyProblem(
+                ("grid", "methods", study.grid.methods.index(cell.method)),
+                f"the cell {cell} cannot be trained: {reason} (overrides: [{{where: {{method: {cell.method}}}, …}}])",
+            )
         if reason := method.why_not(method.settings, family):
             raise KeyProblem(
                 ("grid", "methods", study.grid.methods.index(cell.method)),

@@ -7,7 +7,7 @@ from pathlib import Path
 from tunegrid.common.fields import did_you_mean
 from tunegrid.common.yaml_file import KeyProblem
 from tunegrid.methods import Method
-from tunegrid.methods.needs import Need, OtherRun, PreferencePairs
+from tunegrid.methods.needs import Need, OtherRun, PreferencePairs, TrainedReward
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.study import Study
 
@@ -26,25 +26,65 @@ def files_of(study: Study, run: Run, need: Need) -> list[Path]:
             return [folder / "train.json", folder / "weights"]
         case PreferencePairs(name):
             return [paths.pairs_card(cell.task, name), *paths.pair_splits(cell.task, name)]
+        case TrainedReward(name):
+            folder = paths.reward(cell.task, cell.model, name)
+            return [folder / "reward.json", folder / "weights"]
         case _:
             return [need]
 
 
 def used_pairs(study: Study) -> list[tuple[str, str]]:
-    """(task, name) of all preference pairs that the cells of the grid need, each once."""
+    """(task, name) of all preference pairs that the cells of the grid, or their reward models, need, each once."""
     needs = ((cell.task, need) for cell in study.cells() for need in study.method(cell).needs())
-    return list(dict.fromkeys((task, need.name) for task, need in needs if isinstance(need, PreferencePairs)))
+    pairs = [(task, need.name) for task, need in needs if isinstance(need, PreferencePairs)]
+    pairs += [(task, study.rewards[name].pairs) for task, _, name in used_rewards(study)]
+    return list(dict.fromkeys(pairs))
+
+
+def used_rewards(study: Study) -> list[tuple[str, str, str]]:
+    """(task, model, name) of all reward models that the cells of the grid need, each once."""
+    needs = ((cell, need) for cell in study.cells() for need in study.method(cell).needs())
+    return list(
+        dict.fromkeys((cell.task, cell.model, need.name) for cell, need in needs if isinstance(need, TrainedReward))
+    )
+
+
+def judged_cells(study: Study) -> dict[Cell, tuple[str, str]]:
+    """Cell -> (method that it starts from, its reward model), of the cells of the grid that have both."""
+    found = {}
+    for cell in study.cells():
+        needs = study.method(cell).needs()
+        start = next((need.method for need in needs if isinstance(need, OtherRun)), None)
+        reward = next((need.name for need in needs if isinstance(need, TrainedReward)), None)
+        if start and reward:
+            found[cell] = (start, reward)
+    return found
 
 
 def check_needs(study: Study) -> None:
-    """Checks that what the methods need by name is in the study. Raises KeyProblem."""
+    """Checks that what the methods and reward models need by name is in the study. Raises KeyProblem."""
+    for name, reward in study.rewards.items():
+        if reward.pairs not in study.preferences:
+            problem = f"unknown: {reward.pairs!r}. {did_you_mean(reward.pairs, study.preferences)}"
+            raise KeyProblem(("rewards", name, "pairs"), problem)
+        if reward.training.select_by == "metric":
+            raise KeyProblem(("rewards", name, "training", "select_by"), "a reward model has no metric of the task")
     for cell in study.cells():
         method = study.method(cell)
         for need in method.needs():
+            if study.is_shared(cell) and not isinstance(need, Path):
+                raise KeyProblem(
+                    ("methods", cell.method, "method"),
+                    "one model of several tasks has neither a start nor preferences of its own: name a method without",
+                )
             place = ("methods", cell.method)
             if isinstance(need, PreferencePairs) and need.name not in study.preferences:
                 raise KeyProblem(
                     (*place, "pairs"), f"unknown: {need.name!r}. {did_you_mean(need.name, study.preferences)}"
+                )
+            if isinstance(need, TrainedReward) and need.name not in study.rewards:
+                raise KeyProblem(
+                    (*place, "reward"), f"unknown: {need.name!r}. {did_you_mean(need.name, study.rewards)}"
                 )
             if isinstance(need, OtherRun) and (problem := _start_problem(study, cell, need.method)):
                 raise KeyProblem((*place, "sft"), problem)

@@ -29,6 +29,12 @@ class Paths:
     def pairs(self, task: str, name: str) -> Path:
         return self.root / "preferences" / task / name
 
+    def reward(self, task: str, model: str, name: str) -> Path:
+        return self.root / "rewards" / task / model / name
+
+    def reward_checkpoints(self, task: str, model: str, name: str, configuration_hash: str) -> Path:
+        return self.root / "checkpoints" / "rewards" / task / model / f"{name}-{configuration_hash[:16]}"
+
     def pairs_card(self, task: str, name: str) -> Path:
         return self.pairs(task, name) / "card.json"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tunegrid.common.hub.source import commit_of
-from tunegrid.methods.needs import PreferencePairs
+from tunegrid.methods.needs import PreferencePairs, TrainedReward
 from tunegrid.study.cells import Cell, MixtureCell
 from tunegrid.study.mixtures import mixture_settings, text_settings
 from tunegrid.study.study import Study
@@ -30,6 +30,19 @@ def pairs_settings(study: Study, task: str, name: str) -> dict[str, Any]:
     """What alters preference pairs; those by a rule on the task's rows depend on these, which are files."""
     source = study.preferences[name].source
     return {"source": source.model_dump(exclude={"licence"}) | commit_of(source)}
+
+
+def reward_settings(study: Study, task: str, model: str, name: str) -> dict[str, Any]:
+    """What alters a reward model, beside its pairs and the base model."""
+    settings = study.rewards[name]
+    return {
+        **study.family(model).settings(),
+        "training": settings.training.model_dump(exclude=WITHOUT_EFFECT),
+        "seed": settings.seed,
+        "pairs": pairs_settings(study, task, settings.pairs) | _template(study, settings.pairs),
+        "hardware": study.hardware.model_dump(),
+        "tokens": token_settings(study, task, model),
+    }
 
 
 def model_settings(study: Study, model: str) -> dict[str, Any]:
@@ -57,6 +70,8 @@ def run_settings(study: Study, cell: Cell) -> dict[str, Any]:
     method.get("update", {}).pop("title", None)
     names = [need.name for need in study.method(cell).needs() if isinstance(need, PreferencePairs)]
     pairs = {name: pairs_settings(study, cell.task, name) | _template(study, name) for name in names}
+    names = [need.name for need in study.method(cell).needs() if isinstance(need, TrainedReward)]
+    rewards = {name: reward_settings(study, cell.task, cell.model, name) for name in names}
     return {
         **study.family(cell.model).settings(),
         "method": method,
@@ -64,6 +79,7 @@ def run_settings(study: Study, cell: Cell) -> dict[str, Any]:
         "hardware": study.hardware.model_dump(),
         "tokens": tokens,
         **({"preferences": pairs} if pairs else {}),
+        **({"rewards": rewards} if rewards else {}),
     }
 
 
@@ -82,6 +98,12 @@ def worded_evaluation_settings(study: Study, cell: Cell) -> dict[str, Any]:
     """What alters the answers to the wordings of a mixture, beside the rows and the weights."""
     rows = study.method_settings(cell).wording_rows
     return evaluation_settings(study, cell.task) | {"wording_rows": rows}
+
+
+def judgement_settings(study: Study, cell: Cell) -> dict[str, Any]:
+    """What alters the judgement of a cell's runs, beside their answers, those of their starts and the reward model."""
+    reward = next(need.name for need in study.method(cell).needs() if isinstance(need, TrainedReward))
+    return {"reward": reward, "evaluation": evaluation_settings(study, cell.task)}
 
 
 def trial_study(study: Study, cell: Cell, trial: str) -> Study:

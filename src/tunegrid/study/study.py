@@ -22,6 +22,7 @@ from tunegrid.study.resources import Resources
 from tunegrid.study.search_settings import Search
 from tunegrid.tasks import TASKS, Task
 from tunegrid.tasks.pairs import Preferences
+from tunegrid.training.preferences.settings import RewardSettings
 from tunegrid.training.settings import EXCLUSIVE, Training, TrainingChange
 
 Part = Literal["tasks", "models", "methods"]
@@ -110,6 +111,9 @@ class Study(Closed):
     )
     preferences: dict[Name, Preferences] = Field(
         default_factory=dict, description="Name -> preference pairs, for methods that learn from them."
+    )
+    rewards: dict[Name, RewardSettings] = Field(
+        default_factory=dict, description="Name -> reward model, for methods that are trained to please it."
     )
     measure: Measure = Field(default_factory=Measure, description="What is measured beside the scores.")
 

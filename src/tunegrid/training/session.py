@@ -37,6 +37,7 @@ class TrainingSession:
         model: the model with the method's modules in it, on its device, trained in place.
         task: the task that is learnt.
         read_rows: reads the training rows; `rows` calls it when it is first asked for.
+        read_validation_rows: the same for the validation rows, of `validation_rows`.
         train, validation: tables of token ids, see `tunegrid.tasks.tokenise`. Validation has entries without labels:
             windows that are predicted on, but that no loss is taken of.
         checkpoints: folder of this very configuration's checkpoints; removed by `train`, not by the method.
@@ -59,6 +60,7 @@ class TrainingSession:
     checkpoints: Path
     loss: Objective | None = None
     metric: ValidationMetric | MeanMetric | None = None
+    read_validation_rows: Callable[[], Sequence[Row]] = list
     validates_objective: bool = False
     observe: Observer | None = None
     stop: Stop = field(default_factory=Stop)
@@ -67,6 +69,11 @@ class TrainingSession:
     def rows(self) -> Sequence[Row]:
         """The training rows, canonical; column `row` of `train` has their indices. Read when first asked for."""
         return self.read_rows()
+
+    @cached_property
+    def validation_rows(self) -> Sequence[Row]:
+        """The validation rows, canonical; column `row` of `validation` has their indices."""
+        return self.read_validation_rows()
 
     def autocast(self) -> torch.autocast:
         """A context in which the model computes in the session's precision."""

@@ -49,6 +49,13 @@ FIGURES: tuple[Figure, ...] = (
         "thin line. Losses of different tasks, models and label smoothings do not compare.",
         "curves",
     ),
+    Figure(
+        "figure-preferences",
+        "Runs that learn from preferences, on validation rows: the mean reward of sampled answers, their divergence "
+        "from "
+        "the run at the start, their tokens, and the task's own metric. Each seed is a line.",
+        "preferences",
+    ),
 )
 
 

@@ -28,6 +28,11 @@
 | malformed | result of such a task: answers with a malformed part |
 | cuts | task, model and split |
 | ceilings | task, model and metric: what the vocabulary and the lengths let the model score |
+| rewards | reward model: what it is worth on held-out pairs, and its cost |
+| reward_calibration | reward model and bin of the probability of the answer that it prefers |
+| observations | run that learns from preferences and evaluation: reward, divergence, length, metric |
+| judgements | run with a reward model and judge: its answers against those of its start |
+| preferences | the same over the seeds of a cell, with intervals |
 | search | trial of a cell's learning rate |
 | audit | finding of the audit of these results, or check that found nothing |
 | unexpected | folder of a run that is not in the study's configuration |
@@ -44,7 +49,7 @@ from tunegrid.results.examples.read import read_examples
 from tunegrid.results.expected import Expected
 from tunegrid.results.paper import agreement
 from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
-from tunegrid.results.tables import contamination, costs, detectable, effects
+from tunegrid.results.tables import contamination, costs, detectable, effects, preferences
 from tunegrid.results.tables.frames import frame_of, read_frame, write_frame
 from tunegrid.results.tables.history import COLUMNS as HISTORY_COLUMNS
 from tunegrid.results.tables.history import history_rows
@@ -83,6 +88,7 @@ COLUMNS = {
     "cuts": f"study task model split rows {' '.join(COUNTS)} share_cut",
     "ceilings": CEILING_COLUMNS,
     "search": SEARCH_COLUMNS,
+    **preferences.COLUMNS,
     "audit": study_audit.COLUMNS,
     "unexpected": "study folder",
 }
@@ -141,6 +147,7 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
     rows["search"], provenance = search_rows(study)
     rows["provenance"] += provenance
     rows["history"] = history_rows(study)
+    rows |= preferences.preference_rows(study)
     costs.add_search(rows["costs"], rows["search"])
     rows |= costs.cell_rows(expected, rows["cells"], rows["costs"], rows["pairs"])
     rows["audit"] = study_audit.audit_rows(study)

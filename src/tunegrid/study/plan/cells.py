@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from tunegrid.methods import Untuned
@@ -95,8 +95,11 @@ class Estimator:
         seen = examples(training, train.entries)
         source_tokens, target_tokens = seen * train.source.mean, seen * train.target.mean
 
+        sampled = replace(train, rows=round(seen), entries=round(seen))
+        sampling = prediction_seconds(tuned, task, sampled, device, precision) if tuned.method.samples else 0.0
+
         def seconds(share: float) -> float:
-            return training_seconds(tuned, training, train, device, precision, share)
+            return tuned.method.effort * training_seconds(tuned, training, train, device, precision, share) + sampling
 
         return CellPlan(
             cell=cell,
@@ -161,6 +164,29 @@ class Estimator:
         return (
             training_seconds(tuned, training, split, self.device, "fp32") + source.documents / 2000,
             training_memory(tuned, training, split, "fp32", self.device.is_gpu).peak + text_bytes,
+        )
+
+    def reward(self, task: str, model: str, name: str) -> tuple[float, float] | None:
+        """(seconds, bytes at the peak) of a reward model's training; None: the model's architecture is not known.
+
+        Its pairs are taken to be as many and as long as the task's rows, unless the study has a limit.
+        """
+        shape, settings = self.shape(model), self.study.rewards[name]
+        if shape is None:
+            return None
+        from tunegrid.methods.full import Full, FullSettings
+
+        tuned = Tuned.of(shape, Full(FullSettings(kind="full"), self.study.family(model)))
+        split, most = (
+            self.sizes.of(task, model).splits["train"],
+            self.study.preferences[settings.pairs].source.rows.train,
+        )
+        split = split.part(most) if most else split
+        answers = Lengths(2 * split.target.mean, split.target.spread, 2 * split.target.longest)
+        split = replace(split, target=answers)
+        return (
+            training_seconds(tuned, settings.training, split, self.device, self.precision),
+            training_memory(tuned, settings.training, split, self.precision, self.device.is_gpu).peak,
         )
 
     def tokenising_seconds(self, task: str, model: str) -> float:

@@ -113,6 +113,10 @@ class Jobs:
         seconds, memory = self.estimator.pretraining(model) or (UNKNOWN_SECONDS, UNKNOWN_BYTES)
         return self._job(seconds, memory, 0)
 
+    def reward(self, task: str, model: str, name: str) -> Job:
+        seconds, memory = self.estimator.reward(task, model, name) or (UNKNOWN_SECONDS, UNKNOWN_BYTES)
+        return self._job(seconds, memory, 0)
+
     def tokenise(self, task: str, model: str) -> Job:
         size = self.estimator.sizes.of(task, model)
         written = sum(split.token_bytes for split in size.splits.values())

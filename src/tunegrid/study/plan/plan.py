@@ -13,6 +13,7 @@ from tunegrid.runtime.device_models import (
     Device,
 )
 from tunegrid.study.cells import Cell
+from tunegrid.study.needs import used_rewards
 from tunegrid.study.plan.cells import CellPlan, Estimator, worded_seconds
 from tunegrid.study.plan.disk import Disk, disk
 from tunegrid.study.study import Study
@@ -83,6 +84,7 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
         "evaluation": Sum(seeds * len(known), seeds * sum(one.evaluation_seconds for one in known)),
         "evaluation, wordings": _wordings(estimator),
         "evaluation, untuned": Sum(len(untuned), sum(found[0] for found in untuned if found)),
+        "reward models": _rewards(estimator),
         "search": _search(estimator),
         "pretraining": Sum(len(pretraining), sum(seconds for seconds, _ in pretraining)),
     }
@@ -108,6 +110,12 @@ def _wordings(estimator: Estimator) -> Sum:
             jobs += len(study.seeds) + 1
             seconds += one * (len(study.seeds) + 1)
     return Sum(jobs, seconds)
+
+
+def _rewards(estimator: Estimator) -> Sum:
+    """The reward models that the cells need."""
+    found = [times for names in used_rewards(estimator.study) if (times := estimator.reward(*names))]
+    return Sum(len(found), sum(seconds for seconds, _ in found))
 
 
 def _search(estimator: Estimator) -> Sum:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tunegrid.study.cells import UNTUNED, Cell, MixtureCell, Run
-from tunegrid.study.needs import used_pairs
+from tunegrid.study.needs import judged_cells, used_pairs, used_rewards
 from tunegrid.study.study import Study
 
 STAGES = (
-    "data", "pairs", "models", "tokens", "search", "choices", "training", "sharing", "evaluation", "wordings",
-    "untuned", "baselines", "report",
+    "data", "pairs", "models", "tokens", "rewards", "search", "choices", "training", "sharing", "evaluation",
+    "wordings", "judgement", "untuned", "baselines", "report",
 )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ class Item:
         command: the subcommand of `tunegrid` and the values of its options, as on its process's command line.
         comment: what Snakemake's plugin for Slurm writes into the queue for it.
         cell: the cell that it belongs to, if any.
-        part: its seed, the factor of its trial, or the name of its baseline or pairs.
+        part: its seed, the factor of its trial, or the name of its baseline, pairs or reward model.
     """
 
     stage: str
@@ -59,6 +59,10 @@ class Item:
 def items(study: Study) -> Iterator[Item]:
     """Yields every job of a study, stage by stage."""
     yield from _inputs(study)
+    for task, model, name in used_rewards(study):
+        title, done = f"reward model {name} of {task}, {model}", study.paths.reward(task, model, name) / "reward.json"
+        names, facts = (task, model, name), {"task": task, "model": model, "part": name}
+        yield _job("rewards", title, done, "train_reward", "train-reward", *names, **facts)
     if study.search is not None:
         for cell in study.cells():
             yield from _search(study, cell)
@@ -71,6 +75,10 @@ def items(study: Study) -> Iterator[Item]:
         yield _run(study, "evaluation", run)
     for run in shared:
         yield _run(study, "wordings", run)
+    judged = judged_cells(study)
+    for run in study.runs():
+        if run.cell in judged:
+            yield _judgement(study, run)
     yield from _untrained(study)
     yield Item("report", "report", study.paths.report / "report.html", "report", ("report",), "rule_report")
 
@@ -138,6 +146,13 @@ def _mixture(study: Study, run: Run) -> Item:
     done, log = study.paths.run(run) / "train.json", f"train_mixture/{cell.model}/{cell.method}/seed-{seed}"
     names, facts = (cell.model, cell.method, seed), {"model": cell.model, "cell": cell, "part": seed}
     return _job("training", f"{cell}, seed {seed}", done, "train_mixture", "train-mixture", *names, log=log, **facts)
+
+
+def _judgement(study: Study, run: Run) -> Item:
+    title, done = f"{run.cell}, seed {run.seed}, judged", study.paths.run(run) / "judgement.json"
+    names, facts = (*astuple(run.cell), str(run.seed)), {"task": run.cell.task, "model": run.cell.model}
+    facts |= {"cell": run.cell, "part": names[-1]}
+    return _job("judgement", title, done, "judge", "judge", *names, log=f"judge/{run.path}", **facts)
 
 
 def _untrained(study: Study) -> Iterator[Item]:

@@ -21,16 +21,19 @@ from tunegrid.study.study import Study
 
 Reader = Callable[[Path], dict[str, Any]]
 State = Literal["done", "running", "waiting", "failed"]
+# Stages whose files are records.
 RECORDED = {
+    "rewards",
     "search",
     "choices",
     "training",
     "sharing",
     "evaluation",
     "wordings",
+    "judgement",
     "untuned",
     "baselines",
-}  # stages whose files are records
+}
 SILENT = 600.0  # seconds after which a running job that has written nothing is called silent
 
 

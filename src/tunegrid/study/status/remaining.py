@@ -13,11 +13,13 @@ from tunegrid.study.study import Study
 
 MEASURED = {
     "training": ("loading_seconds", "optimisation_seconds", "evaluation_seconds", "saving_seconds"),
+    "rewards": ("loading_seconds", "optimisation_seconds", "evaluation_seconds", "saving_seconds"),
     "search": ("total_seconds",),
     **dict.fromkeys(("evaluation", "untuned", "baselines"), ("load_seconds", "prediction_seconds", "scoring_seconds")),
 }
 QUICK = {
     "data",
+    "judgement",
     "pairs",
     "choices",
     "sharing",
@@ -73,6 +75,8 @@ class Durations:
                 return self._jobs.worded(item.cell).seconds
             case "tokens":
                 return self._jobs.tokenise(item.task, item.model).seconds
+            case "rewards":
+                return self._jobs.reward(item.task, item.model, item.part).seconds
             case "search":
                 return self._jobs.trial(item.cell).seconds
             case "training":

@@ -1,0 +1,138 @@
+"""The report's section on learning from preferences: reward models, and runs against those that they started from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tunegrid.common import digits
+from tunegrid.common.digits import DASH, absent
+from tunegrid.report.layout import Column, Figure, Section, Table, plain_table
+from tunegrid.report.tables import Frames, Titles
+from tunegrid.results.expected import Expected
+from tunegrid.results.statistics.intervals import CONFIDENCE
+
+TITLE = "Learning from preferences"
+
+
+def section(frames: Frames, expected: Expected, figures: tuple[Figure, ...] = ()) -> Section | None:
+    """The section; None for a study in which nothing learns from preferences."""
+    if not (len(frames["rewards"]) or len(frames["observations"])):
+        return None
+    text = [
+        "These methods start from the run of another method with the same seed (SFT) and learn which of two answers is "
+        "preferred: DPO from the pairs, PPO from a reward model of the pairs."
+    ]
+    if len(frames["rewards"]):
+        text.append(
+            "A reward model is measured on pairs that it never saw. Rewards are in standard deviations of the rewards "
+            "of "
+            "validation answers. Its calibration error is the mean distance between the probability that it gives the "
+            "answer it prefers and the share of such answers that were the preferred ones."
+        )
+    if len(frames["preferences"]):
+        text.append(
+            "Two judges compare the answers to the test rows with those of SFT: the reward model, which PPO was "
+            "trained "
+            "to please and which can be fooled, and the task's own score of an answer, which had no part in the "
+            "training. A method that wins by the one and loses by the other is over-optimised: it writes for the "
+            "judge. "
+            "Ties count half."
+        )
+    made = (_rewards(frames, expected), _judged(frames, expected), _last(frames, expected))
+    return Section(TITLE, tuple(text), tuple(table for table in made if table), figures)
+
+
+def warnings(frames: Frames, expected: Expected) -> list[str]:
+    """Sentences for page one: cells that win by the reward model alone."""
+    found = frames["preferences"]
+    titles, texts = Titles(expected), []
+    for row in found[found["judge"] == "reward"].itertuples():
+        metric = found[
+            (found["task"] == row.task) & (found["model"] == row.model) & (found["method"] == row.method)
+            & (found["judge"] == "metric")
+        ]  # fmt: skip
+        if row.difference_low > 0 and (metric["difference_high"] < 0).any():
+            texts.append(
+                f"Over-optimised: {titles.methods[row.method]} with {titles.models[row.model]} on "
+                f"{titles.tasks[row.task]} "
+                "pleases its reward model more than its start does, and scores lower by the task's own metric."
+            )
+    return texts
+
+
+def _rewards(frames: Frames, expected: Expected) -> Table | None:
+    if not len(frames["rewards"]):
+        return None
+    titles, rows = Titles(expected), []
+    for row in frames["rewards"].itertuples():
+        cells = [titles.tasks[row.task], titles.models[row.model], row.reward_model]
+        if row.status != "ok":
+            rows.append([*cells, row.status, *[DASH] * 4])
+            continue
+        numbers = (digits.percent(row.accuracy), f"{row.test_loss:.3f}", f"{row.calibration_error:.3f}")
+        rows.append([*cells, digits.count(row.test_pairs), *numbers, digits.seconds(row.optimisation_seconds)])
+    columns = [Column("Task"), Column("Model"), Column("Reward model")]
+    columns += [Column(title, "right") for title in ("Pairs", "Accuracy", "Loss", "Calibration error", "Training, s")]
+    caption = (
+        "Reward models on held-out pairs: in how many the preferred answer gets the higher reward (50% is chance), the "
+        "Bradley-Terry loss (0.693 is chance), the calibration error, and the seconds of training."
+    )
+    return plain_table("reward-models", caption, columns, rows)
+
+
+def _judged(frames: Frames, expected: Expected) -> Table | None:
+    found = frames["preferences"]
+    if not len(found):
+        return None
+    titles, rows = Titles(expected), []
+    for row in found.itertuples():
+        task = next(task for task in expected.tasks if task.name == row.task)
+        by = f"reward model {row.reward_model}" if row.judge == "reward" else f"{task.judge[0].title} of an answer"
+        name = f"{titles.methods[row.method]} against {titles.methods[row.start]}"
+        low, high = digits.percent(row.win_rate_low), digits.percent(row.win_rate_high)
+        rate = f"{digits.percent(row.win_rate)} ({low} to {high})"
+        difference = f"{row.difference:+.3f} ({row.difference_low:+.3f} to {row.difference_high:+.3f})"
+        rows.append([f"{titles.tasks[row.task]}, {titles.models[row.model]}", name, by, rate, difference])
+    columns = [Column("Task, model"), Column("Method"), Column("Judge"), Column("Win rate", "right")]
+    columns.append(Column("Difference", "right"))
+    caption = (
+        f"Answers to the test rows against those of SFT, by two judges: the win rate and the mean difference, with "
+        f"{CONFIDENCE} "
+        "intervals over test rows and seeds."
+    )
+    return plain_table("preferences", caption, columns, rows)
+
+
+def _last(frames: Frames, expected: Expected) -> Table | None:
+    found: Any = frames["observations"]
+    if not len(found):
+        return None
+    titles, rows = Titles(expected), []
+    for (task, model, method, seed), points in found.groupby(["task", "model", "method", "seed"], sort=False):
+        metric = next(one for one in expected.tasks if one.name == task).primary
+        name = f"{titles.tasks[task]}, {titles.models[model]}"
+        for number, row in enumerate((points.iloc[0], points.iloc[-1])):
+            values = [
+                _number(row["reward"], "+.3f"), _number(row["kl"], ".3f"), _number(row["length"], ".1f"),
+                DASH if absent(row["metric"]) else metric.text(row["metric"]),
+                DASH if absent(row["pair_accuracy"]) else digits.percent(row["pair_accuracy"]),
+                _number(row["pair_margin"], "+.3f"),
+            ]  # fmt: skip
+            run = [titles.methods[method], f"{seed:.0f}"] if number == 0 else ["", ""]
+            rows.append([name, *run, f"{row['step']:.0f}", *values])
+    columns = [Column("Task, model"), Column("Method")]
+    heads = ("Seed", "Step", "Reward", "KL", "Tokens", "Metric", "Pairs right", "Margin")
+    columns += [Column(title, "right") for title in heads]
+    caption = (
+        "What each run came to on validation rows, at its first and at its last evaluation: the mean reward of sampled "
+        "answers, their divergence from SFT in nats per answer, their tokens; the task's metric of its usual decoding; "
+        "the "
+        "share of validation pairs in the right order and their mean margin, by DPO's own reward. All evaluations are "
+        "in "
+        "observations.csv."
+    )
+    return plain_table("observations", caption, columns, rows)
+
+
+def _number(value: Any, form: str) -> str:
+    return DASH if absent(value) else format(value, form)

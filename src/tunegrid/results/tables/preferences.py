@@ -1,0 +1,135 @@
+"""Tidy tables of learning from preferences: reward models, what runs came to step by step, and runs against starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.data.parquet import read_parquet
+from tunegrid.results.expected import Expected
+from tunegrid.results.read import StudyResults
+from tunegrid.results.records import JudgementRecord, RewardRecord, read_record
+from tunegrid.results.statistics.intervals import ALPHA
+from tunegrid.study.paths import Paths
+
+Row = dict[str, Any]
+MEASURED = "pair_accuracy pair_margin reward reward_error kl length metric coefficient"
+JUDGES = ("reward", "metric")
+COLUMNS = {
+    "rewards": "study task model reward_model pairs seed status reason test_pairs accuracy test_loss "
+    "calibration_error mean spread steps optimisation_seconds peak_memory_bytes saved_bytes",
+    "reward_calibration": "study task model reward_model low high pairs_count predicted observed",
+    "observations": f"study task model method seed step {MEASURED}",
+    "judgements": "study task model method seed start reward_model judge status reason examples wins losses ties "
+    "win_rate mean start_mean",
+    "preferences": "study task model method start reward_model judge seeds examples win_rate win_rate_low "
+    "win_rate_high difference difference_low difference_high",
+}
+
+
+def preference_rows(study: StudyResults) -> dict[str, list[Row]]:
+    """Rows of all tables of `COLUMNS`. Raises TuneGridError, naming the file, for a record that is none."""
+    paths, expected = Paths(study.folder.name, study.folder.parent), study.expected
+    rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
+    for names in expected.rewards:
+        _reward_rows(paths, names, rows)
+    for result in study.results:
+        if result.kind == "run" and result.training is not None:
+            of_run = {"task": result.task.name, "model": result.model, "method": result.method, "seed": result.seed}
+            rows["observations"] += [of_run | point.model_dump() for point in result.training.observations]
+    for cell, (start, reward) in expected.judged.items():
+        of_cell = dict(zip(("task", "model", "method"), cell, strict=True)) | {"start": start, "reward_model": reward}
+        rows["judgements"] += _judgement_rows(study, expected, of_cell)
+        rows["preferences"] += _cell_rows(study, of_cell)
+    return rows
+
+
+def _reward_rows(paths: Paths, names: tuple[str, str, str], rows: dict[str, list[Row]]) -> None:
+    row: Row = dict(zip(("task", "model", "reward_model"), names, strict=True))
+    file = paths.reward(*names) / "reward.json"
+    if not file.exists():
+        rows["rewards"].append(row | {"status": "missing", "reason": "no result"})
+        return
+    record = read_record(file, RewardRecord)
+    cost = record.cost.model_dump() if record.cost else {}
+    rows["rewards"].append(cost | record.model_dump() | row)
+    for one in record.calibration:
+        rows["reward_calibration"].append(row | one.model_dump() | {"pairs_count": one.pairs})
+
+
+def _records(study: StudyResults, cell: Row) -> list[tuple[Any, JudgementRecord | None]]:
+    """(result, its judgement, None where it is missing) of each run of a cell."""
+    found = []
+    for result in study.results:
+        if (result.kind, result.task.name, result.model, result.method) == (
+            "run",
+            cell["task"],
+            cell["model"],
+            cell["method"],
+        ):
+            file = result.folder / "judgement.json"
+            found.append((result, read_record(file, JudgementRecord) if file.exists() else None))
+    return found
+
+
+def _judgement_rows(study: StudyResults, expected: Expected, cell: Row) -> list[Row]:
+    rows = []
+    for result, record in _records(study, cell):
+        for judge in JUDGES:
+            row = cell | {"seed": result.seed, "judge": judge}
+            if record is None:
+                rows.append(row | {"status": "missing", "reason": "no result"})
+                continue
+            row |= {"status": record.status, "reason": record.reason, "examples": record.examples}
+            if contest := getattr(record, f"by_{judge}"):
+                row |= contest.model_dump() | {"win_rate": contest.rate}
+                row |= {"mean": getattr(record, f"mean_{judge}"), "start_mean": getattr(record, f"mean_start_{judge}")}
+            rows.append(row)
+    return rows
+
+
+def _cell_rows(study: StudyResults, cell: Row) -> list[Row]:
+    """The cell over its seeds, by each judge; with intervals over seeds and test rows."""
+    tables = []
+    for result, record in _records(study, cell):
+        if record is None or record.status != "ok":
+            continue
+        file = result.folder / "judgement.parquet"
+        table = read_parquet(file)
+        if len(table) != record.examples:
+            raise TuneGridError(
+                f"{file}: has {len(table)} rows, but its record says {record.examples}. Judge it again."
+            )
+        tables.append(table)
+    if not tables:
+        return []
+    rows = []
+    for judge in JUDGES:
+        # [seeds, examples]
+        difference = np.array([[row[judge] - row[f"start_{judge}"] for row in table] for table in tables])
+        wins = np.where(np.abs(difference) <= 1e-9, 0.5, difference > 0)
+        row = cell | {"judge": judge, "seeds": len(tables), "examples": difference.shape[1]}
+        for name, values in (("difference", difference), ("win_rate", wins)):
+            low, high = interval(values)
+            row |= {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    return rows
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Interval of the mean of values, [seeds, examples], for other test rows and other seeds.
+
+    Its half is the root of two squares: of the half of the test rows' interval (normal, of the means over seeds), and
+    of the seeds' (Student's t, of the means over rows). The second holds some noise of the rows too, so the interval is
+    rather too wide. One seed says nothing of others: then it holds the test rows alone.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    seeds, examples = values.shape
+    mean = float(values.mean())
+    half = ndtri(1 - ALPHA / 2) * values.mean(axis=0).std(ddof=1) / examples**0.5 if examples > 1 else np.inf
+    if seeds > 1:
+        half = np.hypot(half, stdtrit(seeds - 1, 1 - ALPHA / 2) * values.mean(axis=1).std(ddof=1) / seeds**0.5)
+    return mean - float(half), mean + float(half)

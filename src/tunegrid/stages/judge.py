@@ -1,0 +1,121 @@
+"""The stage `judge`: a run that learned from preferences against its start, by its reward model and by the task.
+
+The reward model is what PPO was trained to please: what it says can be fooled. The task's own score of each answer
+had no part in that training, so a run that gains by the one and loses by the other is over-optimised.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.data.parquet import read_parquet, write_columns
+from tunegrid.methods.needs import OtherRun, TrainedReward
+from tunegrid.models.seal import check_base
+from tunegrid.results.records import Contest, JudgementRecord, MetricsRecord, read_record, write_record
+from tunegrid.runtime import cpu_kernels
+from tunegrid.runtime.provenance import now, provenance
+from tunegrid.runtime.torch_device import accelerator, pick_device
+from tunegrid.stages.inputs import UnusableInput, reward_loader
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.study import Study
+
+SAME = 1e-9  # difference of two scores that rounding makes
+
+
+def judge(study: Study, run: Run, folder: Path) -> JudgementRecord:
+    """Writes `judgement.json`, and `judgement.parquet` with both scores of each test row, into a run's folder.
+
+    Raises:
+        TuneGridError: predictions are missing, or are not of the same rows.
+    """
+    started, cell = now(), run.cell
+    needs = study.method(cell).needs()
+    start = Run(
+        Cell(cell.task, cell.model, next(need.method for need in needs if isinstance(need, OtherRun))), run.seed
+    )
+    reward = next(need.name for need in needs if isinstance(need, TrainedReward))
+    facts: dict[str, Any] = {"status": "ok", "reason": None}
+    columns: dict[str, Any] = {"id": [], "reward": [], "start_reward": [], "metric": [], "start_metric": []}
+    try:
+        columns, more = _scores(study, run, folder, start, reward)
+        facts |= more
+    except UnusableInput as error:
+        facts = {"status": "failed", "reason": str(error)}
+    write_columns(folder / "judgement.parquet", columns)
+    record = JudgementRecord(
+        task=cell.task,
+        model=cell.model,
+        method=cell.method,
+        seed=run.seed,
+        start=start.cell.method,
+        reward_model=reward,
+        metric=study.task(cell.task).example_metric,
+        provenance=provenance(
+            started=started,
+            threads=study.hardware.threads,
+            precision=study.hardware.precision,
+            accelerator=accelerator(),
+            data=study.paths.data_card(cell.task),
+            model=study.paths.model_card(cell.model),
+        ),
+        **facts,
+    )
+    write_record(folder / "judgement.json", record)
+    return record
+
+
+def _scores(
+    study: Study, run: Run, folder: Path, start: Run, reward_name: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(columns of judgement.parquet, the facts of the record that follow from them)."""
+    from tunegrid.data.tokens import load_tokenizer, read_tokens, row_numbers
+    from tunegrid.tasks.tokenise import as_text, encode, special_token_names
+
+    cell, paths = run.cell, study.paths
+    load = reward_loader(study, cell.task, cell.model, reward_name)
+    answers = {"": _predictions(run, folder), "start_": _predictions(start, paths.run(start))}
+    if list(answers[""]["id"]) != list(answers["start_"]["id"]):
+        raise TuneGridError(f"{folder}: its answers are not to the rows of {paths.run(start)}. Evaluate both again.")
+    check_base(paths.model(cell.model))
+    reward = cpu_kernels.place(load(), pick_device(study.hardware))
+    task, tokenizer = study.task(cell.task, cell.model), load_tokenizer(paths.model(cell.model))
+    tokens = read_tokens(paths.tokens(cell.task, cell.model) / "test.arrow")
+    # Of a row in windows the first.
+    _, first = np.unique(row_numbers(tokens), return_index=True)
+    every = tokens.column("input_ids").to_pylist()
+    sources = [every[place] for place in first]
+    metric = next(metric for metric in task.metrics if metric.name == task.example_metric)
+    special, limit = special_token_names(tokenizer), task.settings.max_target_length
+    columns: dict[str, Any] = {"id": list(answers[""]["id"])}
+    for prefix, table in answers.items():
+        texts = [as_text({"text": task.word(text)}, special)["text"] for text in table["prediction"]]
+        ids = [found[-limit:] if len(found) <= limit else [*found[: limit - 1], found[-1]]
+               for found in encode(tokenizer, "text_target", texts)]  # fmt: skip
+        scores = reward.scores(tokenizer, sources, ids, task.settings.evaluation_batch_size)
+        columns[f"{prefix}reward"] = scores.double().numpy()
+        columns[f"{prefix}metric"] = np.asarray(table[metric.columns[0]], dtype=np.float64)
+    contests = {f"by_{name}": contest(columns[name], columns[f"start_{name}"]) for name in ("reward", "metric")}
+    means = {f"mean_{name}": float(np.mean(columns[name])) for name in columns if name != "id"}
+    return columns, {"examples": len(columns["id"]), **contests, **means}
+
+
+def contest(scores: np.ndarray, others: np.ndarray) -> Contest:
+    """How often an answer scores above, below and like the other answer to the same row."""
+    difference = scores - others
+    wins, losses = int((difference > SAME).sum()), int((difference < -SAME).sum())
+    return Contest(wins=wins, losses=losses, ties=len(difference) - wins - losses)
+
+
+def _predictions(run: Run, folder: Path) -> dict[str, Any]:
+    file = folder / "metrics.json"
+    if not file.is_file():
+        raise TuneGridError(f"{file}: no such file. Evaluate {run.cell}, seed {run.seed}, first.")
+    record = read_record(file, MetricsRecord)
+    if record.status != "ok":
+        raise UnusableInput(f"{run.cell}, seed {run.seed}, is {record.status}: {record.reason}")
+    rows = read_parquet(folder / "predictions.parquet")
+    return {name: [row[name] for row in rows] for name in rows[0]}

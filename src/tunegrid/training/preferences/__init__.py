@@ -1,0 +1,1 @@
+"""Learning from preferences: the objectives, answers that a model samples, and the loop of PPO."""

@@ -1,0 +1,80 @@
+"""What a model that learns from preferences has come to: reward, divergence, length and the task's own metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from tunegrid.data.tokens import take_rows
+from tunegrid.training.preferences.rollouts import log_probabilities, sample
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from tunegrid.models.reward import RewardModel
+    from tunegrid.tasks import Row, Task
+
+ROWS = 200  # validation rows that are answered at each observation, where the study names no number
+SEED = 0  # of the sampled answers: the same for every observation
+
+
+class Observer:
+    """Answers validation rows in two ways: as the task decodes, for its metric, and by sampling, for all else.
+
+    Args:
+        tokens, rows: of the validation split.
+        reference: the model at the start, for the divergence.
+        limit: at most so many rows.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        tokenizer: PreTrainedTokenizerBase,
+        tokens: Any,
+        rows: Sequence[Row],
+        reference: Any,
+        reward: RewardModel,
+        *,
+        limit: int | None,
+        precision: str,
+    ) -> None:
+        self.task, self.tokenizer, self.reference, self.reward, self.precision = (
+            task, tokenizer, reference, reward, precision,
+        )  # fmt: skip
+        chosen = np.arange(min(limit or ROWS, len(rows)))
+        self.rows, self.tokens = [rows[place] for place in chosen], take_rows(tokens, chosen)
+
+    def __call__(self, model: Any) -> dict[str, float]:
+        from tunegrid.tasks.predict import predict
+
+        model.eval()
+        predictions, _ = predict(
+            model, self.tokenizer, self.task, self.tokens, len(self.rows), precision=self.precision
+        )
+        metric = self.task.score(predictions, self.rows).metrics[self.task.primary]
+        device = next(model.parameters()).device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(SEED)
+            return {"metric": metric, **self._sampled(model)}
+
+    @torch.no_grad()
+    def _sampled(self, model: Any) -> dict[str, float]:
+        sources, size = self.tokens.column("input_ids").to_pylist(), self.task.settings.evaluation_batch_size
+        rewards, divergences, lengths = [], [], []
+        for start in range(0, len(sources), size):
+            batch = sources[start : start + size]
+            answers = sample(model, self.tokenizer, batch, self.task.settings.generation)
+            gap = log_probabilities(model, answers) - log_probabilities(self.reference, answers)
+            divergences += gap.masked_fill(~answers.mask, 0.0).sum(-1).tolist()
+            lengths += answers.mask.sum(-1).tolist()
+            rewards += self.reward.scores(self.tokenizer, batch, answers.token_ids(), size).tolist()
+        return {
+            "reward": float(np.mean(rewards)),
+            "reward_error": float(np.std(rewards, ddof=1) / len(rewards) ** 0.5) if len(rewards) > 1 else 0.0,
+            "kl": float(np.mean(divergences)),
+            "length": float(np.mean(lengths)),
+        }
