@@ -52,6 +52,12 @@ def integers(folder: Path) -> None:
     save(folder, {"shared.weight": torch.ones(3, 3, dtype=torch.int8)})
 
 
+def of_marian(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    for name in ("vocab.json", "source.spm", "target.spm"):
+        (folder / name).write_text("{}")
+
+
 def of_tensorflow(folder: Path) -> None:
     from safetensors.torch import load_file
 
@@ -109,6 +115,7 @@ DAMAGES = {
     "weights of TensorFlow": (of_tensorflow, r"weights of another framework \(tf\)"),
     "an adapter": (lambda f: change_json(f / "adapter_config.json", base_model_name_or_path="x"), "holds an adapter.*Merge it"),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "no tokenizer. Expected at least one of: tokenizer.json"),
+    "the tokenizer of Marian": (of_marian, r"vocab.json is no tokenizer without merges.txt. .* \(source.spm and target.spm"),
     "a tokenizer from elsewhere": (lambda f: change_json(f / "tokenizer_config.json", vocab_file="../vocab.json"),
                                    r"tokenizer_config.json: vocab_file: names a file of its own \(../vocab.json\)"),
     "more sentinels than anybody needs": (lambda f: change_json(f / "tokenizer_config.json", extra_ids=10**9),

@@ -1,5 +1,6 @@
 """Token ids: where the decoder's first one comes from, and tokenizers that do not belong to their model."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.models.test_checkpoint import change_json
+from tests.support.checkpoints import TEXTS
 from tunegrid.common.errors import TuneGridError
+from tunegrid.data.tokens import load_tokenizer
 from tunegrid.models import FAMILIES
 from tunegrid.models.load import check_fit, load_model
-from tunegrid.models.token_ids import check_token_ids, settle_decoder_start, take_generation_ids
+from tunegrid.models.token_ids import check_token_ids, check_tokenizer, settle_decoder_start, take_generation_ids
 
 
 @pytest.fixture
@@ -98,3 +101,46 @@ def test_tokenizers_that_fit_pass_with_rows_to_spare(copied, checkpoints):
         check_token_ids(folder, family, check_fit(folder, family))
     change_json(folder / "config.json", eos_token_id=[9, 2])
     check_token_ids(folder, "bart", check_fit(folder, "bart"))
+
+
+@pytest.mark.parametrize("key", ["decoder_start_token_id", "bos_token_id", "pad_token_id"])
+@pytest.mark.parametrize("value", [[0], True, "0", 0.0])
+def test_an_id_in_the_configuration_is_one_whole_number(copied, key, value):
+    folder = copied("t5")
+    model = check_fit(folder, "my model")
+    setattr(model.config, key, value)
+    with pytest.raises(TuneGridError, match=rf"config\.json: {key}: .* is no id of a vocabulary of"):
+        check_token_ids(folder, "my model", model)
+
+
+def test_there_may_be_several_ends(copied):
+    folder = copied("t5")
+    model = check_fit(folder, "my model")
+    model.config.eos_token_id = [1, 2]
+    check_token_ids(folder, "my model", model)
+
+
+@pytest.mark.parametrize("kind", ["mbart", "m2m_100"])
+def test_a_tokenizer_that_marks_languages_is_refused_in_one_sentence(tmp_path, kind):
+    import sentencepiece
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(TEXTS), model_writer=model, vocab_size=100, hard_vocab_limit=False, minloglevel=2
+    )
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    (tmp_path / "sentencepiece.bpe.model").write_bytes(model.getvalue())
+    vocabulary = {pieces.id_to_piece(number): number for number in range(pieces.get_piece_size())}
+    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+    with pytest.raises(TuneGridError, match=r"^my model: the tokenizer \(\w+\) marks each text with its language"):
+        check_tokenizer(load_tokenizer(tmp_path), "my model")
+
+
+def test_a_tokenizer_that_raises_an_error_is_one_sentence(copied):
+    folder = copied("t5")
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["model"]["unk_id"] = None  # a character that it does not know is an error then
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(TuneGridError, match=r"^my model: the tokenizer \(\w+\) cannot encode a text: "):
+        check_token_ids(folder, "my model", check_fit(folder, "my model"))

@@ -177,8 +177,14 @@ def _check_content(file: Path, name: str) -> None:
 def _check_tokenizer(folder: Path, name: str) -> None:
     """Raises TuneGridError if there is no tokenizer, or one that reads files from elsewhere."""
     files = sorted(folder.iterdir())
-    if not any(file.match(pattern) for file in files for pattern in TOKENIZERS):
+    present = [pattern for pattern in TOKENIZERS if any(file.match(pattern) for file in files)]
+    if not present:
         raise TuneGridError(f"{name}: no tokenizer. Expected at least one of: {', '.join(TOKENIZERS)}.")
+    if present == ["vocab.json"] and not (folder / MERGES).exists():
+        raise TuneGridError(
+            f"{name}: vocab.json is no tokenizer without {MERGES}. A vocabulary with a SentencePiece model for each "
+            "language (source.spm and target.spm, as Marian's) is not read."
+        )
     for file in files:
         if any(file.match(pattern) for pattern in (*TOKENIZERS, MERGES)):
             _check_content(file, name)

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
 MOST = 3  # names of tensors in a message
 # Parts of the names of tensors that only a wrapped, an unmerged or a packed model has.
-ADAPTED = ("lora_", ".base_layer.", ".adapters.", ".modules_to_save.", ".original_module.", "prompt_", ".ia3_")
+ADAPTED = (
+    "lora_",
+    ".base_layer.",
+    ".adapters.",
+    "_adapters.",
+    ".modules_to_save.",
+    ".original_module.",
+    "prompt_",
+    ".ia3_",
+)
 
 
 def load_model(folder: Path) -> PreTrainedModel:

@@ -88,7 +88,7 @@ class Shape:
                 return default
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise TuneGridError(
-                    f"config.json: {key}: {'missing' if value is None else repr(value)}, but a {family.title} model "
+                    f"config.json: {key}: {'missing' if value is None else repr(value)}, but {family.title} "
                     "needs a whole number above 0 there."
                 )
             return value

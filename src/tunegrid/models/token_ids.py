@@ -13,9 +13,10 @@ from tunegrid.models.checkpoint import read_object
 from tunegrid.models.families import Family
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 START = "decoder_start_token_id"
+ODD_TEXT = "A text, ½ ß 漢 {😀}"  # with characters that a vocabulary may not have
 NAMED = ("bos_token_id", START, "eos_token_id", "pad_token_id")
 
 
@@ -60,14 +61,18 @@ def check_token_ids(folder: Path, name: str, model: PreTrainedModel) -> None:
     """
     rows = model.get_input_embeddings().weight.shape[0]
     for key in NAMED:
-        for token_id in _ids(getattr(model.config, key, None)):
-            if not isinstance(token_id, int) or not 0 <= token_id < rows:
+        value = getattr(model.config, key, None)
+        for token_id in _ids(value):
+            # Only an end may be one of several.
+            known = type(token_id) is int and 0 <= token_id < rows
+            if not known or (isinstance(value, list) and key != "eos_token_id"):
                 raise TuneGridError(f"{name}: config.json: {key}: {token_id!r} is no id of a vocabulary of {rows}.")
     try:
         tokenizer = load_tokenizer(folder)
     except Exception as error:  # the libraries raise many kinds
         reason = str(error).strip().split("\n")[0]
         raise TuneGridError(f"{name}: the tokenizer cannot be loaded: {reason}") from None
+    check_tokenizer(tokenizer, name)
     beyond = sorted((token_id, token) for token, token_id in tokenizer.get_vocab().items() if token_id >= rows)
     if beyond:
         token_id, token = beyond[0]
@@ -85,6 +90,26 @@ def check_token_ids(folder: Path, name: str, model: PreTrainedModel) -> None:
                 f"{name}: the tokenizer's {special} token has id {token_id}, but config.json says {special}_token_id: "
                 f"{', '.join(map(str, ids))}. Is it the tokenizer of another model?"
             )
+
+
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """Checks that a tokenizer turns a text into ids and back without being told more than the text.
+
+    Raises:
+        TuneGridError: it wants to know languages (mBART's, NLLB's, M2M-100's), or raises an error.
+    """
+    if wanted := next((key for key in ("src_lang", "source_lang") if hasattr(tokenizer, key)), None):
+        raise TuneGridError(
+            f"{name}: the tokenizer ({type(tokenizer).__name__}) marks each text with its language (`{wanted}`), which "
+            "tasks here do not name. Use a model whose vocabulary has no marks of languages, such as mT5."
+        )
+    try:
+        tokenizer.decode(tokenizer(ODD_TEXT)["input_ids"])
+    except Exception as error:  # the libraries raise many kinds
+        reason = str(error).strip().split("\n")[0]
+        raise TuneGridError(
+            f"{name}: the tokenizer ({type(tokenizer).__name__}) cannot encode a text: {type(error).__name__}: {reason}"
+        ) from None
 
 
 def _ids(value: Any) -> list[Any]:

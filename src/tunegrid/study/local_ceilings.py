@@ -26,13 +26,14 @@ def local_ceilings(study: Study) -> dict[tuple[str, str], CeilingRecord]:
     cannot be read: the stages will say it.
 
     Raises:
-        TuneGridError: label words do not fit a vocabulary or the task's lengths.
+        TuneGridError: a tokenizer marks languages, or label words do not fit a vocabulary or the task's lengths.
     """
     ceilings = {}
     folders = {model: folder for model in study.grid.models if (folder := _tokenizer_folder(study, model))}
     if not folders:
         return ceilings
     from tunegrid.data.tokens import load_tokenizer
+    from tunegrid.models.token_ids import check_tokenizer
     from tunegrid.tasks.ceiling import ceiling
     from tunegrid.tasks.label_words import check_label_words
 
@@ -42,6 +43,7 @@ def local_ceilings(study: Study) -> dict[tuple[str, str], CeilingRecord]:
             tokenizer = load_tokenizer(folder)
         except Exception:  # the libraries raise many kinds; fetch-model says what is wrong
             continue
+        check_tokenizer(tokenizer, f"models.{model}: {study.models[model].source.describe()}")
         for name in study.grid.tasks:
             task = study.task(name, model)
             check_label_words(task, tokenizer, model)
