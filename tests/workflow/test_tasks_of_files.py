@@ -24,6 +24,9 @@ tasks:
     kind: classification
     labels: [garden, kitchen, park, house]
     source: {kind: files, paths: {train: topics-train.jsonl, test: topics-test.jsonl}, licence: CC0-1.0}
+    evaluate_on:
+      easy: {kind: files, paths: {test: topics-train.jsonl}}
+      far: {kind: files, paths: {test: topics-far.jsonl}, rows: {test: 20}}
     max_source_length: 48
     max_target_length: 8
     generation: {max_new_tokens: 6}
@@ -64,7 +67,7 @@ METRICS = {
     "topics": {"accuracy", "macro_f1", "matthews", *(f"f1_{place}" for place in PLACES)},
     "pairs": {"accuracy", "macro_f1", "matthews", "f1_same", "f1_other"},
     "summaries": {"rouge1", "rouge2", "rouge_l", "rouge_lsum", "chrf"},
-    "orders": {"bleu", "chrf", "exact_text"},
+    "orders": {"bleu", "exact_text"},
     "names": {"entity_f1", "entity_precision", "entity_recall", "entities_exact"},
 }
 
@@ -100,6 +103,8 @@ def workflow(tmp_path_factory) -> Workflow:
         for split, begin, end in (("train", 0, 64), ("test", 64, 96)):
             lines = "".join(json.dumps(row) + "\n" for row in rows(task, begin, end))
             (folder / f"{task}-{split}.jsonl").write_text(lines, encoding="utf-8")
+    far = [{"text": f"deep in the {PLACES[number % 4]}", "label": PLACES[number % 4]} for number in range(24)]
+    (folder / "topics-far.jsonl").write_text("".join(json.dumps(row) + "\n" for row in far), encoding="utf-8")
     (folder / "study.yaml").write_text(STUDY, encoding="utf-8")
     workflow = Workflow(folder, folder / "study.yaml")
     done = workflow.snakemake("--cores", "1")
@@ -149,3 +154,25 @@ def test_the_report_has_every_task(workflow):
         "Text Generation",
     ):
         assert title in report
+
+
+def test_other_domains_are_scored_by_every_run_untuned_model_and_baseline(workflow):
+    root = workflow.folder / "results" / "files"
+    assert not list(root.glob("domains/pairs/*"))
+    for file in scored(workflow, "topics"):
+        for domain, examples in (("easy", 64), ("far", 20)):
+            record = read_record(file.parent / "domains" / domain / "metrics.json", MetricsRecord)
+            assert (record.status, record.examples, record.domain) == ("ok", examples, domain)
+            assert record.metrics.keys() == METRICS["topics"]
+            assert (
+                record.provenance.data_fingerprint
+                == json.loads((root / "domains" / "topics" / domain / "card.json").read_text())["fingerprint"]
+            )
+    table = pd.read_csv(root / "tables" / "domains.csv")
+    assert set(table["domain"]) == {"easy", "far"}
+    assert set(table["kind"]) == {"run", "untuned", "baseline"}
+    assert (table["loss"] - (table["in_domain"] - table["score"])).abs().max() < 1e-9
+    report = (root / "report" / "report.html").read_text(encoding="utf-8")
+    assert "Other domains" in report
+    again = workflow.snakemake("--cores", "1", "-n", "-p")
+    assert "evaluate_domains" not in again.stdout

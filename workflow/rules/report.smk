@@ -6,6 +6,17 @@ RESULTS = (
     + [PATHS.baseline(task, name) for task in STUDY.grid.tasks for name in STUDY.task(task).baselines()]
 )
 
+RESULTS_ON_DOMAINS = [
+    PATHS.of_domains(folder)
+    for task, domains in DOMAINS.items()
+    if domains
+    for folder in (
+        [PATHS.run(run) for run in STUDY.runs() if run.cell.task == task]
+        + [PATHS.untuned(task, model) for model in STUDY.grid.models]
+        + [PATHS.baseline(task, name) for name in STUDY.task(task).baselines()]
+    )
+]
+
 
 # What instruction tuning answers to each wording.
 WORDED = [cell for cell in STUDY.cells() if STUDY.is_shared(cell)]
@@ -15,6 +26,7 @@ WORDINGS += [PATHS.untuned_wordings(cell.task, cell.model, cell.method) for cell
 
 rule tables:
     input:
+        RESULTS_ON_DOMAINS,
         wordings=[folder / "wordings.json" for folder in WORDINGS],
         metrics=[folder / "metrics.json" for folder in RESULTS],
         predictions=[folder / "predictions.parquet" for folder in RESULTS],

@@ -19,7 +19,9 @@ from tunegrid.runtime.stopping import SIGNALS
 from tunegrid.runtime.supervisor import supervise
 
 # The commands that compute, and the titles of those whose death is a result (see `stage_commands.Stage`).
-COMPUTING = frozenset("pretrain tokenise train search-trial evaluate baseline".split())
+COMPUTING = frozenset(
+    "pretrain tokenise train search-trial evaluate baseline evaluate-domains baseline-domains".split()
+)
 SUPERVISED = {
     "train": "{task}_{model}_{method}, seed {seed}",
     "search-trial": "{task}_{model}_{method}, search x {factor}",

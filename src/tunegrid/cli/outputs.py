@@ -18,6 +18,7 @@ PARTS = (
     "cards",
     "checkpoints",
     "data",
+    "domains",
     "locks",
     "models",
     "report",
@@ -64,7 +65,8 @@ def check_study_output(study: Study, configs: Sequence[str], output: Path | None
     """
     files = [*map(Path, configs), lock.lock_file(configs[0]), *filter(None, inputs)]
     for part in (*study.tasks.values(), *study.models.values()):
-        files += part.source.files()
+        for source in (part.source, *getattr(part, "evaluate_on", {}).values()):
+            files += source.files()
     check_output(output, files, study.paths.root)
 
 

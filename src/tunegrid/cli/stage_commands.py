@@ -107,6 +107,8 @@ def _checked(name: str, study: Study, options: argparse.Namespace) -> Any:
             return known(options.pairs, study.preferences, "pairs (under `preferences`)")
         case "reward":
             return known(options.reward, study.rewards, "reward model (under `rewards`)")
+        case "domain":
+            return known(options.domain, study.tasks[options.task].evaluate_on, "domain of this task")
         case "name":
             return known(options.name, study.task(options.task).baselines(), "baseline")
     raise ValueError(name)
@@ -154,6 +156,13 @@ def _evaluate_wordings(stage: ModuleType, study: Study, options: argparse.Namesp
     else:
         run = Run(cell, _checked("seed", study, options))
         stage.evaluate_wordings(study, run, study.paths.run(run))
+
+
+def _evaluate_domains(stage: ModuleType, study: Study, options: argparse.Namespace, task: str, model: str) -> None:
+    if options.method == UNTUNED and options.seed is None:
+        stage.evaluate_untuned_on_domains(study, task, model)
+    else:
+        stage.evaluate_run_on_domains(study, Run(_checked("cell", study, options), _checked("seed", study, options)))
 
 
 def _report(stage: ModuleType, study: Study, options: argparse.Namespace) -> None:
@@ -225,6 +234,15 @@ STAGES = (
           "cpu", lambda stage, study, reason, started, task, name:
               stage.write_failed_baseline(study, task, name, study.paths.baseline(task, name), reason, started),
           "{}, baseline {}"),
+    Stage("fetch-domain", "Read, clean and check the test rows of another domain of a task.", "fetch_data",
+          ["task", "domain"], settings.domain_settings,
+          lambda stage, study, _, task, domain: stage.fetch_domain(
+              task, domain, study.domain_task(task, domain), study.paths.domain(task, domain))),
+    Stage("evaluate-domains", "Predict and score the other domains of a task.", "domains", ["task", "model"],
+          settings.domains_settings, _evaluate_domains, "device"),
+    Stage("baseline-domains", "Score a baseline on the other domains of a task.", "domains", ["task", "name"],
+          lambda study, task, name: settings.domains_settings(study, task),
+          lambda stage, study, _, task, name: stage.evaluate_baseline_on_domains(study, task, name), "cpu"),
     Stage("tables", "Collect the results into tables/*.csv.", "tables", [], None,
           lambda stage, study, _: stage.write_tables(study)),
     Stage("report", "Render the report from the results that exist.", "report", [], None, _report),
@@ -235,6 +253,7 @@ _CELL = ("task", "model", "method")
 OPTIONS = {"cell": _CELL, "judged": _CELL, "shared": _CELL, "mixture": ("model", "method")}  # of targets with several
 HELP = {
     "name": "a baseline of the task",
+    "domain": "a name under `evaluate_on` of the task",
     "pairs": "preference pairs of the study",
     "reward": "a reward model of the study",
     "factor": "a factor of the study's search",
@@ -271,8 +290,9 @@ def import_everything() -> None:
 
 def add_to(commands: Commands) -> None:
     parsers = {stage.command: _add(commands, stage) for stage in STAGES}
-    parsers["evaluate"].add_argument("--method", required=True, help="a method of the study, or untuned")
-    parsers["evaluate"].add_argument("--seed", type=int, help="seed of the run; none for --method untuned")
+    for command in ("evaluate", "evaluate-domains"):
+        parsers[command].add_argument("--method", required=True, help="a method of the study, or untuned")
+        parsers[command].add_argument("--seed", type=int, help="seed of the run; none for --method untuned")
     parsers["evaluate-wordings"].add_argument("--seed", type=int, help="seed of the run; none: the untuned model")
     parsers["report"].add_argument("--no-pdf", action="store_true", help="LaTeX and HTML only")
 

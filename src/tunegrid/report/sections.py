@@ -11,6 +11,7 @@ from tunegrid.report import (
     contamination,
     cost,
     detectable,
+    domains,
     effects,
     entities,
     formulas,
@@ -48,6 +49,8 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         yield compared
     if detected := detectable.section(frames, expected):
         yield detected
+    if elsewhere := domains.section(frames, expected):
+        yield elsewhere
     if by_type := entities.section(frames, expected):
         yield by_type
     yield paper.section(frames, expected)

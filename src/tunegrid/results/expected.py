@@ -35,6 +35,7 @@ class ExpectedTask(Named):
     own_judge: tuple[str, float] | None = (
         None  # the same of the metric that scores an answer by itself, and `right_from`
     )
+    domains: tuple[str, ...] = ()  # names of its other test rows
     max_new_tokens: int | None = None  # the length that answers are cut to
 
     @property

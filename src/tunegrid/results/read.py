@@ -39,6 +39,10 @@ FILES = (
     "rewards/*/*/*/reward.json",
     "untuned/*/*/*.*",
     "baselines/*/*/*.*",
+    "domains/*/*/*.*",
+    "runs/*/*/*/*/domains/*/*.*",
+    "untuned/*/*/domains/*/*.*",
+    "baselines/*/*/domains/*/*.*",
 )
 
 
@@ -104,6 +108,23 @@ class Result:
                 f"{computed:.6f}. One of the two files is not of this run: evaluate it again."
             )
         return None
+
+
+def example_statistics(metric: Metric, folder: Path, record: MetricsRecord) -> np.ndarray | None:
+    """What each example of the predictions in a folder contributes to a metric, see `Result.statistics`.
+
+    Raises TuneGridError if they are not those of the record.
+    """
+    result = Result(record.kind, None, record.model, record.method, record.seed, folder, "ok", None, record, None)
+    values = _statistics(metric, result.predictions, folder)
+    computed = None if values is None else float(metric.aggregate(values.sum(axis=0)))
+    recorded = record.metrics[metric.name].value if metric.name in record.metrics else None
+    if computed is not None and (recorded is None or abs(recorded - computed) > TOLERANCE):
+        raise TuneGridError(
+            f"{folder}: metrics.json says {metric.name} {recorded}, but the scores in predictions.parquet give "
+            f"{computed:.6f}. One of the two files is not of this run: evaluate it again."
+        )
+    return values
 
 
 def _statistics(metric: Metric, frame: Any, folder: Path) -> np.ndarray | None:

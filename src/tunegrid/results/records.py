@@ -261,6 +261,7 @@ class MetricsRecord(Outcome):
     model: NonEmpty | None = Field(description="Name of the base model; null for a baseline.")
     method: NonEmpty = Field(description="Name of the tuning method, 'untuned', or the name of the baseline.")
     seed: int | None = Field(description="Seed of the run; null for an untuned model or a baseline.")
+    domain: NonEmpty | None = Field(None, description="Name of the other test rows; null: the task's own.")
     examples: Count = Field(description="Test examples scored.")
     predictions_cut: Count | None = Field(
         default=None,

@@ -41,8 +41,10 @@ from tunegrid.tasks.base import Baseline, BaselineUndefined
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tunegrid.stages.latency import TunedModel
 
-class _Stopwatch:
+
+class Stopwatch:
     """A stopwatch of laps, in seconds."""
 
     def __init__(self) -> None:
@@ -59,7 +61,7 @@ def evaluate_run(study: Study, run: Run, folder: Path) -> MetricsRecord:
     trained = read_record(folder / "train.json", TrainRecord)
     names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
     if trained.status != "ok":
-        return _unscored(study, folder, names, trained.status, trained.reason)
+        return write_unscored(study, folder, names, trained.status, trained.reason)
     check_run(study, run, folder, trained)
     examples = study.measure.latency_examples
     asked = Asked(cell_task(study, cell), test_tokens(study, cell))
@@ -89,7 +91,7 @@ def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path)
     Where the training rows do not define it, the trivial baseline stands in for it, and the record says so. Where it
     fails, the record has no scores, but the reason.
     """
-    started, watch = now(), _Stopwatch()
+    started, watch = now(), Stopwatch()
     task = study.task(task_name)
     data = study.paths.data(task_name)
     names = {"kind": "baseline", "task": task_name, "model": None, "method": baseline, "seed": None}
@@ -108,13 +110,13 @@ def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path)
             predictions = trivial.predict(_training_rows(data, trivial), test, _generator(task))
             note = f"{error}; “{trivial.title}” stands in"
         seconds["prediction_seconds"] = watch.lap()
-        cost = EvaluationCost(**seconds, **_after(len(test), seconds["prediction_seconds"]))
-        return _score(study, folder, names, task, test, predictions, None, cost, started, note=note)
+        cost = EvaluationCost(**seconds, **cost_after(len(test), seconds["prediction_seconds"]))
+        return write_scores(study, folder, names, task, test, predictions, None, cost, started, note=note)
     except OSError as error:
         raise TuneGridError(f"{error.filename or folder}: {error.strerror or error}.") from error
     except Exception as error:
         traceback.print_exc()
-        return _unscored(study, folder, names, "failed", f"{type(error).__name__}: {error}")
+        return write_unscored(study, folder, names, "failed", f"{type(error).__name__}: {error}")
 
 
 def write_failed_baseline(
@@ -123,7 +125,7 @@ def write_failed_baseline(
     """Writes the results of a baseline whose process died at `started` or later, unless it had written them."""
     names = {"kind": "baseline", "task": task, "model": None, "method": baseline, "seed": None}
     written = written_since(started, folder / "metrics.json", MetricsRecord)
-    return written or _unscored(study, folder, names, "failed", reason)
+    return written or write_unscored(study, folder, names, "failed", reason)
 
 
 def _training_rows(data: Path, baseline: Baseline) -> list[Row]:
@@ -152,17 +154,42 @@ def _evaluate_model(
     asked: Asked,
     latency_examples: int = 0,
 ) -> MetricsRecord:
+    started, watch = now(), Stopwatch()
+    from tunegrid.data.tokens import read_tokens
+    from tunegrid.models.generate import NonFiniteLogits
+    from tunegrid.stages.latency import inference_cost
+
+    tuned = load_tuned(study, folder, names["model"], method, weights, asked.task)
+    rows = read_parquet(study.paths.split(names["task"], "test"))
+    tokens = read_tokens(asked.tokens)
+    seconds = {"load_seconds": watch.lap()}
+    reset_peak_memory()  # loading may have needed more
+    try:
+        predicted = tuned.predict(tokens, len(rows))
+        seconds["prediction_seconds"] = watch.lap()
+        after = cost_after(len(rows), seconds["prediction_seconds"])
+        cost = EvaluationCost(**seconds, **after, inference=inference_cost(tuned, tokens, predicted, latency_examples))
+    except NonFiniteLogits as error:
+        return write_unscored(study, folder, names, "failed", str(error))
+    return write_scores(
+        study, folder, names, asked.task, rows, predicted.texts, predicted.columns, cost, started, predicted.cut
+    )
+
+
+def load_tuned(study: Study, folder: Path, model_name: str, method: Method, weights: Path, task: Task) -> TunedModel:
+    """Loads a tuned (or untuned) model into the study's engine, to answer rows of a task.
+
+    Args:
+        folder: where the engine's form of the model may lie for the while that it takes to load.
+    """
     require_engine(study.evaluation.engine)
-    started, watch = now(), _Stopwatch()
-    from tunegrid.data.tokens import load_tokenizer, read_tokens
+    from tunegrid.data.tokens import load_tokenizer
     from tunegrid.models.converted import Converted, convert
     from tunegrid.models.flops import counted
-    from tunegrid.models.generate import NonFiniteLogits
     from tunegrid.runtime.torch_device import pick_device
-    from tunegrid.stages.latency import TunedModel, inference_cost
+    from tunegrid.stages.latency import TunedModel
 
-    task, paths = asked.task, study.paths
-    base = paths.model(names["model"])
+    base = study.paths.model(model_name)
     check_base(base)
     device = pick_device(study.hardware)
     tokenizer = load_tokenizer(base)
@@ -176,29 +203,17 @@ def _evaluate_model(
             model = Converted(place, device=device.type, threads=study.hardware.threads, compute=compute_type(study))
     else:
         model = cpu_kernels.place(model, device).eval()
-    rows = read_parquet(paths.split(names["task"], "test"))
-    tokens = read_tokens(asked.tokens)
     shape = Shape.from_config(method.family, json.loads((base / "config.json").read_text()))
-    seconds = {"load_seconds": watch.lap()}
-    reset_peak_memory()  # loading may have needed more
-    tuned = TunedModel(model, method, shape, tokenizer, task, study.hardware.precision, stacks)
-    try:
-        predicted = tuned.predict(tokens, len(rows))
-        seconds["prediction_seconds"] = watch.lap()
-        after = _after(len(rows), seconds["prediction_seconds"])
-        cost = EvaluationCost(**seconds, **after, inference=inference_cost(tuned, tokens, predicted, latency_examples))
-    except NonFiniteLogits as error:
-        return _unscored(study, folder, names, "failed", str(error))
-    return _score(study, folder, names, task, rows, predicted.texts, predicted.columns, cost, started, predicted.cut)
+    return TunedModel(model, method, shape, tokenizer, task, study.hardware.precision, stacks)
 
 
-def _after(examples: int, seconds: float) -> dict[str, Any]:
-    """The part of the cost that is known once all examples are predicted."""
+def cost_after(examples: int, seconds: float) -> dict[str, Any]:
+    """Returns the part of the cost that is known once all examples are predicted."""
     per_second = examples / seconds if seconds else None
     return {"scoring_seconds": None, "examples_per_second": per_second, "peak_memory_bytes": peak_memory()}
 
 
-def _score(
+def write_scores(
     study: Study,
     folder: Path,
     names: dict[str, Any],
@@ -213,7 +228,7 @@ def _score(
 ) -> MetricsRecord:
     import pandas as pd
 
-    watch = _Stopwatch()
+    watch = Stopwatch()
     scores = task.score(predictions, rows)
     table = pd.DataFrame(
         {
@@ -251,7 +266,7 @@ def _score(
     return record
 
 
-def _unscored(study: Study, folder: Path, names: dict[str, Any], status: RunStatus, reason: str) -> MetricsRecord:
+def write_unscored(study: Study, folder: Path, names: dict[str, Any], status: RunStatus, reason: str) -> MetricsRecord:
     """Writes the results of what cannot be scored."""
     import pandas as pd
 
@@ -282,6 +297,12 @@ def _provenance(study: Study, names: dict[str, Any], started: str, engine: str |
         precision=study.hardware.precision if model else None,
         accelerator=accelerator() if model else None,
         engine=engine,
-        data=study.paths.data_card(names["task"]),
+        data=_data_card(study, names),
         model=study.paths.model_card(model) if model else None,
     )
+
+
+def _data_card(study: Study, names: dict[str, Any]) -> Path:
+    if domain := names.get("domain"):
+        return study.paths.domain(names["task"], domain) / "card.json"
+    return study.paths.data_card(names["task"])

@@ -54,6 +54,7 @@ def _task(study: Study, name: str) -> ExpectedTask:
         own_metrics=task.metrics,
         own_primary=task.primary,
         own_judge=(task.example_metric, task.right_from),
+        domains=tuple(study.tasks[name].evaluate_on),
         max_new_tokens=task.settings.generation.max_new_tokens,
     )
 

@@ -71,6 +71,35 @@ def fetch_data(name: str, task: Task, folder: Path) -> None:
         write_overlap(new, task.source_columns, tuple(dict.fromkeys((*task.source_columns, *task.text_columns))))
 
 
+def fetch_domain(task_name: str, domain: str, task: Task, folder: Path) -> None:
+    """Writes the rows of another domain, as `test.parquet`, and its `card.json`, into a folder.
+
+    Args:
+        task: the task with the domain's rows for a source (`Study.domain_task`).
+
+    Raises:
+        TuneGridError: a row cannot be used, or there is none. Nothing is written then.
+    """
+    source = task.settings.source
+    with replaced_folder(folder) as new:
+        rows = Rows(f"{task_name}.evaluate_on.{domain}", task, "test")
+        with SplitWriter(new / "test.parquet", {}) as output:
+            plan, counts = _plan(rows)
+            _write(rows, plan, {"train": None, "validation": None, "test": output})
+        card = {
+            "task": task_name,
+            "domain": domain,
+            "kind": task.settings.kind,
+            "source": source.describe(),
+            **source.provenance(),
+            "rows": {"test": output.rows},
+            "rows_available": {"test": counts.get("test", rows.count)},
+            "unusable_rows": {"test": rows.unusable} if rows.unusable else {},
+            "fingerprint": file_digest(new / "test.parquet"),
+        }
+        write_json(new / "card.json", card)
+
+
 # -- reading rows ----------------------------------------------------------------------------------------------------
 
 
@@ -134,7 +163,7 @@ def _keys(rows: Rows) -> pyarrow.ChunkedArray:
     return pyarrow.chunked_array(chunks, text)
 
 
-def _write(rows: Rows, plan: np.ndarray | None, outputs: dict[Split, SplitWriter]) -> None:
+def _write(rows: Rows, plan: np.ndarray | None, outputs: dict[Split, SplitWriter | None]) -> None:
     """Writes every row to its split's output, and checks that no id occurs twice."""
     ids = array("q")
     if plan is not None:

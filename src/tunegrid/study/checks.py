@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import did_you_mean
 from tunegrid.common.yaml_file import KeyProblem, Place
-from tunegrid.data.sources import FilesSource
+from tunegrid.data.sources import DataSource, FilesSource
+from tunegrid.data.sources.generated import GeneratedSource
 from tunegrid.models import FAMILIES
 from tunegrid.study.cells import UNTUNED, Cell
 from tunegrid.study.engine import require_engine
@@ -48,8 +49,12 @@ def check_names(study: Study) -> None:
             if (name := getattr(where, key)) is not None:
                 _check_known(name, names, (*place, key))
     for name, task in study.tasks.items():
-        _check_source(task, ("tasks", name, "source"))
+        _check_source(task, task.source, ("tasks", name, "source"))
+        for domain, source in task.evaluate_on.items():
+            _check_source(task, source, ("tasks", name, "evaluate_on", domain), only_test=True)
     for name, pairs in study.preferences.items():
+        if isinstance(pairs.source, FilesSource) and pairs.source.paths.train is None:
+            raise KeyProblem(("preferences", name, "source", "paths", "train"), "required: the file of training pairs")
         for column, own in getattr(pairs.source, "columns", {}).items():
             place = ("preferences", name, "source", "columns", column)
             _check_known(column, ("id", *pairs.columns), place)
@@ -68,21 +73,35 @@ def check_names(study: Study) -> None:
         raise KeyProblem(("search", "seed"), f"{study.search.seed} is one of the study's seeds too; take another")
 
 
-def _check_source(task: TaskSettings, place: Place) -> None:
-    """Checks that the columns of a task's source are the task's, and that test rows come from somewhere."""
+def _check_source(task: TaskSettings, source: DataSource, place: Place, only_test: bool = False) -> None:
+    """Checks that the columns of a source are the task's, and that the rows of each split come from somewhere.
+
+    Args:
+        only_test: the source is only evaluated on.
+    """
     kind = TASKS[task.kind]
-    for column, own in getattr(task.source, "columns", {}).items():
+    for column, own in getattr(source, "columns", {}).items():
         _check_known(column, kind.columns, (*place, "columns", column))
         if own is None and column not in kind.optional:
             raise KeyProblem(
                 (*place, "columns", column), f"a row of a task of the kind {task.kind} cannot do without it"
             )
-    if not isinstance(task.source, FilesSource):
+    if isinstance(source, GeneratedSource) and not only_test:
+        for split in ("train", "validation"):
+            if getattr(source.rows, split) is None:
+                raise KeyProblem((*place, "rows", split), "required: how many rows the split has")
+    if not isinstance(source, FilesSource):
         return
+    if only_test:
+        if source.paths.test is None:
+            raise KeyProblem((*place, "paths", "test"), "required: the file of the test rows")
+        return
+    if source.paths.train is None:
+        raise KeyProblem((*place, "paths", "train"), "required: the file of the training rows")
     by_rows = getattr(task, "protocol", None) == "published"
-    if by_rows and task.source.test_share is not None:
+    if by_rows and source.test_share is not None:
         raise KeyProblem((*place, "test_share"), "`protocol: published` makes the test split itself; leave it out")
-    if not (task.source.paths.test or task.source.test_share or by_rows):
+    if not (source.paths.test or source.test_share or by_rows):
         raise KeyProblem(
             (*place, "paths", "test"), "required: the file of the test rows; or hold out some: `test_share: 0.2`"
         )
@@ -122,14 +141,14 @@ def check_files(study: Study) -> None:
     """
     require_engine(study.evaluation.engine)
     pairs = dict.fromkeys(name for _, name in used_pairs(study))
-    for part, names in (("tasks", study.grid.tasks), ("models", study.grid.models), ("preferences", pairs)):
-        for name in names:
-            try:
-                for file in getattr(study, part)[name].source.files():
-                    if problem := _file_problem(file):
-                        raise TuneGridError(f"{part}.{name}.source: {file}: {problem}.")
-            except OSError as error:  # of the system: a path that is too long, a folder that may not be read
-                raise TuneGridError(f"{part}.{name}.source: {error.filename}: {error.strerror}.") from None
+    of_pairs = ((f"preferences.{name}.source", study.preferences[name].source) for name in pairs)
+    for place, source in (*study.sources(), *of_pairs):
+        try:
+            for file in source.files():
+                if problem := _file_problem(file):
+                    raise TuneGridError(f"{place}: {file}: {problem}.")
+        except OSError as error:  # of the system: a path that is too long, a folder that may not be read
+            raise TuneGridError(f"{place}: {error.filename}: {error.strerror}.") from None
     for name in study.grid.models:
         study.shape(name)
         try:

@@ -77,9 +77,13 @@ def hub_sources(study: Study) -> Iterator[tuple[Place, OnHub]]:
     pairs = dict.fromkeys(name for _, name in used_pairs(study))
     for part, names in (("models", study.grid.models), ("tasks", study.grid.tasks), ("preferences", pairs)):
         for name in names:
-            source = getattr(study, part)[name].source
-            if isinstance(source, OnHub) and source.hub_id is not None:
-                yield (part, name, "source"), source
+            settings = getattr(study, part)[name]
+            sources: dict[Place, object] = {(part, name, "source"): settings.source}
+            for domain, source in getattr(settings, "evaluate_on", {}).items():
+                sources[part, name, "evaluate_on", domain] = source
+            for place, source in sources.items():
+                if isinstance(source, OnHub) and source.hub_id is not None:
+                    yield place, source
 
 
 def apply(study: Study, config: Path | str) -> None:

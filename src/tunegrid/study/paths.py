@@ -41,6 +41,10 @@ class Paths:
     def pair_splits(self, task: str, name: str) -> list[Path]:
         return [self.pairs(task, name) / f"{split}.parquet" for split in ("train", "validation", "test")]
 
+    def domain(self, task: str, domain: str) -> Path:
+        """The rows of another domain that a task is evaluated on: `test.parquet` and `card.json`."""
+        return self.root / "domains" / task / domain
+
     def model(self, model: str) -> Path:
         return self.root / "models" / model
 
@@ -85,6 +89,11 @@ class Paths:
     def untuned_wordings(self, task: str, model: str, method: str) -> Path:
         """The answers of the untuned model to the wordings of a mixture."""
         return self.root / MIXTURES / UNTUNED / task / model / method
+
+    @staticmethod
+    def of_domains(result: Path) -> Path:
+        """The results of a run, an untuned model or a baseline on other domains, a folder for each."""
+        return result / "domains"
 
     def baseline(self, task: str, name: str) -> Path:
         return self.root / "baselines" / task / name

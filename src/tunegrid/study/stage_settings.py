@@ -45,6 +45,15 @@ def reward_settings(study: Study, task: str, model: str, name: str) -> dict[str,
     }
 
 
+def domain_settings(study: Study, task: str, domain: str) -> dict[str, Any]:
+    """What alters the rows of another domain of a task."""
+    bound = study.domain_task(task, domain).settings
+    chosen = bound.model_dump(include={"kind", "source", *bound.rows_depend_on})
+    chosen["source"].pop("licence")
+    chosen["source"] |= commit_of(bound.source)
+    return chosen
+
+
 def model_settings(study: Study, model: str) -> dict[str, Any]:
     """What alters a base model, beside the rows that it may be pretrained on."""
     settings = study.models[model]
@@ -104,6 +113,16 @@ def judgement_settings(study: Study, cell: Cell) -> dict[str, Any]:
     """What alters the judgement of a cell's runs, beside their answers, those of their starts and the reward model."""
     reward = next(need.name for need in study.method(cell).needs() if isinstance(need, TrainedReward))
     return {"reward": reward, "evaluation": evaluation_settings(study, cell.task)}
+
+
+def domains_settings(study: Study, task: str, model: str | None = None) -> dict[str, Any]:
+    """What alters the predictions and scores on a task's other domains, beside their rows and the weights.
+
+    Args:
+        model: whose prompt the rows are read with; None: a baseline's, which reads none.
+    """
+    tokens = {"tokens": token_settings(study, task, model)} if model else {}
+    return {**evaluation_settings(study, task), **tokens, "domains": sorted(study.tasks[task].evaluate_on)}
 
 
 def trial_study(study: Study, cell: Cell, trial: str) -> Study:

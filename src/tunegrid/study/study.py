@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import product
 from typing import Annotated, Any, Literal, TypeVar, Union
 
@@ -170,6 +171,21 @@ class Study(Closed):
         """The task of this name; with a model, bound to the prompts and label words of the model's family."""
         settings = self.tasks[task]
         return TASKS[settings.kind](settings, self.family(model) if model else None)
+
+    def domain_task(self, task: str, domain: str) -> Task:
+        """The task with one of its `evaluate_on` for the source of its rows."""
+        settings = self.tasks[task]
+        source = settings.evaluate_on[domain].test_only()
+        return TASKS[settings.kind](settings.model_copy(update={"source": source}))
+
+    def sources(self) -> Iterator[tuple[str, Any]]:
+        """Yields every source of rows and of weights of the grid, with its place in the configuration."""
+        for name in self.grid.tasks:
+            yield f"tasks.{name}.source", self.tasks[name].source
+            for domain, source in self.tasks[name].evaluate_on.items():
+                yield f"tasks.{name}.evaluate_on.{domain}", source
+        for name in self.grid.models:
+            yield f"models.{name}.source", self.models[name].source
 
     def method(self, cell: Cell) -> Method:
         """The method that tunes the model of a cell; in instruction tuning, the one it is done with."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
 from pydantic import Field
 
-from tunegrid.common.fields import MOST_TOKENS, Closed, Title
+from tunegrid.common.fields import MOST_TOKENS, Closed, Name, Title
 from tunegrid.data.sources import SOURCES
 from tunegrid.data.sources.base import Row
 from tunegrid.models.decoding import Generation
@@ -77,6 +77,11 @@ class TaskSettings(Closed):
 
     title: Title = Field("", description="Name in tables; default: the task's own.")
     source: AnySource = Field(description="Where the rows come from.")
+    evaluate_on: dict[Name, AnySource] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="Name -> source of test rows of another domain for the same task; its `test` split alone is read.",
+    )
     prompts: dict[str, str] = Field(
         default_factory=dict, description="Model family -> template over the row's columns; default: the family's own."
     )

@@ -113,7 +113,7 @@ def test_rows_that_cannot_be_used_are_left_out_and_counted_and_many_are_an_error
     assert "rows.jsonl, line 41: column text" in made.unusable[1]
     with pytest.raises(TuneGridError, match=r"10 of 20 rows cannot be used\. The first: rows.jsonl, line 2"):
         drafted("classification", _half_empty())
-    with pytest.raises(TuneGridError, match="4 usable"):
+    with pytest.raises(TuneGridError, match=r"4 row\(s\) make no study"):
         drafted("classification", labelled(["a", "b"] * 2))
 
 

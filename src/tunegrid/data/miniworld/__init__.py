@@ -14,23 +14,32 @@ from tunegrid.data.miniworld.keys import SPLITS, contained_keys, text_key
 
 __all__ = ["contained_keys", "documents", "instructions", "languages", "row_texts", "rows", "text_key"]
 
+DOMAINS = ("home", "away")
 # Kind of task -> the module that draws its rows; HELD_OUT: columns whose text must not occur in training text.
 _MODULES = {"qa": stories, "translation": grammar, "sentiment": reviews}
 
 
-def rows(task: str, split: str, count: int, seed: int) -> list[dict]:
-    """The first `count` canonical rows of a split, no two the same. Raises TuneGridError on an unknown name."""
-    for name, known in ((task, tuple(_MODULES)), (split, SPLITS)):
+def rows(task: str, split: str, count: int, seed: int, domain: str = "home") -> list[dict]:
+    """The first `count` canonical rows of a split, no two the same. Raises TuneGridError on an unknown name.
+
+    Args:
+        domain: `home`, or `away`: other words and another style (resources/miniworld/away.yaml).
+    """
+    for name, known in ((task, tuple(_MODULES)), (split, SPLITS), (domain, DOMAINS)):
         if name not in known:
             raise TuneGridError(f"the generated world has no {name!r}; it has {', '.join(known)}")
-    random = Random(f"{task} {split} {seed}")
+    away = "" if domain == "home" else f"{domain} "
+    random = Random(f"{away}{task} {split} {seed}")
     examples: dict[str, dict] = {}
-    for example in _MODULES[task].draw_examples(random, split):
+    for example in _MODULES[task].draw_examples(random, split, domain):
         if len(examples) == count:
             break
         key = text_key(" ".join(row_texts(task, example)) + " " + example.get("question", ""))
         examples.setdefault(key, example)
-    return [{"id": f"{task}-{split}-{number:05d}", **example} for number, example in enumerate(examples.values())]
+    return [
+        {"id": f"{away.strip()}{'-' * bool(away)}{task}-{split}-{number:05d}", **example}
+        for number, example in enumerate(examples.values())
+    ]
 
 
 def row_texts(task: str, row: dict) -> tuple[str, ...]:

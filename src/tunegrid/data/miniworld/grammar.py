@@ -11,7 +11,7 @@ from random import Random
 
 from tunegrid.data.miniworld import lexicon
 from tunegrid.data.miniworld.keys import split_of
-from tunegrid.data.miniworld.lexicon import Noun, Verb
+from tunegrid.data.miniworld.lexicon import Noun, Nouns, Verb
 
 HELD_OUT = ("source", "target")
 LANGUAGES = ("en", "de")
@@ -157,42 +157,55 @@ def draw_phrase(random: Random, nouns: tuple[Noun, ...], adjectives: tuple[str, 
     return Phrase(random.choice(determiners), adjective, random.choice(nouns), plural)
 
 
-def draw_clause(random: Random, subordinate: bool = False, time_share: float = 0.5, place_share: float = 0.4) -> Clause:
+def draw_clause(
+    random: Random,
+    subordinate: bool = False,
+    time_share: float = 0.5,
+    place_share: float = 0.4,
+    nouns: Nouns = lexicon.HOME,
+) -> Clause:
     if random.random() < 0.5:
-        verb, objects, adjectives = random.choice(lexicon.THING_VERBS), lexicon.THINGS, lexicon.THING_ADJECTIVES
+        verb, objects, adjectives = random.choice(lexicon.THING_VERBS), nouns.things, lexicon.THING_ADJECTIVES
     else:
-        verb, objects, adjectives = random.choice(lexicon.BEING_VERBS), lexicon.BEINGS, lexicon.BEING_ADJECTIVES
+        verb, objects, adjectives = random.choice(lexicon.BEING_VERBS), nouns.beings, lexicon.BEING_ADJECTIVES
     form = random.choice(("present", "present", "perfect", random.choice(sorted(lexicon.MODALS))))
     time = random.choice(sorted(lexicon.TIMES)) if random.random() < time_share else ""
     preposition = random.choice(sorted(lexicon.PREPOSITIONS)) if random.random() < place_share else ""
-    place = Phrase("the", "", random.choice(lexicon.PLACES), False) if preposition else None
-    subject = draw_phrase(random, lexicon.BEINGS, lexicon.BEING_ADJECTIVES)
+    place = Phrase("the", "", random.choice(nouns.places), False) if preposition else None
+    subject = draw_phrase(random, nouns.beings, lexicon.BEING_ADJECTIVES)
     while subject.determiner == "no":  # "no king sees no queen" is good grammar and bad sense
-        subject = draw_phrase(random, lexicon.BEINGS, lexicon.BEING_ADJECTIVES)
+        subject = draw_phrase(random, nouns.beings, lexicon.BEING_ADJECTIVES)
     target = draw_phrase(random, objects, adjectives)
     time_first = bool(time) and not subordinate and random.random() < 0.5
     return Clause(subject, verb, target, form, time, preposition, place, time_first)
 
 
-def draw_pair(random: Random, split: str) -> tuple[str, str]:
-    """Draws an (English, German) pair of sentences, both of which may occur in `split` only."""
+def draw_pair(random: Random, split: str, nouns: Nouns = lexicon.HOME, joined: bool = False) -> tuple[str, str]:
+    """Draws an (English, German) pair of sentences, both of which may occur in `split` only.
+
+    Args:
+        joined: only sentences of two clauses.
+    """
     while True:
-        kind = random.random()
+        kind = 1.0 if joined else random.random()
         if kind < 0.4:
-            pair = translate("", draw_clause(random))
+            pair = translate("", draw_clause(random, nouns=nouns))
         elif kind < 0.7:
-            pair = translate(random.choice(sorted(lexicon.FRAMES)), draw_clause(random, subordinate=True))
+            frame = random.choice(sorted(lexicon.FRAMES))
+            pair = translate(frame, draw_clause(random, subordinate=True, nouns=nouns))
         else:
             conjunction = random.choice(sorted(lexicon.CONJUNCTIONS))
-            pair = translate(conjunction, draw_clause(random), draw_clause(random, subordinate=True))
+            first = draw_clause(random, nouns=nouns)
+            pair = translate(conjunction, first, draw_clause(random, subordinate=True, nouns=nouns))
         if all(split_of(text) == split for text in pair):
             return pair
 
 
-def draw_examples(random: Random, split: str) -> Iterator[dict]:
-    """Yields translation rows (without ids) without end."""
+def draw_examples(random: Random, split: str, domain: str = "home") -> Iterator[dict]:
+    """Yields translation rows (without ids) without end; those of the domain `away` have two clauses each."""
+    nouns = lexicon.nouns(domain)
     while True:
-        source, target = draw_pair(random, split)
+        source, target = draw_pair(random, split, nouns, joined=domain != "home")
         yield {"source": source, "target": target}
 
 

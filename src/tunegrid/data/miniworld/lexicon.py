@@ -42,6 +42,27 @@ _LEXICON = table("lexicon")
 BEINGS, THINGS, PLACES = (_entries(Noun, _LEXICON["nouns"][name]) for name in ("beings", "things", "places"))
 # By what their object is.
 THING_VERBS, BEING_VERBS = (_entries(Verb, _LEXICON["verbs"][name]) for name in ("things", "beings"))
+
+
+@dataclass(frozen=True)
+class Nouns:
+    """The nouns of some sentences."""
+
+    beings: tuple[Noun, ...]
+    things: tuple[Noun, ...]
+    places: tuple[Noun, ...]
+
+
+HOME = Nouns(BEINGS, THINGS, PLACES)
+
+
+def nouns(domain: str) -> Nouns:
+    """The nouns of a domain: `home`, or those in resources/miniworld/<domain>.yaml."""
+    if domain == "home":
+        return HOME
+    return Nouns(*(_entries(Noun, table(domain)["nouns"][name]) for name in ("beings", "things", "places")))
+
+
 ADJECTIVES: dict[str, str] = _LEXICON["adjectives"]["german"]
 BEING_ADJECTIVES, THING_ADJECTIVES = (tuple(_LEXICON["adjectives"][name].split()) for name in ("beings", "things"))
 TIMES: dict[str, str] = _LEXICON["times"]

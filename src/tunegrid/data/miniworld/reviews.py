@@ -8,6 +8,7 @@ split, as in IMDB.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from tunegrid.data.miniworld.keys import split_of
 from tunegrid.data.miniworld.tables import table
@@ -16,6 +17,7 @@ HELD_OUT = ("text",)
 LANGUAGES = ("en",)
 
 LABELS = ("negative", "positive")
+Words = dict[str, Any]  # a table of words and sentences, as resources/miniworld/reviews.yaml is
 
 
 @dataclass(frozen=True)
@@ -35,61 +37,67 @@ class Review:
         return LABELS[self.verdict > 0]
 
 
-def draw_title(random: Random, split: str) -> str:
-    first, second = (words.split() for words in table("reviews")["titles"])
+def draw_title(random: Random, split: str, table_of_words: Words) -> str:
+    first, second = (words.split() for words in table_of_words["titles"])
     while True:
         title = f"The {random.choice(first)} {random.choice(second)}"
         if split_of(title) == split:
             return title
 
 
-def draw_review(random: Random, split: str) -> Review:
-    """Draws a review. The writer's opinions mostly agree; where they do not, the majority decides the label."""
-    words = table("reviews")
-    title, kind = draw_title(random, split), random.choice(sorted(words["works"]))
+def draw_review(random: Random, split: str, words: Words | None = None) -> Review:
+    """Draws a review. The writer's opinions mostly agree; where they do not, the majority decides the label.
+
+    Args:
+        words: its words and sentences; none: those of resources/miniworld/reviews.yaml.
+    """
+    words = words or table("reviews")
+    title, kind = draw_title(random, split, words), random.choice(sorted(words["works"]))
     verdict = random.choice((1, -1))
     aspects = random.sample(words["works"][kind].split(), random.choice((2, 3, 3)))
     signs = [verdict] * len(aspects)
     if len(aspects) == 3 and random.random() < 0.4:
         signs[random.randrange(3)] = -verdict
     opinions = dict(zip(aspects, signs, strict=True))
-    sentences = [_opinion(random, aspect, sign) for aspect, sign in opinions.items()]
+    sentences = [_opinion(random, words, aspect, sign) for aspect, sign in opinions.items()]
     if random.random() < 0.6:
-        sentences.insert(random.randrange(len(sentences) + 1), _hearsay(random, kind))
+        sentences.insert(random.randrange(len(sentences) + 1), _hearsay(random, words, kind))
     opening = random.choice(words["openings"]).format(k=kind, t=title)
     return Review((opening, *sentences), verdict, opinions)
 
 
-def _word(random: Random, sign: int) -> str:
-    return random.choice(table("reviews")["good" if sign > 0 else "bad"].split())
+def _word(random: Random, words: Words, sign: int) -> str:
+    return random.choice(words["good" if sign > 0 else "bad"].split())
 
 
-def _opinion(random: Random, aspect: str, sign: int) -> str:
+def _opinion(random: Random, words: Words, aspect: str, sign: int) -> str:
     """A sentence that praises (1) or blames (-1) an aspect: plainly, by negation or by contrast."""
-    words = table("reviews")
     manners = list(words["opinions"].values())
     (manner,) = random.choices(manners, weights=[manner["share"] for manner in manners])
     forms = manner["both"] + manner.get("positive" if sign > 0 else "negative", [])
-    return _sentence(random, random.choice(forms), a=aspect, w=_word(random, sign), o=_word(random, -sign))
+    form = random.choice(forms)
+    own, other = _word(random, words, sign), _word(random, words, -sign)
+    return _sentence(random, words, form, a=aspect, w=own, o=other)
 
 
-def _hearsay(random: Random, kind: str) -> str:
+def _hearsay(random: Random, words: Words, kind: str) -> str:
     """Somebody else's opinion: it says nothing about the writer's."""
-    first, second = random.sample(table("reviews")[random.choice(("good", "bad"))].split(), 2)
-    return _sentence(random, random.choice(table("reviews")["hearsay"]), k=kind, x=first, y=second)
+    first, second = random.sample(words[random.choice(("good", "bad"))].split(), 2)
+    return _sentence(random, words, random.choice(words["hearsay"]), k=kind, x=first, y=second)
 
 
-def _sentence(random: Random, form: str, **words: str) -> str:
-    degree, who = random.choice(table("reviews")["degrees"].split()), random.choice(table("reviews")["others"])
-    text = form.format(d=degree, who=who, **words)
+def _sentence(random: Random, words: Words, form: str, **parts: str) -> str:
+    degree, who = random.choice(words["degrees"].split()), random.choice(words["others"])
+    text = form.format(d=degree, who=who, **parts)
     return text[0].upper() + text[1:]
 
 
-def draw_examples(random: Random, split: str) -> Iterator[dict]:
-    """Yields sentiment rows (without ids) without end."""
+def draw_examples(random: Random, split: str, domain: str = "home") -> Iterator[dict]:
+    """Yields sentiment rows (without ids) without end; those of the domain `away` are in small letters."""
+    words = None if domain == "home" else table(domain)["reviews"]
     while True:
-        review = draw_review(random, split)
-        yield {"text": review.text, "label": review.label}
+        review = draw_review(random, split, words)
+        yield {"text": review.text if words is None else review.text.lower(), "label": review.label}
 
 
 def draw_document(random: Random) -> str:

@@ -52,6 +52,27 @@ RELATIONS = tuple(_relation(name, entry) for name, entry in table("stories")["re
 
 
 @dataclass(frozen=True)
+class World:
+    """The people of some stories, what is told of them, and how it is denied."""
+
+    people: tuple[str, ...]
+    relations: tuple[Relation, ...]
+    denials: tuple[str, ...]
+
+
+HOME = World(PEOPLE, RELATIONS, tuple(table("stories")["denials"]))
+
+
+def world(domain: str) -> World:
+    """The world of a domain: `home`, or the one in resources/miniworld/<domain>.yaml."""
+    if domain == "home":
+        return HOME
+    entry = table(domain)["stories"]
+    relations = tuple(_relation(name, relation) for name, relation in entry["relations"].items())
+    return World(tuple(entry["people"].split()), relations, tuple(entry["denials"]))
+
+
+@dataclass(frozen=True)
 class Story:
     """A story: its people, its relations, and the value of each (person, relation name)."""
 
@@ -68,9 +89,9 @@ class Story:
         return sorted(self.facts[person, relation.name] for person in self.people)
 
 
-def draw_story(random: Random, relations: int = RELATIONS_PER_STORY, cast: int = CAST) -> Story:
-    people = tuple(random.sample(PEOPLE, cast))
-    chosen = tuple(random.sample(RELATIONS, relations))
+def draw_story(random: Random, relations: int = RELATIONS_PER_STORY, cast: int = CAST, world: World = HOME) -> Story:
+    people = tuple(random.sample(world.people, cast))
+    chosen = tuple(random.sample(world.relations, relations))
     facts = {}
     for relation in chosen:
         for person, value in zip(people, random.sample(relation.values, cast), strict=True):
@@ -78,20 +99,22 @@ def draw_story(random: Random, relations: int = RELATIONS_PER_STORY, cast: int =
     return Story(people, chosen, facts)
 
 
-def tell(story: Story, random: Random, denied_share: float = 0.0) -> str:
+def tell(story: Story, random: Random, denied_share: float = 0.0, world: World = HOME) -> str:
     """Writes the story's facts, each in a sentence, and denials of others, in random order."""
     facts = [(person, relation) for relation in story.relations for person in story.people]
     sentences = [_fact(story, random, person, relation) for person, relation in facts]
-    sentences += [_denial(story, random, *fact) for fact in facts if denied_share and random.random() < denied_share]
+    sentences += [
+        _denial(story, random, world, *fact) for fact in facts if denied_share and random.random() < denied_share
+    ]
     random.shuffle(sentences)
     return " ".join(sentences)
 
 
-def _denial(story: Story, random: Random, person: str, relation: Relation) -> str:
+def _denial(story: Story, random: Random, world: World, person: str, relation: Relation) -> str:
     """A sentence that denies that the person has another value of the relation."""
     value = random.choice([value for value in relation.values if value != story.facts[person, relation.name]])
     statement = fill(random.choice(relation.statements), person, value)
-    return random.choice(table("stories")["denials"]).replace("{s}", statement)
+    return random.choice(world.denials).replace("{s}", statement)
 
 
 def _fact(story: Story, random: Random, person: str, relation: Relation, templates: tuple[str, ...] = ()) -> str:
@@ -103,13 +126,14 @@ def fill(template: str, person: str, value: str = "", kind: str = "") -> str:
     return template.replace("{p}", person).replace("{v}", value).replace("{k}", kind)
 
 
-def draw_examples(random: Random, split: str) -> Iterator[dict]:
+def draw_examples(random: Random, split: str, domain: str = "home") -> Iterator[dict]:
     """Yields question answering rows (without ids) without end: a question about each relation of each story."""
+    of_domain = world(domain)
     while True:
-        story = draw_story(random)
+        story = draw_story(random, world=of_domain)
         if story.split != split:
             continue
-        context = tell(story, random, DENIED_SHARE)
+        context = tell(story, random, DENIED_SHARE, of_domain)
         for relation in story.relations:
             person = random.choice(story.people)
             value = story.facts[person, relation.name]

@@ -1,5 +1,7 @@
 """The base of all sources of rows."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -39,6 +41,10 @@ class DataSource(Closed):
             TuneGridError: the rows cannot be read.
         """
         raise NotImplementedError
+
+    def test_only(self) -> DataSource:
+        """The same source, of which no split but the test split is asked for."""
+        return self
 
     def files(self) -> list[Path]:
         """The local files that the rows depend on: a changed file makes the data stage run again."""

@@ -17,7 +17,7 @@ from tunegrid.data.sources.base import ReadSource, Split
 class SplitFiles(Closed):
     """The file of each split, relative to the folder that the study is run in."""
 
-    train: Text
+    train: Text | None = None
     validation: Text | None = None
     test: Text | None = None
 
@@ -28,7 +28,7 @@ class FilesSource(ReadSource):
     kind: Literal["files"]
     paths: SplitFiles = Field(
         description=(
-            "`train`, `test` (not needed with `protocol: published`) and, optionally, `validation`: files "
+            "`train`, `test` (not needed with `test_share` or `protocol: published`), optionally `validation`: files "
             "relative to the folder that the study is run in."
         )
     )

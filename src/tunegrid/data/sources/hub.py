@@ -1,5 +1,7 @@
 """Rows from a data set of the Hugging Face Hub (or a local folder in the Hub's layout)."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -107,6 +109,10 @@ class HubSource(OnHub, ReadSource):
     @property
     def _where(self) -> str:
         return f"data set {self.path}"
+
+    def test_only(self) -> HubSource:
+        test = self.splits.test
+        return self.model_copy(update={"splits": SplitNames(train=test, validation=None, test=test)})
 
     def _names(self) -> list[str]:
         return sorted(set(self.splits.model_dump(exclude_none=True).values()))

@@ -26,6 +26,8 @@
 | thresholds | the same, and threshold of the probability of the positive label |
 | entities | cell, untuned model or baseline of a task with entities, and type of entity: its scores |
 | malformed | result of such a task: answers with a malformed part |
+| domains | cell, untuned model or baseline, and other domain: its score there, and its loss against its own test set |
+| transfer | method and other domain: means over the models |
 | cuts | task, model and split |
 | ceilings | task, model and metric: what the vocabulary and the lengths let the model score |
 | rewards | reward model: what it is worth on held-out pairs, and its cost |
@@ -49,13 +51,14 @@ from tunegrid.results.examples.read import read_examples
 from tunegrid.results.expected import Expected
 from tunegrid.results.paper import agreement
 from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
-from tunegrid.results.tables import contamination, costs, detectable, effects, preferences
+from tunegrid.results.tables import contamination, costs, detectable, domains, effects, preferences
 from tunegrid.results.tables.frames import frame_of, read_frame, write_frame
 from tunegrid.results.tables.history import COLUMNS as HISTORY_COLUMNS
 from tunegrid.results.tables.history import history_rows
 from tunegrid.results.tables.scores import Row, TaskScores
 from tunegrid.results.tables.search import COLUMNS as SEARCH_COLUMNS
 from tunegrid.results.tables.search import search_rows
+from tunegrid.study.paths import Paths
 from tunegrid.tasks.tokenise import COUNTS
 
 COLUMNS = {
@@ -85,6 +88,7 @@ COLUMNS = {
     **slices.COLUMNS,
     **labels.COLUMNS,
     **entities.COLUMNS,
+    **domains.COLUMNS,
     "cuts": f"study task model split rows {' '.join(COUNTS)} share_cut",
     "ceilings": CEILING_COLUMNS,
     "search": SEARCH_COLUMNS,
@@ -129,7 +133,8 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
         examples = read_examples(study, task)
         rows["slices"] += slices.slice_rows(examples, scores.units, resamples, scores.collapsed)
         by_type = entities.entity_tables(examples, scores.units, resamples, scores.collapsed)
-        for name, found in (labels.label_tables(examples) | by_type).items():
+        elsewhere = domains.domain_rows(scores, Paths(results.name, results.parent))
+        for name, found in (labels.label_tables(examples) | by_type | elsewhere).items():
             rows[name] += found
     rows["effects"] = effects.effect_rows(expected, of_tasks)
     rows["beside"] = agreement.comparison_rows(expected, rows["cells"], study.data_cards)

@@ -24,7 +24,7 @@ TEXT = frozenset(
     "git_commit python platform processor accelerator precision fp32_library packages data_fingerprint "
     "model_fingerprint data_revision model_revision started finished split protocol source revision commit licence "
     "fingerprint edge note undefined lost_characters unread_characters check severity computed meaning folder "
-    "relation text reference prediction label dimension slice collapse best_model best_method type "
+    "relation text reference prediction label dimension slice collapse best_model best_method type domain "
     "instruction_set rows_limit seeds_limit first second shared_training reward_model pairs start judge".split()
 )
 FLAGS = frozenset("primary separated on_front chosen same_test same_recommendation published_is_tied".split())

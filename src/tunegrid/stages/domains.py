@@ -1,0 +1,127 @@
+"""The stage `evaluate-domains`: a result's predictions and scores on the other domains that its task is evaluated on.
+
+Each is a folder beside the result's own predictions, `domains/<domain>/`, with files of the same form. The rows are
+tokenised here, as those of `predict` are: a test set of another domain is nothing that is trained or chosen on.
+"""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import replaced_folder
+from tunegrid.data.parquet import read_parquet
+from tunegrid.methods import Method, Untuned
+from tunegrid.methods.untuned import UntunedSettings
+from tunegrid.results.records import EvaluationCost, TrainRecord, read_record
+from tunegrid.runtime.measure import reset_peak_memory
+from tunegrid.runtime.provenance import now
+from tunegrid.stages.evaluate import Stopwatch, check_run, cost_after, load_tuned, write_scores, write_unscored
+from tunegrid.study.cells import UNTUNED, Run
+from tunegrid.study.mixtures import cell_task
+from tunegrid.study.study import Study
+from tunegrid.tasks import Row, Task
+from tunegrid.tasks.base import BaselineUndefined
+
+
+def evaluate_run_on_domains(study: Study, run: Run) -> None:
+    """Scores a run on the other domains of its task; of a run that failed each gets a record without scores."""
+    cell, folder = run.cell, study.paths.run(run)
+    names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
+    trained = read_record(folder / "train.json", TrainRecord)
+    if trained.status != "ok":
+        _write_each(
+            study, folder, names, lambda new, of: write_unscored(study, new, of, trained.status, trained.reason)
+        )
+        return
+    check_run(study, run, folder, trained)
+    _evaluate_model(study, folder, names, study.method(cell), folder / "weights", cell_task(study, cell))
+
+
+def evaluate_untuned_on_domains(study: Study, task: str, model: str) -> None:
+    """Scores an untuned pretrained model on the other domains of a task."""
+    names = {"kind": "untuned", "task": task, "model": model, "method": UNTUNED, "seed": None}
+    method = Untuned(UntunedSettings(), study.family(model))
+    asked = study.task(task, model)
+    _evaluate_model(study, study.paths.untuned(task, model), names, method, study.paths.model(model), asked)
+
+
+def evaluate_baseline_on_domains(study: Study, task_name: str, baseline: str) -> None:
+    """Scores a baseline, made of the task's own training rows, on its other domains."""
+    names = {"kind": "baseline", "task": task_name, "model": None, "method": baseline, "seed": None}
+    task = study.task(task_name)
+    chosen = [task.baselines()[name] for name in (baseline, task.trivial_baseline)]
+    data = study.paths.data(task_name) / "train.parquet"
+
+    def predict(rows: Sequence[Row]) -> tuple[list[str], str | None]:
+        note = None
+        for defined in chosen:
+            train = read_parquet(data, defined.training_columns) if defined.training_columns else []
+            try:
+                return defined.predict(train, rows, random.Random(task.settings.source.seed)), note
+            except BaselineUndefined as error:
+                note = f"{error}; “{chosen[-1].title}” stands in"
+        raise TuneGridError(f"{data}: {note}")
+
+    def write(new: Path, of: dict[str, Any]) -> None:
+        started, watch = now(), Stopwatch()
+        rows = _rows(study, of)
+        reset_peak_memory()
+        seconds = {"load_seconds": watch.lap()}
+        try:
+            predictions, note = predict(rows)
+        except Exception as error:
+            traceback.print_exc()
+            write_unscored(study, new, of, "failed", f"{type(error).__name__}: {error}")
+            return
+        seconds["prediction_seconds"] = watch.lap()
+        cost = EvaluationCost(**seconds, **cost_after(len(rows), seconds["prediction_seconds"]))
+        write_scores(study, new, of, task, rows, predictions, None, cost, started, note=note)
+
+    _write_each(study, study.paths.baseline(task_name, baseline), names, write)
+
+
+def _evaluate_model(
+    study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path, asked: Task
+) -> None:
+    from tunegrid.models.generate import NonFiniteLogits
+    from tunegrid.tasks.tokenise import tokenise_unlabelled
+
+    watch = Stopwatch()
+    tuned = load_tuned(study, folder, names["model"], method, weights, asked)
+    loading = watch.lap()
+
+    def write(new: Path, of: dict[str, Any]) -> None:
+        started, rows = now(), _rows(study, of)
+        tokens = tokenise_unlabelled(asked, method.family.name, tuned.tokenizer, rows)
+        watch.lap()
+        reset_peak_memory()
+        try:
+            predicted = tuned.predict(tokens, len(rows))
+        except NonFiniteLogits as error:
+            write_unscored(study, new, of, "failed", str(error))
+            return
+        seconds = watch.lap()
+        cost = EvaluationCost(load_seconds=loading, prediction_seconds=seconds, **cost_after(len(rows), seconds))
+        write_scores(study, new, of, asked, rows, predicted.texts, predicted.columns, cost, started, predicted.cut)
+
+    _write_each(study, folder, names, write)
+
+
+def _write_each(
+    study: Study, folder: Path, names: dict[str, Any], write: Callable[[Path, dict[str, Any]], object]
+) -> None:
+    """Writes the results of every domain of a task into a folder of its own, all or none of them."""
+    with replaced_folder(study.paths.of_domains(folder)) as new:
+        for domain in study.tasks[names["task"]].evaluate_on:
+            print(f"domain {domain}", flush=True)
+            (new / domain).mkdir()
+            write(new / domain, names | {"domain": domain})
+
+
+def _rows(study: Study, names: dict[str, Any]) -> list[Row]:
+    return read_parquet(study.paths.domain(names["task"], names["domain"]) / "test.parquet")
