@@ -112,3 +112,13 @@ def test_a_folder_where_snakemake_is_at_work_is_refused(finished, capsys):
     assert files() == before
     shutil.rmtree(".snakemake")
     assert clean() == 0
+
+
+def test_a_study_that_lacks_its_other_domains_is_refused(finished, tiny_study, capsys):
+    tiny_study("tasks: {qa: {evaluate_on: {away: {kind: generated, domain: away, rows: {test: 5}}}}}")
+    assert clean() == 1
+    assert "other domains" in capsys.readouterr().err
+    for run in finished.runs():
+        if run.cell.task == "qa":
+            finished.paths.of_domains(finished.paths.run(run)).mkdir()
+    assert clean() == 0

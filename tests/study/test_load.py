@@ -4,6 +4,7 @@ import pytest
 
 from tests.support import ROOT
 from tests.support.small_study import BASE, assert_refused, changed, line_of, refusal
+from tunegrid.study.load import load_study
 
 MINI = (ROOT / "config/mini.yaml").read_text(encoding="utf-8")
 
@@ -191,3 +192,13 @@ def test_a_list_item_is_looked_for_in_the_file_whose_list_is_used(load):
 )
 def test_a_blank_path_id_or_column_is_refused(load, old, new, key):
     assert_refused(load, old, new, key, ["a text is required, but this is blank"])
+
+
+def test_the_overlays_that_ship_are_studies_over_the_mini_study():
+    for file in sorted((ROOT / "config" / "overlays").glob("*.yaml")):
+        study = load_study(ROOT / "config" / "mini.yaml", file)
+        assert study.name != "mini", file
+    domains = load_study(ROOT / "config" / "mini.yaml", ROOT / "config" / "overlays" / "mini-domains.yaml")
+    assert {task: list(domains.tasks[task].evaluate_on) for task in domains.grid.tasks} == {
+        task: ["away"] for task in ("translation", "qa", "sentiment")
+    }

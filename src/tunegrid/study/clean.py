@@ -57,11 +57,17 @@ def _require_finished(study: Study) -> None:
         results |= {f"{task}_{model}_untuned": paths.untuned(task, model) for model in study.grid.models}
         results |= {f"{task}, {name}": paths.baseline(task, name) for name in study.task(task).baselines()}
     missing = [name for name, folder in results.items() if not (folder / "metrics.json").is_file()]
+    with_domains = {task for task in study.grid.tasks if study.tasks[task].evaluate_on}
+    elsewhere = {f"{run.cell}, seed {run.seed}": run for run in study.runs() if run.cell.task in with_domains}
+    missing += [
+        f"{name}, other domains" for name, run in elsewhere.items() if not paths.of_domains(paths.run(run)).is_dir()
+    ]
     if missing:
         shown = "; ".join(missing[:5]) + (f"; and {len(missing) - 5} more" if len(missing) > 5 else "")
         raise TuneGridError(
-            f"the study {study.name} is not finished: {len(missing)} of {len(results)} results are missing ({shown}). "
-            "Run it to its end first. `--checkpoints` removes the checkpoints of the runs that are done."
+            f"the study {study.name} is not finished: {len(missing)} of {len(results) + len(elsewhere)} results are "
+            f"missing ({shown}). Run it to its end first. `--checkpoints` removes the checkpoints of the runs that are "
+            "done."
         )
 
 

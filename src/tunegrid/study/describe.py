@@ -24,6 +24,8 @@ def describe(study: Study) -> str:
         by_rows = "; splits by row (protocol: published)" if getattr(settings, "protocol", "") == "published" else ""
         source = f"{_source(settings.source)}{by_rows}"
         lines.append(f"  {name}: {study.title_of('tasks', name)}; {source} [{settings.source.licence}]")
+        for domain, other in settings.evaluate_on.items():
+            lines.append(f"    also evaluated on {domain}; {_source(other)} [{other.licence}]")
     lines.append("models")
     for name in study.grid.models:
         model = study.models[name]
