@@ -1,5 +1,7 @@
 """Random tables of scores, consistent ones and ones with an error planted, and how many of them the audit accuses.
 
+Of the planted errors that it does not find it counts those after which some test set still gives every score.
+
 Usage, in a clone: python -m tests.results.audit.planted --seed 1 --count 200
 """
 
@@ -16,10 +18,15 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+from tunegrid.results.audit import grim
 from tunegrid.results.audit.checks import Audit, audit_folder
+from tunegrid.results.audit.classification import LabelScores, shares
 from tunegrid.results.audit.folder import read_folder
+from tunegrid.results.audit.printed import parse
+from tunegrid.results.audit.search import fitting
 
 KINDS = {"classification": 45, "answers": 23, "accuracy": 32}  # with how often each is drawn
+LARGEST = 25_000  # test size
 GLUE = "glue"  # accuracy and F1 alone, of a claimed test set
 ERRORS = {"digit": 23, "transposed": 21, "another test": 23, "copied cell": 30, "out of range": 3}
 
@@ -104,7 +111,7 @@ def _planted(table: Table, row: int, place: int, error: str, random: Random) -> 
 
 
 def _size(random: Random) -> int:
-    return int(71 * (25_000 / 71) ** random.random())
+    return int(71 * (LARGEST / 71) ** random.random())
 
 
 def _scores(kind: str, size: int, positives: int, random: Random) -> list[Fraction]:
@@ -144,6 +151,29 @@ def audited(table: Table, folder: Path) -> Audit:
     return audit_folder(read_folder(folder), largest_pair=0, time_limit=30)
 
 
+def possible(table: Table) -> bool:
+    """Whether some test set, the claimed one if there is a claim, gives every score correctly rounded."""
+    scores = [
+        {
+            column.removesuffix("_percent"): parse(cell, column.endswith("_percent"))
+            for column, cell in zip(table.columns, row, strict=True)
+        }
+        for row in table.rows
+    ]
+    claimed, positives = (int(part or 0) for part in (table.claim or ",").split(","))
+    for size in [claimed] if claimed else range(LARGEST, 0, -1):
+        if not grim.common_roundings((row[table.columns[0].removesuffix("_percent")] for row in scores), size):
+            continue
+        if table.kind != "classification":
+            return True
+        rows = [LabelScores(*(row[metric] for metric in ("accuracy", "precision", "recall", "f1"))) for row in scores]
+        share = Fraction(positives, size)
+        between = (share, share) if positives else shares(rows) or (Fraction(0), Fraction(1))
+        if next(fitting(rows, size, between, 0.5), None):
+            return True
+    return False
+
+
 def accusations(audit: Audit, severity: str) -> list[str]:
     """The checks that found an error or a warning."""
     return [finding.check for finding in audit.findings if finding.severity == severity]
@@ -165,6 +195,8 @@ def main(arguments: list[str] | None = None) -> int:
                 audit = audited(table, Path(folder) / f"{make.__name__}-{number}")
                 errors, warnings = accusations(audit, "error"), accusations(audit, "warning")
                 end = "errors" if errors else "warnings alone" if warnings else "nothing"
+                if make is with_error and end == "nothing":
+                    counts["with_error", "nothing", "possible" if possible(table) else "impossible"] += 1
                 counts[make.__name__, end] += 1
                 counts[make.__name__, table.kind, table.error, end] += 1
                 if given.list and (errors or warnings if make is consistent else not errors + warnings):

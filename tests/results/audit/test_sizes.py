@@ -1,8 +1,13 @@
 """Test sizes: claimed ones that do not fit, those that do, held-out shares, and a row of another test set."""
 
 from pathlib import Path
+from random import Random
+
+import pytest
 
 from tests.support.audited_tables import audit, findings_of
+from tunegrid.results.audit.grim import _accidents, roundings
+from tunegrid.results.audit.printed import parse
 
 
 def test_a_claimed_size_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
@@ -61,3 +66,22 @@ def test_a_row_that_does_not_have_the_claimed_size_is_one_finding(tmp_path: Path
     result = audit(tmp_path, f"model,accuracy\n{values}", "a hundred,100,,,", largest=10_000)
     assert findings_of(result, "claimed-size") == [("error", ("odd",))]
     assert ("warning", ("odd",)) not in findings_of(result, "test-size")
+
+
+def test_an_accident_is_as_likely_as_divisors_of_the_true_size_make_it() -> None:
+    """The expected number of accidents, against drawn tables of a known true size."""
+    true, size, count = 231, 33, 4
+    random = Random(1)
+    by_count = [parse(f"{k / true:.4f}", percent=False) for k in range(true)]
+    tables = [random.choices(by_count, k=count) for _ in range(20_000)]
+    fitting = {value: {n for n in range(1, size + 1) if roundings(value, n)} for value in by_count}
+    accidents = sum(
+        sum(n in fitting[value] for value in values) >= count - 1 for values in tables for n in range(1, size + 1)
+    )
+    expected = _accidents(by_count[:count], size, [true], 100_000)
+    assert expected == pytest.approx(accidents / len(tables), rel=0.15)
+
+
+def test_two_values_that_agree_accuse_no_third(tmp_path: Path) -> None:
+    table = "model,accuracy_percent\nA,71.4286\nB,87.4459\nC,57.1429\n"  # 231 examples; two of the three are sevenths
+    assert findings_of(audit(tmp_path, table), "test-size") == [("note", ())]

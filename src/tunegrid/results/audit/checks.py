@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from tunegrid.common.words import listed
-from tunegrid.results.audit import copies, labels, literature, sizes
-from tunegrid.results.audit.findings import Checked, Finding, ordered
+from tunegrid.results.audit import copies, grim, labels, literature, sizes
+from tunegrid.results.audit.findings import Checked, Finding, Severity, ordered
 from tunegrid.results.audit.folder import Folder
 from tunegrid.results.audit.labels import Group
-from tunegrid.results.audit.printed import below
+from tunegrid.results.audit.printed import Printed
 from tunegrid.results.audit.search_time import SearchTime
-from tunegrid.results.audit.table import LOWEST, WHOLE, ScoreTable, names, word
+from tunegrid.results.audit.table import LOWEST, WHOLE, ScoreRow, ScoreTable, names, word
 
 LARGEST_SIZE = 100_000  # up to which test sizes are tried
 LARGEST_PAIR = 15_000  # up to which test sizes are tried with every number of positives
@@ -88,17 +90,32 @@ def out_of_range(table: ScoreTable) -> Checked:
 
 
 def f1_below_exact_match(table: ScoreTable) -> Checked:
-    """Rows whose F1 is below their exact match, whatever rounding did to both."""
+    """Rows whose F1 is below their exact match, whatever rounding did to both; and, as a warning, rows in which the two
+    can only be equal, and were rounded differently."""
     scored = table.with_scores("exact_match", "f1")
-    rows = [row for row in scored if below(row.values["f1"], row.values["exact_match"])]
-    if not rows:
-        return len(scored), []
+    least = {row.name: _least(row.values["exact_match"], row.examples or table.test_size) for row in scored}
+    most = {row.name: row.values["f1"].interval()[1] for row in scored}
+    lower = [row for row in scored if most[row.name] < least[row.name]]
+    ties = [
+        row for row in scored if most[row.name] == least[row.name] and row.values["f1"] != row.values["exact_match"]
+    ]
+    meaning = "An answer that matches exactly has an F1 of 1, so the mean F1 cannot be below exact match."
+    equal = f"{meaning} It would have to be the same number, a tie that was rounded up in one and down in the other."
+    cases: list[tuple[list[ScoreRow], Severity, str]] = [(lower, "error", meaning), (ties, "warning", equal)]
+    return len(scored), [_below_exact_match(table, *case) for case in cases if case[0]]
+
+
+def _least(exact_match: Printed, size: int | None) -> Fraction:
+    """The lowest exact match that is printed like this: with a known test size a whole number of right answers."""
+    low = exact_match.interval()[0]
+    return Fraction(math.ceil(low * size), size) if size and grim.roundings(exact_match, size) else low
+
+
+def _below_exact_match(table: ScoreTable, rows: Sequence[ScoreRow], severity: Severity, meaning: str) -> Finding:
     pairs = {row.name: (row.values["f1"], row.values["exact_match"]) for row in rows}
     computed = listed(f"F1 of {name} is {f1}, below its exact match of {exact}" for name, (f1, exact) in pairs.items())
-    meaning = "An answer that matches exactly has an F1 of 1, so the mean F1 cannot be below exact match."
     numbers = {name: [f1.text, exact.text] for name, (f1, exact) in pairs.items()}
-    finding = Finding("f1-below-exact-match", "error", table.title, names(rows), f"{computed}.", meaning, numbers)
-    return len(scored), [finding]
+    return Finding("f1-below-exact-match", severity, table.title, names(rows), f"{computed}.", meaning, numbers)
 
 
 def near_zero(table: ScoreTable) -> Checked:
@@ -112,7 +129,10 @@ def near_zero(table: ScoreTable) -> Checked:
             continue
         scores = listed(f"{row.name} ({row.values[metric]})" for row in rows)
         computed = f"{word(metric)} is below one point in {scores}."
-        meaning = "This is a run that failed, not a measurement of the method."
+        meaning = (
+            "With these settings the run learned next to nothing. The score is measured all the same; it does not say "
+            "what the method can do."
+        )
         numbers = {"metric": metric} | {row.name: row.values[metric].text for row in rows}
         findings.append(Finding("failed-run", "warning", table.title, names(rows), computed, meaning, numbers))
     return checked, findings

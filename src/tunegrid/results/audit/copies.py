@@ -63,13 +63,16 @@ def repeated_values(table: ScoreTable) -> list[Finding]:
         for row in table.with_scores(metric):
             if not RATIOS & row.values.keys():
                 by_value.setdefault(row.values[metric], []).append(row)
+        times = [len(rows) for rows in by_value.values()]
         for value, rows in by_value.items():
             whole = len(rows[0].values) > 1 and all(row.values == rows[0].values for row in rows)
-            if len(rows) == 1 or whole or value.value in (0, 1) or (chance := _chance(table, metric)) >= EASILY_EQUAL:
+            if len(rows) == 1 or whole or value.value in (0, 1):
+                continue
+            if (chance := _chance(table, metric, times, len(rows))) >= EASILY_EQUAL:
                 continue
             computed = (
-                f"{word(metric)} is {value} in {listed(names(rows))}; that two values of this table are equal has a "
-                f"probability of about {chance:.1g}."
+                f"{word(metric)} is {value} in {listed(names(rows))}; that values of this table are so often equal has "
+                f"a probability of about {chance:.1g}."
             )
             meaning = "One of these values may be copied from the other row."
             numbers = {"metric": metric, "value": value.text, "chance": chance}
@@ -80,14 +83,39 @@ def repeated_values(table: ScoreTable) -> list[Finding]:
 def _are_equal_by_chance(table: ScoreTable, rows: Sequence[ScoreRow]) -> bool:
     # F1 follows from precision and recall.
     metrics = [name for name in rows[0].values if name != "f1" or not rows[0].values.keys() >= RATIOS]
-    pairs = math.comb(len(table.rows), 2)
-    return pairs * math.prod(min(1.0, _chance(table, metric) / pairs) for metric in metrics) >= EASILY_EQUAL
+    return math.comb(len(table.rows), 2) / math.prod(_places(table, metric) for metric in metrics) >= EASILY_EQUAL
 
 
-def _chance(table: ScoreTable, metric: str) -> float:
-    """Rough probability that two rows print the same value, if values lie anywhere between the lowest and the highest.
+def _chance(table: ScoreTable, metric: str, times: Sequence[int], most: int) -> float:
+    """Rough probability that values are equal as often as they are in a table, if they lie anywhere in a range.
 
-    Values are as far apart as the printed digits, or the number of test examples, let them be.
+    The numbers of groups of two, three and more equal values follow Poisson distributions.
+
+    Args:
+        times: how often each value occurs.
+        most: size of the largest group to consider.
+    """
+    count, distinct = sum(times), len(times)
+    if distinct == 1:
+        return 1.0
+    places = _places(table, metric)
+    if places > count:  # the range of a few values is less than that which they are drawn from
+        places *= (distinct + 1) / (distinct - 1)
+    return min(
+        _at_least(sum(number >= size for number in times), math.comb(count, size) / places ** (size - 1))
+        for size in range(2, most + 1)
+    )
+
+
+def _at_least(count: int, mean: float) -> float:
+    """Probability of `count` or more events of a Poisson distribution."""
+    return 1 - math.exp(-mean) * sum(mean**number / math.factorial(number) for number in range(count))
+
+
+def _places(table: ScoreTable, metric: str) -> float:
+    """Number of values that can be printed between the lowest and the highest of a column, at least 1.
+
+    They are as far apart as the printed digits, or the number of test examples, let them be.
     """
     rows = table.with_scores(metric)
     values = [row.values[metric] for row in rows]
@@ -96,4 +124,4 @@ def _chance(table: ScoreTable, metric: str) -> float:
         claimed = [size for row in rows if (size := row.examples or table.test_size)]
         steps += [1 / size for size in claimed or [grim.smallest_size(values, max(value.scale for value in values))]]
     spread = float(max(value.value for value in values) - min(value.value for value in values))
-    return math.comb(len(rows), 2) / max(1.0, spread / max(steps))
+    return max(1.0, spread / max(steps))

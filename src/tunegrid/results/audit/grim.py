@@ -17,6 +17,9 @@ from tunegrid.results.audit.printed import EXACT, Printed
 HALF_UP, HALF_EVEN = "half up", "half to even"
 ROUNDINGS = frozenset({HALF_UP, HALF_EVEN})
 NO_ACCIDENT = 0.001  # probability below which an agreement is taken for no accident
+WITHOUT_ONE = 0.05  # the same for a test size that fits all values but one, which is a warning
+LEAST_AGREEING = 3  # values that have to fit such a size: two agree too easily
+_ACCIDENTS = 500_000  # pairs of a size and a true test size for which accidents are counted one by one
 _SHARES = tuple(Fraction(percent, 100) for percent in (5, 10, 15, 20, 25, 30, 40, 50))  # what people hold out
 
 
@@ -64,26 +67,49 @@ def sizes(values: Sequence[Printed], bound: int) -> list[Size]:
     return [Size(size, ways) for size in range(1, bound + 1) if (ways := common_roundings(values, size))]
 
 
-def all_but_one(values: Sequence[Printed], bound: int) -> tuple[int, Printed, float] | None:
-    """The smallest test size below `bound` that fits all values but one, and hardly would by accident.
+def all_but_one(values: Sequence[Printed], fits: Sequence[int], bound: int) -> tuple[int, Printed, float] | None:
+    """The smallest test size that fits all values but one, and hardly would by accident.
 
     Args:
-        bound: the smallest size that fits all values, or up to which none does.
+        fits: the sizes up to `bound` that fit all values, ascending.
 
     Returns:
-        The size, the value that does not fit it, and the probability that as small a size fits all others by accident;
-        None: there is no such size.
+        The size, the value that does not fit it, and the expected number of sizes as small that fit all values but one
+        by accident, whatever the true size is; None: there is no such size.
     """
-    distinct = sorted(set(values), key=lambda value: -value.scale)
-    for size in range(1, bound):
+    # None right and all right fit every size.
+    distinct = sorted((value for value in set(values) if value.value not in (0, 1)), key=lambda value: -value.scale)
+    if len(distinct) <= LEAST_AGREEING:
+        return None
+    for size in range(1, fits[0] if fits else bound):
+        if size * math.prod(min(1.0, size / value.scale) for value in distinct[1:]) >= len(distinct) * WITHOUT_ONE:
+            return None  # there are more accidents than that, and ever more
         misfits = list(islice((value for value in distinct if not roundings(value, size)), 2))
-        if len(misfits) == 1:
-            # A part of the k / bound are k / size too.
-            ways = [max(size / bound, min(1.0, size / value.scale)) for value in distinct if value != misfits[0]]
-            # The expected number of such sizes up to this one: a sum of powers of sizes, once for each value left out.
-            if (accident := size * math.prod(ways)) < NO_ACCIDENT:
-                return size, misfits[0], accident
+        if len(misfits) == 1 and (accident := _accidents(distinct, size, fits, bound)) < WITHOUT_ONE:
+            return size, misfits[0], accident
     return None
+
+
+def _accidents(values: Sequence[Printed], size: int, fits: Sequence[int], bound: int) -> float:
+    """Expected number of sizes up to `size` that fit all values but one by accident, at the worst of the true sizes.
+
+    With N examples and g the greatest common divisor of n and N, the k / N lie j g / (n N) from the nearest multiple of
+    1 / n, each whole j between ± N / 2g equally often. So 1 + 2 [n N u / 2g] in N / g of them print like one, u being
+    the unit of the last digit and [] the whole part.
+    """
+    import numpy as np
+
+    sizes = np.arange(1, size + 1)[:, None]
+    counted = max(1, _ACCIDENTS // size)
+    true = np.array(fits[:counted] or [bound])
+    common = np.gcd(sizes, true)
+    at_known = [
+        np.minimum((1 + 2 * (sizes * true // (2 * value.scale * common))) * common / true, 1) for value in values
+    ]
+    larger = fits[counted] if len(fits) > counted else bound  # or above: at most n / N more than n u
+    at_larger = [np.minimum(sizes / larger + sizes / value.scale, 1) for value in values]
+    shares = np.concatenate([np.array(at_known), np.array(at_larger)], axis=2)  # [values, sizes, true sizes]
+    return float((shares.prod(axis=0) * (1 / shares).sum(axis=0)).sum(axis=0).max())
 
 
 def smallest_size(values: Sequence[Printed], bound: int) -> int:

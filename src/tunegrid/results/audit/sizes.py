@@ -27,7 +27,7 @@ def check(table: ScoreTable, metric: str, largest: int) -> list[Finding]:
     bound = min(largest, 2 * max(value.scale for value in values))  # from there on every size fits
     fits = grim.sizes(values, bound)
     findings += _fitting(table, metric, values, fits, bound)
-    return findings if claimed else findings + _all_but_one(table, metric, rows, fits[0].size if fits else bound)
+    return findings if claimed else findings + _all_but_one(table, metric, rows, [fit.size for fit in fits], bound)
 
 
 def _claimed(table: ScoreTable, metric: str, claimed: Sequence[tuple[ScoreRow, int]]) -> list[Finding]:
@@ -90,9 +90,11 @@ def _fitting(
     return findings + (_held_out(table, first.size) if clear and table.train_size else [])
 
 
-def _all_but_one(table: ScoreTable, metric: str, rows: Sequence[ScoreRow], bound: int) -> list[Finding]:
+def _all_but_one(
+    table: ScoreTable, metric: str, rows: Sequence[ScoreRow], fits: Sequence[int], bound: int
+) -> list[Finding]:
     values = [row.values[metric] for row in rows]
-    if not (best := grim.all_but_one(values, bound)):
+    if not (best := grim.all_but_one(values, fits, bound)):
         return []
     size, value, accident = best
     others = names(row for row in rows if row.values[metric] == value)
