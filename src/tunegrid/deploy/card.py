@@ -291,7 +291,14 @@ def _limits(study: Study, winner: Winner, task: Task, layout: Layout, languages:
     ):
         limits.append("The data are generated, or the model was pretrained in small: it is there to try things out.")
     known = f"in {', '.join(languages)}" if languages else "(the study does not say in which language)"
-    limits.append(f"It was tuned on texts {known} and for this one prompt; nothing is known of others.")
+    if (shared := winner.training.shared) is None:
+        limits.append(f"It was tuned on texts {known} and for this one prompt; nothing is known of others.")
+    else:
+        held_out = " That task was held out: it saw no row of it." if shared.held_out else ""
+        limits.append(
+            f"It was tuned on texts {known}, on a mixture of tasks in several wordings ({', '.join(shared.tasks)}), of "
+            f"which this prompt is one.{held_out}"
+        )
     if len(study.seeds) == 1:
         limits.append("One seed was trained: another one may score higher or lower than the intervals say.")
     if winner.recommended is None:

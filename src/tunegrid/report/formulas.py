@@ -2,6 +2,7 @@
 
 from tunegrid.common.citations import KENDALL_1938, Formula, Reference
 from tunegrid.methods import METHODS
+from tunegrid.report.instruction import MIXING
 from tunegrid.report.layout import Section
 from tunegrid.report.tables import Frames
 from tunegrid.results.expected import Expected
@@ -23,6 +24,7 @@ def used_formulas(frames: Frames, expected: Expected) -> list[Formula]:
     """Every equation that the study needs, once, in the order of the report."""
     kinds = [method.kind for method in expected.methods if method.kind and method.described]
     formulas = [METHODS[kind].about for kind in dict.fromkeys(kinds)]
+    formulas += [MIXING] if expected.mixtures else []
     formulas += dict.fromkeys(metric.formula for task in expected.tasks for metric in task.all_metrics)
     formulas.append(intervals.INTERVAL)
     if len(expected.seeds) > 1:

@@ -15,6 +15,7 @@ from tunegrid.report import (
     effects,
     entities,
     formulas,
+    instruction,
     origins,
     paper,
     preferences,
@@ -65,6 +66,8 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         yield side
     if curves := figures("figure-curves"):
         yield Section("How the runs learned", (_on_curves(),), figures=curves)
+    if instructed := instruction.section(frames, expected):
+        yield instructed
     if preferred := preferences.section(frames, expected, figures("figure-preferences")):
         yield preferred
     if searched := search.section(frames, expected):

@@ -82,6 +82,7 @@ class Expected:
     untuned: bool = True  # whether the untuned models are rows
     recommend: Recommend = field(default_factory=Recommend)
     search: Search | None = None  # of the learning rates
+    mixtures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # method that tunes on several tasks -> those
     rewards: tuple[CellKey, ...] = ()  # task, model and name of each reward model
     # Cells that are compared with the run that they start from: the method of that run, the name of the reward model.
     judged: Mapping[CellKey, tuple[str, str]] = field(default_factory=dict)

@@ -7,14 +7,13 @@ from typing import Any
 
 from tunegrid.common.files import replaced
 from tunegrid.data.parquet import read_parquet
-from tunegrid.data.tokens import load_tokenizer, read_tokens, take_rows
+from tunegrid.data.tokens import read_tokens, take_rows
 from tunegrid.methods import Method, Untuned
 from tunegrid.methods.untuned import UntunedSettings
-from tunegrid.models.seal import check_base
 from tunegrid.results.records import TrainRecord, WordedScores, WordingsRecord, read_record, write_record
-from tunegrid.runtime import cpu_kernels, measure
+from tunegrid.runtime import measure
 from tunegrid.runtime.provenance import now, provenance
-from tunegrid.stages.evaluate import check_run
+from tunegrid.stages.evaluate import check_run, load_tuned
 from tunegrid.stages.latency import spread
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.mixtures import mixed_names, settings_of, wordings
@@ -45,25 +44,22 @@ def _evaluate(
     import pandas as pd
 
     from tunegrid.models.generate import NonFiniteLogits
-    from tunegrid.runtime.torch_device import pick_device
-    from tunegrid.tasks.predict import predict
 
     started, clock = now(), measure.clock()
     paths, task, settings = study.paths, study.task(cell.task, cell.model), settings_of(study, cell)
-    base, precision = paths.model(cell.model), study.hardware.precision
-    check_base(base)
-    model = cpu_kernels.place(method.load(base, weights), pick_device(study.hardware)).eval()
-    tokenizer, rows = load_tokenizer(base), read_parquet(paths.split(cell.task, "test"))
+    tuned = load_tuned(study, folder, cell.model, method, weights, task)
+    rows = read_parquet(paths.split(cell.task, "test"))
     chosen = spread(len(rows), settings.wording_rows or len(rows))
     rows, scores, tables = [rows[index] for index in chosen], [], []
     for wording in wordings(study, cell.task, settings):
         tokens = read_tokens(paths.wording_tokens(cell.task, cell.model, cell.method) / f"{wording.name}.arrow")
         try:
-            answers, _ = predict(model, tokenizer, task, take_rows(tokens, chosen), len(rows), precision=precision)
+            answers = tuned.predict(take_rows(tokens, chosen), len(rows)).texts
         except NonFiniteLogits as error:
             return _write(study, cell, seed, folder, started, status="failed", reason=str(error))
         scored = task.score(answers, rows)
         first = {"wording": wording.name, "id": [row["id"] for row in rows], "prediction": answers}
+        first["references"] = [task.references(row) for row in rows]
         tables.append(pd.concat([pd.DataFrame(first), scored.examples], axis=1))
         scores.append(
             WordedScores(name=wording.name, template=wording.template, trained=wording.trained, metrics=scored.metrics)
@@ -81,7 +77,7 @@ def _write(
     from tunegrid.runtime.torch_device import accelerator
 
     if table is None:
-        table = pd.DataFrame({"wording": [], "id": [], "prediction": []})
+        table = pd.DataFrame({"wording": [], "id": [], "prediction": [], "references": []})
     with replaced(folder / "wordings.parquet") as temporary:
         table.to_parquet(temporary, index=False)
     record = WordingsRecord(

@@ -7,6 +7,7 @@ from typing import Any
 from tunegrid.methods import MethodSettings
 from tunegrid.results.expected import Expected, ExpectedTask, Named
 from tunegrid.study.instruction import InstructionSettings
+from tunegrid.study.mixtures import mixed_names
 from tunegrid.study.needs import judged_cells, used_rewards
 from tunegrid.study.study import Study
 
@@ -30,6 +31,11 @@ def expected(study: Study) -> Expected:
         recommend=study.recommend,
         cells=tuple((cell.task, cell.model, cell.method) for cell in study.cells()),
         search=study.search,
+        mixtures={
+            name: tuple(mixed_names(study, settings))
+            for name in study.grid.methods
+            if isinstance(settings := study.methods[name], InstructionSettings)
+        },
         rewards=tuple(used_rewards(study)),
         judged={(cell.task, cell.model, cell.method): names for cell, names in judged_cells(study).items()},
     )

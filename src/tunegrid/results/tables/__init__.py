@@ -36,6 +36,9 @@
 | judgements | run with a reward model and judge: its answers against those of its start |
 | preferences | the same over the seeds of a cell, with intervals |
 | search | trial of a cell's learning rate |
+| mixtures | model, instruction tuning and task: examples of the task in the mixture |
+| wordings | result of instruction tuning, or of the untuned model, wording and metric |
+| instruction | cell of instruction tuning, trained or other wordings: primary metric, differences to the untuned |
 | audit | finding of the audit of these results, or check that found nothing |
 | unexpected | folder of a run that is not in the study's configuration |
 """
@@ -51,7 +54,7 @@ from tunegrid.results.examples.read import read_examples
 from tunegrid.results.expected import Expected
 from tunegrid.results.paper import agreement
 from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
-from tunegrid.results.tables import contamination, costs, detectable, domains, effects, preferences
+from tunegrid.results.tables import contamination, costs, detectable, domains, effects, instruction, preferences
 from tunegrid.results.tables.frames import frame_of, read_frame, write_frame
 from tunegrid.results.tables.history import COLUMNS as HISTORY_COLUMNS
 from tunegrid.results.tables.history import history_rows
@@ -94,6 +97,7 @@ COLUMNS = {
     "search": SEARCH_COLUMNS,
     **preferences.COLUMNS,
     "audit": study_audit.COLUMNS,
+    **instruction.COLUMNS,
     "unexpected": "study folder",
 }
 
@@ -156,6 +160,7 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
     costs.add_search(rows["costs"], rows["search"])
     rows |= costs.cell_rows(expected, rows["cells"], rows["costs"], rows["pairs"])
     rows["audit"] = study_audit.audit_rows(study)
+    rows |= instruction.instruction_rows(study, resamples)
     rows["unexpected"] = [{"folder": folder} for folder in study.unexpected]
     named = {name: [row | {"study": expected.study} for row in found] for name, found in rows.items()}
     return {name: frame_of(name, columns, named[name]) for name, columns in COLUMNS.items()}

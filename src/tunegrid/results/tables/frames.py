@@ -25,9 +25,12 @@ TEXT = frozenset(
     "model_fingerprint data_revision model_revision started finished split protocol source revision commit licence "
     "fingerprint edge note undefined lost_characters unread_characters check severity computed meaning folder "
     "relation text reference prediction label dimension slice collapse best_model best_method type domain "
+    "wording template asked "
     "instruction_set rows_limit seeds_limit first second shared_training reward_model pairs start judge".split()
 )
-FLAGS = frozenset("primary separated on_front chosen same_test same_recommendation published_is_tied".split())
+FLAGS = frozenset(
+    "trained in_mixture primary separated on_front chosen same_test same_recommendation published_is_tied".split()
+)
 # Columns whose names have another type in other tables.
 EXCEPTIONS = {("settings", "value"): "setting", ("audit", "rows"): "text", ("audit", "numbers"): "text"}
 EXCEPTIONS |= {

@@ -1,0 +1,186 @@
+"""Rows of the tidy tables of instruction tuning: mixtures, scores in each wording, differences to the untuned model."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tunegrid.common.errors import TuneGridError
+from tunegrid.common.files import read_object
+from tunegrid.results.expected import ExpectedTask
+from tunegrid.results.read import Result, StudyResults
+from tunegrid.results.records import WordingsRecord, read_record
+from tunegrid.results.statistics.intervals import RESAMPLES, ExampleStatistics, resample_scores
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.paths import Paths
+from tunegrid.tasks import Metric
+
+Row = dict[str, Any]
+COLUMNS = {
+    "mixtures": "study model method task in_mixture examples share validation_examples",
+    "wordings": "study kind task model method seed wording template trained in_mixture metric primary value examples "
+    "status reason",
+    "instruction": "study task model method metric in_mixture asked wordings examples seeds_ok mean ci_low ci_high "
+    "sd_wordings lowest highest untuned difference difference_low difference_high untuned_prompt prompt_difference "
+    "prompt_difference_low prompt_difference_high",
+}
+
+
+def instruction_rows(study: StudyResults, resamples: int | None = None) -> dict[str, list[Row]]:
+    """The rows of all three tables, in the order of the cells; none in a study without instruction tuning.
+
+    Raises TuneGridError, naming the file, for a record that is not what it should be.
+    """
+    rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
+    expected = study.expected
+    shared = [method for method in expected.methods if method.name in expected.mixtures]
+    for model in expected.models:
+        for method in shared:
+            rows["mixtures"] += _mixture_rows(study, model.name, method.name)
+    for task in expected.tasks:
+        for model, method in expected.grid(task):
+            if method in shared:
+                cell = _Cell(study, task, model.name, method.name)
+                rows["wordings"] += cell.wording_rows()
+                rows["instruction"] += cell.rows(resamples or RESAMPLES)
+    return rows
+
+
+def _mixture_rows(study: StudyResults, model: str, method: str) -> Iterator[Row]:
+    mixed = study.expected.mixtures[method]
+    file = Paths(study.folder.name, study.folder.parent).mixture_tokens(model, method) / "stats.json"
+    splits = read_object(file).get("splits", {}) if file.is_file() else {}
+    counts = {
+        split: {task: sum(part["rows"] for part in parts if part["task"] == task) for task in mixed}
+        for split, parts in splits.items()
+    }
+    total = sum(counts.get("train", {}).values())
+    for task in study.expected.tasks:
+        row: Row = {"model": model, "method": method, "task": task.name, "in_mixture": task.name in mixed}
+        if counts and task.name in mixed:
+            row |= {"examples": counts["train"][task.name], "share": counts["train"][task.name] / max(total, 1)}
+            row["validation_examples"] = counts["validation"][task.name]
+        yield row
+
+
+class _Cell:
+    """A cell of instruction tuning: the answers of its runs, and of the untuned model, to every wording."""
+
+    def __init__(self, study: StudyResults, task: ExpectedTask, model: str, method: str) -> None:
+        self.study, self.task = study, task
+        self.names = {"task": task.name, "model": model, "method": method}
+        self.in_mixture = task.name in study.expected.mixtures[method]
+        paths, cell = Paths(study.folder.name, study.folder.parent), Cell(task.name, model, method)
+        self.folders = {seed: paths.run(Run(cell, seed)) for seed in study.expected.seeds}
+        self.folders[None] = paths.untuned_wordings(task.name, model, method)
+        self.records = {seed: self._record(seed) for seed in self.folders}
+        self.ok = [seed for seed, record in self.records.items() if record and record.status == "ok"]
+
+    def _record(self, seed: int | None) -> WordingsRecord | None:
+        file = self.folders[seed] / "wordings.json"
+        if not file.exists():
+            return None
+        record = read_record(file, WordingsRecord)
+        if (record.task, record.model, record.method, record.seed) != (*self.names.values(), seed):
+            raise TuneGridError(f"{file}: is the record of another cell. Run its job again.")
+        return record
+
+    def wording_rows(self) -> Iterator[Row]:
+        for seed, record in self.records.items():
+            row = self.names | {"kind": "untuned" if seed is None else "run", "seed": seed}
+            row |= {"in_mixture": self.in_mixture, "status": "missing", "reason": "no result"}
+            if record is None or record.status != "ok":
+                yield row | ({"status": record.status, "reason": record.reason} if record else {})
+                continue
+            row |= {"status": "ok", "reason": None, "examples": record.examples}
+            for one in record.wordings:
+                for name, value in one.metrics.items():
+                    values = {"wording": one.name, "template": one.template, "trained": one.trained}
+                    yield row | values | {"metric": name, "primary": name == record.primary, "value": value}
+
+    def rows(self, resamples: int) -> Iterator[Row]:
+        """A row for the wordings that were trained, where there are any, and one for the others."""
+        seeds = [seed for seed in self.ok if seed is not None]
+        if not seeds or None not in self.ok:
+            return
+        wordings = self.records[seeds[0]].wordings
+        for asked, trained in (("trained", True), ("unseen", False)):
+            if names := [one.name for one in wordings if one.trained == trained]:
+                yield self._row(asked, names, seeds, resamples)
+
+    def _row(self, asked: str, names: Sequence[str], seeds: Sequence[int], resamples: int) -> Row:
+        metric, tables = self.task.primary, {seed: self._answers(seed) for seed in (*seeds, None)}
+        blocks = {seed: self._statistics(metric, table, names) for seed, table in tables.items()}
+        score = _mean_over(metric, len(names))
+        samples = [
+            ExampleStatistics(np.stack([blocks[seed] for seed in seeds]), score),
+            ExampleStatistics(blocks[None][None], score, seeded=False),
+        ]
+        ids = tables[None][tables[None]["wording"] == names[0]]["id"].tolist()
+        chosen, untuned = self._untuned(ids)
+        prompt = None if untuned is None else untuned.statistics(metric.name)
+        if prompt is not None:
+            samples.append(ExampleStatistics(prompt[chosen][None], metric.aggregate, seeded=False))
+        units = self.study.units(self.task)
+        units = None if units is None or chosen is None else units[chosen]
+        resampled = resample_scores(samples, units, resamples)
+        each = [[self._value(seed, name) for name in names] for seed in seeds]
+        means = np.mean(each, axis=0)
+        row: Row = self.names | {
+            "metric": metric.name,
+            "in_mixture": self.in_mixture,
+            "asked": asked,
+            "wordings": len(names),
+            "examples": len(ids),
+            "seeds_ok": len(seeds),
+            "mean": float(resampled.point[0]),
+            "sd_wordings": float(np.std(means, ddof=1)) if len(names) > 1 else None,
+            "lowest": float(means.min()),
+            "highest": float(means.max()),
+            "untuned": float(resampled.point[1]),
+        }
+        row["ci_low"], row["ci_high"] = resampled.interval(0)
+        row["difference"] = row["mean"] - row["untuned"]
+        row["difference_low"], row["difference_high"] = resampled.difference_interval(0, 1)
+        if prompt is not None:
+            row["untuned_prompt"] = float(resampled.point[2])
+            row["prompt_difference"] = row["mean"] - row["untuned_prompt"]
+            row["prompt_difference_low"], row["prompt_difference_high"] = resampled.difference_interval(0, 2)
+        return row
+
+    def _value(self, seed: int, wording: str) -> float:
+        record = self.records[seed]
+        return next(one.metrics[record.primary] for one in record.wordings if one.name == wording)
+
+    def _answers(self, seed: int | None) -> Any:
+        import pandas as pd
+
+        file = self.folders[seed] / "wordings.parquet"
+        try:
+            return pd.read_parquet(file)
+        except Exception as error:  # pyarrow raises many kinds; each means that the file is not what it should be
+            raise TuneGridError(f"{file}: cannot be read ({error}). Run its job again.") from error
+
+    @staticmethod
+    def _statistics(metric: Metric, table: Any, names: Sequence[str]) -> np.ndarray:
+        """What each example contributes in all of these wordings, [examples, wordings x statistics]."""
+        parts = [metric.statistics(table[table["wording"] == name].reset_index(drop=True)) for name in names]
+        return np.concatenate(parts, axis=1)
+
+    def _untuned(self, ids: Sequence[str]) -> tuple[np.ndarray | None, Result | None]:
+        """(places of the examples in the test set, the untuned model's answers to the family's own prompt)."""
+        for result in self.study.of(self.task, "untuned"):
+            if result.model == self.names["model"] and result.status == "ok":
+                place = {name: number for number, name in enumerate(result.predictions["id"])}
+                return np.array([place[name] for name in ids]), result
+        return None, None
+
+
+def _mean_over(metric: Metric, wordings: int) -> Any:
+    """The mean of a metric over wordings, from their summed statistics side by side."""
+
+    def score(sums: np.ndarray) -> np.ndarray:
+        parts = np.split(sums, wordings, axis=-1)
+        return np.mean([metric.aggregate(part) for part in parts], axis=0)
+
+    return score
