@@ -1,6 +1,6 @@
 """How often the intervals of main effects hold the true effect, in simulated studies of which the truth is known.
 
-Usage: python benchmarks/main_effects_coverage.py [--studies 300] [--csv FILE]
+Usage: python benchmarks/main_effects_coverage.py [--studies 300] [--over-tasks] [--csv FILE]
 
 A simulated study has three tasks with a test set each, three models and three methods; cells, seeds and rows as in
 `statistics_coverage.py`, 300 rows a task. True scores are .7, plus an effect of the method in the task (normal, drawn
@@ -13,6 +13,10 @@ method against the second is estimated in three ways:
   tasks that there might be, which is 0.
 
 Columns: share of the 95 % intervals that hold what they are held against, and their mean width in points.
+
+`--over-tasks`: the same of the interquartile mean and mean of normalised scores (`results/statistics/over_tasks.py`) of
+one method with true scores of .5, .7 and .9 in three tasks whose trivial baseline scores .3, held against what such
+studies find on average.
 """
 
 import argparse
@@ -26,6 +30,7 @@ from statistics_coverage import CELLS, Regime, one_study, share_resamples
 
 from tunegrid.results.statistics.effects import contrast, mean_of
 from tunegrid.results.statistics.intervals import ExampleStatistics, ResampledScores, resample_scores
+from tunegrid.results.statistics.over_tasks import interquartile_mean, normalise, resample_runs
 
 TASKS, EXAMPLES, RESAMPLES = 3, 300, 1000
 FIRST, SECOND = [0, 3, 6], [1, 4, 7]  # cells of the first and the second method, model by model
@@ -45,14 +50,25 @@ def lines() -> Iterator[tuple[int, float, float, float]]:
         yield seeds, 0.015, 0.06, 0.02
 
 
+OVER_TASKS_HEADS = "seeds sd_of_seeds studies iqm iqm_width mean mean_width".split()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=300, help="per line")
+    parser.add_argument("--over-tasks", action="store_true", help="interquartile means instead of main effects")
     parser.add_argument("--csv", type=Path, help="write the table to this file")
     options = parser.parse_args()
     share_resamples()
     with options.csv.open("w", newline="") if options.csv else sys.stdout as file:
         writer = csv.writer(file)
+        if options.over_tasks:
+            writer.writerow(OVER_TASKS_HEADS)
+            for seeds in (1, 2, 3, 5, 10):
+                for spread in (0.015, 0.04):
+                    writer.writerow([seeds, spread, options.studies, *over_tasks(seeds, spread, options.studies)])
+                    file.flush()
+            return
         writer.writerow(HEADS)
         for number, line in enumerate(lines()):
             found = np.array(list(studies(*line, options.studies, number)))
@@ -81,6 +97,28 @@ def studies(
             for (low, high), true in zip(ends, (here, 0, 0), strict=True)
             for value in (low <= true <= high, 100 * (high - low))
         )
+
+
+def over_tasks(seeds: int, spread: float, count: int) -> list[str]:
+    """Coverage and mean width, in points, of the intervals of the interquartile mean and of the mean."""
+    generator = np.random.default_rng([seeds, count])
+    found = []
+    for _ in range(count):
+        points, resampled = [], []
+        for truth in (0.5, 0.7, 0.9):
+            regime = Regime("over tasks", EXAMPLES, seeds, (spread,) * CELLS)
+            right = one_study(generator, regime, np.full(CELLS, truth), None)[0, :-1]
+            rows = [ExampleStatistics(run[None, :, None], lambda sums: sums[..., 0] / EXAMPLES, False) for run in right]
+            scores = resample_scores(rows, None, RESAMPLES)
+            points.append(normalise(scores.point, 0.3))
+            resampled.append(normalise(scores.resampled.T, 0.3))
+        runs, observed = resample_runs(resampled), np.concatenate(points)
+        ends = np.quantile([interquartile_mean(runs), runs.mean(axis=1)], [0.025, 0.975], axis=1)
+        found.append([[interquartile_mean(observed), observed.mean()], *ends])
+    point, low, high = np.array(found).transpose(1, 0, 2)
+    truth = point.mean(axis=0)
+    covered, width = ((low <= truth) & (truth <= high)).mean(axis=0), 100 * (high - low).mean(axis=0)
+    return [f"{value:.3f}" for value in (covered[0], width[0], covered[1], width[1])]
 
 
 def _scores(generator: np.random.Generator, seeds: int, spread: float, truth: np.ndarray) -> ResampledScores:

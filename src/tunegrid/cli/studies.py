@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from collections.abc import Callable
 
 from tunegrid.cli.command import Commands
 from tunegrid.cli.outputs import check_study_output, output_path
@@ -17,6 +19,10 @@ def add_to(commands: Commands) -> None:
     plan = commands.on_study("plan", _plan, "Estimate what a study costs: time, memory, disk; runs nothing.")
     plan.add_argument("--device", help="h100, a100, t4, cpu (measured here), …; default: what the study runs on")
     plan.add_argument("--csv", type=output_path, help="also write one row per cell to this file")
+    text = "assumed standard deviation of scores between seeds, in points (default: 1)"
+    plan.add_argument("--seed-sd", type=_number(0, 100), default=1.0, metavar="POINTS", help=text)
+    text = "assumed share of test rows that one of two cells gets right and the other wrong (default: 10)"
+    plan.add_argument("--disagreement", type=_number(0, 100), default=10.0, metavar="PERCENT", help=text)
     commands.on_study("summary", _summary, "Say which runs are done, which failed and where the report is.")
     status = commands.on_study(
         "status", _status, "Show the status of a study: jobs done, running, waiting and failed; time remaining."
@@ -49,7 +55,33 @@ def _plan(study: Study, options: argparse.Namespace) -> None:
     check_study_output(study, options.config, options.csv)
     text = _ceilings(study)
     print_plan(study, options.device, options.csv)
+    print(_findable(study, options.seed_sd / 100, options.disagreement / 100))
     print(text, end="")
+
+
+def _findable(study: Study, seed_sd: float, disagreement: float) -> str:
+    """How small a difference the study could find, by assumed variances."""
+    from tunegrid.results.planned_power import Design, planned_power
+    from tunegrid.study.plan.sizes import Sizes
+
+    cells, sizes = Counter(cell.task for cell in study.cells()), Sizes(study)
+    designs = [Design(task, sizes.rows(task).rows["test"], len(study.seeds), count) for task, count in cells.items()]
+    return planned_power(designs, seed_sd, disagreement)
+
+
+def _number(least: float, most: float) -> Callable[[str], float]:
+    """The type of an option that is a number from `least` to `most`."""
+
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
+        return value
+
+    return number
 
 
 def _ceilings(study: Study) -> str:

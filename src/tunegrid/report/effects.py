@@ -1,26 +1,34 @@
-"""The report's section on main effects: methods over models and tasks, models over methods and tasks."""
+"""The report's section on what holds over tasks: main effects of methods and models, scores of all tasks together."""
 
 from typing import Any
 
 from tunegrid.common.digits import DASH, absent, bare_score
-from tunegrid.common.words import listed, plural
+from tunegrid.common.words import listed, number_word, plural
 from tunegrid.report import layout
-from tunegrid.report.layout import Column, Section, Table
+from tunegrid.report.layout import Column, Figure, Section, Table
 from tunegrid.report.tables import Frames, Titles
 from tunegrid.results.expected import Expected
 from tunegrid.results.statistics.intervals import CONFIDENCE
 from tunegrid.results.tables.effects import METHODS, MODELS
 
+TITLE = "Methods and models on the whole"
+FEW_TASKS = 8  # below which the middle half of the runs is of one or two tasks
 MOST_PAIRS = 6  # for which the report prints the tasks one by one
 
 
-def section(frames: Frames, expected: Expected) -> Section | None:
-    """The section; None where there is one method and one model, or no cells to compare."""
-    tables = tuple(filter(None, (_table(frames, expected, kind) for kind in (METHODS, MODELS))))
-    if not tables:
+def section(frames: Frames, expected: Expected, figures: tuple[Figure, ...] = ()) -> Section | None:
+    """The section; None where there are neither two methods or models to compare, nor scores of several tasks."""
+    compared = tuple(filter(None, (_table(frames, expected, kind) for kind in (METHODS, MODELS))))
+    together = _over_tasks(frames, expected)
+    if not compared and together is None:
         return None
+    texts = ([_on_effects(frames, expected)] if compared else []) + ([_on_tasks(frames)] if together else [])
+    return Section(TITLE, tuple(texts), (*compared, *filter(None, [together])), figures)
+
+
+def _on_effects(frames: Frames, expected: Expected) -> str:
     several = (frames["effects"]["about"] == "methods").all()
-    text = (
+    return (
         "What a method gains over another on the whole, and a model over another: the mean of their paired differences "
         "within a task, over the models (or methods) that have a cell of both, then over the tasks, each with the same "
         "weight. A point is a hundredth of a task's primary metric, whatever that is. The intervals hold the noise of "
@@ -30,7 +38,50 @@ def section(frames: Frames, expected: Expected) -> Section | None:
         "difference would be on another task: it may be another in each. The range of single cells shows how far "
         "it is from being the same everywhere."
     )
-    return Section("Methods and models on the whole", (text,), tables)
+
+
+def _on_tasks(frames: Frames) -> str:
+    tasks = int(frames["over_tasks"]["tasks"].max())
+    few = (
+        f" With {number_word(tasks)} tasks that is mostly what it does on the task in the middle, and says little of "
+        "tasks in general."
+        if tasks < FEW_TASKS
+        else ""
+    )
+    return (
+        "Tasks together: the score of each run on a scale on which the task's trivial baseline is 0 and a perfect "
+        "score 1. How far apart 0 and 1 are for a learner differs between tasks, so that these numbers compare models "
+        "and methods of this study and nothing else. The interquartile mean (IQM) of a model and method is the mean "
+        "of the middle half of its runs in all tasks, which a single very good or bad run moves less than the mean."
+        + few
+    )
+
+
+def _over_tasks(frames: Frames, expected: Expected) -> Table | None:
+    frame, titles = frames["over_tasks"], Titles(expected)
+    if not len(frame):
+        return None
+    rows = [
+        (
+            titles.models[row.model],
+            titles.methods[row.method],
+            f"{row.runs:.0f}",
+            f"{_points(row.iqm)} [{_points(row.iqm_low)}, {_points(row.iqm_high)}]",
+            f"{_points(row.mean)} [{_points(row.mean_low)}, {_points(row.mean_high)}]",
+        )
+        for row in frame.itertuples()
+    ]
+    columns = [Column("Model"), Column("Method"), Column("Runs", "right")]
+    columns += [Column(f"{title} [{CONFIDENCE} interval]", "right") for title in ("IQM", "Mean")]
+    about = "seeds and test rows" if (frame["about"] == "methods").all() else "test rows alone"
+    caption = (
+        f"All {plural(int(frame['tasks'].max()), 'task')} together: interquartile mean and mean of the normalised "
+        "scores of all runs, 0 for the trivial baselines and 100 for perfect scores. Intervals: of a bootstrap of "
+        f"{about}, within tasks; one by one, not of differences."
+    )
+    collapsed = int(frame["collapsed"].sum())
+    note = f"Collapsed runs count as they are: {collapsed}." if collapsed else ""
+    return layout.plain_table("over-tasks", caption, columns, rows, note)
 
 
 def _table(frames: Frames, expected: Expected, kind: str) -> Table | None:

@@ -6,7 +6,16 @@ from tunegrid.report.instruction import MIXING
 from tunegrid.report.layout import Section
 from tunegrid.report.tables import Frames
 from tunegrid.results.expected import Expected
-from tunegrid.results.statistics import effects, efficiency, intervals, paired_tests, power, recommend, seeds
+from tunegrid.results.statistics import (
+    effects,
+    efficiency,
+    intervals,
+    over_tasks,
+    paired_tests,
+    power,
+    recommend,
+    seeds,
+)
 
 POINTS = 11  # of the equations that are drawn for HTML
 
@@ -32,6 +41,8 @@ def used_formulas(frames: Frames, expected: Expected) -> list[Formula]:
     formulas += [intervals.DIFFERENCE, paired_tests.TESTS, recommend.RULE]
     if len(frames["effects"]):
         formulas.append(effects.EFFECT)
+    if len(frames["over_tasks"]):
+        formulas.append(over_tasks.NORMALISED)
     if len(frames["detectable"]):
         formulas.append(power.DETECTABLE)
     if frames["efficiency"]["rank"].notna().any():

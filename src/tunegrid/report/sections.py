@@ -46,7 +46,7 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         (_on_intervals(expected),),
         tuple(tables.intervals(frames, expected, task) for task in tasks),
     )
-    if compared := effects.section(frames, expected):
+    if compared := effects.section(frames, expected, figures("figure-profiles")):
         yield compared
     if detected := detectable.section(frames, expected):
         yield detected

@@ -322,3 +322,21 @@ def test_what_a_study_can_find_is_a_row_per_task(written: Path) -> None:
     assert (frame.smallest_alone < frame.smallest).all()
     assert ((frame.rows_needed > 0) ^ frame.rows_limit.notna()).all()
     assert (frame.difference >= 0).all()
+
+
+def test_scores_over_tasks_are_of_normalised_runs(written: Path) -> None:
+    from scipy.stats import trim_mean
+
+    frames = build_tables(written, EXPECTED, RESAMPLES)
+    results, table = frames["results"].query("primary"), frames["over_tasks"]
+    trivial = {task.name: results.query(f"method == '{task.trivial}'").value.iloc[0] for task in EXPECTED.tasks}
+    runs = results.query("kind == 'run' and model == 'mini-bart' and method == 'lora'")
+    scores = [(row.value - trivial[row.task]) / (1 - trivial[row.task]) for row in runs.itertuples()]
+    row = table.query("model == 'mini-bart' and method == 'lora'").iloc[0]
+    assert (row.runs, row.tasks, len(table)) == (6, 3, 9)
+    assert row.iqm == pytest.approx(trim_mean(scores, 0.25))
+    assert row["mean"] == pytest.approx(np.mean(scores))
+    assert row.iqm_low < row.iqm < row.iqm_high
+    profiles = frames["profiles"].query("model == 'mini-bart' and method == 'lora'").set_index("threshold")
+    assert profiles.loc[0.5].share == np.mean(np.array(scores) > 0.5)
+    assert (profiles.share_low <= profiles.share_high).all()

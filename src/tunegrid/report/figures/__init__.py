@@ -26,6 +26,13 @@ FIGURES: tuple[Figure, ...] = (
         "scores",
     ),
     Figure(
+        "figure-profiles",
+        "Performance profiles: the share of a method's runs, in all tasks together, that score above τ, where the "
+        f"trivial baseline of a task is 0 and a perfect score 1. The bands are pointwise {CONFIDENCE} intervals of a "
+        "bootstrap within tasks, over seeds and test rows. Where a line is the higher one, more runs score above τ.",
+        "profiles",
+    ),
+    Figure(
         "figure-breakdown",
         "Where a run's time goes: seconds of training and of evaluation by what they went to, means over seeds.",
         "breakdown",

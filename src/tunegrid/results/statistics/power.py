@@ -132,6 +132,32 @@ def seeds_needed(scores: ResampledScores, first: int, second: int, alpha: float,
     return Needed(high)
 
 
+def assumed_difference(
+    rows: float, seeds: int, cells: int, seed_sd: float, disagreement: float, family: int = 1, power: float = POWER
+) -> float:
+    """Smallest detectable difference before anything has run, from assumed variances, by quantiles of Student's t.
+
+    Args:
+        rows: number of test rows.
+        seeds: of each cell; 1: of these trained models, whose seeds are not counted.
+        cells: of the task; the more, the more is known of the seeds' variance.
+        seed_sd: standard deviation of scores between seeds, 0 to 1.
+        disagreement: share of the rows that one of two cells gets right and the other wrong: the variance of a row's
+            difference.
+        family: number of pairs that are tested.
+    """
+    from scipy.stats import t
+
+    of_rows, of_seeds = disagreement / rows, 2 * seed_sd**2 / seeds if seeds > 1 else 0.0
+    # Half of what all cells together would give, as moderated variances of cells that are alike have it.
+    known = max(cells * (seeds - 1) / 2, seeds - 1, 1)
+    total = of_rows + of_seeds
+    if total == 0:
+        return 0.0
+    degrees = total**2 / (of_rows**2 / max(rows - 1, 1) + of_seeds**2 / known)
+    return float((t.isf(ALPHA / family / 2, degrees) + t.isf(1 - power, degrees)) * total**0.5)
+
+
 def _power(difference: float, spread: np.ndarray, alpha: float) -> float:
     from scipy.special import ndtr
 

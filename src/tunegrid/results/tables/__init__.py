@@ -8,6 +8,8 @@
 | recommendation | task |
 | detectable | task: smallest difference that the study can find, rows and seeds that would separate first from second |
 | effects | pair of methods, or of models: mean difference over all tasks, and in each task |
+| over_tasks | model and method: interquartile mean and mean of its runs' normalised scores in all tasks |
+| profiles | model, method and normalised score: share of its runs, in all tasks, above that score |
 | beside | number of the paper and cell of the study: published, reproduced, verdict |
 | agreement | task: how many of the paper's numbers agree, rank order of the cells, recommendation |
 | costs | run |
@@ -54,7 +56,16 @@ from tunegrid.results.examples.read import read_examples
 from tunegrid.results.expected import Expected
 from tunegrid.results.paper import agreement
 from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
-from tunegrid.results.tables import contamination, costs, detectable, domains, effects, instruction, preferences
+from tunegrid.results.tables import (
+    contamination,
+    costs,
+    detectable,
+    domains,
+    effects,
+    instruction,
+    over_tasks,
+    preferences,
+)
 from tunegrid.results.tables.frames import frame_of, read_frame, write_frame
 from tunegrid.results.tables.history import COLUMNS as HISTORY_COLUMNS
 from tunegrid.results.tables.history import history_rows
@@ -76,6 +87,7 @@ COLUMNS = {
     "best_method loss loss_low loss_high margin collapsed",
     "detectable": detectable.COLUMNS,
     "effects": effects.COLUMNS,
+    **over_tasks.COLUMNS,
     "beside": agreement.COMPARISON_COLUMNS,
     "agreement": agreement.AGREEMENT_COLUMNS,
     **costs.COLUMNS,
@@ -141,6 +153,7 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
         for name, found in (labels.label_tables(examples) | by_type | elsewhere).items():
             rows[name] += found
     rows["effects"] = effects.effect_rows(expected, of_tasks)
+    rows |= over_tasks.over_tasks_rows(of_tasks)
     rows["beside"] = agreement.comparison_rows(expected, rows["cells"], study.data_cards)
     rows["agreement"] = agreement.agreement_rows(expected, rows["beside"], rows["recommendation"])
     for result in study.results:
