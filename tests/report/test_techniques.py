@@ -65,7 +65,7 @@ def test_each_claim_is_held_against_the_pairs_and_cells_it_speaks_of(expected):
     assert found["lora", "computes no more to predict than the base, once merged"][0] == "supported"
     assert found["prompt", "saves the fewest bytes"] == ("supported", "12 of 12 pairs for it, 0 against")
     assert found["full", "forgets what was learned in pretraining"] == ("not tested", "not measured here")
-    assert found["RLHF", "is unstable to train"][0] == "not tested"
+    assert found["ppo", "is unstable to train"][0] == "not tested"
 
 
 def test_scores_that_no_test_separates_count_for_nothing(expected):
@@ -109,7 +109,7 @@ def test_what_the_study_does_not_have_is_not_tested(expected):
 
 
 def test_every_claim_is_about_a_technique_of_the_paper_s_section():
-    sections = {"full": 1, "adapters": 2, "lora": 3, "prefix": 4, "prompt": 5, "instruction tuning": 6, "RLHF": 7}
+    sections = {"full": 1, "adapters": 2, "lora": 3, "prefix": 4, "prompt": 5, "instruction": 6, "ppo": 7}
     assert all(claim.section.startswith(f"5.3.{sections[claim.kind]}.") for claim in claims.CLAIMS)
     assert {claim.kind for claim in claims.CLAIMS} == sections.keys()
 
@@ -140,3 +140,29 @@ def test_runs_that_failed_are_no_rows(expected):
     section = techniques.section(frames, expected)
     assert len(section.tables[0].rows) == 4
     assert pd.notna(frames["costs"]["saved_bytes"]).all()
+
+
+def test_a_model_that_pleases_its_reward_model_and_not_the_task_found_a_weakness(expected):
+    methods = (*expected.methods, Named("rlhf", "RLHF", kind="ppo"))
+    tuned, frames = expected_study(methods=methods, models=expected.models), frames_of(expected)
+    at = {"task": "qa", "model": expected.models[0].name, "method": "rlhf"}
+
+    def verdict(metric_high):
+        rows = [
+            at | {"judge": "reward", "difference_low": 0.1, "difference_high": 0.3},
+            at | {"judge": "metric", "difference_low": -0.3, "difference_high": metric_high},
+        ]
+        preferences = frame_of("preferences", COLUMNS["preferences"], rows)
+        return outcomes(frames | {"preferences": preferences}, tuned)["ppo", "finds weaknesses of its reward model"]
+
+    assert verdict(-0.1) == ("supported", "1 of 1 cell for it, 0 against")
+    assert verdict(0.1) == ("not supported", "0 of 1 cell for it, 1 against")
+
+
+def test_a_mixture_is_a_technique_of_its_own(expected):
+    """One tuned as a whole on all tasks is not full fine-tuning."""
+    assert Named("instruct", "Instruct", kind="full", mixture=True).technique == "instruction"
+    methods = (Named("instruct", "Instruct", kind="full", mixture=True), *expected.methods[1:])
+    other = expected_study(methods=methods, models=expected.models)
+    assert outcomes(frames_of(expected), other)["full", "scores highest of all"][0] == "not tested"
+    assert techniques.section(frames_of(expected), other) is not None

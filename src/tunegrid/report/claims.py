@@ -30,7 +30,7 @@ class Claim:
 
     Attributes:
         section: where the paper says it.
-        kind: the method that it is about, a key of `methods.METHODS` or the name of a technique that is none.
+        kind: what it is about, a value of `Named.technique`.
         text: what is said, in short.
         test: what the results say; None: they can say nothing.
         unit: what is counted.
@@ -55,20 +55,20 @@ class Cells:
 
     def __init__(self, frames: Frames, expected: Expected) -> None:
         self.expected, self.costs, self.pairs = expected, frames["costs"], frames["pairs"]
-        self.methods = {method.name: method.kind for method in expected.methods if method.described}
+        self.preferences = frames.get("preferences")
 
     def of_kind(self, kind: str) -> Iterator[tuple[Any, str, str]]:
         """(task, model, method) of the cells of a kind of method."""
         for task in self.expected.tasks:
             for model, method in self.expected.grid(task):
-                if self.methods.get(method.name) == kind:
+                if method.technique == kind:
                     yield task, model.name, method.name
 
     def beside(self, kind: str, other: str | None = None) -> Iterator[tuple[Any, str, str, str]]:
         """(task, model, method of the kind, another method); `other`: only methods of that kind."""
         for task, model, method in self.of_kind(kind):
             for _, second in (pair for pair in self.expected.grid(task) if pair[0].name == model):
-                if second.kind != kind and other in (None, self.methods.get(second.name)):
+                if second.technique != kind and other in (None, second.technique):
                     yield task, model, method, second.name
 
     def cost(self, task: Any, model: str, method: str, name: str) -> float:
@@ -125,6 +125,19 @@ def share_within(low: float, high: float) -> Callable[[Cells, str], Counts]:
     return test
 
 
+def over_optimised(cells: Cells, kind: str) -> Counts:
+    """The reward model finds a cell's answers better than those of its start, the task's own score finds them worse."""
+    if cells.preferences is None:
+        return 0, 0, 0
+    table, held, total = cells.preferences, 0, 0
+    for task, model, method in cells.of_kind(kind):
+        judged = {row.judge: row for row in cell_of(table, task, model, method).itertuples()}
+        if {"reward", "metric"} <= judged.keys():
+            total += 1
+            held += judged["reward"].difference_low > 0 and judged["metric"].difference_high < 0
+    return int(held), total - int(held), total
+
+
 MORE, MOST = 1.0 + 1e-9, float("inf")
 CLAIMS = (
     Claim("5.3.1.1", "full", "scores highest of all", higher_scores()),
@@ -162,10 +175,15 @@ CLAIMS = (
     Claim("5.3.5.2", "prompt", "leaves less room for the source"),
     Claim("5.3.5.2", "prompt", "needs a learning rate and a length that are chosen well"),
     Claim("5.3.5.2", "prompt", "scores below full fine-tuning", higher_scores("full", -1)),
-    Claim("5.3.6.1", "instruction tuning", "answers tasks that it was not trained on"),
-    Claim("5.3.6.2", "instruction tuning", "depends on how an instruction is worded"),
-    Claim("5.3.7.2", "RLHF", "finds weaknesses of its reward model"),
-    Claim("5.3.7.2", "RLHF", "is unstable to train"),
+    Claim("5.3.6.1", "instruction", "answers tasks that it was not trained on"),
+    Claim("5.3.6.2", "instruction", "takes as much computation to train as full fine-tuning",
+          compared_cost("training_flops", "full", 0.9, MOST)),
+    Claim("5.3.6.2", "instruction", "depends on how an instruction is worded"),
+    Claim("5.3.6.3", "instruction", "scores below a model that is tuned on the task alone", higher_scores("full", -1)),
+    Claim("5.3.7.2", "ppo", "takes more time to train than full fine-tuning",
+          compared_cost("optimisation_seconds", "full", MARGIN, MOST)),
+    Claim("5.3.7.2", "ppo", "finds weaknesses of its reward model", over_optimised, "cell"),
+    Claim("5.3.7.2", "ppo", "is unstable to train"),
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from tunegrid.report import claims, layout
 from tunegrid.report.cost_words import mean
 from tunegrid.report.layout import Column, Section, Table
 from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, cell_of, with_interval
-from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.expected import Expected, ExpectedTask, Named
 from tunegrid.results.statistics.intervals import CONFIDENCE
 
 GRID = {"full", "lora", "adapters"}  # the methods of the paper's own tables
@@ -19,7 +19,7 @@ GRID = {"full", "lora", "adapters"}  # the methods of the paper's own tables
 
 def section(frames: Frames, expected: Expected) -> Section | None:
     """The section of a study that has other methods than those of the paper's tables; None for others."""
-    if all(method.kind in GRID and method.described for method in expected.methods):
+    if all(method.technique in GRID for method in expected.methods):
         return None
     verdicts = list(claims.verdicts(frames, expected))
     counts = [sum(verdict.outcome == outcome for verdict in verdicts) for outcome in claims.OUTCOMES]
@@ -69,7 +69,7 @@ def _rows(frames: Frames, expected: Expected, task: ExpectedTask, titles: Titles
         yield (
             titles.models[model.name],
             titles.methods[method.name],
-            METHODS[method.kind].tunes if method.described else "the library's modules",
+            _trained(method),
             digits.percent(mean(runs, "trainable_share"), 2),
             digits.binary_size(mean(runs, "peak_memory_bytes")),
             digits.significant(mean(runs, "optimisation_seconds")),
@@ -81,13 +81,23 @@ def _rows(frames: Frames, expected: Expected, task: ExpectedTask, titles: Titles
         )
 
 
+def _trained(method: Named) -> str:
+    words = METHODS[method.kind].tunes if method.described else "the library's modules"
+    return f"{words}, on all tasks at once" if method.mixture else words or DASH
+
+
 def _milliseconds(value: float) -> str:
     return DASH if absent(value) else digits.significant(1e3 * value)
 
 
 def _claims(verdicts: list[claims.Verdict]) -> Table:
     rows = [
-        (METHODS[v.claim.kind].title if v.claim.kind in METHODS else v.claim.kind, v.claim.text, v.outcome, v.evidence)
+        (
+            METHODS[v.claim.kind].title if v.claim.kind in METHODS else "Instruction Tuning",
+            v.claim.text,
+            v.outcome,
+            v.evidence,
+        )
         for v in verdicts
     ]
     columns = (

@@ -20,6 +20,12 @@ class Named:
     hub_id: str | None = None  # of a model, or of a task's data with the name of its part ("wmt/wmt16 de-en")
     kind: str = ""  # of a method: a key of `methods.METHODS`
     described: bool = True  # of a method: whether its kind's equation is its own
+    mixture: bool = False  # of a method: whether one training on several tasks is shared by its cells
+
+    @property
+    def technique(self) -> str:
+        """Of a method: its kind, "instruction" with a mixture, "" where it is a configuration of its own."""
+        return "instruction" if self.mixture else self.kind if self.described else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,13 @@ def expected(study: Study) -> Expected:
             for name, model in ((name, study.models[name].source) for name in study.grid.models)
         ),
         methods=tuple(
-            Named(name, study.title_of("methods", name), kind=_kind(method), described=method.described)
+            Named(
+                name,
+                study.title_of("methods", name),
+                kind=_kind(method),
+                described=method.described,
+                mixture=isinstance(method, InstructionSettings),
+            )
             for name, method in ((name, study.methods[name]) for name in study.grid.methods)
         ),
         seeds=tuple(study.seeds),
