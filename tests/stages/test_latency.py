@@ -8,20 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.extras import needs_ctranslate2
+from tests.support.made_runs import trained
 from tests.support.planned import BLOCK, FEED_FORWARD, HAND, method_of
 from tunegrid.models import FAMILIES, Shape
 from tunegrid.models.flops import Stacks, counted, prediction_flops
 from tunegrid.results.records import MetricsRecord, read_record
-from tunegrid.study.cells import Cell, Run
-
-
-def trained(study, task: str, method: str, model: str = "t5") -> tuple[Run, Path]:
-    from tunegrid.stages.train import train
-
-    run = Run(Cell(task, model, method), 1)
-    folder = study.paths.run(Run(Cell(task, model, method), 1))
-    train(study, run, folder)
-    return run, folder
 
 
 @pytest.mark.parametrize(("method", "merge"), [("full", "plain"), ("lora", "merged"), ("adapters", "undefined")])

@@ -55,11 +55,13 @@ wildcard_constraints:
     model=one_of(STUDY.grid.models),
     method=one_of(STUDY.grid.methods),
     seed=r"\d+",
+    form=one_of(STUDY.compress),
 
 
 # A cell and a run of wildcards: the form of the paths in rules for all of them.
 CELL = Cell("{task}", "{model}", "{method}")
 RUN = Run(CELL, "{seed}")
+FORMED_RUN = Run(CELL, "{seed}", "{form}")
 MIXTURE_RUN = Run(MixtureCell.of("{model}", "{method}"), "{seed}")
 
 
@@ -73,7 +75,8 @@ def mixture_of(wildcards):
 
 def results_of(cell):
     """The files of a run that are its results."""
-    return ("metrics.json", "wordings.json") if STUDY.is_shared(cell) else ("metrics.json",)
+    formed = (f"variants/{form}/metrics.json" for form in STUDY.forms(cell))
+    return ("metrics.json", *(("wordings.json",) if STUDY.is_shared(cell) else ()), *formed)
 
 
 def settings_params(settings, names):

@@ -34,6 +34,33 @@ rule evaluate:
         "--seed {wildcards.seed} --settings {params.digest} --log {log}"
 
 
+# The runs whose method merges into plain weights, with these in another form: fewer bits, fewer weights.
+rule compress:
+    input:
+        weights=PATHS.run(RUN) / "weights",
+        tokens=lambda wildcards: asked_tokens(cell_of(wildcards)),
+        rows=PATHS.split("{task}", "test"),
+    output:
+        predictions=PATHS.run(FORMED_RUN) / "predictions.parquet",
+        metrics=PATHS.run(FORMED_RUN) / "metrics.json",
+    log:
+        PATHS.log(f"compress/{FORMED_RUN.path}"),
+    benchmark:
+        PATHS.benchmark(f"compress/{FORMED_RUN.path}")
+    conda:
+        "../../environment.yml"
+    threads: STUDY.hardware.threads
+    resources:
+        **asks(lambda wildcards: JOBS.evaluate(wildcards.task, wildcards.model, wildcards.method)),
+        study=CONFIG,
+        gpu=GPUS,
+    params:
+        **settings_params(stage_settings.form_settings, lambda wildcards: (cell_of(wildcards), wildcards.form)),
+    shell:
+        "tunegrid compress {resources.study} --task {wildcards.task} --model {wildcards.model} --method {wildcards.method} "
+        "--seed {wildcards.seed} --form {wildcards.form} --settings {params.digest} --log {log}"
+
+
 # What instruction tuning is asked: the test rows in each of the wordings of its mixture.
 rule tokenise_wordings:
     input:

@@ -1,7 +1,7 @@
 # From all results to tables, and from tables to the report. `tunegrid report` does the same without Snakemake: it writes
 # the tables first where they are not those of the results, which they are here.
 RESULTS = (
-    [PATHS.run(run) for run in STUDY.runs()]
+    [PATHS.run(run) for run in [*STUDY.runs(), *STUDY.formed_runs()]]
     + [PATHS.untuned(task, model) for task in STUDY.grid.tasks for model in STUDY.grid.models]
     + [PATHS.baseline(task, name) for task in STUDY.grid.tasks for name in STUDY.task(task).baselines()]
 )

@@ -109,6 +109,8 @@ def _checked(name: str, study: Study, options: argparse.Namespace) -> Any:
             return known(options.reward, study.rewards, "reward model (under `rewards`)")
         case "domain":
             return known(options.domain, study.tasks[options.task].evaluate_on, "domain of this task")
+        case "form":
+            return known(options.form, study.forms(_checked("cell", study, options)), "such form of this cell")
         case "name":
             return known(options.name, study.task(options.task).baselines(), "baseline")
     raise ValueError(name)
@@ -221,6 +223,10 @@ STAGES = (
           settings.choice_settings, lambda stage, study, _, cell: stage.choose_rate(study, cell)),
     Stage("evaluate", "Predict and score the test set.", "evaluate", ["task", "model"],
           lambda study, task, model: settings.evaluation_settings(study, task), _evaluate, "device"),
+    Stage("compress", "Predict and score the test set with a run's weights in another form.", "compress",
+          ["cell", "seed", "form"], lambda study, cell, seed, form: settings.form_settings(study, cell, form),
+          lambda stage, study, _, cell, seed, form: stage.evaluate_form(
+              study, Run(cell, seed), form, study.paths.run(Run(cell, seed, form))), "device"),
     Stage("evaluate-wordings", "Predict and score the test set in each wording of a mixture.", "evaluate_wordings",
           ["shared"], settings.worded_evaluation_settings, _evaluate_wordings, "device"),
     Stage("judge", "Compare a run with the one that it started from, by its reward model and by the task.", "judge",
@@ -254,6 +260,7 @@ OPTIONS = {"cell": _CELL, "judged": _CELL, "shared": _CELL, "mixture": ("model",
 HELP = {
     "name": "a baseline of the task",
     "domain": "a name under `evaluate_on` of the task",
+    "form": "a form under `compress`",
     "pairs": "preference pairs of the study",
     "reward": "a reward model of the study",
     "factor": "a factor of the study's search",

@@ -14,6 +14,7 @@ from tunegrid.report import (
     domains,
     effects,
     entities,
+    forms,
     formulas,
     instruction,
     origins,
@@ -64,6 +65,8 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         yield Section("Quality against cost", weighed, rest, figures("figure-pareto", "figure-efficiency"))
     if side := techniques.section(frames, expected):
         yield side
+    if smaller := forms.section(frames, expected):
+        yield smaller
     if curves := figures("figure-curves"):
         yield Section("How the runs learned", (_on_curves(),), figures=curves)
     if instructed := instruction.section(frames, expected):

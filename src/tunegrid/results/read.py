@@ -3,6 +3,7 @@
 Only files are looked at, never their times, so that results copied from another machine read the same.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +38,7 @@ FILES = (
     "mixtures/untuned/*/*/*/*.*",
     "runs/*/*/*/*/*.*",
     "rewards/*/*/*/reward.json",
+    "runs/*/*/*/*/variants/*/*.*",
     "untuned/*/*/*.*",
     "baselines/*/*/*.*",
     "domains/*/*/*.*",
@@ -148,6 +150,7 @@ class StudyResults:
     model_cards: dict[str, dict[str, Any]]  # by model
     tokens: dict[tuple[str, str], dict[str, Any]]  # by task and model
     ceilings: Ceilings  # those that were recorded
+    forms: tuple[tuple[Result, dict[str, Result]], ...]  # runs with their results in other forms, by the form's name
     unexpected: tuple[str, ...]  # folders of runs that are not of this study's configuration
 
     def of(self, task: ExpectedTask, kind: str) -> list[Result]:
@@ -207,6 +210,7 @@ def read_results(folder: Path, expected: Expected) -> StudyResults:
             for model in models
         },
         ceilings=read_ceilings(paths, expected),
+        forms=tuple((result, _forms(result, expected.forms)) for result in results if result.kind == "run"),
         unexpected=tuple(str(place.relative_to(folder)) for place in found if place not in known),
     )
 
@@ -221,6 +225,15 @@ def _read(folder: Path, kind: Any, task: ExpectedTask, model: str | None, method
             raise TuneGridError(f"{path}: is the record of {found}, which belongs elsewhere. Run its job again.")
     status, reason = _status(metrics, training)
     return Result(kind, task, model, method, seed, folder, status, reason, metrics, training)
+
+
+def _forms(run: Result, names: Sequence[str]) -> dict[str, Result]:
+    places = {name: run.folder / "variants" / name for name in names}
+    return {
+        name: _read(place, "run", run.task, run.model, run.method, run.seed)
+        for name, place in places.items()
+        if (place / "metrics.json").exists()
+    }
 
 
 def _status(metrics: MetricsRecord | None, training: TrainRecord | None) -> tuple[ResultStatus, str | None]:

@@ -124,6 +124,18 @@ class EvaluationCost(Closed):
     inference: InferenceCost | None = Field(None, description="What one answer costs; null: it was not measured.")
 
 
+class FormFacts(Closed):
+    """Another form of a run's weights, which predicted in their place."""
+
+    name: NonEmpty = Field(description="Name of the form: int8, prune-30, ….")
+    saved_bytes: Count = Field(description="Bytes of its weights as they are saved.")
+    plain_bytes: Count = Field(description="The same of the merged model in fp32.")
+    zeros: float | None = Field(
+        None, ge=0, le=1, description="Share of the linear layers' weights that are 0; null: no pruned form."
+    )
+    saves: NonEmpty = Field(description="What the form saves, and what it does not.")
+
+
 class Score(Closed):
     """One score of one result, on 0 to 1; a correlation is on -1 to 1."""
 
@@ -273,6 +285,7 @@ class MetricsRecord(Outcome):
         None, description="What a reader of the scores has to know: what stands in for a baseline, and why."
     )
     cost: EvaluationCost | None = Field(description="Cost of the evaluation; null where there was none.")
+    form: FormFacts | None = Field(None, description="The form of the weights; null: as they were trained.")
     provenance: Provenance
 
     @model_validator(mode="after")

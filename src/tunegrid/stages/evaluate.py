@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,12 +154,36 @@ def _evaluate_model(
     asked: Asked,
     latency_examples: int = 0,
 ) -> MetricsRecord:
+    def load() -> tuple[TunedModel, dict[str, Any]]:
+        return load_tuned(study, folder, names["model"], method, weights, asked.task), {}
+
+    return evaluate_loaded(study, folder, names, load, asked, latency_examples)
+
+
+def evaluate_loaded(
+    study: Study,
+    folder: Path,
+    names: dict[str, Any],
+    load: Callable[[], tuple[TunedModel, dict[str, Any]]],
+    asked: Asked,
+    latency_examples: int = 0,
+    **computed: str,
+) -> MetricsRecord:
+    """Predicts and scores the test set with a model, and writes the results into a folder.
+
+    Args:
+        names: fields of the record that say what is evaluated.
+        load: loads the model; returns it and further fields of the record.
+        latency_examples: test examples whose latency is measured.
+        computed: `engine` and `precision` of the computation, where they are not the study's.
+    """
     started, watch = now(), Stopwatch()
     from tunegrid.data.tokens import read_tokens
     from tunegrid.models.generate import NonFiniteLogits
     from tunegrid.stages.latency import inference_cost
 
-    tuned = load_tuned(study, folder, names["model"], method, weights, asked.task)
+    tuned, more = load()
+    names = names | more
     rows = read_parquet(study.paths.split(names["task"], "test"))
     tokens = read_tokens(asked.tokens)
     seconds = {"load_seconds": watch.lap()}
@@ -172,8 +196,9 @@ def _evaluate_model(
     except NonFiniteLogits as error:
         return write_unscored(study, folder, names, "failed", str(error))
     return write_scores(
-        study, folder, names, asked.task, rows, predicted.texts, predicted.columns, cost, started, predicted.cut
-    )
+        study, folder, names, asked.task, rows, predicted.texts, predicted.columns, cost, started, predicted.cut,
+        **computed,
+    )  # fmt: skip
 
 
 def load_tuned(study: Study, folder: Path, model_name: str, method: Method, weights: Path, task: Task) -> TunedModel:
@@ -225,6 +250,7 @@ def write_scores(
     started: str,
     predictions_cut: int | None = None,
     note: str | None = None,
+    **computed: str,
 ) -> MetricsRecord:
     import pandas as pd
 
@@ -258,7 +284,9 @@ def write_scores(
             for metric in task.metrics
         },
         cost=cost.model_copy(update={"scoring_seconds": watch.lap()}),
-        provenance=_provenance(study, names, started, study.evaluation.engine if names["model"] else None),
+        provenance=_provenance(
+            study, names, started, **{"engine": study.evaluation.engine if names["model"] else None} | computed
+        ),
     )
     write_record(folder / "metrics.json", record)
     summary = "  ".join(f"{name} {metric.value:.4f}" for name, metric in record.metrics.items())
@@ -287,14 +315,16 @@ def write_unscored(study: Study, folder: Path, names: dict[str, Any], status: Ru
     return record
 
 
-def _provenance(study: Study, names: dict[str, Any], started: str, engine: str | None = None) -> Any:
+def _provenance(
+    study: Study, names: dict[str, Any], started: str, engine: str | None = None, precision: str | None = None
+) -> Any:
     from tunegrid.runtime.torch_device import accelerator
 
     model = names["model"]
     return provenance(
         started=started,
         threads=study.hardware.threads,
-        precision=study.hardware.precision if model else None,
+        precision=precision or (study.hardware.precision if model else None),
         accelerator=accelerator() if model else None,
         engine=engine,
         data=_data_card(study, names),

@@ -20,7 +20,7 @@ from tunegrid.data.sources import DataSource, FilesSource
 from tunegrid.data.sources.generated import GeneratedSource
 from tunegrid.models import FAMILIES
 from tunegrid.study.cells import UNTUNED, Cell
-from tunegrid.study.engine import require_engine
+from tunegrid.study.engine import require_engines
 from tunegrid.study.needs import used_pairs
 from tunegrid.study.study import Part, Study
 from tunegrid.tasks import TASKS, TaskSettings
@@ -139,7 +139,7 @@ def check_files(study: Study) -> None:
         TuneGridError: the engine of the evaluation is not installed, a file is missing or has a path that Snakemake
             cannot take, a model is of another family, or a local model is damaged or brings code.
     """
-    require_engine(study.evaluation.engine)
+    require_engines(study)
     pairs = dict.fromkeys(name for _, name in used_pairs(study))
     of_pairs = ((f"preferences.{name}.source", study.preferences[name].source) for name in pairs)
     for place, source in (*study.sources(), *of_pairs):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.yaml_file import KeyProblem
+from tunegrid.models.forms import form_named
 from tunegrid.study.evaluation_settings import Engine
 from tunegrid.study.study import Study
 
@@ -25,6 +26,7 @@ def check_engine(study: Study) -> None:
     Raises:
         KeyProblem: a cell, or the precision, is nothing for the engine.
     """
+    _check_forms(study)
     if study.evaluation.engine == "transformers":
         return
     place = ("evaluation", "engine")
@@ -37,6 +39,24 @@ def check_engine(study: Study) -> None:
             )
     if (study.hardware.device, study.hardware.precision) == ("cpu", "bf16"):
         raise KeyProblem(place, "CTranslate2 does not compute in bf16 on a CPU. Set hardware.precision to fp32")
+
+
+def _check_forms(study: Study) -> None:
+    """Checks that each form of `compress` can be made of some cell, and of all that it would be made of."""
+    if study.compress and not study.formed_runs():
+        raise KeyProblem(("compress",), "no cell merges into plain weights, so that there is nothing to compress")
+    for i, name in enumerate(study.compress):
+        for cell in study.cells() if form_named(name).converts else ():
+            method = study.method(cell)
+            if study.forms(cell) and (reason := why_not_converted(method)):
+                raise KeyProblem(("compress", i), f"{name}, of the cell {cell}: {reason}")
+
+
+def require_engines(study: Study) -> None:
+    """Raises TuneGridError if what the study predicts with is not installed."""
+    require_engine(study.evaluation.engine)
+    if any(form_named(name).converts for name in study.compress):
+        require_engine("ctranslate2")
 
 
 def require_engine(engine: Engine) -> None:

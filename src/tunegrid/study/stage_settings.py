@@ -125,6 +125,12 @@ def domains_settings(study: Study, task: str, model: str | None = None) -> dict[
     return {**evaluation_settings(study, task), **tokens, "domains": sorted(study.tasks[task].evaluate_on)}
 
 
+def form_settings(study: Study, cell: Cell, form: str) -> dict[str, Any]:
+    """What alters the predictions and scores of a cell's runs in another form, beside the rows and the weights."""
+    own = {key: value for key, value in evaluation_settings(study, cell.task).items() if key != "engine"}
+    return own | {"form": form}
+
+
 def trial_study(study: Study, cell: Cell, trial: str) -> Study:
     """A copy of the study whose training of a cell is that of a trial. `trial`: a key of `Search.trials`."""
     search = study.search

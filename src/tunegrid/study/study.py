@@ -13,6 +13,8 @@ from tunegrid.common.fields import Closed, Name, Seed, Title, not_blank
 from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
+from tunegrid.models.forms import NAMES as FORM_NAMES
+from tunegrid.models.forms import form_named
 from tunegrid.runtime.hardware import Hardware
 from tunegrid.study.cells import Cell, MixtureCell, Run
 from tunegrid.study.evaluation_settings import Evaluation
@@ -35,6 +37,11 @@ def _one_of(settings: list[type[Closed]]) -> Any:
     return Annotated[Union[tuple(settings)], Field(discriminator="kind")]  # noqa: UP007 (built from a dictionary)
 
 
+def _known_form(name: str) -> str:
+    return form_named(name).name
+
+
+FormName = Annotated[str, Field(max_length=64), AfterValidator(_known_form)]
 AnyTask = _one_of([task.Settings for task in TASKS.values()])
 AnyMethod = _one_of([*(method.Settings for method in METHODS.values() if method.trains), InstructionSettings])
 AnyModelSource = _one_of(list(MODEL_SOURCES.values()))
@@ -103,6 +110,14 @@ class Study(Closed):
     )
     recommend: Recommend = Field(default_factory=Recommend, description="Limits and cost of the recommendation.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How test rows are predicted.")
+    compress: list[FormName] = Field(
+        default_factory=list,
+        max_length=20,
+        description=(
+            f"Forms in which the weights of each run that merges into a plain model are evaluated too: "
+            f"{', '.join(FORM_NAMES)}; 30 may be any whole percentage."
+        ),
+    )
     search: Search | None = Field(
         None,
         description=(
@@ -122,6 +137,14 @@ class Study(Closed):
     @classmethod
     def _name_families(cls, families: dict[str, Family]) -> dict[str, Family]:
         return {name: family.named(name) for name, family in families.items()}
+
+    @field_validator("compress")
+    @classmethod
+    def _each_form_once(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{name} is listed twice")
+        return names
 
     @property
     def paths(self) -> Paths:
@@ -153,6 +176,14 @@ class Study(Closed):
     def sharing(self, cell: Cell) -> list[Cell]:
         """The cells that the training of a cell is for, the cell itself included."""
         return [other for other in self.cells() if self.training_of(other) == self.training_of(cell)]
+
+    def forms(self, cell: Cell) -> list[str]:
+        """The forms of a cell's weights that are evaluated: none where they do not merge into a plain model."""
+        return self.compress if self.compress and self.method(cell).why_unmerged() is None else []
+
+    def formed_runs(self) -> list[Run]:
+        """The runs in each of their forms, after the runs themselves."""
+        return [Run(run.cell, run.seed, form) for run in self.runs() for form in self.forms(run.cell)]
 
     def family(self, model: str) -> Family:
         return self.known_families()[self.models[model].family]

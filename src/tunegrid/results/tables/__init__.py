@@ -14,6 +14,7 @@
 | agreement | task: how many of the paper's numbers agree, rank order of the cells, recommendation |
 | costs | run |
 | pareto | cell and cost: its score, its cost, whether it is on the front |
+| forms | cell and form of its weights: difference to the weights as trained, what it saves |
 | efficiency | cell and beta: score and rank of quality and cost together |
 | efficiency_constants | task: what the costs of its cells are divided by in the efficiency score |
 | settings | run and setting |
@@ -62,6 +63,7 @@ from tunegrid.results.tables import (
     detectable,
     domains,
     effects,
+    forms,
     instruction,
     over_tasks,
     preferences,
@@ -91,6 +93,7 @@ COLUMNS = {
     "beside": agreement.COMPARISON_COLUMNS,
     "agreement": agreement.AGREEMENT_COLUMNS,
     **costs.COLUMNS,
+    "forms": forms.COLUMNS,
     "settings": "study task model method seed setting value",
     "history": HISTORY_COLUMNS,
     "provenance": "study kind task model method seed stage code_version git_commit python platform processor "
@@ -145,6 +148,7 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
         rows["cells"] += scores.cell_rows()
         rows["pairs"] += scores.pair_rows()
         rows["recommendation"].append(scores.recommendation_row())
+        rows["forms"] += forms.form_rows(scores, [pair for pair in study.forms if pair[0].task == task], resamples)
         rows["detectable"] += detectable.detectable_rows(scores)
         examples = read_examples(study, task)
         rows["slices"] += slices.slice_rows(examples, scores.units, resamples, scores.collapsed)

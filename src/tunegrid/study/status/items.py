@@ -14,7 +14,7 @@ from tunegrid.study.study import Study
 
 STAGES = (
     "data", "pairs", "models", "tokens", "rewards", "search", "choices", "training", "sharing", "evaluation",
-    "wordings", "judgement", "untuned", "baselines", "report",
+    "forms", "wordings", "judgement", "untuned", "baselines", "report",
 )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ class Item:
         command: the subcommand of `tunegrid` and the values of its options, as on its process's command line.
         comment: what Snakemake's plugin for Slurm writes into the queue for it.
         cell: the cell that it belongs to, if any.
-        part: its seed, the factor of its trial, or the name of its baseline, pairs or reward model.
+        part: its seed, that and its form, the factor of its trial, or the name of its baseline, pairs or reward model.
     """
 
     stage: str
@@ -73,6 +73,11 @@ def items(study: Study) -> Iterator[Item]:
         yield _run(study, "sharing", run)
     for run in study.runs():
         yield _run(study, "evaluation", run)
+    for run in study.formed_runs():
+        cell, names = run.cell, (*astuple(run.cell), str(run.seed), run.variant)
+        title, done = f"{cell}, seed {run.seed}, {run.variant}", study.paths.run(run) / "metrics.json"
+        facts = {"task": cell.task, "model": cell.model, "cell": cell, "part": f"{run.seed}, {run.variant}"}
+        yield _job("forms", title, done, "compress", "compress", *names, log=f"compress/{run.path}", **facts)
     for run in shared:
         yield _run(study, "wordings", run)
     judged = judged_cells(study)

@@ -29,6 +29,7 @@ RECORDED = {
     "training",
     "sharing",
     "evaluation",
+    "forms",
     "wordings",
     "judgement",
     "untuned",
@@ -152,8 +153,9 @@ def _finished(item: Item, records: dict[Item, dict[str, Any]], read: Reader) -> 
     reason = f"{record['status']}: {record.get('reason') or 'no reason given'}"
     if item.stage == "sharing":
         return JobStatus(item, "done")
-    passed_on = item.stage in ("evaluation", "wordings") and (item.done.parent / "train.json").is_file()
-    if passed_on and _record(item.done.parent / "train.json", read).get("status") != "ok":
+    training = item.done.parents[2 if item.stage == "forms" else 0] / "train.json"
+    passed_on = item.stage in ("evaluation", "forms", "wordings") and training.is_file()
+    if passed_on and _record(training, read).get("status") != "ok":
         return JobStatus(item, "done")
     return JobStatus(item, "failed", reason)
 

@@ -15,7 +15,9 @@ MEASURED = {
     "training": ("loading_seconds", "optimisation_seconds", "evaluation_seconds", "saving_seconds"),
     "rewards": ("loading_seconds", "optimisation_seconds", "evaluation_seconds", "saving_seconds"),
     "search": ("total_seconds",),
-    **dict.fromkeys(("evaluation", "untuned", "baselines"), ("load_seconds", "prediction_seconds", "scoring_seconds")),
+    **dict.fromkeys(
+        ("evaluation", "forms", "untuned", "baselines"), ("load_seconds", "prediction_seconds", "scoring_seconds")
+    ),
 }
 QUICK = {
     "data",
@@ -81,7 +83,7 @@ class Durations:
                 return self._jobs.trial(item.cell).seconds
             case "training":
                 return self._jobs.train(item.cell).seconds
-            case "evaluation":
+            case "evaluation" | "forms":
                 return self._jobs.evaluate(item.task, item.model, item.cell.method).seconds
             case "untuned":
                 return self._jobs.evaluate(item.task, item.model).seconds

@@ -1,0 +1,58 @@
+"""The interface of forms: a plain model becomes what predicts in its place."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Formed:
+    """A model in another form.
+
+    Attributes:
+        predictor: of transformers, or one that CTranslate2 has loaded.
+        saved_bytes: of its weights as they are saved.
+        zeros: share of the weights of its linear layers that are 0; None: no form that sets weights to 0.
+    """
+
+    predictor: Any
+    saved_bytes: int
+    zeros: float | None = None
+
+
+class Form(ABC):
+    """Another form of a plain model's weights. A new one is a subclass in a new file, named in `forms.KINDS`."""
+
+    names: ClassVar[tuple[str, ...]]  # examples of the names of this kind
+    name: str  # of this form
+    precision: ClassVar[str]  # of its computation
+    converts: ClassVar[bool] = False  # whether CTranslate2 computes it
+    saves: ClassVar[str]  # what it saves, and what it does not, in a sentence
+
+    @classmethod
+    @abstractmethod
+    def named(cls, name: str) -> Self | None:
+        """The form of this name; None: the name is that of another kind."""
+
+    @abstractmethod
+    def make(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, *, device: str, threads: int
+    ) -> Formed:
+        """The model in this form; the one that is given may be changed.
+
+        Args:
+            model: plain, on the CPU, in fp32.
+            folder: empty, for files that are needed in between.
+        """
+
+
+def weight_bytes(model: PreTrainedModel) -> int:
+    """Bytes of a model's weights as safetensors hold them: what is tied counts once."""
+    tensors = {tensor.data_ptr(): tensor for tensor in model.state_dict().values()}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())

@@ -1,0 +1,77 @@
+"""The stage `compress`: a run's predictions and scores with its weights in another form, as `evaluate` makes them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunegrid.common.temporary import temporary_folder
+from tunegrid.methods import Untuned
+from tunegrid.methods.untuned import UntunedSettings
+from tunegrid.models import Shape
+from tunegrid.models.forms import Form, form_named
+from tunegrid.models.seal import check_base
+from tunegrid.results.records import FormFacts, MetricsRecord, TrainRecord, read_record
+from tunegrid.stages.evaluate import Asked, check_run, evaluate_loaded, write_unscored
+from tunegrid.study.cells import Run
+from tunegrid.study.engine import plain_model, require_engine
+from tunegrid.study.mixtures import cell_task, test_tokens
+from tunegrid.study.study import Study
+
+if TYPE_CHECKING:
+    from tunegrid.stages.latency import TunedModel
+
+
+def evaluate_form(study: Study, run: Run, name: str, folder: Path) -> MetricsRecord:
+    """Predicts and scores the test set with a run's weights in a form; a run that failed gets a record without scores.
+
+    Args:
+        name: of the form, as in `compress` of the study.
+        folder: for the results, within the run's own.
+    """
+    cell, own, form = run.cell, study.paths.run(run), form_named(name)
+    trained = read_record(own / "train.json", TrainRecord)
+    names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
+    folder.mkdir(parents=True, exist_ok=True)
+    if trained.status != "ok":
+        return write_unscored(study, folder, names, trained.status, trained.reason)
+    check_run(study, run, own, trained)
+    engine = "ctranslate2" if form.converts else "transformers"
+    require_engine(engine)
+    asked = Asked(cell_task(study, cell), test_tokens(study, cell))
+    return evaluate_loaded(
+        study,
+        folder,
+        names,
+        lambda: _load(study, run, form, folder, asked),
+        asked,
+        study.measure.latency_examples,
+        engine=engine,
+        precision=form.precision,
+    )
+
+
+def _load(study: Study, run: Run, form: Form, folder: Path, asked: Asked) -> tuple[TunedModel, dict[str, Any]]:
+    """The run's model in the form, and the form's part of the record."""
+    from tunegrid.data.tokens import load_tokenizer
+    from tunegrid.models.flops import counted
+    from tunegrid.models.forms.base import weight_bytes
+    from tunegrid.runtime.torch_device import pick_device
+    from tunegrid.stages.latency import TunedModel
+
+    base, method = study.paths.model(run.cell.model), study.method(run.cell)
+    check_base(base)
+    device, tokenizer = pick_device(study.hardware), load_tokenizer(base)
+    plain = plain_model(method, method.load(base, study.paths.run(Run(run.cell, run.seed)) / "weights"))
+    stacks, plain_bytes = counted(plain), weight_bytes(plain)
+    with temporary_folder(folder / "converted") as place:
+        formed = form.make(plain, tokenizer, place, device=device.type, threads=study.hardware.threads)
+    shape = Shape.from_config(method.family, json.loads((base / "config.json").read_text()))
+    facts = FormFacts(
+        name=form.name, saved_bytes=formed.saved_bytes, plain_bytes=plain_bytes, zeros=formed.zeros, saves=form.saves
+    )
+    as_it_is = Untuned(UntunedSettings(), method.family)  # nothing is left to merge
+    # No autocast: a form has its own precision.
+    tuned = TunedModel(formed.predictor, as_it_is, shape, tokenizer, asked.task, "fp32", stacks)
+    return tuned, {"form": facts}

@@ -1,0 +1,118 @@
+"""A run in other forms: evaluated on the same rows by the same code, beside its own results, and compared with them."""
+
+import pandas as pd
+import pytest
+
+from tests.support.extras import needs_ctranslate2
+from tests.support.made_runs import trained
+from tunegrid.cli import main
+from tunegrid.common.errors import TuneGridError
+from tunegrid.results.records import MetricsRecord, read_record
+from tunegrid.results.tables import build_tables
+from tunegrid.study.cells import Cell, Run
+
+CHANGES = """\
+seeds: [1]
+grid: {tasks: [translation], models: [t5], methods: [full, lora, adapters]}
+training: {learning_rate: 0.05, max_steps: 20}
+measure: {latency_examples: 3}
+"""
+FORMS = ["bf16", "prune-30", "prune-2-4"]
+
+
+def test_forms_are_evaluated_beside_the_run_and_compared_with_it(tiny_study):
+    """Of the methods that merge; the table says what changed, what it saves, and that pruning saves nothing."""
+    from tunegrid.stages.evaluate import evaluate_run
+    from tunegrid.stages.expected import expected
+
+    study = tiny_study(CHANGES + f"compress: [{', '.join(FORMS)}]\n")
+    run, folder = trained(study, "translation", "lora")
+    own = evaluate_run(study, run, folder)
+    before = (folder / "predictions.parquet").read_bytes()
+    config = ["tiny.yaml", "changes.yaml"]
+    names = ["--task", "translation", "--model", "t5", "--method", "lora", "--seed", "1"]
+    for form in FORMS:
+        assert main(["compress", *config, *names, "--form", form]) == 0
+    assert (folder / "predictions.parquet").read_bytes() == before
+
+    places = {form: study.paths.run(Run(run.cell, 1, form)) for form in FORMS}
+    records = {form: read_record(place / "metrics.json", MetricsRecord) for form, place in places.items()}
+    assert {form: record.form.name for form, record in records.items()} == {form: form for form in FORMS}
+    assert own.form is None
+    assert [record.provenance.precision for record in records.values()] == ["bf16", "fp32", "fp32"]
+    assert {record.form.plain_bytes for record in records.values()} == {records["prune-30"].form.saved_bytes}
+    assert all(record.cost.inference.unmerged.latency_seconds > 0 for record in records.values())
+
+    table = build_tables(study.paths.root, expected(study), resamples=50)["forms"].set_index("form")
+    assert list(table.index) == FORMS
+    for form, row in table.iterrows():
+        frames = [pd.read_parquet(place / "predictions.parquet")["prediction"] for place in (places[form], folder)]
+        assert row["changed"] == (frames[0] != frames[1]).sum()
+        assert row["examples"] == own.examples
+        assert row["score"] == pytest.approx(records[form].metrics["bleu"].value)
+        assert row["plain_score"] == pytest.approx(own.metrics["bleu"].value)
+        assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+    assert table.loc["bf16", "saved_bytes"] == pytest.approx(table.loc["bf16", "plain_bytes"] / 2, rel=0.02)
+    assert table.loc["prune-2-4", "zeros"] == pytest.approx(0.5, abs=0.01)
+    assert table.loc["prune-30", "saves"].startswith("Nothing when it runs")
+
+
+@needs_ctranslate2
+def test_int8_is_computed_by_ctranslate2_and_the_record_says_so(tiny_study):
+    from tunegrid.stages.compress import evaluate_form
+
+    study = tiny_study(CHANGES + "compress: [int8]\n")
+    run, _ = trained(study, "translation", "full")
+    record = evaluate_form(study, run, "int8", study.paths.run(Run(run.cell, 1, "int8")))
+    assert record.provenance.engine.startswith("ctranslate2 ")
+    assert record.provenance.precision == "int8"
+    assert record.form.saved_bytes < record.form.plain_bytes
+    assert record.cost.inference.merge == "converted"
+
+
+def test_only_cells_that_merge_have_forms(tiny_study, capsys):
+    study = tiny_study(CHANGES + "compress: [bf16, prune-30]\n")
+    assert {run.cell.method for run in study.formed_runs()} == {"full", "lora"}
+    assert len(study.formed_runs()) == 4
+    names = ["--task", "translation", "--model", "t5", "--method", "adapters", "--seed", "1", "--form", "bf16"]
+    assert main(["compress", "tiny.yaml", "changes.yaml", *names]) == 1
+    assert "the study has no such form of this cell bf16" in capsys.readouterr().err
+    assert study.paths.run(Run(Cell("a", "b", "c"), 1, "int8")).parts[-2:] == ("variants", "int8")
+
+
+@pytest.mark.parametrize(
+    ("forms", "says"),
+    [
+        ("[int4]", "unknown: 'int4'. Available: int8, bf16"),
+        ("[bf16, bf16]", "bf16 is listed twice"),
+        ("bf16", "compress"),
+    ],
+)
+def test_what_is_no_list_of_forms_is_refused(tiny_study, forms, says):
+    with pytest.raises(TuneGridError) as refusal:
+        tiny_study(CHANGES + f"compress: {forms}\n")
+    assert says in str(refusal.value)
+
+
+def test_a_study_of_which_nothing_merges_has_nothing_to_compress(tiny_study):
+    with pytest.raises(TuneGridError, match="no cell merges into plain weights"):
+        tiny_study(CHANGES.replace("[full, lora, adapters]", "[adapters]") + "compress: [bf16]\n")
+
+
+def test_the_report_has_a_section_on_the_forms(tiny_study, without_figures):
+    from tunegrid.report.render import render_report
+    from tunegrid.results.tables import read_tables, write_tables
+    from tunegrid.stages.compress import evaluate_form
+    from tunegrid.stages.evaluate import evaluate_run
+    from tunegrid.stages.expected import expected
+
+    study = tiny_study(CHANGES + "compress: [prune-50]\n")
+    run, folder = trained(study, "translation", "full")
+    evaluate_run(study, run, folder)
+    evaluate_form(study, run, "prune-50", study.paths.run(Run(run.cell, 1, "prune-50")))
+    write_tables(study.paths.root, expected(study), study.paths.tables, resamples=50)
+    assert read_tables(study.paths.tables)["forms"]["form"].tolist() == ["prune-50"]
+    render_report(read_tables(study.paths.tables), expected(study), study.paths.report, pdf=False)
+    text = (study.paths.report / "report.html").read_text(encoding="utf-8")
+    assert "Smaller forms of the weights" in text
+    assert "Nothing when it runs" in text
