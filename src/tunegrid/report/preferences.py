@@ -114,7 +114,7 @@ def _last(frames: Frames, expected: Expected) -> Table | None:
         for number, row in enumerate((points.iloc[0], points.iloc[-1])):
             values = [
                 _number(row["reward"], "+.3f"), _number(row["kl"], ".3f"), _number(row["length"], ".1f"),
-                DASH if absent(row["metric"]) else metric.text(row["metric"]),
+                DASH if absent(row["score"]) else metric.text(row["score"]),
                 DASH if absent(row["pair_accuracy"]) else digits.percent(row["pair_accuracy"]),
                 _number(row["pair_margin"], "+.3f"),
             ]  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any
 from tunegrid.report.figures.style import WIDTH, axis_title, legend, methods, scale, short, tidy
 from tunegrid.results.expected import Expected
 
-PANELS = (("reward", "reward"), ("kl", "KL, nats per answer"), ("length", "tokens"), ("metric", None))
+PANELS = (("reward", "reward"), ("kl", "KL, nats per answer"), ("length", "tokens"), ("score", None))
 
 
 def draw(frames: dict[str, Any], expected: Expected) -> Any:
@@ -26,7 +26,7 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
     for line, ((task_name, model), points) in enumerate(groups):
         task = next(task for task in expected.tasks if task.name == task_name)
         for axis, (column, title) in zip(axes[line], PANELS, strict=True):
-            factor = scale(task) if column == "metric" else 1
+            factor = scale(task) if column == "score" else 1
             for (method, _), run in points.groupby(["method", "seed"], sort=False):
                 colour, marker, dashes = styles[method]
                 axis.plot(run["step"], factor * run[column], color=colour, marker=marker, linestyle=dashes, ms=3,

@@ -15,7 +15,7 @@ from tunegrid.results.statistics.intervals import ALPHA
 from tunegrid.study.paths import Paths
 
 Row = dict[str, Any]
-MEASURED = "pair_accuracy pair_margin reward reward_error kl length metric coefficient"
+MEASURED = "pair_accuracy pair_margin reward reward_error kl length score coefficient"
 JUDGES = ("reward", "metric")
 COLUMNS = {
     "rewards": "study task model reward_model pairs seed status reason test_pairs accuracy test_loss "
@@ -38,7 +38,9 @@ def preference_rows(study: StudyResults) -> dict[str, list[Row]]:
     for result in study.results:
         if result.kind == "run" and result.training is not None:
             of_run = {"task": result.task.name, "model": result.model, "method": result.method, "seed": result.seed}
-            rows["observations"] += [of_run | point.model_dump() for point in result.training.observations]
+            rows["observations"] += [
+                of_run | point.model_dump() | {"score": point.metric} for point in result.training.observations
+            ]
     for cell, (start, reward) in expected.judged.items():
         of_cell = dict(zip(("task", "model", "method"), cell, strict=True)) | {"start": start, "reward_model": reward}
         rows["judgements"] += _judgement_rows(study, expected, of_cell)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tunegrid.data.tokens import take_rows
-from tunegrid.training.preferences.rollouts import log_probabilities, sample
+from tunegrid.training.preferences.rollouts import divergences, sample
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -64,17 +64,16 @@ class Observer:
     @torch.no_grad()
     def _sampled(self, model: Any) -> dict[str, float]:
         sources, size = self.tokens.column("input_ids").to_pylist(), self.task.settings.evaluation_batch_size
-        rewards, divergences, lengths = [], [], []
+        rewards, gaps, lengths = [], [], []
         for start in range(0, len(sources), size):
             batch = sources[start : start + size]
             answers = sample(model, self.tokenizer, batch, self.task.settings.generation)
-            gap = log_probabilities(model, answers) - log_probabilities(self.reference, answers)
-            divergences += gap.masked_fill(~answers.mask, 0.0).sum(-1).tolist()
+            gaps += divergences(model, self.reference, answers).tolist()
             lengths += answers.mask.sum(-1).tolist()
             rewards += self.reward.scores(self.tokenizer, batch, answers.token_ids(), size).tolist()
         return {
             "reward": float(np.mean(rewards)),
             "reward_error": float(np.std(rewards, ddof=1) / len(rewards) ** 0.5) if len(rewards) > 1 else 0.0,
-            "kl": float(np.mean(divergences)),
+            "kl": float(np.mean(gaps)),
             "length": float(np.mean(lengths)),
         }

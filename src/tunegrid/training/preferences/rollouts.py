@@ -66,6 +66,25 @@ def log_probabilities(model: Any, answers: Answers) -> torch.Tensor:
     return token_log_probabilities(model, encode(model, batch), batch["attention_mask"], batch["labels"])
 
 
+def divergences(model: Any, reference: Any, answers: Answers) -> torch.Tensor:
+    """KL of the model from the reference in each answer, [answers]: the sum over the states that its tokens led to.
+
+    At each state the KL of the two distributions of the next token is exact, so that the mean over sampled answers has
+    far less noise than that of log-ratios, and is never negative.
+    """
+    batch = answers.batch
+
+    def logs(of: Any) -> torch.Tensor:
+        inputs = of.prepare_decoder_input_ids_from_labels(labels=batch["labels"])
+        sources = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        return of(**sources, decoder_input_ids=inputs, use_cache=False).logits.float().log_softmax(-1)
+
+    own, other = logs(model), logs(reference)
+    # A token that is as good as impossible in both adds nothing.
+    each = (own.exp() * (own - other)).nan_to_num(0.0).sum(-1)
+    return each.masked_fill(~answers.mask, 0.0).sum(-1)
+
+
 def log_probabilities_and_values(
     model: Any, head: torch.nn.Module, batch: dict[str, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
