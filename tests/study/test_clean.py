@@ -120,5 +120,5 @@ def test_a_study_that_lacks_its_other_domains_is_refused(finished, tiny_study, c
     assert "other domains" in capsys.readouterr().err
     for run in finished.runs():
         if run.cell.task == "qa":
-            finished.paths.of_domains(finished.paths.run(run)).mkdir()
+            finished.paths.domain_results(finished.paths.run(run)).mkdir()
     assert clean() == 0

@@ -40,7 +40,7 @@ rule evaluate_domains:
         weights=PATHS.run(RUN) / "weights",
         record=PATHS.run(RUN) / "train.json",
     output:
-        directory(PATHS.of_domains(PATHS.run(RUN))),
+        directory(PATHS.domain_results(PATHS.run(RUN))),
     log:
         PATHS.log(f"evaluate_domains/{RUN.path}"),
     benchmark:
@@ -64,7 +64,7 @@ rule evaluate_domains_untuned:
         rows_of_domains,
         model=PATHS.model("{model}"),
     output:
-        directory(PATHS.of_domains(PATHS.untuned("{task}", "{model}"))),
+        directory(PATHS.domain_results(PATHS.untuned("{task}", "{model}"))),
     log:
         PATHS.log("evaluate_domains_untuned/{task}/{model}"),
     benchmark:
@@ -88,7 +88,7 @@ rule baseline_domains:
         rows_of_domains,
         train=PATHS.split("{task}", "train"),
     output:
-        directory(PATHS.of_domains(PATHS.baseline("{task}", "{baseline}"))),
+        directory(PATHS.domain_results(PATHS.baseline("{task}", "{baseline}"))),
     log:
         PATHS.log("baseline_domains/{task}/{baseline}"),
     benchmark:

@@ -7,7 +7,7 @@ RESULTS = (
 )
 
 RESULTS_ON_DOMAINS = [
-    PATHS.of_domains(folder)
+    PATHS.domain_results(folder)
     for task, domains in DOMAINS.items()
     if domains
     for folder in (

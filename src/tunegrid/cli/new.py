@@ -79,7 +79,7 @@ def _new(options: argparse.Namespace) -> None:
         raise TuneGridError(f"{output}: is there already. Name another file (--output), or replace it (--force).")
     check_output(output, paths.values())
     looked = look(paths, options.header)
-    _say(_found(paths, looked))
+    _say(_columns_text(paths, looked))
     kind = _kind(options, looked)
     mapping = _mapping(kind, options, looked)
     share = None if "test" in paths else options.test_share or TEST_SHARE
@@ -126,18 +126,18 @@ def _ask_file() -> Path:
 
 def _other_files(file: Path, options: argparse.Namespace) -> dict[str, Path]:
     """The files of validation and test rows: named, or beside one that is called `train`."""
-    found = {}
+    files = {}
     for split, names in BESIDE.items():
         if (given := getattr(options, split)) is not None:
-            found[split] = given
+            files[split] = given
             continue
         beside = [file.with_name(re.sub("train", name, file.name)) for name in names if "train" in file.name]
         if (split == "validation" or not options.test_share) and (there := [path for path in beside if path.is_file()]):
-            found[split] = there[0]
-    return {split: found[split] for split in ("validation", "test") if split in found}
+            files[split] = there[0]
+    return {split: files[split] for split in ("validation", "test") if split in files}
 
 
-def _found(paths: dict[str, Path], looked: Looked) -> str:
+def _columns_text(paths: dict[str, Path], looked: Looked) -> str:
     lines = []
     for split, path in paths.items():
         more = "" if looked.whole else " looked at"

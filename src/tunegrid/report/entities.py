@@ -38,10 +38,10 @@ def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table | No
         rows.append((*titles.line(first), *(_score(cells[name]) for name in shown), _share(malformed, first)))
     columns = [Column("Model"), Column("Method"), *(Column(name, "right") for name in shown)]
     columns.append(Column("Malformed", "right"))
-    found = "; ".join(f"{name}: {counts[name]:,.0f}" for name in shown)
+    listed = "; ".join(f"{name}: {counts[name]:,.0f}" for name in shown)
     caption = (
         f"{task.title}: F1 of whole entities of each type, with intervals, and the share of answers with a malformed "
-        f"part. Entities in the test rows: {found}."
+        f"part. Entities in the test rows: {listed}."
     )
     note = "" if len(counts) <= SHOWN else f"The {SHOWN} commonest of {len(counts)} types; all are in entities.csv."
     return layout.plain_table(f"entities-{task.name}", caption, columns, rows, note)

@@ -35,7 +35,10 @@ def evaluate_run_on_domains(study: Study, run: Run) -> None:
     trained = read_record(folder / "train.json", TrainRecord)
     if trained.status != "ok":
         _write_each(
-            study, folder, names, lambda new, of: write_unscored(study, new, of, trained.status, trained.reason)
+            study,
+            folder,
+            names,
+            lambda new, identity: write_unscored(study, new, identity, trained.status, trained.reason),
         )
         return
     check_run(study, run, folder, trained)
@@ -67,20 +70,20 @@ def evaluate_baseline_on_domains(study: Study, task_name: str, baseline: str) ->
                 note = f"{error}; “{chosen[-1].title}” stands in"
         raise TuneGridError(f"{data}: {note}")
 
-    def write(new: Path, of: dict[str, Any]) -> None:
+    def write(new: Path, identity: dict[str, Any]) -> None:
         started, watch = now(), Stopwatch()
-        rows = _rows(study, of)
+        rows = _rows(study, identity)
         reset_peak_memory()
         seconds = {"load_seconds": watch.lap()}
         try:
             predictions, note = predict(rows)
         except Exception as error:
             traceback.print_exc()
-            write_unscored(study, new, of, "failed", f"{type(error).__name__}: {error}")
+            write_unscored(study, new, identity, "failed", f"{type(error).__name__}: {error}")
             return
         seconds["prediction_seconds"] = watch.lap()
         cost = EvaluationCost(**seconds, **cost_after(len(rows), seconds["prediction_seconds"]))
-        write_scores(study, new, of, task, rows, predictions, None, cost, started, note=note)
+        write_scores(study, new, identity, task, rows, predictions, None, cost, started, note=note)
 
     _write_each(study, study.paths.baseline(task_name, baseline), names, write)
 
@@ -95,19 +98,21 @@ def _evaluate_model(
     tuned = load_tuned(study, folder, names["model"], method, weights, asked)
     loading = watch.lap()
 
-    def write(new: Path, of: dict[str, Any]) -> None:
-        started, rows = now(), _rows(study, of)
+    def write(new: Path, identity: dict[str, Any]) -> None:
+        started, rows = now(), _rows(study, identity)
         tokens = tokenise_unlabelled(asked, method.family.name, tuned.tokenizer, rows)
         watch.lap()
         reset_peak_memory()
         try:
             predicted = tuned.predict(tokens, len(rows))
         except NonFiniteLogits as error:
-            write_unscored(study, new, of, "failed", str(error))
+            write_unscored(study, new, identity, "failed", str(error))
             return
         seconds = watch.lap()
         cost = EvaluationCost(load_seconds=loading, prediction_seconds=seconds, **cost_after(len(rows), seconds))
-        write_scores(study, new, of, asked, rows, predicted.texts, predicted.columns, cost, started, predicted.cut)
+        write_scores(
+            study, new, identity, asked, rows, predicted.texts, predicted.columns, cost, started, predicted.cut
+        )
 
     _write_each(study, folder, names, write)
 
@@ -116,7 +121,7 @@ def _write_each(
     study: Study, folder: Path, names: dict[str, Any], write: Callable[[Path, dict[str, Any]], object]
 ) -> None:
     """Writes the results of every domain of a task into a folder of its own, all or none of them."""
-    with replaced_folder(study.paths.of_domains(folder)) as new:
+    with replaced_folder(study.paths.domain_results(folder)) as new:
         for domain in study.tasks[names["task"]].evaluate_on:
             print(f"domain {domain}", flush=True)
             (new / domain).mkdir()

@@ -141,8 +141,8 @@ def check_files(study: Study) -> None:
     """
     require_engines(study)
     pairs = dict.fromkeys(name for _, name in used_pairs(study))
-    of_pairs = ((f"preferences.{name}.source", study.preferences[name].source) for name in pairs)
-    for place, source in (*study.sources(), *of_pairs):
+    pair_sources = ((f"preferences.{name}.source", study.preferences[name].source) for name in pairs)
+    for place, source in (*study.sources(), *pair_sources):
         try:
             for file in source.files():
                 if problem := _file_problem(file):

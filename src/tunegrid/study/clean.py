@@ -60,7 +60,7 @@ def _require_finished(study: Study) -> None:
     with_domains = {task for task in study.grid.tasks if study.tasks[task].evaluate_on}
     elsewhere = {f"{run.cell}, seed {run.seed}": run for run in study.runs() if run.cell.task in with_domains}
     missing += [
-        f"{name}, other domains" for name, run in elsewhere.items() if not paths.of_domains(paths.run(run)).is_dir()
+        f"{name}, other domains" for name, run in elsewhere.items() if not paths.domain_results(paths.run(run)).is_dir()
     ]
     if missing:
         shown = "; ".join(missing[:5]) + (f"; and {len(missing) - 5} more" if len(missing) > 5 else "")

@@ -91,7 +91,7 @@ class Paths:
         return self.root / MIXTURES / UNTUNED / task / model / method
 
     @staticmethod
-    def of_domains(result: Path) -> Path:
+    def domain_results(result: Path) -> Path:
         """The results of a run, an untuned model or a baseline on other domains, a folder for each."""
         return result / "domains"
 

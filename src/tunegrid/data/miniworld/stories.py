@@ -128,12 +128,12 @@ def fill(template: str, person: str, value: str = "", kind: str = "") -> str:
 
 def draw_examples(random: Random, split: str, domain: str = "home") -> Iterator[dict]:
     """Yields question answering rows (without ids) without end: a question about each relation of each story."""
-    of_domain = world(domain)
+    chosen = world(domain)
     while True:
-        story = draw_story(random, world=of_domain)
+        story = draw_story(random, world=chosen)
         if story.split != split:
             continue
-        context = tell(story, random, DENIED_SHARE, of_domain)
+        context = tell(story, random, DENIED_SHARE, chosen)
         for relation in story.relations:
             person = random.choice(story.people)
             value = story.facts[person, relation.name]

@@ -74,14 +74,14 @@ class _Domain:
         if result.status != "ok":
             self.problems.setdefault(key, f"{result.status}: {result.reason}")
             return None
-        folder = Paths.of_domains(result.folder) / self.name
+        folder = Paths.domain_results(result.folder) / self.name
         if not (folder / "metrics.json").is_file():
             self.problems.setdefault(key, "missing: not evaluated on this domain")
             return None
         record = read_record(folder / "metrics.json", MetricsRecord)
-        found = (record.task, record.model, record.method, record.seed, record.domain)
-        if found != (key.task, key.model, key.method, result.seed, self.name):
-            raise TuneGridError(f"{folder / 'metrics.json'}: is the record of {found}, which belongs elsewhere.")
+        owner = (record.task, record.model, record.method, record.seed, record.domain)
+        if owner != (key.task, key.model, key.method, result.seed, self.name):
+            raise TuneGridError(f"{folder / 'metrics.json'}: is the record of {owner}, which belongs elsewhere.")
         if record.status != "ok":
             self.problems.setdefault(key, f"{record.status}: {record.reason}")
             return None

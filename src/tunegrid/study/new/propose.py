@@ -176,8 +176,8 @@ def guess(columns: Mapping[str, Column]) -> str | None:
     """The kind of task that the columns look like; None: no text leads to anything."""
 
     def all_named(kind: str, *own: str) -> bool:
-        found = columns_for(kind, columns)
-        return all(name in found and score(columns[found[name]], NAMES[kind][name]) > 0.4 for name in own)
+        mapping = columns_for(kind, columns)
+        return all(name in mapping and score(columns[mapping[name]], NAMES[kind][name]) > 0.4 for name in own)
 
     ner = columns_for("ner", columns)
     marked = columns.get(ner.get("tags", ner.get("spans", "")))

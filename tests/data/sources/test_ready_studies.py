@@ -1,0 +1,138 @@
+"""The sources of config/glue.yaml and config/domains.yaml, read from local folders in the layout of the Hub."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+import yaml
+
+from tests.support import ROOT
+from tunegrid.cli import main
+from tunegrid.data.parquet import read_parquet
+from tunegrid.stages.fetch_data import fetch_data, fetch_domain
+from tunegrid.study.load import load_study
+
+COUNT = 40
+TAGS = [1, 2, 0, 5]  # B-PER I-PER O B-LOC
+
+
+def classes(*names: str) -> dict[str, Any]:
+    return {"class_label": {"names": {str(number): name for number, name in enumerate(names)}}}
+
+
+# Configuration -> (type of each column in the card, rows of a split); splits -> number of rows.
+LAYOUTS: dict[str, dict[str, tuple[dict[str, Any], Any, tuple[str, ...]]]] = {
+    "nyu-mll/glue": {
+        "sst2": (
+            {"sentence": "string", "label": classes("negative", "positive"), "idx": "int32"},
+            lambda n: {"sentence": f"a fine film {n} ", "label": n % 2, "idx": n},
+            ("train", "validation", "test"),
+        ),
+        "mrpc": (
+            {"sentence1": "string", "sentence2": "string", "label": classes("not_equivalent", "equivalent"), "idx": "int32"},
+            lambda n: {"sentence1": f"one {n}", "sentence2": f"two {n}", "label": n % 2, "idx": n},
+            ("train", "validation", "test"),
+        ),
+        "mnli": (
+            {"premise": "string", "hypothesis": "string", "label": classes("entailment", "neutral", "contradiction"), "idx": "int32"},
+            lambda n: {"premise": f"so {n}", "hypothesis": f"then {n}", "label": n % 3, "idx": n},
+            ("train", "validation_matched", "validation_mismatched", "test_matched", "test_mismatched"),
+        ),
+    },
+    "fancyzhx/ag_news": {
+        "default": (
+            {"text": "string", "label": classes("World", "Sports", "Business", "Sci/Tech")},
+            lambda n: {"text": f"news {n}", "label": n % 4},
+            ("train", "test"),
+        )
+    },
+    "Babelscape/wikineural": {
+        "default": (
+            {"tokens": "list", "ner_tags": "list", "lang": "string"},
+            lambda n: {"tokens": ["Ann", "Lee", "left", f"Rome{n}"], "ner_tags": TAGS, "lang": "en"},
+            ("train_en", "val_en", "test_en", "train_de", "val_de", "test_de"),
+        )
+    },
+    "qiaojin/PubMedQA": {
+        "pqa_labeled": (
+            {"pubid": "int32", "question": "string", "context": "struct", "long_answer": "string", "final_decision": "string"},
+            lambda n: {
+                "pubid": n,
+                "question": f"does it help {n}?",
+                "context": {"contexts": [f"One {n}.", "Two."], "labels": ["A", "B"], "meshes": ["m"]},
+                "long_answer": "It may.",
+                "final_decision": ("yes", "no", "maybe")[n % 3],
+            },
+            ("train",),
+        )
+    },
+    "allenai/sciq": {
+        "default": (
+            dict.fromkeys(("question", "distractor3", "distractor1", "distractor2", "correct_answer", "support"), "string"),
+            lambda n: {
+                "question": f"what is {n}?",
+                "distractor3": "a",
+                "distractor1": "b",
+                "distractor2": "c",
+                "correct_answer": f"gas {n}",
+                "support": f"It is gas {n}." if n % 5 else "",
+            },
+            ("train", "validation", "test"),
+        )
+    },
+}  # fmt: skip
+
+
+def write_layout(folder: Path, configurations: dict[str, tuple[dict[str, Any], Any, tuple[str, ...]]]) -> None:
+    """Writes Parquet files for each configuration and split, and the README that names them."""
+    infos, configs = [], []
+    for name, (types, row, splits) in configurations.items():
+        features = [{"name": column, "dtype": kind} for column, kind in types.items()]
+        infos.append({"config_name": name, "features": features})
+        place = "data" if name == "default" else name
+        files = [{"split": split, "path": f"{place}/{split}-*"} for split in splits]
+        configs.append({"config_name": name, "data_files": files})
+        for offset, split in enumerate(splits):
+            file = folder / place / f"{split}-00000-of-00001.parquet"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            rows = [row(number + 1000 * offset) for number in range(COUNT)]
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+    card = {"dataset_info": infos if len(infos) > 1 else infos[0], "configs": configs}
+    (folder / "README.md").write_text(f"---\n{yaml.safe_dump(card, sort_keys=False)}---\n# Data\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["glue", "domains"])
+def test_every_source_is_read_from_the_hubs_layout(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for hub_id, configurations in LAYOUTS.items():
+        write_layout(tmp_path / hub_id, configurations)  # a local folder under the id's own name is taken for it
+    study = load_study(ROOT / "config" / f"{name}.yaml", locked=False)
+    for task in study.grid.tasks:
+        bound = study.task(task)
+        fetch_data(task, bound, Path("out") / task)
+        rows = [
+            row
+            for split in ("train", "validation", "test")
+            for row in read_parquet(Path("out", task, f"{split}.parquet"))
+        ]
+        assert len(rows) >= 0.8 * COUNT
+        assert all(bound.references(row)[0] for row in rows)
+        if (labels := bound.labels()) is not None:
+            assert {row["label"] for row in rows} == set(labels)
+        if task == "entities":
+            assert rows[0]["entities"].startswith("Ann Lee: person; Rome")
+        if task == "medicine":
+            assert rows[0]["text"] == "One 0. Two."
+        for domain in study.tasks[task].evaluate_on:
+            fetch_domain(task, domain, study.domain_task(task, domain), Path("other") / domain)
+            other = read_parquet(Path("other", domain, "test.parquet"))
+            assert len(other) == COUNT
+            assert not {row["text"] for row in other} & {row["text"] for row in rows}
+
+
+@pytest.mark.parametrize("name", ["glue", "domains"])
+def test_their_plans_know_the_rows_of_every_task(name, capsys):
+    assert main(["plan", str(ROOT / "config" / f"{name}.yaml"), "--device", "h100"]) == 0
+    assert "are not known" not in capsys.readouterr().out
