@@ -13,6 +13,8 @@ from tunegrid.common.fields import Closed
 from tunegrid.study.stage_settings import (
     choice_settings,
     data_settings,
+    domain_settings,
+    domains_settings,
     evaluation_settings,
     model_settings,
     report_settings,
@@ -55,6 +57,8 @@ OTHER = {
     "columns": {"id": "other"},
     "labels": ["positive", "negative"],
     "label_words": {"yes": "true"},
+    "header": ["text", "label"],
+    "evaluate_on": {"away": {"kind": "files", "paths": {"test": "away.csv"}}},
     "positive": "negative",
     "targets": ["query"],
     "d_model": 32,
@@ -118,6 +122,8 @@ def workflow_settings(study: Study) -> str:
             [run_settings(study, cell) for cell in cells],
             [choice_settings(study, cell) for cell in cells],
             [evaluation_settings(study, task) for task in tasks],
+            [domain_settings(study, task, domain) for task in tasks for domain in study.tasks[task].evaluate_on],
+            [domains_settings(study, task) for task in tasks],
         ],
         sort_keys=True,
     )
@@ -147,10 +153,14 @@ def test_every_key_reaches_a_rule_or_the_report(way, kind, value):
     if name == "prompts":
         family = "t5"
         place[name] = {family: "other {" + before.task(way[1]).truncatable + "}"}
-    elif name in ("columns", "label_words"):
+    elif name in ("columns", "label_words", "evaluate_on"):
         place[name] = OTHER[name]
     elif name in ("train", "test", "validation") and "paths" in way:
         place[name] = "other.csv"
+    elif name == "test_share":
+        place["paths"]["test"], place[name] = None, 0.2
+        before = Study.model_validate(values)
+        place[name] = 0.3
     elif name == "family":
         place[name] = "t5" if value != "t5" else "flan-t5"
         values["grid"]["methods"].remove("bitfit")
@@ -196,3 +206,17 @@ def test_settings_of_a_task_reach_no_other_task():
     for task in ("sentiment", "translation"):
         assert token_settings(after, task, "t5") == token_settings(before, task, "t5")
         assert data_settings(after, task) == data_settings(before, task)
+
+
+def test_another_domain_runs_nothing_again_but_itself():
+    values = whole()
+    before = Study.model_validate(values)
+    values["tasks"]["sentiment"]["evaluate_on"] = OTHER["evaluate_on"]
+    after = Study.model_validate(values)
+    cells = after.cells()
+    assert data_settings(after, "sentiment") == data_settings(before, "sentiment")
+    assert token_settings(after, "sentiment", "t5") == token_settings(before, "sentiment", "t5")
+    assert evaluation_settings(after, "sentiment") == evaluation_settings(before, "sentiment")
+    assert [run_settings(after, cell) for cell in cells] == [run_settings(before, cell) for cell in cells]
+    assert domains_settings(after, "sentiment", "t5") != domains_settings(before, "sentiment", "t5")
+    assert domains_settings(after, "qa", "t5") == domains_settings(before, "qa", "t5")

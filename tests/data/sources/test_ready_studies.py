@@ -50,14 +50,14 @@ LAYOUTS: dict[str, dict[str, tuple[dict[str, Any], Any, tuple[str, ...]]]] = {
     },
     "Babelscape/wikineural": {
         "default": (
-            {"tokens": "list", "ner_tags": "list", "lang": "string"},
+            {"tokens": {"sequence": "string"}, "ner_tags": {"sequence": "int32"}, "lang": "string"},
             lambda n: {"tokens": ["Ann", "Lee", "left", f"Rome{n}"], "ner_tags": TAGS, "lang": "en"},
             ("train_en", "val_en", "test_en", "train_de", "val_de", "test_de"),
         )
     },
     "qiaojin/PubMedQA": {
         "pqa_labeled": (
-            {"pubid": "int32", "question": "string", "context": "struct", "long_answer": "string", "final_decision": "string"},
+            {"pubid": "int32", "question": "string", "context": {"struct": [{"name": name, "sequence": "string"} for name in ("contexts", "labels", "meshes")]}, "long_answer": "string", "final_decision": "string"},
             lambda n: {
                 "pubid": n,
                 "question": f"does it help {n}?",
@@ -85,11 +85,16 @@ LAYOUTS: dict[str, dict[str, tuple[dict[str, Any], Any, tuple[str, ...]]]] = {
 }  # fmt: skip
 
 
+def feature(kind: Any) -> dict[str, Any]:
+    """A column's type as a card has it: lists and structures stand for themselves, all else is a `dtype`."""
+    return kind if isinstance(kind, dict) and "class_label" not in kind else {"dtype": kind}
+
+
 def write_layout(folder: Path, configurations: dict[str, tuple[dict[str, Any], Any, tuple[str, ...]]]) -> None:
     """Writes Parquet files for each configuration and split, and the README that names them."""
     infos, configs = [], []
     for name, (types, row, splits) in configurations.items():
-        features = [{"name": column, "dtype": kind} for column, kind in types.items()]
+        features = [{"name": column, **feature(kind)} for column, kind in types.items()]
         infos.append({"config_name": name, "features": features})
         place = "data" if name == "default" else name
         files = [{"split": split, "path": f"{place}/{split}-*"} for split in splits]
