@@ -45,9 +45,11 @@ def add_to(commands: Commands) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from tunegrid.results.compare import compare
+    from tunegrid.results.compare import compare, moved_scores
 
     differences = compare(options.first, options.second)
+    if differences and (moved := moved_scores(options.first, options.second)):
+        differences.append(moved)
     print("\n".join(differences) or "the same results: weights and predictions byte for byte, metrics equal")
     return 1 if differences else 0
 

@@ -92,8 +92,9 @@ class Adapters(AdaptersLibrary):
         r"\mathrm{Adapter}(h) = h + s\, (W_{\mathrm{up}}\, "
         r"f(W_{\mathrm{down}}\, h + b_{\mathrm{down}}) + b_{\mathrm{up}})",
         "the adapter of h is h plus s times: W up times f of W down times h plus b down, plus b up",
-        "A bottleneck after the self-attention and after the feed-forward block of every layer, narrower than the "
-        "model by the reduction factor; f is its non-linearity, s a scale. Only the bottlenecks are trained.",
+        "A bottleneck after the self-attention and after the feed-forward block of every layer, as wide as "
+        "the model divided by the reduction factor; f is its non-linearity, s a scale. Only the bottlenecks are "
+        "trained.",
         (HOULSBY_2019,),
     )
 

@@ -8,6 +8,7 @@ from tunegrid.common.digits import absent
 from tunegrid.report import layout
 from tunegrid.report.cost_words import (
     COST_TITLES,
+    COUNTED,
     cost_text,
     efficiency_text,
     mean,
@@ -84,7 +85,8 @@ def inference(frames: Frames, expected: Expected) -> Table:
     titles = ("Latency, ms", "90%, ms", "ms / token", "Tokens", "Examples / s", "Memory", "FLOPs")
     caption = (
         "Cost of prediction, the method's modules beside the base's: latency of one example at a time (median and 90th "
-        "percentile) from token ids to text, the same per generated token, tokens generated per example, examples per "
+        "percentile of the few that are measured) from token ids to text, the same per generated token, tokens "
+        "generated per example, examples per "
         "second of the whole test set in batches, peak memory, floating-point operations of one example by formula. "
         f"{_over_seeds(expected)}"
     )
@@ -144,6 +146,12 @@ def fronts(frames: Frames, expected: Expected) -> Table | None:
         "Fronts of quality and cost: the cells that no other cell of the task beats in both, with score and cost. "
         "* A cheaper cell is tied with it: what it costs more buys a difference that may be chance."
     )
+    caption += (
+        " One run per cell: how far seconds and memory vary is not known."
+        if len(expected.seeds) == 1
+        else " ±: standard deviation of the cost over seeds. † A cell that scores as much costs more by less than "
+        "the two vary: measured again, it may have the place."
+    )
     return layout.grouped_table("pareto", caption, columns, groups)
 
 
@@ -196,12 +204,14 @@ def _shared(runs: Any) -> str:
 
 
 def _front_cell(row: Any, task: ExpectedTask, titles: Titles) -> str:
-    star = "" if absent(row.tied_with_cheaper) else "*"
-    name = f"{titles.models[row.model]} + {titles.methods[row.method]}{star}"
-    return f"{name} ({task.primary.short(row.score)}; {_value(row.cost, row.value)})"
+    marks = ("" if absent(row.tied_with_cheaper) else "*") + ("" if absent(row.replaceable_by) else "†")
+    name = f"{titles.models[row.model]} + {titles.methods[row.method]}{marks}"
+    return f"{name} ({task.primary.short(row.score)}; {_value(row.cost, row.value, row.value_sd)})"
 
 
-def _value(cost: str, value: float) -> str:
+def _value(cost: str, value: float, spread: float | None = None) -> str:
+    if spread and not absent(spread) and cost not in COUNTED:
+        return f"{_value(cost, value)} ± {_value(cost, spread)}"
     if cost.endswith("bytes"):
         return digits.binary_size(value)
     if cost == "parameters_trainable":

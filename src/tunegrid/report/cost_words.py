@@ -17,6 +17,7 @@ COST_TITLES = {
     "deployed_latency_seconds": "Latency",
     "saved_bytes": "Saved weights",
 }
+COUNTED = ("parameters_trainable", "training_flops", "saved_bytes")  # need no clock and no meter of memory
 UNITS = {"seconds": (1.0, "s"), "bytes": (2.0**20, "MiB"), "flops": (1.0, "")}
 
 
@@ -103,8 +104,8 @@ def pareto_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         "A cell is on the front of a cost if no other cell of its task has at least its score at no more of the cost, "
         "and is better in one of the two. Scores and costs are means over seeds. A front takes scores at their face "
         "value, so each of its cells is held against the tests of all pairs: it is marked where some cheaper cell is "
-        f"not separated from it. That is so for {doubtful} of the {len(chosen)} places on these fronts. Latency is "
-        "that of the merged model, where the method can be merged."
+        f"not separated from it. That is so for {doubtful} of the {len(chosen)} places on these fronts. "
+        f"{_measured_places(chosen, expected)} Latency is that of the merged model, where the method can be merged."
     )
     titles, sentences = Titles(expected), []
     for task in expected.tasks:
@@ -119,9 +120,33 @@ def pareto_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         text = f"{task.title}: {nowhere} of {len(counts)} cells are on no front"
         if len(most) and most.max() > 0:
             names = [f"{titles.models[key[0]]} + {titles.methods[key[1]]}" for key in most[most == most.max()].index]
-            text += f"; beside the best, {listed(names)} on the most ({most.max()} of {places['cost'].nunique()})"
+            text += f"; beside the best, {listed(names)} on the most ({most.max()} of {places['cost'].nunique()}"
+            text += f"; {_counted_places(places, names, titles)})"
         sentences.append(f"{text}.")
     return rule, "The best score is on every front, whatever it costs. " + " ".join(sentences)
+
+
+def _measured_places(chosen: Any, expected: Expected) -> str:
+    """How far places on the fronts of seconds and memory depend on the runs that were measured."""
+    measured = chosen[~chosen["cost"].isin(COUNTED)]
+    if len(expected.seeds) == 1:
+        return (
+            f"Seconds and memory, on which {len(measured)} of the places rest, are those of one run per cell: "
+            "another run may change them."
+        )
+    near = int(measured["replaceable_by"].notna().sum())
+    return (
+        f"Seconds and memory vary between the runs of a cell: for {near} of the {len(measured)} places that rest on "
+        "them a cell that scores as much costs more by less than that."
+    )
+
+
+def _counted_places(places: Any, names: list[str], titles: Titles) -> str:
+    """On how many fronts of counted costs each of the named cells is: `2 and 1 of the 3 that need no measuring`."""
+    counted = places[places["cost"].isin(COUNTED)]
+    on = [f"{titles.models[row.model]} + {titles.methods[row.method]}" for row in counted.itertuples() if row.on_front]
+    numbers = listed(str(on.count(name)) for name in names)
+    return f"{numbers} of the {counted['cost'].nunique()} that need no measuring"
 
 
 def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
@@ -157,7 +182,7 @@ def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         "models, memory hardly tells cells apart. What β should be cannot be measured: the ranking is shown for "
         "several."
     )
-    return rule, f"First by β: {'. '.join(firsts)}."
+    return rule, f"First by β, scores and costs at their face value: {'. '.join(firsts)}."
 
 
 def _betas(betas: list[float]) -> str:

@@ -39,6 +39,7 @@ _COMMANDS = {
     "“": r"\textquotedblleft{}",
     "”": r"\textquotedblright{}",
     "…": r"\dots{}",
+    "†": r"\dag{}",
     "−": r"\ensuremath{-}",
     "→": r"\ensuremath{\rightarrow}",
     "≤": r"\ensuremath{\leq}",

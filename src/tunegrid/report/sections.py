@@ -110,6 +110,7 @@ def _on_scores(frames: Frames, expected: Expected) -> str:
         "for orientation: baselines that need no pretrained model, and the models as they were before tuning"
         + ("; and the ceiling: what the vocabulary can write." if len(frames["ceilings"]) else ".")
         + (f" Test examples: {tested}." if tested else "")
+        + " Their digits are the form of those tables: how many of them say something, the intervals below tell."
         + f" Every test row with every answer to it is in {PAGE}; in HTML a score leads there."
     )
 
@@ -117,14 +118,17 @@ def _on_scores(frames: Frames, expected: Expected) -> str:
 def _on_rule(expected: Expected) -> str:
     stability = (
         " Stability is the predicted share of fresh studies, with other seeds and other test rows, in which the rule "
-        "says the same."
+        "says the same; other training data or settings are not in it, and from few seeds it is itself a rough number."
     )
+    margin = expected.recommend.margin
+    chosen = "The cheapest of them is recommended. " if margin is None else ""
     return (
         "The rule: all pairs of cells of a task are compared with a paired test (bootstrap over test examples"
-        f"{' and seeds' if len(expected.seeds) > 1 else ''}, "
+        f"{', with the variance between seeds' if len(expected.seeds) > 1 else ''}; "
         f"Holm's correction over all pairs, level {LEVEL}). The cells that nothing separates from the best are tied. "
-        f"The cheapest of them is recommended. {expected.recommend.in_words()}. A tie is no draw: the table says how "
-        "much less than the best the recommended cell may score. Cells of which a seed collapsed are not compared, for "
+        f"{chosen}{expected.recommend.in_words()}. "
+        f"{'A tie' if margin is None else 'Being within the margin'} is no draw: the table says how much less "
+        "than the best the recommended cell may score. Cells of which a seed collapsed are not compared, for "
         f"their means mislead, unless no other is left or they stay {100 * DROP:.0f} points ahead all the same."
         + (stability if len(expected.seeds) > 1 else "")
     )
@@ -136,7 +140,7 @@ def _on_intervals(expected: Expected) -> str:
         f"Intervals are {CONFIDENCE} intervals from a paired bootstrap: all results of a task are scored on "
         "the same resamples of its test set"
         + (", questions about one text being drawn together" if grouped else "")
-        + "; BLEU is computed again on each resample. They hold the uncertainty of the choice of test examples"
+        + "; BLEU is computed again on each resample. They allow for the choice of test examples"
     )
     if len(expected.seeds) > 1:
         return (

@@ -20,14 +20,16 @@ def glance(frames: Frames, expected: Expected) -> Table | None:
     if not rows:
         return None
     columns = [Column("Task", width=0.14), Column(f"Best cell [{CONFIDENCE} interval]", width=0.23)]
-    columns += [Column("Recommended", width=0.23), Column("Tied with the best", width=0.1)]
+    margin = expected.recommend.margin
+    tied = "Tied with the best" if margin is None else f"Within {margin:g} of the best"
+    columns += [Column("Recommended", width=0.23), Column(tied, width=0.1)]
     columns += [Column("Stability", "right"), Column("Cost of the recommended", width=0.18)]
     caption = "What wins, how sure, and at what cost. The sections below say how each of these is found."
     note = ""  # with one seed, the first sentence of the page says what is not known
     if len(expected.seeds) > 1:
         note = (
-            "Stability: the predicted share of fresh studies, with other seeds and other test rows, that would "
-            "recommend the same cell."
+            "Stability: the predicted share of fresh studies (other seeds and test rows, the same training data and "
+            "settings) that would recommend the same cell; a rough number. Seconds: ± standard deviation over seeds."
         )
     return layout.plain_table("summary", caption, columns, rows, note)
 
@@ -94,12 +96,20 @@ def _named(expected: Expected, task: ExpectedTask, cell: Any) -> str:
 
 def _cost(frames: Frames, task: ExpectedTask, cell: Any) -> str:
     runs = cell_of(frames["costs"], task, cell["model"], cell["method"])
-    mean = {name: runs[name].mean() for name in ("trainable_share", "optimisation_seconds", "saved_bytes")}
-    seconds = mean["optimisation_seconds"]
+    mean = {name: runs[name].mean() for name in ("trainable_share", "saved_bytes")}
     return (
         f"trains {digits.percent(mean['trainable_share'])} of its parameters in "
-        f"{DASH if absent(seconds) else duration(seconds)}, saves {digits.binary_size(mean['saved_bytes'])}"
+        f"{_seconds(runs['optimisation_seconds'].dropna())}, saves {digits.binary_size(mean['saved_bytes'])}"
     )
+
+
+def _seconds(runs: Any) -> str:
+    """The mean of the runs' seconds, with their standard deviation or, of one run, a word that it is one."""
+    if not len(runs):
+        return DASH
+    if len(runs) == 1:
+        return f"{duration(runs.iloc[0])} (one run)"
+    return f"{duration(runs.mean())} ± {duration(runs.std())}"
 
 
 def sentences(frames: Frames, expected: Expected) -> list[str]:
@@ -119,7 +129,13 @@ def sentences(frames: Frames, expected: Expected) -> list[str]:
             continue
         ties = row.tied.count("; ")
         if row.about == "methods" and ties and ties + 1 == len(list(expected.grid(task))):
-            texts.append(f"{task.title}: no clear winner. Nothing separates the cells; the cheapest is recommended.")
+            margin = expected.recommend.margin
+            alike = (
+                "Nothing separates the cells"
+                if margin is None
+                else f"All are shown to be within {margin:g} of the best"
+            )
+            texts.append(f"{task.title}: no clear winner. {alike}; the cheapest is recommended.")
         texts += _better_baseline(frames, task, titles)
     return texts + detectable.summary(frames, expected) + paper.summary(frames, expected)
 

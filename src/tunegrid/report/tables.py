@@ -132,7 +132,7 @@ def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
     trivial = titles.baselines.get((task.name, task.trivial or ""), "trivial baseline")
     caption = (
         f"{task.title}: {metric.title} with its interval, and the paired difference to the baseline “{trivial}”. Best: "
-        "the probability that the cell is the best of the task."
+        "the share of resamples in which the cell is first."
     )
     note = ""
     if any_collapsed:

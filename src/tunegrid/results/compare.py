@@ -7,6 +7,7 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json
+from tunegrid.common.words import plural
 
 # What may differ between two runs of the same thing: when, how fast, how much memory, what one
 # answer costs, and which version of the code.
@@ -22,6 +23,9 @@ VOLATILE = (
     "code_version",
 )
 BYTES = (".safetensors", ".parquet", ".arrow")
+# How far the primary score of a run of the mini study may lie from that of another machine, measured as
+# docs/ARTIFACT.md says; on the same machine, with the same versions and threads, everything is the same byte for byte.
+TOLERANCE = 0.01
 RESULTS = ("data", "models", "tokens", "search", "mixtures", "runs", "untuned", "baselines")
 
 
@@ -37,6 +41,31 @@ def compare(first: Path, second: Path) -> list[str]:
     for name in sorted(files[0].keys() & files[1].keys()):
         differences += _compare_files(name, files[0][name], files[1][name])
     return differences
+
+
+def moved_scores(first: Path, second: Path) -> str:
+    """A sentence on the runs in both folders whose primary scores differ, and how far; "" if none does."""
+    runs = [file.relative_to(first) for file in sorted((first / "runs").rglob("metrics.json"))]
+    pairs = [(_primary(first / run), _primary(second / run)) for run in runs if (second / run).is_file()]
+    moved = [abs(one - other) for one, other in pairs if one is not None and other is not None]
+    apart = [distance for distance in moved if distance]
+    if not apart:
+        return ""
+    far = sum(distance > TOLERANCE for distance in apart)
+    beyond = f"{far} of them by more" if far else "none by more"
+    return (
+        f"Primary scores differ in {len(apart)} of {plural(len(moved), 'run')}, by {max(apart):.4f} at most; {beyond} "
+        f"than {TOLERANCE:g}, which docs/ARTIFACT.md expects of another processor."
+    )
+
+
+def _primary(file: Path) -> float | None:
+    """The primary score in a record of a run; None without one."""
+    record: Any = read_json(file)
+    value = record
+    for key in ("metrics", record.get("primary") if isinstance(record, dict) else None, "value"):
+        value = value.get(key) if isinstance(value, dict) and isinstance(key, str) else None
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -64,6 +65,14 @@ def test_a_dearer_cell_that_no_test_tells_from_a_cheaper_one_is_named_with_the_c
         [False, False, True, False],
     ]
     assert pareto.cheaper_and_tied([4, 3, 2, 4], separated) == [1, 2, None, 1]  # equal costs are not cheaper
+
+
+def test_a_cell_whose_cost_is_not_told_from_that_of_a_cell_as_good_may_lose_its_place():
+    scores, prices = [0.8, 0.8, 0.9, 0.7], [10, 12, 13.5, 11]
+    assert pareto.replaceable(scores, prices, [0, 0, 0, 0]) == [None] * 4
+    # 12 is 2 above 10, which is less than the root of 1.5² + 1.5²; 13.5 is not; the last is worse.
+    assert pareto.replaceable(scores, prices, [1.5, 1.5, 1.5, 1.5]) == [1, 2, None, 1]
+    assert pareto.replaceable(scores, prices, [1.5, 0.5, 4, 0]) == [2, 2, None, 2]
 
 
 # -- efficiency --------------------------------------------------------------------------------------------------------
@@ -241,6 +250,11 @@ def test_paragraphs_follow_from_the_numbers(frames):
     marked = frames["pareto"][frames["pareto"].on_front.astype(bool) & frames["pareto"].tied_with_cheaper.notna()]
     rule, _ = cost.pareto_text(frames, EXPECTED)
     assert f"for {len(marked)} of the" in rule
+    measured = frames["pareto"].query("on_front and cost not in @cost_words.COUNTED")
+    near = measured.replaceable_by.notna().sum()
+    assert f"for {near} of the {len(measured)} places that rest on them a cell" in rule
+    one = cost.pareto_text(frames, replace(EXPECTED, seeds=(1,)))[0]
+    assert f"on which {len(measured)} of the places rest, are those of one run per cell" in one
     rule, firsts = cost.efficiency_text(frames, EXPECTED)
     assert "largest base model (250,000 parameters)" in rule
     assert "11 M FLOPs and 700 MiB" in rule

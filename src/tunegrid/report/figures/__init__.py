@@ -40,8 +40,9 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "figure-pareto",
         "Quality against cost: a point per cell, its colour and mark for the method, its letter for the model. The "
-        "stepped line is the front: no other cell is better in one of the two and not worse in the other. Costs are on "
-        "a logarithmic axis.",
+        "stepped line is the front: no other cell is better in one of the two and not worse in the other. The "
+        "line through a point: the standard deviation of its cost over seeds. Costs that differ more than fivefold are "
+        "on a logarithmic axis.",
         "pareto",
     ),
     Figure(

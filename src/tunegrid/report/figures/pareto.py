@@ -66,6 +66,9 @@ def _panel(axis: Any, task: ExpectedTask, rows: list[Any], expected: Expected, l
         style = {"markerfacecolor": "white" if chance else colour, "markeredgewidth": 1.1}
         alpha = 1.0 if row.on_front else 0.45
         axis.plot([x], [y], marker, color=colour, markersize=5, alpha=alpha, zorder=3, **style)
+        if row.value_sd > 0:  # not so where it is missing
+            spread = row.value_sd / factor_unit
+            axis.plot([max(x - spread, x / 3), x + spread], [y, y], color=colour, linewidth=0.6, alpha=alpha, zorder=2)
         axis.annotate(
             letters[row.model], (x, y), xytext=(3.2, 2.2), textcoords="offset points", fontsize=6, color="0.25"
         )

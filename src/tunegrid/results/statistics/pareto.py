@@ -1,5 +1,6 @@
 """Pareto fronts: the cells that no other cell beats in quality and in a cost at once."""
 
+import math
 from collections.abc import Sequence
 
 
@@ -15,6 +16,26 @@ def front(scores: Sequence[float], costs: Sequence[float]) -> list[bool]:
 
 def _dominates(cell: tuple[float, float], other: tuple[float, float]) -> bool:
     return cell[0] >= other[0] and cell[1] <= other[1] and cell != other
+
+
+def replaceable(scores: Sequence[float], costs: Sequence[float], spreads: Sequence[float]) -> list[int | None]:
+    """For each cell, the next dearer cell that scores as much and costs more by no more than the two costs vary.
+
+    Such a cell would take its place on the front if the costs were measured again and came out the other way. None:
+    there is none.
+
+    Args:
+        spreads: standard deviation of each cost over runs; 0 for a cost that does not vary.
+    """
+    result: list[int | None] = []
+    for score, cost, spread in zip(scores, costs, spreads, strict=True):
+        near = [
+            other
+            for other, price in enumerate(costs)
+            if price > cost and scores[other] >= score and price - cost <= math.hypot(spread, spreads[other])
+        ]
+        result.append(min(near, key=lambda other: costs[other]) if near else None)
+    return result
 
 
 def cheaper_and_tied(costs: Sequence[float], separated: Sequence[Sequence[bool]]) -> list[int | None]:

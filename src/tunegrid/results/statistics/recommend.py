@@ -37,8 +37,10 @@ RULE = Formula(
     f"T are the cells whose p after Holm's correction, against the best cell, is above {ALPHA:g}; recommended is "
     "the cheapest of T",
     "Of the cells within the study's limits of which no seed collapsed: the best one, c-hat, and all that nothing "
-    "separates from it are tied; the cheapest of them is recommended. Stability is the share of predicted fresh "
-    "studies (each resample moved by the noise of another) in which the rule says the same.",
+    "separates from it are tied; the cheapest of them is recommended. Where the study names a margin, T are instead "
+    "the best and the cells that two one-sided tests show to be within it. Stability is the share of predicted fresh "
+    "studies (true scores as likely as the observed ones make them, seen through new noise) in which the rule "
+    "says the same.",
 )
 
 

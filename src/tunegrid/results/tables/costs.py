@@ -1,6 +1,7 @@
 """Rows of the tidy tables of costs: costs of each run; fronts of quality and cost and efficiency of each cell."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from statistics import stdev
 from typing import Any
 
 from tunegrid.results.expected import Expected, ExpectedTask
@@ -20,7 +21,7 @@ COLUMNS = {
     f"inference_flops {' '.join(SPEEDS)} merge merge_seconds merged_inference_flops "
     f"{' '.join(f'merged_{name}' for name in SPEEDS)} merged_compared merged_differences "
     "deployed_inference_flops deployed_latency_seconds search_seconds shared_training shared_by",
-    "pareto": "study task cost model method score value on_front tied_with_cheaper",
+    "pareto": "study task cost model method score value value_sd on_front tied_with_cheaper replaceable_by",
     "efficiency": "study task beta model method score rank",
     "efficiency_constants": "study task parameters flops memory_bytes",
 }
@@ -85,7 +86,8 @@ def cell_rows(
 ) -> dict[str, list[Row]]:
     """The rows of pareto.csv, efficiency.csv and efficiency_constants.csv, from the rows of the other tables."""
     scores = {_key(row): row["mean"] for row in cells if row["kind"] == "run" and row["primary"]}
-    means = {key: _means(rows) for key, rows in _grouped(costs).items()}
+    runs = _grouped(costs)
+    means = {key: _means(rows) for key, rows in runs.items()}
     apart = {frozenset(_ends(row)) for row in pairs if row["separated"]}
     largest = largest_base(expected, costs)
     rows: dict[str, list[Row]] = {"pareto": [], "efficiency": [], "efficiency_constants": []}
@@ -93,7 +95,8 @@ def cell_rows(
         keys = list(_cells(expected, task))
         for cost in PARETO_COSTS:
             values = {key: means.get(key, {}).get(cost) for key in keys}
-            rows["pareto"] += _front_rows(cost, keys, scores, values, apart)
+            spreads = {key: _spread(runs.get(key, []), cost) for key in keys}
+            rows["pareto"] += _front_rows(cost, keys, scores, values, spreads, apart)
         measured = {key: efficiency_costs(means.get(key, {})) for key in keys}
         known = {key: cost for key, cost in measured.items() if cost is not None and _known(scores.get(key))}
         scale = efficiency.constants(list(known.values()), largest) if known and largest else None
@@ -120,20 +123,29 @@ def efficiency_costs(mean: Row) -> efficiency.Costs | None:
 
 
 def _front_rows(
-    cost: str, keys: list[CellKey], scores: Row, values: dict[CellKey, float | None], apart: set[frozenset[CellKey]]
+    cost: str,
+    keys: list[CellKey],
+    scores: Row,
+    values: dict[CellKey, float | None],
+    spreads: dict[CellKey, float | None],
+    apart: set[frozenset[CellKey]],
 ) -> list[Row]:
     known = [key for key in keys if _known(scores.get(key)) and _known(values[key])]
     prices = [values[key] for key in known]
     on_front = dict(zip(known, pareto.front([scores[key] for key in known], prices), strict=True))
     separated = [[frozenset((first, second)) in apart for second in known] for first in known]
     tied = dict(zip(known, pareto.cheaper_and_tied(prices, separated), strict=True))
+    near = pareto.replaceable([scores[key] for key in known], prices, [spreads[key] or 0.0 for key in known])
+    replaceable = dict(zip(known, near, strict=True))
     rows = []
     for key in keys:
-        cheaper = tied.get(key)
+        cheaper, nearest = tied.get(key), replaceable.get(key)
         rows.append(
             dict(zip(("task", "model", "method"), key, strict=True))
-            | {"cost": cost, "score": scores.get(key), "value": values[key], "on_front": on_front.get(key, False)}
+            | {"cost": cost, "score": scores.get(key), "value": values[key], "value_sd": spreads[key]}
+            | {"on_front": on_front.get(key, False)}
             | {"tied_with_cheaper": None if cheaper is None else "/".join(known[cheaper][1:])}
+            | {"replaceable_by": None if nearest is None else "/".join(known[nearest][1:])}
         )
     return rows
 
@@ -175,6 +187,12 @@ def _means(rows: list[Row]) -> Row:
     names = {name for row in rows for name, value in row.items() if isinstance(value, int | float) and name != "seed"}
     known = {name: [row[name] for row in rows if _known(row.get(name))] for name in names}
     return {name: sum(values) / len(values) for name, values in known.items() if values}
+
+
+def _spread(rows: list[Row], name: str) -> float | None:
+    """Standard deviation of a column over the seeds; None with fewer than two values."""
+    values = [row[name] for row in rows if _known(row.get(name))]
+    return stdev(values) if len(values) > 1 else None
 
 
 def _known(value: Any) -> bool:

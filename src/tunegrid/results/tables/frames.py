@@ -20,8 +20,8 @@ from tunegrid.common.files import write_text
 TEXT = frozenset(
     "study kind task model method metric direction signature status reason baseline first_model first_method "
     "second_model second_method about tied rationale left_out paper_model paper_method verdict cause remark "
-    "published_recommendation recommendation flops_formula merge cost tied_with_cheaper setting stage code_version "
-    "git_commit python platform processor accelerator precision fp32_library packages data_fingerprint "
+    "published_recommendation recommendation flops_formula merge cost tied_with_cheaper replaceable_by setting stage "
+    "code_version git_commit python platform processor accelerator precision fp32_library packages data_fingerprint "
     "model_fingerprint data_revision model_revision started finished split protocol source revision commit licence "
     "fingerprint edge note undefined lost_characters unread_characters check severity computed meaning folder "
     "relation text reference prediction label dimension slice collapse best_model best_method type domain "
