@@ -10,7 +10,7 @@ import pytest
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data import parquet
 from tunegrid.data.formats import parquet_rows
-from tunegrid.data.parquet import SplitWriter, iterate_parquet, read_parquet
+from tunegrid.data.parquet import SplitWriter, count_rows, iterate_parquet, read_parquet
 from tunegrid.data.sources import files
 from tunegrid.data.tokens import read_tokens
 
@@ -53,3 +53,11 @@ def test_a_damaged_file_ends_with_a_message_that_names_it(tmp_path, content):
     for read in (read_parquet, lambda path: list(iterate_parquet(path, 2)), read_tokens):
         with pytest.raises(TuneGridError, match=r"train\.parquet: damaged or cut off .* run its job again"):
             read(file)
+
+
+@pytest.mark.parametrize(
+    "read", [read_parquet, count_rows, lambda path: list(iterate_parquet(path, 10))], ids=["all", "count", "batches"]
+)
+def test_a_file_that_no_job_has_written_yet_is_named(tmp_path, read):
+    with pytest.raises(TuneGridError, match=r"train\.parquet: no such file\. Run the job that writes it first"):
+        read(tmp_path / "train.parquet")

@@ -137,7 +137,7 @@ def test_rows_are_not_read_for_methods_that_do_not_ask(study_with):
     session = prepare(study, run, study.method(run.cell), run_settings(study, run.cell))
     study.paths.split("qa", "train").unlink()
     study.method(run.cell).fit(session)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(TuneGridError, match="no such file"):
         _ = session.rows
 
 

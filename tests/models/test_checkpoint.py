@@ -118,6 +118,8 @@ DAMAGES = {
     "the tokenizer of Marian": (of_marian, r"vocab.json is no tokenizer without merges.txt. .* \(source.spm and target.spm"),
     "a tokenizer from elsewhere": (lambda f: change_json(f / "tokenizer_config.json", vocab_file="../vocab.json"),
                                    r"tokenizer_config.json: vocab_file: names a file of its own \(../vocab.json\)"),
+    "a switch that is a text": (lambda f: change_json(f / "tokenizer_config.json", clean_up_tokenization_spaces="false"),
+                                "clean_up_tokenization_spaces: 'false', but true or false belongs there"),
     "more sentinels than anybody needs": (lambda f: change_json(f / "tokenizer_config.json", extra_ids=10**9),
                                           "tokenizer_config.json: extra_ids: 1000000000: expected at most 10,000"),
     "code in the model": (lambda f: change_json(f / "config.json", auto_map={"AutoConfig": "own.Config"}),

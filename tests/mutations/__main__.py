@@ -3,7 +3,8 @@
 Usage, in a clone: python -m tests.mutations --seed 1 --count 2000
 
 Every case is run by the real commands, in a process of its own. The exit code is 1 if one ended with a traceback, with
-no end, without a message, or accepted what judgements.yaml does not know.
+no end, without a message, or accepted what judgements.yaml does not know, or if accepted rows or settings differ in more
+than what was mutated.
 """
 
 from __future__ import annotations

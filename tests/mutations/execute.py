@@ -14,7 +14,7 @@ from typing import Literal
 
 LONGEST = 120  # seconds until a command counts as one without an end
 
-State = Literal["accepted", "refused", "no message", "traceback", "no end"]
+State = Literal["accepted", "refused", "altered", "no message", "traceback", "no end"]
 
 
 @dataclass(frozen=True)

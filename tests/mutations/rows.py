@@ -83,6 +83,29 @@ def mutate(random: Random, folder: Path) -> Case:
     return Case(f"{kind} {suffix}: {name}", (("fetch-data", "study.yaml", "--task", "qa"),))
 
 
+def surprise(folder: Path, case: Case) -> str | None:
+    """What accepted rows have become beyond the one row that each mutation alters; None: nothing."""
+    from tests.support.rows_of_tasks import make_task
+    from tunegrid.data.formats import RawRow
+    from tunegrid.data.parquet import read_parquet
+    from tunegrid.tasks.rows import canonical_row
+
+    kind = case.name.split()[0]
+    paths = {"kind": "files", "paths": {"train": "train.jsonl", "test": "train.jsonl"}}
+    whole = [canonical_row(make_task(kind, paths), RawRow(row, "")) for row in ROWS[kind]]
+    mutations = case.name.split(": ", 1)[1].split(" + ")
+    # A name of a column that stands in the header alone is that of all rows.
+    column = {mutation.split(": ")[0].split(".")[-1] for mutation in mutations} - {"file"}
+    for split in ("train", "validation", "test"):
+        rows = read_parquet(folder / "results" / "rows" / "data" / "qa" / f"{split}.parquet")
+        others = [row for row in rows if row not in whole]
+        if len(others) > len(mutations) or not len(whole) - len(mutations) <= len(rows) <= len(whole) + len(mutations):
+            return (
+                f"{split}: {len(others)} of {len(rows)} rows are others: {others[:3]} (mutated: {column or 'the file'})"
+            )
+    return None
+
+
 def _written(rows: list[dict[str, Any]], suffix: str) -> bytes:
     if suffix == "jsonl":
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()

@@ -27,7 +27,10 @@ STATES = get_args(State)
 def outcomes(
     folder: Path, seed: int, numbers: Iterable[int], kinds: Sequence[str] = tuple(KINDS)
 ) -> Iterator[tuple[int, str, Case, Outcome]]:
-    """Yields (number, kind, case, outcome) of cases; a case depends on the seed, its number and its kind alone."""
+    """Yields (number, kind, case, outcome) of cases; a case depends on the seed, its number and its kind alone.
+
+    A case is `altered` where it was accepted, but more came out of it than the mutation alone can have changed.
+    """
     import tunegrid.cli.dispatch  # noqa: F401 (once, before the processes of the cases are made)
 
     for kind in kinds:
@@ -36,7 +39,11 @@ def outcomes(
     for number in numbers:
         kind = kinds[number % len(kinds)]
         case = KINDS[kind].mutate(Random(f"{seed} {kind} {number}"), folder / kind)
-        yield number, kind, case, execute(case, folder / kind)
+        outcome = execute(case, folder / kind)
+        surprise = getattr(KINDS[kind], "surprise", None)
+        if outcome.state == "accepted" and surprise and (altered := surprise(folder / kind, case)):
+            outcome = Outcome("altered", altered)
+        yield number, kind, case, outcome
 
 
 def judge(kind: str, case: Case) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from random import Random
 
@@ -156,6 +157,21 @@ def mutate(random: Random, folder: Path) -> Case:
             changed = values
         file.write_text(yaml.safe_dump(changed, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return Case(f"{kind}: {name}", (("check", *files), ("plan", *files)))
+
+
+def surprise(folder: Path, case: Case) -> str | None:
+    """Which settings of an accepted study differ beyond the keys that were mutated; None: none. Text may alter any."""
+    from tunegrid.study.load import load_study
+
+    where, mutations = case.name.split(": ", 1)
+    if where == "text":
+        return None
+    (folder / "whole.yaml").write_text(STUDY, encoding="utf-8")
+    whole = load_study(folder / "whole.yaml").model_dump(mode="json")
+    study = load_study(*(folder / name for name in case.commands[0][1:])).model_dump(mode="json")
+    mutated_keys = {re.split(r"[.:]", mutation)[0] for mutation in mutations.split(" + ")}
+    others = {key for key, value in study.items() if value != whole[key]} - mutated_keys
+    return f"{', '.join(sorted(others))} differ, too" if others else None
 
 
 def _mutated_text(random: Random) -> tuple[bytes, str]:

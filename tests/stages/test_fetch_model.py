@@ -79,6 +79,12 @@ def _dangling() -> None:
     Path("checkpoints/t5/model.safetensors").symlink_to("nowhere")
 
 
+def _a_thousand_times_as_wide() -> None:
+    file = Path("checkpoints/t5/config.json")
+    config = json.loads(file.read_text())
+    file.write_text(json.dumps(config | {"d_model": 16_000, "d_ff": 24_000, "d_kv": 8_000}))
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
@@ -91,6 +97,10 @@ def _dangling() -> None:
         (_added_tokens, r"models\.t5: local folder checkpoints/t5: the tokenizer's token 'Zzyzx' has id"),
         (_own_code, r"checkpoints/t5: tokenizer_config\.json: auto_map names code of its own"),
         (_layers_without_end, r"config\.json says 1,000,000,002 layers, but the weights are 55 tensors"),
+        (
+            _a_thousand_times_as_wide,
+            r"config\.json says a model of 11,009,952,128 parameters, but the weights have 13,088\.",
+        ),
         (_dangling, r"checkpoints/t5: model\.safetensors is a link to a file that is not there"),
     ],
     ids=[
@@ -103,6 +113,7 @@ def _dangling() -> None:
         "added tokens",
         "code",
         "layers without end",
+        "another size",
         "a dangling link",
     ],
 )

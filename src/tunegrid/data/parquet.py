@@ -21,13 +21,13 @@ ROW_GROUP = 10_000  # rows written at once: bounds the memory; it shows in the f
 
 @contextmanager
 def whole(path: Path) -> Iterator[None]:
-    """Raises TuneGridError, with what to do, where Arrow finds that a file which a job wrote is damaged."""
+    """Raises TuneGridError, with what to do, where a file which a job writes is not there or, by Arrow, damaged."""
     import pyarrow
 
     try:
         yield
     except FileNotFoundError:
-        raise
+        raise TuneGridError(f"{path}: no such file. Run the job that writes it first.") from None
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise TuneGridError(f"{path}: damaged or cut off ({reason}). Delete it and run its job again.") from None

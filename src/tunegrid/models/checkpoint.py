@@ -11,6 +11,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from tunegrid.data.formats.lines import LFS_POINTER
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 # A tokenizer has at least one of the first: the whole of it, a SentencePiece model, or a vocabulary.
 TOKENIZERS, MERGES = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt"), "merges.txt"
+# Keys of tokenizer_config.json that alter texts, and that anything but an empty value turns on.
+SWITCHES = ("clean_up_tokenization_spaces", "add_prefix_space", "do_lower_case", "split_special_tokens")
 MOST = 4  # names in a message
 MOST_SENTINELS = 10_000  # T5 has 100; each is made before anything can be compared with the vocabulary
 FLOATS = ("F64", "F32", "F16", "BF16")
@@ -113,6 +116,17 @@ def tensor_names(folder: Path, name: str) -> list[str]:
     return [tensor for file in weight_files(folder, name) for tensor in _header(file, name)]
 
 
+def count_numbers(folder: Path, name: str) -> int:
+    """How many numbers the tensors of a checkpoint have, by their headers. They have to be readable."""
+    from safetensors import safe_open
+
+    total = 0
+    for file in weight_files(folder, name):
+        with safe_open(file, framework="np") as weights:
+            total += sum(prod(weights.get_slice(tensor).get_shape()) for tensor in weights.keys())  # noqa: SIM118
+    return total
+
+
 def _no_weights(folder: Path) -> str:
     """Why a folder has no weights that are read."""
     if others := sorted(file.name for file in folder.glob("*.safetensors")):
@@ -195,6 +209,8 @@ def _check_tokenizer(folder: Path, name: str) -> None:
     if isinstance(extra := content.get("extra_ids"), int) and extra > MOST_SENTINELS:
         raise TuneGridError(f"{name}: tokenizer_config.json: extra_ids: {extra}: expected at most {MOST_SENTINELS:,}.")
     for key, value in content.items():
+        if key in SWITCHES and not isinstance(value, bool | None):
+            raise TuneGridError(f"{name}: tokenizer_config.json: {key}: {value!r}, but true or false belongs there.")
         # transformers opens these, relative to the current folder, instead of the checkpoint's own.
         if key.endswith("_file") and key != "special_tokens_map_file" and isinstance(value, str):
             raise TuneGridError(

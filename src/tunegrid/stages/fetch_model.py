@@ -7,11 +7,13 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, write_json
-from tunegrid.models.checkpoint import check_checkpoint, tensor_names
+from tunegrid.models.checkpoint import check_checkpoint, count_numbers, tensor_names
 from tunegrid.models.seal import CARD, digests, fingerprint
 from tunegrid.models.shape import Shape
 from tunegrid.runtime import light_imports
 from tunegrid.study.study import Study
+
+MUCH = 100_000_000  # parameters that any machine has memory for, whether they fit the weights or not
 
 
 def fetch_model(study: Study, name: str, folder: Path) -> None:
@@ -38,6 +40,11 @@ def accept(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None
     # A layer has several tensors; one that has none would still be built.
     if (layers := shape.encoder_layers + shape.decoder_layers) > (tensors := len(tensor_names(folder, label))):
         raise TuneGridError(f"{label}: config.json says {layers:,} layers, but the weights are {tensors:,} tensors.")
+    # Whatever does not fit would be made of random numbers first, and only then be compared.
+    if shape.parameters > max(4 * (numbers := count_numbers(folder, label)), MUCH):
+        raise TuneGridError(
+            f"{label}: config.json says a model of {shape.parameters:,} parameters, but the weights have {numbers:,}."
+        )
     light_imports.import_transformers()
     from tunegrid.models.config_values import check_values
     from tunegrid.models.load import check_computes, check_fit, check_numbers
