@@ -23,7 +23,7 @@ def rows(task: str, split: str, count: int, seed: int, domain: str = "home") -> 
     """The first `count` canonical rows of a split, no two the same. Raises TuneGridError on an unknown name.
 
     Args:
-        domain: `home`, or `away`: other words and another style (resources/miniworld/away.yaml).
+        domain: `home`, or `away`: new words beside the known ones, and another style (resources/miniworld/away.yaml).
     """
     for name, known in ((task, tuple(_MODULES)), (split, SPLITS), (domain, DOMAINS)):
         if name not in known:

@@ -57,10 +57,11 @@ HOME = Nouns(BEINGS, THINGS, PLACES)
 
 
 def nouns(domain: str) -> Nouns:
-    """The nouns of a domain: `home`, or those in resources/miniworld/<domain>.yaml."""
+    """The nouns of a domain: `home`, or these and those in resources/miniworld/<domain>.yaml."""
     if domain == "home":
         return HOME
-    return Nouns(*(_entries(Noun, table(domain)["nouns"][name]) for name in ("beings", "things", "places")))
+    more = table(domain)["nouns"]
+    return Nouns(*(getattr(HOME, name) + _entries(Noun, more[name]) for name in ("beings", "things", "places")))
 
 
 ADJECTIVES: dict[str, str] = _LEXICON["adjectives"]["german"]

@@ -94,10 +94,22 @@ def _sentence(random: Random, words: Words, form: str, **parts: str) -> str:
 
 def draw_examples(random: Random, split: str, domain: str = "home") -> Iterator[dict]:
     """Yields sentiment rows (without ids) without end; those of the domain `away` are in small letters."""
-    words = None if domain == "home" else table(domain)["reviews"]
+    words = None if domain == "home" else _with_home(table(domain)["reviews"])
     while True:
         review = draw_review(random, split, words)
         yield {"text": review.text if words is None else review.text.lower(), "label": review.label}
+
+
+def _with_home(more: Words) -> Words:
+    """The words of another domain, with those of the first one beside them where an opinion is told."""
+    home = table("reviews")
+    words = {name: f"{home[name]} {more[name]}" for name in ("good", "bad", "degrees")}
+    words |= {name: [*home[name], *more[name]] for name in ("others", "hearsay")}
+    opinions = {}
+    for manner, forms in home["opinions"].items():
+        own = more["opinions"][manner]
+        opinions[manner] = forms | {name: [*forms.get(name, []), *own[name]] for name in own}
+    return more | words | {"opinions": opinions}
 
 
 def draw_document(random: Random) -> str:
