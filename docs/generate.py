@@ -66,6 +66,7 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
             "FullSettings",
             "LoraSettings",
             "PeftSettings",
+            "QloraSettings",
         ),
         "methods",
     ),

@@ -60,15 +60,16 @@ def test_installed_versions_are_the_pinned_ones():
     assert {name: installed.get(name) for name in pinned} == pinned
 
 
-def test_the_extra_serve_pins_what_it_needs_beside_everything_else():
+@pytest.mark.parametrize("name", ["qlora", "serve"])
+def test_an_extra_pins_what_it_needs_beside_everything_else(name):
     """Transitively, and nothing twice; what is installed of it is what is pinned."""
-    extra, rest = pins("requirements-serve.txt"), pins()
+    extra, rest = pins(f"requirements-{name}.txt"), pins()
     assert not extra.keys() & rest.keys()
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["serve"]
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][name]
     assert {canonical(name) for name in wanted} <= extra.keys()
     installed = {canonical(one.name): one for one in distributions() if canonical(one.name) in extra}
     if not installed:
-        pytest.skip("the extra is not installed (make setup EXTRAS=serve)")
+        pytest.skip(f"the extra is not installed (make setup EXTRAS={name})")
     assert {name: one.version for name, one in installed.items()} == extra
     for one in installed.values():
         for text in one.requires or []:

@@ -43,6 +43,7 @@ ZAKEN_2021 = Reference(
 LI_2021 = Reference(
     "Li and Liang 2021", "Prefix-Tuning: Optimizing Continuous Prompts for Generation. arXiv 2101.00190."
 )
+DETTMERS_2023 = Reference("Dettmers et al. 2023", "QLoRA: Efficient Finetuning of Quantized LLMs. arXiv 2305.14314.")
 LESTER_2021 = Reference(
     "Lester et al. 2021", "The Power of Scale for Parameter-Efficient Prompt Tuning. arXiv 2104.08691."
 )

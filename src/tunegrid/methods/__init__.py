@@ -13,6 +13,7 @@ from tunegrid.methods.peft import Peft
 from tunegrid.methods.ppo import Ppo
 from tunegrid.methods.prefix import Prefix
 from tunegrid.methods.prompt import Prompt
+from tunegrid.methods.qlora import Qlora
 from tunegrid.methods.untuned import Untuned
 
 METHODS: dict[str, type[Method]] = {
@@ -25,6 +26,7 @@ METHODS: dict[str, type[Method]] = {
     "ppo": Ppo,
     "prefix": Prefix,
     "prompt": Prompt,
+    "qlora": Qlora,
     "untuned": Untuned,
 }
 

@@ -65,8 +65,12 @@ class Lora(Method):
         model.name_or_path = model.config.name_or_path = ""
         tuned = get_peft_model(model, config)
         if cpu_tricks.are_on():
-            _lighten(tuned, self.settings.dropout)
+            self.lighten(tuned)
         return tuned
+
+    def lighten(self, model: PeftModel) -> None:
+        """Replaces the modules of each update by those that take less time and memory on a CPU."""
+        _lighten(model, self.settings.dropout)
 
     def injected_modules(self, model: PeftModel) -> list[str]:
         from peft.tuners.lora import LoraLayer

@@ -26,6 +26,12 @@ PREDICTION_FORMULA = (
 )
 
 
+def numbers_in(parameter: torch.nn.Parameter) -> int:
+    """How many numbers a parameter holds: of packed weights those that they are unpacked to."""
+    state = getattr(parameter, "quant_state", None)  # of bitsandbytes
+    return parameter.numel() if state is None else state.shape.numel()
+
+
 def trainable_parameters(model: torch.nn.Module) -> int:
     """The number of parameters that the optimiser changes."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
@@ -92,8 +98,8 @@ def counted(model: Any, without: str | None = None) -> Stacks:
         if parameter is head or "shared" in name or "embed" in name or (without and without in name):
             continue
         size = sizes["encoder" if ".encoder." in f".{name}" else "decoder"]
-        size[0] += parameter.numel()
-        size[1] += parameter.numel() * parameter.requires_grad
+        size[0] += numbers_in(parameter)
+        size[1] += numbers_in(parameter) * parameter.requires_grad
     return Stacks(*sizes["encoder"], *sizes["decoder"], head.numel(), head.numel() * head.requires_grad)
 
 

@@ -22,8 +22,8 @@ from tunegrid.runtime import cpu_kernels
 
 # Packages that can alter a number in a result.
 PACKAGES = (
-    "accelerate", "adapters", "datasets", "evaluate", "numpy", "pandas", "peft", "pyarrow", "sacrebleu", "safetensors",
-    "scikit-learn", "tokenizers", "torch", "transformers", "tunegrid",
+    "accelerate", "adapters", "bitsandbytes", "datasets", "evaluate", "numpy", "pandas", "peft", "pyarrow", "sacrebleu",
+    "safetensors", "scikit-learn", "tokenizers", "torch", "transformers", "tunegrid",
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from tunegrid.study.study import Study
 from tunegrid.training.session import TrainingSession
 
 # The bits of a training, and the format of its checkpoints, depend on the versions of these.
-LIBRARIES = ("accelerate", "adapters", "numpy", "peft", "torch", "transformers", "tunegrid")
+LIBRARIES = ("accelerate", "adapters", "bitsandbytes", "numpy", "peft", "torch", "transformers", "tunegrid")
 
 
 class NoLearningRate(Exception):

@@ -12,7 +12,7 @@ from typing import Any
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, size_of
 from tunegrid.methods import Method
-from tunegrid.models.flops import FLOPS_FORMULA, trainable_parameters, training_flops
+from tunegrid.models.flops import FLOPS_FORMULA, numbers_in, trainable_parameters, training_flops
 from tunegrid.models.seal import digests
 from tunegrid.results.records import (
     Injected,
@@ -211,7 +211,7 @@ def _check_generation(session: TrainingSession) -> None:
 
 
 def _size(method: Method, model: Any) -> dict[str, Any]:
-    total = sum(parameter.numel() for parameter in model.parameters())
+    total = sum(map(numbers_in, model.parameters()))
     modules = method.injected_modules(model)
     return {
         "parameters": Parameters(total=total, trainable=trainable_parameters(model)),
