@@ -145,3 +145,32 @@ def test_a_wrong_name_ends_before_any_job(preferring, changes, message):
 def test_a_start_that_the_grid_excludes_is_refused(preferring):
     with pytest.raises(TuneGridError, match="starts from translation_t5_full, which is no cell of the grid"):
         preferring(train=False, grid={"exclude": [{"method": "full"}]})
+
+
+def test_a_run_that_is_stopped_ends_with_the_same_bits(preferring, monkeypatch):
+    import os
+    import signal
+    from pathlib import Path
+
+    from tunegrid.results.compare import compare
+    from tunegrid.runtime.stopping import Stopped
+    from tunegrid.stages.train import train as stage
+    from tunegrid.training.trainer import GridTrainer
+
+    study, run = preferring(training=PLAIN | {"evaluation_steps": 2}), Run(Cell("translation", "t5", "dpo"), 1)
+    whole = stage(study, run, Path("one/runs/run"))
+    step, calls = GridTrainer.training_step, []
+
+    def interrupted(*given):
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(*given)
+
+    monkeypatch.setattr(GridTrainer, "training_step", interrupted)
+    with pytest.raises(Stopped, match="at step 3"):
+        stage(study, run, Path("two/runs/run"))
+    again = stage(study, run, Path("two/runs/run"))
+    assert len(calls) == 6
+    assert again.observations == whole.observations
+    assert compare(Path("one"), Path("two")) == []

@@ -208,3 +208,26 @@ def test_an_option_for_snakemakes_output_brings_it_back(tmp_path, option):
     if option == "-p":
         assert "tunegrid train " in printed
     assert "jobs would run" not in printed
+
+
+def test_a_cell_that_learns_from_preferences_asks_for_its_start_its_pairs_and_its_reward_model(tmp_path):
+    values = {
+        "seeds": [1, 2],
+        "grid": {"tasks": ["translation"], "models": ["t5"], "methods": ["full", "dpo", "ppo"]},
+        "preferences": {"worse": {"source": {"kind": "corrupted"}}, "unused": {"source": {"kind": "corrupted"}}},
+        "rewards": {"judge": {"pairs": "worse", "training": {"learning_rate": 1.0e-3, "epochs": 1.0}}},
+        "methods": {
+            "dpo": {"kind": "dpo", "sft": "full", "pairs": "worse"},
+            "ppo": {"kind": "ppo", "sft": "full", "reward": "judge"},
+        },
+    }
+    workflow = Workflow(tmp_path, MINI, overlay(tmp_path, values))
+    before = {"fetch_data": 1, "fetch_model": 1, "tokenise": 1, "fetch_pairs": 1, "train_translation_t5_full": 2}
+    cells = {f"cell_translation_t5_{name}": 1 for name in ("dpo", "ppo")}
+    assert workflow.planned("cell_translation_t5_dpo") == before | {
+        "train_translation_t5_dpo": 2, "evaluate": 2, "cell_translation_t5_dpo": 1
+    }  # fmt: skip
+    jobs = workflow.planned()
+    assert before.items() <= jobs.items()
+    assert {"train_reward": 1, "judge": 2, "evaluate": 6}.items() <= jobs.items(), "of the cells with a reward model"
+    assert not cells.keys() & jobs.keys()

@@ -103,7 +103,12 @@ def test_sampled_answers_have_the_log_probabilities_that_they_were_drawn_with(lo
     """The step-by-step scores of generation against one pass over the same tokens; what follows the end is masked."""
     import torch
 
-    from tunegrid.training.preferences.rollouts import log_probabilities, log_probabilities_and_values, sample
+    from tunegrid.training.preferences.rollouts import (
+        divergences,
+        log_probabilities,
+        log_probabilities_and_values,
+        sample,
+    )
 
     model, tokenizer = loaded(family)
     sources = [tokenizer(text)["input_ids"] for text in ("the old key", "a dog is in the garden", "red")] * 8
@@ -124,6 +129,20 @@ def test_sampled_answers_have_the_log_probabilities_that_they_were_drawn_with(lo
         found = log_probabilities(model, answers)
         head = torch.nn.Linear(model.get_input_embeddings().embedding_dim, 1)
         again, values = log_probabilities_and_values(model, head, answers.batch)
+    other, _ = loaded(family)
+    with torch.no_grad():
+        torch.testing.assert_close(divergences(model, other, answers), torch.zeros(len(sources)), atol=1e-4, rtol=0)
+        for parameter in other.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+        apart = divergences(model, other, answers)
+        assert bool((apart > 0).all())
+        own, base = (
+            of(input_ids=answers.batch["input_ids"], attention_mask=answers.batch["attention_mask"],
+               labels=labels).logits.double().softmax(-1)
+            for of in (model, other)
+        )  # fmt: skip
+        by_hand = sum((own[0, t] * (own[0, t] / base[0, t]).log()).sum() for t in mask[0].nonzero().flatten())
+        assert float(apart[0]) == pytest.approx(float(by_hand), rel=1e-3)
     torch.testing.assert_close(again, found, atol=1e-4, rtol=1e-4)
     assert values.shape == labels.shape == mask.shape
     drawn = seen[0].gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)

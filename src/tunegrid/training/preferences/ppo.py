@@ -76,7 +76,7 @@ def fit(
     try:
         loop.run()
     except Diverged as error:
-        error.history = loop.progress.history
+        error.history = loop.rows()
         raise
     return loop.summary()
 
@@ -180,7 +180,7 @@ class _Loop:
                     values, old_values[part], returns[part], chosen, options.value_clip
                 )
                 if not torch.isfinite(loss):
-                    raise Diverged(f"at step {progress.step + 1} the loss is {float(loss)}")
+                    raise Diverged(f"at step {progress.step + 1} the loss is {loss.item()}")
                 loss.backward()
                 norms.append(float(torch.nn.utils.clip_grad_norm_(self.parameters, session.training.max_grad_norm)))
                 rate = self.schedule.get_last_lr()[0]

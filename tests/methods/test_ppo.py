@@ -1,0 +1,148 @@
+"""Runs of PPO: their records, that a stop changes no bit, and what happens where something that they need has failed."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.preferring import PLAIN
+from tunegrid.common.errors import TuneGridError
+from tunegrid.results.compare import compare
+from tunegrid.results.records import RewardRecord, TrainRecord, read_record
+from tunegrid.runtime.stopping import Stopped
+from tunegrid.study.cells import Cell, Run
+
+REWARDS = {"judge": {"pairs": "worse", "training": PLAIN | {"max_steps": 20}}}
+GRID = {"methods": ["full", "ppo"]}
+LORA = {"kind": "lora", "r": 2, "dropout": 0.0}
+
+
+@pytest.fixture
+def rewarded(preferring):
+    def make(model: str = "t5", train: bool = True, training: dict | None = None, **settings):
+        options = {"passes": 2, "minibatches": 2, "kl_target": 1.0} | settings.pop("options", {})
+        method = {"kind": "ppo", "sft": "full", "reward": "judge", "options": options}
+        return preferring(
+            model,
+            train,
+            grid=GRID,
+            methods={"ppo": method | settings},
+            rewards=REWARDS,
+            training=PLAIN | {"evaluation_steps": 2, "checkpoint_steps": 4, "validation_rows": None} | (training or {}),
+        )
+
+    return make
+
+
+def train(study, folder: Path | None = None, model: str = "t5"):
+    from tunegrid.stages.train import train as stage
+
+    run = Run(Cell("translation", model, "ppo"), 1)
+    return stage(study, run, folder or study.paths.run(run))
+
+
+@pytest.mark.parametrize("update", [{"kind": "full"}, LORA], ids=["full", "lora"])
+def test_a_run_that_is_stopped_twice_ends_with_the_same_bits(rewarded, monkeypatch, update):
+    from tunegrid.training.preferences import ppo
+
+    study = rewarded(update=update)
+    whole = train(study, Path("one/runs/run"))
+    assert (whole.status, whole.reason) == ("ok", None)
+    assert [point.step for point in whole.observations] == [0, 2, 4, 6]
+    assert whole.observations[0].kl == pytest.approx(0.0, abs=1e-5), "before the first step the models are the same"
+    assert whole.observations[-1].kl > 0
+    assert whole.observations[-1].coefficient < 0.05, "less divergence than its target makes it cheaper"
+    assert whole.cost.steps == 6
+    assert whole.cost.examples == 48
+
+    real = {name: getattr(ppo._Loop, name) for name in ("step", "observe")}
+    calls = {"step": 0, "observe": 0}
+
+    def interrupting(name, number):
+        def call(loop):
+            calls[name] += 1
+            if calls[name] == number:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return real[name](loop)
+
+        return call
+
+    monkeypatch.setattr(ppo._Loop, "step", interrupting("step", 3))
+    with pytest.raises(Stopped, match="at step 3"):
+        train(study)
+    monkeypatch.setattr(ppo._Loop, "observe", interrupting("observe", 1))  # the one of step 4
+    with pytest.raises(Stopped, match="at step 4"):
+        train(study)
+    train(study)
+    assert calls["step"] == 6, "no step was done twice"
+    run = study.paths.run(Run(Cell("translation", "t5", "ppo"), 1))
+    Path("two/runs").mkdir(parents=True)
+    run.rename("two/runs/run")
+    assert compare(Path("one"), Path("two")) == []
+
+
+def test_a_first_observation_is_what_the_start_is_worth(rewarded):
+    """Its metric is that of the run that it starts from, its reward that of answers which that run samples."""
+    study = rewarded(training={"max_steps": 1})
+    record = train(study)
+    from tunegrid.data.parquet import read_parquet
+    from tunegrid.data.tokens import load_tokenizer, read_tokens
+    from tunegrid.tasks.predict import predict
+
+    paths, task = study.paths, study.task("translation", "t5")
+    start = Run(Cell("translation", "t5", "full"), 1)
+    model = study.method(start.cell).load(paths.model("t5"), paths.run(start) / "weights").eval()
+    rows = read_parquet(paths.split("translation", "validation"))
+    tokens = read_tokens(paths.tokens("translation", "t5") / "validation.arrow")
+    answers, _ = predict(model, load_tokenizer(paths.model("t5")), task, tokens, len(rows), precision="fp32")
+    assert record.observations[0].metric == task.score(answers, rows).metrics["bleu"]
+
+
+def test_a_cell_whose_reward_model_failed_is_a_failed_row_with_that_reason(rewarded):
+    study = rewarded()
+    file = study.paths.reward("translation", "t5", "judge") / "reward.json"
+    facts = {"status": "failed", "reason": "out of memory", "weights": None, "accuracy": None}
+    file.write_text(read_record(file, RewardRecord).model_copy(update=facts).model_dump_json())
+    record = train(study)
+    assert (record.status, record.reason) == (
+        "failed",
+        "it needs the reward model judge, which is failed: out of memory",
+    )
+
+
+def test_a_loss_that_is_no_number_is_a_diverged_run_with_its_history(rewarded, monkeypatch):
+    import math
+
+    from tunegrid.training.preferences import ppo
+
+    study, calls = rewarded(training={"logging_steps": 1}), []
+
+    def broken(*given):
+        calls.append(1)
+        loss = real(*given)
+        return loss * math.nan if len(calls) > 8 else loss
+
+    real = ppo.clipped_policy_loss
+    monkeypatch.setattr(ppo, "clipped_policy_loss", broken)
+    record = train(study)
+    assert record.status == "diverged"
+    assert record.reason == "at step 3 the loss is nan"
+    folder = study.paths.run(Run(Cell("translation", "t5", "ppo"), 1))
+    assert len((folder / "history.csv").read_text().splitlines()) == 3
+    assert read_record(folder / "train.json", TrainRecord) == record
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reward": "jude"}, r"methods\.ppo\.reward: unknown: 'jude'. Did you mean judge"),
+        ({"training": {"keep_best": True, "checkpoint_steps": None}}, r"PPO keeps its last weights"),
+        ({"training": {"gradient_accumulation_steps": 2}}, r"PPO knows no gradient_accumulation_steps"),
+        ({"options": {"clip": 1.5}}, r"methods\.ppo.*clip"),
+        ({"options": {"kl_coeficient": 0.1}}, r"Did you mean kl_coefficient"),
+    ],
+)
+def test_wrong_settings_end_before_any_job(rewarded, changes, message):
+    with pytest.raises(TuneGridError, match=message):
+        rewarded(train=False, **changes)
