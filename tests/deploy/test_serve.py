@@ -24,7 +24,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.study.cells import Cell
 
 CLIENTS = 8
-REQUESTS = 200  # benchmarks/serving.py sends as many as one likes
+REQUESTS = 200
 QA = Cell("qa", "flan-t5", "lora")
 
 
