@@ -1,6 +1,7 @@
 """How often the intervals cover and the tests reject, in simulated studies of which the truth is known; and how fast.
 
 Usage: python benchmarks/statistics_coverage.py [--studies 1000] [--only TEXT] [--csv FILE]
+       python benchmarks/statistics_coverage.py --pooled [--studies 1000] [--csv FILE]
        python benchmarks/statistics_coverage.py --speed
 
 A simulated study is a task of nine cells that answer each of n test examples rightly or wrongly. An answer is right if
@@ -12,6 +13,10 @@ Columns: the share of 95 % intervals that hold the true score, over all cells (`
 share of studies in which a test separates two cells that are equally good (`level`); the share of pairs of the best
 cell and another that are separated (`power`); the share of fresh runs on the same test set that the interval for one
 more run holds (`agrees`).
+
+`--pooled`: what the variance between seeds of the other tasks would do for few seeds. A study has three tasks of 1,000
+examples, whose first cell is six points better; in the last task the seeds vary more. Level and power of its tests and
+of those of the first two tasks, with variances moderated by the task's own cells (as the package does) and by all.
 """
 
 import argparse
@@ -21,20 +26,25 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
-from tunegrid.results.statistics import intervals
+from tunegrid.results.statistics import intervals, power
+from tunegrid.results.statistics.effects import contrast, mean_of
 from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, resample_scores
+from tunegrid.results.statistics.over_tasks import interquartile_mean, profile, resample_runs
 from tunegrid.results.statistics.paired_tests import compare_pairs, separated_in_resamples
-from tunegrid.results.statistics.seeds import next_run
+from tunegrid.results.statistics.seeds import between_seeds, inverse_chi_squared, next_run
 from tunegrid.tasks.metrics.accuracy import Accuracy
 from tunegrid.tasks.metrics.bleu import Bleu
 
 MEAN = Accuracy().aggregate
 CELLS, RESAMPLES = 9, 1000
 HEADS = ("regime", "examples", "seeds", "studies", "coverage", "worst_cell", "level", "power", "agrees")
+POOLED_HEADS = "seeds factor studies level power level_last power_last".split()
+POOLED_HEADS += [f"pooled_{name}" for name in POOLED_HEADS[3:]]
 # Examples and statistics per example of the paper's test sets: exact match, BLEU, accuracy.
 PAPER = {"qa": (10_570, 2, MEAN), "translation": (2_999, 10, Bleu().aggregate)}
 PAPER["sentiment"] = (25_000, 2, MEAN)
@@ -111,6 +121,13 @@ def main() -> None:
     share_resamples()
     with options.csv.open("w", newline="") if options.csv else sys.stdout as file:
         writer = csv.writer(file)
+        if options.pooled:
+            writer.writerow(POOLED_HEADS)
+            for seeds in (2, 3):
+                for factor in (1, 2, 4):
+                    writer.writerow(pooled(seeds, factor, options.studies * 3 // 10))
+                    file.flush()
+            return
         writer.writerow(HEADS)
         for regime in regimes():
             if options.only in regime.name:
@@ -144,6 +161,37 @@ def simulate(regime: Regime, studies: int) -> list[object]:
     figures += [power / studies if regime.better else np.nan, agrees / studies / cells if regime.seeds > 1 else np.nan]
     row = [regime.name, regime.examples, regime.seeds, studies]
     return row + ["" if np.isnan(figure) else f"{figure:.3f}" for figure in figures]
+
+
+def pooled(seeds: int, factor: float, studies: int) -> list[object]:
+    """A row of the table of `--pooled`; `factor`: how much larger the last task's sd of seeds is than 1 point."""
+    generator = np.random.default_rng([seeds, studies])
+    truth = 0.7 + 0.06 * (np.arange(CELLS) == 0)
+    counts = np.zeros((2, 3, 2))  # [own or pooled, tasks, level and power]
+    for _ in range(studies):
+        tasks, points = [], []
+        for spread in (0.01, 0.01, 0.01 * factor):
+            regime = Regime("pooled", 1000, seeds, (spread,) * CELLS)
+            rows = [_row(cell, None) for cell in one_study(generator, regime, truth, None)[:, :-1]]
+            tasks.append(resample_scores(rows, None, RESAMPLES))
+            points += [row.points for row in rows]
+        together = between_seeds(points)
+        for number, scores in enumerate(tasks):
+            cells = slice(CELLS * number, CELLS * (number + 1))
+            draws = [
+                np.maximum(variance * inverse_chi_squared(degrees, RESAMPLES, generator) - explained, 0) / seeds
+                for variance, degrees, explained in zip(
+                    together.variance[cells], together.degrees[cells], scores.seeds.explained, strict=True
+                )
+            ]
+            others = replace(scores, seeds=replace(scores.seeds, moderated=np.array(draws)))
+            for kind, known in enumerate((scores, others)):
+                tests = compare_pairs(known)
+                rejected, best = tests.adjusted <= ALPHA, tests.first == 0
+                counts[kind, number] += rejected[~best].any(), rejected[best].mean()
+    own, shared = counts / studies
+    figures = [*own[:2].mean(axis=0), *own[2], *shared[:2].mean(axis=0), *shared[2]]
+    return [seeds, factor, studies, *(f"{figure:.3f}" for figure in figures)]
 
 
 def one_study(
@@ -205,7 +253,7 @@ _drawn = intervals.resampled_sums
 def speed() -> None:
     """Seconds for the primary metrics of the paper study: nine cells a task, three seeds."""
     generator = np.random.default_rng(0)
-    total = 0.0
+    total, of_tasks = 0.0, []
     for task, (examples, width, score) in PAPER.items():
         blocks = [np.full((3, examples, width), 20.0) for _ in range(CELLS)]  # BLEU: lengths and n-grams
         for block in blocks:
@@ -221,10 +269,26 @@ def speed() -> None:
         separated_in_resamples(scores, tests)
         for cell in range(CELLS):
             scores.interval(cell)
+        power.smallest_differences(tests, len(tests.p_value))
+        power.smallest_differences(tests, 1)
+        power.rows_needed(scores, 0, 1, ALPHA / len(tests.p_value))
+        power.seeds_needed(scores, 0, 1, ALPHA / len(tests.p_value))
+        of_tasks.append(scores)
         seconds = time.process_time() - start
         total += seconds
         print(f"{task:12} {examples:6} examples, {intervals.RESAMPLES} resamples: {seconds:.1f} s of CPU")
-    print(f"{'all':12} {total:.1f} s")
+    start = time.process_time()
+    for place in range(3):  # as many pairs of methods and of models as three of each have
+        for pair in combinations([[0, 3, 6], [1, 4, 7], [2, 5, 8]], 2):
+            mean_of([contrast(scores, *pair) for scores in of_tasks[: place + 1]]).interval()
+    runs = [generator.normal(size=(2000, 3)) for _ in PAPER]
+    for _ in range(CELLS):
+        drawn = resample_runs(runs)
+        np.quantile(interquartile_mean(drawn), [ALPHA / 2, 1 - ALPHA / 2])
+        np.quantile(profile(drawn), [ALPHA / 2, 1 - ALPHA / 2], axis=0)
+    seconds = time.process_time() - start
+    print(f"{'over tasks':12} main effects, interquartile means, profiles: {seconds:.1f} s of CPU")
+    print(f"{'all':12} {total + seconds:.1f} s")
 
 
 def _options() -> argparse.Namespace:
@@ -232,6 +296,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--studies", type=int, default=1000, help="per line; three tenths of it for the slow ones")
     parser.add_argument("--only", default="", help="regimes whose name contains this")
     parser.add_argument("--csv", type=Path, help="write the table to this file")
+    parser.add_argument("--pooled", action="store_true", help="pool the variance between seeds over tasks")
     parser.add_argument("--speed", action="store_true", help="time the statistics at the size of the paper study")
     return parser.parse_args()
 
