@@ -116,7 +116,9 @@ def _written(rows: list[dict[str, Any]], suffix: str) -> bytes:
         import pyarrow.parquet
 
         file = io.BytesIO()
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+        names = dict.fromkeys(name for row in rows for name in row)  # the first row alone would decide the columns
+        table = pyarrow.Table.from_pylist([{name: row.get(name) for name in names} for row in rows])
+        pyarrow.parquet.write_table(table, file)
         return file.getvalue()
     text = io.StringIO()
     flat = [_flat(row) for row in rows]
