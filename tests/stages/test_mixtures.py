@@ -128,3 +128,17 @@ def test_new_rows_are_answered_in_the_first_wording(instructed):
     winner = choose(instructed, "qa", "t5", "instruct")
     asked = Answerer(instructed, winner).task.prompt("t5")
     assert asked == wordings(instructed, "qa", instructed.methods["instruct"])[0].template
+
+
+@pytest.mark.slow
+def test_a_mixture_that_is_killed_or_stopped_ends_with_the_same_bits(own_instructed, tmp_path):
+    from tests.support.interrupted_runs import finish_as_undisturbed, kill, stop, undisturbed
+
+    other = tmp_path / "other.yaml"
+    other.write_text("training: {max_steps: 5, checkpoint_steps: 2}\n")
+    study, mixture = load_study(*CONFIG, other), Run(MIXTURE, 1)
+    undisturbed(study, mixture)
+    kill(study, ("before", "training_step", 4), mixture)
+    assert stop(study, ("before", "training_step", 2), mixture) == 4
+    assert finish_as_undisturbed(study, mixture) == 1, "only the last step was left"
+    assert not list(study.paths.root.glob("checkpoints/**/*.safetensors"))
