@@ -14,6 +14,7 @@ from tunegrid.results.statistics.power import MORE, MOST_ROWS, MOST_SEEDS, NEVER
 
 TITLE = "How much data would tell"
 CHANCE = f"{100 * POWER:.0f}%"
+TWO_SEEDS = "65 to 75%"  # what simulated studies of two seeds find of it (docs/statistics.md)
 LARGEST = 1.0  # difference of two scores
 
 
@@ -30,6 +31,8 @@ def section(frames: Frames, expected: Expected) -> Section | None:
         "pair were tested, alone. It differs between pairs, for cells that answer alike are told apart more easily; "
         "the table has the median pair and the range. The spreads are estimates, of few seeds rough ones."
     )
+    if len(expected.seeds) == 2:
+        text += f" With two seeds they are so rough that it is found less often: in simulated studies in {TWO_SEEDS}."
     needed = (
         "The second table asks what would separate the best cell from the second, if their true difference were the "
         "one seen here, which it hardly is: the difference itself is uncertain, and a smaller one needs far more. More "
@@ -51,8 +54,8 @@ def summary(frames: Frames, expected: Expected) -> list[str]:
         return []
     about = "between two cells" if (frames["detectable"]["about"] == "methods").any() else "between two of these runs"
     return [
-        f"What this study can see: a true difference {about} of {listed(parts)} is found in {CHANCE} of such studies; "
-        "smaller ones mostly go unseen."
+        f"What this study can see: a true difference {about} of {listed(parts)} is found in "
+        f"{TWO_SEEDS if len(expected.seeds) == 2 else CHANCE} of such studies; smaller ones mostly go unseen."
     ]
 
 
