@@ -88,6 +88,19 @@ def test_a_mixture_that_failed_fails_the_runs_of_its_tasks_with_its_reason(own_i
     assert (worded.status, worded.reason, worded.wordings) == ("failed", "killed", [])
 
 
+def test_the_time_that_snakemake_notes_in_a_folder_is_not_shared(own_instructed):
+    from tunegrid.stages.share_training import share_training
+
+    study, folder = own_instructed, own_instructed.paths.run(run("qa"))
+    (study.paths.run(Run(MIXTURE, 1)) / "weights" / ".snakemake_timestamp").touch()
+    share_training(study, run("qa"), folder)
+    assert sorted(file.name for file in (folder / "weights").iterdir()) == [
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+
+
 def test_a_training_that_is_missing_or_of_other_settings_is_not_shared(own_instructed, tmp_path):
     from tunegrid.stages.share_training import share_training
 

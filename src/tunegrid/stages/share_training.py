@@ -39,7 +39,9 @@ def share_training(study: Study, run: Run, folder: Path) -> TrainRecord:
         )
     with hold_lock(study, run):
         with replaced_folder(folder / "weights") as weights:
-            for file in sorted(path for path in (source / "weights").rglob("*") if path.is_file()):
+            # Snakemake notes the time of a folder in a hidden file of it, which has to be each folder's own.
+            files = (path for path in (source / "weights").rglob("*") if path.is_file() and path.name[0] != ".")
+            for file in sorted(files):
                 target = weights / file.relative_to(source / "weights")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _link(file, target)
