@@ -49,13 +49,14 @@ def test_the_study_s_own_names_of_columns_are_understood(tiny_study):
     assert list(Input.open(task, Path("rows.jsonl")).rows()) == [{"id": "7", "source": "a dog"}, {"source": "a cat"}]
 
 
-def test_a_file_without_names_of_columns_is_read_as_the_study_reads_its_own():
+def test_a_file_without_names_of_columns_is_read_as_the_study_reads_its_own(tmp_path):
     source = {"kind": "files", "paths": {"train": "a.tsv", "test": "b.tsv"}, "header": ["text", "label"]}
     task = make_task("sentiment", source)
-    Path("rows.tsv").write_text("fine\t1\nbad\t0\n")
-    assert [row["text"] for row in Input.open(task, Path("rows.tsv")).rows()] == ["fine", "bad"]
-    Path("rows.tsv").write_text("text\nfine\n")
-    assert [row["text"] for row in Input.open(task, Path("rows.tsv")).rows()] == ["fine"]
+    file = tmp_path / "rows.tsv"
+    file.write_text("fine\t1\nbad\t0\n")
+    assert [row["text"] for row in Input.open(task, file).rows()] == ["fine", "bad"]
+    file.write_text("text\nfine\n")
+    assert [row["text"] for row in Input.open(task, file).rows()] == ["fine"]
 
 
 def test_rows_are_cleaned_as_those_of_the_data_stage(tiny_study):

@@ -210,7 +210,7 @@ def study_of(folder: Path) -> SimpleNamespace:
     nothing = SimpleNamespace(tasks=[], models=[], methods=[])
     return SimpleNamespace(
         name=folder.name, title="Made up", description="", runs=lambda: runs, paths=Paths(folder.name, folder.parent),
-        grid=nothing, seeds=[1, 2], recommend=None, search=None, cells=lambda: [],
+        grid=nothing, seeds=[1, 2], recommend=None, search=None, compress=(), cells=lambda: [],
     )  # fmt: skip
 
 
