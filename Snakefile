@@ -19,6 +19,8 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/mixtures.smk"
+include: "workflow/rules/preferences.smk"
 include: "workflow/rules/domains.smk"
 include: "workflow/rules/report.smk"
 

@@ -64,6 +64,10 @@ RUN = Run(CELL, "{seed}")
 FORMED_RUN = Run(CELL, "{seed}", "{form}")
 MIXTURE_RUN = Run(MixtureCell.of("{model}", "{method}"), "{seed}")
 
+# Of a cell that learnt from a reward model: the method that its runs started from, and the reward model.
+JUDGED = judged_cells(STUDY)
+DOMAINS = {task: list(STUDY.tasks[task].evaluate_on) for task in STUDY.grid.tasks}
+
 
 def cell_of(wildcards):
     return Cell(wildcards.task, wildcards.model, wildcards.method)
@@ -77,6 +81,27 @@ def results_of(cell):
     """The files of a run that are its results."""
     formed = (f"variants/{form}/metrics.json" for form in STUDY.forms(cell))
     return ("metrics.json", *(("wordings.json",) if STUDY.is_shared(cell) else ()), *formed)
+
+
+def asked_tokens(cell):
+    """The token ids of the test rows as the model of a cell is asked."""
+    if STUDY.is_shared(cell):
+        return PATHS.wording_tokens(cell.task, cell.model, cell.method)
+    return PATHS.tokens(cell.task, cell.model) / "test.arrow"
+
+
+def start_of(wildcards):
+    start, _ = JUDGED[cell_of(wildcards)]
+    return PATHS.run(Run(Cell(wildcards.task, wildcards.model, start), wildcards.seed))
+
+
+def reward_of(wildcards):
+    _, reward = JUDGED[cell_of(wildcards)]
+    return PATHS.reward(wildcards.task, wildcards.model, reward)
+
+
+def rows_of_domains(wildcards):
+    return [PATHS.domain(wildcards.task, domain) / "test.parquet" for domain in DOMAINS[wildcards.task]]
 
 
 def settings_params(settings, names):

@@ -4,7 +4,6 @@
 localrules:
     fetch_data,
     fetch_model,
-    fetch_pairs,
 
 
 rule fetch_data:
@@ -25,33 +24,6 @@ rule fetch_data:
         **settings_params(stage_settings.data_settings, lambda wildcards: (wildcards.task,)),
     shell:
         "tunegrid fetch-data {resources.study} --task {wildcards.task} --settings {params.digest} --log {log}"
-
-
-# Pairs for methods that learn from preferences, where a cell needs them; a rule on the task's rows makes some of them.
-rule fetch_pairs:
-    input:
-        files=lambda wildcards: STUDY.preferences[wildcards.pairs].source.files(),
-        rows=lambda wildcards: [PATHS.split(wildcards.task, split) for split in SPLITS]
-        if STUDY.preferences[wildcards.pairs].source.kind == "corrupted"
-        else [],
-    output:
-        splits=PATHS.pair_splits("{task}", "{pairs}"),
-        card=PATHS.pairs_card("{task}", "{pairs}"),
-    log:
-        PATHS.log("fetch_pairs/{task}/{pairs}"),
-    benchmark:
-        PATHS.benchmark("fetch_pairs/{task}/{pairs}")
-    wildcard_constraints:
-        pairs=one_of(STUDY.preferences),
-    conda:
-        "../../environment.yml"
-    resources:
-        study=CONFIG,
-    params:
-        **settings_params(stage_settings.pairs_settings, lambda wildcards: (wildcards.task, wildcards.pairs)),
-    shell:
-        "tunegrid fetch-pairs {resources.study} --task {wildcards.task} --pairs {wildcards.pairs} "
-        "--settings {params.digest} --log {log}"
 
 
 rule fetch_model:

@@ -1,14 +1,9 @@
 # Other domains of a task (`evaluate_on`): their rows, and what each run, untuned model and baseline scores on them.
 # Rules that a study does not need stay here all the same: nothing asks for their files.
-DOMAINS = {task: list(STUDY.tasks[task].evaluate_on) for task in STUDY.grid.tasks}
 
 
 localrules:
     fetch_domain,
-
-
-def rows_of_domains(wildcards):
-    return [PATHS.domain(wildcards.task, domain) / "test.parquet" for domain in DOMAINS[wildcards.task]]
 
 
 rule fetch_domain:

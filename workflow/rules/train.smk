@@ -44,79 +44,13 @@ def training_rule(cell):
             "--attempt {resources.attempt} --attempts {resources.attempts} --mem-mb {resources.mem_mb}"
 
 
-# What instruction tuning trains once for the cells of several tasks: its tokens and its training.
-rule tokenise_mixture:
-    input:
-        splits=lambda wildcards: [
-            PATHS.split(mixed.name, split)
-            for mixed in mixtures.mixed_tasks(STUDY, mixture_of(wildcards))
-            for split in ("train", "validation")
-        ],
-        cards=lambda wildcards: [
-            PATHS.data_card(mixed.name) for mixed in mixtures.mixed_tasks(STUDY, mixture_of(wildcards))
-        ],
-        model=PATHS.model("{model}"),
-    output:
-        directory(PATHS.mixture_tokens("{model}", "{method}")),
-    log:
-        PATHS.log("tokenise_mixture/{model}/{method}"),
-    benchmark:
-        PATHS.benchmark("tokenise_mixture/{model}/{method}")
-    conda:
-        "../../environment.yml"
-    threads: STUDY.hardware.threads
-    resources:
-        **asks(lambda wildcards: JOBS.mixture_tokens(mixture_of(wildcards))),
-        study=CONFIG,
-    params:
-        **settings_params(mixtures.mixture_settings, lambda wildcards: (mixture_of(wildcards),)),
-    shell:
-        "tunegrid tokenise-mixture {resources.study} --model {wildcards.model} --method {wildcards.method} "
-        "--settings {params.digest} --log {log}"
-
-
-rule train_mixture:
-    input:
-        tokens=PATHS.mixture_tokens("{model}", "{method}"),
-        model=PATHS.model("{model}"),
-        splits=lambda wildcards: [
-            PATHS.split(mixed.name, "validation") for mixed in mixtures.mixed_tasks(STUDY, mixture_of(wildcards))
-        ],
-        needs=lambda wildcards: needed_files(STUDY, Run(mixture_of(wildcards), wildcards.seed)),
-    output:
-        weights=directory(PATHS.run(MIXTURE_RUN) / "weights"),
-        record=PATHS.run(MIXTURE_RUN) / "train.json",
-        history=PATHS.run(MIXTURE_RUN) / "history.csv",
-    log:
-        PATHS.log("train_mixture/{model}/{method}/seed-{seed}"),
-    benchmark:
-        PATHS.benchmark("train_mixture/{model}/{method}/seed-{seed}")
-    retries: RETRIES
-    conda:
-        "../../environment.yml"
-    threads: STUDY.hardware.threads
-    resources:
-        **asks(lambda wildcards: JOBS.train(mixture_of(wildcards))),
-        attempt=lambda wildcards, attempt: attempt,
-        attempts=STUDY.resources.attempts,
-        study=CONFIG,
-        gpu=GPUS,
-    params:
-        **settings_params(stage_settings.run_settings, lambda wildcards: (mixture_of(wildcards),)),
-    shell:
-        "tunegrid train-mixture {resources.study} --model {wildcards.model} --method {wildcards.method} "
-        "--seed {wildcards.seed} --settings {params.digest} --log {log} "
-        "--attempt {resources.attempt} --attempts {resources.attempts} --mem-mb {resources.mem_mb}"
-
-
 def sharing_rule(cell):
-    """The rule in the place of a training rule for a cell whose training other cells share: its run is that training."""
+    """The rule in the place of a training rule for a cell whose training other cells share; its run is that training."""
     run, source = Run(cell, "{seed}"), PATHS.run(Run(STUDY.training_of(cell), "{seed}"))
 
     rule:
         name:
             cell.training_rule
-        localrule: True
         input:
             weights=source / "weights",
             record=source / "train.json",
@@ -129,6 +63,7 @@ def sharing_rule(cell):
             PATHS.log(f"train/{run.path}"),
         benchmark:
             PATHS.benchmark(f"train/{run.path}")
+        localrule: True
         conda:
             "../../environment.yml"
         resources:
@@ -158,39 +93,3 @@ for cell in STUDY.cells():
     # all names each time that it formats a command: with thousands of cells that was most of a dry run.
     for name in (cell.training_rule, cell.target):
         globals().pop(f"__{name}", None)
-
-
-# One for each task and model whose cells need it; all their seeds share it.
-rule train_reward:
-    input:
-        pairs=lambda wildcards: PATHS.pair_splits(wildcards.task, STUDY.rewards[wildcards.reward].pairs),
-        card=lambda wildcards: PATHS.pairs_card(wildcards.task, STUDY.rewards[wildcards.reward].pairs),
-        model=PATHS.model("{model}"),
-    output:
-        weights=directory(PATHS.reward("{task}", "{model}", "{reward}") / "weights"),
-        record=PATHS.reward("{task}", "{model}", "{reward}") / "reward.json",
-        history=PATHS.reward("{task}", "{model}", "{reward}") / "history.csv",
-    log:
-        PATHS.log("train_reward/{task}/{model}/{reward}"),
-    benchmark:
-        PATHS.benchmark("train_reward/{task}/{model}/{reward}")
-    wildcard_constraints:
-        reward=one_of(STUDY.rewards),
-    retries: RETRIES
-    conda:
-        "../../environment.yml"
-    threads: STUDY.hardware.threads
-    resources:
-        **asks(lambda wildcards: JOBS.reward(wildcards.task, wildcards.model, wildcards.reward)),
-        attempt=lambda wildcards, attempt: attempt,
-        attempts=STUDY.resources.attempts,
-        study=CONFIG,
-        gpu=GPUS,
-    params:
-        **settings_params(
-            stage_settings.reward_settings, lambda wildcards: (wildcards.task, wildcards.model, wildcards.reward)
-        ),
-    shell:
-        "tunegrid train-reward {resources.study} --task {wildcards.task} --model {wildcards.model} "
-        "--reward {wildcards.reward} --settings {params.digest} --log {log} "
-        "--attempt {resources.attempt} --attempts {resources.attempts} --mem-mb {resources.mem_mb}"
