@@ -166,3 +166,15 @@ def test_a_mixture_is_a_technique_of_its_own(expected):
     other = expected_study(methods=methods, models=expected.models)
     assert outcomes(frames_of(expected), other)["full", "scores highest of all"][0] == "not tested"
     assert techniques.section(frames_of(expected), other) is not None
+
+
+def test_full_fine_tuning_is_compared_with_techniques_that_train_less(expected):
+    """Not with those that start from it, or train all weights on several tasks."""
+    whole = Named("dpo", "DPO", kind="dpo"), Named("instruct", "Instruct", kind="full", mixture=True)
+    other = expected_study(methods=(*expected.methods, *whole), models=expected.models)
+    frames = frames_of(expected)
+    costs = frames["costs"]
+    same = [costs[costs["method"] == "full"].assign(method=method.name) for method in whole]
+    frames["costs"] = pd.concat([costs, *same], ignore_index=True)
+    for text in ("takes the most memory to train", "saves the most bytes, a copy of all weights"):
+        assert outcomes(frames, other)["full", text] == ("supported", "12 of 12 pairs for it, 0 against")
