@@ -50,13 +50,15 @@ def test_everything_a_pinned_package_needs_is_pinned(package):
 
 
 def test_what_the_package_needs_is_pinned():
-    needed = {canonical(Requirement(text).name) for text in distribution("tunegrid").requires or []}
-    assert needed <= pins().keys()
+    needed = map(Requirement, distribution("tunegrid").requires or [])
+    plain = {canonical(one.name) for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})}
+    assert plain <= pins().keys()
 
 
 def test_installed_versions_are_the_pinned_ones():
     pinned = pins()
-    installed = {canonical(one.name): one.version.split("+")[0] for one in distributions()}
+    # The first of a name is the one that is imported: setuptools, once imported, has copies of some at the path's end.
+    installed = {canonical(one.name): one.version.split("+")[0] for one in reversed(list(distributions()))}
     assert {name: installed.get(name) for name in pinned} == pinned
 
 

@@ -11,6 +11,7 @@ from tests.support.processes import wait_for
 from tunegrid.cli import client
 from tunegrid.cli.stage_commands import STAGES
 from tunegrid.runtime import warm
+from tunegrid.study.cells import MixtureCell
 
 
 def test_the_warm_process_says_what_is_wrong_with_a_command(tiny, tmp_path):
@@ -43,8 +44,22 @@ def test_the_warm_process_says_what_is_wrong_with_a_command(tiny, tmp_path):
 def test_it_knows_the_commands_of_the_stages_that_compute():
     assert {stage.command for stage in STAGES if stage.computes_on} == client.COMPUTING
     titles = {stage.command: stage.title for stage in STAGES if stage.died}
-    given = {"task": "qa", "model": "t5", "method": "lora", "seed": "3", "factor": "0.33", "name": "copy"}
-    target = {"train": ("qa_t5_lora", "3"), "search-trial": ("qa_t5_lora", "0.33"), "baseline": ("qa", "copy")}
+    given = {
+        "task": "qa",
+        "model": "t5",
+        "method": "lora",
+        "seed": "3",
+        "factor": "0.33",
+        "reward": "j",
+        "name": "copy",
+    }
+    target = {
+        "train": ("qa_t5_lora", "3"),
+        "train-mixture": (MixtureCell.of("t5", "lora"), "3"),
+        "train-reward": ("qa", "t5", "j"),
+        "search-trial": ("qa_t5_lora", "0.33"),
+        "baseline": ("qa", "copy"),
+    }
     assert {name: title.format(**given) for name, title in client.SUPERVISED.items()} == {
         name: title.format(*target[name]) for name, title in titles.items()
     }

@@ -186,9 +186,8 @@ def test_compare_exits_with_one_where_something_differs(tiny, tmp_path, capsys):
 def test_schemas_are_json(tmp_path):
     assert main(["schema", str(tmp_path)]) == 0
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == [
-        f"{name}.schema.json" for name in ("ceiling", "choice", "metrics", "study", "train", "trial", "wordings")
-    ]
+    kinds = ("ceiling", "choice", "judgement", "metrics", "reward", "study", "train", "trial", "wordings")
+    assert names == [f"{kind}.schema.json" for kind in kinds]
     for name in names:
         assert "properties" in json.loads((tmp_path / name).read_text())
 

@@ -53,7 +53,7 @@ BROKEN = {
                                   ["Did you mean generated?", "files", "hub"]),
     "an unknown kind of model source": ("kind: directory", "kind: dir", "models.bart.source.kind", ["directory, hub, packaged, pretrain"]),
     "an unknown kind of method": ("lora: {kind: lora,", "lora: {kind: lorra,", "methods.lora.kind",
-                                  ["Did you mean lora?", "adapters, bitfit, full"]),
+                                  ["Did you mean lora?", "adapters, bitfit, dpo, full"]),
     "the untuned model as a method": ("{kind: bitfit}", "{kind: untuned}", "methods.bitfit.kind", ["unknown: 'untuned'"]),
     "an unknown role": ("r: 8", "targets: [query, vlaue]", "methods.lora.targets[1]", ["Did you mean value?", "feed-forward"]),
     "an unknown file type": ("train: train.csv", "train: train.xlsx", "tasks.sentiment.source.paths", ["train.xlsx", ".jsonl"]),

@@ -165,6 +165,8 @@ def test_every_key_reaches_a_rule_or_the_report(way, kind, value):
         place[name] = "t5" if value != "t5" else "flan-t5"
         values["grid"]["methods"].remove("bitfit")
         before = Study.model_validate({**whole(), "grid": values["grid"]})
+    elif name == "config":
+        place[name] = "par_bn"
     elif name == "epochs":
         place[name], place["max_steps"] = 1.5, None
     else:

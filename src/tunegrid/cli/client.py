@@ -20,10 +20,13 @@ from tunegrid.runtime.supervisor import supervise
 
 # The commands that compute, and the titles of those whose death is a result (see `stage_commands.Stage`).
 COMPUTING = frozenset(
-    "pretrain tokenise train search-trial evaluate baseline evaluate-domains baseline-domains".split()
+    "pretrain tokenise tokenise-mixture tokenise-wordings train train-mixture train-reward search-trial evaluate "
+    "evaluate-wordings evaluate-domains compress judge baseline baseline-domains".split()
 )
 SUPERVISED = {
     "train": "{task}_{model}_{method}, seed {seed}",
+    "train-mixture": "mixture_{model}_{method}, seed {seed}",
+    "train-reward": "{task}, {model}, reward model {reward}",
     "search-trial": "{task}_{model}_{method}, search x {factor}",
     "baseline": "{task}, baseline {name}",
 }
@@ -84,7 +87,7 @@ def _supervise(arguments: list[str]) -> int | None:
 def _options(arguments: Sequence[str]) -> argparse.Namespace | None:
     """The options that a supervisor needs; None: some are wrong or missing, which `main` explains."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("task", "model", "method", "seed", "factor", "name"):
+    for name in ("task", "model", "method", "seed", "factor", "reward", "name"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--log", type=Path)
     parser.add_argument("--attempt", type=int, default=1)

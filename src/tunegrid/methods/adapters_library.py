@@ -116,11 +116,11 @@ def _with_prefixes_made(
     """
     from adapters.methods.prefix_tuning import PrefixTuning
 
-    state = dict(state)
+    # A network has a name in each of the layers that share it.
+    names = [name for name, module in model.named_modules(remove_duplicate=False) if isinstance(module, PrefixTuning)]
+    state = {key: tensor for key, tensor in state.items() if not key.startswith(tuple(f"{name}." for name in names))}
     for name, module in model.named_modules():
         if isinstance(module, PrefixTuning):
-            for key in [key for key in state if key.startswith(f"{name}.")]:
-                del state[key]
             state[f"{name}.control_trans"] = module.control_trans(module.wte.weight).detach().flatten()
     return state, config | {"config": _flat(config["config"])}
 

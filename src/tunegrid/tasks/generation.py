@@ -52,7 +52,8 @@ class TextGeneration(Task):
     columns: ClassVar = {"id": "id", "source": "source", "target": "target"}
     optional: ClassVar = {"id": None}
     list_columns = ("source", "target")
-    source_columns = text_columns = ("source",)
+    source_columns = ("source",)
+    text_columns = ("source", "target")
     truncatable = "source"
     example: ClassVar = {"source": "Anna has two dogs and one cat."}
     metrics = tuple(metric() for metric in CHOICES.values())
