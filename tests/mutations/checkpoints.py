@@ -93,6 +93,8 @@ def _mutated_header(file: Path, random: Random) -> str:
     file.write_bytes(struct.pack("<Q", len(new)) + new + rest)
     # Names of tensors are many: what matters is which part of one was mutated.
     place, mutation = what.split(": ")
+    if place.startswith("__metadata__"):
+        return f"header: metadata: {mutation.split(' of ')[0]}"
     part = next((f".{part}" for part in ("dtype", "shape", "data_offsets") if f".{part}" in place), "")
     return f"header: tensor{part}: {mutation.split(' of ')[0]}"
 
