@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+import pkgutil
 import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +22,7 @@ from tunegrid.methods import METHODS
 from tunegrid.report import export, formulas, latex
 from tunegrid.report.index import read_index
 from tunegrid.report.layout import Column, Table, TableCell, TableRow
+from tunegrid.results import statistics
 from tunegrid.results.expected import Named
 from tunegrid.results.tables import build_tables
 from tunegrid.tasks import TASKS
@@ -195,9 +198,9 @@ def test_every_method_and_every_task_has_an_equation_that_can_be_drawn() -> None
 def test_the_words_beside_equations_have_characters_that_latex_prints() -> None:
     known = [method.about for method in METHODS.values()]
     known += [metric.formula for task in TASKS.values() for metric in task.metrics]
-    for module in (formulas.intervals, formulas.seeds, formulas.paired_tests, formulas.recommend, formulas.efficiency):
-        known += [value for value in vars(module).values() if isinstance(value, Formula)]
-    assert sum(formula is not None for formula in known) > 20
+    for module in pkgutil.iter_modules(statistics.__path__, f"{statistics.__name__}."):
+        known += [value for value in vars(import_module(module.name)).values() if isinstance(value, Formula)]
+    assert sum(formula is not None for formula in known) > 25
     assert [formula.text for formula in known if formula and "U+" in latex.escape(formula.text)] == []
 
 

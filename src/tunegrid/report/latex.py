@@ -45,6 +45,7 @@ _COMMANDS = {
     "≤": r"\ensuremath{\leq}",
     "≥": r"\ensuremath{\geq}",
     "₀": r"\ensuremath{_0}",
+    "′": r"\ensuremath{'}",
     "\u00a0": "~",
     "\u202f": r"\,",
 }

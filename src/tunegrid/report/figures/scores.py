@@ -18,7 +18,7 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
         return None
     tasks, models = expected.tasks, expected.models
     lines, columns = -(-len(tasks) // PANELS_PER_LINE), min(len(tasks), PANELS_PER_LINE)
-    height = lines * (0.65 + 0.14 * len(models) * (len(expected.methods) + 1)) + 0.35
+    height = lines * (0.65 + 0.105 * len(models) * (len(expected.methods) + 1)) + 0.35
     figure, axes = plt.subplots(
         lines, columns, figsize=(WIDTH, height), sharey=True, squeeze=False, layout="constrained"
     )
