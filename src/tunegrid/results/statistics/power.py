@@ -195,6 +195,7 @@ def _bisect(true_from: object, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """The smallest values, [n], between `low` and `high` from which on a condition holds, for each by itself."""
     for _ in range(40):
         middle = (low + high) / 2
-        holds = true_from(middle)
+        with np.errstate(divide="ignore", invalid="ignore"):  # of a pair without any spread, 0 / 0 holds nowhere
+            holds = true_from(middle)
         low, high = np.where(holds, low, middle), np.where(holds, middle, high)
     return high
