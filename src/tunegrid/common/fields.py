@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Iterable
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -66,6 +66,14 @@ def check_known(names: Iterable[str], valid: Collection[str], what: str) -> None
     for name in names:
         if name not in valid:
             raise ValueError(f"{name!r} is not {what}. {did_you_mean(name, valid)}")
+
+
+def check_distinct(names: list[Any] | None) -> list[Any] | None:
+    """Returns the names; raises ValueError with the first that is listed twice."""
+    for number, name in enumerate(names or ()):
+        if name in names[:number]:
+            raise ValueError(f"{name} is listed twice")
+    return names
 
 
 class Closed(BaseModel):

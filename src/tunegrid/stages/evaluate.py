@@ -30,7 +30,8 @@ from tunegrid.results.records import (
 )
 from tunegrid.runtime import cpu_kernels, measure
 from tunegrid.runtime.measure import peak_memory, reset_peak_memory
-from tunegrid.runtime.provenance import now, provenance
+from tunegrid.runtime.provenance import now
+from tunegrid.stages.record_facts import study_provenance
 from tunegrid.study.cells import UNTUNED, Run
 from tunegrid.study.engine import compute_type, plain_model, require_engine
 from tunegrid.study.mixtures import cell_task, test_tokens
@@ -318,17 +319,8 @@ def write_unscored(study: Study, folder: Path, names: dict[str, Any], status: Ru
 def _provenance(
     study: Study, names: dict[str, Any], started: str, engine: str | None = None, precision: str | None = None
 ) -> Any:
-    from tunegrid.runtime.torch_device import accelerator
-
-    model = names["model"]
-    return provenance(
-        started=started,
-        threads=study.hardware.threads,
-        precision=precision or (study.hardware.precision if model else None),
-        accelerator=accelerator() if model else None,
-        engine=engine,
-        data=_data_card(study, names),
-        model=study.paths.model_card(model) if model else None,
+    return study_provenance(
+        study, started, data=_data_card(study, names), model=names["model"], engine=engine, precision=precision
     )
 
 

@@ -12,9 +12,10 @@ from tunegrid.methods import Method, Untuned
 from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.results.records import TrainRecord, WordedScores, WordingsRecord, read_record, write_record
 from tunegrid.runtime import measure
-from tunegrid.runtime.provenance import now, provenance
+from tunegrid.runtime.provenance import now
 from tunegrid.stages.evaluate import check_run, load_tuned
 from tunegrid.stages.latency import spread
+from tunegrid.stages.record_facts import study_provenance
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.mixtures import mixed_names, settings_of, wordings
 from tunegrid.study.study import Study
@@ -74,8 +75,6 @@ def _write(
 ) -> WordingsRecord:
     import pandas as pd
 
-    from tunegrid.runtime.torch_device import accelerator
-
     if table is None:
         table = pd.DataFrame({"wording": [], "id": [], "prediction": [], "references": []})
     with replaced(folder / "wordings.parquet") as temporary:
@@ -89,14 +88,7 @@ def _write(
         held_out=cell.task not in mixed_names(study, settings_of(study, cell)),
         primary=study.task(cell.task).primary,
         **{"status": "ok", "reason": None, "examples": 0, "wordings": [], "seconds": None} | facts,
-        provenance=provenance(
-            started=started,
-            threads=study.hardware.threads,
-            precision=study.hardware.precision,
-            accelerator=accelerator(),
-            data=study.paths.data_card(cell.task),
-            model=study.paths.model_card(cell.model),
-        ),
+        provenance=study_provenance(study, started, data=study.paths.data_card(cell.task), model=cell.model),
     )
     write_record(folder / "wordings.json", record)
     return record

@@ -17,9 +17,10 @@ from tunegrid.methods.needs import OtherRun, TrainedReward
 from tunegrid.models.seal import check_base
 from tunegrid.results.records import Contest, JudgementRecord, MetricsRecord, read_record, write_record
 from tunegrid.runtime import cpu_kernels
-from tunegrid.runtime.provenance import now, provenance
-from tunegrid.runtime.torch_device import accelerator, pick_device
+from tunegrid.runtime.provenance import now
+from tunegrid.runtime.torch_device import pick_device
 from tunegrid.stages.inputs import UnusableInput, reward_loader
+from tunegrid.stages.record_facts import study_provenance
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.study import Study
 
@@ -54,14 +55,7 @@ def judge(study: Study, run: Run, folder: Path) -> JudgementRecord:
         start=start.cell.method,
         reward_model=reward,
         metric=study.task(cell.task).example_metric,
-        provenance=provenance(
-            started=started,
-            threads=study.hardware.threads,
-            precision=study.hardware.precision,
-            accelerator=accelerator(),
-            data=study.paths.data_card(cell.task),
-            model=study.paths.model_card(cell.model),
-        ),
+        provenance=study_provenance(study, started, data=study.paths.data_card(cell.task), model=cell.model),
         **facts,
     )
     write_record(folder / "judgement.json", record)

@@ -30,7 +30,8 @@ from tunegrid.results.records import (
 from tunegrid.runtime import locks
 from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.runtime.measure import peak_memory
-from tunegrid.runtime.provenance import digest, now, provenance
+from tunegrid.runtime.provenance import digest, now
+from tunegrid.stages.record_facts import study_provenance
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.stage_settings import choice_settings, trial_settings, trial_study
 from tunegrid.study.study import Study
@@ -105,7 +106,6 @@ def _write_trial(
     status: str,
     reason: str | None,
 ) -> TrialRecord:
-    from tunegrid.runtime.torch_device import accelerator
 
     settings = trial_settings(study, cell, trial)
     record = TrialRecord(
@@ -122,14 +122,7 @@ def _write_trial(
         configuration=settings,
         configuration_hash=digest(settings),
         cost=TrialCost(**cost),
-        provenance=provenance(
-            started=started,
-            threads=study.hardware.threads,
-            precision=study.hardware.precision,
-            accelerator=accelerator(),
-            data=study.paths.data_card(cell.task),
-            model=study.paths.model_card(cell.model),
-        ),
+        provenance=study_provenance(study, started, data=study.paths.data_card(cell.task), model=cell.model),
     )
     write_record(study.paths.trial(cell, trial), record)
     outcome = f"{record.metric} {record.score:.4f}" if status == "ok" else f"{status}: {reason}"

@@ -12,24 +12,23 @@ from typing import Any
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, size_of
 from tunegrid.methods import Method
-from tunegrid.models.flops import FLOPS_FORMULA, numbers_in, trainable_parameters, training_flops
+from tunegrid.models.flops import numbers_in, trainable_parameters
 from tunegrid.models.seal import digests
 from tunegrid.results.records import (
     Injected,
     Observation,
     Parameters,
-    TrainingCost,
     TrainRecord,
     write_record,
     written_since,
 )
 from tunegrid.runtime import locks, parent, snakemake
 from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
-from tunegrid.runtime.measure import peak_memory, reset_peak_memory
-from tunegrid.runtime.provenance import digest, now, provenance
+from tunegrid.runtime.measure import reset_peak_memory
+from tunegrid.runtime.provenance import digest, now
 from tunegrid.runtime.stopping import Interrupted, Stop, Stopped
-from tunegrid.runtime.torch_device import accelerator
 from tunegrid.stages.inputs import UnusableInput
+from tunegrid.stages.record_facts import study_provenance, training_cost
 from tunegrid.stages.session import NoLearningRate, checkpoints_folder, prepare, searched
 from tunegrid.study.cells import Run
 from tunegrid.study.stage_settings import run_settings
@@ -112,7 +111,9 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
             facts |= {
                 "selection": summary.selection,
                 "observations": [Observation(**row) for row in summary.observations],
-                "cost": _cost(method, session, summary, loading_seconds, size_of(weights)),
+                "cost": training_cost(
+                    summary, method.counted(session.model), loading_seconds, size_of(weights), method.added_tokens
+                ),
                 "weights": digests(weights),
             }
         except Interrupted:
@@ -179,14 +180,7 @@ def _write_record(
         configuration=settings,
         configuration_hash=digest({**settings, "seed": run.seed}),
         **{"parameters": None, "injected": None, "cost": None} | facts,
-        provenance=provenance(
-            started=started,
-            threads=study.hardware.threads,
-            precision=study.hardware.precision,
-            accelerator=accelerator(),
-            data=paths.training_card(cell),
-            model=paths.model_card(cell.model),
-        ),
+        provenance=study_provenance(study, started, data=paths.training_card(cell), model=cell.model),
     )
     write_record(folder / "train.json", record)
     return record
@@ -217,26 +211,3 @@ def _size(method: Method, model: Any) -> dict[str, Any]:
         "parameters": Parameters(total=total, trainable=trainable_parameters(model)),
         "injected": Injected(count=len(modules), expected=len(modules), modules=modules),
     }
-
-
-def _cost(
-    method: Method, session: TrainingSession, summary: TrainingSummary, loading_seconds: float, saved_bytes: int
-) -> TrainingCost:
-    seconds, tokens = summary.optimisation_seconds, summary.source_tokens + summary.target_tokens
-    seen = summary.source_tokens + summary.examples * method.added_tokens
-    return TrainingCost(
-        loading_seconds=loading_seconds,
-        optimisation_seconds=seconds,
-        evaluation_seconds=summary.evaluation_seconds,
-        saving_seconds=summary.saving_seconds,
-        paused_seconds=summary.paused_seconds,
-        steps=summary.steps,
-        examples=summary.examples,
-        tokens=tokens,
-        examples_per_second=summary.examples / seconds if seconds else None,
-        tokens_per_second=tokens / seconds if seconds else None,
-        peak_memory_bytes=peak_memory(),
-        saved_bytes=saved_bytes,
-        training_flops=training_flops(method.counted(session.model), seen, summary.target_tokens),
-        flops_formula=FLOPS_FORMULA,
-    )

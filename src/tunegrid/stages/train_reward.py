@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_object, replaced_folder, size_of
-from tunegrid.models.flops import FLOPS_FORMULA, counted, trainable_parameters, training_flops
+from tunegrid.models.flops import counted, trainable_parameters
 from tunegrid.models.seal import check_base, digests
-from tunegrid.results.records import CalibrationBin, Parameters, RewardRecord, TrainingCost, write_record, written_since
+from tunegrid.results.records import CalibrationBin, Parameters, RewardRecord, write_record, written_since
 from tunegrid.runtime import cpu_kernels, locks, parent, snakemake
 from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
-from tunegrid.runtime.measure import peak_memory, reset_peak_memory
-from tunegrid.runtime.provenance import digest, installed_packages, now, provenance
+from tunegrid.runtime.measure import reset_peak_memory
+from tunegrid.runtime.provenance import digest, installed_packages, now
 from tunegrid.runtime.stopping import Interrupted, Stop, Stopped
-from tunegrid.runtime.torch_device import accelerator, pick_device
+from tunegrid.runtime.torch_device import pick_device
 from tunegrid.stages.inputs import open_pairs
+from tunegrid.stages.record_facts import study_provenance, training_cost
 from tunegrid.stages.session import LIBRARIES
 from tunegrid.stages.train import no_space
 from tunegrid.study.stage_settings import reward_settings
@@ -102,7 +103,7 @@ def _train(study: Study, names: tuple[str, str, str], folder: Path, attempt: Att
                 ),
                 "selection": summary.selection,
                 "weights": digests(weights),
-                "cost": _cost(session, summary, loading_seconds, size_of(weights)),
+                "cost": training_cost(summary, counted(session.model.model), loading_seconds, size_of(weights)),
             }
         except Interrupted:
             raise Stopped(stop, 0) from None
@@ -237,26 +238,6 @@ def calibration(probabilities: list[float]) -> tuple[list[CalibrationBin], float
     return bins, error
 
 
-def _cost(session: TrainingSession, summary: TrainingSummary, loading_seconds: float, saved_bytes: int) -> TrainingCost:
-    seconds, tokens = summary.optimisation_seconds, summary.source_tokens + summary.target_tokens
-    return TrainingCost(
-        loading_seconds=loading_seconds,
-        optimisation_seconds=seconds,
-        evaluation_seconds=summary.evaluation_seconds,
-        saving_seconds=summary.saving_seconds,
-        paused_seconds=summary.paused_seconds,
-        steps=summary.steps,
-        examples=summary.examples,
-        tokens=tokens,
-        examples_per_second=summary.examples / seconds if seconds else None,
-        tokens_per_second=tokens / seconds if seconds else None,
-        peak_memory_bytes=peak_memory(),
-        saved_bytes=saved_bytes,
-        training_flops=training_flops(counted(session.model.model), summary.source_tokens, summary.target_tokens),
-        flops_formula=FLOPS_FORMULA,
-    )
-
-
 def _write(study: Study, names: tuple[str, str, str], folder: Path, started: str, **facts: Any) -> RewardRecord:
     task, model, name = names
     settings = reward_settings(study, *names)
@@ -268,13 +249,8 @@ def _write(study: Study, names: tuple[str, str, str], folder: Path, started: str
         seed=study.rewards[name].seed,
         configuration=settings,
         configuration_hash=digest(settings),
-        provenance=provenance(
-            started=started,
-            threads=study.hardware.threads,
-            precision=study.hardware.precision,
-            accelerator=accelerator(),
-            data=study.paths.pairs_card(task, study.rewards[name].pairs),
-            model=study.paths.model_card(model),
+        provenance=study_provenance(
+            study, started, data=study.paths.pairs_card(task, study.rewards[name].pairs), model=model
         ),
         **facts,
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Union
 
 from pydantic import Field, field_validator
 
-from tunegrid.common.fields import MOST_ROWS, Name
+from tunegrid.common.fields import MOST_ROWS, Name, check_distinct
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.tasks.mixture import Mixing
 from tunegrid.tasks.wordings import Wordings
@@ -39,13 +39,7 @@ class InstructionSettings(MethodSettings):
         None, gt=0, le=MOST_ROWS, description="At most so many test rows are answered in each wording; none: all."
     )
 
-    @field_validator("tasks")
-    @classmethod
-    def _distinct(cls, tasks: list[str] | None) -> list[str] | None:
-        for number, name in enumerate(tasks or ()):
-            if name in tasks[:number]:
-                raise ValueError(f"{name} is listed twice")
-        return tasks
+    _is_distinct = field_validator("tasks")(check_distinct)
 
     @property
     def own_title(self) -> str:

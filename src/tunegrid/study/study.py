@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
-from tunegrid.common.fields import Closed, Name, Seed, Title, not_blank
+from tunegrid.common.fields import Closed, Name, Seed, Title, check_distinct, not_blank
 from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
@@ -138,13 +138,7 @@ class Study(Closed):
     def _name_families(cls, families: dict[str, Family]) -> dict[str, Family]:
         return {name: family.named(name) for name, family in families.items()}
 
-    @field_validator("compress")
-    @classmethod
-    def _each_form_once(cls, names: list[str]) -> list[str]:
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"{name} is listed twice")
-        return names
+    _is_distinct = field_validator("compress")(check_distinct)
 
     @property
     def paths(self) -> Paths:

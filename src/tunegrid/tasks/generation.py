@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from tunegrid.common.fields import check_distinct
 from tunegrid.data.sources.base import Row
 from tunegrid.models.families import Family
 from tunegrid.tasks.base import Baseline, Task, TaskSettings
@@ -34,13 +35,7 @@ class TextGenerationSettings(TaskSettings):
         description="Metrics, in the order of the tables; cells are tested, tied and recommended on the first.",
     )
 
-    @field_validator("metrics")
-    @classmethod
-    def _are_distinct(cls, metrics: list[Choice]) -> list[Choice]:
-        for name in metrics:
-            if metrics.count(name) > 1:
-                raise ValueError(f"{name} stands there twice")
-        return metrics
+    _is_distinct = field_validator("metrics")(check_distinct)
 
 
 class TextGeneration(Task):

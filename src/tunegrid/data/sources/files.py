@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.fields import Closed, Text
+from tunegrid.common.fields import Closed, Text, check_distinct
 from tunegrid.data.formats import DELIMITED, READERS, VALID, RawRow, format_of, read_rows
 from tunegrid.data.sources.base import ReadSource, Split
 
@@ -54,13 +54,7 @@ class FilesSource(ReadSource):
                 raise ValueError(f"{split}: {name}: unknown file type. Valid: {VALID}")
         return paths
 
-    @field_validator("header")
-    @classmethod
-    def _are_distinct(cls, names: list[str]) -> list[str]:
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"{name!r} is the name of two columns")
-        return names
+    _is_distinct = field_validator("header")(check_distinct)
 
     @model_validator(mode="after")
     def _test_rows_come_from_one_place(self) -> FilesSource:
