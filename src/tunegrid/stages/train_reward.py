@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-import traceback
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import read_object, replaced_folder, size_of
+from tunegrid.common.files import read_object, size_of
 from tunegrid.models.flops import counted, trainable_parameters
 from tunegrid.models.seal import check_base, digests
 from tunegrid.results.records import CalibrationBin, Parameters, RewardRecord, write_record, written_since
-from tunegrid.runtime import cpu_kernels, locks, parent, snakemake
-from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
+from tunegrid.runtime import cpu_kernels, locks
+from tunegrid.runtime.attempts import ONLY, Attempt
 from tunegrid.runtime.measure import reset_peak_memory
 from tunegrid.runtime.provenance import digest, installed_packages, now
-from tunegrid.runtime.stopping import Interrupted, Stop, Stopped
+from tunegrid.runtime.stopping import Stop
 from tunegrid.runtime.torch_device import pick_device
 from tunegrid.stages.inputs import open_pairs
 from tunegrid.stages.record_facts import study_provenance, training_cost
 from tunegrid.stages.session import LIBRARIES
-from tunegrid.stages.train import no_space
+from tunegrid.stages.training_outcome import explaining_a_full_disk, leave_no_weights, training_outcome
 from tunegrid.study.stage_settings import reward_settings
 from tunegrid.study.study import Study
-from tunegrid.training.history import keep_history, write_history
-from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
+from tunegrid.training.history import keep_history
+from tunegrid.training.session import TrainingSession
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +39,7 @@ def train_reward(study: Study, task: str, model: str, name: str, folder: Path, a
     Failures, attempts, checkpoints and errors are those of a run, see `stages.train.train`.
     """
     title = f"the reward model {name} of {model} for {task}"
-    with _hold_lock(study, task, model, name), Stop(title).listening() as stop:
+    with _hold_lock(study, task, model, name), Stop(title).listening() as stop, explaining_a_full_disk(folder):
         return _train(study, (task, model, name), folder, attempt, stop)
 
 
@@ -52,8 +50,7 @@ def write_failed_reward(
     with _hold_lock(study, task, model, name):
         if (written := written_since(started, folder / "reward.json", RewardRecord)) is not None:
             return written
-        with replaced_folder(folder / "weights"):
-            pass
+        leave_no_weights(folder)
         with suppress(TuneGridError):
             keep_history(_checkpoints(study, task, model, name), folder)
         return _write(study, (task, model, name), folder, started, status="failed", reason=reason)
@@ -76,61 +73,33 @@ def _checkpoints(study: Study, task: str, model: str, name: str) -> Path:
 
 def _train(study: Study, names: tuple[str, str, str], folder: Path, attempt: Attempt, stop: Stop) -> RewardRecord:
     started, clock = now(), time.perf_counter()
-    facts: dict[str, Any] = {}
-    status, reason = "ok", None
-    session, summary = None, TrainingSummary()
-    for leftover in folder.glob(".weights.*"):  # of a process that was killed while it saved
-        shutil.rmtree(leftover)
-    with replaced_folder(folder / "weights") as weights:
-        try:
-            with stop.interrupting():
-                session, test = _prepare(study, *names)
-            session.stop = stop
-            loading_seconds = time.perf_counter() - clock
-            reset_peak_memory()
-            from tunegrid.training.trainer import fit
+    with training_outcome(" ".join(names), folder, attempt, stop) as outcome:
+        with stop.interrupting():
+            outcome.session, test = _prepare(study, *names)
+        session = outcome.session
+        session.stop = stop
+        loading_seconds = time.perf_counter() - clock
+        reset_peak_memory()
+        from tunegrid.training.trainer import fit
 
-            summary = fit(session)
-            with stop.interrupting():
-                facts = _measure(session, test)
-            clock = time.perf_counter()
-            session.model.save(weights)
-            summary.saving_seconds += time.perf_counter() - clock
-            facts |= {
-                "parameters": Parameters(
-                    total=sum(parameter.numel() for parameter in session.model.parameters()),
-                    trainable=trainable_parameters(session.model),
-                ),
-                "selection": summary.selection,
-                "weights": digests(weights),
-                "cost": training_cost(summary, counted(session.model.model), loading_seconds, size_of(weights)),
-            }
-        except Interrupted:
-            raise Stopped(stop, 0) from None
-        except Diverged as error:
-            status, reason, summary.history = "diverged", str(error), error.history
-        except (Stopped, TuneGridError):
-            raise
-        except Exception as error:
-            if problem := no_space(folder / "weights", error):
-                raise problem from error
-            traceback.print_exc()
-            reason = f"{type(error).__name__}: {error}"
-            if not attempt.is_last:
-                raise AttemptFailed(f"{' '.join(names)}: {attempt.label(reason)}") from error
-            status, reason = "failed", attempt.label(reason)
-        if status != "ok":
-            shutil.rmtree(weights)
-            weights.mkdir()
-            facts = {}
-    if status == "failed" and session:
-        keep_history(session.checkpoints, folder)
-    else:
-        write_history(summary.history, folder / "history.csv")
-    record = _write(study, names, folder, started, status=status, reason=reason, **facts)
-    is_known = parent.callers_are_alive() and not snakemake.is_abandoned()
-    if session and status != "failed" and is_known:
-        shutil.rmtree(session.checkpoints, ignore_errors=True)
+        outcome.summary = summary = fit(session)
+        with stop.interrupting():
+            measured = _measure(session, test)
+        clock = time.perf_counter()
+        session.model.save(outcome.weights)
+        summary.saving_seconds += time.perf_counter() - clock
+        saved_bytes = size_of(outcome.weights)
+        outcome.facts = measured | {
+            "parameters": Parameters(
+                total=sum(parameter.numel() for parameter in session.model.parameters()),
+                trainable=trainable_parameters(session.model),
+            ),
+            "selection": summary.selection,
+            "weights": digests(outcome.weights),
+            "cost": training_cost(summary, counted(session.model.model), loading_seconds, saved_bytes),
+        }
+    record = _write(study, names, folder, started, status=outcome.status, reason=outcome.reason, **outcome.facts)
+    outcome.remove_checkpoints()
     return record
 
 
