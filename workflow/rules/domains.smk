@@ -44,7 +44,7 @@ rule evaluate_domains:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
-        **asks(lambda wildcards: JOBS.evaluate(wildcards.task, wildcards.model, wildcards.method)),
+        **asks(lambda wildcards: JOBS.domains(wildcards.task, wildcards.model, wildcards.method)),
         study=CONFIG,
         gpu=GPUS,
     params:
@@ -68,7 +68,7 @@ rule evaluate_domains_untuned:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
-        **asks(lambda wildcards: JOBS.evaluate(wildcards.task, wildcards.model)),
+        **asks(lambda wildcards: JOBS.domains(wildcards.task, wildcards.model)),
         study=CONFIG,
         gpu=GPUS,
     params:
@@ -92,7 +92,7 @@ rule baseline_domains:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
-        **asks(lambda wildcards: JOBS.baseline(wildcards.task)),
+        **asks(lambda wildcards: JOBS.domains(wildcards.task)),
         study=CONFIG,
     params:
         **settings_params(stage_settings.domains_settings, lambda wildcards: (wildcards.task,)),

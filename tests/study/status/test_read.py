@@ -198,6 +198,45 @@ def test_what_is_silent_is_remarked_on(tiny_study):
     assert "SILENT" not in format_status(read_status(study, CONFIGS, read_any_record, alive))
 
 
+def test_evaluations_on_other_domains_are_jobs_of_their_own(tiny_study):
+    domain = "{kind: files, paths: {test: rows/sentiment-test.jsonl}}"
+    changes = f"tasks: {{sentiment: {{evaluate_on: {{near: {domain}, far: {domain}}}}}}}"
+    study = tiny_study(f"{SMALL}\n{changes}")
+    waiting = counts(read_status(study, CONFIGS, read_any_record))
+    assert waiting["domains"] == (0, 0, 7, 0)  # four runs, the untuned model and two baselines
+    assert waiting["data"] == (1, 0, 2, 0)
+    for name in ("near", "far"):
+        tunegrid("fetch-domain", *CONFIGS, "--task", "sentiment", "--domain", name)
+    tunegrid("baseline-domains", *CONFIGS, "--task", "sentiment", "--name", "majority-class")
+    status = read_status(study, CONFIGS, read_any_record)
+    assert counts(status)["domains"] == (1, 0, 6, 0)
+    assert counts(status)["data"] == (3, 0, 0, 0)
+    assert re.search(r"^domains +1 +· +6 +· +7$", format_status(status), re.MULTILINE)
+    # A domain that was added since is still to be answered.
+    Path("results/tiny/baselines/sentiment/majority-class/domains/far/metrics.json").unlink()
+    assert counts(read_status(study, CONFIGS, read_any_record))["domains"] == (0, 0, 7, 0)
+    # Two domains take twice the time of the task's own rows, which the plan reckons with.
+    jobs = Jobs(study)
+    expected = 2 * jobs.evaluate("sentiment", "t5", "lora").seconds
+    run = next(job for job in status.in_stage("domains") if job.item.cell and job.item.cell.method == "lora")
+    assert jobs.domains("sentiment", "t5", "lora").seconds == pytest.approx(expected)
+    assert run.remaining > 0
+    at_work = Alive(commands={("evaluate-domains", "sentiment", "t5", "untuned"): time.time()})
+    [running] = [job for job in read_status(study, CONFIGS, read_any_record, at_work).jobs if job.state == "running"]
+    assert running.item.title == "sentiment, t5 untuned, other domains"
+
+
+def test_a_run_that_failed_has_its_other_domains_behind_it(tiny_study):
+    domain = "{kind: files, paths: {test: rows/sentiment-test.jsonl}}"
+    changes = f"overrides: [{{where: {{method: lora}}, training: {json.dumps(DIVERGING)}}}]\n"
+    study = tiny_study(f"{SMALL}\n{changes}tasks: {{sentiment: {{evaluate_on: {{far: {domain}}}}}}}")
+    tunegrid("fetch-domain", *CONFIGS, "--task", "sentiment", "--domain", "far")
+    tunegrid(*arguments("train", "lora", 1))
+    tunegrid(*arguments("evaluate-domains", "lora", 1))
+    counted = counts(read_status(study, CONFIGS, read_any_record))
+    assert (counted["training"], counted["domains"]) == ((0, 0, 3, 1), (1, 0, 6, 0))  # the failure is counted once
+
+
 def test_jobs_in_slurms_queue_are_seen_by_what_the_plugin_calls_them(tiny_study, monkeypatch):
     study = tiny_study(SMALL)
     here = Path.cwd().resolve()

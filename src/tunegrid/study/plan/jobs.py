@@ -130,6 +130,16 @@ class Jobs:
         # All rows as Python's objects, and the n-grams of their text.
         return self._job(rows / 300, LIBRARIES + 12 * rows * size.row_bytes, 0)
 
+    def domains(self, task: str, model: str | None = None, method: str | None = None) -> Job:
+        """The other domains of a task in one job, each as long as the task's own test rows.
+
+        Args:
+            model: None for a baseline.
+            method: None for the untuned model.
+        """
+        one = self.evaluate(task, model, method) if model else self.baseline(task)
+        return replace(one, seconds=one.seconds * max(1, len(self.study.tasks[task].evaluate_on)))
+
     def _job(self, seconds: float, memory: float, disk: float) -> Job:
         settings = self.study.resources
         return Job(seconds, memory, disk, settings.runtime_factor, settings.memory_factor)

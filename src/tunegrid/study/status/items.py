@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tunegrid.study.study import Study
 
 STAGES = (
     "data", "pairs", "models", "tokens", "rewards", "search", "choices", "training", "sharing", "evaluation",
-    "forms", "wordings", "judgement", "untuned", "baselines", "report",
+    "forms", "wordings", "judgement", "untuned", "baselines", "domains", "report",
 )  # fmt: skip
 
 
@@ -36,6 +36,7 @@ class Item:
         title: the job's name for a person.
         done: the file that exists when the job is done: its record, where it has one.
         kept: another file that shows that it was done, after `done` has been removed.
+        more: further records of it, without which it is not done.
         log: the name of its log, as `Paths.log` takes it.
         command: the subcommand of `tunegrid` and the values of its options, as on its process's command line.
         comment: what Snakemake's plugin for Slurm writes into the queue for it.
@@ -54,6 +55,7 @@ class Item:
     cell: Cell | None = None
     part: str | None = None
     kept: Path | None = None
+    more: tuple[Path, ...] = ()
 
 
 def items(study: Study) -> Iterator[Item]:
@@ -85,6 +87,7 @@ def items(study: Study) -> Iterator[Item]:
         if run.cell in judged:
             yield _judgement(study, run)
     yield from _untrained(study)
+    yield from _domains(study)
     yield Item("report", "report", study.paths.report / "report.html", "report", ("report",), "rule_report")
 
 
@@ -98,6 +101,9 @@ def _inputs(study: Study) -> Iterator[Item]:
     paths = study.paths
     for task in study.grid.tasks:
         yield _job("data", f"data of {task}", paths.data_card(task), "fetch_data", "fetch-data", task, task=task)
+        for domain in study.tasks[task].evaluate_on:
+            title, done = f"data of {task}, {domain}", paths.domain(task, domain) / "card.json"
+            yield _job("data", title, done, "fetch_domain", "fetch-domain", task, domain, task=task, part=domain)
     for task, name in used_pairs(study):
         title, done = f"pairs {name} of {task}", paths.pairs_card(task, name)
         yield _job("pairs", title, done, "fetch_pairs", "fetch-pairs", task, name, task=task, part=name)
@@ -175,3 +181,34 @@ def _untrained(study: Study) -> Iterator[Item]:
         for name in study.task(task).baselines():
             done, facts = paths.baseline(task, name) / "metrics.json", {"task": task, "part": name}
             yield _job("baselines", f"{task}, {name}", done, "evaluate_baseline", "baseline", task, name, **facts)
+
+
+def _domains(study: Study) -> Iterator[Item]:
+    """Yields the evaluations on other domains: one for all domains of a task, of each run, model and baseline."""
+    paths = study.paths
+    for run in study.runs():
+        names, facts = (*astuple(run.cell), str(run.seed)), {"task": run.cell.task, "model": run.cell.model}
+        facts |= {"cell": run.cell, "part": names[-1]}
+        title, log = f"{run.cell}, seed {run.seed}", f"evaluate_domains/{run.path}"
+        yield from _elsewhere(study, title, paths.run(run), "evaluate_domains", names, log=log, **facts)
+    for task in study.grid.tasks:
+        for model in study.grid.models:
+            place, facts = paths.untuned(task, model), {"task": task, "model": model}
+            for item in _elsewhere(
+                study, f"{task}, {model} untuned", place, "evaluate_domains_untuned", (task, model), **facts
+            ):
+                yield replace(item, command=("evaluate-domains", task, model, UNTUNED))
+        for name in study.task(task).baselines():
+            place, facts = paths.baseline(task, name), {"task": task, "part": name}
+            yield from _elsewhere(study, f"{task}, {name}", place, "baseline_domains", (task, name), **facts)
+
+
+def _elsewhere(
+    study: Study, title: str, result: Path, rule: str, names: tuple[str, ...], **facts: Any
+) -> Iterator[Item]:
+    """Yields the evaluation of a result on the other domains of its task, if there are any."""
+    domains = study.tasks[facts["task"]].evaluate_on
+    done, *more = [study.paths.domain_results(result) / domain / "metrics.json" for domain in domains] or [None]
+    if done:
+        command = rule.replace("_", "-")
+        yield _job("domains", f"{title}, other domains", done, rule, command, *names, more=tuple(more), **facts)

@@ -34,6 +34,7 @@ RECORDED = {
     "judgement",
     "untuned",
     "baselines",
+    "domains",
 }
 SILENT = 600.0  # seconds after which a running job that has written nothing is called silent
 
@@ -108,7 +109,9 @@ def read_status(
     for item in all_items:
         if not item.done.is_file() and not (item.kept and item.kept.is_file()):
             continue
-        record = _record(item.done, read) if item.stage in RECORDED else {}
+        if not all(file.is_file() for file in item.more):
+            continue
+        record = _records(item, read) if item.stage in RECORDED else {}
         records[item] = record
         if (seconds := seconds_of(item, record)) is not None:
             measured.append((item, seconds))
@@ -133,6 +136,19 @@ def read_status(
     )
 
 
+def _records(item: Item, read: Reader) -> dict[str, Any]:
+    """The record of a job; of one with several, the first that is not ok, else the first with the seconds of all."""
+    first, *more = records = [_record(file, read) for file in (item.done, *item.more)]
+    if failed := next((record for record in records if record.get("status", "ok") != "ok"), None):
+        return failed
+    if not more:
+        return first
+    costs = [record.get("cost") or {} for record in records]
+    names = ("prediction_seconds", "scoring_seconds")  # what was loaded was loaded once
+    seconds = {name: sum(cost.get(name) or 0.0 for cost in costs) for name in names}
+    return first | {"cost": costs[0] | seconds}
+
+
 def _record(file: Path, read: Reader) -> dict[str, Any]:
     """The content of a record; of a file that is none, a failure with its reason."""
     try:
@@ -153,8 +169,8 @@ def _finished(item: Item, records: dict[Item, dict[str, Any]], read: Reader) -> 
     reason = f"{record['status']}: {record.get('reason') or 'no reason given'}"
     if item.stage == "sharing":
         return JobStatus(item, "done")
-    training = item.done.parents[2 if item.stage == "forms" else 0] / "train.json"
-    passed_on = item.stage in ("evaluation", "forms", "wordings") and training.is_file()
+    training = item.done.parents[2 if item.stage in ("forms", "domains") else 0] / "train.json"
+    passed_on = item.stage in ("evaluation", "forms", "wordings", "domains") and training.is_file()
     if passed_on and _record(training, read).get("status") != "ok":
         return JobStatus(item, "done")
     return JobStatus(item, "failed", reason)

@@ -16,7 +16,8 @@ MEASURED = {
     "rewards": ("loading_seconds", "optimisation_seconds", "evaluation_seconds", "saving_seconds"),
     "search": ("total_seconds",),
     **dict.fromkeys(
-        ("evaluation", "forms", "untuned", "baselines"), ("load_seconds", "prediction_seconds", "scoring_seconds")
+        ("evaluation", "forms", "untuned", "baselines", "domains"),
+        ("load_seconds", "prediction_seconds", "scoring_seconds"),
     ),
 }
 QUICK = {
@@ -89,4 +90,7 @@ class Durations:
                 return self._jobs.evaluate(item.task, item.model).seconds
             case "baselines":
                 return self._jobs.baseline(item.task).seconds
+            case "domains":
+                method = item.cell.method if item.cell else None
+                return self._jobs.domains(item.task, item.model, method).seconds
         return 0.0
