@@ -5,6 +5,7 @@ import pytest
 
 from tunegrid.report.cost_words import cost_text
 from tunegrid.report.instruction import held_out, section
+from tunegrid.report.summary import warnings
 from tunegrid.results.tables import build_tables
 from tunegrid.stages.expected import expected
 
@@ -28,6 +29,20 @@ def test_the_section_has_mixture_tasks_and_every_wording(instructed, frames):
     texts = {row.cells[0].text for row in wordings.rows}
     assert set(frames["wordings"]["template"]) <= texts
     assert any("shared by 3 tasks" in text for text in cost_text(frames, expected(instructed)))
+
+
+def test_the_data_of_a_mixture_are_its_own_and_no_warning(instructed, frames):
+    def data_warnings(provenance: pd.DataFrame) -> list[str]:
+        return [text for text in warnings(frames | {"provenance": provenance}, expected(instructed)) if "data" in text]
+
+    provenance = frames["provenance"]
+    assert provenance.groupby("task")["data_fingerprint"].nunique().max() > 1
+    assert data_warnings(provenance) == []
+    changed = provenance.copy()
+    changed.loc[provenance.index[provenance["stage"] == "evaluate"][-1], "data_fingerprint"] = "another"
+    assert len(data_warnings(changed)) == 1
+    twice = pd.concat([provenance, provenance[provenance["stage"] == "train"].assign(data_fingerprint="another")])
+    assert len(data_warnings(twice)) == provenance["task"].nunique()
 
 
 def test_a_study_without_mixtures_has_no_such_section(instructed, frames):

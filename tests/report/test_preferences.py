@@ -56,6 +56,8 @@ def test_its_numbers_are_those_of_the_tables(frames_of):
     assert "1.500" in shown, "the last evaluation"
     last = section.tables[-1]
     assert len(last.rows) == 2, "the first and the last evaluation alone"
+    once = preferences.section(frames | {"observations": frames["observations"].head(1)}, expected).tables[-1]
+    assert len(once.rows) == 1, "an evaluation that is both the first and the last"
 
 
 @pytest.mark.parametrize(("metric", "warned"), [(-0.2, True), (-0.01, False), (0.2, False)])

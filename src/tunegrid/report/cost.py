@@ -199,8 +199,7 @@ def _per_cell(name: str, caption: str, titles: Iterable[str], frames: Frames, ex
 
 def _shared(runs: Any) -> str:
     """What a line about a training says that is that of other tasks too."""
-    counts = runs["shared_by"].dropna()
-    return f" (shared by {counts.max():.0f} tasks)" if len(counts) else ""
+    return " (shared)" if runs["shared_by"].notna().any() else ""
 
 
 def _front_cell(row: Any, task: ExpectedTask, titles: Titles) -> str:

@@ -111,7 +111,8 @@ def _last(frames: Frames, expected: Expected) -> Table | None:
     for (task, model, method, seed), points in found.groupby(["task", "model", "method", "seed"], sort=False):
         metric = next(one for one in expected.tasks if one.name == task).primary
         name = f"{titles.tasks[task]}, {titles.models[model]}"
-        for number, row in enumerate((points.iloc[0], points.iloc[-1])):
+        ends = points.iloc[[0, -1]] if len(points) > 1 else points
+        for number, (_, row) in enumerate(ends.iterrows()):
             values = [
                 _number(row["reward"], "+.3f"), _number(row["kl"], ".3f"), _number(row["length"], ".1f"),
                 DASH if absent(row["score"]) else metric.text(row["score"]),

@@ -195,10 +195,9 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
             f"These results come from {codes} versions of TuneGrid's code. Where the difference matters, numbers "
             "cannot be compared; run the older ones again."
         )
-    for task, rows in provenance.groupby("task"):
-        if rows["data_fingerprint"].nunique() > 1:
-            title = Titles(expected).tasks[task]
-            texts.append(f"{title}: results come from different data (their fingerprints differ); run them again.")
+    for task in _with_several_data(provenance, expected):
+        title = Titles(expected).tasks[task]
+        texts.append(f"{title}: results come from different data (their fingerprints differ); run them again.")
     texts += _on_test_rows(frames, Titles(expected))
     texts += ceilings.sentences(frames, expected)
     unexpected = frames["unexpected"]["folder"].tolist()
@@ -208,6 +207,18 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
             f"shown: {', '.join(unexpected[:3])}{', …' if len(unexpected) > 3 else ''}."
         )
     return texts + search.warnings(frames, expected) + preferences.warnings(frames, expected)
+
+
+def _with_several_data(provenance: Any, expected: Expected) -> list[str]:
+    """Tasks whose results come from several data. A training on a mixture of tasks has data of its own."""
+    mixtures = [method.name for method in expected.methods if method.mixture]
+    mixed = provenance["method"].isin(mixtures) & (provenance["stage"] == "train")
+    counts = [
+        provenance[~mixed].groupby("task")["data_fingerprint"].nunique(),
+        provenance[mixed].groupby(["task", "model", "method"])["data_fingerprint"].nunique().groupby("task").max(),
+    ]
+    several = {task for count in counts for task in count.index[count > 1]}
+    return [task.name for task in expected.tasks if task.name in several]
 
 
 def _collapsed(frames: Frames, expected: Expected) -> list[str]:

@@ -1,5 +1,9 @@
-"""Where a run's time goes: a panel per task, a bar per cell, its parts loading, optimisation, …, mean over seeds."""
+"""Where a run's time goes: a panel per task, a bar per cell, its parts loading, optimisation, …, mean over seeds.
 
+All panels have the same lines, so that only those at the left need labels: a cell that a task does not have is a gap.
+"""
+
+from itertools import product
 from typing import Any
 
 from tunegrid.common.digits import absent
@@ -29,14 +33,14 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
         return None
     tasks = [task for task in expected.tasks if (costs["task"] == task.name).any()]
     lines, columns = -(-len(tasks) // PANELS_PER_LINE), min(len(tasks), PANELS_PER_LINE)
-    most = max(len(list(expected.grid(task))) for task in tasks)
+    of_any_task = {cell for task in tasks for cell in expected.grid(task)}
+    cells = [cell for cell in product(expected.models, expected.methods) if cell in of_any_task]
     figure, axes = plt.subplots(
-        lines, columns, figsize=(WIDTH, lines * (0.7 + 0.15 * most) + 0.5), squeeze=False, layout="constrained"
+        lines, columns, figsize=(WIDTH, lines * (0.7 + 0.15 * len(cells)) + 0.5), squeeze=False, layout="constrained"
     )
-    same = len({tuple(expected.grid(task)) for task in tasks}) == 1
     for number, (axis, task) in enumerate(zip(axes.flat, tasks, strict=False)):
-        _panel(axis, task, costs[costs["task"] == task.name], expected)
-        if same and number % columns:  # the same cells as in the panel at the left
+        _panel(axis, task, costs[costs["task"] == task.name], cells)
+        if number % columns:
             axis.tick_params(labelleft=False)
     for axis in axes.flat[len(tasks) :]:
         axis.set_visible(False)
@@ -56,8 +60,7 @@ def _legend(figure: Any) -> None:
     figure.legend(bars, by_column, loc="outside upper center", ncols=columns, frameon=False)
 
 
-def _panel(axis: Any, task: ExpectedTask, costs: Any, expected: Expected) -> None:
-    cells = list(expected.grid(task))
+def _panel(axis: Any, task: ExpectedTask, costs: Any, cells: list[tuple[Any, Any]]) -> None:
     labels, model_before = [], None
     for number, (model, method) in enumerate(cells):
         labels.append(f"{short(model.title, 20)} · {short(method.title, 16)}".replace("\n", " "))

@@ -94,7 +94,7 @@ def _cost_axis(axes: Any, cost: str, values: Any) -> None:
     for axis in axes:
         if logarithmic:
             axis.set_xscale("log")
-            subs = (1.0,) if values.max() > 300 * values.min() else (1.0, 3.0)
+            subs = (1.0,) if values.max() > 100 * values.min() else (1.0, 3.0)
             axis.xaxis.set_major_locator(LogLocator(subs=subs, numticks=6))
             axis.xaxis.set_minor_formatter(NullFormatter())
         else:
