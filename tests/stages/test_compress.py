@@ -43,7 +43,9 @@ def test_forms_are_evaluated_beside_the_run_and_compared_with_it(tiny_study):
     assert {record.form.plain_bytes for record in records.values()} == {records["prune-30"].form.saved_bytes}
     assert all(record.cost.inference.unmerged.latency_seconds > 0 for record in records.values())
 
-    table = build_tables(study.paths.root, expected(study), resamples=50)["forms"].set_index("form")
+    table = build_tables(study.paths.root, expected(study), resamples=50)["forms"]
+    assert set(table[table["method"] == "full"]["status"]) == {"missing"}  # its runs are not there
+    table = table[table["method"] == "lora"].set_index("form")
     assert list(table.index) == FORMS
     for form, row in table.iterrows():
         frames = [pd.read_parquet(place / "predictions.parquet")["prediction"] for place in (places[form], folder)]
@@ -99,6 +101,24 @@ def test_a_study_of_which_nothing_merges_has_nothing_to_compress(tiny_study):
         tiny_study(CHANGES.replace("[full, lora, adapters]", "[adapters]") + "compress: [bf16]\n")
 
 
+@pytest.mark.parametrize(
+    ("forms", "says"),
+    [
+        (
+            "[plain, int8]",
+            "recommend.forms[1]: int8 is not under compress, so it has no score; add it: compress: [bf16, int8]",
+        ),
+        ("[plain, bf61]", "unknown: 'bf61'"),
+        ("[bf16, bf16]", "bf16 is listed twice"),
+        ("[]", "recommend.forms"),
+    ],
+)
+def test_only_forms_that_are_evaluated_can_be_recommended(tiny_study, forms, says):
+    with pytest.raises(TuneGridError) as refusal:
+        tiny_study(CHANGES + f"compress: [bf16]\nrecommend: {{forms: {forms}}}\n")
+    assert says in str(refusal.value)
+
+
 def test_the_report_has_a_section_on_the_forms(tiny_study, without_figures):
     from tunegrid.report.render import render_report
     from tunegrid.results.tables import read_tables, write_tables
@@ -111,7 +131,7 @@ def test_the_report_has_a_section_on_the_forms(tiny_study, without_figures):
     evaluate_run(study, run, folder)
     evaluate_form(study, run, "prune-50", study.paths.run(Run(run.cell, 1, "prune-50")))
     write_tables(study.paths.root, expected(study), study.paths.tables, resamples=50)
-    assert read_tables(study.paths.tables)["forms"]["form"].tolist() == ["prune-50"]
+    assert read_tables(study.paths.tables)["forms"].dropna(subset=["score"])["method"].tolist() == ["full"]
     render_report(read_tables(study.paths.tables), expected(study), study.paths.report, pdf=False)
     text = (study.paths.report / "report.html").read_text(encoding="utf-8")
     assert "Smaller forms of the weights" in text

@@ -98,10 +98,10 @@ def predictions(study, cell: Cell):
 
 
 def recommend(study, **cells: str) -> None:
-    """Writes recommendation.csv: task -> `model method`, or "" for none."""
-    lines = ["study,task,model,method,metric,score,stability,tied,rationale,left_out"]
+    """Writes recommendation.csv: task -> `model method`, `model method form`, or "" for none."""
+    lines = ["study,task,model,method,form,metric,score,stability,tied,rationale,left_out"]
     for task, cell in cells.items():
-        model, method = cell.split() if cell else ("", "")
-        lines.append(f"tiny,{task},{model},{method},x,0.5,0.9,,{'Best.' if cell else 'No cell has a result.'},")
+        model, method, form = (*cell.split(), "", "", "")[:3]
+        lines.append(f"tiny,{task},{model},{method},{form},x,0.5,0.9,,{'Best.' if cell else 'No cell has a result.'},")
     study.paths.tables.mkdir(parents=True, exist_ok=True)
     (study.paths.tables / "recommendation.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

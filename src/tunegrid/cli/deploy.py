@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -12,9 +13,11 @@ from tunegrid.cli.outputs import check_study_output, output_path
 from tunegrid.common.errors import TuneGridError
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.input import FORMATS, STDIN
+from tunegrid.models.forms import Form, form_named
 from tunegrid.study.cells import Cell
 from tunegrid.study.engine import require_engine, require_server, why_not_converted
 from tunegrid.study.evaluation_settings import Engine
+from tunegrid.study.limits import PLAIN
 from tunegrid.study.study import Study
 
 ENGINES = get_args(Engine)
@@ -88,6 +91,9 @@ def _add_serve(commands: Commands) -> None:
 def _engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=ENGINES, help="what computes; default: that of the study's evaluation")
     _compute_type(parser)
+    parser.add_argument(
+        "--form", metavar="NAME", help="form of the weights: plain, int8, prune-30, …; default: the recommended one's"
+    )
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: the device of the study")
 
 
@@ -123,27 +129,61 @@ def _chosen(study: Study, options: argparse.Namespace) -> Winner:
     return choose(study, options.task, options.model, options.method, options.seed)
 
 
-def _ready(study: Study, options: argparse.Namespace, unmerged: bool = False) -> tuple[Study, Winner, Engine]:
-    """(the study on the device that is asked for, the run, what computes); raises TuneGridError if they do not fit."""
+@dataclass(frozen=True)
+class _Ready:
+    """A study on the device that is asked for, the run that answers, what computes, and the form of the weights."""
+
+    study: Study
+    winner: Winner
+    engine: Engine
+    form: Form | None
+
+
+def _ready(study: Study, options: argparse.Namespace, unmerged: bool = False) -> _Ready:
+    """What answers, by the command's options. Raises TuneGridError if they do not fit each other or the run."""
     engine = options.engine or study.evaluation.engine
+    computes = [option for option in ("engine", "compute_type") if getattr(options, option)]
+    if options.form and (computes or unmerged):
+        raise TuneGridError(
+            "--form says what computes, and of merged weights: leave out --engine, --compute-type and --unmerged."
+        )
     if engine == "transformers" and options.compute_type:
         raise TuneGridError("--compute-type is CTranslate2's: add --engine ctranslate2.")
     if engine == "ctranslate2" and unmerged:
         raise TuneGridError("CTranslate2 computes merged models only: leave out --unmerged, or --engine transformers.")
     require_engine(engine)
     winner = _chosen(study, options)
-    if engine == "ctranslate2" and (reason := why_not_converted(study.method(winner.run.cell))):
+    name = options.form or (None if computes or unmerged else winner.form)
+    form = None if name in (None, PLAIN) else _form(study, winner, name)
+    if form is not None:
+        engine = "ctranslate2" if form.converts else "transformers"
+        require_engine(engine)
+    elif engine == "ctranslate2" and (reason := why_not_converted(study.method(winner.run.cell))):
         raise TuneGridError(f"{winner.run.cell}: {reason}. Add --engine transformers.")
     if options.device:
         study = study.model_copy(update={"hardware": study.hardware.model_copy(update={"device": options.device})})
-    return study, winner, engine
+    return _Ready(study, winner, engine, form)
+
+
+def _form(study: Study, winner: Winner, name: str) -> Form:
+    """The form of this name. Raises TuneGridError if there is none, or the run's weights cannot have it."""
+    try:
+        form = form_named(name)
+    except ValueError as error:
+        raise TuneGridError(f"--form: {error}, or {PLAIN}.") from None
+    method = study.method(winner.run.cell)
+    reason = why_not_converted(method) if form.converts else method.why_unmerged()
+    if reason:
+        raise TuneGridError(f"{winner.run.cell} as {name}: {reason}. Add --form {PLAIN}.")
+    return form
 
 
 def _predict(study: Study, options: argparse.Namespace) -> int:
     from tunegrid.deploy.input import Input, Stream
 
     check_study_output(study, options.config, options.output, None if options.input == STDIN else options.input)
-    study, winner, engine = _ready(study, options, unmerged=options.unmerged)
+    ready = _ready(study, options, unmerged=options.unmerged)
+    study, winner = ready.study, ready.winner
     task = study.task(options.task)
     print(winner, file=sys.stderr, flush=True)  # standard output is for answers alone
     if options.input in (None, STDIN) and sys.stdin and sys.stdin.isatty():
@@ -155,7 +195,7 @@ def _predict(study: Study, options: argparse.Namespace) -> int:
         if not isinstance(source.place, Stream):
             check_rows(source)  # before anything is loaded or written
         prepare_to_compute(study)
-        answerer = Answerer(study, winner, not options.unmerged, engine, options.compute_type)
+        answerer = Answerer(study, winner, not options.unmerged, ready.engine, options.compute_type, ready.form)
         answer_all(answerer, source, options.output, options.at_once)
     except KeyboardInterrupt:
         return 130
@@ -168,15 +208,17 @@ def _serve(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.deploy.server import Limits
 
     token = read_token(options.token_file)
-    study, winner, engine = _ready(study, options)
+    ready = _ready(study, options)
+    study, winner, form = ready.study, ready.winner, ready.form
     print(winner, file=sys.stderr, flush=True)
     prepare_to_compute(study)
     from tunegrid.deploy.predict import Answerer
 
-    answerer = Answerer(study, winner, engine=engine, compute=options.compute_type)
+    answerer = Answerer(study, winner, engine=ready.engine, compute=options.compute_type, form=form)
     batch_rows = options.batch_rows or answerer.task.settings.evaluation_batch_size
     limits = Limits(batch_rows=batch_rows, queue_rows=options.queue_rows, seconds=options.timeout)
-    serve(served(study, winner, answerer, engine), limits, host=options.host, port=options.port, token=token)
+    what = served(study, winner, answerer, ready.engine, form.name if form else None)
+    serve(what, limits, host=options.host, port=options.port, token=token)
 
 
 def _export(study: Study, options: argparse.Namespace) -> None:
@@ -189,6 +231,9 @@ def _export(study: Study, options: argparse.Namespace) -> None:
     check_folder(study, options.folder, options.force)
     prepare_to_compute(study)
     print(winner, flush=True)
+    if winner.form and options.form != "ctranslate2":
+        int8 = " For int8: --as ctranslate2 --compute-type int8." if winner.form == "int8" else ""
+        print(f"The folder gets the weights as they were trained, not as {winner.form}.{int8}", flush=True)
     layout = export(
         study,
         winner,

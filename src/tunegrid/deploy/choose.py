@@ -26,6 +26,7 @@ class Winner:
         training: its train.json.
         recommended: the task's row of recommendation.csv if the run is of the recommended cell; else None.
         reason: why this cell and this seed, in sentences.
+        form: the recommended form of its weights, such as int8; None: as they were trained.
     """
 
     run: Run
@@ -33,10 +34,12 @@ class Winner:
     training: TrainRecord
     recommended: dict[str, str] | None
     reason: str
+    form: str | None = None
 
     def __str__(self) -> str:
         cell = self.run.cell
-        return f"{cell.task}: {cell.model} with {cell.method}, seed {self.run.seed}. {self.reason}"
+        form = f" as {self.form}" if self.form else ""
+        return f"{cell.task}: {cell.model} with {cell.method}{form}, seed {self.run.seed}. {self.reason}"
 
 
 def choose(
@@ -61,13 +64,13 @@ def choose(
     recommended = Cell(task, found["model"], found["method"]) if found and found["model"] else None
     if model is None or method is None:
         cell = _recommended_cell(study, task, found, recommended)
-        reason = f"Recommended: {found['rationale']}"
+        reason, form = f"Recommended: {found['rationale']}", found.get("form") or None
     else:
-        cell = Cell(task, model, method)
+        cell, form = Cell(task, model, method), None
         reason = "The recommended cell." if cell == recommended else "Not the recommended cell."
     run, training, of_seed = _run(study, cell, seed)
     winner = Winner(
-        run, study.paths.run(run), training, found if cell == recommended else None, f"{reason} {of_seed}".strip()
+        run, study.paths.run(run), training, found if cell == recommended else None, f"{reason} {of_seed}".strip(), form
     )
     _require_usable(study, winner)
     return winner

@@ -23,6 +23,7 @@ from tunegrid.tasks import Row
 
 if TYPE_CHECKING:
     from tunegrid.models.converted import ComputeType
+    from tunegrid.models.forms import Form
 
 BATCHES = 16  # of the evaluation's size, answered at once: they are sorted by length among themselves
 
@@ -37,6 +38,7 @@ class Answerer:
         merged: bool = True,
         engine: Engine = "transformers",
         compute: ComputeType | None = None,
+        form: Form | None = None,
     ) -> None:
         """Loads the model.
 
@@ -44,6 +46,7 @@ class Answerer:
             merged: without the method's own modules, where that is defined (LoRA).
             engine: what computes; `ctranslate2` only with merged models.
             compute: type of CTranslate2's weights; None: the study's precision.
+            form: of the weights, which decides what computes; None: as they were trained.
 
         Raises:
             TuneGridError: the engine is not there, or cannot compute this model.
@@ -61,7 +64,14 @@ class Answerer:
         self.unread = Unread(self.task, self.tokenizer)
         self.tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # advice that says nothing here
         device = pick_device(study.hardware)
-        if engine == "ctranslate2":
+        if form is not None:
+            self.precision = "fp32"  # no autocast: a form has its own precision
+            plain = plain_model(study.method(cell), load_model(study, winner, merged=False))
+            with TemporaryDirectory() as folder:
+                threads = study.hardware.threads
+                formed = form.make(plain, self.tokenizer, Path(folder), device=device.type, threads=threads)
+            self.model = formed.predictor
+        elif engine == "ctranslate2":
             require_engine(engine)
             from tunegrid.models.converted import Converted, convert
 

@@ -25,8 +25,8 @@ CONNECTIONS = 1000  # more get 503
 SHORTEST_TOKEN = 16
 
 
-def served(study: Study, winner: Winner, answerer: Answerer, engine: Engine) -> Served:
-    """A run with its words and its card."""
+def served(study: Study, winner: Winner, answerer: Answerer, engine: Engine, form: str | None = None) -> Served:
+    """A run with its words and its card; `form`: of its weights, where they are not as they were trained."""
     cell = winner.run.cell
     run = {
         "task": study.title_of("tasks", cell.task),
@@ -35,7 +35,7 @@ def served(study: Study, winner: Winner, answerer: Answerer, engine: Engine) -> 
         "seed": str(winner.run.seed),
         "engine": {"transformers": "transformers", "ctranslate2": "CTranslate2"}[engine],
         "study": study.name,
-    }
+    } | ({"form": form} if form else {})
     return Served(answerer.task, answerer.answer, run, _card(study, winner, answerer))
 
 

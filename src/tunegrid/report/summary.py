@@ -47,22 +47,33 @@ def _of_task(frames: Frames, expected: Expected, task: ExpectedTask) -> tuple[st
     if not len(recommended):
         return task.title, first, DASH, DASH, DASH, DASH
     chosen = recommended.iloc[0]
-    same = (best["model"], best["method"]) == (recommendation.model, recommendation.method)
+    same = (best["model"], best["method"], None) == tuple(recommendation[["model", "method", "form"]])
     ties, others = recommendation.tied.count("; "), len(cells) - 1
+    named, cost = _named(expected, task, chosen), _cost(frames, task, chosen)
+    if not absent(recommendation.form):
+        titles = Titles(expected)
+        named = titles.candidate(recommendation.model, recommendation.method, recommendation.form)
+        named += f": {task.primary.label} {task.primary.short(recommendation.score)}"
+        cost += _form_cost(frames, task, recommendation)
     return (
         task.title,
         first,
-        "the same" if same else _named(expected, task, chosen) + _against_best(expected, task, recommendation, best),
-        _tied(ties, others, recommendation.about),
+        "the same" if same else named + _against_best(expected, task, recommendation, best),
+        _tied(ties, None if expected.recommend.compressed else others, recommendation.about),
         digits.percent(recommendation.stability, 0),
-        _cost(frames, task, chosen),
+        cost,
     )
 
 
-def _tied(ties: int, others: int, about: str) -> str:
-    """The size of the tied set; with one seed per cell it is one of runs, and page one does not print it."""
+def _tied(ties: int, others: int | None, about: str) -> str:
+    """The size of the tied set; with one seed per cell it is one of runs, and page one does not print it.
+
+    `others`: cells beside the best; None: forms of cells are candidates, too.
+    """
     if about == "runs":
         return DASH
+    if others is None:
+        return plural(ties, "candidate") if ties else "none"
     return f"{ties} of {plural(others, 'other')}" if ties else "none"
 
 
@@ -76,14 +87,13 @@ def _collapse(task: ExpectedTask, cell: Any) -> str:
 
 def _against_best(expected: Expected, task: ExpectedTask, recommendation: Any, best: Any) -> str:
     """The recommended cell's loss against the best cell that it was compared with, as the end of a table's cell."""
-    compared = recommendation.best_model, recommendation.best_method
-    if absent(recommendation.loss) or compared == (recommendation.model, recommendation.method):
+    compared = tuple(recommendation[["best_model", "best_method", "best_form"]])
+    if absent(recommendation.loss) or compared == tuple(recommendation[["model", "method", "form"]]):
         return ""
     ends = recommendation.loss, recommendation.loss_low, recommendation.loss_high
     against = "the best"
-    if (best["model"], best["method"]) != compared:
-        titles = Titles(expected)
-        against = f"{titles.models[compared[0]]} + {titles.methods[compared[1]]}"
+    if (best["model"], best["method"], None) != compared:
+        against = Titles(expected).candidate(*compared)
     return f"; {with_interval(task.primary, *ends, sign='+')} against {against}"
 
 
@@ -101,6 +111,14 @@ def _cost(frames: Frames, task: ExpectedTask, cell: Any) -> str:
         f"trains {digits.percent(mean['trainable_share'])} of its parameters in "
         f"{_seconds(runs['optimisation_seconds'].dropna())}, saves {digits.binary_size(mean['saved_bytes'])}"
     )
+
+
+def _form_cost(frames: Frames, task: ExpectedTask, recommendation: Any) -> str:
+    """Bytes and latency of the recommended form, as the end of a table's cell."""
+    forms = cell_of(frames["forms"], task, recommendation.model, recommendation.method)
+    form = forms[forms["form"] == recommendation.form].iloc[0]
+    latency = "" if absent(form.latency_seconds) else f", answers in {duration(form.latency_seconds)}"
+    return f"; as {recommendation.form} {digits.binary_size(form.saved_bytes)}{latency}"
 
 
 def _seconds(runs: Any) -> str:
@@ -127,11 +145,12 @@ def sentences(frames: Frames, expected: Expected) -> list[str]:
         if absent(row.model):
             texts.append(f"{task.title}: no cell can be recommended. {row.rationale}")
             continue
-        ties = row.tied.count("; ")
-        if row.about == "methods" and ties and ties + 1 == len(list(expected.grid(task))):
+        ties, forms = row.tied.count("; "), expected.recommend.compressed
+        all_tied = row.rationale.startswith("No clear") if forms else ties + 1 == len(list(expected.grid(task)))
+        if row.about == "methods" and ties and all_tied:
             margin = expected.recommend.margin
             alike = (
-                "Nothing separates the cells"
+                f"Nothing separates the {'candidates' if forms else 'cells'}"
                 if margin is None
                 else f"All are shown to be within {margin:g} of the best"
             )

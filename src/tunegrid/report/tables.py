@@ -12,6 +12,7 @@ from tunegrid.report.links import link_to
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics.collapses import RULE
 from tunegrid.results.statistics.intervals import CONFIDENCE
+from tunegrid.results.statistics.recommend import named
 from tunegrid.tasks import Metric
 
 Frames = dict[str, Any]  # the tidy tables of tables.py, by name
@@ -26,6 +27,10 @@ class Titles:
         self.models = {model.name: model.title for model in expected.models}
         self.methods = {method.name: method.title for method in expected.methods}
         self.baselines = {(task.name, named.name): named.title for task in expected.tasks for named in task.baselines}
+
+    def candidate(self, model: str, method: str, form: str | None) -> str:
+        """The name of a cell, or of a form of its weights, that may be recommended."""
+        return named(self.models[model], self.methods[method], None if absent(form) else form)
 
     def line(self, row: Any) -> tuple[str, str]:
         """The two leading cells of a row about a cell, an untuned model or a baseline."""
@@ -169,18 +174,19 @@ def recommendation(frames: Frames, expected: Expected) -> Table:
     titles, rows = Titles(expected), []
     metrics = {task.name: task.primary for task in expected.tasks}
     for row in frames["recommendation"].itertuples():
-        chosen = DASH if absent(row.model) else f"{titles.models[row.model]} + {titles.methods[row.method]}"
+        chosen = DASH if absent(row.model) else titles.candidate(row.model, row.method, row.form)
         why = row.rationale + (f" Not compared: {row.left_out}." if row.left_out else "")
-        is_best = (row.model, row.method) == (row.best_model, row.best_method)
+        is_best = (row.model, row.method, row.form) == (row.best_model, row.best_method, row.best_form)
         loss = with_interval(metrics[row.task], row.loss, row.loss_low, row.loss_high, "+")
         loss = "is the best" if is_best and not absent(row.model) else loss
         rows.append((titles.tasks[row.task], chosen, loss, why, digits.percent(row.stability, 0)))
     columns = [Column("Task", width=0.15), Column("Recommended set-up", width=0.16)]
     columns += [Column("Against the best", width=0.14), Column("Rationale", width=0.37)]
     columns.append(Column("Stability", "right"))
+    what = "candidate" if expected.recommend.compressed else "cell"
     caption = (
         "Recommended model and tuning method per task, by the rule above. Against the best: its score less that of the "
-        f"best cell compared, paired, with its {CONFIDENCE} interval."
+        f"best {what} compared, paired, with its {CONFIDENCE} interval."
     )
     return layout.plain_table("recommendation", caption, columns, rows)
 

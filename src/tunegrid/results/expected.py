@@ -92,7 +92,8 @@ class Expected:
     rewards: tuple[CellKey, ...] = ()  # task, model and name of each reward model
     # Cells that are compared with the run that they start from: the method of that run, the name of the reward model.
     judged: Mapping[CellKey, tuple[str, str]] = field(default_factory=dict)
-    forms: tuple[str, ...] = ()  # in which runs are evaluated beside their own
+    forms: tuple[str, ...] = ()  # in which runs of the cells `formed` are evaluated beside their own
+    formed: tuple[CellKey, ...] = ()
 
     def has(self, task: str, model: str, method: str) -> bool:
         return self.cells is None or (task, model, method) in self.cells

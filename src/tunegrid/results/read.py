@@ -4,7 +4,7 @@ Only files are looked at, never their times, so that results copied from another
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -49,12 +49,16 @@ FILES = (
 
 
 class ResultKey(NamedTuple):
-    """What the results of all seeds of a cell have in common; a baseline and an untuned model have one result each."""
+    """What the results of all seeds of a cell have in common; a baseline and an untuned model have one result each.
+
+    `form`: of the weights; None: as they were trained.
+    """
 
     kind: str
     task: str
     model: str | None  # None: a baseline
     method: str
+    form: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,11 @@ class Result:
     reason: str | None
     metrics: MetricsRecord | None
     training: TrainRecord | None
+    form: str | None = None
 
     @property
     def key(self) -> ResultKey:
-        return ResultKey(self.kind, self.task.name, self.model, self.method)
+        return ResultKey(self.kind, self.task.name, self.model, self.method, self.form)
 
     @cached_property
     def predictions(self) -> Any:
@@ -210,7 +215,11 @@ def read_results(folder: Path, expected: Expected) -> StudyResults:
             for model in models
         },
         ceilings=read_ceilings(paths, expected),
-        forms=tuple((result, _forms(result, expected.forms)) for result in results if result.kind == "run"),
+        forms=tuple(
+            (result, _forms(result, expected.forms))
+            for result in results
+            if (result.task.name, result.model, result.method) in expected.formed
+        ),
         unexpected=tuple(str(place.relative_to(folder)) for place in found if place not in known),
     )
 
@@ -228,12 +237,10 @@ def _read(folder: Path, kind: Any, task: ExpectedTask, model: str | None, method
 
 
 def _forms(run: Result, names: Sequence[str]) -> dict[str, Result]:
+    """The results of a run in these forms, by the form's name; missing where it was not evaluated in one."""
     places = {name: run.folder / "variants" / name for name in names}
-    return {
-        name: _read(place, "run", run.task, run.model, run.method, run.seed)
-        for name, place in places.items()
-        if (place / "metrics.json").exists()
-    }
+    read = {name: _read(place, "run", run.task, run.model, run.method, run.seed) for name, place in places.items()}
+    return {name: replace(result, form=name) for name, result in read.items()}
 
 
 def _status(metrics: MetricsRecord | None, training: TrainRecord | None) -> tuple[ResultStatus, str | None]:

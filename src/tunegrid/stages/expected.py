@@ -45,6 +45,7 @@ def expected(study: Study) -> Expected:
         rewards=tuple(used_rewards(study)),
         judged={(cell.task, cell.model, cell.method): names for cell, names in judged_cells(study).items()},
         forms=tuple(study.compress),
+        formed=tuple((cell.task, cell.model, cell.method) for cell in study.cells() if study.forms(cell)),
     )
 
 

@@ -9,6 +9,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.yaml_file import KeyProblem
 from tunegrid.models.forms import form_named
 from tunegrid.study.evaluation_settings import Engine
+from tunegrid.study.limits import PLAIN
 from tunegrid.study.study import Study
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ def check_engine(study: Study) -> None:
 
 
 def _check_forms(study: Study) -> None:
-    """Checks that each form of `compress` can be made of some cell, and of all that it would be made of."""
+    """Checks that what may be recommended is under `compress`, and that cells can be brought into all forms there."""
+    for i, name in enumerate(study.recommend.forms):
+        if name != PLAIN and name not in study.compress:
+            known = f"add it: compress: [{', '.join([*study.compress, name])}]"
+            raise KeyProblem(("recommend", "forms", i), f"{name} is not under compress, so it has no score; {known}")
     if study.compress and not study.formed_runs():
         raise KeyProblem(("compress",), "no cell merges into plain weights, so that there is nothing to compress")
     for i, name in enumerate(study.compress):

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, field_validator
 
 from tunegrid.common.digits import GIB
-from tunegrid.common.fields import Closed
+from tunegrid.common.fields import Closed, check_distinct
+from tunegrid.common.words import listed
+from tunegrid.models.forms import form_named
+
+PLAIN = "plain"  # the weights as they were trained
+
+
+def _known_form(name: str) -> str:
+    return form_named(name).name
+
+
+def _known_candidate(name: str) -> str:
+    return name if name == PLAIN else _known_form(name)
+
+
+FormName = Annotated[str, Field(max_length=64), AfterValidator(_known_form)]
+CandidateForm = Annotated[str, Field(max_length=64), AfterValidator(_known_candidate)]
 
 CostName = Literal[
     "trainable_parameters",
@@ -62,6 +78,15 @@ class Recommend(Closed):
             "the margin of the best. Without it, cells that no test separates from the best are tied with it."
         ),
     )
+    forms: list[CandidateForm] = Field(
+        [PLAIN],
+        min_length=1,
+        max_length=20,
+        description=(
+            "Forms of a cell's weights that may be recommended: `plain`, as they were trained, and names under "
+            "`compress`."
+        ),
+    )
     max_train_gpu_memory: float | None = Field(
         None,
         gt=0,
@@ -74,6 +99,13 @@ class Recommend(Closed):
     max_saved_bytes: int | None = Field(
         None, gt=0, le=10**15, description="Size of the saved weights of one run, in bytes."
     )
+
+    _is_distinct = field_validator("forms")(check_distinct)
+
+    @property
+    def compressed(self) -> list[str]:
+        """The forms that may be recommended beside the weights as they were trained."""
+        return [name for name in self.forms if name != PLAIN]
 
     def in_words(self) -> str:
         """The limits and the cost as sentences, for the report's rule of the recommendation."""
@@ -90,7 +122,15 @@ class Recommend(Closed):
                 f"The study's margin is {self.margin:g}: the cheapest is taken of the best and of the cells that two "
                 f"one-sided tests show to be within {self.margin:g} of it, not of the tied ones. "
             )
-        return f"{first}{margin}The cheapest is the one with the {LEAST[self.cost]}"
+        forms = ""
+        if self.compressed:
+            plain = "with its weights as they were trained and, " if PLAIN in self.forms else ""
+            forms = (
+                f"Each cell is a candidate {plain}where they merge into plain weights, as {listed(self.compressed)}. "
+                "The forms of a cell share its seeds, so that only the test rows tell them apart; of forms that cost "
+                "the same, the one with fewer bytes of weights is the cheaper. "
+            )
+        return f"{forms}{first}{margin}The cheapest is the one with the {LEAST[self.cost]}"
 
     def reason_against(self, cost: Measured) -> str | None:
         """The reason why a cell of this cost is over a limit; None if it is within all limits."""

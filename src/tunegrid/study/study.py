@@ -14,12 +14,11 @@ from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
 from tunegrid.models.forms import NAMES as FORM_NAMES
-from tunegrid.models.forms import form_named
 from tunegrid.runtime.hardware import Hardware
 from tunegrid.study.cells import Cell, MixtureCell, Run
 from tunegrid.study.evaluation_settings import Evaluation
 from tunegrid.study.instruction import InstructionSettings
-from tunegrid.study.limits import Measure, Recommend
+from tunegrid.study.limits import FormName, Measure, Recommend
 from tunegrid.study.paths import Paths
 from tunegrid.study.resources import Resources
 from tunegrid.study.search_settings import Search
@@ -37,11 +36,6 @@ def _one_of(settings: list[type[Closed]]) -> Any:
     return Annotated[Union[tuple(settings)], Field(discriminator="kind")]  # noqa: UP007 (built from a dictionary)
 
 
-def _known_form(name: str) -> str:
-    return form_named(name).name
-
-
-FormName = Annotated[str, Field(max_length=64), AfterValidator(_known_form)]
 AnyTask = _one_of([task.Settings for task in TASKS.values()])
 AnyMethod = _one_of([*(method.Settings for method in METHODS.values() if method.trains), InstructionSettings])
 AnyModelSource = _one_of(list(MODEL_SOURCES.values()))

@@ -1,5 +1,7 @@
 """Paired tests, Holm's correction and ties, compared with SciPy and a worked example."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -145,3 +147,27 @@ def test_one_row_alone_has_no_pairs() -> None:
     assert len(tests.p_value) == 0
     assert tests.separated().tolist() == [[False]]
     assert separated_in_resamples(scores, tests).shape == (10, 1, 1)
+
+
+def test_the_seeds_of_one_cell_do_not_tell_its_forms_apart() -> None:
+    """Two forms of the same three runs differ by the choice of the rows alone; rows before them stay as they are."""
+    generator = np.random.default_rng(4)
+    skills = np.array([[0.55, 0.70, 0.85], [0.60, 0.62, 0.64]])  # the seeds of the first cell lie far apart
+    right = (generator.random((2, 3, 500)) < skills[..., None]).astype(float)
+    form = right[0].copy()
+    form[:, :25] = 0
+    cells = [means(values) for values in right]
+    whole = resample_scores([*cells, replace(means(form), form_of=0)], resamples=2000)
+    alone = resample_scores(cells, resamples=2000)
+    for name in ("point", "resampled"):
+        np.testing.assert_array_equal(getattr(whole, name)[:2], getattr(alone, name))
+    fixed = resample_scores([replace(means(values), seeded=False) for values in (right[0], form)], resamples=2000)
+    chosen = whole.rows([0, 2])
+    assert compare_pairs(chosen).p_value == pytest.approx(compare_pairs(fixed).p_value)
+    assert chosen.difference_interval(1, 0) == pytest.approx(fixed.difference_interval(1, 0))
+    own = resample_scores([*cells, means(form)], resamples=2000)  # as if its seeds were others
+    assert compare_pairs(own.rows([0, 2])).p_value[0] > 0.3 > 0.05 > compare_pairs(chosen).p_value[0]
+    # A fresh study draws seeds once for both.
+    noise = whole.resampled - whole.resampled.mean(axis=1, keepdims=True)
+    assert np.corrcoef(noise[0], noise[2])[0, 1] > 0.95
+    assert abs(np.corrcoef(noise[0], noise[1])[0, 1]) < 0.1

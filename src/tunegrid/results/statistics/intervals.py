@@ -15,7 +15,7 @@ stays within 0 and 1, and is no point where all examples are right or all are wr
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,6 +68,7 @@ class ExampleStatistics:
     score: Callable[[np.ndarray], np.ndarray]  # summed statistics -> score
     seeded: bool = True  # False: the row has no seeds to choose (an untuned model, a baseline)
     collapsed: bool = False  # a seed of it collapsed: the spread of its seeds says nothing of other rows'
+    form_of: int | None = None  # number of the row whose runs these are, in another form: their seeds are the same
 
     @property
     def points(self) -> np.ndarray:
@@ -130,7 +131,14 @@ class ResampledScores:
         return float(min(ends)), float(max(ends))
 
     def difference_interval(self, row: int, baseline: int, level: float = 1 - ALPHA) -> tuple[float, float]:
-        """Interval of score(row) - score(baseline), paired, within -1 and 1; (nan, nan) as for `interval`."""
+        """Interval of score(row) - score(baseline), paired, within -1 and 1; (nan, nan) as for `interval`.
+
+        Between two forms of the same runs it holds the choice of the test examples alone.
+        """
+        owners = self.seeds.owners
+        if row != baseline and owners[row] == owners[baseline]:
+            alone = replace(self, seeds=SeedVariance.unknown(self.seeds.counts, self.resampled.shape[1]))
+            return alone.difference_interval(row, baseline, level)
         (low, high), (baseline_low, baseline_high) = self.interval(row, level), self.interval(baseline, level)
         down, up = self.point[row] - low, high - self.point[row]
         baseline_down, baseline_up = self.point[baseline] - baseline_low, baseline_high - self.point[baseline]
@@ -173,7 +181,7 @@ def resample_scores(
     mean = resampled.mean(axis=1, keepdims=True)
     deviations = (resampled - mean) * np.sqrt(drawn / max(drawn - 1, 1))
     spread = seeds.inverse_chi_squared(degrees, resamples, generator)
-    seeded = [i for i, row in enumerate(rows) if row.seeded]
+    seeded = [i for i, row in enumerate(rows) if row.seeded and row.form_of is None]
     variances = seeds.draw_variances(
         [rows[i].points for i in seeded],
         [scores[i] for i in seeded],
@@ -183,7 +191,8 @@ def resample_scores(
     )
     counts = [len(row.values) for row in rows]
     added = SeedVariance.unknown(counts, resamples) if variances is None else variances.spread_to(seeded, counts)
-    shifts = generator.standard_normal((len(rows), resamples)) * np.sqrt(added.moderated)
+    added = added.with_forms({i: row.form_of for i, row in enumerate(rows) if row.form_of is not None})
+    shifts = generator.standard_normal((len(rows), resamples))[added.owners] * np.sqrt(added.moderated)
     return ResampledScores(
         point=np.array([row.point for row in rows]),
         resampled=mean + deviations * np.sqrt(spread) + shifts,

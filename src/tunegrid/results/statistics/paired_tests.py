@@ -70,8 +70,8 @@ def compare_pairs(scores: ResampledScores) -> PairedTests:
     first, second = pairs[:, 0], pairs[:, 1]
     difference = scores.point[first] - scores.point[second]
     variance = difference_variance(scores, first, second)
-    added = scores.seeds.moderated
-    spread = np.sqrt(variance[:, None] * scores.spread + added[first] + added[second])
+    added, apart = scores.seeds.moderated, scores.seeds.apart(first, second)[:, None]
+    spread = np.sqrt(variance[:, None] * scores.spread + added[first] * apart + added[second] * apart)
     p_value = np.ones(len(pairs))
     if scores.degrees > 0:
         p_value = 2 * ndtr(-np.abs(difference)[:, None] / spread).mean(axis=1)

@@ -5,7 +5,10 @@
    margin (`recommend.margin`), the set is instead the best and all that are shown to be equivalent to it within it.
 2. Of that set, the cheapest: the least of the study's cost (trainable parameters, unless it says otherwise), then
    the fewest trainable parameters, then the fewest parameters, then the least training time (where it is known), then
-   the better score, then the order of the study.
+   the fewest bytes of weights (which only forms of one cell differ in), then the better score, then the order of the
+   study.
+
+Where the study names `recommend.forms`, a form of a cell's weights is a candidate as the cell itself is.
 
 Two cells are separated by one of two kinds of evidence: paired tests of all pairs with Holm's correction where there
 are predictions (`from_tests`), or a difference at the printed precision where there are only printed numbers
@@ -30,6 +33,8 @@ from tunegrid.results.statistics.paired_tests import compare_pairs, separated_in
 from tunegrid.results.statistics.replication import fresh_studies
 from tunegrid.study.limits import CostName, Measured
 
+FP32_BYTES = 4  # of a weight as it was trained
+
 RULE = Formula(
     "The recommendation",
     rf"T = \{{ c : p^{{\mathrm{{Holm}}}}(c,\, \hat{{c}}) > {ALPHA:g} \}}, \quad "
@@ -44,9 +49,14 @@ RULE = Formula(
 )
 
 
+def named(model: str, method: str, form: str | None) -> str:
+    """The name of a candidate, from titles of model and method: `T5 + LoRA`, `T5 + LoRA as int8`."""
+    return f"{model} + {method}" + ("" if form is None else f" as {form}")
+
+
 @dataclass(frozen=True)
 class Candidate:
-    """A cell that may be recommended."""
+    """A cell, or a form of its weights, that may be recommended."""
 
     model: str
     method: str
@@ -60,10 +70,12 @@ class Candidate:
     collapsed: int = 0  # how many of its seeds collapsed
     collapse: str = ""  # the same in words, with its median
     cost_name: CostName = "trainable_parameters"
+    form: str | None = None  # of the weights, such as int8; None: as they were trained
+    form_bytes: int | None = None  # of the weights in that form
 
     @property
     def title(self) -> str:
-        return f"{self.model} + {self.method}"
+        return named(self.model, self.method, self.form)
 
     @property
     def trainable_share(self) -> float:
@@ -89,7 +101,8 @@ class Candidate:
     def cost(self) -> tuple[float, ...]:
         """Sort key of the cheapest cell: the study's cost, then what decides between cells of equal cost."""
         seconds = self.measured.train_seconds
-        return (self.price, self.trainable, self.total, inf if seconds is None else seconds, -self.score)
+        weights = FP32_BYTES * self.total if self.form_bytes is None else self.form_bytes
+        return (self.price, self.trainable, self.total, inf if seconds is None else seconds, weights, -self.score)
 
     @property
     def price_in_words(self) -> str:
@@ -127,13 +140,14 @@ class Wording:
 
     `metric`: the score's name in a sentence ("accuracy"); `percent`: whether it prints as a percentage; `tested`:
     whether tests separated the cells, for the rationale must not claim more than a difference in print; `margin`: the
-    study's margin of equivalence.
+    study's margin of equivalence; `noun`: what is recommended.
     """
 
     metric: str
     percent: bool = False
     tested: bool = True
     margin: float | None = None
+    noun: str = "cell"
 
     def difference(self, value: float) -> str:
         return bare_score(value, self.percent, "+").replace("-", "−")
@@ -190,7 +204,8 @@ def from_tests(
         again = separated_in_resamples(fresh, tests, alpha)
         stability = float(np.mean(_cheapest(kept, _eligible(fresh.resampled.T, again, alike)) == chosen))
     lost = loss(scores, chosen, int(np.argmax(scores.point)))
-    words = Wording(metric, percent, margin=margin)
+    noun = "cell" if all(candidate.form is None for candidate in kept) else "candidate"
+    words = Wording(metric, percent, margin=margin, noun=noun)
     recommendation = recommend(kept, scores.point, eligible, words, stability, notes, lost)
     ahead = [c for c in candidates if c not in kept and c.score > max(k.score for k in kept)]
     if not ahead:
@@ -254,22 +269,25 @@ def _rationale(chosen: Candidate, tied: Sequence[Candidate], count: int, words: 
     trains, metric = chosen.price_in_words, words.metric
     apart = f"; {words.loss(lost)} against it" if lost is not None and chosen is not best else ""
     if count == 1:
-        text = f"The only cell with a result that can be compared ({metric} {chosen.printed}); {trains}"
+        text = f"The only {words.noun} with a result that can be compared ({metric} {chosen.printed}); {trains}"
     elif words.margin is not None and chosen is best:
-        also = "no other cell is" if not others else f"{_others(others)} {'is' if others == 1 else 'are'} also"
+        also = f"no other {words.noun} is"
+        if others:
+            also = f"{_others(others, words.noun)} {'is' if others == 1 else 'are'} also"
         text = f"Best {metric} ({chosen.printed}); {also} shown to be within {words.margin_in_words} of it; {trains}"
     elif words.margin is not None:
         text = f"Shown to be within {words.margin_in_words} of the best ({best.title}, {metric} {best.printed}; here "
         text += f"{chosen.printed}{apart}) and {trains}{_compared(chosen, best)}"
     elif others == 0:
         how = "separated from" if words.tested else "in print above"
-        text = f"Best {metric} ({chosen.printed}), {how} {_others(count - 1, all_of_them=True)}; {trains}"
+        text = f"Best {metric} ({chosen.printed}), {how} {_others(count - 1, words.noun, all_of_them=True)}; {trains}"
     elif len(tied) == count:
-        text = f"No clear winner: nothing separates the {number_word(count)} cells. The cheapest {trains}"
+        text = f"No clear winner: nothing separates the {number_word(count)} {words.noun}s. The cheapest {trains}"
         if chosen is not best:
             text += f" ({metric} {chosen.printed}; the best is {best.title}, {best.printed}{apart})"
     elif chosen is best:
-        text = f"Best {metric} ({chosen.printed}); ties with {_others(others)} and is the cheapest of them: {trains}"
+        text = f"Best {metric} ({chosen.printed}); ties with {_others(others, words.noun)}"
+        text += f" and is the cheapest of them: {trains}"
     else:
         text = f"Ties with the best ({best.title}, {metric} {best.printed}"
         same = chosen.printed == best.printed
@@ -296,9 +314,9 @@ def _compared(chosen: Candidate, best: Candidate) -> str:
     return f", {fine_percent(chosen.price / best.price)} {what}"
 
 
-def _others(count: int, all_of_them: bool = False) -> str:
+def _others(count: int, noun: str, all_of_them: bool = False) -> str:
     if count == 1:
-        return "the only other cell" if all_of_them else "one other cell"
+        return f"the only other {noun}" if all_of_them else f"one other {noun}"
     if all_of_them:
         return "both others" if count == 2 else f"all {number_word(count)} others"
     return f"{number_word(count)} others"

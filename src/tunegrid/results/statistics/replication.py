@@ -39,7 +39,7 @@ def _truths(scores: ResampledScores, noise: np.ndarray, generator: np.random.Gen
     rows, count = noise.shape
     if rows < 3:
         return scores.point[:, None] + noise
-    covariance = scores.covariance + np.diag(np.median(scores.seeds.moderated, axis=1))
+    covariance = scores.covariance + scores.seeds.covariance
     explained = (np.trace(covariance) - covariance.sum() / rows) / (rows - 1)
     between = scores.point.var(ddof=1) * inverse_chi_squared(rows - 1, count, generator) - explained
     between = np.maximum(between, 0)

@@ -18,7 +18,7 @@ variance, and the plain percentile bootstrap then covers far less than 95 %. So 
 `benchmarks/statistics_coverage.py` measures in simulated studies how often the intervals cover and the tests reject.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
@@ -68,6 +68,7 @@ class SeedVariance:
         variance: [cells] s'², the moderated variance between seeds; 0 where nothing is known of it.
         degrees: [cells] its degrees of freedom; 0 where nothing is known.
         explained: [cells] e, the part of it that the choice of the test examples explains.
+        owners: [cells] number of the cell whose seeds these are: cells with the same owner are forms of the same runs.
     """
 
     moderated: np.ndarray
@@ -76,12 +77,13 @@ class SeedVariance:
     variance: np.ndarray
     degrees: np.ndarray
     explained: np.ndarray
+    owners: np.ndarray
 
     @classmethod
     def unknown(cls, counts: Sequence[int], resamples: int) -> "SeedVariance":
         """That of cells of whose variance nothing is known."""
         draws, zeros = np.zeros((2, len(counts), resamples)), np.zeros((3, len(counts)))
-        return cls(*draws, np.array(counts), *zeros)
+        return cls(*draws, np.array(counts), *zeros, np.arange(len(counts)))
 
     @property
     def known(self) -> bool:
@@ -100,7 +102,28 @@ class SeedVariance:
         wider = SeedVariance.unknown(counts, self.moderated.shape[1])
         for field in fields(self):
             getattr(wider, field.name)[places] = getattr(self, field.name)
+        wider.owners[places] = np.asarray(places, dtype=int)[self.owners]
         return wider
+
+    def with_forms(self, owners: Mapping[int, int]) -> "SeedVariance":
+        """The same where some rows are other forms of the runs of other rows, whose seeds are theirs.
+
+        `owners`: number of the row whose runs they are, by that of the form.
+        """
+        sources = np.arange(len(self.counts))
+        for form, owner in owners.items():
+            sources[form] = owner
+        return self.rows(sources)
+
+    def apart(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Whether the cells of each pair have seeds of their own, [pairs]; forms of the same runs do not."""
+        return self.owners[first] != self.owners[second]
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """What seeds typically add to the covariance of means, [cells, cells]; forms of a cell have it in common."""
+        same = self.owners[:, None] == self.owners[None, :]
+        return np.where(same, np.median(self.moderated, axis=1)[:, None], 0.0)
 
 
 def between_seeds(scores: Sequence[np.ndarray], collapsed: Sequence[bool] = ()) -> ModeratedVariance | None:
@@ -158,7 +181,13 @@ def draw_variances(
         else:
             own.append(draws[-1])
     return SeedVariance(
-        np.array(draws), np.array(own), seeds, moderated.variance, moderated.degrees.astype(float), explained
+        np.array(draws),
+        np.array(own),
+        seeds,
+        moderated.variance,
+        moderated.degrees.astype(float),
+        explained,
+        np.arange(len(seeds)),
     )
 
 

@@ -67,6 +67,7 @@ from tunegrid.results.tables import (
     instruction,
     over_tasks,
     preferences,
+    recommendation,
 )
 from tunegrid.results.tables.frames import frame_of, read_frame, write_frame
 from tunegrid.results.tables.history import COLUMNS as HISTORY_COLUMNS
@@ -85,8 +86,7 @@ COLUMNS = {
     "collapsed collapse_rate collapse_rate_low collapse_rate_high seeds_above_baseline probability_best",
     "pairs": "study task metric first_model first_method second_model second_method "
     "difference p_value p_holm separated about collapsed",
-    "recommendation": "study task model method metric score stability tied rationale left_out about best_model "
-    "best_method loss loss_low loss_high margin collapsed",
+    "recommendation": recommendation.COLUMNS,
     "detectable": detectable.COLUMNS,
     "effects": effects.COLUMNS,
     **over_tasks.COLUMNS,
@@ -147,7 +147,7 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
         collapses |= {result.folder: scores.collapse_of(result) for result in study.of(task, "run")}
         rows["cells"] += scores.cell_rows()
         rows["pairs"] += scores.pair_rows()
-        rows["recommendation"].append(scores.recommendation_row())
+        rows["recommendation"].append(recommendation.recommendation_row(scores))
         rows["forms"] += forms.form_rows(scores, [pair for pair in study.forms if pair[0].task == task], resamples)
         rows["detectable"] += detectable.detectable_rows(scores)
         examples = read_examples(study, task)

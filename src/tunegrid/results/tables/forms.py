@@ -11,7 +11,7 @@ import numpy as np
 from tunegrid.results.read import Result
 from tunegrid.results.records import MetricsRecord, Speed
 from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
-from tunegrid.results.tables.scores import Row, TaskScores
+from tunegrid.results.tables.scores import Row, TaskScores, cell_status
 
 COLUMNS = (
     "study task model method form metric seeds_ok score plain_score difference difference_low difference_high examples "
@@ -50,6 +50,7 @@ def form_rows(
         if not whole:
             row |= {"status": of_seeds[0].formed.status, "reason": of_seeds[0].formed.reason}
         else:
+            row["reason"] = cell_status([pair.formed for pair in of_seeds])[1]
             row |= _scores(scores, whole, min(resamples or RESAMPLES, RESAMPLES)) | _costs(whole)
         rows.append(row)
     return rows

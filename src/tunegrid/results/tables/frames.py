@@ -24,7 +24,7 @@ TEXT = frozenset(
     "code_version git_commit python platform processor accelerator precision fp32_library packages data_fingerprint "
     "model_fingerprint data_revision model_revision started finished split protocol source revision commit licence "
     "fingerprint edge note undefined lost_characters unread_characters check severity computed meaning folder "
-    "relation text reference prediction label dimension slice collapse best_model best_method type domain "
+    "relation text reference prediction label dimension slice collapse best_model best_method best_form type domain "
     "wording template asked form saves "
     "instruction_set rows_limit seeds_limit first second shared_training reward_model pairs start judge".split()
 )
