@@ -47,6 +47,19 @@ def test_the_default_models_are_those_of_the_paper_with_lengths_by_words(capsys)
     assert (study.hardware.device, study.grid.methods) == ("cuda", ["full", "lora", "adapters"])
 
 
+def test_labels_may_be_more_than_a_path_has_letters_or_a_file(capsys):
+    names = [f"an intent with a long name {number}" for number in range(77)]
+    write([{"text": f"a text {number}", "label": number % 77} for number in range(160)], "rows.jsonl")
+    assert main(["new", "rows.jsonl", "--mini", "--labels", ",".join(names)]) == 0
+    assert load_study("rows.yaml").tasks["rows"].labels == names
+    Path("names.txt").write_bytes("\n".join(names).encode("utf-16"))
+    assert main(["new", "rows.jsonl", "--mini", "--force", "--labels", "names.txt"]) == 1
+    assert "names.txt, line 1: not valid UTF-8" in capsys.readouterr().err
+    Path("names.txt").write_text("[" * 100_000)
+    assert main(["new", "rows.jsonl", "--mini", "--force", "--labels", "names.txt"]) == 1
+    assert "error: " in capsys.readouterr().err
+
+
 def test_nothing_is_written_over_a_file_unless_told_to(capsys):
     write(ROWS, "rows.jsonl")
     Path("rows.yaml").write_text("mine")

@@ -1,5 +1,6 @@
 """What commands write: never over what they read, never over what is not theirs; a message where it cannot be."""
 
+import inspect
 import os
 import stat
 import subprocess
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from tunegrid.cli import main
+from tunegrid.cli.outputs import PARTS
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.paths import Paths
 
 CELL = ["--task", "qa", "--model", "t5", "--method", "full", "--seed", "1"]
 
@@ -61,7 +65,36 @@ def test_no_output_replaces_a_file_that_the_study_reads(tiny, capsys, output):
         assert "is an input of this command" in refused(capsys, *command)
 
 
-@pytest.mark.parametrize("output", ["results/tiny/runs/x/metrics.json", "results/tiny/data/qa/train.parquet"])
+def test_no_output_replaces_preference_pairs(tiny, capsys):
+    Path("pairs.jsonl").write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n')
+    own = "preferences: {p: {source: {kind: files, paths: {train: pairs.jsonl}}}}\n"
+    Path("own.yaml").write_text(own)
+    message = refused(capsys, "plan", str(tiny), "own.yaml", "--csv", "pairs.jsonl")
+    assert "is an input of this command" in message
+
+
+def test_every_folder_of_results_is_known_to_be_one():
+    """What jobs write below `results/<study>/`, by the functions that name it; logs are outputs themselves."""
+    cell, paths = Cell("task", "model", "method"), Paths("study")
+    values = {"cell": cell, "run": Run(cell, 1)}
+    folders = set()
+    for name, member in inspect.getmembers(Paths, inspect.isfunction):
+        names = list(inspect.signature(member).parameters)
+        if not name.startswith("_") and names[0] == "self":
+            made = getattr(paths, name)(*(values.get(own, "x") for own in names[1:]))
+            folders |= {path.parts[2] for path in (made if isinstance(made, list) else [made])}
+    assert folders - {"logs", "benchmarks"} <= set(PARTS)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "results/tiny/runs/x/metrics.json",
+        "results/tiny/data/qa/train.parquet",
+        "results/tiny/preferences/qa/p/train.parquet",
+        "results/tiny/rewards/qa/t5/r/reward.json",
+    ],
+)
 def test_no_output_is_among_the_study_s_results(tiny, capsys, output):
     assert "is among the study's results" in refused(capsys, "plan", str(tiny), "--csv", output)
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file, save_model
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.models.load import check_computes, check_fit, check_numbers, load_model
+from tunegrid.models.load import check_computes, check_fit, check_numbers, check_tied, load_model
 
 CROSS = "decoder.block.1.layer.1.EncDecAttention.q.weight"
 
@@ -181,3 +181,42 @@ def test_a_configuration_that_no_layer_can_compute_with_is_one_message(changed, 
 @pytest.mark.parametrize("family", ["t5", "flan-t5", "bart"])
 def test_a_whole_checkpoint_computes(checkpoints, family):
     check_computes(check_fit(checkpoints / family, "my model"), "my model")
+
+
+def with_tensor(name: str, of: str, add: float):
+    """With one more tensor: another one with a number added."""
+    return lambda state: state | {name: state[of] + add}
+
+
+SHARED = "shared.weight"
+HALVES = {
+    "T5's encoder": ("t5", with_tensor("encoder.embed_tokens.weight", SHARED, 1)),
+    "T5's decoder, though the head is known": ("t5", with_tensor("decoder.embed_tokens.weight", SHARED, 1e-3)),
+    "BART's encoder": ("bart", with_tensor("model.encoder.embed_tokens.weight", BART, 1)),
+    "without the head's prefix": ("bart", lambda state: bare_bart(with_tensor("model.decoder.embed_tokens.weight", BART, 1)(state))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("family", "tensors"), HALVES.values(), ids=HALVES.keys())
+def test_two_tensors_that_the_model_has_once_may_not_differ(changed, family, tensors):
+    folder = changed(family, tensors)
+    with pytest.raises(TuneGridError, match=r"^my model: .* and .* differ, but the model .* has one tensor for both"):
+        check_tied(folder, "my model", check_fit(folder, "my model"), head_is_tied=True)
+
+
+def test_the_same_tensor_under_two_names_is_fine(changed):
+    folder = changed("t5", lambda state: with_tensor("decoder.embed_tokens.weight", SHARED, 0)(state))
+    check_tied(folder, "my model", check_fit(folder, "my model"), head_is_tied=False)
+
+
+def test_a_head_of_its_own_is_not_lost_because_config_json_leaves_out_that_it_is_not_tied(changed):
+    """Without the key transformers takes the embedding for T5 v1.1's and Flan-T5's head, and scales its input."""
+    folder = changed("flan-t5", dict)
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
+    assert config.pop("tie_word_embeddings") is False
+    file.write_text(json.dumps(config))
+    model = check_fit(folder, "my model")
+    with pytest.raises(TuneGridError, match=r"lm_head.weight and shared.weight differ, .*`tie_word_embeddings: false`"):
+        check_tied(folder, "my model", model, head_is_tied=False)
+    check_tied(folder, "my model", model, head_is_tied=True)

@@ -14,10 +14,10 @@ from random import Random
 from typing import Any
 
 from tests.mutations.execute import Case
-from tests.mutations.rows import STUDY as ROWS_STUDY
+from tests.mutations.rows import study_text
 from tests.mutations.values import ODD, mutated
 
-FAMILIES = ("t5", "bart")
+FAMILIES = ("t5", "bart", "flan-t5")
 ODD_IN_CONFIG = {
     name: value for name, value in ODD.items() if name not in ("a date", "a huge integer", "a huge number")
 }
@@ -30,7 +30,7 @@ def prepare(folder: Path) -> None:
 
     for family in FAMILIES:
         make_checkpoint(folder / "whole" / family, family)
-        text = ROWS_STUDY.replace("KIND", "qa").replace("SUFFIX", "jsonl").replace("family: t5", f"family: {family}")
+        text = study_text("qa", "jsonl").replace("family: t5", f"family: {family}")
         text = text.replace("{kind: hub, id: google-t5/t5-base}", "{kind: directory, path: checkpoint}")
         (folder / f"{family}.yaml").write_text(text, encoding="utf-8")
     (folder / "train.jsonl").write_text("", encoding="utf-8")

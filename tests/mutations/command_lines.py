@@ -8,6 +8,7 @@ from random import Random
 from tests.mutations import studies
 from tests.mutations.execute import Case
 
+SHARED = ["--task", "news", "--model", "bart", "--method", "instruct"]
 CELL = ["--task", "qa", "--model", "t5", "--method", "lora"]
 # Commands whose right call ends at once, with a result or because nothing is there yet. Those that serve, download or
 # compute for long are called with what they refuse.
@@ -34,7 +35,21 @@ COMMANDS = {
     "predict": ["study.yaml", "--task", "reviews", "--input", "reviews.csv", "--output", "answers.jsonl"],
     "export": ["study.yaml", "--task", "reviews", "--as", "model", "--language", "en", "exported"],
     "schema": ["schemas"],
-}
+    "new": ["reviews.csv", "--kind", "sentiment", "--column", "text=text", "--labels", "bad,good", "--test-share", "0.3",
+            "--name", "mine", "--output", "new.yaml", "--mini"],
+    "fetch-pairs": ["newer.yaml", "--task", "news", "--pairs", "human"],
+    "fetch-domain": ["newer.yaml", "--task", "news", "--domain", "away"],
+    "train-reward": ["newer.yaml", "--task", "news", "--model", "bart", "--reward", "judge", "--settings", "0"],
+    "tokenise-mixture": ["newer.yaml", "--model", "bart", "--method", "instruct"],
+    "train-mixture": ["newer.yaml", "--model", "bart", "--method", "instruct", "--seed", "1", "--settings", "0"],
+    "share-training": ["newer.yaml", *SHARED, "--seed", "1"],
+    "evaluate-wordings": ["newer.yaml", *SHARED, "--seed", "1"],
+    "evaluate-domains": ["newer.yaml", "--task", "news", "--model", "bart", "--method", "full", "--seed", "1"],
+    "baseline-domains": ["newer.yaml", "--task", "news", "--name", "copy"],
+    "compress": ["newer.yaml", "--task", "news", "--model", "bart", "--method", "full", "--seed", "1", "--form", "bf16"],
+    "judge": ["newer.yaml", "--task", "news", "--model", "bart", "--method", "dpo", "--seed", "1"],
+    "serve-model": ["newer.yaml", "--task", "news", "--host", "127.0.0.1", "--port", "0", "--queue-rows", "8"],
+}  # fmt: skip
 ODD = ["", " ", "-", "--", "-1", "0", "nan", "1e400", "x" * 300, "/dev/null/x", ".", "..", "folder", "nowhere", "ü\u200b",
        "{task}", "$HOME", "*", "study.yaml", "reviews.csv", "damaged.yaml", "9" * 30, "\udcff", "a\nb", "t5"]  # fmt: skip
 
@@ -43,6 +58,7 @@ def prepare(folder: Path) -> None:
     """Writes a study, its files, a folder, and a damaged file."""
     studies.prepare(folder)
     (folder / "study.yaml").write_text(studies.STUDY, encoding="utf-8")
+    (folder / "newer.yaml").write_text(studies.NEWER, encoding="utf-8")
     (folder / "damaged.yaml").write_bytes(b"study: [\xff")
     (folder / "folder").mkdir()
     (folder / "audited").mkdir()
@@ -53,6 +69,7 @@ def mutate(random: Random, folder: Path) -> Case:
     """A command line with one or two mutations."""
     command = random.choice(list(COMMANDS))
     arguments, names = list(COMMANDS[command]), []
+    (folder / "new.yaml").unlink(missing_ok=True)
     for _ in range(random.choice([1, 1, 2])):
         name = random.choice(["odd", "odd", "odd", "removed", "added", "doubled", "of another", "misspelt", "swapped"])
         place = random.randrange(len(arguments)) if arguments else 0

@@ -22,6 +22,7 @@ tasks:
   qa:
     kind: KIND
     source: {kind: files, paths: {train: train.SUFFIX, validation: train.SUFFIX, test: train.SUFFIX}}
+    OPTIONS
     max_source_length: 64
     max_target_length: 8
     generation: {max_new_tokens: 8}
@@ -31,6 +32,11 @@ methods:
   full: {kind: full}
 training: {learning_rate: 1.0e-3, max_steps: 10}
 """
+PREFERENCES = """\
+preferences:
+  p: {source: {kind: files, paths: {train: train.SUFFIX, validation: train.SUFFIX, test: train.SUFFIX}}}
+"""
+PAIRS = "pairs"  # the kind of rows that are no task's, but preference pairs
 ROWS: dict[str, list[dict[str, Any]]] = {
     "qa": [
         {"id": f"q{i}", "title": f"article {i % 2}", "question": f"Who came {i}?", "context": f"Anna {i} came.",
@@ -39,6 +45,19 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "translation": [{"id": str(i), "translation": {"en": f"A dog {i}.", "de": f"Ein Hund {i}."}} for i in range(6)],
     "sentiment": [{"id": f"{i:03}", "text": f"A film {i}.", "label": i % 2} for i in range(6)],
+    "classification": [{"id": str(i), "text": [f"A match {i}.", "It rained."], "label": "sports"} for i in range(6)],
+    "pair-classification": [
+        {"id": str(i), "sentence1": f"A cat {i}.", "sentence2": "A dog.", "label": i % 2} for i in range(6)
+    ],
+    "ner": [
+        {"id": str(i), "tokens": ["Ann", f"{i}", "sees", "Rome"], "ner_tags": ["B-person", "I-person", "O", "B-place"]}
+        if i % 2 else
+        {"id": str(i), "text": f"Ben {i} sees Rome", "entities": [{"start": 0, "end": 5, "label": "person"}]}
+        for i in range(6)
+    ],
+    "summarisation": [{"id": str(i), "document": f"Ben won {i}. He ran.", "summary": ["Ben won."]} for i in range(6)],
+    "generation": [{"id": str(i), "source": f"dogs: {i}", "target": [f"{i} dogs.", "Dogs."]} for i in range(6)],
+    PAIRS: [{"id": str(i), "prompt": f"Why {i}?", "chosen": f"Because {i}.", "rejected": "No."} for i in range(6)],
 }  # fmt: skip
 # A date and numbers that no JSON has are not written by any of the formats.
 ODD_IN_ROWS = {name: value for name, value in ODD.items() if name not in ("a date", "a huge integer")} | {
@@ -79,8 +98,20 @@ def mutate(random: Random, folder: Path) -> Case:
     if name == "none":
         data, name = _damaged(data, random)
     (folder / f"train.{suffix}").write_bytes(data)
-    (folder / "study.yaml").write_text(STUDY.replace("KIND", kind).replace("SUFFIX", suffix), encoding="utf-8")
+    (folder / "study.yaml").write_text(study_text(kind, suffix), encoding="utf-8")
+    if kind == PAIRS:
+        return Case(f"{kind} {suffix}: {name}", (("fetch-pairs", "study.yaml", "--task", "qa", "--pairs", "p"),))
     return Case(f"{kind} {suffix}: {name}", (("fetch-data", "study.yaml", "--task", "qa"),))
+
+
+def study_text(kind: str, suffix: str) -> str:
+    """A study whose one task, or whose preference pairs, are read from `train.SUFFIX`."""
+    from tests.support.rows_of_tasks import REQUIRED
+
+    options = "\n    ".join(f"{key}: {json.dumps(value)}" for key, value in REQUIRED.get(kind, {}).items())
+    text = STUDY.replace("    OPTIONS\n", f"    {options}\n" if options else "")
+    text = text.replace("KIND", "qa") + PREFERENCES if kind == PAIRS else text.replace("KIND", kind)
+    return text.replace("SUFFIX", suffix)
 
 
 def surprise(folder: Path, case: Case) -> str | None:
@@ -88,16 +119,21 @@ def surprise(folder: Path, case: Case) -> str | None:
     from tests.support.rows_of_tasks import make_task
     from tunegrid.data.formats import RawRow
     from tunegrid.data.parquet import read_parquet
+    from tunegrid.tasks.pairs import pair_of
     from tunegrid.tasks.rows import canonical_row
 
     kind = case.name.split()[0]
     paths = {"kind": "files", "paths": {"train": "train.jsonl", "test": "train.jsonl"}}
-    whole = [canonical_row(make_task(kind, paths), RawRow(row, "")) for row in ROWS[kind]]
+    results = folder / "results" / "rows" / ("preferences/qa/p" if kind == PAIRS else "data/qa")
+    if kind == PAIRS:
+        whole = [pair_of(RawRow(row, ""), {}) for row in ROWS[kind]]
+    else:
+        whole = [canonical_row(make_task(kind, paths), RawRow(row, "")) for row in ROWS[kind]]
     mutations = case.name.split(": ", 1)[1].split(" + ")
     # A name of a column that stands in the header alone is that of all rows.
     column = {mutation.split(": ")[0].split(".")[-1] for mutation in mutations} - {"file"}
     for split in ("train", "validation", "test"):
-        rows = read_parquet(folder / "results" / "rows" / "data" / "qa" / f"{split}.parquet")
+        rows = read_parquet(results / f"{split}.parquet")
         others = [row for row in rows if row not in whole]
         if len(others) > len(mutations) or not len(whole) - len(mutations) <= len(rows) <= len(whole) + len(mutations):
             return (

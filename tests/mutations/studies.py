@@ -105,6 +105,115 @@ search: {factors: [0.3, 1.0, 3.0], train_share: 0.2, validation_rows: 100, seed:
 measure: {latency_examples: 10}
 """
 
+# One of each kind of task, method and section that the first does not have.
+NEWER = """\
+study: newer
+title: Techniques
+description: A description.
+seeds: [1, 2]
+grid:
+  tasks: [news, topics, pairs, names, short, free, reviews]
+  models: [bart]
+  methods: [full, prefix, prompt, loha, instruct, dpo, ppo, bitfit]
+  exclude: [{task: topics, method: dpo}, {task: topics, method: ppo}, {task: pairs, method: dpo}, {task: pairs, method: ppo}]
+tasks:
+  news:
+    kind: translation
+    source: {kind: generated, rows: {train: 100, validation: 10, test: 10}, domain: home}
+    evaluate_on:
+      away: {kind: generated, rows: {test: 20}, domain: away, seed: 2}
+      wmt: {kind: hub, path: wmt/wmt16, name: de-en, splits: {test: "test[:100]"}}
+    max_source_length: 64
+    max_target_length: 64
+    generation: {max_new_tokens: 48}
+  topics:
+    kind: classification
+    source: {kind: files, paths: {train: topics.csv}, header: [text, label], test_share: 0.2, validation_share: 0.2}
+    labels: [sports, money]
+    label_words: {money: business}
+    max_source_length: 64
+    max_target_length: 16
+    generation: {max_new_tokens: 3}
+  pairs:
+    kind: pair-classification
+    source: {kind: files, paths: {train: pairs.tsv, test: pairs.tsv}, columns: {text: a, text_pair: b, label: same}}
+    labels: ["no", "yes"]
+    prompts: {bart: "{text} </s> {text_pair}"}
+    max_source_length: 64
+    max_target_length: 16
+    generation: {max_new_tokens: 3}
+  names:
+    kind: ner
+    source: {kind: files, paths: {train: names.conll, test: names.conll}}
+    types: [PER, LOC]
+    type_words: {PER: person, LOC: place}
+    scheme: iob2
+    tags: [O, B-PER, I-PER, B-LOC, I-LOC]
+    max_source_length: 64
+    max_target_length: 32
+    generation: {max_new_tokens: 32}
+  short:
+    kind: summarisation
+    source: {kind: hub, path: EdinburghNLP/xsum, revision: main, splits: {validation: validation}}
+    max_source_length: 64
+    max_target_length: 32
+    generation: {max_new_tokens: 32, num_beams: 4}
+  free:
+    kind: generation
+    source: {kind: files, paths: {train: free.json, test: free.json}, unusable_rows: skip}
+    metrics: [rouge_l, bleu, exact_text]
+    max_source_length: 64
+    max_target_length: 32
+    generation: {max_new_tokens: 32}
+  reviews:
+    kind: sentiment
+    source: {kind: generated, rows: {train: 100, validation: 10, test: 10}}
+    max_source_length: 64
+    max_target_length: 16
+    generation: {max_new_tokens: 3}
+models:
+  bart: {family: bart, source: {kind: packaged, name: bart}}
+methods:
+  full: {kind: full}
+  prefix: {kind: prefix, length: 10, bottleneck: 64, dropout: 0.1}
+  prompt: {kind: prompt, length: 8, init: text, text: "Answer this:"}
+  bitfit: {kind: bitfit}
+  loha: {kind: peft, tuner: LOHA, settings: {r: 4, alpha: 8}, targets: [key, value]}
+  instruct:
+    kind: instruction
+    title: Instructions
+    method: {kind: lora, r: 4, alpha: 8}
+    tasks: [news, reviews]
+    mixing: equal
+    limit: 50
+    wordings:
+      names: {train: ["Name the {types} in: {text}"], unseen: ["{text} Which names?"]}
+      free: {unseen: ["Say it: {source}"]}
+    wording_rows: 5
+  dpo: {kind: dpo, sft: full, pairs: worse, reward: judge, beta: 0.2, update: {kind: lora, r: 4}}
+  ppo:
+    kind: ppo
+    sft: full
+    reward: judge
+    options: {kl_coefficient: 0.1, kl_target: 6.0, passes: 2, minibatches: 2, clip: 0.2, discount: 0.99, decay: 0.9}
+preferences:
+  worse: {source: {kind: corrupted, rule: drop, share: 0.5, seed: 3, rows: {train: 20, validation: 5, test: 5}}}
+  human:
+    source: {kind: files, paths: {train: human.jsonl}, columns: {prompt: question}, validation_share: 0.2}
+    template: "Human: {prompt}"
+rewards:
+  judge: {pairs: worse, training: {learning_rate: 1.0e-3, max_steps: 20, batch_size: 4}, seed: 5}
+  other: {pairs: human, training: {learning_rate: 1.0e-3, epochs: 1.0}}
+training: {learning_rate: 1.0e-3, max_steps: 20, batch_size: 8}
+evaluation: {engine: transformers}
+compress: [bf16, prune-30, prune-30-layers, prune-2-4]
+overrides:
+  - {where: {method: ppo}, training: {learning_rate: 1.0e-4, max_steps: 5}}
+  - {where: {method: dpo}, training: {learning_rate: 1.0e-4}, method: {beta: 0.1}}
+measure: {latency_examples: 2}
+"""
+STUDIES = {"base": STUDY, "newer": NEWER}
+
 ROWS = [{"id": str(i), "title": f"t{i % 3}", "question": "Who?", "context": f"Anna {i} came.", "answers": {"text": ["Anna"]}}
         for i in range(12)]  # fmt: skip
 
@@ -135,14 +244,23 @@ def prepare(folder: Path) -> None:
     """Writes the local files of the study."""
     (folder / "qa.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
     (folder / "reviews.csv").write_text("text,label\n" + "A film,good\nA play,bad\n" * 10, encoding="utf-8")
+    (folder / "topics.csv").write_text("A match,sports\nA bank,money\n" * 10, encoding="utf-8")
+    (folder / "pairs.tsv").write_text("a\tb\tsame\n" + "A cat\tA dog\tno\nA cat\tOne cat\tyes\n" * 10, encoding="utf-8")
+    (folder / "names.conll").write_text("Ann B-PER\nsings O\n\nRome B-LOC\nis O\nfar O\n\n" * 10, encoding="utf-8")
+    free = [{"source": f"dogs: {i}", "target": f"{i} dogs."} for i in range(10)]
+    (folder / "free.json").write_text(json.dumps(free), encoding="utf-8")
+    human = [{"question": f"Why {i}?", "chosen": "Because.", "rejected": "No."} for i in range(10)]
+    (folder / "human.jsonl").write_text("".join(json.dumps(row) + "\n" for row in human), encoding="utf-8")
 
 
 def mutate(random: Random, folder: Path) -> Case:
     """A study with one or, rarely, two mutations: of its values, of its text, or of an overlay."""
-    values, file = yaml.safe_load(STUDY), folder / "study.yaml"
+    text = STUDIES[random.choice(list(STUDIES))]
+    values, file = yaml.safe_load(text), folder / "study.yaml"
+    (folder / "whole.yaml").write_text(text, encoding="utf-8")
     files, kind = ["study.yaml"], random.choice(["value"] * 6 + ["two values", "text", "text", "overlay"])
     if kind == "text":
-        data, name = _mutated_text(random)
+        data, name = _mutated_text(text, random)
         file.write_bytes(data)
     else:
         changed, name = mutated(values, random)
@@ -166,7 +284,6 @@ def surprise(folder: Path, case: Case) -> str | None:
     where, mutations = case.name.split(": ", 1)
     if where == "text":
         return None
-    (folder / "whole.yaml").write_text(STUDY, encoding="utf-8")
     whole = load_study(folder / "whole.yaml").model_dump(mode="json")
     study = load_study(*(folder / name for name in case.commands[0][1:])).model_dump(mode="json")
     mutated_keys = {re.split(r"[.:]", mutation)[0] for mutation in mutations.split(" + ")}
@@ -174,8 +291,8 @@ def surprise(folder: Path, case: Case) -> str | None:
     return f"{', '.join(sorted(others))} differ, too" if others else None
 
 
-def _mutated_text(random: Random) -> tuple[bytes, str]:
-    lines = STUDY.splitlines()
+def _mutated_text(text: str, random: Random) -> tuple[bytes, str]:
+    lines = text.splitlines()
     number = random.randrange(len(lines))
     line = lines[number]
     key = line.strip().split(":")[0][:20]

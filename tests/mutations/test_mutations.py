@@ -58,6 +58,7 @@ def test_more_than_the_mutation_is_noticed(tmp_path, name, text, says):
 
 def test_a_setting_that_was_not_mutated_is_noticed(tmp_path):
     studies.prepare(tmp_path)
+    (tmp_path / "whole.yaml").write_text(studies.STUDY)
     (tmp_path / "study.yaml").write_text(studies.STUDY.replace("seeds: [1, 2]", "seeds: [1, 3]"))
     for place, altered in (("seeds.[]", None), ("training.epochs", "seeds differ, too")):
         assert studies.surprise(tmp_path, Case(f"value: {place}: 1", (("check", "study.yaml"),))) == altered

@@ -125,6 +125,23 @@ def test_a_model_that_cannot_be_used_is_refused_and_nothing_is_written(tiny_stud
     assert list(Path().glob("*out*")) == []
 
 
+LEFT_OUT = [
+    ("flan-t5", "tie_word_embeddings", r"lm_head\.weight and shared\.weight differ"),
+    ("bart", "decoder_attention_heads", r"config\.json does not say decoder_attention_heads"),
+]
+
+
+@pytest.mark.parametrize(("model", "key", "says"), LEFT_OUT)
+def test_a_config_json_that_leaves_out_what_the_weights_do_not_show_is_refused(tiny_study, model, key, says):
+    study, file = tiny_study(), Path(f"checkpoints/{model}/config.json")
+    config = json.loads(file.read_text())
+    del config[key]
+    file.write_text(json.dumps(config))
+    with pytest.raises(TuneGridError, match=rf"models\.{model}: local folder checkpoints/{model}: {says}"):
+        fetch_model(study, model, Path("out"))
+    assert not Path("out").exists()
+
+
 @pytest.mark.parametrize("command", ["fetch-model", "check"])
 def test_code_that_a_folder_brings_is_not_run_and_nobody_is_asked(tiny, command):
     """The libraries ask on standard input whether to run it, where the answer would be what is meant for another."""

@@ -56,7 +56,8 @@ class Case:
         numbered = [f"train-{number:06}" for number in range(1, len(self.rows) + 1)]
         ids = [text or name for text, name in zip(as_texts(self.ids, len(self.rows)), numbered, strict=True)]
         groups = as_texts(self.groups, len(self.rows)) if self.kind == "qa" else None
-        return [{"id": ids[i], **({"group": groups[i]} if groups else {}), **row} for i, row in enumerate(self.rows)]
+        rows = [{key: value for key, value in row.items() if key not in ("words", "types")} for row in self.rows]
+        return [{"id": ids[i], **({"group": groups[i]} if groups else {}), **row} for i, row in enumerate(rows)]
 
 
 def as_texts(values: list[Any] | None, count: int) -> list[str]:
@@ -84,10 +85,46 @@ def identifiers(count: int, unique: bool) -> st.SearchStrategy[list[Any] | None]
     return st.none() | st.one_of(lists)
 
 
+TYPES = ("person", "place")
+SEVERAL = st.lists(TEXT.map(str.strip), min_size=1, max_size=3)
+
+
+def _of_texts(source: str, target: str) -> st.SearchStrategy[Row]:
+    """Rows of a text and several references."""
+    return st.fixed_dictionaries({source: TEXT.map(str.strip), target: SEVERAL})
+
+
+@st.composite
+def _tagged(draw: Callable) -> Row:
+    """A row of entities: its words, of each the type or none, and what becomes of them."""
+    words = draw(st.lists(TEXT, min_size=1, max_size=4))
+    types = draw(st.lists(st.none() | st.sampled_from(TYPES), min_size=len(words), max_size=len(words)))
+    mentions = [
+        f"{' '.join(word.replace(';', ',').split())}: {name}" for word, name in zip(words, types, strict=True) if name
+    ]
+    return {"words": words, "types": types, "text": " ".join(words).strip(), "entities": "; ".join(mentions) or "none"}
+
+
+NEWER: dict[str, Callable[[], st.SearchStrategy[Row]]] = {
+    "classification": lambda: st.fixed_dictionaries(
+        {"text": TEXT.map(str.strip), "label": st.sampled_from(["money", "sports"])}
+    ),
+    "pair-classification": lambda: st.fixed_dictionaries(
+        {"text": TEXT.map(str.strip), "text_pair": TEXT.map(str.strip), "label": st.sampled_from(["money", "sports"])}
+    ),
+    "summarisation": lambda: _of_texts("document", "summary"),
+    "generation": lambda: _of_texts("source", "target"),
+    "ner": _tagged,
+}
+
+
 @st.composite
 def cases(draw: Callable) -> Case:
-    kind = draw(st.sampled_from(["qa", "translation", "sentiment"]))
+    kind = draw(st.sampled_from(["qa", "translation", "sentiment", *NEWER]))
     count = draw(st.integers(1, 5))
+    if kind in NEWER:
+        rows = [draw(NEWER[kind]()) for _ in range(count)]
+        return Case(kind, rows, draw(identifiers(count, unique=True)), None, (), [])
     texts = st.lists(TEXT, min_size=count, max_size=count)
     labels, values = draw(st.sampled_from([("bad", "good"), STARS, ("false", "true"), ("0.5", "1", "1.5")])), []
     if kind == "translation":
@@ -124,17 +161,32 @@ def _label_values(labels: tuple[str, ...], chosen: list[int]) -> list[list[Any]]
     return [names, numbers, [Decimal(str(number)) for number in numbers], *whole]
 
 
+def _listed(case: Case) -> set[str]:
+    """The columns of texts that have to be lists of one, as CSV or the task would take some text for a list."""
+    return {
+        key
+        for row in case.rows
+        for key, value in row.items()
+        if isinstance(value, str) and value[:1] in ("[", "(", "{")
+    }
+
+
 # -- the rows as a source has them ------------------------------------------------------------------------------------
 
 
 def nested(case: Case) -> list[dict[str, Any]]:
     """The rows in the Hub's format of the task, by the default names of its columns."""
-    made = []
+    made, listed = [], _listed(case)
     for number, row in enumerate(case.rows):
         if case.kind == "translation":
             values = {"translation": {"en": row["source"], "de": row["target"]}}
         elif case.kind == "sentiment":
             values = {"text": row["text"], "label": case.label_values[number]}
+        elif case.kind == "ner":
+            values = {"tokens": row["words"], "ner_tags": [f"B-{name}" if name else "O" for name in row["types"]]}
+        elif case.kind in NEWER:
+            names = {"text": "sentence1", "text_pair": "sentence2"} if case.kind == "pair-classification" else {}
+            values = {names.get(key, key): [value] if key in listed else value for key, value in sorted(row.items())}
         else:
             values = {key: row[key] for key in ("question", "context", "candidates")}
             values["answers"] = {"text": row["answers"], "answer_start": [0] * len(row["answers"])}
@@ -157,10 +209,22 @@ def flat(case: Case) -> list[dict[str, Any]]:
 def structs(case: Case) -> list[dict[str, Any]]:
     """The same with a list of mappings in place of a mapping of lists."""
     rows = nested(case)
+    if case.kind == "ner":
+        return [row | _spans(words) for row, words in zip(rows, case.rows, strict=True)]
     for row in rows:
         if "answers" in row:
             row["answers"] = [{"text": text, "answer_start": 0} for text in row["answers"]["text"]]
     return rows
+
+
+def _spans(row: Row) -> dict[str, Any]:
+    """A row of entities with its text and spans, in place of tokens and tags."""
+    spans, start = [], 0
+    for word, name in zip(row["words"], row["types"], strict=True):
+        if name:
+            spans.append({"start": start, "end": start + len(word), "label": name})
+        start += len(word) + 1
+    return {"tokens": None, "ner_tags": None, "text": " ".join(row["words"]), "entities": spans}
 
 
 # -- the ways to write them -------------------------------------------------------------------------------------------
@@ -186,7 +250,7 @@ def delimited(rows: list[dict[str, Any]], separator: str, end: str, mark: str = 
 def parquet(rows: list[dict[str, Any]], types: dict[str, pyarrow.DataType] | None = None) -> bytes:
     table = pyarrow.Table.from_pylist(rows)
     for name, kind in (types or {}).items():
-        if name in table.column_names:
+        if name in table.column_names and not pyarrow.types.is_list(table[name].type):
             if pyarrow.types.is_map(kind):
                 column = pyarrow.array([list(row[name].items()) for row in rows], kind)
             elif pyarrow.types.is_dictionary(kind):

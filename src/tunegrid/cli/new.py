@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from tunegrid.cli.command import Commands
 from tunegrid.cli.outputs import check_output, output_path
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import did_you_mean
+from tunegrid.data.formats.lines import numbered_lines
 from tunegrid.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -201,12 +203,12 @@ def _labels(text: str | None) -> list[str]:
     if not text:
         return []
     file = Path(text)
-    if not file.is_file():
+    if not os.path.isfile(file):  # a long list of names is no path that the system knows
         return [name.strip() for name in text.split(",") if name.strip()]
-    content = file.read_text(encoding="utf-8-sig")
+    content = "".join(line for _, line in numbered_lines(file))
     try:
         names = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         names = content.splitlines()
     names = list(names.values()) if isinstance(names, dict) else names
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

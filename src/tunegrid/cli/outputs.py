@@ -10,6 +10,7 @@ from pathlib import Path
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import check_output_file, kind_of
 from tunegrid.study import lock
+from tunegrid.study.cells import MIXTURES
 from tunegrid.study.study import Study
 
 # Parts of a results folder that jobs write and read.
@@ -20,7 +21,7 @@ PARTS = (
     "data",
     "domains",
     "locks",
-    "mixtures",
+    MIXTURES,
     "models",
     "preferences",
     "report",
@@ -67,7 +68,7 @@ def check_study_output(study: Study, configs: Sequence[str], output: Path | None
         inputs: further files that the command reads.
     """
     files = [*map(Path, configs), lock.lock_file(configs[0]), *filter(None, inputs)]
-    for part in (*study.tasks.values(), *study.models.values()):
+    for part in (*study.tasks.values(), *study.models.values(), *study.preferences.values()):
         for source in (part.source, *getattr(part, "evaluate_on", {}).values()):
             files += source.files()
     check_output(output, files, study.paths.root)

@@ -7,6 +7,7 @@ alters it: "false" is true, and every layer is left out with a probability of 10
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection
 
 from transformers import GenerationConfig, PretrainedConfig
@@ -14,6 +15,9 @@ from transformers import GenerationConfig, PretrainedConfig
 from tunegrid.common.errors import TuneGridError
 
 PROBABILITIES = ("dropout", "dropout_rate", "layerdrop")  # ends of names
+# Keys that alter what a model computes and that no tensor's shape shows; of models of one type some have other values.
+# All published checkpoints say them; what the oldest T5 leave out (`feed_forward_proj`) is then always relu.
+UNSEEN = re.compile(r"(.*_)?heads|activation_function|scale_embedding|layer_norm_eps(ilon)?")
 
 
 def check_values(config: PretrainedConfig, given: Collection[str], name: str) -> None:
@@ -28,10 +32,17 @@ def check_values(config: PretrainedConfig, given: Collection[str], name: str) ->
 
     Raises:
         TuneGridError: a value is a text or a list where a number belongs, no truth value where one does, or a
-            probability outside of 0 to 1.
+            probability outside of 0 to 1; or a value is left out that only config.json can tell.
     """
+    given = {config.attribute_map.get(key, key) for key in given}
     unused, values = GenerationConfig().to_dict().keys(), config.to_dict()
+    of_any_type = PretrainedConfig().to_dict()  # which files leave out where they are the default
     for key, default in type(config)().to_dict().items():
+        if key not in given and key not in of_any_type and UNSEEN.fullmatch(key):
+            raise TuneGridError(
+                f"{name}: config.json does not say {key}, which the weights do not show; {default!r}, what is taken "
+                "otherwise, may be that of another model. Add what the model was trained with."
+            )
         if key not in given or key in unused or key.endswith("_token_id"):
             continue
         value, kind = values.get(key, default), _kind(default)

@@ -106,6 +106,33 @@ def check_numbers(folder: Path, name: str) -> None:
             )
 
 
+def check_tied(folder: Path, name: str, model: PreTrainedModel, head_is_tied: bool) -> None:
+    """Checks that a checkpoint has the same numbers under all names of a tensor that the model has once.
+
+    Args:
+        model: that of the checkpoint, on the meta device.
+        head_is_tied: whether a head with other numbers is known to be a remnant; else it is one of the model's own.
+
+    Raises:
+        TuneGridError: they differ, so that some would be lost without a word.
+    """
+    for names, same in _names_of_parameters(model):
+        if len(names) == 1:
+            continue
+        present = [(tensor, values) for tensor, values in _tensors(folder, name) if tensor in same]
+        for tensor, values in present[1:]:
+            first, other = present[0]
+            if (values.shape == other.shape and torch.equal(values.float(), other.float())) or (
+                head_is_tied and any("lm_head" in either for either in (tensor, first))
+            ):
+                continue
+            raise TuneGridError(
+                f"{name}: {first} and {tensor} differ, but the model that config.json describes has one tensor for "
+                "both. If it has a head of its own, as T5 v1.1 and Flan-T5 do, `tie_word_embeddings: false` is "
+                "missing in config.json."
+            )
+
+
 def _tensors(folder: Path, name: str) -> Iterator[tuple[str, torch.Tensor]]:
     """Yields the tensors of a checkpoint with their names. They are memory-mapped."""
     from safetensors import safe_open
@@ -202,6 +229,16 @@ def _likely_reason(
     return "Likely reason: the conversion or the copy of the checkpoint was cut off, or left out a part."
 
 
+def _names_of_parameters(model: PreTrainedModel) -> Iterator[tuple[list[str], set[str]]]:
+    """Yields (the names of a parameter, those and what a checkpoint without the head calls it) of each parameter."""
+    groups: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        groups.setdefault(id(parameter), []).append(name)
+    start = f"{model.base_model_prefix}."
+    for names in groups.values():
+        yield names, {*names, *(name.removeprefix(start) for name in names)}
+
+
 def _complete_tied(model: PreTrainedModel, folder: Path) -> None:
     """Gives tied parameters without numbers those that the checkpoint has under another name of theirs.
 
@@ -211,14 +248,9 @@ def _complete_tied(model: PreTrainedModel, folder: Path) -> None:
     """
     if not any(parameter.is_meta for parameter in model.parameters()):
         return
-    groups: dict[int, list[str]] = {}
-    for name, parameter in model.named_parameters(remove_duplicate=False):
-        groups.setdefault(id(parameter), []).append(name)
-    start = f"{model.base_model_prefix}."
-    for names in groups.values():
+    for names, same in _names_of_parameters(model):
         if not model.get_parameter(names[0]).is_meta:
             continue
-        same = {*names, *(name.removeprefix(start) for name in names)}
         values = next(value for tensor, value in _tensors(folder, str(folder)) if tensor in same)
         tied = torch.nn.Parameter(values.float())
         for name in names:

@@ -47,13 +47,14 @@ def accept(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None
         )
     light_imports.import_transformers()
     from tunegrid.models.config_values import check_values
-    from tunegrid.models.load import check_computes, check_fit, check_numbers
+    from tunegrid.models.load import check_computes, check_fit, check_numbers, check_tied
     from tunegrid.models.sentencepiece import write_fast_tokenizer
     from tunegrid.models.token_ids import check_token_ids, settle_decoder_start, take_generation_ids
 
     take_generation_ids(folder, label)
     model = check_fit(folder, label)
     check_values(model.config, config.keys(), label)
+    check_tied(folder, label, model, head_is_tied=not family.gated or "tie_word_embeddings" in config)
     write_fast_tokenizer(folder, label)
     settle_decoder_start(folder, label, family, model)
     check_token_ids(folder, label, model)
