@@ -44,7 +44,7 @@ rule compress:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
-        **asks(lambda wildcards: JOBS.evaluate(wildcards.task, wildcards.model, wildcards.method)),
+        **asks(lambda wildcards: JOBS.form(cell_of(wildcards))),
         study=CONFIG,
         gpu=GPUS,
     params:

@@ -1,6 +1,7 @@
 """The plan of a study: its sums, its table and what it warns of."""
 
 import csv
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from tests.support import ROOT
 from tests.support.small_study import BASE
 from tunegrid.cli import main
-from tunegrid.runtime.device_models import GPUS, device
+from tunegrid.common.digits import rough_duration
+from tunegrid.runtime.device_models import GPUS, assumed_cpu, device
 from tunegrid.study.cells import Cell
 from tunegrid.study.load import load_study
 from tunegrid.study.plan.jobs import Jobs
@@ -109,3 +111,25 @@ def test_a_file_with_too_few_rows_is_planned_for_the_data_stage_to_refuse(load, 
         if rows is not None:
             Path(name).write_text("text,label\n" + "A film,positive\n" * rows)
     assert "sentiment_t5_lora" in plan_text(plan(study, device("cpu", 1, "fp32")))
+
+
+def test_the_mini_study_in_other_forms():
+    """Full fine-tuning and LoRA merge, adapters do not: 2 of 3 methods, 3 tasks, 3 models, 3 seeds, 3 forms."""
+    mini = load_study(ROOT / "config/mini.yaml")
+    formed = load_study(ROOT / "config/mini.yaml", ROOT / "config/overlays/mini-compress.yaml")
+    cpu = assumed_cpu(1, "fp32")
+    without, within = plan(mini, cpu), plan(formed, cpu)
+    forms = within.sums["evaluation, forms"]
+    assert "evaluation, forms" not in without.sums
+    assert forms.jobs == 2 * 3 * 3 * 3 * 3
+    merging = [one for cell, one in within.cells if cell.method != "adapters"]
+    assert forms.seconds == pytest.approx(3 * 3 * sum(one.evaluation_seconds for one in merging))
+    assert within.total.jobs == without.total.jobs + forms.jobs
+    more = within.disk.needs["predictions"] - without.disk.needs["predictions"]
+    assert more == pytest.approx(without.disk.needs["predictions"] * forms.jobs / (81 + 9), rel=0.2)
+    assert f"evaluation, forms     {rough_duration(forms.seconds)}, 162 jobs" in plan_text(within)
+    jobs, cell = Jobs(formed), formed.cells()[0]
+    weights = 4 * formed.shape(cell.model).parameters
+    assert jobs.form(cell).memory == jobs.evaluate(*astuple(cell)).memory + 3 * weights
+    assert jobs.form(cell).disk > weights
+    assert {run.variant for run in formed.formed_runs()} == {"int8", "prune-30", "prune-2-4"}

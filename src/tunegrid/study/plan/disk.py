@@ -94,6 +94,9 @@ def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
                 len(wordings(study, run.cell.task, settings_of(study, run.cell))) if study.is_shared(run.cell) else 0
             )
             needs["predictions"] += (1 + worded) * _predictions(estimator, run.cell.task)
+    for run in study.formed_runs():
+        if missing(paths.run(run) / "metrics.json"):
+            needs["predictions"] += _predictions(estimator, run.cell.task)
     needs["checkpoints"] = sum(kept) + sum(sorted(passing, reverse=True)[:jobs])
     return Disk(needs)
 
@@ -179,6 +182,12 @@ def _existing(path: Path) -> Path:
     """The path, or the closest of its parents that is there."""
     path = path.absolute()
     return next(place for place in (path, *path.parents) if place.exists())
+
+
+def form_disk(estimator: Estimator, cell: Cell) -> float:
+    """Bytes that the evaluation of a run in another form writes, of which the converted model is there for a while."""
+    plan = estimator.cell(cell)
+    return (4 * plan.parameters if plan else UNKNOWN_MODEL) + _predictions(estimator, cell.task)
 
 
 def job_disk(estimator: Estimator, cell: Cell) -> float:

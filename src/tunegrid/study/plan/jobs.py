@@ -11,7 +11,7 @@ from tunegrid.runtime.device_models import GPUS, assumed_cpu
 from tunegrid.study.cells import Cell
 from tunegrid.study.mixtures import mixed_names, settings_of, wordings
 from tunegrid.study.plan.cells import HOST_BYTES, Estimator, worded_seconds
-from tunegrid.study.plan.disk import job_disk
+from tunegrid.study.plan.disk import form_disk, job_disk
 from tunegrid.study.plan.memory import LIBRARIES
 from tunegrid.study.study import Study
 
@@ -82,6 +82,12 @@ class Jobs:
             memory = plan.host_memory if plan else 2 * HOST_BYTES
         test = self.estimator.sizes.of(task, model).splits["test"].rows
         return self._job(seconds + test / 200, memory, 0)  # scoring
+
+    def form(self, cell: Cell) -> Job:
+        """The evaluation of a cell's run in another form: while that is made, the weights are there three times."""
+        one, plan = self.evaluate(cell.task, cell.model, cell.method), self.estimator.cell(cell)
+        memory = one.memory + (3 * 4 * plan.parameters if plan else UNKNOWN_BYTES)
+        return replace(one, memory=memory, disk=form_disk(self.estimator, cell))
 
     def worded(self, cell: Cell) -> Job:
         """The answers of a model to all wordings of its mixture, tuned or not."""

@@ -82,6 +82,7 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
         ),
         "validation": Sum(0, seeds * sum(one.validation_seconds for one in trained)),
         "evaluation": Sum(seeds * len(known), seeds * sum(one.evaluation_seconds for one in known)),
+        "evaluation, forms": _forms(estimator),
         "evaluation, wordings": _wordings(estimator),
         "evaluation, untuned": Sum(len(untuned), sum(found[0] for found in untuned if found)),
         "reward models": _rewards(estimator),
@@ -100,6 +101,12 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
         basis=_basis(estimator, jobs),
         at_once=jobs,
     )
+
+
+def _forms(estimator: Estimator) -> Sum:
+    """The evaluations of the runs in other forms, each as long as that of the run itself."""
+    runs = [one for run in estimator.study.formed_runs() if (one := estimator.cell(run.cell))]
+    return Sum(len(runs), sum(one.evaluation_seconds for one in runs))
 
 
 def _wordings(estimator: Estimator) -> Sum:

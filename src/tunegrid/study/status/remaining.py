@@ -84,7 +84,9 @@ class Durations:
                 return self._jobs.trial(item.cell).seconds
             case "training":
                 return self._jobs.train(item.cell).seconds
-            case "evaluation" | "forms":
+            case "forms":
+                return self._jobs.form(item.cell).seconds
+            case "evaluation":
                 return self._jobs.evaluate(item.task, item.model, item.cell.method).seconds
             case "untuned":
                 return self._jobs.evaluate(item.task, item.model).seconds
