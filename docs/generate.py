@@ -5,7 +5,8 @@ Usage: python docs/generate.py [--check]
 A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`. In config/README.md NAME is a class of
 settings, and the part is the table of its keys, made from the JSON Schema of a study: types, defaults and descriptions
 are those of the code. In docs/architecture.md the part `map` is the first sentence of each package's and module's
-docstring. In docs/tuners.md the parts are tables of `resources/tuners/`, which `python -m tests.tuners` writes.
+docstring. In docs/datasets.md the part `datasets` is the table of resources/datasets.yaml. In docs/tuners.md the
+parts are tables of `resources/tuners/`, which `python -m tests.tuners` writes.
 `--check` writes nothing and exits with 1 if a document is out of date.
 """
 
@@ -77,7 +78,12 @@ TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": 
 
 def main() -> int:
     stale = []
-    documents = {"config/README.md": keys_table(), "docs/architecture.md": package_map, "docs/tuners.md": tuners_part}
+    documents = {
+        "config/README.md": keys_table(),
+        "docs/architecture.md": package_map,
+        "docs/datasets.md": datasets_table,
+        "docs/tuners.md": tuners_part,
+    }
     for name, make in documents.items():
         file = ROOT / name
         text = file.read_text(encoding="utf-8")
@@ -202,6 +208,30 @@ def tuner_settings(known: Any) -> str:
         tried = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in tuner.tried.items())
         rows.setdefault(f"| {settings or 'none'} | {tried or 'the defaults'} |", []).append(f"`{name}`")
     return "\n".join([*lines, *(f"| {', '.join(names)} {row}" for row, names in rows.items())])
+
+
+# -- the table of data sets --------------------------------------------------------------------------------------------
+
+
+def datasets_table(name: str) -> str:
+    """The data sets that are known before they are fetched, and the studies that ship and read them."""
+    import yaml
+
+    known = yaml.safe_load((ROOT / "resources" / "datasets.yaml").read_text(encoding="utf-8"))
+    studies: dict[str, list[str]] = {}
+    for file in sorted((ROOT / "config").glob("*.yaml")):
+        for task in yaml.safe_load(file.read_text(encoding="utf-8")).get("tasks", {}).values():
+            source = task["source"]
+            if source["kind"] == "hub":
+                studies.setdefault(" ".join(filter(None, (source["path"], source.get("name")))), []).append(file.name)
+    lines = ["| data set | kind of task | rows | licence | layout | studies |", "| --- | --- | --- | --- | --- | --- |"]
+    for key, facts in known.items():
+        path, _, configuration = key.partition(" ")
+        title = f"[`{path}`](https://huggingface.co/datasets/{path})" + f" `{configuration}`" * bool(configuration)
+        rows = ", ".join(f"{split} {count:,}" for split, count in facts["rows"].items())
+        links = ", ".join(f"[`{file}`](../config/{file})" for file in studies[key])
+        lines.append(f"| {title} | `{facts['task']}` | {rows} | {facts['licence']} | {facts['layout']} | {links} |")
+    return "\n".join(lines)
 
 
 # -- the map of the package --------------------------------------------------------------------------------------------

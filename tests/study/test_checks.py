@@ -20,6 +20,8 @@ BROKEN = {
                                          "tasks.sentiment.evaluate_on.d.paths.test", ["required"]),
     "generated rows without training rows": ("rows: {train: 10, validation: 5, test: 5}", "rows: {validation: 5, test: 5}",
                                              "tasks.qa.source.rows.train", ["required"]),
+    "generated rows of a kind that has none": ("kind: qa", "kind: pair-classification\n    labels: [same, other]", "tasks.qa.source.kind",
+                                               ["no rows of pair-classification are generated", "summarisation"]),
     "no training file": ("paths: {train: train.csv, test: test.csv}", "paths: {test: test.csv}",
                          "tasks.sentiment.source.paths.train", ["required"]),
     "no column of what a row needs": ("source: {kind: files,", "source: {columns: {text: null}, kind: files,",

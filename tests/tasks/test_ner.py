@@ -100,6 +100,17 @@ def test_known_entities_are_the_longest_with_their_most_frequent_type():
     assert predict_baseline(ner(), "known-entities", [{"entities": "none"}], rows) == ["none", "none"]
 
 
+def test_known_entities_stand_beside_punctuation_and_may_have_some():
+    train = [{"entities": "Rome: place; Ann Lee: person; Dr.: person"}]
+    rows = [
+        {"text": 'In "Rome", Ann Lee, or (Ann Lee) saw Dr. Romeo.'},
+        {"text": "Ann , Lee ."},
+        {"text": "... ! Rome"},
+    ]
+    expected = ["Rome: place; Ann Lee: person; Ann Lee: person; Dr.: person", "none", "Rome: place"]
+    assert predict_baseline(ner(), "known-entities", train, rows) == expected
+
+
 def test_the_order_of_the_rows_does_not_decide_between_types():
     train = [{"entities": "Paris: place"}, {"entities": "Paris: person"}]
     for rows in (train, train[::-1]):

@@ -17,7 +17,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import did_you_mean
 from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.data.sources import DataSource, FilesSource
-from tunegrid.data.sources.generated import GeneratedSource
+from tunegrid.data.sources.generated import KINDS, GeneratedSource
 from tunegrid.models import FAMILIES
 from tunegrid.study.cells import UNTUNED, Cell
 from tunegrid.study.engine import require_engines
@@ -86,6 +86,8 @@ def _check_source(task: TaskSettings, source: DataSource, place: Place, only_tes
             raise KeyProblem(
                 (*place, "columns", column), f"a row of a task of the kind {task.kind} cannot do without it"
             )
+    if isinstance(source, GeneratedSource) and task.kind not in KINDS:
+        raise KeyProblem((*place, "kind"), f"no rows of {task.kind} are generated, only of {', '.join(KINDS)}")
     if isinstance(source, GeneratedSource) and not only_test:
         for split in ("train", "validation"):
             if getattr(source.rows, split) is None:

@@ -7,6 +7,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from string import punctuation
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -159,7 +160,10 @@ class Ner(Task):
 
 
 def known_entities(train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:
-    """The longest parts of a text that are entities of training rows, with their most frequent type."""
+    """The longest parts of a text that are entities of training rows, with their most frequent type.
+
+    A part is of whole words; punctuation around it is not of it ("Rome," is Rome), unless it is so in training rows.
+    """
     counts: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for row in train:
         for text, name in read_mentions(row["entities"])[0]:
@@ -172,13 +176,19 @@ def known_entities(train: Sequence[Row], test: Sequence[Row], generator: random.
         found, start = [], 0
         while start < len(words):
             ends = range(min(start + longest, len(words)), start, -1)
-            end = next((end for end in ends if tuple(words[start:end]) in types), None)
-            if end is not None:
-                found.append((" ".join(words[start:end]), types[tuple(words[start:end])]))
-            start = end or start + 1
+            parts = ((end, part) for end in ends for part in (tuple(words[start:end]), _bare(words[start:end])))
+            end, part = next(((end, part) for end, part in parts if part in types), (start + 1, ()))
+            if part:
+                found.append((" ".join(part), types[part]))
+            start = end
         return found
 
     return [written(mentions(row["text"].split())) for row in test]
+
+
+def _bare(words: Sequence[str]) -> tuple[str, ...]:
+    """Words without the punctuation in front of the first and behind the last."""
+    return tuple(" ".join(words).strip(punctuation).split(" "))
 
 
 def _items(row: Row, column: str) -> list[Any]:

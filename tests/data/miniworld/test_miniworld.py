@@ -13,7 +13,7 @@ from tunegrid.data.miniworld.keys import SPLITS, split_of
 from tunegrid.data.miniworld.tables import table
 from tunegrid.tasks.label_task import ngram_logistic_regression
 
-TASKS = ("qa", "translation", "sentiment")
+TASKS = miniworld.TASKS
 
 
 def noun(english):

@@ -1,5 +1,6 @@
 """The sources of config/glue.yaml and config/domains.yaml, read from local folders in the layout of the Hub."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tunegrid.stages.fetch_data import fetch_data, fetch_domain
 from tunegrid.study.load import load_study
 
 COUNT = 40
+LEDGAR = yaml.safe_load((ROOT / "config/domains.yaml").read_text(encoding="utf-8"))["tasks"]["contracts"]["labels"]
 TAGS = [1, 2, 0, 5]  # B-PER I-PER O B-LOC
 
 
@@ -68,6 +70,25 @@ LAYOUTS: dict[str, dict[str, tuple[dict[str, Any], Any, tuple[str, ...]]]] = {
             ("train",),
         )
     },
+    "atrost/financial_phrasebank": {
+        "default": (
+            {"sentence": "string", "label": classes("negative", "neutral", "positive")},
+            lambda n: {"sentence": f"Profit rose by {n} % .", "label": n % 3},
+            ("train", "validation", "test"),
+        )
+    },
+    "coastalcph/lex_glue": {
+        "ledgar": (
+            {"text": "string", "label": classes(*LEDGAR)},
+            lambda n: {"text": f"The Company shall pay {n}.", "label": n % len(LEDGAR)},
+            ("train", "validation", "test"),
+        ),
+        "case_hold": (
+            {"context": "string", "endings": {"sequence": "string"}, "label": classes(*"01234")},
+            lambda n: {"context": f"so {n}", "endings": ["a"] * 5, "label": n % 5},
+            ("train", "validation", "test"),
+        ),
+    },
     "allenai/sciq": {
         "default": (
             dict.fromkeys(("question", "distractor3", "distractor1", "distractor2", "correct_answer", "support"), "string"),
@@ -108,11 +129,25 @@ def write_layout(folder: Path, configurations: dict[str, tuple[dict[str, Any], A
     (folder / "README.md").write_text(f"---\n{yaml.safe_dump(card, sort_keys=False)}---\n# Data\n", encoding="utf-8")
 
 
+def write_csv_layout(folder: Path) -> None:
+    """Writes SAMSum's three CSV files, of which the README says nothing; a line of a dialogue ends with CRLF, one is empty."""
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text("---\nlicense: cc-by-nc-nd-4.0\n---\n# SAMSum\n", encoding="utf-8")
+    for split in ("train", "validation", "test"):
+        with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["id", "dialogue", "summary"])
+            for number in range(COUNT):
+                dialogue = f'Ann: Are you in, Ben?\r\nBen: Room {number}, "{split}" :)' if number else ""
+                writer.writerow([f"1381{number:04}-{split[0]}", dialogue, f"Ben is in room {number}."])
+
+
 @pytest.mark.parametrize("name", ["glue", "domains"])
 def test_every_source_is_read_from_the_hubs_layout(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for hub_id, configurations in LAYOUTS.items():
         write_layout(tmp_path / hub_id, configurations)  # a local folder under the id's own name is taken for it
+    write_csv_layout(tmp_path / "knkarthick" / "samsum")
     study = load_study(ROOT / "config" / f"{name}.yaml", locked=False)
     for task in study.grid.tasks:
         bound = study.task(task)
@@ -125,9 +160,12 @@ def test_every_source_is_read_from_the_hubs_layout(name, tmp_path, monkeypatch):
         assert len(rows) >= 0.8 * COUNT
         assert all(bound.references(row)[0] for row in rows)
         if (labels := bound.labels()) is not None:
-            assert {row["label"] for row in rows} == set(labels)
+            assert {row["label"] for row in rows} == set(labels[:COUNT])
         if task == "entities":
             assert rows[0]["entities"].startswith("Ann Lee: person; Rome")
+        if task == "dialogues":
+            assert len(rows) == 3 * (COUNT - 1)
+            assert rows[0]["id"] == "13810001-t"
         if task == "medicine":
             assert rows[0]["text"] == "One 0. Two."
         for domain in study.tasks[task].evaluate_on:
@@ -141,3 +179,14 @@ def test_every_source_is_read_from_the_hubs_layout(name, tmp_path, monkeypatch):
 def test_their_plans_know_the_rows_of_every_task(name, capsys):
     assert main(["plan", str(ROOT / "config" / f"{name}.yaml"), "--device", "h100"]) == 0
     assert "are not known" not in capsys.readouterr().out
+
+
+def test_every_data_set_of_the_table_is_read_by_a_study_with_its_kind_and_its_licence():
+    known = yaml.safe_load((ROOT / "resources" / "datasets.yaml").read_text(encoding="utf-8"))
+    read = {}
+    for file in (ROOT / "config").glob("*.yaml"):
+        for task in load_study(file, locked=False).tasks.values():
+            if task.source.kind == "hub":
+                key = " ".join(filter(None, (task.source.path, task.source.name)))
+                read.setdefault(key, set()).add((task.kind, task.source.licence))
+    assert read == {key: {(facts["task"], facts["licence"])} for key, facts in known.items()}

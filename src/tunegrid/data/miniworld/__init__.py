@@ -1,4 +1,4 @@
-"""The generated language world of the mini study: stories with questions, an English-German grammar, and reviews.
+"""The generated language world of the mini study: stories, an English-German grammar, reviews, and tasks on them.
 
 Everything is deterministic by seed. The subject of a text decides its split (see `keys`), so no text can be drawn in
 two splits, and pretraining text is drawn from the training split alone, whatever the counts and seeds.
@@ -8,15 +8,24 @@ from collections.abc import Iterator
 from random import Random
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.data.miniworld import grammar, reviews, stories
+from tunegrid.data.miniworld import grammar, mentions, questions, reviews, stories, summaries, topics
 from tunegrid.data.miniworld.instructions import draw_instruction
 from tunegrid.data.miniworld.keys import SPLITS, contained_keys, text_key
 
-__all__ = ["contained_keys", "documents", "instructions", "languages", "row_texts", "rows", "text_key"]
+__all__ = ["TASKS", "contained_keys", "documents", "instructions", "languages", "row_texts", "rows", "text_key"]
 
 DOMAINS = ("home", "away")
 # Kind of task -> the module that draws its rows; HELD_OUT: columns whose text must not occur in training text.
-_MODULES = {"qa": stories, "translation": grammar, "sentiment": reviews}
+_MODULES = {
+    "qa": stories,
+    "translation": grammar,
+    "sentiment": reviews,
+    "classification": topics,
+    "ner": mentions,
+    "summarisation": summaries,
+    "generation": questions,
+}
+TASKS = tuple(_MODULES)
 
 
 def rows(task: str, split: str, count: int, seed: int, domain: str = "home") -> list[dict]:
@@ -25,7 +34,7 @@ def rows(task: str, split: str, count: int, seed: int, domain: str = "home") -> 
     Args:
         domain: `home`, or `away`: new words beside the known ones, and another style (resources/miniworld/away.yaml).
     """
-    for name, known in ((task, tuple(_MODULES)), (split, SPLITS), (domain, DOMAINS)):
+    for name, known in ((task, TASKS), (split, SPLITS), (domain, DOMAINS)):
         if name not in known:
             raise TuneGridError(f"the generated world has no {name!r}; it has {', '.join(known)}")
     away = "" if domain == "home" else f"{domain} "

@@ -61,7 +61,7 @@ def draw_review(random: Random, split: str, words: Words | None = None) -> Revie
     opinions = dict(zip(aspects, signs, strict=True))
     sentences = [_opinion(random, words, aspect, sign) for aspect, sign in opinions.items()]
     if random.random() < 0.6:
-        sentences.insert(random.randrange(len(sentences) + 1), _hearsay(random, words, kind))
+        sentences.insert(random.randrange(len(sentences) + 1), hearsay(random, words, kind))
     opening = random.choice(words["openings"]).format(k=kind, t=title)
     return Review((opening, *sentences), verdict, opinions)
 
@@ -80,8 +80,8 @@ def _opinion(random: Random, words: Words, aspect: str, sign: int) -> str:
     return _sentence(random, words, form, a=aspect, w=own, o=other)
 
 
-def _hearsay(random: Random, words: Words, kind: str) -> str:
-    """Somebody else's opinion: it says nothing about the writer's."""
+def hearsay(random: Random, words: Words, kind: str) -> str:
+    """Writes somebody else's opinion, which says nothing about the writer's."""
     first, second = random.sample(words[random.choice(("good", "bad"))].split(), 2)
     return _sentence(random, words, random.choice(words["hearsay"]), k=kind, x=first, y=second)
 

@@ -108,22 +108,25 @@ def draw_story(random: Random, relations: int = RELATIONS_PER_STORY, cast: int =
 def tell(story: Story, random: Random, denied_share: float = 0.0, world: World = HOME) -> str:
     """Writes the story's facts, each in a sentence, and denials of others, in random order."""
     facts = [(person, relation) for relation in story.relations for person in story.people]
-    sentences = [_fact(story, random, person, relation) for person, relation in facts]
+    sentences = [state(story, random, person, relation) for person, relation in facts]
     sentences += [
-        _denial(story, random, world, *fact) for fact in facts if denied_share and random.random() < denied_share
+        deny(story, random, person, relation, world)
+        for person, relation in facts
+        if denied_share and random.random() < denied_share
     ]
     random.shuffle(sentences)
     return " ".join(sentences)
 
 
-def _denial(story: Story, random: Random, world: World, person: str, relation: Relation) -> str:
-    """A sentence that denies that the person has another value of the relation."""
+def deny(story: Story, random: Random, person: str, relation: Relation, world: World = HOME) -> str:
+    """Writes a sentence that denies that the person has another value of the relation."""
     value = random.choice([value for value in relation.values if value != story.facts[person, relation.name]])
     statement = fill(random.choice(relation.statements), person, value)
     return random.choice(world.denials).replace("{s}", statement)
 
 
-def _fact(story: Story, random: Random, person: str, relation: Relation, templates: tuple[str, ...] = ()) -> str:
+def state(story: Story, random: Random, person: str, relation: Relation, templates: tuple[str, ...] = ()) -> str:
+    """Writes the person's value of the relation in a sentence: a statement, or one of `templates`."""
     value = story.facts[person, relation.name]
     return fill(random.choice(templates or relation.statements), person, value, relation.kinds[value])
 
@@ -171,8 +174,8 @@ def draw_document(random: Random) -> str:
     facts = random.sample([(person, relation) for relation in story.relations for person in story.people], 2)
     again = [
         (
-            _fact(story, random, person, relation, relation.questions + relation.narrow_questions),
-            _fact(story, random, person, relation, relation.restatements + relation.statements),
+            state(story, random, person, relation, relation.questions + relation.narrow_questions),
+            state(story, random, person, relation, relation.restatements + relation.statements),
         )
         for person, relation in facts
     ]

@@ -9,6 +9,9 @@ from tunegrid.common.fields import Closed, Title
 from tunegrid.data.formats import RawRow
 from tunegrid.data.sources.base import DataSource, Split
 
+# Kinds of tasks that the generated world has rows of. Not read from it: loading a study should not read its tables.
+KINDS = ("qa", "translation", "sentiment", "classification", "ner", "summarisation", "generation")
+
 Count = Annotated[int, Field(gt=0, le=100_000)]  # far fewer than the grammar has, so that drawing them ends
 
 
