@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class Kind:
     name: str
     title: str
-    scene: str  # the property of Script that carries it out: single, whole, hub, slurm
-    share: float  # deaths of this kind, of 100
+    scene: str  # the property of Script that carries it out: single, whole, hub, chains, slurm
+    share: float  # weight of this kind among all
 
 
 KINDS = (
@@ -26,6 +26,8 @@ KINDS = (
     Kind("stop-snakemake", "SIGINT or SIGTERM of Snakemake", "whole", 3),
     Kind("kill-job", "kill -9 of a job's process under Snakemake", "whole", 3),
     Kind("two-snakemakes", "two Snakemakes in one folder", "whole", 3),
+    Kind("kill-preferences", "kill -9 between preference pairs and the judgements of DPO and PPO", "chains", 20),
+    Kind("kill-instruction", "kill -9 between a mixture's tokens and the answers to its wordings", "chains", 10),
 )
 ON_SLURM = (
     Kind("scancel", "scancel of a job", "slurm", 3),

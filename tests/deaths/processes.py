@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import signal
 import subprocess
 import time
@@ -134,3 +135,17 @@ class WarmProcess:
     def stop(self) -> None:
         kill_everything(self.started)
         self.started.process.wait()
+
+
+def kill_some(started: Started, warm: WarmProcess, chance: random.Random, patience: float) -> str:
+    """Kills (-9) a command, the process that works for it, or both; returns which."""
+    at_work = [*warm.at_work(), *(child.pid for child in descendants(started.pid))]
+    victim = chance.choice(["the process at work", "the command", "both", "both"]) if at_work else "the command"
+    if victim == "both":
+        kill_everything(started)
+        send(signal.SIGKILL, *at_work)
+    else:
+        send(signal.SIGKILL, at_work[-1] if victim == "the process at work" else started.pid)
+    if started.wait(patience) is None:
+        raise RuntimeError(f"{started.command} goes on after kill -9 of {victim}")
+    return victim

@@ -15,6 +15,28 @@ def stages(cell: Cell, config: str = "runs.yaml", seed: int = 1) -> list[list[st
     return [["tunegrid", stage, config, *names] for stage in ("train", "evaluate")]
 
 
+def preferences(model: str, config: str = "techniques.yaml") -> list[list[str]]:
+    """Returns the commands from preference pairs to the judgements of runs of DPO and PPO, at first and again."""
+    names = ["--task", "translation", "--model", model]
+    commands = [["fetch-pairs", config, *names[:2], "--pairs", "worse"]]
+    commands.append(["train-reward", config, *names, "--reward", "judge"])
+    for method in ("dpo", "ppo"):
+        run = [config, *names, "--method", method, "--seed", "1"]
+        commands += [[stage, *run] for stage in ("train", "evaluate", "judge")]
+    return [["tunegrid", *command] for command in commands]
+
+
+def instruction(model: str, config: str = "techniques.yaml") -> list[list[str]]:
+    """Returns the commands from the tokens of a mixture to the answers to its wordings, at first and again."""
+    names = [config, "--model", model, "--method", "instruct"]
+    commands = [["tokenise-mixture", *names], ["train-mixture", *names, "--seed", "1"]]
+    for task in ("translation", "qa"):
+        own = [*names, "--task", task]
+        commands += [["share-training", *own, "--seed", "1"], ["tokenise-wordings", *own]]
+        commands += [[stage, *own, "--seed", "1"] for stage in ("evaluate", "evaluate-wordings")]
+    return [["tunegrid", *command] for command in [*commands, ["evaluate-wordings", *own]]]
+
+
 def downloads(config: str = "hub.yaml") -> list[list[str]]:
     """Returns the commands that fetch a model and a data set, at first and again."""
     return [

@@ -79,14 +79,26 @@ class Script:
         return []
 
     @cached_property
-    def single(self):
-        from tests.deaths.single import SingleRuns
-
+    def warm(self) -> WarmProcess:
         warm = WarmProcess(self.prepared.folder, environment(self.folder / "warm", ROOT))
         self.warm_processes.append(warm)
         _ = self._base
         warm.ready()
-        return SingleRuns(self.folder, self.prepared, warm, few=self.options.kills <= FEW)
+        return warm
+
+    @cached_property
+    def single(self):
+        from tests.deaths.single import SingleRuns
+
+        return SingleRuns(self.folder, self.prepared, self.warm, few=self.options.kills <= FEW)
+
+    @cached_property
+    def chains(self):
+        from tests.deaths.chains import Chains
+
+        warm = self.warm
+        self.prepared.make_techniques()
+        return Chains(self.folder, self.prepared, warm)
 
     @cached_property
     def _base(self) -> None:

@@ -7,12 +7,22 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.deaths import harm, restart
 from tests.deaths.moments import Moments
-from tests.deaths.processes import Started, WarmProcess, descendants, end_orphans, kill_everything, send, until
+from tests.deaths.processes import (
+    Started,
+    WarmProcess,
+    descendants,
+    end_orphans,
+    kill_everything,
+    kill_some,
+    send,
+    until,
+)
 from tests.deaths.record import Death
 from tests.deaths.studies import Prepared, environment, run_cells
 from tests.deaths.watch import LOCKED, RunFiles, step_of, went_on_from
@@ -32,6 +42,17 @@ class Undisturbed:
     seconds: float
     steps: int
     bytes: int  # the most that the run added to the disk at any moment
+
+
+def again(start: Callable[[int], Started]) -> tuple[Started, int | None, int]:
+    """Repeats a command that died, until no other one is at work on the same; returns (command, exit code, refusals)."""
+    for refused in range(5):
+        started = start(refused)
+        code = started.wait(PATIENCE)
+        if code == 0 or LOCKED.search(started.text()) is None:
+            break
+        time.sleep(1)  # as long as a person takes to read who is at work
+    return started, code, refused
 
 
 class SingleRuns:
@@ -147,22 +168,14 @@ class SingleRuns:
 
     def _hit(self, death: Death, started: Started, chance: random.Random) -> str:
         """Ends the command in the way of this kind; returns which processes were hit."""
-        at_work = [*self.warm.at_work(), *(child.pid for child in descendants(started.pid))]
         if death.kind == "sigterm-training":
+            at_work = [*self.warm.at_work(), *(child.pid for child in descendants(started.pid))]
             if everybody := chance.random() < 0.5:
                 send(signal.SIGTERM, *at_work)
             send(signal.SIGTERM, started.pid)
             code = started.wait(PATIENCE)
             return f"to {'all processes' if everybody else 'the command'}, exit code {code}"
-        victim = chance.choice(["the process at work", "the command", "both", "both"]) if at_work else "the command"
-        if victim == "both":
-            kill_everything(started)
-            send(signal.SIGKILL, *at_work)
-        else:
-            send(signal.SIGKILL, at_work[-1] if victim == "the process at work" else started.pid)
-        if started.wait(PATIENCE) is None:
-            raise RuntimeError(f"{started.command} goes on after kill -9 of {victim}")
-        return victim
+        return kill_some(started, self.warm, chance, PATIENCE)
 
     def _fill(self, death: Death, cell: Cell, place: Path, logs: Path, chance: random.Random, mounted: bool) -> bool:
         """Runs with little space on the disk; returns whether it was too little."""
@@ -214,12 +227,9 @@ class SingleRuns:
         warm, reference = chance.random() < WARM, self.reference(cell)
         problems = []
         for number, command in list(enumerate(restart.stages(cell)))[self.died_in :]:
-            for refused in range(5):
-                started = self._start(command, place, logs / f"{number}-{refused}.txt", warm=warm)
-                code = started.wait(PATIENCE)
-                if code == 0 or LOCKED.search(started.text()) is None:
-                    break
-                time.sleep(1)  # as long as a person takes to read who is at work
+            started, code, refused = again(
+                lambda attempt, n=number, c=command: self._start(c, place, logs / f"{n}-{attempt}.txt", warm=warm)
+            )
             if refused:
                 death.note += f", {command[1]} was refused {refused} times"
             if code != 0:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from contextlib import chdir
+from contextlib import chdir, redirect_stdout
+from io import StringIO
 from itertools import product
 from pathlib import Path
 
 import yaml
 
 from tests.deaths.restart import clone
-from tunegrid.study.cells import Cell
+from tunegrid.study.cells import Cell, Run
 from tunegrid.study.load import load_study
 
 TASKS, MODELS, METHODS = ("qa", "translation", "sentiment"), ("t5", "flan-t5", "bart"), ("full", "lora", "adapters")
@@ -63,6 +64,52 @@ WHOLE = {
         "exclude": [{"model": "t5", "method": "adapters"}, {"model": "bart", "method": "lora"}],
     },
 }
+# What the chains of stages beyond a plain run are, laid over the study of single runs.
+TECHNIQUES_MODELS = ("t5", "bart")
+TECHNIQUES = {
+    "study": "techniques",
+    "grid": {
+        "models": list(TECHNIQUES_MODELS),
+        "methods": ["full", "dpo", "ppo", "instruct"],
+        "exclude": [{"task": task, "method": method} for task in ("qa", "sentiment") for method in ("dpo", "ppo")],
+    },
+    "methods": {
+        "dpo": {"kind": "dpo", "sft": "full", "pairs": "worse", "reward": "judge"},
+        "ppo": {
+            "kind": "ppo",
+            "sft": "full",
+            "reward": "judge",
+            "update": {"kind": "lora", "r": 2, "dropout": 0.0},
+            "options": {"passes": 2, "minibatches": 2, "kl_target": 1.0},
+        },
+        "instruct": {
+            "kind": "instruction",
+            "method": {"kind": "lora", "r": 2, "dropout": 0.1},
+            "limit": 60,
+            "tasks": ["translation", "sentiment"],
+            "wording_rows": 8,
+        },
+    },
+    "preferences": {"worse": {"source": {"kind": "corrupted", "rule": "replace", "share": 0.5}}},
+    "rewards": {"judge": {"pairs": "worse", "training": RUNS["training"] | {"learning_rate": 0.005}}},
+    "overrides": [
+        {"where": {"method": "dpo"}, "training": {"learning_rate": 0.001}},
+        {
+            "where": {"method": "ppo"},
+            "training": {
+                "learning_rate": 0.001,
+                "keep_best": False,
+                "early_stopping_patience": None,
+                "early_stopping_threshold": 0.0,
+                "evaluation_steps": 6,
+                "gradient_accumulation_steps": 1,
+                "checkpoint_steps": 4,
+                "max_steps": 16,
+            },
+        },
+        {"where": {"method": "instruct"}, "training": {"select_by": "metric", "validation_rows": 12}},
+    ],
+}
 HUB_MODEL, HUB_DATA = "google-t5/t5-tiny", "stanfordnlp/imdb"
 # What a study on the Hub fetches.
 HUB = RUNS | {
@@ -97,7 +144,7 @@ class Prepared:
     def __init__(self, folder: Path) -> None:
         self.folder, self.seconds = folder, 0.0
         folder.mkdir(parents=True)
-        for name, values in {"runs": RUNS, "whole": WHOLE, "hub": HUB}.items():
+        for name, values in {"runs": RUNS, "whole": WHOLE, "hub": HUB, "techniques": _merged(RUNS, TECHNIQUES)}.items():
             (folder / f"{name}.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
 
     def make(self) -> None:
@@ -121,6 +168,28 @@ class Prepared:
                 tokenise(study.task(task, model), study.models[model].family, *folders)
         self.seconds = time.monotonic() - start  # nearly all of it are imports
 
+    def make_techniques(self) -> None:
+        """Makes what the chains of the study of techniques start from: rows, token ids, and the runs of SFT."""
+        from tunegrid.stages.evaluate import evaluate_run
+        from tunegrid.stages.fetch_data import fetch_data
+        from tunegrid.stages.fetch_model import fetch_model
+        from tunegrid.stages.tokenise import tokenise
+        from tunegrid.stages.train import train
+
+        with chdir(self.folder), redirect_stdout(StringIO()):
+            study = load_study("techniques.yaml")
+            paths = study.paths
+            for task in TASKS:
+                fetch_data(task, study.task(task), paths.data(task))
+            for model in TECHNIQUES_MODELS:
+                fetch_model(study, model, paths.model(model))
+                for task in TASKS:
+                    folders = paths.data(task), paths.model(model), paths.tokens(task, model)
+                    tokenise(study.task(task, model), study.models[model].family, *folders)
+                run = Run(Cell("translation", model, "full"), 1)
+                train(study, run, paths.run(run))
+                evaluate_run(study, run, paths.run(run))
+
     def copy(self, folder: Path, *, results: bool) -> Path:
         """Makes the folder of a death; `results`: with data, models and token ids of the study of single runs."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,6 +199,13 @@ class Prepared:
             shutil.copy(file, folder)
         clone(folder)
         return folder
+
+
+def _merged(below: dict, above: dict) -> dict:
+    """A study laid over another one, as configuration files are: mappings are merged, all else is replaced."""
+    nested = {key: _merged(below[key], value) for key, value in above.items()
+              if isinstance(value, dict) and isinstance(below.get(key), dict)}  # fmt: skip
+    return below | above | nested
 
 
 def environment(folder: Path, root: Path, **more: str) -> dict[str, str]:

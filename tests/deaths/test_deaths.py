@@ -1,4 +1,4 @@
-"""Ten deaths at random moments: none alters a result, none loses work that a checkpoint held."""
+"""Deaths at random moments, as CI runs them: none alters a result, none loses work that a checkpoint held."""
 
 import os
 import subprocess
@@ -6,25 +6,22 @@ import sys
 
 import pytest
 
+from tests.deaths.chains import COMMANDS
+from tests.deaths.kinds import KINDS
 from tests.support import ROOT
 
 pytestmark = pytest.mark.slow
+CHAINS = tuple(COMMANDS)
+RUNS = tuple(kind.name for kind in KINDS if kind.name not in CHAINS)
 
 
-def test_ten_deaths_alter_nothing(tmp_path):
-    seed = os.environ.get("TUNEGRID_DEATHS_SEED", "1")
-    command = [
-        sys.executable,
-        "-m",
-        "tests.deaths",
-        "--kills",
-        "10",
-        "--seed",
-        seed,
-        "--csv",
-        str(tmp_path / "deaths.csv"),
-    ]
-    result = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+@pytest.mark.parametrize(("kinds", "kills"), [(RUNS, 10), (CHAINS, 3)], ids=["runs", "chains"])
+def test_deaths_alter_nothing(tmp_path, kinds, kills):
+    seed, file = os.environ.get("TUNEGRID_DEATHS_SEED", "1"), tmp_path / "deaths.csv"
+    command = [sys.executable, "-m", "tests.deaths", "--kills", str(kills), "--seed", seed, "--csv", str(file)]
+    result = subprocess.run(
+        [*command, "--kinds", *kinds], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     print(result.stdout)
     assert result.returncode == 0, result.stdout
-    assert (tmp_path / "deaths.csv").read_text().count("\n") == 11
+    assert file.read_text().count("\n") == 1 + kills

@@ -106,6 +106,29 @@ def test_both_answers_count_as_target_tokens(preferring):
     assert record.cost.examples == len(table["row"])
 
 
+def test_what_the_start_says_of_both_answers_counts_once_for_each_pair(preferring):
+    """By hand: two FLOPs per token and parameter of a T5 without its embeddings, and its head for each target token."""
+    from tunegrid.data.parquet import read_parquet
+    from tunegrid.data.tokens import load_tokenizer
+    from tunegrid.models.load import load_model
+    from tunegrid.tasks.pair_tokens import pair_table
+
+    study = preferring()
+    record, paths = train(study), study.paths
+    sizes, tokenizer = {"encoder": 0, "decoder": 0}, load_tokenizer(paths.model("t5"))
+    model = load_model(paths.model("t5"))
+    for name, parameter in model.named_parameters():
+        sizes[name.split(".")[0]] = sizes.get(name.split(".")[0], 0) + parameter.numel()
+    flops = 0
+    for split in ("train", "validation"):
+        rows = read_parquet(paths.pairs("translation", "worse") / f"{split}.parquet")
+        table = pair_table(study.preferences["worse"], study.task("translation", "t5"), tokenizer, rows).to_pydict()
+        flops += 2 * sizes["encoder"] * sum(map(len, table["input_ids"]))
+        target = sum(len(ids) for name in ("labels", "rejected") for ids in table[name])
+        flops += 2 * (sizes["decoder"] + sizes["shared"]) * target
+    assert record.cost.forward_flops == flops
+
+
 def test_a_cell_whose_start_failed_is_a_failed_row_with_that_reason(preferring):
     study = preferring()
     file = study.paths.run(Run(Cell("translation", "t5", "full"), 1)) / "train.json"

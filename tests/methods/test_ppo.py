@@ -99,6 +99,37 @@ def test_a_first_observation_is_what_the_start_is_worth(rewarded):
     assert record.observations[0].metric == task.score(answers, rows).metrics["bleu"]
 
 
+@pytest.mark.parametrize("update", [{"kind": "full"}, LORA], ids=["full", "lora"])
+def test_its_operations_are_those_that_torch_counts(rewarded, monkeypatch, update):
+    """Of one step: sampling, three models that read the answer, and the passes of updates. One answer has no padding."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from tunegrid.methods import ppo
+    from tunegrid.models.flops import sampling_flops
+
+    seen = []
+    monkeypatch.setattr(ppo, "sampling_flops", lambda *given: seen.append(given) or sampling_flops(*given))
+    monkeypatch.setattr(ppo.Ppo, "observer", lambda *given: None)
+    monkeypatch.setattr("tunegrid.stages.train._check_generation", lambda session: None)
+    study = rewarded(update=update, training={"max_steps": 1, "batch_size": 1}, options={"minibatches": 1})
+    with FlopCounterMode(display=False) as counter:
+        record = train(study)
+    counts = counter.get_flop_counts()["Global"]
+    products = sum(count for op, count in counts.items() if "bmm" not in str(op))  # attention's own are in no formula
+    ((own, plain, tokens),) = seen
+    assert record.cost.examples == tokens.targets == 1
+    assert record.cost.tokens == 2 * (tokens.source + tokens.target), "two passes"
+    assert record.cost.forward_flops == sampling_flops(own, plain, tokens) > 0
+    assert "M: N of a plain model" in record.cost.flops_formula
+    # The formulas take cross-attention's keys and values to be of the target; they are of the source.
+    shape = study.shape("t5")
+    cross, apart = 2 * shape.d_model * shape.heads * shape.d_kv * shape.decoder_layers, tokens.source - tokens.target
+    trained = 6 if update["kind"] == "full" else 4
+    expected = record.cost.training_flops + cross * (2 * (4 * apart - 1) + 2 * trained * apart)
+    # Normalisations count as if they were multiplied; under LoRA the first layer's inputs, which need no gradient, too.
+    assert 1 <= expected / products <= (1.06 if update["kind"] == "full" else 1.25)
+
+
 def test_a_cell_whose_reward_model_failed_is_a_failed_row_with_that_reason(rewarded):
     study = rewarded()
     file = study.paths.reward("translation", "t5", "judge") / "reward.json"

@@ -2,24 +2,59 @@
 
 import importlib.util
 import json
+import re
 
 import pytest
 
 from tests.support.methods_on_checkpoints import FAMILY_NAMES, batch_of, logits, make, randomise, shape_of
+from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
 from tunegrid.methods import qlora
 from tunegrid.models import FAMILIES, Shape
 from tunegrid.models.shape import known_config
+from tunegrid.study.cells import Cell, Run
+from tunegrid.study.checks import check_files
 
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is missing (make setup EXTRAS=qlora)"
 )
 
 
-def test_without_its_package_it_is_refused_before_any_job(tiny_study, monkeypatch):
+MISSING = "QLoRA needs the package bitsandbytes, which is not installed (make setup EXTRAS=qlora)."
+QLORA = {"kind": "qlora", "r": 4}
+
+
+@pytest.fixture
+def without_package(monkeypatch):
     monkeypatch.setattr(qlora, "find_spec", lambda name: None)
-    with pytest.raises(TuneGridError, match=r"needs the package bitsandbytes, .* \(make setup EXTRAS=qlora\)"):
-        tiny_study(json.dumps({"grid": {"methods": ["own"]}, "methods": {"own": {"kind": "qlora"}}}))
+
+
+@pytest.mark.parametrize("method", [QLORA, {"kind": "instruction", "method": QLORA}], ids=["plain", "instruction"])
+def test_without_its_package_it_is_refused_before_any_job(tiny_study, without_package, capsys, method):
+    study = tiny_study(json.dumps({"grid": {"methods": ["own"]}, "methods": {"own": method}}))
+    with pytest.raises(TuneGridError, match=re.escape(f"methods.own: {MISSING}")):
+        check_files(study)
+
+
+def test_without_its_package_results_of_another_machine_are_read_and_nothing_is_trained(
+    tiny, tiny_study, without_package, without_figures, capsys
+):
+    from tunegrid.stages.train import train
+
+    study = tiny_study(json.dumps({"grid": {"methods": ["own"]}, "methods": {"own": QLORA}}))
+    config = [str(tiny), "changes.yaml"]
+    for command in (["plan"], ["status"], ["tables"], ["report", "--no-pdf"], ["summary"]):
+        code = main([command[0], *config, *command[1:]])
+        assert code == (1 if command == ["summary"] else 0), "only the summary says by its code that runs are missing"
+        assert "bitsandbytes" not in capsys.readouterr().err
+    assert main(["check", *config]) == 1
+    assert MISSING in capsys.readouterr().err
+    run = Run(Cell("qa", "t5", "own"), 1)
+    with pytest.raises(TuneGridError, match=re.escape(MISSING)):
+        train(study, run, study.paths.run(run))
+    assert not (study.paths.run(run) / "train.json").exists(), "a missing package is no result"
+    with pytest.raises(TuneGridError, match=re.escape(MISSING)):
+        study.method(run.cell).load(study.paths.model("t5"), study.paths.run(run))
 
 
 def test_packed_weights_of_real_models_are_those_of_arithmetic():
@@ -70,7 +105,6 @@ def test_what_is_saved_and_merged_gives_the_same_logits(checkpoints, tmp_path, f
 def test_a_run_trains_and_is_evaluated(tiny_study, family):
     from tunegrid.stages.evaluate import evaluate_run
     from tunegrid.stages.train import train
-    from tunegrid.study.cells import Cell, Run
 
     changes = {
         "grid": {"methods": ["own"]},

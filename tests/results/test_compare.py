@@ -38,3 +38,16 @@ def test_scores_are_held_against_what_another_processor_does(
 def test_the_tolerance_is_that_of_the_artifact_description() -> None:
     text = (Path(__file__).parents[2] / "docs/ARTIFACT.md").read_text()
     assert f"within {TOLERANCE:g}" in text
+
+
+@pytest.mark.parametrize(
+    "name", ["preferences/qa/worse/train.parquet", "rewards/qa/t5/judge/weights/model.safetensors"]
+)
+def test_pairs_and_reward_models_are_results_too(tmp_path: Path, name: str) -> None:
+    first, second = results(tmp_path / "a", 0.5), results(tmp_path / "b", 0.5)
+    for folder, content in ((first, b"one"), (second, b"two")):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(content)
+    assert compare(first, second) == [f"{name}: the bytes differ"]
+    (second / name).write_bytes(b"one")
+    assert compare(first, second) == []

@@ -39,7 +39,7 @@ def train_all(prepared: Path, folder: Path):
     study = load_study(*CONFIG)
     paths = study.paths
     for model in study.grid.models:
-        _tell_texts_apart(paths.model(model), 0.2 if model == "bart" else 0.5)
+        tell_texts_apart(paths.model(model), 0.2 if model == "bart" else 0.5)
         seal_base(paths.model(model))
     for task in ("qa", "sentiment"):
         for model in study.grid.models:
@@ -60,7 +60,7 @@ def train_all(prepared: Path, folder: Path):
 TRAINED = {"full": ("", 0.05), "lora": ("lora_B", 0.2), "adapters": ("adapters.tuned", 0.3), "bitfit": (".bias", 0.05)}
 
 
-def _tell_texts_apart(checkpoint: Path, scale: float) -> None:
+def tell_texts_apart(checkpoint: Path, scale: float) -> None:
     """Gives a checkpoint weights that are large enough for its answers to depend on the text."""
     from transformers import AutoModelForSeq2SeqLM
 

@@ -92,13 +92,14 @@ def export(
 
 def _layout(study: Study, winner: Winner, form: Form, is_plain: bool) -> Layout:
     cell = winner.run.cell
-    library, hub = study.method(cell).library, hub_name(study, cell.model)
+    method, hub = study.method(cell), hub_name(study, cell.model)
     if is_plain:
         return Layout("ctranslate2" if form == "ctranslate2" else "transformers", "", None, hub)
-    if library is None:
+    if method.library is None:
         raise TuneGridError(f"{cell}: the method {cell.method} says neither how to merge nor which library loads it.")
     alone = form == "adapter" and hub is not None
-    return Layout(library, "", "", hub) if alone else Layout(library, "base", "adapter", hub)
+    places = ("", "") if alone else ("base", "adapter")
+    return Layout(method.library, *places, hub, method.attention)
 
 
 def check_folder(study: Study, folder: Path, force: bool) -> None:

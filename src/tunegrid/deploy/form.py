@@ -17,9 +17,11 @@ class Layout:
         base: folder inside it that holds the base model; "" where that is not in it. The tokenizer is there.
         adapter: folder inside it that holds the adapter ("" for the folder itself); None: a plain model.
         hub: (id, commit) of the base model on the Hub; None: it is not from there.
+        attention: the implementation of attention that an adapter's base has to be loaded with; None: any.
     """
 
     library: Literal["transformers", "ctranslate2", "peft", "adapters"]
     base: str
     adapter: str | None
     hub: tuple[str, str | None] | None
+    attention: str | None = None

@@ -5,14 +5,13 @@ With `config:` any other configuration of that library.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator, model_serializer, model_validator
 
 from tunegrid.common.citations import HOULSBY_2019, Formula
 from tunegrid.methods import adapters_configs as configs
-from tunegrid.methods.adapters_library import NAME, AdaptersLibrary, ready_for_prefixes
+from tunegrid.methods.adapters_library import NAME, AdaptersLibrary
 from tunegrid.methods.base import FP32, MethodSettings
 from tunegrid.methods.inserted import inserted, misfit
 from tunegrid.models.families import Family
@@ -123,9 +122,8 @@ class Adapters(AdaptersLibrary):
             dropout=self.settings.dropout,
         )
 
-    def load_base(self, folder: Path) -> PreTrainedModel:
-        model = super().load_base(folder)
-        return ready_for_prefixes(model) if configs.has_prefixes(self.config()) else model
+    def has_prefixes(self) -> bool:
+        return configs.has_prefixes(self.config())
 
     def injected_modules(self, model: PreTrainedModel) -> list[str]:
         return configs.injected_modules(model, NAME)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import write_json
@@ -38,6 +38,25 @@ class AdaptersLibrary(Method):
     @abstractmethod
     def config(self) -> Any:
         """The library's configuration of the adapter."""
+
+    def has_prefixes(self) -> bool:
+        """Whether keys and values stand in front of those of attention."""
+        return False
+
+    @property
+    def attention(self) -> Literal["eager"] | None:
+        # Torch's fused kernel drops the mask where it takes the input for plainly causal; T5 does not have it.
+        return "eager" if self.has_prefixes() and set(self.family.model_types) != {"t5"} else None
+
+    def load_base(self, folder: Path) -> PreTrainedModel:
+        model = super().load_base(folder)
+        if self.attention:
+            model.set_attn_implementation(self.attention)
+        if self.has_prefixes():
+            from tunegrid.models.encoder import encode_whole_batches
+
+            encode_whole_batches(model)  # prefixes are made once, for all rows of a batch
+        return model
 
     def inject(self, model: PreTrainedModel) -> PreTrainedModel:
         import adapters
@@ -94,16 +113,6 @@ class AdaptersLibrary(Method):
         plain.load_state_dict({name: state[name] for name in plain.state_dict()})
         plain.generation_config = model.generation_config
         return plain.eval()
-
-
-def ready_for_prefixes(model: PreTrainedModel) -> PreTrainedModel:
-    """A base whose attention reads prefixes in generation as in training."""
-    from tunegrid.models.encoder import encode_whole_batches
-
-    if model.config.model_type != "t5":  # T5 has no other attention
-        model.set_attn_implementation("eager")
-    encode_whole_batches(model)  # prefixes are made once, for all rows of a batch
-    return model
 
 
 def _with_prefixes_made(

@@ -14,7 +14,7 @@ from tunegrid.common.citations import Formula
 from tunegrid.common.fields import Closed, Title
 from tunegrid.methods.needs import Inputs, Need
 from tunegrid.models.families import Family
-from tunegrid.models.flops import Stacks, base_stacks, counted
+from tunegrid.models.flops import Stacks, Tokens, base_stacks, counted
 
 if TYPE_CHECKING:
     import torch
@@ -63,8 +63,13 @@ class Method(ABC):
     trains: ClassVar[Literal["all", "layers", "prompt"] | None] = "layers"
     effort = 1.0  # of a training step, as a multiple of one with the cross-entropy of the same rows, for the plan
     samples = False  # whether the model answers each training row that it sees, for the plan
+    passes = 1  # of a training step over its rows
+    answers = 1  # that a training row has
+    forward_models = 0  # plain models that a training holds beside its own, for what they say of answers
+    forward_formula = ""  # of `forward_flops`, in words
     added_tokens = 0  # virtual tokens that the model sees in front of each source
     library: ClassVar[Literal["peft", "adapters"] | None] = None  # loads the folder that `save` writes
+    attention: Literal["eager"] | None = None  # that the base has to be loaded with; None: any
     # The method's own objective: (self, session, batch) -> loss of `session.model`. None: the cross-entropy of the
     # target's tokens. Batches come whole, where others are computed in groups of rows, and `batch["row"]` says which of
     # `session.rows` they are of.
@@ -78,6 +83,14 @@ class Method(ABC):
     @classmethod
     def why_not(cls, settings: MethodSettings, family: Family) -> str | None:
         """The reason why this method cannot tune a model of this family; None if it can. Called before any job runs."""
+        return None
+
+    @classmethod
+    def missing_package(cls) -> str | None:
+        """The package that the method needs and this machine lacks, in a sentence; None: nothing is missing.
+
+        Only what trains or loads a model needs it: the results of another machine are read without it.
+        """
         return None
 
     @classmethod
@@ -136,6 +149,20 @@ class Method(ABC):
         added, added_decoder = self.added_count(shape), self.added_count(half)
         encoder, decoder = base.encoder + added - added_decoder, base.decoder + added_decoder
         return Stacks(encoder, trainable - in_decoder, decoder, in_decoder, base.head, 0)
+
+    def forward_flops(self, own: Stacks, plain: Stacks, seen: Tokens, whole: Tokens) -> float:
+        """FLOPs of the forward passes of a training beside those of its steps.
+
+        Args:
+            own, plain: parameters of the model that is trained, and of one without the method.
+            seen: tokens of the answers that a training sees, each pass over them counted once.
+            whole: tokens of the training and validation splits.
+        """
+        return 0.0
+
+    def saved_count(self, shape: Shape) -> int | None:
+        """How many parameters `save` writes, by the architecture alone; None: as for `trainable_count`."""
+        return shape.parameters + self.added_count(shape) if self.trains == "all" else self.trainable_count(shape)
 
     def counted(self, model: torch.nn.Module) -> Stacks:
         """Parameters of the tuned model in each stack, for its operations: packed weights count unpacked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +12,7 @@ from tunegrid.common.citations import RAFAILOV_2023, Formula
 from tunegrid.common.fields import Name
 from tunegrid.methods.needs import Need, PreferencePairs, TrainedReward
 from tunegrid.methods.start import StartedMethod, StartedSettings
+from tunegrid.models.flops import REFERENCE_FORMULA, Stacks, Tokens, counted, reference_flops
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +42,8 @@ class Dpo(StartedMethod):
     title = "DPO"
     tunes = "all or an update, from pairs"
     effort = 1.5  # the decoder reads two answers
+    answers = 2
+    forward_formula = REFERENCE_FORMULA
     about = Formula(
         title,
         r"\mathcal{L} = -\log \sigma\left(\beta \log\dfrac{\pi_\theta(y_w \mid x)}{\pi_{\mathrm{SFT}}(y_w \mid x)} - "
@@ -51,6 +55,14 @@ class Dpo(StartedMethod):
         "weighs that start. No reward model and no sampling is needed.",
         (RAFAILOV_2023,),
     )
+
+    @property
+    def forward_models(self) -> int:
+        # The log-probabilities of the start are known before the first step.
+        return 2 if self.settings.reward else 0
+
+    def forward_flops(self, own: Stacks, plain: Stacks, seen: Tokens, whole: Tokens) -> float:
+        return reference_flops(plain, whole)
 
     def needs(self) -> list[Need]:
         judge = [TrainedReward(self.settings.reward)] if self.settings.reward else []
@@ -69,6 +81,7 @@ class Dpo(StartedMethod):
             split: pair_table(pairs.settings, session.task, session.tokenizer, pairs.rows[split], first)
             for split, first in (("train", 0), ("validation", len(pairs.rows["train"])))
         }
+        plain = counted(self.reference())
         # At the start the model in the session is the reference itself.
         datasets = [TokenDataset(table, with_rows=True) for table in tables.values()]
         collator, size = Collator(session.tokenizer, session.model), session.training.batch_size
@@ -91,6 +104,7 @@ class Dpo(StartedMethod):
             )
         )
         summary.evaluation_seconds += seconds
+        summary.forward_flops = reference_flops(plain, _tokens(tables.values()))
         return summary
 
     def loss(self, session: TrainingSession, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -135,6 +149,14 @@ class Dpo(StartedMethod):
         device = next(session.model.parameters()).device
         reward = self.inputs[TrainedReward(self.settings.reward)]().to(device)
         return self.observer(session, self.reference().to(device).requires_grad_(False), reward)
+
+
+def _tokens(tables: Iterable[Any]) -> Tokens:
+    """The tokens of tables of pairs, of both answers to each prompt."""
+    columns = [table.column(name).to_pylist() for table in tables for name in ("input_ids", "labels", "rejected")]
+    lengths = [sum(map(len, column)) for column in columns]
+    targets = sum(len(column) for column in columns[1::3] + columns[2::3])
+    return Tokens(targets, sum(lengths[::3]), sum(lengths[1::3]) + sum(lengths[2::3]))
 
 
 def _log_probabilities(session: TrainingSession, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,6 +11,7 @@ from tunegrid.common.citations import OUYANG_2022, SCHULMAN_2017, STIENNON_2020,
 from tunegrid.common.fields import Name
 from tunegrid.methods.needs import Need, TrainedReward
 from tunegrid.methods.start import StartedMethod, StartedSettings
+from tunegrid.models.flops import SAMPLING_FORMULA, Stacks, Tokens, counted, sampling_flops
 from tunegrid.training.preferences.settings import PpoOptions
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Ppo(StartedMethod):
     title = "RLHF (PPO)"
     tunes = "all or an update, by a reward"
     samples = True
+    forward_models = 2
+    forward_formula = SAMPLING_FORMULA
     about = Formula(
         title,
         r"\max_{\phi}\; \mathbb{E}_{y \sim \pi_\phi(y \mid x)} \left[ R_\theta(x, y) - \beta \log "
@@ -53,6 +56,13 @@ class Ppo(StartedMethod):
     def effort(self) -> float:
         # Three forward passes, of both models and of the reward model, cost about as much as one with its gradient.
         return self.settings.options.passes + 1.0
+
+    @property
+    def passes(self) -> int:
+        return self.settings.options.passes
+
+    def forward_flops(self, own: Stacks, plain: Stacks, seen: Tokens, whole: Tokens) -> float:
+        return sampling_flops(own, plain, seen)
 
     def needs(self) -> list[Need]:
         return [*super().needs(), TrainedReward(self.settings.reward)]
@@ -81,4 +91,7 @@ class Ppo(StartedMethod):
 
         observed = replace(session, observe=self.observer(session, reference, reward))
         sources = session.train.column("input_ids").to_pylist()
-        return ppo.fit(observed, reference, scores, self.settings.options, sources)
+        summary = ppo.fit(observed, reference, scores, self.settings.options, sources)
+        seen = Tokens(summary.examples, summary.source_tokens // self.passes, summary.target_tokens // self.passes)
+        summary.forward_flops = sampling_flops(self.counted(session.model), counted(reference), seen)
+        return summary

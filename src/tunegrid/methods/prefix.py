@@ -7,14 +7,13 @@ attention without torch's fused kernel, with which the mask is dropped where the
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from tunegrid.common.citations import LI_2021, Formula
 from tunegrid.methods.adapters_configs import prefix_activation_bytes
-from tunegrid.methods.adapters_library import NAME, AdaptersLibrary, ready_for_prefixes
+from tunegrid.methods.adapters_library import NAME, AdaptersLibrary
 from tunegrid.methods.base import MethodSettings
 from tunegrid.models.flops import Stacks, base_stacks
 
@@ -68,8 +67,8 @@ class Prefix(AdaptersLibrary):
             dropout=self.settings.dropout,
         )
 
-    def load_base(self, folder: Path) -> PreTrainedModel:
-        return ready_for_prefixes(super().load_base(folder))
+    def has_prefixes(self) -> bool:
+        return True
 
     def injected_modules(self, model: PreTrainedModel) -> list[str]:
         from adapters.methods.prefix_tuning import PrefixTuningLayer
@@ -96,6 +95,11 @@ class Prefix(AdaptersLibrary):
                 count += length * shape.d_model + (shape.d_model + 1) * bottleneck
                 count += (bottleneck + 1) * layers * 2 * inner
         return count
+
+    def saved_count(self, shape: Shape) -> int:
+        # The prefixes that the networks have made.
+        layers = shape.encoder_layers + 2 * shape.decoder_layers
+        return self.settings.length * layers * 2 * shape.heads * shape.d_kv
 
     def added_count(self, shape: Shape) -> int:
         return self.trainable_count(shape)

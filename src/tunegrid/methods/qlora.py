@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tunegrid.common.citations import DETTMERS_2023, Formula
-from tunegrid.methods.base import FP32, MethodSettings
+from tunegrid.common.errors import TuneGridError
+from tunegrid.methods.base import FP32
 from tunegrid.methods.lora import Lora, LoraSettings
-from tunegrid.models.families import ROLES, Family
+from tunegrid.models.families import ROLES
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -52,12 +53,14 @@ class Qlora(Lora):
     )
 
     @classmethod
-    def why_not(cls, settings: MethodSettings, family: Family) -> str | None:
+    def missing_package(cls) -> str | None:
         if find_spec("bitsandbytes") is None:
             return "QLoRA needs the package bitsandbytes, which is not installed (make setup EXTRAS=qlora)"
-        return super().why_not(settings, family)
+        return None
 
     def load_base(self, folder: Path) -> PreTrainedModel:
+        if problem := self.missing_package():
+            raise TuneGridError(f"{problem}.")
         model = super().load_base(folder)
         for name, layer in self._layers(model):
             _replace(model, name, _packed(layer))

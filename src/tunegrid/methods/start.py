@@ -102,6 +102,9 @@ class StartedMethod(Method):
     def stacks(self, shape: Shape) -> Stacks | None:
         return self.update.stacks(shape)
 
+    def saved_count(self, shape: Shape) -> int:
+        return shape.parameters
+
     def activation_bytes(self, shape: Shape, source: float, target: float) -> tuple[float, float]:
         return self.update.activation_bytes(shape, source, target)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tunegrid.models.shape import Shape
 
@@ -24,6 +24,26 @@ PREDICTION_FORMULA = (
     "B: beams, or labels; N: parameters outside the embeddings and the LM head, C = 2 d w D those that make the keys "
     "and values of the source; E, D: layers; d: width, w: that of the attention, V: vocabulary"
 )
+
+# What methods add that learn from preferences: forward passes, in which a token costs 2 FLOPs per parameter.
+SAMPLING_FORMULA = (
+    "plus, of each answer once: 2 x [source tokens x (2 N_encoder + 2 M_encoder) + target tokens x (2 (N_decoder + "
+    "V d) + M_decoder + V d) + (target tokens + answers) x M_decoder]: it is written and read by the model, and read "
+    "by the model at the start and by the reward model (which has no LM head, and reads the start token too); M: N of "
+    "a plain model"
+)
+REFERENCE_FORMULA = (
+    "plus, once for each pair of the training and validation splits: 2 x [source tokens x M_encoder + target tokens x "
+    "(M_decoder + V d)], by the model at the start; target tokens are those of both answers; M: N of a plain model"
+)
+
+
+class Tokens(NamedTuple):
+    """Tokens of sources and targets, without padding, and how many targets there are."""
+
+    targets: float
+    source: float
+    target: float
 
 
 def numbers_in(parameter: torch.nn.Parameter) -> int:
@@ -62,6 +82,22 @@ def training_flops(stacks: Stacks, source_tokens: float, target_tokens: float) -
         source_tokens * (4 * stacks.encoder + 2 * stacks.encoder_trainable)
         + target_tokens * (4 * (stacks.decoder + stacks.head) + 2 * (stacks.decoder_trainable + stacks.head_trainable))
     )
+
+
+def reference_flops(plain: Stacks, tokens: Tokens) -> float:
+    """FLOPs of reading answers once, by `REFERENCE_FORMULA`."""
+    return 2.0 * (tokens.source * plain.encoder + tokens.target * (plain.decoder + plain.head))
+
+
+def sampling_flops(own: Stacks, plain: Stacks, tokens: Tokens) -> float:
+    """FLOPs of writing answers and of what three models say of them, by `SAMPLING_FORMULA`.
+
+    Args:
+        own: the model that is trained, what its method added included; `plain`: the two others.
+    """
+    own_passes = 2 * reference_flops(own, tokens)
+    reward = 2.0 * (tokens.source * plain.encoder + (tokens.target + tokens.targets) * plain.decoder)
+    return own_passes + reference_flops(plain, tokens) + reward
 
 
 def prediction_flops(

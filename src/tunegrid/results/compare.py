@@ -26,7 +26,10 @@ BYTES = (".safetensors", ".parquet", ".arrow")
 # How far the primary score of a run of the mini study may lie from that of another machine, measured as
 # docs/ARTIFACT.md says; on the same machine, with the same versions and threads, everything is the same byte for byte.
 TOLERANCE = 0.01
-RESULTS = ("data", "models", "tokens", "search", "mixtures", "runs", "untuned", "baselines")
+RESULTS = (
+    "data", "domains", "models", "tokens", "preferences", "rewards", "search", "mixtures", "runs", "untuned",
+    "baselines",
+)  # fmt: skip
 
 
 def compare(first: Path, second: Path) -> list[str]:

@@ -41,13 +41,19 @@ def study_provenance(
 
 
 def training_cost(
-    summary: TrainingSummary, stacks: Stacks, loading_seconds: float, saved_bytes: int, added_tokens: int = 0
+    summary: TrainingSummary,
+    stacks: Stacks,
+    loading_seconds: float,
+    saved_bytes: int,
+    added_tokens: int = 0,
+    forward_formula: str = "",
 ) -> TrainingCost:
     """The cost of a training.
 
     Args:
         stacks: parameters of the trained model in each stack.
         added_tokens: virtual tokens that the model sees in front of each source.
+        forward_formula: of the summary's `forward_flops`, in words.
     """
     seconds, tokens = summary.optimisation_seconds, summary.source_tokens + summary.target_tokens
     seen = summary.source_tokens + summary.examples * added_tokens
@@ -64,6 +70,7 @@ def training_cost(
         tokens_per_second=tokens / seconds if seconds else None,
         peak_memory_bytes=peak_memory(),
         saved_bytes=saved_bytes,
-        training_flops=training_flops(stacks, seen, summary.target_tokens),
-        flops_formula=FLOPS_FORMULA,
+        training_flops=training_flops(stacks, seen, summary.target_tokens) + summary.forward_flops,
+        forward_flops=summary.forward_flops,
+        flops_formula="; ".join(filter(None, (FLOPS_FORMULA, forward_formula))),
     )

@@ -85,7 +85,12 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
             "selection": summary.selection,
             "observations": [Observation(**row) for row in summary.observations],
             "cost": training_cost(
-                summary, method.counted(session.model), loading_seconds, saved_bytes, method.added_tokens
+                summary,
+                method.counted(session.model),
+                loading_seconds,
+                saved_bytes,
+                method.added_tokens,
+                method.forward_formula,
             ),
             "weights": digests(outcome.weights),
         }

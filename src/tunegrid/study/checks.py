@@ -138,10 +138,13 @@ def check_files(study: Study) -> None:
     """Checks that the local files of the study exist and are whole, and that models of known sizes fit their family.
 
     Raises:
-        TuneGridError: the engine of the evaluation is not installed, a file is missing or has a path that Snakemake
-            cannot take, a model is of another family, or a local model is damaged or brings code.
+        TuneGridError: the engine of the evaluation or a method's package is not installed, a file is missing or has a
+            path that Snakemake cannot take, a model is of another family, or a local model is damaged or brings code.
     """
     require_engines(study)
+    for cell in study.cells():
+        if problem := study.method(cell).missing_package():
+            raise TuneGridError(f"methods.{cell.method}: {problem}.")
     pairs = dict.fromkeys(name for _, name in used_pairs(study))
     pair_sources = ((f"preferences.{name}.source", study.preferences[name].source) for name in pairs)
     for place, source in (*study.sources(), *pair_sources):

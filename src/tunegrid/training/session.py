@@ -89,6 +89,7 @@ class TrainingSummary:
     but `paused_seconds` holds time during which the process was stopped.
 
     Attributes:
+        forward_flops: operations of forward passes beside those of the steps, see `Method.forward_flops`.
         history: rows of history.csv: step, epoch, and loss, learning_rate or validation_loss.
         observations: what the session's `observe` found, with the `step` of each.
         selection: which weights the model has now; None from a loop of a method's own.
@@ -102,6 +103,7 @@ class TrainingSummary:
     evaluation_seconds: float = 0.0
     saving_seconds: float = 0.0
     paused_seconds: float = 0.0
+    forward_flops: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     observations: list[dict[str, float]] = field(default_factory=list)
     selection: Selection | None = None

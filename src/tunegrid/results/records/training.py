@@ -44,6 +44,11 @@ class TrainingCost(Closed):
     peak_memory_bytes: Count | None = Field(description="Peak memory of training, in bytes: the GPU's, else resident.")
     saved_bytes: Count = Field(description="Size of the saved weights, in bytes.")
     training_flops: Finite | None = Field(description="Estimated floating-point operations of the training.")
+    forward_flops: Finite = Field(
+        default=0.0,
+        description="Of these, those of forward passes beside the steps: answers that are sampled, and what the model "
+        "at the start and the reward model say of answers.",
+    )
     flops_formula: str | None = Field(description="The formula of that estimate.")
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from tunegrid.methods import Untuned
+from tunegrid.methods.needs import PreferencePairs
 from tunegrid.methods.untuned import UntunedSettings
-from tunegrid.models.flops import training_flops
+from tunegrid.models.flops import Tokens, base_stacks, training_flops
 from tunegrid.runtime.device_models import Device
 from tunegrid.study.cells import Cell
 from tunegrid.study.mixtures import first_task, settings_of, wordings
@@ -90,10 +91,11 @@ class Estimator:
             return None
         added = tuned.method.added_tokens
         splits = {name: split.with_longer_sources(added) for name, split in splits.items()}
+        splits |= self._pairs(tuned, splits)
         train, validation = splits["train"], splits["validation"]
         task = study.task(first_task(study, cell), cell.model)
         seen = examples(training, train.entries)
-        source_tokens, target_tokens = seen * train.source.mean, seen * train.target.mean
+        source_tokens, target_tokens = seen * train.source.mean, seen * train.target.mean * tuned.method.answers
 
         sampled = replace(train, rows=round(seen), entries=round(seen))
         sampling = prediction_seconds(tuned, task, sampled, device, precision) if tuned.method.samples else 0.0
@@ -107,9 +109,9 @@ class Estimator:
             trainable=tuned.trainable,
             modules=tuned.modules,
             steps=training.steps(train.entries),
-            source_tokens=source_tokens - seen * added,
-            target_tokens=target_tokens,
-            flops=training_flops(tuned.stacks, source_tokens, target_tokens),
+            source_tokens=tuned.method.passes * (source_tokens - seen * added),
+            target_tokens=tuned.method.passes * target_tokens,
+            flops=_flops(tuned, Tokens(seen * tuned.method.answers, source_tokens, target_tokens), train, validation),
             memory=training_memory(tuned, training, train, precision, device.is_gpu).peak,
             prediction_memory=prediction_memory(tuned, task, splits["test"], precision, device.is_gpu),
             host_memory=HOST_BYTES + 3 * 4 * tuned.total,
@@ -118,9 +120,20 @@ class Estimator:
             slow_seconds=seconds(device.low),
             validation_seconds=validation_seconds(tuned, task, training, train, validation, device, precision),
             evaluation_seconds=prediction_seconds(tuned, task, splits["test"], device, precision),
-            saved_bytes=4 * (tuned.total if tuned.full else tuned.trainable),
+            saved_bytes=4 * tuned.method.saved_count(tuned.shape),
             checkpoint_bytes=4 * ADAM_COPIES * tuned.trainable,
         )
+
+    def _pairs(self, tuned: Tuned, splits: dict[str, SplitSize]) -> dict[str, SplitSize]:
+        """The splits of the pairs that a method learns from, taken to be as long as the task's rows."""
+        names = [need.name for need in tuned.method.needs() if isinstance(need, PreferencePairs)]
+        limits = [self.study.preferences[name].source.rows for name in names]
+        return {
+            split: splits[split].part(most)
+            for rows in limits
+            for split in ("train", "validation")
+            if (most := getattr(rows, split)) is not None
+        }
 
     def _tuned(self, cell: Cell) -> Tuned | None:
         shape = self.shape(cell.model)
@@ -193,6 +206,18 @@ class Estimator:
         """Seconds of turning a task's rows into tokens."""
         splits = self.sizes.of(task, model).splits.values()
         return sum(split.entries * (split.source.mean + split.target.mean) for split in splits) / TOKENS_PER_SECOND
+
+
+def _flops(tuned: Tuned, seen: Tokens, train: SplitSize, validation: SplitSize) -> float:
+    """FLOPs of a run by the formulas of the records."""
+    method, splits = tuned.method, (train, validation)
+    whole = Tokens(
+        sum(split.entries for split in splits) * method.answers,
+        sum(split.entries * split.source.mean for split in splits),
+        sum(split.entries * split.target.mean for split in splits) * method.answers,
+    )
+    steps = training_flops(tuned.stacks, method.passes * seen.source, method.passes * seen.target)
+    return steps + method.forward_flops(tuned.stacks, base_stacks(tuned.shape), seen, whole)
 
 
 HOST_BYTES = 3 * 2**30  # of a process that uses a GPU, beside the weights on their way to it

@@ -26,7 +26,7 @@ class TrainingMemory:
     """Bytes by what they are for; `peak` is the highest moment of a step.
 
     Attributes:
-        weights: for the whole run, in fp32 unless the method holds them otherwise.
+        weights: for the whole run, in fp32 unless the method holds them otherwise, those of other models included.
         optimiser: AdamW's two moments.
         gradients: of all trainable parameters, as they are when a step ends.
         activations: kept for the backward pass, of the longest batch.
@@ -75,7 +75,7 @@ def training_memory(tuned: Tuned, training: Training, train: SplitSize, precisio
             layers[0] / max(shape.encoder_layers, 1),
             layers[1] / max(shape.decoder_layers, 1),
         )
-    weights = tuned.method.weight_bytes(shape)
+    weights = tuned.method.weight_bytes(shape) + FP32 * tuned.method.forward_models * shape.parameters
     if precision == "bf16":  # a copy of each weight that a product takes
         activations += 2 * (tuned.total - shape.embedding_parameters + shape.vocabulary * shape.d_model)
     gradients = FP32 * tuned.trainable
