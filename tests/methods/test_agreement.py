@@ -51,6 +51,49 @@ def test_every_method_generates_as_it_was_trained(injected, compare, monkeypatch
             assert compare(model, family, beams, cached) <= TOLERANCE, f"beams {beams}, cached {cached}"
 
 
+STARTED = {
+    "dpo": {"sft": "full", "pairs": "worse", "update": {"kind": "lora", "r": 2}},
+    "ppo": {"sft": "lora", "reward": "judge", "update": {"kind": "full"}},
+}
+
+
+@pytest.mark.parametrize("family", FAMILY_NAMES)
+@pytest.mark.parametrize("kind", STARTED)
+def test_what_starts_from_another_run_generates_as_it_was_trained_and_loaded(
+    checkpoints, tmp_path, compare, kind, family
+):
+    """Its start is the run of another method, merged; what is saved is a whole model."""
+    from tests.support.methods_on_checkpoints import batch_of, logits
+    from tunegrid.methods.needs import OtherRun
+    from tunegrid.models.agreement import TOLERANCE
+    from tunegrid.stages.inputs import RunModel
+    from tunegrid.study.cells import Cell
+
+    sft = STARTED[kind]["sft"]
+    before = make(sft, family)
+    tuned = before.inject(before.load_base(checkpoints / family))
+    randomise(tuned)
+    before.save(tuned, tmp_path / "start")
+    method = make(kind, family, **STARTED[kind])
+    method.inputs = {OtherRun(sft): RunModel(Cell("translation", family, sft), before, tmp_path / "start")}
+    model = method.inject(method.load_base(checkpoints / family))
+    batch = batch_of(checkpoints, family)
+
+    def same(one, other) -> bool:
+        found, expected = logits(one, batch), logits(other, batch)
+        return (found - expected).abs().max() <= TOLERANCE * expected.abs().max()
+
+    assert same(model, tuned)
+    randomise(model)
+    method.save(model, tmp_path / "own")
+    loaded = method.load(checkpoints / family, tmp_path / "own")
+    for beams in (1, 3):
+        for cached in (True, False):
+            assert compare(model, family, beams, cached) <= TOLERANCE, f"beams {beams}, cached {cached}"
+            assert compare(loaded, family, beams, cached) <= TOLERANCE, f"loaded, beams {beams}, cached {cached}"
+    assert same(loaded, model)
+
+
 @pytest.mark.parametrize("family", ["t5", "bart"])
 def test_prefixes_of_peft_do_not_agree(checkpoints, compare, family):
     """The reason why prefix tuning is not peft's: what it generates is not what it was trained to."""
