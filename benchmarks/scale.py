@@ -86,6 +86,7 @@ def study(shape: str, size: int) -> Path:
         sources = values["models"]
         values["models"] = {f"m{i}": sources[FAMILIES[i % 3]] | {"title": f"Model {i}"} for i in range(models)}
         values["methods"] = {f"l{i}": {"kind": "lora", "r": 1 + i, "alpha": 16} for i in range(methods)}
+        values["seeds"] = [1]
         values["grid"] |= {"models": list(values["models"]), "methods": list(values["methods"])}
         values["overrides"] = [{"where": {"task": "sentiment"}, "training": {"max_steps": 550}}]
     file = Path(f"{shape}-{size}.yaml")

@@ -205,6 +205,8 @@ def test_start_up_imports_nothing_heavy():
         "sacrebleu",
         "matplotlib",
         "evaluate",
+        "numpy",
+        "pyarrow",
     )
     code = f"import sys, tunegrid.cli.dispatch, tunegrid.study.study; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

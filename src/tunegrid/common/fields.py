@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Iterable
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -76,6 +77,12 @@ def check_distinct(names: list[Any] | None) -> list[Any] | None:
     return names
 
 
+@cache
+def _keys(cls: type[BaseModel]) -> dict[str, None]:
+    """The keys of a class's settings, in their order."""
+    return dict.fromkeys(field.alias or name for name, field in cls.model_fields.items())
+
+
 class Closed(BaseModel):
     """Settings that reject unknown keys, do not coerce types and cannot be changed once read."""
 
@@ -86,7 +93,7 @@ class Closed(BaseModel):
     def _name_unknown_keys(cls, data: object) -> object:
         # Pydantic's own message names neither the valid keys nor the closest one.
         if isinstance(data, dict):
-            valid = [field.alias or name for name, field in cls.model_fields.items()]
+            valid = _keys(cls)
             for key in data:
                 if key not in valid:
                     message = f"unknown key. {did_you_mean(key, valid)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,6 +53,9 @@ class TokenStats(_Open):
 
 def read_valid(path: Path, cls: type[Record]) -> Record:
     """Reads a JSON object and validates it. Raises TuneGridError, naming file and field, for anything else."""
+    if kind_of(path) == "file":
+        with suppress(OSError, ValidationError, RecursionError):
+            return cls.model_validate_json(path.read_bytes())  # parsed once: a large study has thousands of records
     return _validate(path, read_object(path), cls)
 
 

@@ -6,7 +6,6 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from tunegrid.common.fields import Closed, Count, Finite, NonEmpty
@@ -38,6 +37,8 @@ class ValidationMetric:
         limit: int | None,
         precision: str,
     ) -> None:
+        import numpy as np
+
         self.task, self.tokenizer, self.precision = task, tokenizer, precision
         chosen = list(range(len(rows)))
         if limit is not None and limit < len(rows):
