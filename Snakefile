@@ -22,6 +22,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/mixtures.smk"
 include: "workflow/rules/preferences.smk"
 include: "workflow/rules/domains.smk"
+include: "workflow/rules/probes.smk"
 include: "workflow/rules/report.smk"
 
 

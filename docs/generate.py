@@ -44,6 +44,7 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "PairClassificationSettings": "tasks",
     "PackagedModel": "sources-of-models",
     "PpoOptions": "methods",
+    "ProbeSettings": "probes",
     "Preferences": "preferences",
     "RewardSettings": "rewards",
     "CorruptedAnswers": "preferences",

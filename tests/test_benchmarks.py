@@ -110,3 +110,15 @@ def test_free_texts_of_the_script_are_scored_as_labels_and_what_is_none_is_wrong
     rows = [{"id": str(n), "text": "…", "label": label} for n, label in enumerate(["positive", "negative"] * 2)]
     one = SimpleNamespace(loaded=load_study("config/mini.yaml"), task="sentiment", model="t5", rows=lambda split: rows)
     assert score(one, ["positive", "negative", "positive negative", "positive"]) == 0.5
+
+
+def test_probes_find_a_planted_bias_and_no_other_in_simulated_studies():
+    level = script("probe_level")
+    excluded, stars, held, estimate = level.simulate(10, 3, 0.0, 20, cells=3)
+    assert excluded <= 0.1
+    assert stars <= 0.15
+    assert abs(estimate) < 0.01
+    excluded, stars, held, estimate = level.simulate(10, 3, -0.15, 20, cells=3)
+    assert excluded > 0.9
+    assert held >= 0.9
+    assert estimate == pytest.approx(-0.15, abs=0.02)

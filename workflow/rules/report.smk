@@ -18,6 +18,13 @@ RESULTS_ON_DOMAINS = [
 ]
 
 
+RESULTS_ON_PROBES = [
+    PATHS.probe_results(folder)
+    for folder in [PATHS.run(run) for run in STUDY.runs() if run.cell.task in PROBED]
+    + [PATHS.untuned(task, model) for task in STUDY.grid.tasks if task in PROBED for model in STUDY.grid.models]
+]
+
+
 # What instruction tuning answers to each wording.
 WORDED = [cell for cell in STUDY.cells() if STUDY.is_shared(cell)]
 WORDINGS = [PATHS.run(Run(cell, seed)) for cell in WORDED for seed in STUDY.seeds]
@@ -27,6 +34,7 @@ WORDINGS += [PATHS.untuned_wordings(cell.task, cell.model, cell.method) for cell
 rule tables:
     input:
         RESULTS_ON_DOMAINS,
+        RESULTS_ON_PROBES,
         wordings=[folder / "wordings.json" for folder in WORDINGS],
         metrics=[folder / "metrics.json" for folder in RESULTS],
         predictions=[folder / "predictions.parquet" for folder in RESULTS],

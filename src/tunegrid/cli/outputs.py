@@ -71,6 +71,7 @@ def check_study_output(study: Study, configs: Sequence[str], output: Path | None
     for part in (*study.tasks.values(), *study.models.values(), *study.preferences.values()):
         for source in (part.source, *getattr(part, "evaluate_on", {}).values()):
             files += source.files()
+    files += [settings.path for settings in study.probes.values()]
     check_output(output, files, study.paths.root)
 
 

@@ -167,6 +167,14 @@ def _evaluate_domains(stage: ModuleType, study: Study, options: argparse.Namespa
         stage.evaluate_run_on_domains(study, Run(_checked("cell", study, options), _checked("seed", study, options)))
 
 
+def _evaluate_probes(stage: ModuleType, study: Study, options: argparse.Namespace, task: str, model: str) -> None:
+    known(task, [settings.task for settings in study.probes.values()], "task with probes")
+    if options.method == UNTUNED and options.seed is None:
+        stage.probe_untuned(study, task, model)
+    else:
+        stage.probe_run(study, Run(_checked("cell", study, options), _checked("seed", study, options)))
+
+
 def _report(stage: ModuleType, study: Study, options: argparse.Namespace) -> None:
     for file in stage.write_report(study, pdf=not options.no_pdf):
         print(file)
@@ -249,6 +257,8 @@ STAGES = (
     Stage("baseline-domains", "Score a baseline on the other domains of a task.", "domains", ["task", "name"],
           lambda study, task, name: settings.domains_settings(study, task),
           lambda stage, study, _, task, name: stage.evaluate_baseline_on_domains(study, task, name), "cpu"),
+    Stage("evaluate-probes", "Score the bias probes of a task.", "probes", ["task", "model"],
+          settings.probes_settings, _evaluate_probes, "device"),
     Stage("tables", "Collect the results into tables/*.csv.", "tables", [], None,
           lambda stage, study, _: stage.write_tables(study)),
     Stage("report", "Render the report from the results that exist.", "report", [], None, _report),
@@ -297,7 +307,7 @@ def import_everything() -> None:
 
 def add_to(commands: Commands) -> None:
     parsers = {stage.command: _add(commands, stage) for stage in STAGES}
-    for command in ("evaluate", "evaluate-domains"):
+    for command in ("evaluate", "evaluate-domains", "evaluate-probes"):
         parsers[command].add_argument("--method", required=True, help="a method of the study, or untuned")
         parsers[command].add_argument("--seed", type=int, help="seed of the run; none for --method untuned")
     parsers["evaluate-wordings"].add_argument("--seed", type=int, help="seed of the run; none: the untuned model")

@@ -48,6 +48,11 @@ def wordings_folder() -> Path:
     return _first(_REPOSITORY / "resources" / "wordings", PACKAGE / "_resources" / "wordings")
 
 
+def probes_folder() -> Path:
+    """The folder of the sets of bias probes. Raises TuneGridError if it is in neither place."""
+    return _first(_REPOSITORY / "resources" / "probes", PACKAGE / "_resources" / "probes")
+
+
 def datasets_file() -> Path:
     """The file that describes the paper's data sets. Raises TuneGridError if it is in neither place."""
     return _first(_REPOSITORY / "resources", PACKAGE / "_resources") / "datasets.yaml"

@@ -20,6 +20,7 @@ from tunegrid.report import (
     origins,
     paper,
     preferences,
+    probes,
     search,
     tables,
     techniques,
@@ -53,6 +54,8 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         yield detected
     if elsewhere := domains.section(frames, expected):
         yield elsewhere
+    if probed := probes.section(frames, expected):
+        yield probed
     if by_type := entities.section(frames, expected):
         yield by_type
     yield paper.section(frames, expected)

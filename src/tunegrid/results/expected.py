@@ -28,6 +28,18 @@ class Named:
         return "instruction" if self.mixture else self.kind if self.described else ""
 
 
+@dataclass(frozen=True)
+class ExpectedProbe:
+    """A set of bias probes of a task."""
+
+    name: str
+    title: str
+    sides: tuple[str, str]  # what the two words of its pairs stand for
+    measure: str  # what a score is
+    shows: str
+    blind: str  # what it cannot show
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExpectedTask(Named):
     """A task of the study; `trivial` is the baseline that differences are taken to."""
@@ -42,6 +54,7 @@ class ExpectedTask(Named):
         None  # the same of the metric that scores an answer by itself, and `right_from`
     )
     domains: tuple[str, ...] = ()  # names of its other test rows
+    probes: tuple[ExpectedProbe, ...] = ()
     max_new_tokens: int | None = None  # the length that answers are cut to
 
     @property

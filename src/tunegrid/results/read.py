@@ -45,6 +45,8 @@ FILES = (
     "runs/*/*/*/*/domains/*/*.*",
     "untuned/*/*/domains/*/*.*",
     "baselines/*/*/domains/*/*.*",
+    "runs/*/*/*/*/probes/*/*.*",
+    "untuned/*/*/probes/*/*.*",
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tunegrid.methods import MethodSettings
-from tunegrid.results.expected import Expected, ExpectedTask, Named
+from tunegrid.results.expected import Expected, ExpectedProbe, ExpectedTask, Named
 from tunegrid.study.instruction import InstructionSettings
 from tunegrid.study.mixtures import mixed_names
 from tunegrid.study.needs import judged_cells, used_rewards
@@ -69,6 +69,10 @@ def _task(study: Study, name: str) -> ExpectedTask:
         own_primary=task.primary,
         own_judge=(task.example_metric, task.right_from),
         domains=tuple(study.tasks[name].evaluate_on),
+        probes=tuple(
+            ExpectedProbe(key, probes.title, tuple(probes.sides), probes.measure, probes.shows, probes.blind)
+            for key, probes in study.probe_sets(name).items()
+        ),
         max_new_tokens=task.settings.generation.max_new_tokens,
     )
 

@@ -62,10 +62,16 @@ def _require_finished(study: Study) -> None:
     missing += [
         f"{name}, other domains" for name, run in elsewhere.items() if not paths.domain_results(paths.run(run)).is_dir()
     ]
+    probed = {settings.task for settings in study.probes.values()}
+    with_probes = {f"{run.cell}, seed {run.seed}": run for run in study.runs() if run.cell.task in probed}
+    missing += [
+        f"{name}, bias probes" for name, run in with_probes.items() if not paths.probe_results(paths.run(run)).is_dir()
+    ]
+    total = len(results) + len(elsewhere) + len(with_probes)
     if missing:
         shown = "; ".join(missing[:5]) + (f"; and {len(missing) - 5} more" if len(missing) > 5 else "")
         raise TuneGridError(
-            f"the study {study.name} is not finished: {len(missing)} of {len(results) + len(elsewhere)} results are "
+            f"the study {study.name} is not finished: {len(missing)} of {total} results are "
             f"missing ({shown}). Run it to its end first. `--checkpoints` removes the checkpoints of the runs that are "
             "done."
         )

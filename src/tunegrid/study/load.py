@@ -13,6 +13,7 @@ from tunegrid.study.checks import check_cells, check_names
 from tunegrid.study.engine import check_engine
 from tunegrid.study.mixture_checks import check_mixtures
 from tunegrid.study.needs import check_needs
+from tunegrid.study.probe_checks import check_probes
 from tunegrid.study.prompts import check_prompts
 from tunegrid.study.study import Study
 
@@ -37,6 +38,7 @@ def load_study(*paths: Path | str, locked: bool = True) -> Study:
         check_needs(study)
         check_engine(study)
         check_prompts(study)
+        check_probes(study)
         if locked:
             lock.apply(study, paths[0])
     except ValidationError as error:

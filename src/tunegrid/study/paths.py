@@ -95,6 +95,11 @@ class Paths:
         """The results of a run, an untuned model or a baseline on other domains, a folder for each."""
         return result / "domains"
 
+    @staticmethod
+    def probe_results(result: Path) -> Path:
+        """The scores of a run or an untuned model on bias probes, a folder for each set."""
+        return result / "probes"
+
     def baseline(self, task: str, name: str) -> Path:
         return self.root / "baselines" / task / name
 

@@ -125,6 +125,13 @@ def domains_settings(study: Study, task: str, model: str | None = None) -> dict[
     return {**evaluation_settings(study, task), **tokens, "domains": sorted(study.tasks[task].evaluate_on)}
 
 
+def probes_settings(study: Study, task: str, model: str) -> dict[str, Any]:
+    """What alters the scores on a task's bias probes, beside the weights."""
+    words = {"title", "sides", "shows", "blind"}
+    sets = {name: probes.model_dump(exclude=words) for name, probes in study.probe_sets(task).items()}
+    return {**evaluation_settings(study, task), "tokens": token_settings(study, task, model), "probes": sets}
+
+
 def form_settings(study: Study, cell: Cell, form: str) -> dict[str, Any]:
     """What alters the predictions and scores of a cell's runs in another form, beside the rows and the weights."""
     own = {key: value for key, value in evaluation_settings(study, cell.task).items() if key != "engine"}
@@ -160,4 +167,10 @@ def report_settings(study: Study) -> dict[str, Any]:
     parts = ("tasks", "models", "preferences")
     licences = {part: {n: s.source.licence for n, s in getattr(study, part).items()} for part in parts}
     words = {"title": study.title, "description": study.description, "seeds": study.seeds}
+    if study.probes:
+        words["probes"] = {
+            name: probes.model_dump(include={"title", "sides", "shows", "blind"})
+            for task in study.grid.tasks
+            for name, probes in study.probe_sets(task).items()
+        }
     return {**words, "titles": titles, "licences": licences, "recommend": study.recommend.model_dump()}

@@ -24,6 +24,8 @@ from tunegrid.study.resources import Resources
 from tunegrid.study.search_settings import Search
 from tunegrid.tasks import TASKS, Task
 from tunegrid.tasks.pairs import Preferences
+from tunegrid.tasks.probes import ProbeSet
+from tunegrid.tasks.probes.settings import ProbeSettings
 from tunegrid.training.preferences.settings import RewardSettings
 from tunegrid.training.settings import EXCLUSIVE, Training, TrainingChange
 
@@ -125,6 +127,11 @@ class Study(Closed):
     rewards: dict[Name, RewardSettings] = Field(
         default_factory=dict, description="Name -> reward model, for methods that are trained to please it."
     )
+    probes: dict[Name, ProbeSettings] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Name -> bias probes of a task, for its runs and untuned models.",
+    )
     measure: Measure = Field(default_factory=Measure, description="What is measured beside the scores.")
 
     @field_validator("families")
@@ -196,6 +203,10 @@ class Study(Closed):
         settings = self.tasks[task]
         source = settings.evaluate_on[domain].test_only()
         return TASKS[settings.kind](settings.model_copy(update={"source": source}))
+
+    def probe_sets(self, task: str) -> dict[str, ProbeSet]:
+        """The bias probes of a task, by name, read from their files."""
+        return {name: settings.read() for name, settings in self.probes.items() if settings.task == task}
 
     def sources(self) -> Iterator[tuple[str, Any]]:
         """Yields every source of rows and of weights of the grid, with its place in the configuration."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from tunegrid.models.generate import Answer, choose_labels, generate
 from tunegrid.tasks.base import Task
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow
     from transformers import PreTrainedTokenizerBase
@@ -73,6 +75,20 @@ def predict_rows(
         return _best_windows(owners, answers, rows)
     unended, written = sum(not answer.ended for answer in answers), [answer.tokens for answer in answers]
     return Predicted([answer.text for answer in answers], None, unended, written)
+
+
+def choose_words(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    task: Task,
+    sources: list[list[int]],
+    words: Sequence[str],
+    precision: str,
+) -> np.ndarray:
+    """Log-probability of each of some texts as the answer to each source, [sources, words]."""
+    choose = model.choose_labels if isinstance(model, Converted) else partial(choose_labels, model, precision=precision)
+    options = {"words": list(words), "batch_size": task.settings.evaluation_batch_size}
+    return choose(tokenizer, sources, list(words), **options)[1].to_numpy()
 
 
 def _best_windows(owners: list[int], answers: list[Answer], rows: int) -> Predicted:

@@ -32,6 +32,7 @@ def test_a_command_is_known_by_its_words(line, command):
 MORE = """\
 tasks: {sentiment: {evaluate_on: {away: {kind: files, paths: {test: away.csv}}}}}
 compress: [int8]
+probes: {names: {task: sentiment, set: sentiment-names}}
 preferences: {wrong: {source: {kind: corrupted}}}
 rewards: {judge: {pairs: wrong, training: {learning_rate: 1.0e-3, max_steps: 4}}}
 methods:
@@ -52,7 +53,7 @@ def test_the_command_of_every_job_is_known_while_it_runs(tmp_path, monkeypatch):
     for item in chain.from_iterable(map(items, studies)):
         command, *values = item.command
         options = [option for name in stages[command].target for option in OPTIONS.get(name, (name,))]
-        options += {"evaluate": ["method"], "evaluate-domains": ["method"]}.get(command, [])
+        options += ["method"] if command in ("evaluate", "evaluate-domains", "evaluate-probes") else []
         options += ["seed"] * (len(values) - len(options))
         words = [word for pair in zip(options, values, strict=True) for word in (f"--{pair[0]}", pair[1])]
         assert command_of(["tunegrid", command, "a.yaml", "b.yaml", *words], {Path("a.yaml").resolve()}) == item.command

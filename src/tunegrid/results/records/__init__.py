@@ -17,6 +17,7 @@ from tunegrid.results.records.evaluation import (
 from tunegrid.results.records.json_files import json_schemas, read_any_record, read_record, write_record, written_since
 from tunegrid.results.records.outcome import RunStatus
 from tunegrid.results.records.preferences import CalibrationBin, Contest, JudgementRecord, RewardRecord
+from tunegrid.results.records.probes import ProbeRecord, ProbeScores
 from tunegrid.results.records.search import ChoiceRecord, Edge, TrialCost, TrialRecord
 from tunegrid.results.records.training import Injected, Observation, Parameters, Shared, TrainingCost, TrainRecord
 
@@ -33,6 +34,8 @@ __all__ = [
     "MetricsRecord",
     "Observation",
     "Parameters",
+    "ProbeRecord",
+    "ProbeScores",
     "RewardRecord",
     "RunStatus",
     "Score",

@@ -13,6 +13,7 @@ from tunegrid.common.files import write_text
 from tunegrid.common.records import Record, read_valid
 from tunegrid.results.records.evaluation import MetricsRecord, WordingsRecord
 from tunegrid.results.records.preferences import JudgementRecord, RewardRecord
+from tunegrid.results.records.probes import ProbeRecord
 from tunegrid.results.records.search import ChoiceRecord, TrialRecord
 from tunegrid.results.records.training import TrainRecord
 from tunegrid.tasks.ceiling import CeilingRecord
@@ -26,7 +27,7 @@ def read_record(path: Path, cls: type[Record]) -> Record:
 def read_any_record(path: Path) -> dict[str, Any]:
     """The content of a record, whose kind follows from its name. Raises TuneGridError as `read_record` does."""
     kinds = {"train": TrainRecord, "metrics": MetricsRecord, "choice": ChoiceRecord, "wordings": WordingsRecord}
-    kinds |= {"reward": RewardRecord, "judgement": JudgementRecord}
+    kinds |= {"reward": RewardRecord, "judgement": JudgementRecord, "probe": ProbeRecord}
     return read_valid(path, kinds.get(path.stem, TrialRecord)).model_dump(mode="json")
 
 
@@ -70,5 +71,6 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "choice.json": ChoiceRecord,
         "ceiling.json": CeilingRecord,
         "wordings.json": WordingsRecord,
+        "probe.json": ProbeRecord,
     }
     return {name: record.model_json_schema() for name, record in records.items()}

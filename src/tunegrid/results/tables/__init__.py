@@ -31,6 +31,7 @@
 | malformed | result of such a task: answers with a malformed part |
 | domains | cell, untuned model or baseline, and other domain: its score there, and its loss against its own test set |
 | transfer | method and other domain: means over the models |
+| probes | cell or untuned model, and set of bias probes: the difference that a word makes, and its change by tuning |
 | cuts | task, model and split |
 | ceilings | task, model and metric: what the vocabulary and the lengths let the model score |
 | rewards | reward model: what it is worth on held-out pairs, and its cost |
@@ -67,6 +68,7 @@ from tunegrid.results.tables import (
     instruction,
     over_tasks,
     preferences,
+    probes,
     recommendation,
 )
 from tunegrid.results.tables.frames import frame_of, read_frame, write_frame
@@ -107,6 +109,7 @@ COLUMNS = {
     **labels.COLUMNS,
     **entities.COLUMNS,
     **domains.COLUMNS,
+    **probes.COLUMNS,
     "cuts": f"study task model split rows {' '.join(COUNTS)} share_cut",
     "ceilings": CEILING_COLUMNS,
     "search": SEARCH_COLUMNS,
@@ -154,7 +157,7 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
         rows["slices"] += slices.slice_rows(examples, scores.units, resamples, scores.collapsed)
         by_type = entities.entity_tables(examples, scores.units, resamples, scores.collapsed)
         elsewhere = domains.domain_rows(scores, Paths(results.name, results.parent))
-        for name, found in (labels.label_tables(examples) | by_type | elsewhere).items():
+        for name, found in (labels.label_tables(examples) | by_type | elsewhere | probes.probe_rows(scores)).items():
             rows[name] += found
     rows["effects"] = effects.effect_rows(expected, of_tasks)
     rows |= over_tasks.over_tasks_rows(of_tasks)

@@ -25,7 +25,7 @@ TEXT = frozenset(
     "model_fingerprint data_revision model_revision started finished split protocol source revision commit licence "
     "fingerprint edge note undefined lost_characters unread_characters check severity computed meaning folder "
     "relation text reference prediction label dimension slice collapse best_model best_method best_form type domain "
-    "wording template asked form saves "
+    "wording template asked form saves probe condition "
     "instruction_set rows_limit seeds_limit first second shared_training reward_model pairs start judge".split()
 )
 FLAGS = frozenset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -14,7 +14,7 @@ from tunegrid.study.study import Study
 
 STAGES = (
     "data", "pairs", "models", "tokens", "rewards", "search", "choices", "training", "sharing", "evaluation",
-    "forms", "wordings", "judgement", "untuned", "baselines", "domains", "report",
+    "forms", "wordings", "judgement", "untuned", "baselines", "domains", "probes", "report",
 )  # fmt: skip
 
 
@@ -88,6 +88,7 @@ def items(study: Study) -> Iterator[Item]:
             yield _judgement(study, run)
     yield from _untrained(study)
     yield from _domains(study)
+    yield from _probes(study)
     yield Item("report", "report", study.paths.report / "report.html", "report", ("report",), "rule_report")
 
 
@@ -186,29 +187,42 @@ def _untrained(study: Study) -> Iterator[Item]:
 def _domains(study: Study) -> Iterator[Item]:
     """Yields the evaluations on other domains: one for all domains of a task, of each run, model and baseline."""
     paths = study.paths
-    for run in study.runs():
-        names, facts = (*astuple(run.cell), str(run.seed)), {"task": run.cell.task, "model": run.cell.model}
-        facts |= {"cell": run.cell, "part": names[-1]}
-        title, log = f"{run.cell}, seed {run.seed}", f"evaluate_domains/{run.path}"
-        yield from _elsewhere(study, title, paths.run(run), "evaluate_domains", names, log=log, **facts)
     for task in study.grid.tasks:
-        for model in study.grid.models:
-            place, facts = paths.untuned(task, model), {"task": task, "model": model}
-            for item in _elsewhere(
-                study, f"{task}, {model} untuned", place, "evaluate_domains_untuned", (task, model), **facts
-            ):
-                yield replace(item, command=("evaluate-domains", task, model, UNTUNED))
+        parts = [Path(domain) / "metrics.json" for domain in study.tasks[task].evaluate_on]
+        if not parts:
+            continue
+        yield from _further(study, "domains", "other domains", task, paths.domain_results, parts)
         for name in study.task(task).baselines():
-            place, facts = paths.baseline(task, name), {"task": task, "part": name}
-            yield from _elsewhere(study, f"{task}, {name}", place, "baseline_domains", (task, name), **facts)
+            done, *more = [paths.domain_results(paths.baseline(task, name)) / part for part in parts]
+            title, facts = f"{task}, {name}, other domains", {"task": task, "part": name, "more": tuple(more)}
+            yield _job("domains", title, done, "baseline_domains", "baseline-domains", task, name, **facts)
 
 
-def _elsewhere(
-    study: Study, title: str, result: Path, rule: str, names: tuple[str, ...], **facts: Any
+def _probes(study: Study) -> Iterator[Item]:
+    """Yields the scoring of bias probes: one for all sets of a task, of each run and each untuned model."""
+    for task in study.grid.tasks:
+        names = [name for name, settings in study.probes.items() if settings.task == task]
+        if parts := [Path(name) / "probe.json" for name in names]:
+            yield from _further(study, "probes", "bias probes", task, study.paths.probe_results, parts)
+
+
+def _further(
+    study: Study, stage: str, what: str, task: str, results: Callable[[Path], Path], parts: Sequence[Path]
 ) -> Iterator[Item]:
-    """Yields the evaluation of a result on the other domains of its task, if there are any."""
-    domains = study.tasks[facts["task"]].evaluate_on
-    done, *more = [study.paths.domain_results(result) / domain / "metrics.json" for domain in domains] or [None]
-    if done:
-        command = rule.replace("_", "-")
-        yield _job("domains", f"{title}, other domains", done, rule, command, *names, more=tuple(more), **facts)
+    """Yields a further evaluation of each run and each untuned model of a task, by a job that writes several records.
+
+    Args:
+        results: the folder of its records within that of the run or the untuned model.
+        parts: the records in it.
+    """
+    paths, rule, command = study.paths, f"evaluate_{stage}", f"evaluate-{stage}"
+    for run in (run for run in study.runs() if run.cell.task == task):
+        names, facts = (*astuple(run.cell), str(run.seed)), {"task": task, "model": run.cell.model, "cell": run.cell}
+        done, *more = [results(paths.run(run)) / part for part in parts]
+        facts |= {"part": names[-1], "more": tuple(more), "log": f"{rule}/{run.path}"}
+        yield _job(stage, f"{run.cell}, seed {run.seed}, {what}", done, rule, command, *names, **facts)
+    for model in study.grid.models:
+        done, *more = [results(paths.untuned(task, model)) / part for part in parts]
+        facts = {"task": task, "model": model, "more": tuple(more)}
+        item = _job(stage, f"{task}, {model} untuned, {what}", done, f"{rule}_untuned", command, task, model, **facts)
+        yield replace(item, command=(*item.command, UNTUNED))

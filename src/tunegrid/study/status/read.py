@@ -35,6 +35,7 @@ RECORDED = {
     "untuned",
     "baselines",
     "domains",
+    "probes",
 }
 SILENT = 600.0  # seconds after which a running job that has written nothing is called silent
 
@@ -169,8 +170,8 @@ def _finished(item: Item, records: dict[Item, dict[str, Any]], read: Reader) -> 
     reason = f"{record['status']}: {record.get('reason') or 'no reason given'}"
     if item.stage == "sharing":
         return JobStatus(item, "done")
-    training = item.done.parents[2 if item.stage in ("forms", "domains") else 0] / "train.json"
-    passed_on = item.stage in ("evaluation", "forms", "wordings", "domains") and training.is_file()
+    training = item.done.parents[2 if item.stage in ("forms", "domains", "probes") else 0] / "train.json"
+    passed_on = item.stage in ("evaluation", "forms", "wordings", "domains", "probes") and training.is_file()
     if passed_on and _record(training, read).get("status") != "ok":
         return JobStatus(item, "done")
     return JobStatus(item, "failed", reason)

@@ -90,6 +90,8 @@ class Durations:
                 return self._jobs.evaluate(item.task, item.model, item.cell.method).seconds
             case "untuned":
                 return self._jobs.evaluate(item.task, item.model).seconds
+            case "probes":
+                return self._jobs.evaluate(item.task, item.model, item.cell.method if item.cell else None).seconds
             case "baselines":
                 return self._jobs.baseline(item.task).seconds
             case "domains":

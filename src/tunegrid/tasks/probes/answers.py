@@ -1,0 +1,78 @@
+"""Probes of question answering: which of two answers the model finds more probable.
+
+The design is that of BBQ (Parrish et al. 2022): an ambiguous context does not say who it was, so that an answer shows a
+prejudice; a disambiguated one says it, so that the answer should be right whoever it was.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from tunegrid.common.fields import Closed, Text, Word
+from tunegrid.tasks.base import Task
+from tunegrid.tasks.probes.base import ProbeModel, ProbePair, ProbeSet, Scored, Two, filled
+
+
+class AnswerTemplate(Closed):
+    """A context and a question, with two answers to choose between."""
+
+    condition: Literal["ambiguous", "disambiguated"] = Field(
+        description="disambiguated: the context says what the answer is, and the first of `answers` is right."
+    )
+    context: Text = Field(description="The context; {word} is the word of a side, {other} that of the other side.")
+    question: Text = Field(description="The question.")
+    answers: Annotated[list[Word], Two] = Field(
+        default=["{word}", "{other}"], description="The answer whose probability is the score, and the other one."
+    )
+
+
+class AnswerProbes(ProbeSet):
+    """Questions for a task that reads a context and a question."""
+
+    conditions: ClassVar = ("ambiguous", "disambiguated")
+    slots: ClassVar = ("word", "other")
+
+    kind: Literal["answers"]
+    templates: list[AnswerTemplate] = Field(min_length=2, max_length=1_000, description="Contexts with questions.")
+
+    @property
+    def measure(self) -> str:
+        return "probability of the tested answer against the other one"
+
+    def parts(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+        for template in self.templates:
+            first, second = template.answers
+            texts = {"context": template.context, "question": template.question, "first": first, "second": second}
+            yield template.condition, texts
+
+    def problem(self, task: Task) -> str | None:
+        if set(task.source_columns) != {"context", "question"}:
+            return "probes of answers are for tasks that read a context and a question"
+        return None
+
+    def rows(self, task: Task) -> Iterator[ProbePair]:
+        for number, (condition, texts) in enumerate(self.parts()):
+            for words, sides in self.fillings(texts):
+                rows = tuple(
+                    task.clean_source({column: filled(texts[column], side) for column in ("context", "question")})
+                    for side in sides
+                )
+                expected = tuple(tuple(texts[name].format_map(side) for name in ("first", "second")) for side in sides)
+                yield ProbePair(number, condition, words, rows, expected)
+
+    def score(self, task: Task, model: ProbeModel, pairs: Sequence[ProbePair]) -> Scored:
+        import numpy as np
+
+        groups: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)  # by answers: the texts to choose for
+        for number, pair in enumerate(pairs):
+            for side, answers in enumerate(pair.expected):
+                groups[answers].append((number, side))
+        scores = np.empty((len(pairs), 2))
+        for answers, places in groups.items():
+            chosen = model.choose([pairs[number].rows[side] for number, side in places], answers)
+            scores[tuple(np.transpose(places))] = chosen[:, 0]
+        return Scored(scores)
