@@ -16,11 +16,12 @@ def table(predictions, references):
     return {"prediction": list(predictions), "references": [[label] for label in references]}
 
 
-def test_scores_of_all_labels_are_scikit_learns():
+@pytest.mark.parametrize("cases", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_scores_of_all_labels_are_scikit_learns(cases):
     from sklearn.metrics import f1_score, matthews_corrcoef
 
     generator = np.random.default_rng(0)
-    for _ in range(300):
+    for _ in range(cases):
         labels = [f"label {number}" for number in range(generator.integers(2, 6))]
         size = generator.integers(1, 30)
         gold, predicted = (generator.choice(labels, size).tolist() for _ in range(2))

@@ -1,11 +1,13 @@
-"""Entity scores: seqeval's definition of strict IOB2 on random tags, counts by hand, malformed answers."""
+"""Entity scores: those of seqeval, counts by hand, malformed answers."""
 
-import random
+import csv
 
 import pytest
 
 from tests.support.rows_of_tasks import make_task
+from tests.tasks.metrics.seqeval_cases import CASES, FILE, SCHEMES, TYPES
 from tunegrid.tasks.entities import entities_of_tags, written
+from tunegrid.tasks.metrics import METRICS
 
 
 def table(task, predictions, references):
@@ -13,41 +15,32 @@ def table(task, predictions, references):
     return task.score(predictions, rows)
 
 
-def strict(tags):
-    """The entities of strict IOB2 as (type, first word, last word): B opens one, I of its type goes on, all else ends it."""
-    found, open_at = [], None
-    for number, tag in enumerate([*tags, "O"]):
-        if open_at is not None and tag != f"I-{tags[open_at][2:]}":
-            found.append((tags[open_at][2:], open_at, number - 1))
-            open_at = None
-        if tag.startswith("B-"):
-            open_at = number
-    return set(found)
+def test_a_thousand_cases_have_the_scores_of_seqeval_in_strict_mode():
+    with FILE.open(encoding="utf-8", newline="") as file:
+        cases = list(csv.DictReader(file))
+    assert len(cases) == CASES
+    for case in cases:
+        answers = [
+            [text_of_tags(sentence.split(), case["scheme"]) for sentence in case[side].split(" | ")]
+            for side in ("predicted", "gold")
+        ]
+        for name in ("precision", "recall", "f1"):
+            metric = METRICS[f"entity_{name}"](types=TYPES)
+            table = metric.examples(answers[0], [[text] for text in answers[1]])
+            assert metric.score(table) == pytest.approx(float(case[name]), abs=1e-11), case
+        assert sum(table["entities_malformed"]) == 0
+    assert {case["scheme"] for case in cases} == set(SCHEMES)
+    assert sum(0 < float(case["f1"]) < 1 for case in cases) / CASES > 0.3
 
 
-def test_scores_are_those_of_spans_in_strict_iob2():
-    task, generator = make_task("ner", types=["A", "B"]), random.Random(0)
-    words = [f"w{number}" for number in range(8)]  # each stands in the text once
-
-    def draw():
-        tags = []
-        for _ in words:
-            kind = tags[-1][2:] if tags and tags[-1] != "O" else None
-            tags.append(generator.choice(["O", "B-A", "B-B"] + ([f"I-{kind}"] * 2 if kind else [])))
-        return tags
-
-    def text(tags):
-        return written([(" ".join(words[b:e]), kind) for b, e, kind in entities_of_tags(tags, "iob2")])
-
-    for _ in range(25):
-        pairs = [(draw(), draw()) for _ in range(40)]
-        sets = [tuple(map(strict, pair)) for pair in pairs]
-        right, predicted, gold = (sum(map(len, part)) for part in zip(*((p & g, p, g) for p, g in sets), strict=True))
-        scores = table(task, *([text(pair[side]) for pair in pairs] for side in (0, 1))).metrics
-        assert scores["entity_precision"] == pytest.approx(right / predicted)
-        assert scores["entity_recall"] == pytest.approx(right / gold)
-        assert scores["entity_f1"] == pytest.approx(2 * right / (predicted + gold))
-        assert scores["entities_exact"] == pytest.approx(sum(p == g for p, g in sets) / len(sets))
+def text_of_tags(tags, scheme):
+    """What a model writes for the entities of a sentence in which each word stands once."""
+    return written(
+        [
+            (" ".join(f"w{word}" for word in range(begin, end)), kind)
+            for begin, end, kind in entities_of_tags(tags, scheme)
+        ]
+    )
 
 
 def test_repeated_entities_count_as_often_as_they_are_there():

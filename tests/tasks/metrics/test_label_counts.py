@@ -41,12 +41,18 @@ def test_the_positive_class_is_a_setting():
     assert (scores["precision"], scores["recall"]) == (0.5, 1)
 
 
-def test_classification_scores_are_scikit_learns():
-    from sklearn.metrics import precision_recall_fscore_support
+@pytest.mark.parametrize("cases", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_classification_scores_are_scikit_learns(cases):
+    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
     generator = np.random.default_rng(0)
-    gold, said = generator.random(200) < 0.4, generator.random(200) < 0.5
-    sums = np.array([(gold & said).sum(), (~gold & said).sum(), (gold & ~said).sum()], dtype=float)
-    expected = precision_recall_fscore_support(gold, said, average="binary")[:3]
-    assert [Precision().aggregate(sums), Recall().aggregate(sums), LabelF1().aggregate(sums)] == pytest.approx(expected)
-    assert Precision().aggregate(np.zeros(3)) == LabelF1().aggregate(np.zeros(3)) == 0
+    for _ in range(cases):
+        size, names = generator.integers(1, 40), np.array(["positive", "negative", "mixed"][: generator.integers(2, 4)])
+        gold, predicted = (generator.choice(names, size) for _ in range(2))
+        expected = precision_recall_fscore_support(
+            gold == "positive", predicted == "positive", average="binary", zero_division=0
+        )[:3]
+        table = {"prediction": predicted.tolist(), "references": [[label] for label in gold.tolist()]}
+        assert [metric.score(table) for metric in (Precision(), Recall(), LabelF1())] == pytest.approx(expected)
+        table |= Accuracy().examples(table["prediction"], table["references"])
+        assert Accuracy().score(table) == pytest.approx(accuracy_score(gold, predicted))

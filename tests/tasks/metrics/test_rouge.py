@@ -43,6 +43,46 @@ def test_a_thousand_pairs_by_a_count_of_their_words():
         assert scores(" ".join(first), " ".join(second))[:3] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("cases", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_texts_have_the_scores_of_rouge_score(cases):
+    from rouge_score.rouge_scorer import RougeScorer
+
+    generator, scorer = random.Random(1), RougeScorer(["rouge1", "rouge2", "rougeL", "rougeLsum"], use_stemmer=True)
+    words = [
+        *WORDS,
+        "Dogs",
+        "running",
+        "generalisations",
+        "U.S.",
+        "don't",
+        "state-of-the-art",
+        "3.5%",
+        "über",
+        "中文",
+        "—",
+    ]
+
+    def text(most):
+        return [
+            " ".join(generator.choices(words, k=generator.randrange(1, 9))) + "."
+            for _ in range(generator.randrange(1, most))
+        ]
+
+    for _ in range(cases):
+        prediction, references = text(4), [text(4) for _ in range(generator.choice((1, 1, 2, 3)))]
+        # The library takes lines for sentences, and has the best reference by `score_multi`.
+        best = scorer.score_multi(
+            ["\n".join(map(split, reference)) for reference in references], "\n".join(map(split, prediction))
+        )
+        expected = [best[name].fmeasure for name in ("rouge1", "rouge2", "rougeL", "rougeLsum")]
+        assert scores(" ".join(prediction), *map(" ".join, references)) == pytest.approx(expected, abs=1e-12)
+
+
+def split(sentence):
+    """A sentence with an abbreviation inside, which ends a sentence too."""
+    return sentence.replace("U.S. ", "U.S.\n")
+
+
 def test_sentences_that_change_places_are_all_found_by_lsum_alone():
     *_, whole, by_sentence = scores("The dog sees. A bird sings.", "A bird sings. The dog sees.")
     assert (whole, by_sentence) == pytest.approx((0.5, 1))
