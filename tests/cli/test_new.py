@@ -126,3 +126,44 @@ def test_a_terminal_is_asked_for_what_is_missing(tmp_path):
     assert "columns: source=two, target=one" in said
     source = load_study("rows.yaml").tasks["rows"].source
     assert source.columns == {"source": "two", "target": "one"}
+
+
+NER, SPANS = (
+    {"tokens": ["Ann", "sings"], "ner_tags": ["B-PER", "O"]},
+    {"text": "Ann sings", "entities": [[0, 3, "PER"]]},
+)
+# What stands in one row where all others have tags or spans.
+UNREADABLE = [
+    *(NER | {"ner_tags": value} for value in (7, None, "X", [["B-PER"]], {"a": 1}, [None])),
+    *(SPANS | {"entities": value} for value in ("bad", 5, None, [[0, 1]], ["PER"], [{"start": 0}], {"a": 1}, [[0, 3, 4]])),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", UNREADABLE, ids=str)
+def test_a_row_whose_entities_cannot_be_read_is_left_out_and_counted(capsys, row):
+    others = [NER if "tokens" in row else SPANS] * 20
+    write([*others, row], "rows.jsonl")
+    assert main(["new", "rows.jsonl", "--mini"]) == 0
+    assert "1 row cannot be used and is left out. The first: rows.jsonl, line 21: column " in capsys.readouterr().out
+    assert load_study("rows.yaml").tasks["rows"].types == ["PER"]
+
+
+def test_a_row_that_is_no_unicode_is_not_looked_at(capsys):
+    write(ROWS, "rows.jsonl")
+    with open("rows.jsonl", "a") as file:
+        file.write('{"text": "more", "label": "\\ud800"}\n')
+    assert main(["new", "rows.jsonl", "--mini"]) == 0
+    assert load_study("rows.yaml").tasks["rows"].labels == ["a", "b"]
+
+
+def test_a_file_is_not_tested_on_what_it_is_trained_on(capsys):
+    write(ROWS, "rows.jsonl")
+    Path("link.jsonl").symlink_to("rows.jsonl")
+    assert main(["new", "rows.jsonl", "--mini", "--test", "link.jsonl"]) == 1
+    assert "link.jsonl: is named for the train and the test rows" in capsys.readouterr().err
+
+
+def test_a_line_break_in_a_file_s_name_ends_no_comment(capsys):
+    write(ROWS, "a\nb.jsonl")
+    assert main(["new", "a\nb.jsonl", "--mini"]) == 0
+    assert load_study("a-b.yaml").tasks["a-b"].source.paths.train == "a\nb.jsonl"

@@ -22,6 +22,8 @@ KINDS = {
     "records": records,
 }
 STATES = get_args(State)
+# Numbers and values that no setting of a study may have, whatever a pattern says of its key.
+NEVER_IN_STUDIES = ("infinity", "not a number", "a huge number", "a huge integer", "a date", "in a mapping")
 
 
 def outcomes(
@@ -52,6 +54,8 @@ def judge(kind: str, case: Case) -> str | None:
     reasons = []
     for mutation in mutations.split(" + "):
         name = f"{where}: {mutation}"
+        if kind == "studies" and mutation.rpartition(": ")[2] in NEVER_IN_STUDIES:
+            return None
         patterns = judgements().get(kind, {}).items()
         if (reason := next((why for pattern, why in patterns if fnmatchcase(name, pattern)), None)) is None:
             return None

@@ -284,8 +284,8 @@ def surprise(folder: Path, case: Case) -> str | None:
     where, mutations = case.name.split(": ", 1)
     if where == "text":
         return None
-    whole = load_study(folder / "whole.yaml").model_dump(mode="json")
-    study = load_study(*(folder / name for name in case.commands[0][1:])).model_dump(mode="json")
+    whole = load_study(folder / "whole.yaml").model_dump(mode="json", by_alias=True)
+    study = load_study(*(folder / name for name in case.commands[0][1:])).model_dump(mode="json", by_alias=True)
     mutated_keys = {re.split(r"[.:]", mutation)[0] for mutation in mutations.split(" + ")}
     others = {key for key, value in study.items() if value != whole[key]} - mutated_keys
     return f"{', '.join(sorted(others))} differ, too" if others else None

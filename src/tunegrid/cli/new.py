@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,7 @@ def _new(options: argparse.Namespace) -> None:
     file = options.file or _ask_file()
     paths = {"train": file} | _other_files(file, options)
     name = options.name or as_name(file.name.split(".")[0])
+    _check_different(paths)
     output = options.output or Path(f"{name}.yaml")
     if output.exists() and not options.force:
         raise TuneGridError(f"{output}: is there already. Name another file (--output), or replace it (--force).")
@@ -101,6 +103,13 @@ def _new(options: argparse.Namespace) -> None:
     _say(words)
     commands = (f"tunegrid check {output}", f"tunegrid plan {output}", f"snakemake --cores all --configfile {output}")
     print("\n  ".join((f"{output} written. Next:", *commands)))
+
+
+def _check_different(paths: dict[str, Path]) -> None:
+    """Raises TuneGridError if two splits are the same file: whatever is trained on would be tested on."""
+    for (split, path), (other, later) in combinations(paths.items(), 2):
+        if path.is_file() and later.is_file() and os.path.samefile(path, later):
+            raise TuneGridError(f"{later}: is named for the {split} and the {other} rows. Name two files.")
 
 
 def _say(text: str) -> None:

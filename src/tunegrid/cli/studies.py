@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from tunegrid.cli.command import Commands
 from tunegrid.cli.outputs import check_study_output, output_path
-from tunegrid.common.errors import TuneGridError
 from tunegrid.study.checks import check_files
 from tunegrid.study.load import load_study
 from tunegrid.study.study import Study
@@ -28,7 +27,7 @@ def add_to(commands: Commands) -> None:
         "status", _status, "Show the status of a study: jobs done, running, waiting and failed; time remaining."
     )
     text = "repeat every SECONDS (default: 10) until the study is done"
-    status.add_argument("--watch", type=float, nargs="?", const=10.0, metavar="SECONDS", help=text)
+    status.add_argument("--watch", type=_number(0.01, 86_400), nargs="?", const=10.0, metavar="SECONDS", help=text)
     clean = commands.on_study("clean", _clean, "Remove what a finished study no longer needs.")
     clean.add_argument("--dry-run", action="store_true", help="only say what would be removed")
     which = clean.add_mutually_exclusive_group()
@@ -111,8 +110,6 @@ def _status(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.results.records import read_any_record
     from tunegrid.study.status import read_status, show_status
 
-    if options.watch is not None and options.watch <= 0:
-        raise TuneGridError(f"--watch {options.watch:g}: give a number of seconds above 0.")
     show_status(lambda: read_status(study, options.config, read_any_record), options.watch)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunegrid.common.errors import TuneGridError
 from tunegrid.data.parquet import whole
 
 if TYPE_CHECKING:
@@ -13,16 +14,28 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(model: Path, name: str = "") -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint in the Hub's layout; it returns what every encoder-decoder takes, and no more.
 
     Those of no particular class return token types too, which `generate` refuses.
+
+    Args:
+        name: what messages call the checkpoint; default: its folder.
+
+    Raises:
+        TuneGridError: there is no such folder, or no tokenizer in it that can be loaded.
     """
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(
-        model, local_files_only=True, trust_remote_code=False, model_input_names=["input_ids", "attention_mask"]
-    )
+    if not model.is_dir():  # else it would be taken for the id of a model of the Hub
+        raise TuneGridError(f"{name or model}: no such folder. Run the job that writes it first.")
+    try:
+        return AutoTokenizer.from_pretrained(
+            model, local_files_only=True, trust_remote_code=False, model_input_names=["input_ids", "attention_mask"]
+        )
+    except Exception as error:  # the libraries raise many kinds
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise TuneGridError(f"{name or model}: the tokenizer cannot be loaded: {reason}") from error
 
 
 def read_tokens(path: Path) -> Any:

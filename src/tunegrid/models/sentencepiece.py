@@ -36,7 +36,7 @@ def write_fast_tokenizer(folder: Path, name: str) -> None:
         if _falls_back_to_bytes(models[0]):
             _fall_back_to_bytes(converted)
     except Exception as error:  # the libraries raise many kinds
-        reason = str(error).strip().split("\n")[0]
+        reason = str(error.__cause__ or error).strip().split("\n")[0]
         raise TuneGridError(f"{name}: {models[0].name} cannot be read as a SentencePiece model: {reason}") from None
     (folder / "tokenizer.json").write_text(json.dumps(converted, ensure_ascii=False), encoding="utf-8")
 

@@ -67,11 +67,7 @@ def check_token_ids(folder: Path, name: str, model: PreTrainedModel) -> None:
             known = type(token_id) is int and 0 <= token_id < rows
             if not known or (isinstance(value, list) and key != "eos_token_id"):
                 raise TuneGridError(f"{name}: config.json: {key}: {token_id!r} is no id of a vocabulary of {rows}.")
-    try:
-        tokenizer = load_tokenizer(folder)
-    except Exception as error:  # the libraries raise many kinds
-        reason = str(error).strip().split("\n")[0]
-        raise TuneGridError(f"{name}: the tokenizer cannot be loaded: {reason}") from None
+    tokenizer = load_tokenizer(folder, name)
     check_tokenizer(tokenizer, name)
     beyond = sorted((token_id, token) for token, token_id in tokenizer.get_vocab().items() if token_id >= rows)
     if beyond:

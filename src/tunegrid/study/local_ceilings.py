@@ -41,7 +41,7 @@ def local_ceilings(study: Study) -> dict[tuple[str, str], CeilingRecord]:
     for model, folder in folders.items():
         try:
             tokenizer = load_tokenizer(folder)
-        except Exception:  # the libraries raise many kinds; fetch-model says what is wrong
+        except TuneGridError:  # fetch-model says what is wrong
             continue
         check_tokenizer(tokenizer, f"models.{model}: {study.models[model].source.describe()}")
         for name in study.grid.tasks:

@@ -258,6 +258,9 @@ def test_jobs_in_slurms_queue_are_seen_by_what_the_plugin_calls_them(tiny_study,
     assert "Slurm's queue: 1 running, 1 pending." in format_status(status)
 
 
-def test_watching_needs_a_time(tiny, capsys):
-    assert main(["status", str(tiny), "--watch", "0"]) == 1
-    assert "--watch 0: give a number of seconds above 0" in capsys.readouterr().err
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e400", "soon"])
+def test_watching_needs_a_time(tiny, capsys, seconds):
+    with pytest.raises(SystemExit) as end:
+        main(["status", str(tiny), f"--watch={seconds}"])
+    assert end.value.code == 2
+    assert f"argument --watch: '{seconds}' is no number from 0.01 to 86400" in capsys.readouterr().err

@@ -82,7 +82,7 @@ def read_csv(place: Place, separator: str | None = None, names: Sequence[str] = 
             where = f"{place}, line {lines.number}"
             if not header and (not names or set(fields) <= set(names)):
                 header = fields
-                refuse_repeated(header, place)
+                check_columns(header, place)
                 lines.row.clear()
                 continue
             header = header or list(names)
@@ -109,9 +109,14 @@ def _are_rows(lines: list[str], columns: int) -> bool:
     return len(lines) > 1 < columns and all(line.count("\t") == columns - 1 for line in lines)
 
 
-def refuse_repeated(columns: list[str], place: object) -> None:
-    """Raises TuneGridError if a column stands twice; a table may have several without a name."""
+def check_columns(columns: list[str], place: object) -> None:
+    """Raises TuneGridError if a column stands twice, or NUL in its name; a table may have several without a name."""
     for column in columns:
+        if "\0" in column:
+            raise TuneGridError(
+                f"{place}: the name of the column {column!r} holds the character NUL, as files do that are damaged or "
+                "are no UTF-8."
+            )
         if column and columns.count(column) > 1:
             raise TuneGridError(f"{place}: the column {column!r} stands there twice. Rename or remove one of them.")
 

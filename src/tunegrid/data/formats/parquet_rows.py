@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.formats.base import RawRow
 from tunegrid.data.formats.classes import classes_in_metadata, mark_classes
-from tunegrid.data.formats.delimited import refuse_repeated
+from tunegrid.data.formats.delimited import check_columns
 from tunegrid.data.formats.lines import refuse_pointer
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def read_parquet_rows(path: Path) -> Iterator[RawRow]:
         columns, metadata = file.schema_arrow.names, file.schema_arrow.metadata or {}
     except Exception as error:  # a damaged footer raises whatever its bytes lead to
         raise TuneGridError(f"{path}: not a valid Parquet file: {_in_one_line(error)}") from None
-    refuse_repeated(columns, path)
+    check_columns(columns, path)
     classes, number = classes_in_metadata(metadata), 0
     try:
         for batch in file.iter_batches(BATCH):

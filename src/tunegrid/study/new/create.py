@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced
+from tunegrid.common.words import plural
 from tunegrid.study.checks import check_files
 from tunegrid.study.load import load_study
 from tunegrid.study.local_ceilings import local_ceilings
@@ -62,8 +63,9 @@ def create(
         except TuneGridError as error:
             raise TuneGridError(f"nothing was written: {str(error).replace(str(temporary), str(output))}") from None
     words = [f"{len(looked.columns)} columns, {sum(map(len, made.rows.values())):,} usable rows"]
-    if made.unusable[0]:
-        words.append(f"{made.unusable[0]:,} rows cannot be used and are left out. {made.unusable[1]}")
+    number, reason = made.unusable
+    if number:
+        words.append(f"{plural(number, 'row')} cannot be used and {'is' if number == 1 else 'are'} left out. {reason}")
     words += made.notes
     if not looked.whole:
         words.append("Only the first 100,000 rows were looked at: labels that come later are not in the study.")

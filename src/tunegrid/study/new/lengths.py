@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tunegrid.common.errors import TuneGridError
 from tunegrid.common.package_data import models_folder
 from tunegrid.models.families import FAMILIES
 from tunegrid.study.new.task import LABELLED, Draft
@@ -101,7 +102,7 @@ def _tokenizer(place: str) -> Any:
 
     try:
         return load_tokenizer(folder)
-    except Exception:  # the libraries raise many kinds; fetch-model says what is wrong
+    except TuneGridError:  # fetch-model says what is wrong
         return None
 
 

@@ -130,7 +130,7 @@ def look(paths: Mapping[str, Path], has_header: bool | None = None) -> Looked:
         reader = read_rows(path, names=header)
         rows[split] = list(islice(reader, MOST_ROWS))
         whole = whole and next(reader, None) is None
-        for row in rows[split]:
+        for row in (row for row in rows[split] if row.problem is None):
             for name, value in _flat(row.values, row.typed):
                 columns.setdefault(name, Column(name)).add(value)
         for column in columns.values():

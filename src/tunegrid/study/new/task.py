@@ -131,7 +131,7 @@ def _canonical(task: Task, looked: Looked) -> tuple[dict[str, list[Row]], list[s
                 rows[split].append(canonical_row(task, raw))
             except RowError as error:
                 count += 1
-                problems = problems or [f"The first: {raw.where}: {error}."]
+                problems = problems or [f"The first: {raw.where}: {str(error).removesuffix('.')}."]
     return rows, problems, count
 
 
@@ -195,47 +195,54 @@ def _entities(
 ) -> tuple[dict[str, Any], Counter[str], list[str]]:
     raws = [raw for rows in looked.rows.values() for raw in rows]
     if "tags" not in mapping:
-        counts: Counter[str] = Counter()
-        for raw in raws:
-            for span in _value(raw.values, mapping["spans"]) or ():
-                keys = SPAN_KEYS[2]
-                counts[
-                    str(next((span[key] for key in keys if key in span), "") if isinstance(span, Mapping) else span[2])
-                ] += 1
+        counts = Counter(name for raw in raws for name in _types_of_spans(_value(raw.values, mapping["spans"])))
         return {"types": sorted(counts)}, counts, []
     tagged = [_tags(_value(raw.values, mapping["tags"]), names) for raw in raws]
     if any(tags is None for tags in tagged):
-        highest = max(
-            (int(tag) for raw in raws for tag in _value(raw.values, mapping["tags"]) if as_number(tag) is not None),
-            default=0,
-        )
+        values = (_value(raw.values, mapping["tags"]) for raw in raws)
+        highest = max((int(tag) for value in values for tag in _items(value) if as_number(tag) is not None), default=0)
         raise TuneGridError(
             f"the column {mapping['tags']} has the indices 0 to {highest} of tags, and no names for them. Name all, in "
             "their order: --labels O,B-…,I-…"
         )
-    types = sorted({tag[2:] for tags in tagged for tag in tags if tag != "O"})
+    types = sorted({tag[2:] for tags in tagged for tag in tags if tag[1:2] in ("-", "_") and tag[2:]})
     if not types:
         raise TuneGridError(f"the column {mapping['tags']} marks no entity.")
     scheme = _scheme(tagged)
     counts = Counter(entity.type for tags in tagged for entity in _entities_or_none(tags, scheme) or ())
     settings: dict[str, Any] = {"types": types, "scheme": scheme}
-    if names and any(as_number(tag) is not None for raw in raws[:1] for tag in _value(raw.values, mapping["tags"])):
+    if names and any(as_number(tag) is not None for tag in _items(_value(raws[0].values, mapping["tags"]))):
         settings["tags"] = list(names)
     return settings, counts, []
 
 
+def _types_of_spans(value: Any) -> list[str]:
+    """The types of a row's spans; those of spans that no task can read are left out."""
+    found = []
+    for span in _items(value):
+        if isinstance(span, Mapping):
+            found.append(next((span[key] for key in SPAN_KEYS[2] if key in span), None))
+        elif isinstance(span, list | tuple) and len(span) == 3:
+            found.append(span[2])
+    return [name for name in found if isinstance(name, str) and not is_missing(name)]
+
+
+def _items(value: Any) -> Sequence[Any]:
+    """The items of a list, or the words of a text; none of what is neither."""
+    return value.split() if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
+
+
 def _tags(value: Any, names: Sequence[str]) -> list[str] | None:
     """The names of a row's tags; None: it has indices, and nothing names them."""
-    if isinstance(value, str):
-        value = value.split()
     tags = []
-    for tag in value or ():
+    for tag in _items(value):
         number, own = as_number(tag), getattr(tag, "name", None)
         if own is None and number is not None:
             if not 0 <= number < len(names):
                 return None
             own = names[int(number)]
-        tags.append(str(own if own is not None else tag).strip())
+        name = own if own is not None else tag
+        tags.append(name.strip() if isinstance(name, str) else "")  # of what is no tag the task says it
     return tags
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from tunegrid.common.words import plural
 from tunegrid.study.new.lengths import PERCENTS, Measured, chosen_lengths
 from tunegrid.study.new.task import LABELLED, Draft
 from tunegrid.tasks import TASKS
@@ -85,7 +86,8 @@ PAPER = Kit(
 
 def study_text(name: str, draft: Draft, measured: Sequence[Measured], kit: Kit, device: str, output: Path) -> str:
     """The study as YAML; what was found in the rows stands beside what follows from it."""
-    files = ", ".join(Path(path).name for path in draft.source["paths"].values())
+    files = " ".join(", ".join(Path(path).name for path in draft.source["paths"].values()).split())
+    place = " ".join(str(output).split())  # a line break would end a comment
     total = sum(map(len, draft.rows.values()))
     models = ", ".join(title for *_, title in kit.models)
     kind = TASKS[draft.kind].title.lower()
@@ -98,9 +100,9 @@ def study_text(name: str, draft: Draft, measured: Sequence[Measured], kit: Kit, 
             f"# A study of {files}, written by `tunegrid new`.",
             "# Read it through once: what follows from the rows says so.",
             "#",
-            f"#     tunegrid check {output}    # what the study consists of, and what is wrong with it",
-            f"#     tunegrid plan {output}     # what it costs, before anything runs",
-            f"#     snakemake --cores all --configfile {output}",
+            f"#     tunegrid check {place}    # what the study consists of, and what is wrong with it",
+            f"#     tunegrid plan {place}     # what it costs, before anything runs",
+            f"#     snakemake --cores all --configfile {place}",
             "#",
             "# config/README.md explains every key, and docs/your-own-task.md this file.",
             f"study: {scalar(name)}",
@@ -204,7 +206,7 @@ def _source(draft: Draft) -> list[str]:
         lines.append("validation_share: 0.1    # of the others, for choices that are made before the test")
     if source.get("unusable_rows"):
         number, reason = draft.unusable
-        lines += [f"# {number:,} rows cannot be used. {' '.join(reason.split())[:200]}", "unusable_rows: skip"]
+        lines += [f"# {plural(number, 'row')} cannot be used. {' '.join(reason.split())[:200]}", "unusable_rows: skip"]
     return lines
 
 
