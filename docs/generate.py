@@ -48,6 +48,7 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "Preferences": "preferences",
     "RewardSettings": "rewards",
     "CorruptedAnswers": "preferences",
+    "SampledAnswers": "preferences",
     "PretrainSource": "sources-of-models",
     "QuestionAnsweringSettings": "tasks",
     "Recommend": "recommend",

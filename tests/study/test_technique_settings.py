@@ -36,6 +36,7 @@ def whole() -> dict[str, Any]:
     }
     values["preferences"] = {
         "worse": {"source": {"kind": "corrupted"}},
+        "own": {"source": {"kind": "sampled", "from": "full"}},
         "written": {"source": {"kind": "files", "paths": {"train": "pairs.csv"}}},
     }
     values["rewards"] = {"judge": {"pairs": "written", "training": TRAINING}}
@@ -51,6 +52,7 @@ def stages(study: Study) -> dict[str, Any]:
     return {
         "worse": pairs_settings(study, "qa", "worse"),
         "written": pairs_settings(study, "qa", "written"),
+        "own": pairs_settings(study, "qa", "own", "t5"),
         "reward": reward_settings(study, "qa", "t5", "judge"),
         "dpo": run_settings(study, DPO),
         "ppo": run_settings(study, PPO),
@@ -86,6 +88,7 @@ WORDINGS = {"qa": {"train": ["{question} {context}"], "unseen": ["{context} {que
         ("preferences.worse.source.share", 0.5, {"worse", "dpo"}),
         ("preferences.worse.source.rows", {"train": 7}, {"worse", "dpo"}),
         ("preferences.written.source.paths", {"train": "other.csv"}, {"written", "reward", "ppo"}),
+        ("preferences.own.source.samples", 5, {"own"}),
         ("preferences.written.source.licence", "MIT", set()),
         ("preferences.written.template", "Q: {prompt}", {"reward", "ppo"}),
         ("rewards.judge.seed", 5, {"reward", "ppo"}),
@@ -107,7 +110,7 @@ WORDINGS = {"qa": {"train": ["{question} {context}"], "unseen": ["{context} {que
         ("methods.instruct.wording_rows", 5, {"worded"}),
         ("training.learning_rate", 0.5, {"full", "dpo", "ppo", "mixture"}),
         ("tasks.qa.max_source_length", 63, set(stages(Study.model_validate(whole()))) - {"worse", "written", "judge", "worded"}),
-        ("tasks.qa.generation.max_new_tokens", 7, {"judge", "worded"}),
+        ("tasks.qa.generation.max_new_tokens", 7, {"own", "judge", "worded"}),
     ],
 )  # fmt: skip
 def test_a_key_reruns_what_it_alters_and_nothing_else(way, value, stages):
@@ -145,6 +148,10 @@ def test_every_key_reaches_a_stage(way, kind, value):
     name = way.rpartition(".")[2]
     if name in ("pairs", "reward"):
         chosen = {"pairs": "worse" if value == "written" else "written", "reward": "other" if value else "judge"}[name]
+    elif way.endswith("own.source.start"):
+        way, chosen = way.replace("start", "from"), "lora"
+    elif way.startswith("preferences.own.template"):
+        pytest.skip("nothing learns from these pairs here")
     elif name in ("train", "validation", "test"):
         chosen = "other.csv" if ".paths." in way else 7
     elif name in VALUES:

@@ -16,9 +16,10 @@ def preferring(tiny_study):
     def make(model: str = "t5", train: bool = True, **changes):
         """`train`: whether pairs are fetched, and the run and the reward models that are needed are trained."""
         from tunegrid.stages.fetch_pairs import fetch_pairs
+        from tunegrid.stages.sample_pairs import sample_pairs
         from tunegrid.stages.train import train as train_run
         from tunegrid.stages.train_reward import train_reward
-        from tunegrid.study.needs import used_rewards
+        from tunegrid.study.needs import used_pairs, used_rewards
 
         values = {
             "grid": {"tasks": ["translation"], "models": [model], "methods": ["full", "dpo"]},
@@ -30,10 +31,14 @@ def preferring(tiny_study):
             values[key] = values.get(key, {}) | value
         study = tiny_study(yaml.safe_dump(values))
         if train:
-            for name in study.preferences:
-                fetch_pairs(study, "translation", name, study.paths.pairs("translation", name))
             run = Run(Cell("translation", model, "full"), 1)
             train_run(study, run, study.paths.run(run))
+            for place in used_pairs(study):
+                task, name, of = place
+                if of is None:
+                    fetch_pairs(study, task, name, study.paths.pairs(*place))
+                else:
+                    sample_pairs(study, task, of, name, study.paths.pairs(*place))
             for names in used_rewards(study):
                 assert train_reward(study, *names, study.paths.reward(*names)).status == "ok"
         return study

@@ -231,3 +231,7 @@ def test_a_cell_that_learns_from_preferences_asks_for_its_start_its_pairs_and_it
     assert before.items() <= jobs.items()
     assert {"train_reward": 1, "judge": 2, "evaluate": 6}.items() <= jobs.items(), "of the cells with a reward model"
     assert not cells.keys() & jobs.keys()
+    values["preferences"]["worse"]["source"] = {"kind": "sampled", "from": "full"}
+    sampled = Workflow(tmp_path, MINI, overlay(tmp_path, values)).planned("cell_translation_t5_dpo")
+    assert "fetch_pairs" not in sampled
+    assert (sampled["sample_pairs"], sampled["train_translation_t5_full"]) == (1, 2)

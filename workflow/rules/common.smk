@@ -15,7 +15,7 @@ from tunegrid.stages.console import Console
 from tunegrid.stages.workflow import limit_gpus, print_summary, read_study, start
 from tunegrid.study import mixtures, stage_settings
 from tunegrid.study.cells import Cell, MixtureCell, Run
-from tunegrid.study.needs import judged_cells, needed_files
+from tunegrid.study.needs import judged_cells, needed_files, pairs_place, sampled_from
 from tunegrid.study.plan.jobs import Jobs
 
 
@@ -98,6 +98,10 @@ def start_of(wildcards):
 def reward_of(wildcards):
     _, reward = JUDGED[cell_of(wildcards)]
     return PATHS.reward(wildcards.task, wildcards.model, reward)
+
+
+def pairs_of(wildcards):
+    return pairs_place(STUDY, wildcards.task, wildcards.model, STUDY.rewards[wildcards.reward].pairs)
 
 
 def rows_of_domains(wildcards):

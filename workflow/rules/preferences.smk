@@ -22,7 +22,7 @@ rule fetch_pairs:
     benchmark:
         PATHS.benchmark("fetch_pairs/{task}/{pairs}")
     wildcard_constraints:
-        pairs=one_of(STUDY.preferences),
+        pairs=one_of([name for name in STUDY.preferences if not STUDY.preferences[name].of_model]),
     conda:
         "../../environment.yml"
     resources:
@@ -34,11 +34,46 @@ rule fetch_pairs:
         "--settings {params.digest} --log {log}"
 
 
+# Pairs of answers that the tuned model of the study's first seed samples, of each task and model whose cells need them.
+rule sample_pairs:
+    input:
+        rows=lambda wildcards: [PATHS.split(wildcards.task, split) for split in SPLITS],
+        data=PATHS.data_card("{task}"),
+        model=PATHS.model("{model}"),
+        run=lambda wildcards: [
+            PATHS.run(sampled_from(STUDY, wildcards.task, wildcards.model, wildcards.pairs)) / name
+            for name in ("train.json", "weights")
+        ],
+    output:
+        splits=PATHS.pair_splits("{task}", "{pairs}", "{model}"),
+        card=PATHS.pairs_card("{task}", "{pairs}", "{model}"),
+    log:
+        PATHS.log("sample_pairs/{task}/{model}/{pairs}"),
+    benchmark:
+        PATHS.benchmark("sample_pairs/{task}/{model}/{pairs}")
+    wildcard_constraints:
+        pairs=one_of([name for name in STUDY.preferences if STUDY.preferences[name].of_model]),
+    conda:
+        "../../environment.yml"
+    threads: STUDY.hardware.threads
+    resources:
+        **asks(lambda wildcards: JOBS.sample(wildcards.task, wildcards.model, wildcards.pairs)),
+        study=CONFIG,
+        gpu=GPUS,
+    params:
+        **settings_params(
+            stage_settings.pairs_settings, lambda wildcards: (wildcards.task, wildcards.pairs, wildcards.model)
+        ),
+    shell:
+        "tunegrid sample-pairs {resources.study} --task {wildcards.task} --model {wildcards.model} "
+        "--pairs {wildcards.pairs} --settings {params.digest} --log {log}"
+
+
 # One for each task and model whose cells need it; all their seeds share it.
 rule train_reward:
     input:
-        pairs=lambda wildcards: PATHS.pair_splits(wildcards.task, STUDY.rewards[wildcards.reward].pairs),
-        card=lambda wildcards: PATHS.pairs_card(wildcards.task, STUDY.rewards[wildcards.reward].pairs),
+        pairs=lambda wildcards: PATHS.pair_splits(*pairs_of(wildcards)),
+        card=lambda wildcards: PATHS.pairs_card(*pairs_of(wildcards)),
         model=PATHS.model("{model}"),
     output:
         weights=directory(PATHS.reward("{task}", "{model}", "{reward}") / "weights"),

@@ -103,8 +103,12 @@ def _checked(name: str, study: Study, options: argparse.Namespace) -> Any:
             return known(options.seed, study.seeds, "seed")
         case "factor":
             return known(options.factor, study.search.trials, "factor of the search")
-        case "pairs":
-            return known(options.pairs, study.preferences, "pairs (under `preferences`)")
+        case "pairs" | "sampled":
+            pairs = known(options.pairs, study.preferences, "pairs (under `preferences`)")
+            if study.preferences[pairs].of_model != (name == "sampled"):
+                command = "fetch-pairs" if name == "sampled" else "sample-pairs"
+                raise TuneGridError(f"preferences.{pairs}: tunegrid {command} makes these pairs, of this source.")
+            return pairs
         case "reward":
             return known(options.reward, study.rewards, "reward model (under `rewards`)")
         case "domain":
@@ -190,6 +194,11 @@ STAGES = (
           settings.pairs_settings,
           lambda stage, study, _, task, pairs:
               stage.fetch_pairs(study, task, pairs, study.paths.pairs(task, pairs))),
+    Stage("sample-pairs", "Have a tuned model sample answers, and make preference pairs of them by a rule.",
+          "sample_pairs", ["task", "model", "sampled"],
+          lambda study, task, model, name: settings.pairs_settings(study, task, name, model),
+          lambda stage, study, _, task, model, name:
+              stage.sample_pairs(study, task, model, name, study.paths.pairs(task, name, model)), "device"),
     Stage("pretrain", "Pretrain a small model.", "pretrain", ["model"], settings.model_settings,
           lambda stage, study, _, model: stage.pretrain_model(study, model, study.paths.model(model)), "device"),
     Stage("tokenise", "Turn the rows of a task into a model's token ids.", "tokenise", ["task", "model"],
@@ -266,7 +275,13 @@ STAGES = (
 # fmt: on
 
 _CELL = ("task", "model", "method")
-OPTIONS = {"cell": _CELL, "judged": _CELL, "shared": _CELL, "mixture": ("model", "method")}  # of targets with several
+OPTIONS = {
+    "sampled": ("pairs",),
+    "cell": _CELL,
+    "judged": _CELL,
+    "shared": _CELL,
+    "mixture": ("model", "method"),
+}  # of targets with several
 HELP = {
     "name": "a baseline of the task",
     "domain": "a name under `evaluate_on` of the task",

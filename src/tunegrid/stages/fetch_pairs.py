@@ -34,7 +34,7 @@ def fetch_pairs(study: Study, task: str, name: str, folder: Path) -> None:
         splits = _read_all(name, source, unusable)
     with replaced_folder(folder) as new:
         for split, pairs in splits.items():
-            kept = _limited(pairs, getattr(source.rows, split), source.seed)
+            kept = limited(pairs, getattr(source.rows, split), source.seed)
             if not kept:
                 raise TuneGridError(f"preferences.{name}: the {split} split has no pairs ({source.describe()})")
             splits[split] = kept
@@ -112,7 +112,7 @@ def _held_out(pairs: Sequence[Row], share: float, seed: str) -> tuple[list[Row],
     return parts
 
 
-def _limited(pairs: list[Row], most: int | None, seed: int) -> list[Row]:
+def limited(pairs: list[Row], most: int | None, seed: int) -> list[Row]:
     """At most so many pairs, drawn by a seeded sample, in their order."""
     if most is None or most >= len(pairs):
         return pairs

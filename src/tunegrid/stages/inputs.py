@@ -15,7 +15,7 @@ from tunegrid.methods.needs import Inputs, OtherRun, PreferencePairs, TrainedRew
 from tunegrid.models.seal import check_trained_from, check_weights
 from tunegrid.results.records import RewardRecord, TrainRecord, read_record
 from tunegrid.study.cells import Cell, Run
-from tunegrid.study.needs import files_of
+from tunegrid.study.needs import files_of, pairs_place
 from tunegrid.study.study import Study
 from tunegrid.tasks.pairs import PairRows
 
@@ -57,24 +57,30 @@ def open_inputs(study: Study, run: Run, method: Method) -> Inputs:
         first, *more = files_of(study, run, need)
         for path in (first, *more):
             if not path.exists():
-                raise TuneGridError(f"{path}: missing, but {run.cell} is trained with it.{_remedy(run, need)}")
+                raise TuneGridError(f"{path}: missing, but {run.cell} is trained with it.{_remedy(study, run, need)}")
         if isinstance(need, OtherRun):
-            found[need] = _run_model(study, Run(Cell(run.cell.task, run.cell.model, need.method), run.seed), first)
+            found[need] = run_model(study, Run(Cell(run.cell.task, run.cell.model, need.method), run.seed))
         elif isinstance(need, PreferencePairs):
-            found[need] = open_pairs(study, run.cell.task, need.name)
+            found[need] = open_pairs(study, run.cell.task, run.cell.model, need.name)
         elif isinstance(need, TrainedReward):
             found[need] = reward_loader(study, run.cell.task, run.cell.model, need.name)
     return found
 
 
-def open_pairs(study: Study, task: str, name: str) -> PairRows:
-    """Preference pairs that were fetched. Raises TuneGridError if they are not there."""
-    for file in (study.paths.pairs_card(task, name), *study.paths.pair_splits(task, name)):
+def open_pairs(study: Study, task: str, model: str, name: str) -> PairRows:
+    """Preference pairs that were fetched or sampled.
+
+    Raises:
+        UnusableInput: they could not be sampled.
+        TuneGridError: they are not there.
+    """
+    place = pairs_place(study, task, model, name)
+    for file in (study.paths.pairs_card(*place), *study.paths.pair_splits(*place)):
         if not file.is_file():
-            raise TuneGridError(
-                f"{file}: no such file. Write it first: tunegrid fetch-pairs CONFIG --task {task} --pairs {name}"
-            )
-    rows = {file.stem: read_parquet(file) for file in study.paths.pair_splits(task, name)}
+            raise TuneGridError(f"{file}: no such file. Write it first: {_pairs_command(place)}")
+    if reason := read_object(study.paths.pairs_card(*place)).get("reason"):
+        raise UnusableInput(f"it needs the pairs {name}, of which there are none: {reason}")
+    rows = {file.stem: read_parquet(file) for file in study.paths.pair_splits(*place)}
     return PairRows(study.preferences[name], rows)
 
 
@@ -114,7 +120,14 @@ def fingerprints(study: Study, run: Run) -> list[object]:
     return found
 
 
-def _run_model(study: Study, run: Run, file: Path) -> RunModel:
+def run_model(study: Study, run: Run) -> RunModel:
+    """The tuned model of a run, whose files are checked here.
+
+    Raises:
+        UnusableInput: its training failed.
+        TuneGridError: its files are not those that its record lists.
+    """
+    file = study.paths.run(run) / "train.json"
     record = read_record(file, TrainRecord)
     if record.status != "ok":
         raise UnusableInput(f"it starts from {run.cell}, seed {run.seed}, which is {record.status}: {record.reason}")
@@ -125,13 +138,19 @@ def _run_model(study: Study, run: Run, file: Path) -> RunModel:
     return RunModel(run.cell, study.method(run.cell), weights)
 
 
-def _remedy(run: Run, need: object) -> str:
+def _pairs_command(place: tuple[str, str, str | None]) -> str:
+    task, name, model = place
+    command, of = ("sample-pairs", f"--model {model} ") if model else ("fetch-pairs", "")
+    return f"tunegrid {command} CONFIG --task {task} {of}--pairs {name}"
+
+
+def _remedy(study: Study, run: Run, need: object) -> str:
     cell = run.cell
     if isinstance(need, OtherRun):
         names = f"--task {cell.task} --model {cell.model} --method {need.method} --seed {run.seed}"
         return f" Make it first: tunegrid train CONFIG {names}"
     if isinstance(need, PreferencePairs):
-        return f" Make it first: tunegrid fetch-pairs CONFIG --task {cell.task} --pairs {need.name}"
+        return f" Make it first: {_pairs_command(pairs_place(study, cell.task, cell.model, need.name))}"
     if isinstance(need, TrainedReward):
         return (
             f" Make it first: tunegrid train-reward CONFIG --task {cell.task} --model {cell.model} --reward {need.name}"

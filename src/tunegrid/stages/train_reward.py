@@ -22,6 +22,7 @@ from tunegrid.stages.inputs import open_pairs
 from tunegrid.stages.record_facts import study_provenance, training_cost
 from tunegrid.stages.session import LIBRARIES
 from tunegrid.stages.training_outcome import explaining_a_full_disk, leave_no_weights, training_outcome
+from tunegrid.study.needs import pairs_place
 from tunegrid.study.stage_settings import reward_settings
 from tunegrid.study.study import Study
 from tunegrid.training.history import keep_history
@@ -63,7 +64,7 @@ def _hold_lock(study: Study, task: str, model: str, name: str) -> AbstractContex
 def _checkpoints(study: Study, task: str, model: str, name: str) -> Path:
     """The folder of the model's checkpoints: another one for other settings, pairs, base models or libraries."""
     paths = study.paths
-    cards = (paths.pairs_card(task, study.rewards[name].pairs), paths.model_card(model))
+    cards = (paths.pairs_card(*pairs_place(study, task, model, study.rewards[name].pairs)), paths.model_card(model))
     versions = {library: number for library, number in installed_packages().items() if library in LIBRARIES}
     key = digest(
         [reward_settings(study, task, model, name), *(read_object(card)["fingerprint"] for card in cards), versions]
@@ -115,7 +116,7 @@ def _prepare(study: Study, task_name: str, model_name: str, name: str) -> tuple[
 
     settings, paths = study.rewards[name], study.paths
     device = pick_device(study.hardware)
-    pairs = open_pairs(study, task_name, settings.pairs)
+    pairs = open_pairs(study, task_name, model_name, settings.pairs)
     base = paths.model(model_name)
     check_base(base)
     set_seed(settings.seed)
@@ -219,7 +220,10 @@ def _write(study: Study, names: tuple[str, str, str], folder: Path, started: str
         configuration=settings,
         configuration_hash=digest(settings),
         provenance=study_provenance(
-            study, started, data=study.paths.pairs_card(task, study.rewards[name].pairs), model=model
+            study,
+            started,
+            data=study.paths.pairs_card(*pairs_place(study, task, model, study.rewards[name].pairs)),
+            model=model,
         ),
         **facts,
     )

@@ -145,7 +145,7 @@ def check_files(study: Study) -> None:
     for cell in study.cells():
         if problem := study.method(cell).missing_package():
             raise TuneGridError(f"methods.{cell.method}: {problem}.")
-    pairs = dict.fromkeys(name for _, name in used_pairs(study))
+    pairs = dict.fromkeys(name for _, name, _ in used_pairs(study))
     pair_sources = ((f"preferences.{name}.source", study.preferences[name].source) for name in pairs)
     for place, source in (*study.sources(), *pair_sources):
         try:

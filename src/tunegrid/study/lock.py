@@ -74,7 +74,7 @@ def lock_file(config: Path | str) -> Path:
 
 def hub_sources(study: Study) -> Iterator[tuple[Place, OnHub]]:
     """Yields every source on the Hub that the grid uses, with its place in the configuration."""
-    pairs = dict.fromkeys(name for _, name in used_pairs(study))
+    pairs = dict.fromkeys(name for _, name, _ in used_pairs(study))
     for part, names in (("models", study.grid.models), ("tasks", study.grid.tasks), ("preferences", pairs)):
         for name in names:
             settings = getattr(study, part)[name]

@@ -25,7 +25,8 @@ def files_of(study: Study, run: Run, need: Need) -> list[Path]:
             folder = paths.run(Run(Cell(cell.task, cell.model, method), run.seed))
             return [folder / "train.json", folder / "weights"]
         case PreferencePairs(name):
-            return [paths.pairs_card(cell.task, name), *paths.pair_splits(cell.task, name)]
+            place = pairs_place(study, cell.task, cell.model, name)
+            return [paths.pairs_card(*place), *paths.pair_splits(*place)]
         case TrainedReward(name):
             folder = paths.reward(cell.task, cell.model, name)
             return [folder / "reward.json", folder / "weights"]
@@ -33,12 +34,22 @@ def files_of(study: Study, run: Run, need: Need) -> list[Path]:
             return [need]
 
 
-def used_pairs(study: Study) -> list[tuple[str, str]]:
-    """(task, name) of all preference pairs that the cells of the grid, or their reward models, need, each once."""
-    needs = ((cell.task, need) for cell in study.cells() for need in study.method(cell).needs())
-    pairs = [(task, need.name) for task, need in needs if isinstance(need, PreferencePairs)]
-    pairs += [(task, study.rewards[name].pairs) for task, _, name in used_rewards(study)]
-    return list(dict.fromkeys(pairs))
+def pairs_place(study: Study, task: str, model: str, name: str) -> tuple[str, str, str | None]:
+    """(task, name, the model or None) by which `Paths` knows the pairs that a model of a task learns from."""
+    return task, name, model if study.preferences[name].of_model else None
+
+
+def sampled_from(study: Study, task: str, model: str, name: str) -> Run:
+    """The run that samples the answers of pairs: that of the first seed."""
+    return Run(Cell(task, model, study.preferences[name].source.start), study.seeds[0])
+
+
+def used_pairs(study: Study) -> list[tuple[str, str, str | None]]:
+    """Places, see `pairs_place`, of all pairs that the cells of the grid, or their reward models, need, each once."""
+    needs = ((cell, need) for cell in study.cells() for need in study.method(cell).needs())
+    pairs = [(cell.task, cell.model, need.name) for cell, need in needs if isinstance(need, PreferencePairs)]
+    pairs += [(task, model, study.rewards[name].pairs) for task, model, name in used_rewards(study)]
+    return list(dict.fromkeys(pairs_place(study, *names) for names in pairs))
 
 
 def used_rewards(study: Study) -> list[tuple[str, str, str]]:
@@ -86,8 +97,19 @@ def check_needs(study: Study) -> None:
                 raise KeyProblem(
                     (*place, "reward"), f"unknown: {need.name!r}. {did_you_mean(need.name, study.rewards)}"
                 )
+            for name in _pairs_of(study, need):
+                source = study.preferences[name].source
+                if study.preferences[name].of_model and (problem := _start_problem(study, cell, source.start)):
+                    raise KeyProblem(("preferences", name, "source", "from"), problem)
             if isinstance(need, OtherRun) and (problem := _start_problem(study, cell, need.method)):
                 raise KeyProblem((*place, "sft"), problem)
+
+
+def _pairs_of(study: Study, need: Need) -> list[str]:
+    """The names of the pairs that a need comes to."""
+    if isinstance(need, TrainedReward):
+        return [study.rewards[need.name].pairs]
+    return [need.name] if isinstance(need, PreferencePairs) else []
 
 
 def _start_problem(study: Study, cell: Cell, name: str) -> str | None:

@@ -26,8 +26,14 @@ class Paths:
     def data_card(self, task: str) -> Path:
         return self.data(task) / "card.json"
 
-    def pairs(self, task: str, name: str) -> Path:
-        return self.root / "preferences" / task / name
+    def pairs(self, task: str, name: str, model: str | None = None) -> Path:
+        """`model`: of pairs that it sampled itself."""
+        folder = self.root / "preferences" / task / name
+        return folder / model if model else folder
+
+    def pair_parts(self, task: str, name: str, model: str, configuration_hash: str) -> Path:
+        """What was sampled of unfinished pairs."""
+        return self.root / "checkpoints" / "preferences" / task / name / f"{model}-{configuration_hash[:16]}"
 
     def reward(self, task: str, model: str, name: str) -> Path:
         return self.root / "rewards" / task / model / name
@@ -35,11 +41,11 @@ class Paths:
     def reward_checkpoints(self, task: str, model: str, name: str, configuration_hash: str) -> Path:
         return self.root / "checkpoints" / "rewards" / task / model / f"{name}-{configuration_hash[:16]}"
 
-    def pairs_card(self, task: str, name: str) -> Path:
-        return self.pairs(task, name) / "card.json"
+    def pairs_card(self, task: str, name: str, model: str | None = None) -> Path:
+        return self.pairs(task, name, model) / "card.json"
 
-    def pair_splits(self, task: str, name: str) -> list[Path]:
-        return [self.pairs(task, name) / f"{split}.parquet" for split in ("train", "validation", "test")]
+    def pair_splits(self, task: str, name: str, model: str | None = None) -> list[Path]:
+        return [self.pairs(task, name, model) / f"{split}.parquet" for split in ("train", "validation", "test")]
 
     def domain(self, task: str, domain: str) -> Path:
         """The rows of another domain that a task is evaluated on: `test.parquet` and `card.json`."""

@@ -26,10 +26,21 @@ def data_settings(study: Study, task: str) -> dict[str, Any]:
     return chosen
 
 
-def pairs_settings(study: Study, task: str, name: str) -> dict[str, Any]:
-    """What alters preference pairs; those by a rule on the task's rows depend on these, which are files."""
+def pairs_settings(study: Study, task: str, name: str, model: str | None = None) -> dict[str, Any]:
+    """What alters preference pairs; those of the task's rows depend on these, and sampled ones on the run, as files.
+
+    Args:
+        model: that learns from them; of pairs that are none of its own it alters nothing.
+    """
     source = study.preferences[name].source
-    return {"source": source.model_dump(exclude={"licence"}) | commit_of(source)}
+    settings = {"source": source.model_dump(exclude={"licence"}) | commit_of(source)}
+    if not study.preferences[name].of_model:
+        return settings
+    return settings | {
+        "seed": study.seeds[0],
+        "tokens": token_settings(study, task, model),
+        "evaluation": {key: value for key, value in evaluation_settings(study, task).items() if key != "engine"},
+    }
 
 
 def reward_settings(study: Study, task: str, model: str, name: str) -> dict[str, Any]:
@@ -39,7 +50,7 @@ def reward_settings(study: Study, task: str, model: str, name: str) -> dict[str,
         **study.family(model).settings(),
         "training": settings.training.model_dump(exclude=WITHOUT_EFFECT),
         "seed": settings.seed,
-        "pairs": pairs_settings(study, task, settings.pairs) | _template(study, settings.pairs),
+        "pairs": pairs_settings(study, task, settings.pairs, model) | _template(study, settings.pairs),
         "hardware": study.hardware.model_dump(),
         "tokens": token_settings(study, task, model),
     }
@@ -78,7 +89,7 @@ def run_settings(study: Study, cell: Cell) -> dict[str, Any]:
         method, tokens = settings.model_dump(exclude={"title"}), token_settings(study, cell.task, cell.model)
     method.get("update", {}).pop("title", None)
     names = [need.name for need in study.method(cell).needs() if isinstance(need, PreferencePairs)]
-    pairs = {name: pairs_settings(study, cell.task, name) | _template(study, name) for name in names}
+    pairs = {name: pairs_settings(study, cell.task, name, cell.model) | _template(study, name) for name in names}
     names = [need.name for need in study.method(cell).needs() if isinstance(need, TrainedReward)]
     rewards = {name: reward_settings(study, cell.task, cell.model, name) for name in names}
     return {

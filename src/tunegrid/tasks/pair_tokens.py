@@ -47,6 +47,13 @@ def pair_table(
     return pyarrow.table(table | {"row": numbers})
 
 
+def prompt_ids(task: Task, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row]) -> list[list[int]]:
+    """Token ids of what a model reads of a task's own rows, cut as those of pairs."""
+    special, limit = special_token_names(tokenizer), task.settings.max_source_length
+    texts = [task.source_text(as_text(row, special), task.family.name) for row in rows]
+    return [_fitted(ids, limit, 0, False) for ids in encode(tokenizer, "text", texts)]
+
+
 def _fitted(ids: list[int], limit: int, start: int, from_the_end: bool) -> list[int]:
     if len(ids) <= limit:
         return ids

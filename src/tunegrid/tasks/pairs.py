@@ -1,4 +1,4 @@
-"""Preference pairs: a prompt, an answer that was chosen and one that was rejected; from files, the Hub, or by a rule.
+"""Preference pairs: a prompt, a chosen answer and a rejected one; from files, the Hub, a tuned model, or by a rule.
 
 Rows of a source have `prompt`, `chosen` and `rejected`, or, without `prompt`, whole dialogues `chosen` and `rejected`
 in the form of HH-RLHF (Bai et al. 2022, arXiv 2204.05862): turns that begin with "\\n\\nHuman:" and "\\n\\nAssistant:".
@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from tunegrid.common.fields import Closed, Text
+from tunegrid.common.fields import Closed, Name, Text
 from tunegrid.data.formats import RawRow
 from tunegrid.data.sources.base import DataSource, Row, RowLimits
 from tunegrid.data.sources.files import FilesSource
@@ -77,7 +77,37 @@ class CorruptedAnswers(DataSource):
         )
 
 
-PairSource = Annotated[FilesSource | HubSource | CorruptedAnswers, Field(discriminator="kind")]
+class SampledAnswers(DataSource):
+    """Pairs of answers that a tuned model samples to the task's own rows, ranked by a stated rule."""
+
+    kind: Literal["sampled"]
+    start: Name = Field(
+        alias="from",
+        description="A method of the grid: the run of the study's first seed of it, of each model, writes the answers.",
+    )
+    rule: Literal["best-worst", "reference"] = Field(
+        "best-worst",
+        description="best-worst: of the answers to a row, the one with the highest score of a single answer (chrF, "
+        "exact match, …) is preferred to the one with the lowest; reference: the reference is preferred to the latter.",
+    )
+    samples: int = Field(4, ge=2, le=64, description="Answers to each row.")
+    rows: RowLimits = Field(default_factory=RowLimits, description="Answers to at most so many rows per split.")
+
+    def describe(self) -> str:
+        return (
+            f"{self.samples} answers to each row sampled from {self.start}, by the rule {self.rule}, seed {self.seed}"
+        )
+
+    def pair(self, answers: Sequence[str], scores: Sequence[float], reference: str) -> tuple[str, str] | None:
+        """(chosen, rejected) of the answers to a row; None where the rule prefers none."""
+        worst = min(range(len(answers)), key=scores.__getitem__)
+        if self.rule == "reference":
+            return None if answers[worst] == reference else (reference, answers[worst])
+        best = max(range(len(answers)), key=scores.__getitem__)
+        return None if scores[best] == scores[worst] else (answers[best], answers[worst])
+
+
+PairSource = Annotated[FilesSource | HubSource | CorruptedAnswers | SampledAnswers, Field(discriminator="kind")]
 
 
 class Preferences(Closed):
@@ -85,10 +115,13 @@ class Preferences(Closed):
 
     columns: ClassVar = COLUMNS
 
-    source: PairSource = Field(description="Files or a data set of the Hub with pairs, or a rule on the task's rows.")
+    source: PairSource = Field(
+        description="Files or a data set of the Hub with pairs, a rule on the task's rows, or answers of a tuned model."
+    )
     template: Text = Field(
         "{prompt}",
-        description="What a model reads, with `{prompt}` in it; of `corrupted` pairs it reads the task's own prompt.",
+        description="What a model reads, with `{prompt}` in it; of `corrupted` and `sampled` pairs it reads the task's "
+        "own prompt.",
     )
 
     @field_validator("template")
@@ -101,6 +134,11 @@ class Preferences(Closed):
         if fields != [("prompt", "", None)] * max(1, len(fields)):
             raise ValueError("has to have {prompt} in it, and no other name in braces")
         return template
+
+    @property
+    def of_model(self) -> bool:
+        """Whether each model of the study has pairs of its own."""
+        return isinstance(self.source, SampledAnswers)
 
     def source_text(self, task: Task, family: str, pair: Row) -> str:
         """What the model reads of a pair."""

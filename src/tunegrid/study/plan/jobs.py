@@ -123,6 +123,13 @@ class Jobs:
         seconds, memory = self.estimator.reward(task, model, name) or (UNKNOWN_SECONDS, UNKNOWN_BYTES)
         return self._job(seconds, memory, 0)
 
+    def sample(self, task: str, model: str, name: str) -> Job:
+        """The answers of which preference pairs are made."""
+        settings = self.study.preferences[name].source
+        one, splits = self.evaluate(task, model, settings.start), self.estimator.sizes.of(task, model).splits
+        rows = sum(split.part(getattr(settings.rows, name) or split.rows).rows for name, split in splits.items())
+        return replace(one, seconds=one.seconds * settings.samples * rows / max(splits["test"].rows, 1))
+
     def tokenise(self, task: str, model: str) -> Job:
         size = self.estimator.sizes.of(task, model)
         written = sum(split.token_bytes for split in size.splits.values())

@@ -105,9 +105,17 @@ def _inputs(study: Study) -> Iterator[Item]:
         for domain in study.tasks[task].evaluate_on:
             title, done = f"data of {task}, {domain}", paths.domain(task, domain) / "card.json"
             yield _job("data", title, done, "fetch_domain", "fetch-domain", task, domain, task=task, part=domain)
-    for task, name in used_pairs(study):
-        title, done = f"pairs {name} of {task}", paths.pairs_card(task, name)
-        yield _job("pairs", title, done, "fetch_pairs", "fetch-pairs", task, name, task=task, part=name)
+    for task, name, model in used_pairs(study):
+        title, done, facts = (
+            f"pairs {name} of {task}",
+            paths.pairs_card(task, name, model),
+            {"task": task, "part": name},
+        )
+        if model is None:
+            yield _job("pairs", title, done, "fetch_pairs", "fetch-pairs", task, name, **facts)
+        else:
+            names, facts = (task, model, name), facts | {"model": model}
+            yield _job("pairs", f"{title}, {model}", done, "sample_pairs", "sample-pairs", *names, **facts)
     for model in study.grid.models:
         made = study.models[model].source.kind == "pretrain"
         title, rule = ("pretraining", "pretrain_model") if made else ("fetching", "fetch_model")

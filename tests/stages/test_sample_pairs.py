@@ -1,0 +1,143 @@
+"""Pairs that a tuned model samples: the rules by hand, the same bits after a stop, and what ends without pairs."""
+
+import json
+
+import pytest
+
+from tests.support.preferring import DPO, SFT
+from tunegrid.cli import main
+from tunegrid.common.errors import TuneGridError
+from tunegrid.data.parquet import read_parquet
+from tunegrid.results.records import TrainRecord, read_record
+from tunegrid.stages.sample_pairs import sample_pairs
+from tunegrid.study.cells import Run
+from tunegrid.tasks.pairs import SampledAnswers
+
+SOURCE = {"kind": "sampled", "from": "full", "samples": 3}
+SPLITS = ("train", "validation", "test")
+
+
+def source(**settings) -> SampledAnswers:
+    return SampledAnswers.model_validate(SOURCE | settings)
+
+
+@pytest.fixture
+def sampling(preferring):
+    """The study whose DPO learns from sampled pairs, its start trained."""
+
+    def make(train: bool = True, methods: dict | None = None, **settings):
+        dpo = {"kind": "dpo", "sft": "full", "pairs": "own"}
+        return preferring(
+            train=train,
+            methods={"dpo": dpo | (methods or {})},
+            preferences={"own": {"source": SOURCE | settings}},
+            tasks={"translation": {"evaluation_batch_size": 8}},
+        )
+
+    return make
+
+
+def content(folder) -> list[bytes]:
+    return [(folder / f"{split}.parquet").read_bytes() for split in SPLITS]
+
+
+def test_rules_by_hand():
+    best = source()
+    assert best.pair(["a", "b", "c"], [0.2, 0.9, 0.1], "r") == ("b", "c")
+    assert best.pair(["a", "b", "c"], [0.5, 0.5, 0.5], "r") is None, "none is preferred"
+    reference = source(rule="reference")
+    assert reference.pair(["a", "b"], [0.5, 0.4], "r") == ("r", "b")
+    assert reference.pair(["r", "r"], [1.0, 1.0], "r") is None
+
+
+def test_the_chosen_answer_scores_more_than_the_rejected_one_and_both_are_the_model_s(sampling):
+    study = sampling()
+    task, folder = study.task("translation"), study.paths.pairs("translation", "own", "t5")
+    card = json.loads((folder / "card.json").read_text())
+    assert card["reason"] is None
+    for split in SPLITS:
+        pairs = read_parquet(folder / f"{split}.parquet")
+        rows = {row["id"]: row for row in read_parquet(study.paths.split("translation", split))}
+        assert 0 < len(pairs) == card["rows"][split] <= card[split]["rows"] == len(rows)
+        of_pairs = [rows[pair["id"]] for pair in pairs]
+        chosen, rejected = (
+            task.score([pair[name] for pair in pairs], of_pairs).examples["chrf"].to_numpy()
+            for name in ("chosen", "rejected")
+        )
+        assert (chosen > rejected).all()
+        assert all(pair["source"] == row["source"] for pair, row in zip(pairs, of_pairs, strict=True))
+    assert not list(study.paths.root.glob("checkpoints/preferences/*/*/*"))
+
+
+def test_answers_follow_from_the_seed_alone(sampling):
+    study = sampling()
+    first = content(study.paths.pairs("translation", "own", "t5"))
+    sample_pairs(study, "translation", "t5", "own", study.paths.root / "again")
+    assert content(study.paths.root / "again") == first
+    other = sampling(seed=1)
+    assert content(other.paths.pairs("translation", "own", "t5")) != first
+
+
+def test_what_was_sampled_before_a_death_is_taken_over(sampling, monkeypatch):
+    from tunegrid.stages import sample_pairs as stage
+
+    monkeypatch.setattr(stage, "BATCHES", 1)
+    study, calls = sampling(), []
+    whole, real = content(study.paths.pairs("translation", "own", "t5")), stage._Sampler.answers
+
+    def dies(sampler, *given):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(sampler, *given)
+
+    monkeypatch.setattr(stage._Sampler, "answers", dies)
+    folder = study.paths.root / "again"
+    with pytest.raises(KeyboardInterrupt):
+        sample_pairs(study, "translation", "t5", "own", folder)
+    assert not folder.exists()
+    sample_pairs(study, "translation", "t5", "own", folder)
+    sizes = [len(read_parquet(study.paths.split("translation", split))) for split in SPLITS]
+    assert len(calls) == sum(-(-size // 8) for size in sizes) + 1, "only the part that died was sampled twice"
+    assert content(folder) == whole
+
+
+def test_pairs_of_a_run_that_failed_are_none_and_fail_the_cell_with_that_reason(sampling):
+    from tunegrid.stages.train import train
+
+    study = sampling()
+    file = study.paths.run(Run(SFT, 1)) / "train.json"
+    facts = {"status": "diverged", "reason": "at step 3 the loss is nan", "weights": None, "cost": None}
+    good = file.read_text()
+    file.write_text(read_record(file, TrainRecord).model_copy(update=facts).model_dump_json())
+    folder = study.paths.pairs("translation", "own", "t5")
+    sample_pairs(study, "translation", "t5", "own", folder)
+    assert [read_parquet(folder / f"{split}.parquet") for split in SPLITS] == [[], [], []]
+    file.write_text(good)
+    record = train(study, Run(DPO, 1), study.paths.run(Run(DPO, 1)))
+    assert record.status == "failed"
+    assert record.reason.startswith(
+        "it needs the pairs own, of which there are none: it starts from translation_t5_full"
+    )
+    assert record.reason.endswith("at step 3 the loss is nan")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"from": "ful"}, r"preferences\.own\.source\.from: unknown: 'ful'.*Did you mean full"),
+        ({"from": "dpo"}, r"preferences\.own\.source\.from: dpo starts from another run itself"),
+        ({"samples": 1}, r"preferences\.own\.source.*samples"),
+        ({"rule": "best"}, r"preferences\.own\.source.*rule"),
+    ],
+)
+def test_wrong_settings_end_before_any_job(sampling, changes, message):
+    with pytest.raises(TuneGridError, match=message):
+        sampling(train=False, **changes)
+
+
+def test_each_command_names_the_other_for_pairs_that_are_not_its_own(sampling, tiny, capsys):
+    sampling(train=False)
+    config = [str(tiny), "changes.yaml"]
+    assert main(["fetch-pairs", *config, "--task", "translation", "--pairs", "own"]) == 1
+    assert "tunegrid sample-pairs makes these pairs" in capsys.readouterr().err
