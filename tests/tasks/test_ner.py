@@ -83,12 +83,31 @@ def test_words_stand_for_types():
         ({"type_words": {"persons": "human"}}, "'persons' is not one of the types"),
         ({"type_words": {"person": "place"}}, "'place' is the word of two types"),
         ({"types": ["person", "place", "person"]}, "'person' is the word of two types"),
-        ({"type_words": {"person": "a: b"}}, "neither a colon nor a semicolon"),
+        ({"type_words": {"person": "b, c"}, "separator": ","}, "neither a colon nor ','"),
+        ({"type_words": {"person": "a: b"}}, "neither a colon nor ';'"),
     ],
 )
 def test_words_of_types_that_could_not_be_read(settings, says):
     with pytest.raises(ValidationError, match=says):
         ner(**settings)
+
+
+@pytest.mark.parametrize(("separator", "other"), [(";", ","), (",", ";"), ("|", ";")])
+def test_the_separator_is_that_of_the_target_the_scores_and_the_baseline(separator, other):
+    task = ner(separator=separator)
+    row = {
+        "tokens": ["Lee;", "Ann", "|", "saw", "Rome"],
+        "ner_tags": ["B-person", "I-person", "I-person", "O", "B-place"],
+    }
+    canonical = canonical_row(task, RawRow(row, "here"))
+    assert canonical["entities"].count(separator) == 1
+    answers = [canonical["entities"], canonical["entities"].replace(separator, other)]
+    scored = task.score(answers, [canonical] * 2)
+    assert scored.examples["entities_right"].tolist() == [2, 0]
+    assert scored.examples["entities_exact"].tolist() == [1, 0]
+    train = [{"entities": task.target_text(canonical)}, {"entities": f"Rome: place{separator} Ann: person"}]
+    predicted = predict_baseline(task, "known-entities", train, [{"text": "Ann saw Rome"}])
+    assert predicted == [f"Ann: person{separator} Rome: place"]
 
 
 def test_known_entities_are_the_longest_with_their_most_frequent_type():

@@ -96,28 +96,31 @@ def entities_of_spans(spans: Sequence[Any], text: str) -> list[Entity]:
     return sorted(entities)
 
 
-def written(mentions: Sequence[tuple[str, str]]) -> str:
+def written(mentions: Sequence[tuple[str, str]], separator: str = BETWEEN) -> str:
     """Mentions (text, type) as a model writes them, in order."""
-    return f"{BETWEEN} ".join(f"{plain(text)}{BEFORE_TYPE} {name}" for text, name in mentions) or NONE
+    return f"{separator} ".join(f"{plain(text, separator)}{BEFORE_TYPE} {name}" for text, name in mentions) or NONE
 
 
-def plain(text: str) -> str:
-    """A mention on one line; a semicolon in it is a comma, as semicolons stand between mentions."""
-    return " ".join(text.replace(BETWEEN, ",").split())
+def plain(text: str, separator: str = BETWEEN) -> str:
+    """A mention on one line; what stands between mentions is a comma in it, a comma a blank."""
+    return " ".join(text.replace(separator, " " if separator == "," else ",").split())
 
 
-def read_mentions(answer: str, types: Collection[str] = ()) -> tuple[list[tuple[str, str]], int]:
+def read_mentions(
+    answer: str, types: Collection[str] = (), separator: str = BETWEEN
+) -> tuple[list[tuple[str, str]], int]:
     """(mentions as text and type, number of parts that are malformed) of an answer; no answer raises.
 
     Args:
         types: the types that there are; none: any.
+        separator: what stands between mentions.
     """
-    if plain(answer) == NONE:
+    if plain(answer, separator) == NONE:
         return [], 0
     mentions, malformed = [], 0
-    for part in answer.split(BETWEEN):
+    for part in answer.split(separator):
         text, colon, name = part.rpartition(BEFORE_TYPE)
-        text, name = plain(text), plain(name)
+        text, name = plain(text, separator), plain(name, separator)
         if colon and text and name and (not types or name in types):
             mentions.append((text, name))
         else:

@@ -7,6 +7,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from string import punctuation
 from typing import Any, ClassVar, Literal
 
@@ -25,11 +26,16 @@ from tunegrid.tasks.values import RowError, as_number, is_missing, refuse_printe
 class NerSettings(TaskSettings):
     """Settings of a named entity recognition task."""
 
-    rows_depend_on: ClassVar = ("types", "type_words", "scheme", "tags")
+    rows_depend_on: ClassVar = ("types", "type_words", "scheme", "tags", "separator")
     tokens_depend_on: ClassVar = ("types", "type_words")
-    scores_depend_on: ClassVar = ("types", "type_words")
+    scores_depend_on: ClassVar = ("types", "type_words", "separator")
 
     kind: Literal["ner"]
+    separator: Literal[";", ",", "|"] = Field(
+        ";",
+        description="What stands between entities. Another one than this where a model has never seen it: tuning that "
+        "leaves the embeddings as they are cannot write it then.",
+    )
     types: list[Word] = Field(
         min_length=1, max_length=200, description="The types of entities, as the data call them, without `B-` or `I-`."
     )
@@ -62,10 +68,13 @@ class NerSettings(TaskSettings):
 
     @field_validator("types", "type_words")
     @classmethod
-    def _words_can_be_read(cls, value: Any) -> Any:
+    def _words_can_be_read(cls, value: Any, info: ValidationInfo) -> Any:
+        separator = info.data.get("separator", BETWEEN)
         for word in value.values() if isinstance(value, dict) else value:
-            if BETWEEN in word or BEFORE_TYPE in word:
-                raise ValueError(f"{word!r}: a type has neither a colon nor a semicolon, which stand between entities")
+            if separator in word or BEFORE_TYPE in word:
+                raise ValueError(
+                    f"{word!r}: a type has neither a colon nor {separator!r}, which stand after and between entities"
+                )
         return value
 
 
@@ -90,7 +99,8 @@ class Ner(Task):
     def __init__(self, settings: TaskSettings, family: Family | None = None) -> None:
         super().__init__(settings, family)
         types = tuple(map(self._word, self.settings.types))
-        self.metrics = tuple(replace(metric, types=types) for metric in self.metrics)
+        separator = self.settings.separator
+        self.metrics = tuple(replace(metric, types=types, separator=separator) for metric in self.metrics)
 
     def _word(self, name: str) -> str:
         return self.settings.type_words.get(name, name)
@@ -125,7 +135,8 @@ class Ner(Task):
             if name not in self.settings.types:
                 known = ", ".join(self.settings.types)
                 raise RowError(f"column {column}: {shown(name)} is not one of the types: {known}", column)
-        return {"id": row["id"], **cleaned, "entities": written([(text, self._word(name)) for text, name in mentions])}
+        words = [(text, self._word(name)) for text, name in mentions]
+        return {"id": row["id"], **cleaned, "entities": written(words, self.settings.separator)}
 
     def _tags(self, row: Row) -> list[str]:
         """The names of a row's tags."""
@@ -156,17 +167,20 @@ class Ner(Task):
         return {"types": ", ".join(map(self._word, self.settings.types))}
 
     def baselines(self) -> dict[str, Baseline]:
-        return {self.trivial_baseline: Baseline("Known entities", known_entities, ("entities",))}
+        known = partial(known_entities, separator=self.settings.separator)
+        return {self.trivial_baseline: Baseline("Known entities", known, ("entities",))}
 
 
-def known_entities(train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:
+def known_entities(
+    train: Sequence[Row], test: Sequence[Row], generator: random.Random, separator: str = BETWEEN
+) -> list[str]:
     """The longest parts of a text that are entities of training rows, with their most frequent type.
 
     A part is of whole words; punctuation around it is not of it ("Rome," is Rome), unless it is so in training rows.
     """
     counts: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for row in train:
-        for text, name in read_mentions(row["entities"])[0]:
+        for text, name in read_mentions(row["entities"], separator=separator)[0]:
             counts[tuple(text.split())][name] += 1
     # Ties go to the first in the alphabet, so that the order of the rows does not matter.
     types = {words: min(names, key=lambda name: (-names[name], name)) for words, names in counts.items()}
@@ -183,7 +197,7 @@ def known_entities(train: Sequence[Row], test: Sequence[Row], generator: random.
             start = end
         return found
 
-    return [written(mentions(row["text"].split())) for row in test]
+    return [written(mentions(row["text"].split()), separator) for row in test]
 
 
 def _bare(words: Sequence[str]) -> tuple[str, ...]:

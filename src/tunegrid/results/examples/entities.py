@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ def entity_tables(
         parts = np.asarray(result.predictions["entities_malformed"])
         identity = result.key._asdict() | {"seed": result.seed, "rows": len(parts)}
         rows["malformed"].append(identity | {"answers": int((parts > 0).sum()), "parts": int(parts.sum())})
-    counts = {key: np.stack([_counts(result, metric.types) for result in ok]) for key, ok in examples.groups.items()}
+    counts = {key: np.stack([_counts(result, metric) for result in ok]) for key, ok in examples.groups.items()}
     for number, name in enumerate(metric.types) if counts else ():
         samples = [
             ExampleStatistics(
@@ -65,13 +65,15 @@ def entity_tables(
     return rows
 
 
-def _counts(result: Result, types: Sequence[str]) -> np.ndarray:
+def _counts(result: Result, metric: EntityF1) -> np.ndarray:
     """Right, predicted and expected entities of each type, [rows, types, 3]."""
+    types = metric.types
     places = {name: number for number, name in enumerate(types)}
     frame = result.predictions
     counts = np.zeros((len(frame), len(types), 3))
     for row, (answer, references) in enumerate(zip(frame["prediction"], frame["references"], strict=True)):
-        predicted, expected = (Counter(read_mentions(text, types)[0]) for text in (answer, references[0]))
+        texts = (answer, references[0])
+        predicted, expected = (Counter(read_mentions(text, types, metric.separator)[0]) for text in texts)
         for column, mentions in enumerate((predicted & expected, predicted, expected)):
             for (_, name), count in mentions.items():
                 counts[row, places[name], column] += count

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.citations import TJONG_2003, Formula
-from tunegrid.tasks.entities import read_mentions
+from tunegrid.tasks.entities import BETWEEN, read_mentions
 from tunegrid.tasks.metrics.base import MeanMetric, Metric, References, ratio
 
 if TYPE_CHECKING:
@@ -30,17 +30,19 @@ class EntityCounts(Metric):
 
     Attributes:
         types: the words of the types that there are; none: any.
+        separator: what stands between entities.
     """
 
     types: tuple[str, ...] = ()
+    separator: str = BETWEEN
     columns = ("entities_right", "entities_predicted", "entities_expected", "entities_malformed")
     formula = FORMULA
 
     def examples(self, predictions: Sequence[str], references: References) -> dict[str, list[int]]:
         rows = []
         for prediction, texts in zip(predictions, references, strict=True):
-            predicted, malformed = read_mentions(prediction, self.types)
-            expected, _ = read_mentions(texts[0], self.types)
+            predicted, malformed = read_mentions(prediction, self.types, self.separator)
+            expected, _ = read_mentions(texts[0], self.types, self.separator)
             right = (Counter(predicted) & Counter(expected)).total()
             rows.append((right, len(predicted), len(expected), malformed))
         return {name: [row[number] for row in rows] for number, name in enumerate(self.columns)}
@@ -100,6 +102,7 @@ class EntitiesExact(MeanMetric):
     """The share of rows whose entities are all right, and none too many."""
 
     types: tuple[str, ...] = ()
+    separator: str = BETWEEN
     name, title, label = "entities_exact", "All Entities Right", "share of rows with all entities right"
     printed = False
     columns = ("entities_exact",)
@@ -107,7 +110,7 @@ class EntitiesExact(MeanMetric):
 
     def examples(self, predictions: Sequence[str], references: References) -> dict[str, list[int]]:
         def mentions(text: str) -> tuple[Counter[tuple[str, str]], int]:
-            found, malformed = read_mentions(text, self.types)
+            found, malformed = read_mentions(text, self.types, self.separator)
             return Counter(found), malformed
 
         pairs = zip(predictions, references, strict=True)
