@@ -122,3 +122,47 @@ def test_probes_find_a_planted_bias_and_no_other_in_simulated_studies():
     assert excluded > 0.9
     assert held >= 0.9
     assert estimate == pytest.approx(-0.15, abs=0.02)
+
+
+@pytest.fixture
+def echo():
+    """A server that answers a row with its text, the second row with another, and the third with 429."""
+    import json
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+    from threading import Thread
+    from types import SimpleNamespace
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            text = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["source"]
+            body = json.dumps({"prediction": "other" if text == "row 1" else text, "error": "full"}).encode()
+            self.send_response(429 if text == "row 2" else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield SimpleNamespace(port=server.server_port)
+    server.shutdown()
+    server.server_close()
+
+
+def test_clients_count_what_is_wrong_and_what_is_lost(echo):
+    serving = script("serving")
+    texts = [f"row {number}" for number in range(10)]
+    rows = [{"source": text} for text in texts]
+    got = serving.Asking(echo, rows, texts, clients=4, requests=40, until=math.inf).run()
+    assert (len(got.seconds), got.wrong, got.lost) == (36, 4, ["429: full"] * 4)
+    assert 0 < got.quantile(0.5) <= got.quantile(0.95) <= max(got.seconds) <= got.wall
+    assert not serving.Asking(echo, rows, texts, clients=2, requests=40, until=0).run().seconds
+    slower = serving.Answers(seconds=[0.1] * 10, wall=2.0)
+    faster = serving.Answers(seconds=[0.01] * 9 + [0.5], wrong=1, wall=0.5)
+    text = serving.table({("merged", 8): [faster], ("pipeline", 8): [slower]})
+    assert "| 8 | transformers, LoRA merged | 10.0 | 500.0 | 20.0 | 4.00 | 1 of 10 | 0 |" in text
+    assert "| 100.0 | 100.0 | 5.0 | 1.00 | 0 of 10 | 0 |" in text
