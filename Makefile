@@ -59,7 +59,7 @@ bench: setup ## measure: beside a plain Seq2SeqTrainer script, and how cost grow
 	@python benchmarks/bench.py
 	@python benchmarks/growth.py --mini-results results/bench/mini-study/results/mini
 
-setup: $(READY) $(EXTRAS:%=$(VENV)/.extra-%) ## make .venv with everything in requirements.txt (EXTRAS="serve qlora" adds extras)
+setup: $(READY) $(EXTRAS:%=$(VENV)/.extra-%) ## make .venv with everything in requirements.txt (EXTRAS="serve onnx qlora" adds extras)
 
 $(VENV)/.extra-%: requirements-%.txt $(READY)
 	pip install --quiet --disable-pip-version-check --requirement requirements.txt --requirement $<

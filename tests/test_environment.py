@@ -62,7 +62,7 @@ def test_installed_versions_are_the_pinned_ones():
     assert {name: installed.get(name) for name in pinned} == pinned
 
 
-@pytest.mark.parametrize("name", ["qlora", "serve"])
+@pytest.mark.parametrize("name", ["onnx", "qlora", "serve"])
 def test_an_extra_pins_what_it_needs_beside_everything_else(name):
     """Transitively, and nothing twice; what is installed of it is what is pinned."""
     extra, rest = pins(f"requirements-{name}.txt"), pins()

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.support import ROOT, slow_except
-from tests.support.extras import EXTRAS, needs_ctranslate2
+from tests.support.extras import EXTRAS, ONNX_EXTRAS, needs_ctranslate2, needs_onnx
 from tests.support.seals import seal_base, seal_run
 from tests.support.winners import CELLS, CONFIG, predictions, recommend
 from tunegrid.cli import main
@@ -96,6 +96,36 @@ def test_a_converted_model_s_card_gives_the_predictions_without_torch(study, tmp
         exported[folder] = rows_of(cell)
         expected.append(predictions(study, cell)["prediction"].tolist())
     assert answers_elsewhere(tmp_path, exported, PYTHONPATH=EXTRAS)["answers"] == expected
+
+
+@needs_onnx
+def test_the_card_of_onnx_graphs_gives_the_predictions(study, tmp_path):
+    """Windows, beams and label words, of a T5 and a BART."""
+    exported, expected = {}, []
+    for cell in (Cell("qa", "t5", "full"), Cell("translation", "bart", "lora"), Cell("sentiment", "bart", "full")):
+        folder = tmp_path / str(cell)
+        assert export(cell, folder, "--as", "onnx") == 0
+        graphs = {"encoder_model.onnx", "decoder_model_merged.onnx"}
+        assert {file for file in files(folder) if file.endswith(".onnx")} == graphs
+        assert not list(folder.glob("*.safetensors"))
+        assert card_of(folder)[0]["library_name"] == "optimum"
+        exported[folder] = rows_of(cell)
+        expected.append(predictions(study, cell)["prediction"].tolist())
+    assert answers_elsewhere(tmp_path, exported, PYTHONPATH=ONNX_EXTRAS)["answers"] == expected
+
+
+@needs_onnx
+def test_what_does_not_merge_is_no_onnx(study, tmp_path, capsys):
+    assert export(Cell("qa", "bart", "adapters"), tmp_path / "other", "--as", "onnx") == 1
+    assert "what Adapters adds cannot be merged into the weights" in capsys.readouterr().err
+
+
+def test_without_the_extra_there_is_a_sentence(study, tmp_path, capsys, monkeypatch):
+    from tunegrid.study import engine
+
+    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
+    assert export(CELLS[0], tmp_path / "other", "--as", "onnx") == 1
+    assert "make setup EXTRAS=onnx" in capsys.readouterr().err
 
 
 @needs_ctranslate2

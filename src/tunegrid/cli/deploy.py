@@ -53,10 +53,10 @@ def add_to(commands: Commands) -> None:
     export.add_argument(
         "--as",
         dest="form",
-        choices=("model", "adapter", "ctranslate2"),
+        choices=("model", "adapter", "ctranslate2", "onnx"),
         default="model",
         help="model: all in one, LoRA merged; adapter: what peft or adapters loads, its base named; "
-        "ctranslate2: all in one, converted",
+        "ctranslate2, onnx: all in one, converted",
     )
     _compute_type(export)
     export.add_argument(

@@ -212,6 +212,7 @@ def _how(layout: Layout) -> str:
     needs = {
         "transformers": "transformers",
         "ctranslate2": "ctranslate2 and transformers",
+        "optimum": "transformers, optimum-onnx and onnxruntime",
         "peft": "transformers and peft",
         "adapters": "transformers and adapters",
     }
@@ -313,7 +314,7 @@ def _limits(study: Study, winner: Winner, task: Task, layout: Layout, languages:
             "The scores are of these weights in transformers, or in CTranslate2 in the study's precision; other types "
             "of weights (int8) answer differently."
         )
-    if layout.library in ("transformers", "ctranslate2") and study.method(cell).library:
+    if layout.library in ("transformers", "ctranslate2", "optimum") and study.method(cell).library:
         limits.append(
             "The updates are merged into the weights; the scores are of unmerged ones, the same but for rounding."
         )

@@ -10,7 +10,8 @@
 An adapter stands alone in its folder where its base is a model of the Hub, which it then names with its commit. Any
 other base goes with it (`base/`, `adapter/`), for nobody else could get it. With `model` it always does.
 
-`ctranslate2` is the plain model, merged where there is something to merge, as CTranslate2 loads it.
+`ctranslate2` and `onnx` are the plain model, merged where there is something to merge, as CTranslate2 and optimum's
+ONNX Runtime load it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import check_own_folder, own_folder, read_object, write_json, write_text
@@ -26,7 +27,7 @@ from tunegrid.common.hub.source import OnHub
 from tunegrid.common.records import ModelCard, read_card
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.form import Form, Layout
-from tunegrid.study.engine import require_engine, why_not_converted
+from tunegrid.study.engine import require_engine, require_onnx, why_not_converted
 from tunegrid.study.study import Study
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 COMMAND = "tunegrid export"  # in the marker of a folder that it wrote
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
+# What loads a plain model, by the form of the folder.
+PLAIN_LIBRARIES: dict[Form, Any] = {"model": "transformers", "ctranslate2": "ctranslate2", "onnx": "optimum"}
 
 
 def export(
@@ -77,6 +80,10 @@ def export(
             from tunegrid.models.converted import convert
 
             convert(plain, tokenizer, new, compute)
+        elif layout.library == "optimum":
+            from tunegrid.models.onnx import write_onnx
+
+            write_onnx(plain, new)
         elif layout.adapter is None:
             plain.save_pretrained(new, safe_serialization=True)
         else:
@@ -94,7 +101,7 @@ def _layout(study: Study, winner: Winner, form: Form, is_plain: bool) -> Layout:
     cell = winner.run.cell
     method, hub = study.method(cell), hub_name(study, cell.model)
     if is_plain:
-        return Layout("ctranslate2" if form == "ctranslate2" else "transformers", "", None, hub)
+        return Layout(PLAIN_LIBRARIES[form], "", None, hub)
     if method.library is None:
         raise TuneGridError(f"{cell}: the method {cell.method} says neither how to merge nor which library loads it.")
     alone = form == "adapter" and hub is not None
@@ -122,6 +129,10 @@ def check_form(study: Study, winner: Winner, form: Form) -> None:
         require_engine(form)
         if reason := why_not_converted(study.method(cell)):
             raise TuneGridError(f"{cell}: {reason}. Leave out `--as ctranslate2`.")
+    if form == "onnx":
+        require_onnx()
+        if reason := study.method(cell).why_unmerged():
+            raise TuneGridError(f"{cell}: ONNX holds plain models only, and {reason}. Leave out `--as onnx`.")
     if form == "adapter" and study.method(cell).library is None:
         raise TuneGridError(
             f"{cell}: {study.title_of('methods', cell.method)} makes no adapter that a library loads; leave out "

@@ -76,6 +76,12 @@ def require_server() -> None:
         raise TuneGridError("The server's packages are not installed. Type: make setup EXTRAS=serve")
 
 
+def require_onnx() -> None:
+    """Raises TuneGridError if what writes ONNX is not installed."""
+    if any(importlib.util.find_spec(name) is None for name in ("onnxruntime", "optimum")):
+        raise TuneGridError("What writes ONNX is not installed. Type: make setup EXTRAS=onnx")
+
+
 def compute_type(study: Study) -> Literal["float32", "bfloat16"]:
     """CTranslate2's name for the precision of a study."""
     return "bfloat16" if study.hardware.precision == "bf16" else "float32"
