@@ -35,6 +35,26 @@ LAYOUTS = {
         "pair-classification",
         {"text": "question", "text_pair": "context.contexts", "label": "final_decision"},
     ),
+    "BoolQ": (
+        rows(question=lambda n: f"is it {n}", title=lambda n: f"title {n}", answer=lambda n: n % 2 == 0, passage=TEXTS.__getitem__),
+        "pair-classification",
+        {"text": "question", "text_pair": "passage", "label": "answer"},
+    ),
+    "spans under another name, in a nested text": (
+        rows(data=lambda n: {"text": TEXTS[n]}, marks=lambda n: [{"begin": 0, "stop": 3, "entity_group": "NUM"}]),
+        "ner",
+        {"text": "data.text", "spans": "marks"},
+    ),
+    "an input that most rows do not have": (
+        rows(instruction=TEXTS.__getitem__, input=lambda n: "" if n % 3 else f"in {n}", output=lambda n: f"The answer is {n} of them."),
+        "generation",
+        {"source": "instruction", "target": "output"},
+    ),
+    "languages by their own names": (
+        rows(**{"English (source)": lambda n: f"A dog {n}.", "Français": lambda n: f"Un chien {n}."}),
+        "translation",
+        {"source": "English (source)", "target": "Français"},
+    ),
     "SQuAD": (
         rows(title=lambda n: "ab"[n % 2], context=TEXTS.__getitem__, question=lambda n: f"who {n}?",
              answers=lambda n: {"text": [f"Anna {n}"], "answer_start": [n]}),
@@ -117,7 +137,17 @@ def test_an_identifier_is_in_every_row_once_and_is_called_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "found"), [("translation.de", "German"), ("text_fr", "French"), ("Spanish", "Spanish"), ("text", None)]
+    ("name", "found"),
+    [
+        ("translation.de", "German"),
+        ("text_fr", "French"),
+        ("Spanish", "Spanish"),
+        ("text", None),
+        ("Text (日本語)", "Japanese"),
+        ("Tiếng Việt", "Vietnamese"),
+        ("pt-BR", "Portuguese"),
+        ("Nr.", None),
+    ],
 )
 def test_languages_of_columns(name, found):
     assert language(name) == found

@@ -12,6 +12,7 @@ from tunegrid.tasks import TASKS
 
 LABEL_WORDS = 8  # words of a label, at most on average
 MOST_LONG_LABELS = 20  # labels that may be longer, where each comes three times
+MOSTLY = 0.8  # of the rows: a study with more than a fifth of unusable rows is none
 TEXTS = "text texts number".split()
 
 # TuneGrid's column -> names that people give it, the likeliest first; compared without case and signs.
@@ -25,7 +26,7 @@ NAMES: dict[str, dict[str, str]] = {
     "pair-classification": {
         "text": "sentence1 text1 premise question1 texta sentencea text question query",
         "text_pair": "sentence2 text2 hypothesis question2 textb sentenceb textpair passage context contexts answer",
-        "label": _LABEL,
+        "label": f"{_LABEL} answer",
     },
     "qa": {
         "question": "question query",
@@ -43,7 +44,7 @@ NAMES: dict[str, dict[str, str]] = {
         "tokens": "tokens words",
         "tags": "nertags tags ner labels",
         "text": "text sentence",
-        "spans": "entities spans entity labels",
+        "spans": "entities spans entity labels annotations mentions",
     },
     "generation": {
         "source": "source input prompt instruction question text query",
@@ -57,6 +58,14 @@ LANGUAGES = {
     "ko": "Korean", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian",
     "ru": "Russian",
     "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
+
+# What languages call themselves, in small letters without other signs.
+OWN_NAMES = {
+    "العربية": "ar", "čeština": "cs", "dansk": "da", "deutsch": "de", "español": "es", "suomi": "fi", "français": "fr",
+    "italiano": "it", "日本語": "ja", "한국어": "ko", "nederlands": "nl", "norsk": "no", "polski": "pl",
+    "português": "pt", "română": "ro", "русский": "ru", "svenska": "sv", "türkçe": "tr", "українська": "uk",
+    "中文": "zh", "ελληνικά": "el", "हिन्दी": "hi", "magyar": "hu", "tiếng việt": "vi",
 }  # fmt: skip
 
 
@@ -93,10 +102,11 @@ FITS: dict[str, Callable[[Column], bool]] = {
 
 
 def language(name: str) -> str | None:
-    """The language that a column's name says: `translation.de`, `German`, `text_de`."""
-    for part in reversed(re.findall(r"[A-Za-z]+", name)):
+    """The language that a column's name says: `translation.de`, `German`, `text_de`, `Deutsch`, `English (source)`."""
+    words = [word.lower() for word in re.findall(r"[^\W\d_]+", name)]
+    for part in (*reversed(words), name.strip().lower()):
         for code, title in LANGUAGES.items():
-            if part.lower() in (code, title.lower()):
+            if part in (code, title.lower()) or OWN_NAMES.get(part) == code:
                 return title
     return None
 
@@ -126,6 +136,7 @@ def columns_for(kind: str, columns: Mapping[str, Column], given: Mapping[str, st
         TuneGridError: a given name is neither the task's nor the rows'.
     """
     chosen: dict[str, str] = {}
+    most = max((column.filled for column in columns.values()), default=0)
     for own, name in (given or {}).items():
         if own not in TASKS[kind].columns:
             raise TuneGridError(f"--column {own}={name}: {did_you_mean(own, TASKS[kind].columns)}")
@@ -138,8 +149,9 @@ def columns_for(kind: str, columns: Mapping[str, Column], given: Mapping[str, st
             continue
         fits = FITS.get(own, _is_texts if own in TASKS[kind].list_columns else _is_text)
         free = [column for column in columns.values() if column.name not in chosen.values() and fits(column)]
-        ranked = sorted(free, key=lambda column: _rank(column, own, names), reverse=True)
-        needed = own not in TASKS[kind].optional
+        ranked = sorted(free, key=lambda column: _rank(column, own, names, most), reverse=True)
+        # Spans are known by what they are: a column of them can have any name.
+        needed = own not in TASKS[kind].optional or own == "spans"
         if ranked and (needed or score(ranked[0], names) > 0):
             chosen[own] = ranked[0].name
     if kind == "translation":
@@ -147,11 +159,16 @@ def columns_for(kind: str, columns: Mapping[str, Column], given: Mapping[str, st
     return {own: chosen[own] for own in TASKS[kind].columns if own in chosen}
 
 
-def _rank(column: Column, own: str, names: str) -> tuple[float, float]:
-    """Usual names first; else labels with few values, and long texts."""
+def _rank(column: Column, own: str, names: str, most: int) -> tuple[bool, float, float]:
+    """Columns with a value in most rows first, then usual names; else labels with few values, and long texts.
+
+    Args:
+        most: values of the column that has the most.
+    """
+    filled = column.filled >= MOSTLY * most
     if own == "label":
-        return score(column, names), -len(column.values or ())
-    return score(column, names), column.mean_words if own != "summary" else -column.mean_words
+        return filled, score(column, names), -len(column.values or ())
+    return filled, score(column, names), column.mean_words if own != "summary" else -column.mean_words
 
 
 def _languages_apart(
@@ -190,7 +207,7 @@ def guess(columns: Mapping[str, Column]) -> str | None:
     texts = [column for column in columns.values() if _is_text(column) and not _is_label(column)]
     if len([column for column in texts if language(column.name)]) == 2:
         return "translation"
-    if all_named("pair-classification", "text", "text_pair", "label"):
+    if all_named("pair-classification", "text", "text_pair") and "label" in columns_for("pair-classification", columns):
         return "pair-classification"
     if all_named("classification", "label") and "text" in columns_for("classification", columns):
         return "classification"
