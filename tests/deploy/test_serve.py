@@ -164,3 +164,22 @@ def test_without_its_packages_there_is_a_sentence(study, capsys, monkeypatch):
     monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
     assert main(["serve-model", *CONFIG, *cell_options(CELLS[0])]) == 1
     assert "The server's packages are not installed. Type: make setup EXTRAS=serve" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--port", "65536"), ("--port", "-1"), ("--port", "８０"), ("--timeout", "0"), ("--timeout", "9" * 400), ("--queue-rows", "1e3")],
+)  # fmt: skip
+def test_numbers_that_no_server_can_have_are_wrong_usage(option, value, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["serve-model", "any.yaml", "--task", "qa", f"{option}={value}"])
+    assert end.value.code == 2
+    assert f"argument {option}: '{value[:20]}" in capsys.readouterr().err
+
+
+def test_a_host_that_is_no_text_is_refused():
+    from tunegrid.common.errors import TuneGridError
+    from tunegrid.deploy.serve import _listen
+
+    with pytest.raises(TuneGridError, match="cannot listen there"):
+        _listen("\udcff", 0)

@@ -73,6 +73,8 @@ def test_requests_that_arrive_together_are_batched_and_counted(app):
         ({"content": b"not JSON"}, 422, "The body is no JSON"),
         ({"content": b'{"question": "\xff"}'}, 422, "The body is no JSON"),
         ({"content": b'{"question": NaN}'}, 422, "NaN is no JSON"),
+        ({"content": b'{"question": "a", "context": "b", "question": "c"}'}, 422, "The key 'question' stands twice"),
+        ({"content": b'{"rows": [], "rows": [{"question": "a", "context": "b"}]}'}, 422, "The key 'rows' stands twice"),
         ({"content": b'{"question": ' + b"9" * 1900 + b"}"}, 422, "lacks context"),
         ({"content": b"[" * 1900}, 422, "The body is no JSON|nested too deeply"),
         ({"content": b'{"question": "\\ud800", "context": "b"}'}, 422, "lone surrogate"),

@@ -135,7 +135,8 @@ def surprise(folder: Path, case: Case) -> str | None:
     for split in ("train", "validation", "test"):
         rows = read_parquet(results / f"{split}.parquet")
         others = [row for row in rows if row not in whole]
-        if len(others) > len(mutations) or not len(whole) - len(mutations) <= len(rows) <= len(whole) + len(mutations):
+        fewest = 1 if "file: cut" in mutations else len(whole) - len(mutations)
+        if len(others) > len(mutations) or not fewest <= len(rows) <= len(whole) + len(mutations):
             return (
                 f"{split}: {len(others)} of {len(rows)} rows are others: {others[:3]} (mutated: {column or 'the file'})"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -11,6 +12,7 @@ from typing import get_args
 from tunegrid.cli.command import Commands, known, prepare_to_compute
 from tunegrid.cli.outputs import check_study_output, output_path
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.fields import MOST_ROWS
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.input import FORMATS, STDIN
 from tunegrid.models.forms import Form, form_named
@@ -43,7 +45,9 @@ def add_to(commands: Commands) -> None:
     )
     predict.add_argument("--unmerged", action="store_true", help="do not merge LoRA's updates, as in the evaluation")
     _engine(predict)
-    predict.add_argument("--at-once", type=_rows, metavar="ROWS", help="rows answered together; default: 16 batches")
+    predict.add_argument(
+        "--at-once", type=_whole(1, MOST_ROWS), metavar="ROWS", help="rows answered together; default: 16 batches"
+    )
     text = "Write the recommended run, or another, as a folder that transformers, peft or adapters loads, with a card."
     export = commands.on_study("export", _export, text)
     _which_run(export)
@@ -74,17 +78,27 @@ def _add_serve(commands: Commands) -> None:
     serve.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1, this machine only"
     )
-    serve.add_argument("--port", type=int, default=8000, help="port to listen on; 0: a free one; default: 8000")
+    serve.add_argument(
+        "--port", type=_whole(0, 65_535), default=8000, help="port to listen on; 0: a free one; default: 8000"
+    )
     serve.add_argument(
         "--token-file",
         type=Path,
         metavar="FILE",
         help="file with a token that requests must bring; default: the environment's TUNEGRID_TOKEN, or none",
     )
-    serve.add_argument("--queue-rows", type=_rows, default=512, metavar="ROWS", help="rows that may wait; more get 429")
-    serve.add_argument("--batch-rows", type=_rows, metavar="ROWS", help="rows answered together; default: the study's")
     serve.add_argument(
-        "--timeout", type=_rows, default=60, metavar="SECONDS", help="for a request, waiting included; default: 60"
+        "--queue-rows", type=_whole(1, MOST_ROWS), default=512, metavar="ROWS", help="rows that may wait; more get 429"
+    )
+    serve.add_argument(
+        "--batch-rows", type=_whole(1, MOST_ROWS), metavar="ROWS", help="rows answered together; default: the study's"
+    )
+    serve.add_argument(
+        "--timeout",
+        type=_whole(1, 86_400),
+        default=60,
+        metavar="SECONDS",
+        help="for a request, waiting included; default: 60",
     )
 
 
@@ -112,9 +126,14 @@ def _which_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="default: the cell's best seed on validation data")
 
 
-def _rows(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise ValueError
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number from `least` to `most`."""
+
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r:.40} is no whole number from {least} to {most}")
+        return int(text)
+
     return number
 
 

@@ -129,7 +129,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(1024)
-    except OSError as error:
+    except (OSError, TypeError, UnicodeError) as error:  # the last two of a name that is no text
         listener.close()
-        raise TuneGridError(f"{host}:{port}: cannot listen there ({error.strerror or error}).") from None
+        raise TuneGridError(
+            f"{host}:{port}: cannot listen there ({getattr(error, 'strerror', None) or error})."
+        ) from None
     return listener

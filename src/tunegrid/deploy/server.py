@@ -19,6 +19,7 @@ import asyncio
 import hmac
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -247,8 +248,14 @@ def _parsed(body: bytes) -> dict[str, Any]:
     def refuse(name: str) -> None:
         raise ValueError(f"{name} is no JSON")
 
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for name, count in Counter(name for name, _ in pairs).items():
+            if count > 1:
+                raise Refused(422, f"The key {name[:100]!r} stands twice in an object.")
+        return dict(pairs)
+
     try:
-        content = json.loads(body, parse_constant=refuse)
+        content = json.loads(body, parse_constant=refuse, object_pairs_hook=once)
         json.dumps(content, ensure_ascii=False).encode()  # a lone surrogate is no text
     except UnicodeEncodeError:
         raise Refused(422, "A text holds half a character (a lone surrogate).") from None
