@@ -38,6 +38,7 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "HubModel": "sources-of-models",
     "HubSource": "sources-of-rows",
     "Measure": "measure",
+    "Recovery": "compress",
     "ModelSettings": "models",
     "NerSettings": "tasks",
     "Override": "overrides",

@@ -50,6 +50,7 @@ def test_int8_answers_as_it_was_evaluated(study, tmp_path):
     ("options", "says"),
     [
         (["--form", "int9"], "--form: unknown: 'int9'. Available: int8, bf16"),
+        (["--form", "prune-30-tuned"], "the weights of prune-30-tuned are tuned for its evaluation, and not kept"),
         (["--form", "bf16", "--unmerged"], "leave out --engine, --compute-type and --unmerged"),
         (["--form", "bf16", "--engine", "transformers"], "leave out --engine, --compute-type and --unmerged"),
     ],

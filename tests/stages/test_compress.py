@@ -72,6 +72,35 @@ def test_int8_is_computed_by_ctranslate2_and_the_record_says_so(tiny_study):
     assert record.cost.inference.merge == "converted"
 
 
+def test_pruned_weights_can_be_tuned_again_and_stay_pruned(tiny_study, monkeypatch):
+    from tunegrid.models.forms.pruned import linear_weights
+    from tunegrid.stages import compress
+
+    recovery = "recovery: {steps: 30, learning_rate: 0.01}\n"
+    study = tiny_study(CHANGES + "compress: [prune-2-4, prune-2-4-tuned]\n" + recovery)
+    run, _ = trained(study, "translation", "lora")
+    losses, zeros, tune = [], [], compress.recover
+
+    def recover(study, run, model, *arguments):
+        before = [(weight == 0).clone() for weight in linear_weights(model)]
+        summary = tune(study, run, model, *arguments)
+        after = [weight == 0 for weight in linear_weights(model)]
+        zeros.append(all(bool(now[then].all()) for then, now in zip(before, after, strict=True)))
+        losses.extend(row["loss"] for row in summary.history if "loss" in row)
+        return summary
+
+    monkeypatch.setattr(compress, "recover", recover)
+    records = [
+        compress.evaluate_form(study, run, name, study.paths.run(Run(run.cell, 1, name))) for name in study.compress
+    ]
+    assert [record.status for record in records] == ["ok", "ok"]
+    assert zeros == [True]
+    assert losses[-1] < losses[0]
+    assert [record.form.zeros for record in records] == [pytest.approx(0.5, abs=0.01)] * 2
+    assert records[0].form.recovery_seconds is None
+    assert records[1].form.recovery_seconds > 0
+
+
 def test_only_cells_that_merge_have_forms(tiny_study, capsys):
     study = tiny_study(CHANGES + "compress: [bf16, prune-30]\n")
     assert {run.cell.method for run in study.formed_runs()} == {"full", "lora"}
@@ -88,6 +117,8 @@ def test_only_cells_that_merge_have_forms(tiny_study, capsys):
         ("[int4]", "unknown: 'int4'. Available: int8, bf16"),
         ("[bf16, bf16]", "bf16 is listed twice"),
         ("bf16", "compress"),
+        ("[bf16, prune-30-tuned]", "compress[1]: prune-30-tuned is tuned again; say how long and how fast"),
+        ("[bf16]\nrecovery: {steps: 1, learning_rate: 0.1}", "recovery: has no effect"),
     ],
 )
 def test_what_is_no_list_of_forms_is_refused(tiny_study, forms, says):
@@ -111,6 +142,7 @@ def test_a_study_of_which_nothing_merges_has_nothing_to_compress(tiny_study):
         ("[plain, bf61]", "unknown: 'bf61'"),
         ("[bf16, bf16]", "bf16 is listed twice"),
         ("[]", "recommend.forms"),
+        ("[prune-30-tuned]", "prune-30-tuned cannot be recommended: its weights are tuned for its evaluation"),
     ],
 )
 def test_only_forms_that_are_evaluated_can_be_recommended(tiny_study, forms, says):

@@ -44,7 +44,7 @@ rule compress:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
-        **asks(lambda wildcards: JOBS.form(cell_of(wildcards))),
+        **asks(lambda wildcards: JOBS.form(cell_of(wildcards), wildcards.form)),
         study=CONFIG,
         gpu=GPUS,
     params:

@@ -190,6 +190,8 @@ def _form(study: Study, winner: Winner, name: str) -> Form:
         form = form_named(name)
     except ValueError as error:
         raise TuneGridError(f"--form: {error}, or {PLAIN}.") from None
+    if form.recovers:
+        raise TuneGridError(f"--form: the weights of {name} are tuned for its evaluation, and not kept. Leave it out.")
     method = study.method(winner.run.cell)
     reason = why_not_converted(method) if form.converts else method.why_unmerged()
     if reason:

@@ -20,9 +20,10 @@ def section(frames: Frames, expected: Expected) -> Section | None:
     forms = " ".join(f"{listed(list(dict.fromkeys(names)))}: {saves}" for saves, names in said)
     text = (
         "The trained weights of each run that becomes a plain model, in other forms, evaluated on the same test rows "
-        "by the same code. Nothing is trained after the change. The difference is paired by row and seed; its interval "
-        "holds the choice of the test rows, not that of the seeds. Speed and memory are of this machine, beside those "
-        f"of the run itself, merged where it can be. {forms}"
+        "by the same code. Nothing is trained after the change, except in forms named …-tuned, in which the weights "
+        "that are left are tuned for a while (settings: recovery). The difference is paired by row and seed; its "
+        "interval holds the choice of the test rows, not that of the seeds. Speed and memory are of this machine, "
+        f"beside those of the run itself, merged where it can be. {forms}"
     )
     return Section("Smaller forms of the weights", (text,), tuple(_tables(frames, expected)))
 

@@ -14,10 +14,12 @@ from tunegrid.models.forms import Form, form_named
 from tunegrid.models.seal import check_base
 from tunegrid.results.records import FormFacts, MetricsRecord, TrainRecord, read_record
 from tunegrid.stages.evaluate import Asked, check_run, evaluate_loaded, write_unscored
+from tunegrid.stages.recover import recover
 from tunegrid.study.cells import Run
 from tunegrid.study.engine import plain_model, require_engine
 from tunegrid.study.mixtures import cell_task, test_tokens
 from tunegrid.study.study import Study
+from tunegrid.training.session import Diverged
 
 if TYPE_CHECKING:
     from tunegrid.stages.latency import TunedModel
@@ -40,16 +42,19 @@ def evaluate_form(study: Study, run: Run, name: str, folder: Path) -> MetricsRec
     engine = "ctranslate2" if form.converts else "transformers"
     require_engine(engine)
     asked = Asked(cell_task(study, cell), test_tokens(study, cell))
-    return evaluate_loaded(
-        study,
-        folder,
-        names,
-        lambda: _load(study, run, form, folder, asked),
-        asked,
-        study.measure.latency_examples,
-        engine=engine,
-        precision=form.precision,
-    )
+    try:
+        return evaluate_loaded(
+            study,
+            folder,
+            names,
+            lambda: _load(study, run, form, folder, asked),
+            asked,
+            study.measure.latency_examples,
+            engine=engine,
+            precision=form.precision,
+        )
+    except Diverged as error:
+        return write_unscored(study, folder, names, "diverged", f"when it was tuned again: {error}")
 
 
 def _load(study: Study, run: Run, form: Form, folder: Path, asked: Asked) -> tuple[TunedModel, dict[str, Any]]:
@@ -67,9 +72,18 @@ def _load(study: Study, run: Run, form: Form, folder: Path, asked: Asked) -> tup
     stacks, plain_bytes = counted(plain), weight_bytes(plain)
     with temporary_folder(folder / "converted") as place:
         formed = form.make(plain, tokenizer, place, device=device.type, threads=study.hardware.threads)
+    seconds = None
+    if form.recovers:
+        with temporary_folder(folder / "recovery") as place:
+            seconds = recover(study, run, formed.predictor, tokenizer, place).optimisation_seconds
     shape = Shape.from_config(method.family, json.loads((base / "config.json").read_text()))
     facts = FormFacts(
-        name=form.name, saved_bytes=formed.saved_bytes, plain_bytes=plain_bytes, zeros=formed.zeros, saves=form.saves
+        name=form.name,
+        saved_bytes=formed.saved_bytes,
+        plain_bytes=plain_bytes,
+        zeros=formed.zeros,
+        recovery_seconds=seconds,
+        saves=form.saves,
     )
     as_it_is = Untuned(UntunedSettings(), method.family)  # nothing is left to merge
     # No autocast: a form has its own precision.

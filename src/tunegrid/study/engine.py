@@ -50,6 +50,12 @@ def _check_forms(study: Study) -> None:
             raise KeyProblem(("recommend", "forms", i), f"{name} is not under compress, so it has no score; {known}")
     if study.compress and not study.formed_runs():
         raise KeyProblem(("compress",), "no cell merges into plain weights, so that there is nothing to compress")
+    recovering = [name for name in study.compress if form_named(name).recovers]
+    if recovering and study.recovery is None:
+        advice = "say how long and how fast: recovery: {steps: 100, learning_rate: 1.0e-3}"
+        raise KeyProblem(("compress", study.compress.index(recovering[0])), f"{recovering[0]} is tuned again; {advice}")
+    if study.recovery is not None and not recovering:
+        raise KeyProblem(("recovery",), "has no effect: no form under compress is named …-tuned")
     for i, name in enumerate(study.compress):
         for cell in study.cells() if form_named(name).converts else ():
             method = study.method(cell)

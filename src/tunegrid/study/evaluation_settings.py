@@ -1,4 +1,4 @@
-"""Settings of how test rows are predicted: `evaluation:` of a study."""
+"""Settings of how test rows are predicted (`evaluation:` of a study) and how pruned weights recover (`recovery:`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from tunegrid.common.fields import Closed
+from tunegrid.training.settings import Training
 
 Engine = Literal["transformers", "ctranslate2"]
 
@@ -21,3 +22,15 @@ class Evaluation(Closed):
             "(`make setup EXTRAS=serve`)."
         ),
     )
+
+
+class Recovery(Closed):
+    """The tuning that forms named `…-tuned` get after they were pruned: of all weights that are not 0."""
+
+    steps: int = Field(gt=0, le=10_000_000, description="Optimiser steps.")
+    learning_rate: float = Field(gt=0, le=100, description="Peak learning rate of AdamW, as for full fine-tuning.")
+
+    def training(self, own: Training) -> Training:
+        """The training that this is for a cell with settings of its own, from which batches and loss are taken."""
+        same = "batch_size gradient_accumulation_steps label_smoothing length_buckets logging_steps".split()
+        return Training(learning_rate=self.learning_rate, max_steps=self.steps, **own.model_dump(include=set(same)))

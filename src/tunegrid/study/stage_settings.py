@@ -9,6 +9,7 @@ from typing import Any
 
 from tunegrid.common.hub.source import commit_of
 from tunegrid.methods.needs import PreferencePairs, TrainedReward
+from tunegrid.models.forms import form_named
 from tunegrid.study.cells import Cell, MixtureCell
 from tunegrid.study.mixtures import mixture_settings, text_settings
 from tunegrid.study.study import Study
@@ -146,6 +147,9 @@ def probes_settings(study: Study, task: str, model: str) -> dict[str, Any]:
 def form_settings(study: Study, cell: Cell, form: str) -> dict[str, Any]:
     """What alters the predictions and scores of a cell's runs in another form, beside the rows and the weights."""
     own = {key: value for key, value in evaluation_settings(study, cell.task).items() if key != "engine"}
+    if form_named(form).recovers:
+        training = study.recovery.training(study.training_settings(cell)).model_dump()
+        own |= {"recovery": training, "training tokens": run_settings(study, cell)["tokens"]}
     return own | {"form": form}
 
 

@@ -16,7 +16,7 @@ from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
 from tunegrid.models.forms import NAMES as FORM_NAMES
 from tunegrid.runtime.hardware import Hardware
 from tunegrid.study.cells import Cell, MixtureCell, Run
-from tunegrid.study.evaluation_settings import Evaluation
+from tunegrid.study.evaluation_settings import Evaluation, Recovery
 from tunegrid.study.instruction import InstructionSettings
 from tunegrid.study.limits import FormName, Measure, Recommend
 from tunegrid.study.paths import Paths
@@ -113,6 +113,9 @@ class Study(Closed):
             f"Forms in which the weights of each run that merges into a plain model are evaluated too: "
             f"{', '.join(FORM_NAMES)}; 30 may be any whole percentage."
         ),
+    )
+    recovery: Recovery | None = Field(
+        None, description="Tuning of the forms under `compress` that are named `…-tuned`, after they were pruned."
     )
     search: Search | None = Field(
         None,

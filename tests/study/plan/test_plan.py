@@ -130,6 +130,20 @@ def test_the_mini_study_in_other_forms():
     assert f"evaluation, forms     {rough_duration(forms.seconds)}, 162 jobs" in plan_text(within)
     jobs, cell = Jobs(formed), formed.cells()[0]
     weights = 4 * formed.shape(cell.model).parameters
-    assert jobs.form(cell).memory == jobs.evaluate(*astuple(cell)).memory + 3 * weights
-    assert jobs.form(cell).disk > weights
+    assert jobs.form(cell, "int8").memory == jobs.evaluate(*astuple(cell)).memory + 3 * weights
+    assert jobs.form(cell, "int8").disk > weights
     assert {run.variant for run in formed.formed_runs()} == {"int8", "prune-30", "prune-2-4"}
+
+
+def test_the_tuning_of_pruned_weights_is_planned(tiny_study):
+    def planned(forms: str, more: str = ""):
+        study = tiny_study(f"grid: {{methods: [full, lora]}}\ncompress: [{forms}]\n{more}")
+        return study, plan(study, assumed_cpu(1, "fp32")).sums["evaluation, forms"]
+
+    _, pruned = planned("prune-30")
+    study, tuned = planned("prune-30-tuned", "recovery: {steps: 200, learning_rate: 1.0e-3}")
+    _, longer = planned("prune-30-tuned", "recovery: {steps: 400, learning_rate: 1.0e-3}")
+    assert pruned.jobs == tuned.jobs
+    assert longer.seconds - pruned.seconds == pytest.approx(2 * (tuned.seconds - pruned.seconds), rel=0.01)
+    jobs, cell = Jobs(study), study.cells()[0]
+    assert jobs.form(cell, "prune-30-tuned").seconds > jobs.form(cell, "prune-30").seconds

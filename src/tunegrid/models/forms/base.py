@@ -33,6 +33,7 @@ class Form(ABC):
     name: str  # of this form
     precision: ClassVar[str]  # of its computation
     converts: ClassVar[bool] = False  # whether CTranslate2 computes it
+    recovers: bool = False  # whether its weights are tuned again before they predict
     saves: ClassVar[str]  # what it saves, and what it does not, in a sentence
 
     @classmethod

@@ -1,8 +1,9 @@
-"""Magnitude pruning of the linear layers: the smallest weights are set to 0, and nothing is trained after it.
+"""Magnitude pruning of the linear layers: the smallest weights are set to 0.
 
 The share is taken of all layers together (`prune-30`), of each layer (`prune-30-layers`), or two of four neighbours
 along the inputs (`prune-2-4`, what sparse tensor cores take). Han et al. 2015, arXiv 1506.02626; Mishra et al. 2021,
-arXiv 2104.08378. Embeddings, the LM head, normalisations and biases stay.
+arXiv 2104.08378. Embeddings, the LM head, normalisations and biases stay. With `-tuned` at the end of the name
+the model is tuned again for a while, and what is 0 stays 0; else nothing is trained after it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tunegrid.models.forms.base import Form, Formed, weight_bytes
 if TYPE_CHECKING:
     import torch
 
-NAME = re.compile(r"prune-(?:(?P<percent>[1-9]\d?)(?P<each>-layers)?|(?P<two>2-4))")
+NAME = re.compile(r"prune-(?:(?P<percent>[1-9]\d?)(?P<each>-layers)?|(?P<two>2-4))(?P<tuned>-tuned)?")
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class Pruned(Form):
     name: str
     share: float
     within: Literal["model", "layer", "four"]
+    recovers: bool = False
 
-    names, precision = ("prune-30", "prune-30-layers", "prune-2-4"), "fp32"
+    names, precision = ("prune-30", "prune-30-layers", "prune-2-4", "prune-30-tuned"), "fp32"
     saves = (
         "Nothing when it runs: zeros are stored and multiplied like other weights. It shows what a runtime for sparse "
         "weights would have to work with."
@@ -41,17 +43,14 @@ class Pruned(Form):
         if match is None:
             return None
         if match["two"]:
-            return cls(name, 0.5, "four")
-        return cls(name, int(match["percent"]) / 100, "layer" if match["each"] else "model")
+            return cls(name, 0.5, "four", bool(match["tuned"]))
+        within = "layer" if match["each"] else "model"
+        return cls(name, int(match["percent"]) / 100, within, bool(match["tuned"]))
 
     def make(self, model: Any, tokenizer: Any, folder: Path, *, device: str, threads: int) -> Formed:
         import torch
 
-        weights = [
-            module.weight
-            for module in model.modules()
-            if isinstance(module, torch.nn.Linear) and module is not model.get_output_embeddings()
-        ]
+        weights = linear_weights(model)
         with torch.no_grad():
             self.prune(weights)
         zeros = sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
@@ -67,6 +66,17 @@ class Pruned(Form):
                 _smallest([weight], self.share)
         else:
             _smallest(weights, self.share)
+
+
+def linear_weights(model: Any) -> list[torch.nn.Parameter]:
+    """The weights of a model that are pruned, [outputs, inputs] each."""
+    import torch
+
+    return [
+        module.weight
+        for module in model.modules()
+        if isinstance(module, torch.nn.Linear) and module is not model.get_output_embeddings()
+    ]
 
 
 def _smallest(weights: Sequence[torch.Tensor], share: float) -> None:

@@ -67,6 +67,9 @@ class FormFacts(Closed):
     zeros: float | None = Field(
         None, ge=0, le=1, description="Share of the linear layers' weights that are 0; null: no pruned form."
     )
+    recovery_seconds: Seconds | None = Field(
+        None, description="Optimisation after the weights were pruned, part of `load_seconds`; null: there was none."
+    )
     saves: NonEmpty = Field(description="What the form saves, and what it does not.")
 
 

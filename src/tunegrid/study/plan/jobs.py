@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cache
 
+from tunegrid.models.forms import form_named
 from tunegrid.runtime.attempts import memory_growth
 from tunegrid.runtime.device_models import GPUS, assumed_cpu
 from tunegrid.study.cells import Cell
@@ -83,11 +84,13 @@ class Jobs:
         test = self.estimator.sizes.of(task, model).splits["test"].rows
         return self._job(seconds + test / 200, memory, 0)  # scoring
 
-    def form(self, cell: Cell) -> Job:
+    def form(self, cell: Cell, name: str) -> Job:
         """The evaluation of a cell's run in another form: while that is made, the weights are there three times."""
         one, plan = self.evaluate(cell.task, cell.model, cell.method), self.estimator.cell(cell)
         memory = one.memory + (3 * 4 * plan.parameters if plan else UNKNOWN_BYTES)
-        return replace(one, memory=memory, disk=form_disk(self.estimator, cell))
+        seconds, peak = self.estimator.recovery(cell) if plan and form_named(name).recovers else (0.0, 0.0)
+        disk = form_disk(self.estimator, cell)
+        return replace(one, seconds=one.seconds + seconds, memory=max(memory, peak), disk=disk)
 
     def worded(self, cell: Cell) -> Job:
         """The answers of a model to all wordings of its mixture, tuned or not."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tunegrid.common.digits import binary_size
 from tunegrid.models.flops import FLOPS_FORMULA
+from tunegrid.models.forms import form_named
 from tunegrid.runtime.device_models import (
     DECODE_SECONDS_PER_LAYER,
     STEP_SECONDS_PER_LAYER,
@@ -104,9 +105,10 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
 
 
 def _forms(estimator: Estimator) -> Sum:
-    """The evaluations of the runs in other forms, each as long as that of the run itself."""
-    runs = [one for run in estimator.study.formed_runs() if (one := estimator.cell(run.cell))]
-    return Sum(len(runs), sum(one.evaluation_seconds for one in runs))
+    """The evaluations of the runs in other forms, each as long as that of the run itself, and their tuning."""
+    runs = [(run, one) for run in estimator.study.formed_runs() if (one := estimator.cell(run.cell))]
+    tuned = [estimator.recovery(run.cell)[0] for run, _ in runs if form_named(run.variant).recovers]
+    return Sum(len(runs), sum(one.evaluation_seconds for _, one in runs) + sum(tuned))
 
 
 def _wordings(estimator: Estimator) -> Sum:

@@ -85,7 +85,7 @@ class Durations:
             case "training":
                 return self._jobs.train(item.cell).seconds
             case "forms":
-                return self._jobs.form(item.cell).seconds
+                return self._jobs.form(item.cell, item.command[-1]).seconds
             case "evaluation":
                 return self._jobs.evaluate(item.task, item.model, item.cell.method).seconds
             case "untuned":
