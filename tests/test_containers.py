@@ -48,6 +48,9 @@ def test_the_server_s_image_adds_the_extra_and_starts_the_command():
     from tunegrid.cli.dispatch import parser
 
     text = (ROOT / "containers/Dockerfile.serve").read_text()
+    copied = re.findall(r"^COPY (.+) /opt/tunegrid/?$", text + DOCKER, re.MULTILINE)
+    assert len(copied) == 3
+    assert all((ROOT / file).exists() for file in copied)
     (command,) = installed(text)
     assert command.endswith("requirements.txt --requirement /opt/tunegrid/requirements-serve.txt")
     (entry,) = re.findall(r"^ENTRYPOINT (.*)$", text, re.MULTILINE)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from tunegrid.cli.command import Commands, known, prepare_to_compute
 from tunegrid.cli.outputs import check_study_output, output_path
@@ -21,6 +21,10 @@ from tunegrid.study.engine import require_engine, require_server, why_not_conver
 from tunegrid.study.evaluation_settings import Engine
 from tunegrid.study.limits import PLAIN
 from tunegrid.study.study import Study
+
+if TYPE_CHECKING:
+    from tunegrid.deploy.exported import Exported
+    from tunegrid.deploy.server import Served
 
 ENGINES = get_args(Engine)
 
@@ -86,6 +90,13 @@ def _add_serve(commands: Commands) -> None:
         type=Path,
         metavar="FILE",
         help="file with a token that requests must bring; default: the environment's TUNEGRID_TOKEN, or none",
+    )
+    serve.add_argument(
+        "--exported",
+        type=Path,
+        metavar="FOLDER",
+        help="answer with a folder of `tunegrid export` (a plain model, or CTranslate2's) and not from the results; "
+        "with --model, whose prompts it takes",
     )
     serve.add_argument(
         "--queue-rows", type=_whole(1, MOST_ROWS), default=512, metavar="ROWS", help="rows that may wait; more get 429"
@@ -179,9 +190,7 @@ def _ready(study: Study, options: argparse.Namespace, unmerged: bool = False) ->
         require_engine(engine)
     elif engine == "ctranslate2" and (reason := why_not_converted(study.method(winner.run.cell))):
         raise TuneGridError(f"{winner.run.cell}: {reason}. Add --engine transformers.")
-    if options.device:
-        study = study.model_copy(update={"hardware": study.hardware.model_copy(update={"device": options.device})})
-    return _Ready(study, winner, engine, form)
+    return _Ready(_on_device(study, options), winner, engine, form)
 
 
 def _form(study: Study, winner: Winner, name: str) -> Form:
@@ -229,17 +238,45 @@ def _serve(study: Study, options: argparse.Namespace) -> None:
     from tunegrid.deploy.server import Limits
 
     token = read_token(options.token_file)
-    ready = _ready(study, options)
-    study, winner, form = ready.study, ready.winner, ready.form
-    print(winner, file=sys.stderr, flush=True)
-    prepare_to_compute(study)
-    from tunegrid.deploy.predict import Answerer
+    if options.exported:
+        answerer, what = _exported(study, options)
+    else:
+        ready = _ready(study, options)
+        study, winner, form = ready.study, ready.winner, ready.form
+        print(winner, file=sys.stderr, flush=True)
+        prepare_to_compute(study)
+        from tunegrid.deploy.predict import Answerer
 
-    answerer = Answerer(study, winner, engine=ready.engine, compute=options.compute_type, form=form)
+        answerer = Answerer(study, winner, engine=ready.engine, compute=options.compute_type, form=form)
+        what = served(study, winner, answerer, ready.engine, form.name if form else None)
     batch_rows = options.batch_rows or answerer.task.settings.evaluation_batch_size
     limits = Limits(batch_rows=batch_rows, queue_rows=options.queue_rows, seconds=options.timeout)
-    what = served(study, winner, answerer, ready.engine, form.name if form else None)
     serve(what, limits, host=options.host, port=options.port, token=token)
+
+
+def _exported(study: Study, options: argparse.Namespace) -> tuple[Exported, Served]:
+    """What answers with an exported folder. Raises TuneGridError if it cannot."""
+    from tunegrid.deploy.exported import Exported, served
+
+    known(options.task, study.grid.tasks, "task")
+    others = [name for name in ("method", "seed", "form", "engine") if getattr(options, name) is not None]
+    if options.model is None or others:
+        raise TuneGridError(
+            "--exported goes with --model, the model of the study that it was tuned from, and without --method, "
+            "--seed, --form and --engine: the folder says what they would."
+        )
+    known(options.model, study.grid.models, "model")
+    study = _on_device(study, options)
+    prepare_to_compute(study)
+    answerer = Exported(study, options.task, options.model, options.exported, options.compute_type)
+    return answerer, served(study, options.task, options.model, answerer)
+
+
+def _on_device(study: Study, options: argparse.Namespace) -> Study:
+    """The study on the device that is asked for."""
+    if not options.device:
+        return study
+    return study.model_copy(update={"hardware": study.hardware.model_copy(update={"device": options.device})})
 
 
 def _export(study: Study, options: argparse.Namespace) -> None:

@@ -19,9 +19,11 @@ from tunegrid.study.engine import compute_type, plain_model, require_engine
 from tunegrid.study.evaluation_settings import Engine
 from tunegrid.study.mixtures import cell_task
 from tunegrid.study.study import Study
-from tunegrid.tasks import Row
+from tunegrid.tasks import Row, Task
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from tunegrid.models.converted import ComputeType
     from tunegrid.models.forms import Form
 
@@ -53,39 +55,42 @@ class Answerer:
         """
         from tunegrid.data.tokens import load_tokenizer
         from tunegrid.runtime.torch_device import pick_device
-        from tunegrid.tasks.unreadable import Unread
 
         cell = winner.run.cell
-        self.task, self.family = cell_task(study, cell), study.models[cell.model].family
         self.precision = study.hardware.precision
         self.weights = winner.folder / "weights"
-        base = study.paths.model(cell.model)
-        self.tokenizer = load_tokenizer(base)
-        self.unread = Unread(self.task, self.tokenizer)
-        self.tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # advice that says nothing here
+        tokenizer = load_tokenizer(study.paths.model(cell.model))
         device = pick_device(study.hardware)
         if form is not None:
             self.precision = "fp32"  # no autocast: a form has its own precision
             plain = plain_model(study.method(cell), load_model(study, winner, merged=False))
             with TemporaryDirectory() as folder:
                 threads = study.hardware.threads
-                formed = form.make(plain, self.tokenizer, Path(folder), device=device.type, threads=threads)
-            self.model = formed.predictor
+                formed = form.make(plain, tokenizer, Path(folder), device=device.type, threads=threads)
+            model = formed.predictor
         elif engine == "ctranslate2":
             require_engine(engine)
             from tunegrid.models.converted import Converted, convert
 
             plain = plain_model(study.method(cell), load_model(study, winner, merged=False))
             with TemporaryDirectory() as folder:
-                convert(plain, self.tokenizer, Path(folder))
-                self.model = Converted(
+                convert(plain, tokenizer, Path(folder))
+                model = Converted(
                     Path(folder),
                     device=device.type,
                     threads=study.hardware.threads,
                     compute=compute or compute_type(study),
                 )
         else:
-            self.model = cpu_kernels.place(load_model(study, winner, merged), device).eval()
+            model = cpu_kernels.place(load_model(study, winner, merged), device).eval()
+        self._take(cell_task(study, cell), study.models[cell.model].family, tokenizer, model)
+
+    def _take(self, task: Task, family: str, tokenizer: PreTrainedTokenizerBase, model: Any) -> None:
+        from tunegrid.tasks.unreadable import Unread
+
+        self.task, self.family, self.tokenizer, self.model = task, family, tokenizer, model
+        self.unread = Unread(task, tokenizer)
+        tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # advice that says nothing here
 
     def answer(self, rows: list[Row]) -> list[dict[str, Any]]:
         """Answers rows: their `id`, if any, their `prediction`, and the further columns of predictions.parquet."""

@@ -123,7 +123,7 @@ def test_the_mini_study_in_other_forms():
     assert "evaluation, forms" not in without.sums
     assert forms.jobs == 2 * 3 * 3 * 3 * 3
     merging = [one for cell, one in within.cells if cell.method != "adapters"]
-    assert forms.seconds == pytest.approx(3 * 3 * sum(one.evaluation_seconds for one in merging))
+    assert forms.seconds > 3 * 3 * sum(one.evaluation_seconds for one in merging)  # one form is tuned again, too
     assert within.total.jobs == without.total.jobs + forms.jobs
     more = within.disk.needs["predictions"] - without.disk.needs["predictions"]
     assert more == pytest.approx(without.disk.needs["predictions"] * forms.jobs / (81 + 9), rel=0.2)
@@ -132,7 +132,7 @@ def test_the_mini_study_in_other_forms():
     weights = 4 * formed.shape(cell.model).parameters
     assert jobs.form(cell, "int8").memory == jobs.evaluate(*astuple(cell)).memory + 3 * weights
     assert jobs.form(cell, "int8").disk > weights
-    assert {run.variant for run in formed.formed_runs()} == {"int8", "prune-30", "prune-2-4"}
+    assert {run.variant for run in formed.formed_runs()} == {"int8", "prune-50", "prune-50-tuned"}
 
 
 def test_the_tuning_of_pruned_weights_is_planned(tiny_study):
