@@ -23,6 +23,7 @@ include: "workflow/rules/mixtures.smk"
 include: "workflow/rules/preferences.smk"
 include: "workflow/rules/domains.smk"
 include: "workflow/rules/probes.smk"
+include: "workflow/rules/forgetting.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -25,6 +25,7 @@ PACKAGE = ROOT / "src" / "tunegrid"
 PART = re.compile(r"(<!-- generated: (?P<name>[\w ,-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SECTIONS = {  # class of settings -> the heading of config/README.md that is about it
     "Evaluation": "evaluation",
+    "Forgetting": "forgetting",
     "DirectoryModel": "sources-of-models",
     "ClassificationSettings": "tasks",
     "Family": "families",

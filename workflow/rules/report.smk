@@ -24,6 +24,13 @@ RESULTS_ON_PROBES = [
     + [PATHS.untuned(task, model) for task in STUDY.grid.tasks if task in PROBED for model in STUDY.grid.models]
 ]
 
+FORGETTING = [
+    folder / "forgetting.json"
+    for folder in [PATHS.run(run) for run in STUDY.runs()]
+    + [PATHS.untuned_forgetting(model) for model in STUDY.grid.models]
+    if STUDY.forgetting
+]
+
 
 # What instruction tuning answers to each wording.
 WORDED = [cell for cell in STUDY.cells() if STUDY.is_shared(cell)]
@@ -35,6 +42,7 @@ rule tables:
     input:
         RESULTS_ON_DOMAINS,
         RESULTS_ON_PROBES,
+        FORGETTING,
         wordings=[folder / "wordings.json" for folder in WORDINGS],
         metrics=[folder / "metrics.json" for folder in RESULTS],
         predictions=[folder / "predictions.parquet" for folder in RESULTS],

@@ -21,7 +21,8 @@ from tunegrid.runtime.supervisor import supervise
 # The commands that compute, and the titles of those whose death is a result (see `stage_commands.Stage`).
 COMPUTING = frozenset(
     "pretrain tokenise tokenise-mixture tokenise-wordings train train-mixture train-reward search-trial evaluate "
-    "evaluate-wordings sample-pairs evaluate-domains evaluate-probes compress judge baseline baseline-domains".split()
+    "evaluate-wordings sample-pairs evaluate-domains evaluate-probes evaluate-forgetting forgetting-untuned compress "
+    "judge baseline baseline-domains".split()
 )
 SUPERVISED = {
     "train": "{task}_{model}_{method}, seed {seed}",

@@ -20,6 +20,7 @@ PARTS = (
     "checkpoints",
     "data",
     "domains",
+    "forgetting",
     "locks",
     MIXTURES,
     "models",
@@ -72,6 +73,8 @@ def check_study_output(study: Study, configs: Sequence[str], output: Path | None
         for source in (part.source, *getattr(part, "evaluate_on", {}).values()):
             files += source.files()
     files += [settings.path for settings in study.probes.values()]
+    if study.forgetting and study.forgetting.text:
+        files.append(Path(study.forgetting.text))
     check_output(output, files, study.paths.root)
 
 

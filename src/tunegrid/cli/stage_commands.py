@@ -179,6 +179,12 @@ def _evaluate_probes(stage: ModuleType, study: Study, options: argparse.Namespac
         stage.probe_run(study, Run(_checked("cell", study, options), _checked("seed", study, options)))
 
 
+def _with_forgetting(study: Study) -> Study:
+    if study.forgetting is None:
+        raise TuneGridError("forgetting: not given, so the study measures no pretraining loss.")
+    return study
+
+
 def _report(stage: ModuleType, study: Study, options: argparse.Namespace) -> None:
     for file in stage.write_report(study, pdf=not options.no_pdf):
         print(file)
@@ -268,6 +274,16 @@ STAGES = (
           lambda stage, study, _, task, name: stage.evaluate_baseline_on_domains(study, task, name), "cpu"),
     Stage("evaluate-probes", "Score the bias probes of a task.", "probes", ["task", "model"],
           settings.probes_settings, _evaluate_probes, "device"),
+    Stage("held-out-text", "Write text that no model of the study was pretrained on.", "held_out_text", [],
+          settings.held_out_settings,
+          lambda stage, study, _: stage.write_held_out_text(_with_forgetting(study), study.paths.held_out_text)),
+    Stage("evaluate-forgetting", "Measure a run's pretraining loss on held-out text.", "forgetting", ["cell", "seed"],
+          settings.forgetting_settings,
+          lambda stage, study, _, cell, seed:
+              stage.forgetting_of_run(_with_forgetting(study), Run(cell, seed)), "device"),
+    Stage("forgetting-untuned", "Measure an untuned model's pretraining loss.", "forgetting", ["model"],
+          settings.forgetting_settings,
+          lambda stage, study, _, model: stage.forgetting_of_untuned(_with_forgetting(study), model), "device"),
     Stage("tables", "Collect the results into tables/*.csv.", "tables", [], None,
           lambda stage, study, _: stage.write_tables(study)),
     Stage("report", "Render the report from the results that exist.", "report", [], None, _report),

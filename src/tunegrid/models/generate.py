@@ -88,7 +88,7 @@ def generate(
     answers: list[Any] = [None] * len(sources)
     highest = _HighestLogit()
     for indices, batch in _batches(model, tokenizer, sources, batch_size):
-        with torch.inference_mode(), _autocast(model, precision), encoding_in_parts(model):
+        with torch.inference_mode(), autocast(model, precision), encoding_in_parts(model):
             # Without the last argument, the checkpoint's own settings would replace those of ours that are the default.
             output = model.generate(
                 **batch,
@@ -192,7 +192,7 @@ def choose_labels(
     targets = [tokenizer(text_target=word, return_tensors="pt")["input_ids"] for word in words or labels]
     scores = torch.empty(len(sources), len(labels))
     for indices, batch in _batches(model, tokenizer, sources, batch_size, CPU_LABEL_TOKENS):
-        with torch.inference_mode(), _autocast(model, precision), encoding_in_parts(model), encoding_once(model):
+        with torch.inference_mode(), autocast(model, precision), encoding_in_parts(model), encoding_once(model):
             of_source = DynamicCache()  # the decoder's keys and values of the source are those of every label
             for column, target in enumerate(targets):
                 target = target.to(batch["input_ids"].device).repeat(len(indices), 1)
@@ -232,6 +232,7 @@ def _batches(
         yield indices, {name: batch[name].to(device) for name in ("input_ids", "attention_mask")}
 
 
-def _autocast(model: Any, precision: str) -> torch.autocast:
+def autocast(model: Any, precision: str) -> torch.autocast:
+    """The context in which a model computes in a precision on its own device."""
     device = next(model.parameters()).device.type
     return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16")

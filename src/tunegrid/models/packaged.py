@@ -24,6 +24,7 @@ class PackagedModel(ModelSource):
     )
     name: Literal["t5", "bart", "flan-t5"] = Field(description="The model's folder in resources/models/.")
     families: ClassVar = ("t5", "bart", "flan-t5")
+    text: ClassVar = "miniworld"  # as of `PretrainSource`
 
     @property
     def _directory(self) -> DirectoryModel:

@@ -14,6 +14,7 @@ from tunegrid.report import (
     domains,
     effects,
     entities,
+    forgetting,
     forms,
     formulas,
     instruction,
@@ -56,6 +57,8 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         yield elsewhere
     if probed := probes.section(frames, expected):
         yield probed
+    if forgotten := forgetting.section(frames, expected):
+        yield forgotten
     if by_type := entities.section(frames, expected):
         yield by_type
     yield paper.section(frames, expected)

@@ -32,7 +32,9 @@ def section(frames: Frames, expected: Expected) -> Section | None:
         f"Section 5.3 of the paper says what each technique is good and bad at; the table holds what is said "
         f"against this study: {counts[0]} supported, {counts[1]} not supported, {counts[2]} not tested. {claims.RULE}"
     )
-    tables = (*(table for task in expected.tasks if (table := side_by_side(frames, expected, task))), _claims(verdicts))
+    caption = "The paper's claims on each technique, and this study's verdicts."
+    compared = (table for task in expected.tasks if (table := side_by_side(frames, expected, task)))
+    tables = (*compared, claims_table("claims", caption, verdicts))
     return Section("Techniques side by side", (text, rule), tables)
 
 
@@ -90,7 +92,8 @@ def _milliseconds(value: float) -> str:
     return DASH if absent(value) else digits.significant(1e3 * value)
 
 
-def _claims(verdicts: list[claims.Verdict]) -> Table:
+def claims_table(name: str, caption: str, verdicts: list[claims.Verdict]) -> Table:
+    """A table of claims of the paper with the verdict on each."""
     rows = [
         (
             METHODS[v.claim.kind].title if v.claim.kind in METHODS else "Instruction Tuning",
@@ -106,6 +109,4 @@ def _claims(verdicts: list[claims.Verdict]) -> Table:
         Column("Verdict", width=0.12),
         Column("Evidence", width=0.28),
     )
-    return layout.plain_table(
-        "claims", "The paper's claims on each technique, and this study's verdicts.", columns, rows
-    )
+    return layout.plain_table(name, caption, columns, rows)

@@ -46,6 +46,7 @@ FILES = (
     "untuned/*/*/domains/*/*.*",
     "baselines/*/*/domains/*/*.*",
     "runs/*/*/*/*/probes/*/*.*",
+    "forgetting/untuned/*/*.*",
     "untuned/*/*/probes/*/*.*",
 )
 

@@ -45,8 +45,18 @@ def expected(study: Study) -> Expected:
         rewards=tuple(used_rewards(study)),
         judged={(cell.task, cell.model, cell.method): names for cell, names in judged_cells(study).items()},
         forms=tuple(study.compress),
+        forgetting=_forgetting(study),
         formed=tuple((cell.task, cell.model, cell.method) for cell in study.cells() if study.forms(cell)),
     )
+
+
+def _forgetting(study: Study) -> str:
+    if study.forgetting is None:
+        return ""
+    if study.forgetting.objective == "exercises":
+        return "exercises of the generated world that no model was pretrained on"
+    text = study.forgetting.text or "documents of the generated world that no model was pretrained on"
+    return f"hidden spans of {text}"
 
 
 def _kind(settings: MethodSettings) -> str:

@@ -154,6 +154,8 @@ def check_files(study: Study) -> None:
                     raise TuneGridError(f"{place}: {file}: {problem}.")
         except OSError as error:  # of the system: a path that is too long, a folder that may not be read
             raise TuneGridError(f"{place}: {error.filename}: {error.strerror}.") from None
+    if study.forgetting and study.forgetting.text and (problem := _file_problem(Path(study.forgetting.text))):
+        raise TuneGridError(f"forgetting.text: {study.forgetting.text}: {problem}.")
     for name in study.grid.models:
         study.shape(name)
         try:

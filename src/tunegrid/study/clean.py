@@ -67,7 +67,13 @@ def _require_finished(study: Study) -> None:
     missing += [
         f"{name}, bias probes" for name, run in with_probes.items() if not paths.probe_results(paths.run(run)).is_dir()
     ]
-    total = len(results) + len(elsewhere) + len(with_probes)
+    forgotten = study.runs() if study.forgetting else []
+    missing += [
+        f"{run.cell}, seed {run.seed}, pretraining loss"
+        for run in forgotten
+        if not (paths.run(run) / "forgetting.json").is_file()
+    ]
+    total = len(results) + len(elsewhere) + len(with_probes) + len(forgotten)
     if missing:
         shown = "; ".join(missing[:5]) + (f"; and {len(missing) - 5} more" if len(missing) > 5 else "")
         raise TuneGridError(

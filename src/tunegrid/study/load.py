@@ -11,6 +11,7 @@ from tunegrid.common.yaml_file import ConfigFile, KeyProblem
 from tunegrid.study import lock
 from tunegrid.study.checks import check_cells, check_names
 from tunegrid.study.engine import check_engine
+from tunegrid.study.forgetting_checks import check_forgetting
 from tunegrid.study.mixture_checks import check_mixtures
 from tunegrid.study.needs import check_needs
 from tunegrid.study.probe_checks import check_probes
@@ -39,6 +40,7 @@ def load_study(*paths: Path | str, locked: bool = True) -> Study:
         check_engine(study)
         check_prompts(study)
         check_probes(study)
+        check_forgetting(study)
         if locked:
             lock.apply(study, paths[0])
     except ValidationError as error:

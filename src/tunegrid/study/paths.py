@@ -106,6 +106,15 @@ class Paths:
         """The scores of a run or an untuned model on bias probes, a folder for each set."""
         return result / "probes"
 
+    @property
+    def held_out_text(self) -> Path:
+        """Text that no model was pretrained on: `text.parquet` and `card.json`."""
+        return self.root / "forgetting" / "text"
+
+    def untuned_forgetting(self, model: str) -> Path:
+        """The pretraining loss of an untuned model; that of a run is in the run's own folder."""
+        return self.root / "forgetting" / UNTUNED / model
+
     def baseline(self, task: str, name: str) -> Path:
         return self.root / "baselines" / task / name
 

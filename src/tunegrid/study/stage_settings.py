@@ -144,6 +144,18 @@ def probes_settings(study: Study, task: str, model: str) -> dict[str, Any]:
     return {**evaluation_settings(study, task), "tokens": token_settings(study, task, model), "probes": sets}
 
 
+def held_out_settings(study: Study) -> dict[str, Any]:
+    """What alters the held-out text, beside what the models were pretrained on; a text file is an input of its own."""
+    return study.forgetting.model_dump(include={"objective", "documents", "seed"}) if study.forgetting else {}
+
+
+def forgetting_settings(study: Study, *_: Any) -> dict[str, Any]:
+    """What alters the pretraining loss of a model, beside the text and the weights."""
+    if not study.forgetting:
+        return {}
+    return study.forgetting.model_dump(exclude={"text"}) | {"hardware": study.hardware.model_dump()}
+
+
 def form_settings(study: Study, cell: Cell, form: str) -> dict[str, Any]:
     """What alters the predictions and scores of a cell's runs in another form, beside the rows and the weights."""
     own = {key: value for key, value in evaluation_settings(study, cell.task).items() if key != "engine"}

@@ -14,6 +14,7 @@ from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
 from tunegrid.models.forms import NAMES as FORM_NAMES
+from tunegrid.models.pretrain.forgetting import Forgetting
 from tunegrid.runtime.hardware import Hardware
 from tunegrid.study.cells import Cell, MixtureCell, Run
 from tunegrid.study.evaluation_settings import Evaluation, Recovery
@@ -134,6 +135,9 @@ class Study(Closed):
         default_factory=dict,
         max_length=100,
         description="Name -> bias probes of a task, for its runs and untuned models.",
+    )
+    forgetting: Forgetting | None = Field(
+        None, description="Whether and on what text the pretraining loss before and after tuning is measured."
     )
     measure: Measure = Field(default_factory=Measure, description="What is measured beside the scores.")
 

@@ -32,13 +32,15 @@ def test_a_command_is_known_by_its_words(line, command):
 MORE = """\
 tasks: {sentiment: {evaluate_on: {away: {kind: files, paths: {test: away.csv}}}}}
 compress: [int8]
+forgetting: {text: text.txt}
 probes: {names: {task: sentiment, set: sentiment-names}}
-preferences: {wrong: {source: {kind: corrupted}}}
+preferences: {wrong: {source: {kind: corrupted}}, own: {source: {kind: sampled, from: full}}}
 rewards: {judge: {pairs: wrong, training: {learning_rate: 1.0e-3, max_steps: 4}}}
 methods:
   all: {kind: instruction, method: {kind: lora, r: 2}}
   ppo: {kind: ppo, sft: full, reward: judge}
-grid: {methods: [full, ppo, all], exclude: [{task: qa, method: ppo}]}
+  dpo: {kind: dpo, sft: full, pairs: own}
+grid: {methods: [full, ppo, dpo, all], exclude: [{task: qa, method: ppo}, {task: qa, method: dpo}]}
 """
 SEARCHED = "search: {factors: [1.0, 3.0]}\n"  # no mixture can be searched for
 

@@ -82,7 +82,7 @@ def span_batches(
     random = np.random.default_rng([seed, 1])
     for group in _groups([len(piece) for piece in pieces], size, random):
         pairs = [corruption.apply(pieces[number], counts, random) for number in group]
-        yield _collate(pairs, tokeniser.pad_token_id)
+        yield collate(pairs, tokeniser.pad_token_id)
 
 
 def instruction_batches(
@@ -93,7 +93,7 @@ def instruction_batches(
     targets = tokeniser([target for _, target in pairs], truncation=True, max_length=max_length)["input_ids"]
     random = np.random.default_rng([seed, 2])
     for group in _groups([len(source) for source in sources], size, random):
-        yield _collate([(sources[number], targets[number]) for number in group], tokeniser.pad_token_id)
+        yield collate([(sources[number], targets[number]) for number in group], tokeniser.pad_token_id)
 
 
 def _groups(lengths: list[int], size: int, random: np.random.Generator) -> Iterator[np.ndarray]:
@@ -110,7 +110,8 @@ def _groups(lengths: list[int], size: int, random: np.random.Generator) -> Itera
             yield groups[number]
 
 
-def _collate(pairs: list[tuple[list[int], list[int]]], pad: int) -> dict:
+def collate(pairs: list[tuple[list[int], list[int]]], pad: int) -> dict:
+    """(source, target) token ids as padded `input_ids`, `attention_mask`, `labels`, where padding is -100."""
     import torch
 
     def padded(rows: list[list[int]], value: int):

@@ -14,6 +14,7 @@ from tunegrid.results.records.evaluation import (
     WordedScores,
     WordingsRecord,
 )
+from tunegrid.results.records.forgetting import ForgettingRecord
 from tunegrid.results.records.json_files import json_schemas, read_any_record, read_record, write_record, written_since
 from tunegrid.results.records.outcome import RunStatus
 from tunegrid.results.records.preferences import CalibrationBin, Contest, JudgementRecord, RewardRecord
@@ -27,6 +28,7 @@ __all__ = [
     "Contest",
     "Edge",
     "EvaluationCost",
+    "ForgettingRecord",
     "FormFacts",
     "InferenceCost",
     "Injected",

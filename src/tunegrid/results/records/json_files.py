@@ -12,6 +12,7 @@ from tunegrid.common.fields import explain
 from tunegrid.common.files import write_text
 from tunegrid.common.records import Record, read_valid
 from tunegrid.results.records.evaluation import MetricsRecord, WordingsRecord
+from tunegrid.results.records.forgetting import ForgettingRecord
 from tunegrid.results.records.preferences import JudgementRecord, RewardRecord
 from tunegrid.results.records.probes import ProbeRecord
 from tunegrid.results.records.search import ChoiceRecord, TrialRecord
@@ -27,7 +28,12 @@ def read_record(path: Path, cls: type[Record]) -> Record:
 def read_any_record(path: Path) -> dict[str, Any]:
     """The content of a record, whose kind follows from its name. Raises TuneGridError as `read_record` does."""
     kinds = {"train": TrainRecord, "metrics": MetricsRecord, "choice": ChoiceRecord, "wordings": WordingsRecord}
-    kinds |= {"reward": RewardRecord, "judgement": JudgementRecord, "probe": ProbeRecord}
+    kinds |= {
+        "reward": RewardRecord,
+        "judgement": JudgementRecord,
+        "probe": ProbeRecord,
+        "forgetting": ForgettingRecord,
+    }
     return read_valid(path, kinds.get(path.stem, TrialRecord)).model_dump(mode="json")
 
 
@@ -72,5 +78,6 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "ceiling.json": CeilingRecord,
         "wordings.json": WordingsRecord,
         "probe.json": ProbeRecord,
+        "forgetting.json": ForgettingRecord,
     }
     return {name: record.model_json_schema() for name, record in records.items()}

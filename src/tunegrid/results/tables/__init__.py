@@ -31,6 +31,9 @@
 | malformed | result of such a task: answers with a malformed part |
 | domains | cell, untuned model or baseline, and other domain: its score there, and its loss against its own test set |
 | transfer | method and other domain: means over the models |
+| forgetting | cell: pretraining loss before and after tuning |
+| forgetting_pairs | pair of methods of a model and task: difference in that loss |
+| forgetting_methods | method and task: mean change of that loss over the models |
 | probes | cell or untuned model, and set of bias probes: the difference that a word makes, and its change by tuning |
 | cuts | task, model and split |
 | ceilings | task, model and metric: what the vocabulary and the lengths let the model score |
@@ -64,6 +67,7 @@ from tunegrid.results.tables import (
     detectable,
     domains,
     effects,
+    forgetting,
     forms,
     instruction,
     over_tasks,
@@ -110,6 +114,7 @@ COLUMNS = {
     **entities.COLUMNS,
     **domains.COLUMNS,
     **probes.COLUMNS,
+    **forgetting.COLUMNS,
     "cuts": f"study task model split rows {' '.join(COUNTS)} share_cut",
     "ceilings": CEILING_COLUMNS,
     "search": SEARCH_COLUMNS,
@@ -157,7 +162,8 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
         rows["slices"] += slices.slice_rows(examples, scores.units, resamples, scores.collapsed)
         by_type = entities.entity_tables(examples, scores.units, resamples, scores.collapsed)
         elsewhere = domains.domain_rows(scores, Paths(results.name, results.parent))
-        for name, found in (labels.label_tables(examples) | by_type | elsewhere | probes.probe_rows(scores)).items():
+        further = probes.probe_rows(scores) | forgetting.forgetting_rows(scores, Paths(results.name, results.parent))
+        for name, found in (labels.label_tables(examples) | by_type | elsewhere | further).items():
             rows[name] += found
     rows["effects"] = effects.effect_rows(expected, of_tasks)
     rows |= over_tasks.over_tasks_rows(of_tasks)

@@ -17,7 +17,8 @@ from tunegrid.runtime.snakemake import is_locked, is_snakemake, processes_here
 JOBS = frozenset(
     "fetch-data fetch-domain fetch-pairs fetch-model pretrain tokenise tokenise-mixture tokenise-wordings sample-pairs "
     "train-reward search-trial search-choice train train-mixture share-training evaluate evaluate-domains "
-    "evaluate-wordings evaluate-probes compress judge baseline baseline-domains tables report".split()
+    "evaluate-wordings evaluate-probes evaluate-forgetting forgetting-untuned held-out-text compress judge baseline "
+    "baseline-domains tables report".split()
 )
 OPTIONS = tuple(f"--{name}" for name in "task model name method seed factor pairs reward domain form".split())
 SLURM_SECONDS = 20  # time limit for Slurm's queue to answer

@@ -14,7 +14,7 @@ from tunegrid.study.study import Study
 
 STAGES = (
     "data", "pairs", "models", "tokens", "rewards", "search", "choices", "training", "sharing", "evaluation",
-    "forms", "wordings", "judgement", "untuned", "baselines", "domains", "probes", "report",
+    "forms", "wordings", "judgement", "untuned", "baselines", "domains", "probes", "forgetting", "report",
 )  # fmt: skip
 
 
@@ -89,12 +89,15 @@ def items(study: Study) -> Iterator[Item]:
     yield from _untrained(study)
     yield from _domains(study)
     yield from _probes(study)
+    if study.forgetting:
+        yield from _forgetting(study)
     yield Item("report", "report", study.paths.report / "report.html", "report", ("report",), "rule_report")
 
 
 def _job(stage: str, title: str, done: Path, rule: str, command: str, *names: str, log: str = "", **facts: Any) -> Item:
     """A job whose log, command and comment are made of its names, in their order."""
-    log, comment = log or f"{rule}/{'/'.join(names)}", f"rule_{rule}_wildcards_{'_'.join(names)}"
+    log = log or "/".join((rule, *names))
+    comment = f"rule_{rule}_wildcards_{'_'.join(names)}" if names else f"rule_{rule}"
     return Item(stage, title, done, log, (command, *names), comment, **facts)
 
 
@@ -212,6 +215,20 @@ def _probes(study: Study) -> Iterator[Item]:
         names = [name for name, settings in study.probes.items() if settings.task == task]
         if parts := [Path(name) / "probe.json" for name in names]:
             yield from _further(study, "probes", "bias probes", task, study.paths.probe_results, parts)
+
+
+def _forgetting(study: Study) -> Iterator[Item]:
+    """Yields the jobs of `forgetting`: the text, and the pretraining loss of each run and each untuned model."""
+    paths = study.paths
+    yield _job("data", "held-out text", paths.held_out_text / "card.json", "held_out_text", "held-out-text")
+    for run in study.runs():
+        names, facts = (*astuple(run.cell), str(run.seed)), {"task": run.cell.task, "model": run.cell.model}
+        facts |= {"cell": run.cell, "part": names[-1], "log": f"evaluate_forgetting/{run.path}"}
+        title, done = f"{run.cell}, seed {run.seed}, pretraining loss", paths.run(run) / "forgetting.json"
+        yield _job("forgetting", title, done, "evaluate_forgetting", "evaluate-forgetting", *names, **facts)
+    for model in study.grid.models:
+        title, done = f"{model} untuned, pretraining loss", paths.untuned_forgetting(model) / "forgetting.json"
+        yield _job("forgetting", title, done, "forgetting_untuned", "forgetting-untuned", model, model=model)
 
 
 def _further(

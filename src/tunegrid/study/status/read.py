@@ -36,6 +36,7 @@ RECORDED = {
     "baselines",
     "domains",
     "probes",
+    "forgetting",
 }
 SILENT = 600.0  # seconds after which a running job that has written nothing is called silent
 
@@ -171,7 +172,9 @@ def _finished(item: Item, records: dict[Item, dict[str, Any]], read: Reader) -> 
     if item.stage == "sharing":
         return JobStatus(item, "done")
     training = item.done.parents[2 if item.stage in ("forms", "domains", "probes") else 0] / "train.json"
-    passed_on = item.stage in ("evaluation", "forms", "wordings", "domains", "probes") and training.is_file()
+    passed_on = (
+        item.stage in ("evaluation", "forms", "wordings", "domains", "probes", "forgetting") and training.is_file()
+    )
     if passed_on and _record(training, read).get("status") != "ok":
         return JobStatus(item, "done")
     return JobStatus(item, "failed", reason)

@@ -45,7 +45,7 @@ class Durations:
     """
 
     def __init__(self, study: Study, measured: Iterable[tuple[Item, float]]) -> None:
-        self._jobs, self._alike = Jobs(study), defaultdict(list)
+        self._jobs, self._alike, self._first_task = Jobs(study), defaultdict(list), study.grid.tasks[0]
         took: Counter[str] = Counter()
         planned: Counter[str] = Counter()
         for item, seconds in measured:
@@ -90,7 +90,9 @@ class Durations:
                 return self._jobs.evaluate(item.task, item.model, item.cell.method).seconds
             case "untuned":
                 return self._jobs.evaluate(item.task, item.model).seconds
-            case "probes":
+            case "probes" | "forgetting":
+                if item.task is None:  # an untuned model's loss
+                    return self._jobs.evaluate(self._first_task, item.model).seconds
                 return self._jobs.evaluate(item.task, item.model, item.cell.method if item.cell else None).seconds
             case "baselines":
                 return self._jobs.baseline(item.task).seconds
