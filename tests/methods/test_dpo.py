@@ -28,11 +28,16 @@ def test_the_loss_is_that_of_the_equation():
     method = METHODS["dpo"](METHODS["dpo"].Settings(kind="dpo", sft="full", pairs="p", beta=0.5), FAMILIES["t5"])
     method._reference = (torch.tensor([-2.0, -3.0, -9.0]), torch.tensor([-4.0, -5.0, -9.0]))
     policy = (torch.tensor([-1.6, -3.2]), torch.tensor([-4.6, -4.2]))
+    batch = {"row": torch.tensor([0, 1]), "labels": torch.tensor([[4, 5, -100, -100], [4, 5, 6, 7]])}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tunegrid.models.likelihood.pair_log_probabilities", lambda model, batch: policy)
-        loss = method.loss(type("Session", (), {"model": None}), {"row": torch.tensor([0, 1])})
+        loss = method.loss(type("Session", (), {"model": None}), batch)
+        method.settings = method.settings.model_copy(update={"chosen_weight": 2.0})
+        weighted = method.loss(type("Session", (), {"model": None}), batch)
     by_hand = [-math.log(1 / (1 + math.exp(-0.5 * margin))) for margin in (1.0, -1.0)]
     assert float(loss) == pytest.approx(sum(by_hand) / 2, rel=1e-6)
+    # The chosen answers have two and four tokens.
+    assert float(weighted) == pytest.approx(sum(by_hand) / 2 + 2.0 * (1.6 / 2 + 3.2 / 4) / 2, rel=1e-6)
 
 
 @pytest.mark.parametrize("family", FAMILY_NAMES)

@@ -95,6 +95,7 @@ WORDINGS = {"qa": {"train": ["{question} {context}"], "unseen": ["{context} {que
         ("rewards.judge.training.learning_rate", 0.5, {"reward", "ppo"}),
         ("rewards.judge.training.checkpoint_steps", 5, set()),
         ("methods.dpo.beta", 0.3, {"dpo"}),
+        ("methods.dpo.chosen_weight", 1.0, {"dpo"}),
         ("methods.dpo.title", "Direct", set()),
         ("methods.dpo.update.r", 3, {"dpo"}),
         ("methods.dpo.update.title", "Small", set()),

@@ -61,6 +61,7 @@ RAFAILOV_2023 = Reference(
     "Rafailov et al. 2023",
     "Direct Preference Optimization: Your Language Model is Secretly a Reward Model. arXiv 2305.18290.",
 )
+PANG_2024 = Reference("Pang et al. 2024", "Iterative Reasoning Preference Optimization. arXiv 2404.19733.")
 # Metrics
 RAJPURKAR_2016 = Reference(
     "Rajpurkar et al. 2016", "SQuAD: 100,000+ Questions for Machine Comprehension of Text. arXiv 1606.05250."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from tunegrid.common.citations import RAFAILOV_2023, Formula
+from tunegrid.common.citations import PANG_2024, RAFAILOV_2023, Formula
 from tunegrid.common.fields import Name
 from tunegrid.methods.needs import Need, PreferencePairs, TrainedReward
 from tunegrid.methods.start import StartedMethod, StartedSettings
@@ -32,6 +32,13 @@ class DpoSettings(StartedSettings):
     beta: float = Field(
         0.1, gt=0, le=100, description="Weight of the reference: the higher, the closer the model stays to its start."
     )
+    chosen_weight: float = Field(
+        0.0,
+        ge=0,
+        le=1_000,
+        description="Weight of the cross-entropy of the chosen answer's tokens, added to the loss, so that it does not "
+        "become less likely, too (Pang et al. 2024, with 1).",
+    )
 
 
 class Dpo(StartedMethod):
@@ -52,8 +59,9 @@ class Dpo(StartedMethod):
         "answer minus the same for the rejected answer",
         "Of each pair of answers to a prompt x, chosen (w) and rejected (l), the model is trained to prefer the "
         "former by more than the model that it starts from does (SFT, the run of another method with the same seed). β "
-        "weighs that start. No reward model and no sampling is needed.",
-        (RAFAILOV_2023,),
+        "weighs that start. No reward model and no sampling is needed. The cross-entropy of the chosen answers can be "
+        "added.",
+        (RAFAILOV_2023, PANG_2024),
     )
 
     @property
@@ -110,15 +118,18 @@ class Dpo(StartedMethod):
     def loss(self, session: TrainingSession, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         from torch.nn.functional import logsigmoid
 
-        return -logsigmoid(self.settings.beta * self._margins(session, batch)).mean()
+        margins, chosen = self._margins(session, batch)
+        loss = -logsigmoid(self.settings.beta * margins).mean()
+        return loss - self.settings.chosen_weight * chosen.mean() if self.settings.chosen_weight else loss
 
-    def _margins(self, session: TrainingSession, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """log π(chosen) / π_SFT(chosen) - log π(rejected) / π_SFT(rejected), [rows]."""
-        from tunegrid.models.likelihood import pair_log_probabilities
+    def _margins(self, session: TrainingSession, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """(log π(chosen) / π_SFT(chosen) - log π(rejected) / π_SFT(rejected), log π(chosen) per token), [rows]."""
+        from tunegrid.models.likelihood import IGNORED, pair_log_probabilities
 
         chosen, rejected = pair_log_probabilities(session.model, batch)
         reference_chosen, reference_rejected = (tensor[batch["row"]] for tensor in self._reference)
-        return (chosen - reference_chosen) - (rejected - reference_rejected)
+        margins = (chosen - reference_chosen) - (rejected - reference_rejected)
+        return margins, chosen / (batch["labels"] != IGNORED).sum(-1)
 
     def _observer(self, session: TrainingSession, collator: Any, dataset: Any) -> Any:
         """Computes what DPO has come to on the validation pairs: share of pairs in the right order, mean margin."""
@@ -132,7 +143,8 @@ class Dpo(StartedMethod):
             for start in range(0, len(dataset), size):
                 batch = collator([dataset[place] for place in range(start, min(start + size, len(dataset)))])
                 with torch.inference_mode(), session.autocast():
-                    margins.append(self._margins(session, {name: each.to(device) for name, each in batch.items()}))
+                    on_device = {name: each.to(device) for name, each in batch.items()}
+                    margins.append(self._margins(session, on_device)[0])
             margin = torch.cat(margins)
             return {
                 "pair_accuracy": float((margin > 0).float().mean()),
