@@ -249,6 +249,14 @@ def test_a_column_that_stands_twice_is_named():
     assert "the column 'text' stands there twice" in refused("a.parquet", Path("a.parquet").read_bytes())
 
 
+def test_a_name_of_a_column_that_holds_nul_is_named():
+    """An optional column of a damaged name would be missing without a word."""
+    for name, content in (("a.csv", "i\0d,text\n1,a\n"), ("a.tsv", "text\ti\0d\na\t1\n")):
+        assert "the name of the column 'i\\x00d' holds the character NUL" in refused(name, content)
+    table = pyarrow.table([pyarrow.array(["a"])], names=["i\0d"])
+    assert "holds the character NUL" in refused("a.parquet", parquet(table))
+
+
 # -- Parquet ----------------------------------------------------------------------------------------------------------
 
 
