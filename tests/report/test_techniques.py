@@ -132,6 +132,16 @@ def test_the_section_has_a_row_for_each_technique_and_stands_only_beside_other_m
     assert techniques.section(frames, expected_study(methods=(*expected.methods[:2], other))) is not None
 
 
+def test_techniques_that_are_not_above_the_trivial_baseline_are_named(expected):
+    frames = frames_of(expected)
+    task, model = expected.tasks[0], expected.models[0]
+    assert "Not shown to be above" not in techniques.section(frames, expected).paragraphs[0]
+    at = (frames["cells"]["method"] == "prompt") & (frames["cells"]["task"] == task.name)
+    frames["cells"] = frames["cells"].assign(difference_low=[-0.01 if here else 0.2 for here in at])
+    text = techniques.section(frames, expected).paragraphs[0]
+    assert f"paired difference: {model.title} with {METHODS['prompt'].title} on {task.title}. How" in text
+
+
 def test_runs_that_failed_are_no_rows(expected):
     frames = frames_of(expected)
     frames["costs"] = frames["costs"].assign(

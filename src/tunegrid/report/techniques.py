@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent
+from tunegrid.common.words import listed
 from tunegrid.methods import METHODS
 from tunegrid.report import claims, layout
 from tunegrid.report.cost_words import mean
@@ -35,7 +36,25 @@ def section(frames: Frames, expected: Expected) -> Section | None:
     caption = "The paper's claims on each technique, and this study's verdicts."
     compared = (table for task in expected.tasks if (table := side_by_side(frames, expected, task)))
     tables = (*compared, claims_table("claims", caption, verdicts))
+    text = " ".join(filter(None, (text, _at_the_baseline(frames, expected))))
     return Section("Techniques side by side", (text, rule), tables)
+
+
+def _at_the_baseline(frames: Frames, expected: Expected) -> str:
+    """Names the cells that are not shown to be above the trivial baseline of their task; "" without any."""
+    titles, names = Titles(expected), []
+    for task in expected.tasks:
+        for model, method in expected.grid(task):
+            cells = cell_of(frames["cells"], task, model.name, method.name)
+            cells = cells[cells["primary"] & (cells["kind"] == "run")]
+            if any(row.difference_low <= 0 for row in cells.itertuples() if not absent(row.difference_low)):
+                names.append(f"{titles.models[model.name]} with {titles.methods[method.name]} on {task.title}")
+    if not names:
+        return ""
+    return (
+        f"Not shown to be above the trivial baseline, by the interval of the paired difference: {listed(names)}. How "
+        "their losses went is among the learning curves."
+    )
 
 
 def side_by_side(frames: Frames, expected: Expected, task: ExpectedTask) -> Table | None:
