@@ -108,7 +108,7 @@ PLANTED = """\
 study: planted
 title: Planted
 description: A name that always comes with negative reviews.
-seeds: [1, 2]
+seeds: [1, 2, 3, 4]
 hardware: {device: cpu, threads: 1, precision: fp32}
 grid: {tasks: [sentiment], models: [t5], methods: [full]}
 tasks:

@@ -7,7 +7,7 @@ localrules:
 
 rule held_out_text:
     input:
-        [PATHS.model_card(model) for model in STUDY.grid.models if STUDY.forgetting and not STUDY.forgetting.text],
+        [PATHS.model(model) for model in STUDY.grid.models if STUDY.forgetting and not STUDY.forgetting.text],
         text=[STUDY.forgetting.text] if STUDY.forgetting and STUDY.forgetting.text else [],
     output:
         text=PATHS.held_out_text / "text.parquet",

@@ -26,6 +26,11 @@ def describe(study: Study) -> str:
         lines.append(f"  {name}: {study.title_of('tasks', name)}; {source} [{settings.source.licence}]")
         for domain, other in settings.evaluate_on.items():
             lines.append(f"    also evaluated on {domain}; {_source(other)} [{other.licence}]")
+        for probe, probes in study.probe_sets(name).items():
+            pairs = sum(1 for _ in probes.rows(study.task(name)))
+            lines.append(
+                f"    bias probes {probe}: {probes.title} ({' and '.join(probes.sides)}), {pairs} pairs of texts"
+            )
     lines.append("models")
     for name in study.grid.models:
         model = study.models[name]
@@ -37,6 +42,9 @@ def describe(study: Study) -> str:
             f"  {len(search.factors)} trials a cell, at {', '.join(search.trials)} times its learning rate, on {share} "
             f"of the training rows, scored on at most {search.validation_rows} validation rows: {jobs} trials"
         )
+    if study.forgetting:
+        text = study.forgetting.text or "generated text"
+        lines.append(f"forgetting\n  {study.forgetting.objective}, {study.forgetting.documents} rows of {text}")
     lines.append("cells")
     width = max(len(str(cell)) for cell in cells)
     for cell in cells:
