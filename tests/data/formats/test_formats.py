@@ -249,6 +249,14 @@ def test_a_column_that_stands_twice_is_named():
     assert "the column 'text' stands there twice" in refused("a.parquet", Path("a.parquet").read_bytes())
 
 
+def test_a_header_that_stands_there_again_is_no_row():
+    rows = read("a.csv", "source,target\na,b\nsource,target\nc,d\n")
+    assert [row.problem is None for row in rows] == [True, False, True]
+    assert "the header stands there again" in rows[1].problem
+    rows = read("a.csv", "text\na\ntext\n")  # a text may be that word
+    assert [row.problem for row in rows] == [None, None]
+
+
 def test_a_name_of_a_column_that_holds_nul_is_named():
     """An optional column of a damaged name would be missing without a word."""
     for name, content in (("a.csv", "i\0d,text\n1,a\n"), ("a.tsv", "text\ti\0d\na\t1\n")):

@@ -97,7 +97,9 @@ def read_csv(place: Place, separator: str | None = None, names: Sequence[str] = 
                     "lines is a row by itself. A quote that begins a text is written three times: once for the field, "
                     "twice for itself."
                 )
-            yield RawRow(dict(zip(header, fields, strict=True)), where, typed=False)
+            again = len(header) > 1 and fields == header
+            problem = "the header stands there again, as in files that were put together" if again else None
+            yield RawRow(dict(zip(header, fields, strict=True)), where, problem, typed=False)
             lines.row.clear()
     except csv.Error as error:
         problem = "ends in CR alone, others in LF or CRLF" if "new-line character" in str(error) else error
