@@ -132,7 +132,7 @@ def test_the_mini_study_in_other_forms():
     weights = 4 * formed.shape(cell.model).parameters
     assert jobs.form(cell, "int8").memory == jobs.evaluate(*astuple(cell)).memory + 3 * weights
     assert jobs.form(cell, "int8").disk > weights
-    assert {run.variant for run in formed.formed_runs()} == {"int8", "prune-50", "prune-50-tuned"}
+    assert {run.variant for run in formed.formed_runs()} == {"int8", "prune-30", "prune-30-tuned"}
 
 
 def test_the_tuning_of_pruned_weights_is_planned(tiny_study):
