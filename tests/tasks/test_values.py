@@ -119,6 +119,14 @@ def test_what_names_no_label_is_an_error_of_the_row(labels, value):
     assert len(str(caught.value)) < 250
 
 
+@pytest.mark.parametrize(
+    ("value", "label"), [("e\u0301te\u0301", "\u00e9t\u00e9"), ("\u00e9t\u00e9", "e\u0301te\u0301")]
+)
+def test_a_label_is_the_same_in_one_character_or_in_two(value, label):
+    assert label_of({"label": value}, "label", ["hiver", label]) == label
+    assert label_of({"label": value}, "label", [value, label]) == value
+
+
 def test_labels_that_are_the_same_number_are_refused_by_the_study():
     for same in ("1.0", "+1", "１"):
         with pytest.raises(ValidationError, match=f"'{re.escape(same)}' and '1' are the same number"):

@@ -191,6 +191,11 @@ def label_of(row: Row, column: str, labels: Sequence[str]) -> str:
             return labels[value]
     if isinstance(value, str) and value in labels:
         return value
+    if isinstance(value, str):  # an é may be one character or two, which nobody sees
+        composed = unicodedata.normalize("NFC", value)
+        same = [label for label in labels if unicodedata.normalize("NFC", label) == composed]
+        if len(same) == 1:
+            return same[0]
     if isinstance(value, str | bool) and (name := str(value).casefold()) in ("true", "false"):
         same = [label for label in labels if label.casefold() == name]
         if len(same) == 1:
