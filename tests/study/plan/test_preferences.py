@@ -7,8 +7,9 @@ import pytest
 from tunegrid.models.flops import Stacks, Tokens, base_stacks, reference_flops, sampling_flops, training_flops
 from tunegrid.runtime.device_models import GPUS
 from tunegrid.study.cells import Cell
-from tunegrid.study.plan.cells import Estimator
+from tunegrid.study.plan.cells import Estimator, sampling_seconds
 from tunegrid.study.plan.memory import training_memory
+from tunegrid.study.plan.plan import Sum, plan
 from tunegrid.study.plan.tuned import Tuned
 
 LORA = {"kind": "lora", "r": 4}
@@ -17,7 +18,7 @@ WHOLE = 222_903_552  # parameters of T5-base
 
 @pytest.fixture
 def plan_of(paper):
-    def plan(method: dict):
+    def make(method: dict):
         changes = {
             "seeds": [1],
             "grid": {"tasks": ["translation"], "models": ["t5-base"], "methods": ["full", "own"]},
@@ -31,7 +32,7 @@ def plan_of(paper):
         estimator = Estimator(study, GPUS["h100"])
         return estimator, study.method(cell), estimator.cell(cell), estimator.sizes.trained(cell)
 
-    return plan
+    return make
 
 
 def test_forward_flops_by_hand():
@@ -82,3 +83,19 @@ def test_prefixes_are_saved_without_what_makes_them(paper):
     }
     plan = Estimator(paper(json.dumps(changes)), GPUS["h100"]).cell(Cell("translation", "t5-base", "own"))
     assert plan.saved_bytes == 4 * 10 * 2 * 768 * 36, "keys and values in three kinds of attention of twelve layers"
+
+
+def test_answers_are_sampled_as_long_as_they_are_predicted(paper):
+    source = {"kind": "sampled", "from": "full", "samples": 4, "rows": {"train": 500, "validation": 100, "test": 100}}
+    changes = {
+        "seeds": [1, 2],
+        "grid": {"tasks": ["translation"], "models": ["t5-base"], "methods": ["full", "own"]},
+        "methods": {"own": {"kind": "dpo", "sft": "full", "pairs": "mine"}},
+        "preferences": {"mine": {"source": source}},
+    }
+    study = paper(json.dumps(changes))
+    estimator = Estimator(study, GPUS["h100"])
+    test = estimator.sizes.of("translation", "t5-base").splits["test"].rows
+    one = estimator.cell(Cell("translation", "t5-base", "full")).evaluation_seconds * 4 * 700 / test
+    assert sampling_seconds(estimator, "translation", "t5-base", "mine") == pytest.approx(one)
+    assert plan(study, GPUS["h100"]).sums["sampling pairs"] == Sum(1, pytest.approx(one)), "for all seeds"

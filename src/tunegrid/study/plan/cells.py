@@ -236,6 +236,16 @@ HOST_BYTES = 3 * 2**30  # of a process that uses a GPU, beside the weights on th
 TOKENS_PER_SECOND = 150_000  # of a tokenizer on one core, with the writing
 
 
+def sampling_seconds(estimator: Estimator, task: str, model: str, name: str) -> float | None:
+    """Seconds in which answers for preference pairs are sampled; None: the model's architecture is not known."""
+    source = estimator.study.preferences[name].source
+    plan, splits = estimator.cell(Cell(task, model, source.start)), estimator.sizes.of(task, model).splits
+    if plan is None:
+        return None
+    rows = sum(split.part(getattr(source.rows, name) or split.rows).rows for name, split in splits.items())
+    return plan.evaluation_seconds * source.samples * rows / max(splits["test"].rows, 1)
+
+
 def worded_seconds(estimator: Estimator, cell: Cell) -> float | None:
     """Seconds in which a model answers a task in all wordings of its mixture; None: its architecture is not known."""
     plan, study = estimator.cell(cell), estimator.study

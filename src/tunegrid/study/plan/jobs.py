@@ -11,7 +11,7 @@ from tunegrid.runtime.attempts import memory_growth
 from tunegrid.runtime.device_models import GPUS, assumed_cpu
 from tunegrid.study.cells import Cell
 from tunegrid.study.mixtures import mixed_names, settings_of, wordings
-from tunegrid.study.plan.cells import HOST_BYTES, Estimator, worded_seconds
+from tunegrid.study.plan.cells import HOST_BYTES, Estimator, sampling_seconds, worded_seconds
 from tunegrid.study.plan.disk import form_disk, job_disk
 from tunegrid.study.plan.memory import LIBRARIES
 from tunegrid.study.study import Study
@@ -128,10 +128,9 @@ class Jobs:
 
     def sample(self, task: str, model: str, name: str) -> Job:
         """The answers of which preference pairs are made."""
-        settings = self.study.preferences[name].source
-        one, splits = self.evaluate(task, model, settings.start), self.estimator.sizes.of(task, model).splits
-        rows = sum(split.part(getattr(settings.rows, name) or split.rows).rows for name, split in splits.items())
-        return replace(one, seconds=one.seconds * settings.samples * rows / max(splits["test"].rows, 1))
+        one = self.evaluate(task, model, self.study.preferences[name].source.start)
+        seconds = sampling_seconds(self.estimator, task, model, name)
+        return replace(one, seconds=UNKNOWN_SECONDS if seconds is None else seconds)
 
     def tokenise(self, task: str, model: str) -> Job:
         size = self.estimator.sizes.of(task, model)

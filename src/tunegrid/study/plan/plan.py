@@ -14,8 +14,8 @@ from tunegrid.runtime.device_models import (
     Device,
 )
 from tunegrid.study.cells import Cell
-from tunegrid.study.needs import used_rewards
-from tunegrid.study.plan.cells import CellPlan, Estimator, worded_seconds
+from tunegrid.study.needs import used_pairs, used_rewards
+from tunegrid.study.plan.cells import CellPlan, Estimator, sampling_seconds, worded_seconds
 from tunegrid.study.plan.disk import Disk, disk
 from tunegrid.study.study import Study
 
@@ -86,6 +86,7 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
         "evaluation, forms": _forms(estimator),
         "evaluation, wordings": _wordings(estimator),
         "evaluation, untuned": Sum(len(untuned), sum(found[0] for found in untuned if found)),
+        "sampling pairs": _sampling(estimator),
         "reward models": _rewards(estimator),
         "search": _search(estimator),
         "pretraining": Sum(len(pretraining), sum(seconds for seconds, _ in pretraining)),
@@ -119,6 +120,13 @@ def _wordings(estimator: Estimator) -> Sum:
             jobs += len(study.seeds) + 1
             seconds += one * (len(study.seeds) + 1)
     return Sum(jobs, seconds)
+
+
+def _sampling(estimator: Estimator) -> Sum:
+    """The preference pairs that models sample."""
+    places = [(task, model, name) for task, name, model in used_pairs(estimator.study) if model]
+    found = [seconds for place in places if (seconds := sampling_seconds(estimator, *place)) is not None]
+    return Sum(len(found), sum(found))
 
 
 def _rewards(estimator: Estimator) -> Sum:
