@@ -41,5 +41,7 @@ def test_a_study_of_all_kinds_of_tasks_ends_with_a_report_of_each(tmp_path):
     with (root / "tables" / "ceilings.csv").open(newline="", encoding="utf-8") as file:
         ceilings = list(csv.DictReader(file))
     assert {row["task"] for row in ceilings} == set(NAMES)
+    log = (root / "report" / "report.log").read_text(encoding="utf-8", errors="replace")
+    assert r"Overfull \vbox" not in log  # nothing is higher than a page
     report = (root / "report" / "report.html").read_text(encoding="utf-8")
     assert all(task.title in report for task in study.tasks.values() if task.title)

@@ -1,11 +1,13 @@
 """Learning curves: training and validation loss of every run, one panel per task and model."""
 
+from itertools import product
 from typing import Any
 
 from tunegrid.report.figures.style import WIDTH, legend, methods, short, tidy
 from tunegrid.results.expected import Expected
 
 TRAINING, VALIDATION = "training loss", "validation loss"
+TASKS_PER_LINE = 4
 
 
 def draw(frames: dict[str, Any], expected: Expected) -> Any:
@@ -20,17 +22,22 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
         return None
     axis_column = "examples" if history["examples"].notna().all() else "step"
     tasks, models = expected.tasks, expected.models
-    height = 0.7 + len(models) * min(1.25, 7.4 / len(models))
-    size = {"figsize": (WIDTH, height), "squeeze": False, "layout": "constrained"}
-    figure, axes = plt.subplots(len(models), len(tasks), sharex="col", **size)
-    for line, model in enumerate(models):
-        for column, task in enumerate(tasks):
-            axis = axes[line, column]
+    blocks = [tasks[first : first + TASKS_PER_LINE] for first in range(0, len(tasks), TASKS_PER_LINE)]
+    lines = len(blocks) * len(models)
+    size = {"figsize": (WIDTH, 0.7 + lines * min(1.25, 7.4 / lines)), "squeeze": False, "layout": "constrained"}
+    figure, axes = plt.subplots(lines, len(blocks[0]), sharex="col" if len(blocks) == 1 else False, **size)
+    for number, model in product(range(len(blocks)), models):
+        line = models.index(model)
+        row = axes[number * len(models) + line]
+        for axis in row[len(blocks[number]) :]:
+            axis.set_visible(False)
+        for column, task in enumerate(blocks[number]):
+            axis = row[column]
             _panel(
                 axis, history[(history["task"] == task.name) & (history["model"] == model.name)], axis_column, expected
             )
             if line == 0:
-                axis.set_title(short(task.title, 30))
+                axis.set_title(short(task.title, 30 if len(tasks) < TASKS_PER_LINE else 18))
             if column == 0:
                 axis.set_ylabel(short(model.title))
             if line == len(models) - 1:

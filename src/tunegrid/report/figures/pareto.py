@@ -5,7 +5,7 @@ from typing import Any
 
 from tunegrid.common.digits import absent
 from tunegrid.report.cost_words import COST_TITLES, unit_of
-from tunegrid.report.figures.style import WIDTH, axis_title, legend, methods, scale, short, tidy
+from tunegrid.report.figures.style import TALLEST, WIDTH, axis_title, legend, methods, scale, short, tidy
 from tunegrid.results.expected import Expected, ExpectedTask
 
 # The others are in pareto.csv: operations go with seconds, and the saved weights with the parameters.
@@ -26,7 +26,7 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
     figure, axes = plt.subplots(
         len(tasks),
         len(shown),
-        figsize=(WIDTH, 1.55 * len(tasks) + 0.75),
+        figsize=(WIDTH, min(1.55 * len(tasks) + 0.75, TALLEST)),
         sharex="col",
         sharey="row",
         squeeze=False,

@@ -9,6 +9,7 @@ from tunegrid.results.expected import Expected, ExpectedTask
 STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#56B4E9", "v"), ("#E69F00", "P"))
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 WIDTH = 6.3  # inches: the text width of the report
+TALLEST = 8.2  # inches: what a page has room for, with the caption
 PANELS_PER_LINE = 3
 LINE, HANDLE = 100, 7  # letters that a line of a legend has room for, and how many a label's mark takes of them
 
