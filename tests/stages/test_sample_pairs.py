@@ -136,6 +136,16 @@ def test_wrong_settings_end_before_any_job(sampling, changes, message):
         sampling(train=False, **changes)
 
 
+def test_the_job_is_known_by_the_name_that_snakemake_gives_it(sampling):
+    from tunegrid.study.status.items import items
+
+    study = sampling(train=False)
+    (job,) = [item for item in items(study) if item.stage == "pairs"]
+    assert job.comment == "rule_sample_pairs_wildcards_translation_own_t5", "wildcards as they follow in the output"
+    assert job.command == ("sample-pairs", "translation", "t5", "own")
+    assert job.done == study.paths.pairs_card("translation", "own", "t5")
+
+
 def test_each_command_names_the_other_for_pairs_that_are_not_its_own(sampling, tiny, capsys):
     sampling(train=False)
     config = [str(tiny), "changes.yaml"]

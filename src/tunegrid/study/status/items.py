@@ -118,7 +118,8 @@ def _inputs(study: Study) -> Iterator[Item]:
             yield _job("pairs", title, done, "fetch_pairs", "fetch-pairs", task, name, **facts)
         else:
             names, facts = (task, model, name), facts | {"model": model}
-            yield _job("pairs", f"{title}, {model}", done, "sample_pairs", "sample-pairs", *names, **facts)
+            item = _job("pairs", f"{title}, {model}", done, "sample_pairs", "sample-pairs", *names, **facts)
+            yield replace(item, comment=f"rule_sample_pairs_wildcards_{task}_{name}_{model}")  # in the path's order
     for model in study.grid.models:
         made = study.models[model].source.kind == "pretrain"
         title, rule = ("pretraining", "pretrain_model") if made else ("fetching", "fetch_model")
