@@ -12,11 +12,14 @@ import yaml
 
 from tests.support import ROOT
 from tunegrid.study.study import Study
+from tunegrid.tasks.probes import PROBES as KINDS_OF_PROBES
+from tunegrid.tasks.probes.settings import read_probes
 
 DOCUMENTS = ("README.md", "config/README.md", *sorted(f"docs/{file.name}" for file in ROOT.glob("docs/*.md")))
 KEYS = {field.alias or name for name, field in Study.model_fields.items()}
 # Keys of a profile of Snakemake, whose examples docs/cluster.md has.
 PROFILE = {"default-resources", "set-resources", "executor", "cluster-generic-submit-cmd"}
+PROBES = {key for kind in KINDS_OF_PROBES.values() for key in kind.model_fields}  # of a file of probes
 
 # The method and the task that the documents add are the code that they show, under the names that they say.
 SCRIPT = """\
@@ -58,6 +61,10 @@ def examples() -> dict[str, str]:
     return found
 
 
+def sets_of_probes() -> list[str]:
+    return [text for text in examples().values() if {"kind"} <= yaml.safe_load(text).keys() <= PROBES]
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     """A folder with rows for config/local.yaml and for the task that the documents add, and with their code."""
@@ -73,6 +80,7 @@ def folder(tmp_path, monkeypatch) -> Path:
             (tmp_path / "data" / task / f"{split}.jsonl").write_text(json.dumps(row) + "\n")
     page = (ROOT / "docs/your-own-task.md").read_text(encoding="utf-8")
     (tmp_path / "tickets.csv").write_text(re.search(r"^```csv\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1])
+    (tmp_path / "my-probes.yaml").write_text(sets_of_probes()[0], encoding="utf-8")
     for name in ("adding-a-task", "adding-a-method"):
         text = (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
         for path, code in re.findall(
@@ -93,7 +101,7 @@ def test_every_example_is_a_study_or_an_overlay_that_check_and_plan_take(folder)
     overlays = {}
     for place, text in examples().items():
         keys = yaml.safe_load(text).keys()
-        assert keys <= KEYS or keys <= PROFILE, place
+        assert keys <= KEYS or keys <= PROFILE or keys <= PROBES, place
         if keys <= KEYS:
             overlays[f"{len(overlays)}.yaml"] = place
             (folder / f"{len(overlays) - 1}.yaml").write_text(text, encoding="utf-8")
@@ -104,6 +112,12 @@ def test_every_example_is_a_study_or_an_overlay_that_check_and_plan_take(folder)
     assert len(results) == 2 * len(overlays)
     failed = {f"{overlays[file]} {command}": text for file, command, code, text in results if code != 0}
     assert not failed
+
+
+def test_every_example_of_probes_is_a_set_of_them(tmp_path):
+    for number, text in enumerate(sets_of_probes()):
+        (tmp_path / f"{number}.yaml").write_text(text, encoding="utf-8")
+        assert read_probes(tmp_path / f"{number}.yaml").templates
 
 
 def test_snakemake_plans_a_family_of_the_studys_own(folder):

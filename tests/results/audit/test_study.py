@@ -210,7 +210,8 @@ def study_of(folder: Path) -> SimpleNamespace:
     nothing = SimpleNamespace(tasks=[], models=[], methods=[])
     return SimpleNamespace(
         name=folder.name, title="Made up", description="", runs=lambda: runs, paths=Paths(folder.name, folder.parent),
-        grid=nothing, seeds=[1, 2], recommend=None, search=None, compress=(), cells=lambda: [],
+        grid=nothing, seeds=[1, 2], recommend=None, search=None, compress=(), forgetting=None,
+        cells=lambda: [],
     )  # fmt: skip
 
 
