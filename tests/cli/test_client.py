@@ -14,6 +14,7 @@ from tunegrid.runtime import warm
 from tunegrid.study.cells import MixtureCell
 
 
+@pytest.mark.slow
 def test_the_warm_process_says_what_is_wrong_with_a_command(tiny, tmp_path):
     socket = tmp_path / "socket"
     command = [sys.executable, "-m", "tunegrid"]

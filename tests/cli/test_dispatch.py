@@ -157,6 +157,7 @@ def test_a_missing_study_is_named(tmp_path, capsys):
     assert "nowhere.yaml: no such file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_signal_that_comes_when_all_is_done_changes_nothing(tiny):
     """Snakemake would have the work done again."""
     dying = "import atexit, os, runpy; atexit.register(os.kill, os.getpid(), 15); runpy.run_module('tunegrid')"

@@ -110,6 +110,7 @@ def test_what_cannot_be_a_study_ends_with_a_message_and_without_a_file(arguments
     assert not list(Path().glob("*.yaml"))
 
 
+@pytest.mark.slow
 def test_a_terminal_is_asked_for_what_is_missing(tmp_path):
     write([{"one": f"a text {number}", "two": f"un texte {number}"} for number in range(20)], "rows.jsonl")
     ours, theirs = pty.openpty()

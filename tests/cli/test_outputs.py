@@ -192,6 +192,7 @@ def test_standard_output_that_is_full_is_a_message(tiny, command):
     assert done.stderr == "tunegrid: error: the output cannot be written (No space left on device).\n"
 
 
+@pytest.mark.slow
 def test_a_terminal_that_cannot_write_a_letter_gets_its_number(tiny):
     tiny.write_text(tiny.read_text().replace("title: ", "title: Größe 日本 ", 1))
     done = run("check", str(tiny), PYTHONIOENCODING="ascii")

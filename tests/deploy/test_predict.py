@@ -62,7 +62,8 @@ def test_ctranslate2_gives_the_predictions_of_the_evaluation(study, tmp_path, ce
     if "window" in expected:
         assert [row["window"] for row in found] == expected["window"].tolist()
     for column in set(expected) & {"score_negative", "score_positive"}:
-        assert [row[column] for row in found] == pytest.approx(expected[column].tolist(), abs=1e-4)
+        # Of scores of some tens, single precision holds the sum of their tokens to a few millionths.
+        assert [row[column] for row in found] == pytest.approx(expected[column].tolist(), abs=1e-4, rel=1e-5)
 
 
 @needs_ctranslate2

@@ -101,6 +101,7 @@ def test_what_stands_in_for_a_baseline_and_a_metric_without_a_value_are_noted_be
     assert results.loc[("sentiment", "ngrams", "accuracy"), "note"].startswith("all training rows")
 
 
+@pytest.mark.slow
 def test_a_failed_trivial_baseline_leaves_a_report(folder, tmp_path):
     import pandas as pd
 

@@ -231,6 +231,7 @@ def test_the_pdf_compiles_within_its_margins(report: Path) -> None:
     assert "LaTeX Warning" not in log
 
 
+@pytest.mark.slow
 @needs_tex
 def test_names_with_latex_in_them_compile_to_text(folder: Path, tmp_path: Path) -> None:
     shutil.rmtree(folder / "runs/qa/mini-t5")  # a table of what is missing, with these names in it

@@ -63,6 +63,7 @@ print(card.CONFIDENCE)
 """
 
 
+@pytest.mark.slow
 def test_the_level_of_intervals_and_tests_is_written_once(results: Path, tmp_path: Path) -> None:
     """Every "95%" of the report and of the model card follows from ALPHA (0.2: tails of 10% and 90%)."""
     copy, folder = shutil.copytree(results, tmp_path / "made-up"), tmp_path / "report"
@@ -219,6 +220,7 @@ def test_each_table_stands_alone_in_another_document(report: Path, tmp_path: Pat
         assert done.returncode == 0, f"{table.name}: {done.stdout[-1500:]}"
 
 
+@pytest.mark.slow
 @needs_tex
 def test_long_names_stay_within_the_margins_and_fonts_are_embedded(results: Path, tmp_path: Path) -> None:
     models = (Named("mini-t5", LONG), Named("mini-bart", f"{LONG} (2)"), Named("mini-flan-t5", "F"))

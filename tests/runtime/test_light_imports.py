@@ -38,6 +38,7 @@ def tokens(tmp_path):
     return tmp_path / "train.arrow"
 
 
+@pytest.mark.slow
 def test_a_training_imports_no_package_that_it_does_not_use(tokens):
     done = subprocess.run([sys.executable, "-c", TRAINING, str(tokens)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

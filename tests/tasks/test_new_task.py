@@ -103,6 +103,7 @@ def toy(checkpoints, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_new_task_and_a_new_metric_are_one_file_each_from_the_study_to_the_model_card(toy):
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "run.py"], env=environment, capture_output=True, text=True, timeout=300)

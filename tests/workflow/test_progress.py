@@ -50,6 +50,7 @@ def frames(printed: str) -> list[list[str]]:
     return [part.partition("\x1b[J")[0].replace("\x1b[K", "").splitlines() for part in printed.split("\x1b[H")[1:]]
 
 
+@pytest.mark.slow
 def test_elsewhere_than_on_a_terminal_an_error_is_a_few_lines_with_its_log_and_command(tmp_path):
     result = broken_study(tmp_path).snakemake()
     assert result.returncode != 0
