@@ -56,7 +56,7 @@ def describe(study: Study) -> str:
             settings = {"by": method.method.kind, "on": "+".join(mixed) + held_out}.items()
         else:
             settings = method.model_dump(exclude={"kind", "title"}).items()
-        own = ", ".join(f"{key} {'+'.join(value) if isinstance(value, list) else value}" for key, value in settings)
+        own = ", ".join(f"{key} {text}" for key, value in settings if (text := _setting(value)))
         rate = f"learning rate {training.learning_rate:g}"
         if search:
             rates = (search.learning_rate(training, factor) for factor in search.factors)
@@ -67,6 +67,21 @@ def describe(study: Study) -> str:
             "Not pinned: another day the Hub may serve other files. `tunegrid pin` with this configuration fixes them."
         )
     return "\n".join(lines)
+
+
+def _setting(value: Any) -> str:
+    """A setting of a method in words; "" where it is not set."""
+    match value:
+        case None | "":
+            return ""
+        case list():
+            return "+".join(map(str, value))
+        case dict():
+            inner = {key: text for key, part in value.items() if key != "title" and (text := _setting(part))}
+            kind = inner.pop("kind", None)
+            words = ", ".join(f"{key} {text}" for key, text in inner.items())
+            return f"{kind} ({words})" if kind and words else kind or words
+    return str(value)
 
 
 def _source(source: Any) -> str:
