@@ -39,11 +39,9 @@ def probed(tiny_study):
     return tiny_study(PROBES)
 
 
-def test_scores_are_the_probabilities_that_the_model_gives_its_labels(probed, tmp_path):
-    from tunegrid.methods import Untuned
-    from tunegrid.methods.untuned import UntunedSettings
-    from tunegrid.stages.evaluate import load_tuned
+def test_scores_are_the_probabilities_that_the_model_gives_its_labels(probed):
     from tunegrid.stages.probes import probe_untuned
+    from tunegrid.stages.subject import untuned_subject
     from tunegrid.tasks.tokenise import tokenise_unlabelled
 
     probe_untuned(probed, "sentiment", "t5")
@@ -53,8 +51,7 @@ def test_scores_are_the_probabilities_that_the_model_gives_its_labels(probed, tm
     assert frame["second_word"].tolist() == ["Ben", "Ben"]
     (part,) = record.scores
     assert (part.templates, part.pairs, part.first) == (2, 2, pytest.approx(frame["first_score"].mean()))
-    task, model = probed.task("sentiment", "t5"), probed.paths.model("t5")
-    tuned = load_tuned(probed, tmp_path, "t5", Untuned(UntunedSettings(), probed.family("t5")), model, task)
+    task, tuned = probed.task("sentiment", "t5"), untuned_subject(probed, "sentiment", "t5").load(probed)
     rows = [{"text": text} for text in frame["first_text"]]
     scores = tuned.predict(tokenise_unlabelled(task, "t5", tuned.tokenizer, rows), 2).columns
     shares = scores.apply("exp")

@@ -12,12 +12,13 @@ from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.models import Shape
 from tunegrid.models.forms import Form, form_named
 from tunegrid.models.seal import check_base
-from tunegrid.results.records import FormFacts, MetricsRecord, TrainRecord, read_record
-from tunegrid.stages.evaluate import Asked, check_run, evaluate_loaded, write_unscored
+from tunegrid.results.records import FormFacts, MetricsRecord
+from tunegrid.stages.evaluate import Asked, evaluate_loaded, write_unscored
 from tunegrid.stages.recover import recover
+from tunegrid.stages.subject import run_subject
 from tunegrid.study.cells import Run
 from tunegrid.study.engine import plain_model, require_engine
-from tunegrid.study.mixtures import cell_task, test_tokens
+from tunegrid.study.mixtures import test_tokens
 from tunegrid.study.study import Study
 from tunegrid.training.session import Diverged
 
@@ -32,16 +33,14 @@ def evaluate_form(study: Study, run: Run, name: str, folder: Path) -> MetricsRec
         name: of the form, as in `compress` of the study.
         folder: for the results, within the run's own.
     """
-    cell, own, form = run.cell, study.paths.run(run), form_named(name)
-    trained = read_record(own / "train.json", TrainRecord)
-    names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
+    form, subject = form_named(name), run_subject(study, run)
+    names = subject.names
     folder.mkdir(parents=True, exist_ok=True)
-    if trained.status != "ok":
-        return write_unscored(study, folder, names, trained.status, trained.reason)
-    check_run(study, run, own, trained)
+    if subject.failure:
+        return write_unscored(study, folder, names, **subject.failure)
     engine = "ctranslate2" if form.converts else "transformers"
     require_engine(engine)
-    asked = Asked(cell_task(study, cell), test_tokens(study, cell))
+    asked = Asked(subject.task, test_tokens(study, run.cell))
     try:
         return evaluate_loaded(
             study,

@@ -15,42 +15,34 @@ from typing import Any
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder
 from tunegrid.data.parquet import read_parquet
-from tunegrid.methods import Method, Untuned
-from tunegrid.methods.untuned import UntunedSettings
-from tunegrid.results.records import EvaluationCost, TrainRecord, read_record
+from tunegrid.results.records import EvaluationCost
 from tunegrid.runtime.measure import reset_peak_memory
 from tunegrid.runtime.provenance import now
-from tunegrid.stages.evaluate import Stopwatch, check_run, cost_after, load_tuned, write_scores, write_unscored
-from tunegrid.study.cells import UNTUNED, Run
-from tunegrid.study.mixtures import cell_task
+from tunegrid.stages.evaluate import Stopwatch, cost_after, write_scores, write_unscored
+from tunegrid.stages.subject import Subject, run_subject, untuned_subject
+from tunegrid.study.cells import Run
 from tunegrid.study.study import Study
-from tunegrid.tasks import Row, Task
+from tunegrid.tasks import Row
 from tunegrid.tasks.base import BaselineUndefined
 
 
 def evaluate_run_on_domains(study: Study, run: Run) -> None:
     """Scores a run on the other domains of its task; of a run that failed each gets a record without scores."""
-    cell, folder = run.cell, study.paths.run(run)
-    names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
-    trained = read_record(folder / "train.json", TrainRecord)
-    if trained.status != "ok":
+    subject = run_subject(study, run)
+    if subject.failure:
         _write_each(
             study,
-            folder,
-            names,
-            lambda new, identity: write_unscored(study, new, identity, trained.status, trained.reason),
+            subject.folder,
+            subject.names,
+            lambda new, names: write_unscored(study, new, names, **subject.failure),
         )
         return
-    check_run(study, run, folder, trained)
-    _evaluate_model(study, folder, names, study.method(cell), folder / "weights", cell_task(study, cell))
+    _evaluate(study, subject)
 
 
 def evaluate_untuned_on_domains(study: Study, task: str, model: str) -> None:
     """Scores an untuned pretrained model on the other domains of a task."""
-    names = {"kind": "untuned", "task": task, "model": model, "method": UNTUNED, "seed": None}
-    method = Untuned(UntunedSettings(), study.family(model))
-    asked = study.task(task, model)
-    _evaluate_model(study, study.paths.untuned(task, model), names, method, study.paths.model(model), asked)
+    _evaluate(study, untuned_subject(study, task, model))
 
 
 def evaluate_baseline_on_domains(study: Study, task_name: str, baseline: str) -> None:
@@ -88,19 +80,17 @@ def evaluate_baseline_on_domains(study: Study, task_name: str, baseline: str) ->
     _write_each(study, study.paths.baseline(task_name, baseline), names, write)
 
 
-def _evaluate_model(
-    study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path, asked: Task
-) -> None:
+def _evaluate(study: Study, subject: Subject) -> None:
     from tunegrid.models.generate import NonFiniteLogits
     from tunegrid.tasks.tokenise import tokenise_unlabelled
 
     watch = Stopwatch()
-    tuned = load_tuned(study, folder, names["model"], method, weights, asked)
+    tuned, asked = subject.load(study), subject.task
     loading = watch.lap()
 
     def write(new: Path, identity: dict[str, Any]) -> None:
         started, rows = now(), _rows(study, identity)
-        tokens = tokenise_unlabelled(asked, method.family.name, tuned.tokenizer, rows)
+        tokens = tokenise_unlabelled(asked, subject.method.family.name, tuned.tokenizer, rows)
         watch.lap()
         reset_peak_memory()
         try:
@@ -114,7 +104,7 @@ def _evaluate_model(
             study, new, identity, asked, rows, predicted.texts, predicted.columns, cost, started, predicted.cut
         )
 
-    _write_each(study, folder, names, write)
+    _write_each(study, subject.folder, subject.names, write)
 
 
 def _write_each(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import traceback
 from collections.abc import Callable, Sequence
@@ -12,29 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced
-from tunegrid.common.temporary import temporary_folder
 from tunegrid.data.parquet import read_parquet
-from tunegrid.methods import Method, Untuned
-from tunegrid.methods.untuned import UntunedSettings
-from tunegrid.models import Shape
-from tunegrid.models.seal import check_base, check_trained_from, check_weights
 from tunegrid.results.records import (
     EvaluationCost,
     MetricsRecord,
     RunStatus,
     Score,
-    TrainRecord,
-    read_record,
     write_record,
     written_since,
 )
-from tunegrid.runtime import cpu_kernels, measure
+from tunegrid.runtime import measure
 from tunegrid.runtime.measure import peak_memory, reset_peak_memory
 from tunegrid.runtime.provenance import now
 from tunegrid.stages.record_facts import study_provenance
-from tunegrid.study.cells import UNTUNED, Run
-from tunegrid.study.engine import compute_type, plain_model, require_engine
-from tunegrid.study.mixtures import cell_task, test_tokens
+from tunegrid.stages.subject import Subject, run_subject, untuned_subject
+from tunegrid.study.cells import Run
+from tunegrid.study.mixtures import test_tokens
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row, Task
 from tunegrid.tasks.base import Baseline, BaselineUndefined
@@ -58,32 +50,24 @@ class Stopwatch:
 
 def evaluate_run(study: Study, run: Run, folder: Path) -> MetricsRecord:
     """Predicts and scores the test set with a run's weights; a run that failed gets a record without scores."""
-    cell = run.cell
-    trained = read_record(folder / "train.json", TrainRecord)
-    names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
-    if trained.status != "ok":
-        return write_unscored(study, folder, names, trained.status, trained.reason)
-    check_run(study, run, folder, trained)
-    examples = study.measure.latency_examples
-    asked = Asked(cell_task(study, cell), test_tokens(study, cell))
-    return _evaluate_model(study, folder, names, study.method(cell), folder / "weights", asked, examples)
-
-
-def check_run(study: Study, run: Run, folder: Path, trained: TrainRecord) -> None:
-    """Raises TuneGridError if the weights of a run, or its base model, are not those of its record."""
-    cell = run.cell
-    check_trained_from(study.paths.model(cell.model), folder, trained.provenance.model_fingerprint)
-    rule = study.training_of(cell).training_rule
-    again = f"Train the run again: snakemake … --forcerun {rule} {cell.target}"
-    check_weights(folder / "weights", trained.weights, folder / "train.json", again)
+    subject = run_subject(study, run, folder)
+    if subject.failure:
+        return write_unscored(study, folder, subject.names, **subject.failure)
+    return _evaluate(study, subject, test_tokens(study, run.cell), study.measure.latency_examples)
 
 
 def evaluate_untuned(study: Study, task: str, model: str, folder: Path) -> MetricsRecord:
     """Predicts and scores the test set with an untuned pretrained model."""
-    method = Untuned(UntunedSettings(), study.family(model))
-    names = {"kind": "untuned", "task": task, "model": model, "method": UNTUNED, "seed": None}
-    asked = Asked(study.task(task, model), study.paths.tokens(task, model) / "test.arrow")
-    return _evaluate_model(study, folder, names, method, study.paths.model(model), asked)
+    subject = untuned_subject(study, task, model, folder)
+    return _evaluate(study, subject, study.paths.tokens(task, model) / "test.arrow")
+
+
+def _evaluate(study: Study, subject: Subject, tokens: Path, latency_examples: int = 0) -> MetricsRecord:
+    def load() -> tuple[TunedModel, dict[str, Any]]:
+        return subject.load(study), {}
+
+    asked = Asked(subject.task, tokens)
+    return evaluate_loaded(study, subject.folder, subject.names, load, asked, latency_examples)
 
 
 def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path) -> MetricsRecord:
@@ -146,21 +130,6 @@ class Asked:
     tokens: Path
 
 
-def _evaluate_model(
-    study: Study,
-    folder: Path,
-    names: dict[str, Any],
-    method: Method,
-    weights: Path,
-    asked: Asked,
-    latency_examples: int = 0,
-) -> MetricsRecord:
-    def load() -> tuple[TunedModel, dict[str, Any]]:
-        return load_tuned(study, folder, names["model"], method, weights, asked.task), {}
-
-    return evaluate_loaded(study, folder, names, load, asked, latency_examples)
-
-
 def evaluate_loaded(
     study: Study,
     folder: Path,
@@ -200,37 +169,6 @@ def evaluate_loaded(
         study, folder, names, asked.task, rows, predicted.texts, predicted.columns, cost, started, predicted.cut,
         **computed,
     )  # fmt: skip
-
-
-def load_tuned(study: Study, folder: Path, model_name: str, method: Method, weights: Path, task: Task) -> TunedModel:
-    """Loads a tuned (or untuned) model into the study's engine, to answer rows of a task.
-
-    Args:
-        folder: where the engine's form of the model may lie for the while that it takes to load.
-    """
-    require_engine(study.evaluation.engine)
-    from tunegrid.data.tokens import load_tokenizer
-    from tunegrid.models.converted import Converted, convert
-    from tunegrid.models.flops import counted
-    from tunegrid.runtime.torch_device import pick_device
-    from tunegrid.stages.latency import TunedModel
-
-    base = study.paths.model(model_name)
-    check_base(base)
-    device = pick_device(study.hardware)
-    tokenizer = load_tokenizer(base)
-    model, stacks = method.load(base, weights), None
-    if study.evaluation.engine == "ctranslate2":
-        plain = plain_model(method, model)
-        stacks = counted(plain)
-        with temporary_folder(folder / "converted") as place:
-            convert(plain, tokenizer, place)
-            del plain, model  # while it predicts, the engine's weights are the only ones in memory
-            model = Converted(place, device=device.type, threads=study.hardware.threads, compute=compute_type(study))
-    else:
-        model = cpu_kernels.place(model, device).eval()
-    shape = Shape.from_config(method.family, json.loads((base / "config.json").read_text()))
-    return TunedModel(model, method, shape, tokenizer, task, study.hardware.precision, stacks)
 
 
 def cost_after(examples: int, seconds: float) -> dict[str, Any]:

@@ -8,14 +8,12 @@ from typing import Any
 from tunegrid.common.files import replaced
 from tunegrid.data.parquet import read_parquet
 from tunegrid.data.tokens import read_tokens, take_rows
-from tunegrid.methods import Method, Untuned
-from tunegrid.methods.untuned import UntunedSettings
-from tunegrid.results.records import TrainRecord, WordedScores, WordingsRecord, read_record, write_record
+from tunegrid.results.records import WordedScores, WordingsRecord, write_record
 from tunegrid.runtime import measure
 from tunegrid.runtime.provenance import now
-from tunegrid.stages.evaluate import check_run, load_tuned
 from tunegrid.stages.latency import spread
 from tunegrid.stages.record_facts import study_provenance
+from tunegrid.stages.subject import Subject, run_subject, untuned_subject
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.mixtures import mixed_names, settings_of, wordings
 from tunegrid.study.study import Study
@@ -26,29 +24,25 @@ def evaluate_wordings(study: Study, run: Run, folder: Path) -> WordingsRecord:
 
     A run that failed gets a record without scores.
     """
-    trained = read_record(folder / "train.json", TrainRecord)
-    if trained.status != "ok":
-        return _write(study, run.cell, run.seed, folder, now(), status=trained.status, reason=trained.reason)
-    check_run(study, run, folder, trained)
-    return _evaluate(study, run.cell, run.seed, study.method(run.cell), folder / "weights", folder)
+    subject = run_subject(study, run, folder)
+    if subject.failure:
+        return _write(study, run.cell, run.seed, folder, now(), **subject.failure)
+    return _evaluate(study, run.cell, subject)
 
 
 def evaluate_untuned_wordings(study: Study, cell: Cell, folder: Path) -> WordingsRecord:
     """Has the untuned model of a cell answer the test rows in each wording."""
-    method = Untuned(UntunedSettings(), study.family(cell.model))
-    return _evaluate(study, cell, None, method, study.paths.model(cell.model), folder)
+    return _evaluate(study, cell, untuned_subject(study, cell.task, cell.model, folder))
 
 
-def _evaluate(
-    study: Study, cell: Cell, seed: int | None, method: Method, weights: Path, folder: Path
-) -> WordingsRecord:
+def _evaluate(study: Study, cell: Cell, subject: Subject) -> WordingsRecord:
     import pandas as pd
 
     from tunegrid.models.generate import NonFiniteLogits
 
     started, clock = now(), measure.clock()
-    paths, task, settings = study.paths, study.task(cell.task, cell.model), settings_of(study, cell)
-    tuned = load_tuned(study, folder, cell.model, method, weights, task)
+    paths, settings, folder, seed = study.paths, settings_of(study, cell), subject.folder, subject.names["seed"]
+    task, tuned = study.task(cell.task, cell.model), subject.load(study)
     rows = read_parquet(paths.split(cell.task, "test"))
     chosen = spread(len(rows), settings.wording_rows or len(rows))
     rows, scores, tables = [rows[index] for index in chosen], [], []

@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced, replaced_folder
-from tunegrid.methods import Method, Untuned
-from tunegrid.methods.untuned import UntunedSettings
-from tunegrid.results.records import ProbeRecord, ProbeScores, TrainRecord, read_record, write_record
+from tunegrid.results.records import ProbeRecord, ProbeScores, write_record
 from tunegrid.runtime.provenance import digest, now
-from tunegrid.stages.evaluate import Stopwatch, check_run, load_tuned
+from tunegrid.stages.evaluate import Stopwatch
 from tunegrid.stages.record_facts import study_provenance
-from tunegrid.study.cells import UNTUNED, Run
-from tunegrid.study.mixtures import cell_task
+from tunegrid.stages.subject import Subject, run_subject, untuned_subject
+from tunegrid.study.cells import Run
 from tunegrid.study.study import Study
-from tunegrid.tasks import Row, Task
+from tunegrid.tasks import Row
 from tunegrid.tasks.probes import ProbePair, ProbeSet, Scored
 
 if TYPE_CHECKING:
@@ -34,22 +32,16 @@ if TYPE_CHECKING:
 
 def probe_run(study: Study, run: Run) -> None:
     """Scores a run on the bias probes of its task; of a run that failed each set gets a record without scores."""
-    cell, folder = run.cell, study.paths.run(run)
-    names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
-    trained = read_record(folder / "train.json", TrainRecord)
-    if trained.status != "ok":
-        outcome = {"status": trained.status, "reason": trained.reason}
-        _write_each(study, folder, names, lambda new, identity, _: _write(study, new, identity, now(), **outcome))
+    subject = run_subject(study, run)
+    if subject.failure:
+        _write_each(study, subject, lambda new, names, _: _write(study, new, names, now(), **subject.failure))
         return
-    check_run(study, run, folder, trained)
-    _probe(study, folder, names, study.method(cell), folder / "weights", cell_task(study, cell))
+    _probe(study, subject)
 
 
 def probe_untuned(study: Study, task: str, model: str) -> None:
     """Scores an untuned pretrained model on the bias probes of a task."""
-    names = {"kind": "untuned", "task": task, "model": model, "method": UNTUNED, "seed": None}
-    method = Untuned(UntunedSettings(), study.family(model))
-    _probe(study, study.paths.untuned(task, model), names, method, study.paths.model(model), study.task(task, model))
+    _probe(study, untuned_subject(study, task, model))
 
 
 @dataclass(frozen=True)
@@ -96,10 +88,10 @@ class _Asked:
         return sources
 
 
-def _probe(study: Study, folder: Path, names: dict[str, Any], method: Method, weights: Path, asked: Task) -> None:
+def _probe(study: Study, subject: Subject) -> None:
     from tunegrid.models.generate import NonFiniteLogits
 
-    tuned = load_tuned(study, folder, names["model"], method, weights, asked)
+    tuned, asked = subject.load(study), subject.task
 
     def write(new: Path, identity: dict[str, Any], probes: ProbeSet) -> None:
         started, watch = now(), Stopwatch()
@@ -115,7 +107,7 @@ def _probe(study: Study, folder: Path, names: dict[str, Any], method: Method, we
             frame.to_parquet(temporary, index=False)
         _write(study, new, identity, started, scores=list(_means(probes, frame)), **facts)
 
-    _write_each(study, folder, names, write)
+    _write_each(study, subject, write)
 
 
 def _frame(pairs: Sequence[ProbePair], scored: Scored) -> pd.DataFrame:
@@ -143,14 +135,12 @@ def _means(probes: ProbeSet, frame: pd.DataFrame) -> Iterator[ProbeScores]:
             yield ProbeScores(condition=condition, templates=int(part["template"].nunique()), pairs=len(part), **means)
 
 
-def _write_each(
-    study: Study, folder: Path, names: dict[str, Any], write: Callable[[Path, dict[str, Any], ProbeSet], object]
-) -> None:
+def _write_each(study: Study, subject: Subject, write: Callable[[Path, dict[str, Any], ProbeSet], object]) -> None:
     """Writes the results of every set of probes of a task into a folder of its own, all or none of them."""
-    with replaced_folder(study.paths.probe_results(folder)) as new:
-        for name, probes in study.probe_sets(names["task"]).items():
+    with replaced_folder(study.paths.probe_results(subject.folder)) as new:
+        for name, probes in study.probe_sets(subject.names["task"]).items():
             (new / name).mkdir()
-            write(new / name, names | {"probe": name}, probes)
+            write(new / name, subject.names | {"probe": name}, probes)
 
 
 def _write(study: Study, folder: Path, names: dict[str, Any], started: str, **facts: Any) -> None:

@@ -15,10 +15,7 @@ LANGUAGES = ("en",)
 def draw_examples(random: Random, split: str, domain: str = "home") -> Iterator[dict]:
     """Yields generation rows (without ids) without end, two of each story; every plain question is a reference."""
     world = stories.world(domain)
-    while True:
-        story = stories.draw_story(random, world=world)
-        if story.split != split:
-            continue
+    for story in stories.draw_stories(random, split, world):
         context = stories.tell(story, random, world=world)
         for relation in story.relations:
             person = random.choice(story.people)

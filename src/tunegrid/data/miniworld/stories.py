@@ -105,6 +105,14 @@ def draw_story(random: Random, relations: int = RELATIONS_PER_STORY, cast: int =
     return Story(people, chosen, facts)
 
 
+def draw_stories(random: Random, split: str, world: World) -> Iterator[Story]:
+    """Yields stories of a split, which the cast decides, without end."""
+    while True:
+        story = draw_story(random, world=world)
+        if story.split == split:
+            yield story
+
+
 def tell(story: Story, random: Random, denied_share: float = 0.0, world: World = HOME) -> str:
     """Writes the story's facts, each in a sentence, and denials of others, in random order."""
     facts = [(person, relation) for relation in story.relations for person in story.people]
@@ -138,10 +146,7 @@ def fill(template: str, person: str, value: str = "", kind: str = "") -> str:
 def draw_examples(random: Random, split: str, domain: str = "home") -> Iterator[dict]:
     """Yields question answering rows (without ids) without end: a question about each relation of each story."""
     chosen = world(domain)
-    while True:
-        story = draw_story(random, world=chosen)
-        if story.split != split:
-            continue
+    for story in draw_stories(random, split, chosen):
         context = tell(story, random, DENIED_SHARE, chosen)
         for relation in story.relations:
             person = random.choice(story.people)

@@ -15,10 +15,7 @@ LANGUAGES = ("en",)
 def draw_examples(random: Random, split: str, domain: str = "home") -> Iterator[dict]:
     """Yields summarisation rows (without ids) without end; a summary has a sentence for each person, in their order."""
     world = stories.world(domain)
-    while True:
-        story = stories.draw_story(random, world=world)
-        if story.split != split:
-            continue
+    for story in stories.draw_stories(random, split, world):
         theme, other = story.relations
         facts = {stories.state(story, random, person, theme): person for person in story.people}
         sentences = [*facts, stories.state(story, random, random.choice(story.people), other)]

@@ -20,10 +20,7 @@ TOLD, DENIED = (1, 2), (0, 1, 2, 3)
 def draw_examples(random: Random, split: str, domain: str = "home") -> Iterator[dict]:
     """Yields classification rows (without ids) without end; a label is the noun of a relation."""
     world = stories.world(domain)
-    while True:
-        story = stories.draw_story(random, world=world)
-        if story.split != split:
-            continue
+    for story in stories.draw_stories(random, split, world):
         topic, other = story.relations
         told = random.sample(story.people, random.choice(TOLD))
         denied = random.sample(story.people, random.choice(DENIED))

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from tunegrid.common.fields import Closed, Count, Finite, NonEmpty, Seconds
-from tunegrid.results.records.outcome import SCHEMA_VERSION, Outcome
+from tunegrid.results.records.outcome import SCHEMA_VERSION, ModelRecord, Outcome
 from tunegrid.runtime.provenance import Provenance
 
 ResultKind = Literal["run", "untuned", "baseline"]
@@ -135,15 +135,11 @@ class WordedScores(Closed):
     metrics: dict[str, Finite] = Field(description="Score by name.")
 
 
-class WordingsRecord(Outcome):
+class WordingsRecord(ModelRecord):
     """`wordings.json`: the scores of a model that is asked in several wordings, on the same test rows."""
 
-    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
-    kind: Literal["run", "untuned"] = Field(description="run: a tuned model; untuned: the base model as it is.")
     task: NonEmpty = Field(description="Name of the task.")
-    model: NonEmpty = Field(description="Name of the base model.")
     method: NonEmpty = Field(description="Name of the instruction tuning whose wordings these are.")
-    seed: int | None = Field(description="Seed of the run; null for an untuned model.")
     held_out: bool = Field(description="Whether the task is not in the mixture.")
     examples: Count = Field(description="Test examples that were answered in each wording.")
     primary: NonEmpty = Field(description="Name of the task's primary metric.")

@@ -32,3 +32,13 @@ class CellRecord(Outcome):
     task: NonEmpty = Field(description="Name of the task.")
     model: NonEmpty = Field(description="Name of the base model.")
     method: NonEmpty = Field(description="Name of the tuning method.")
+
+
+class ModelRecord(Outcome):
+    """Fields of all records of what a run, or an untuned model, was asked besides its test rows."""
+
+    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
+    kind: Literal["run", "untuned"] = Field(description="run: a tuned model; untuned: the base model as it is.")
+    model: NonEmpty = Field(description="Name of the base model.")
+    method: NonEmpty = Field(description="Name of the tuning method, or 'untuned'.")
+    seed: int | None = Field(description="Seed of the run; null for an untuned model.")

@@ -1,11 +1,9 @@
 """The record of the scores on bias probes."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from tunegrid.common.fields import Closed, Count, Finite, NonEmpty, Seconds
-from tunegrid.results.records.outcome import SCHEMA_VERSION, Outcome
+from tunegrid.results.records.outcome import ModelRecord
 from tunegrid.runtime.provenance import Provenance
 
 
@@ -19,15 +17,10 @@ class ProbeScores(Closed):
     second: Finite = Field(description="The same of the second side.")
 
 
-class ProbeRecord(Outcome):
+class ProbeRecord(ModelRecord):
     """`probe.json`: the scores of a model on a set of bias probes."""
 
-    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
-    kind: Literal["run", "untuned"] = Field(description="run: a tuned model; untuned: the base model as it is.")
     task: NonEmpty = Field(description="Name of the task.")
-    model: NonEmpty = Field(description="Name of the base model.")
-    method: NonEmpty = Field(description="Name of the tuning method, or 'untuned'.")
-    seed: int | None = Field(description="Seed of the run; null for an untuned model.")
     probe: NonEmpty = Field(description="Name of the set of probes in the study.")
     texts: NonEmpty | None = Field(None, description="Hash of all texts; null where the status is not ok.")
     scores: list[ProbeScores] = Field(default_factory=list, description="Scores; empty where the status is not ok.")

@@ -1,0 +1,99 @@
+"""What an evaluation is of: a run or an untuned model, with all that it takes to load it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunegrid.common.temporary import temporary_folder
+from tunegrid.methods import Method, Untuned
+from tunegrid.methods.untuned import UntunedSettings
+from tunegrid.models import Shape
+from tunegrid.models.seal import check_base, check_trained_from, check_weights
+from tunegrid.results.records import TrainRecord, read_record
+from tunegrid.runtime import cpu_kernels
+from tunegrid.study.cells import UNTUNED, Run
+from tunegrid.study.engine import compute_type, plain_model, require_engine
+from tunegrid.study.mixtures import cell_task
+from tunegrid.study.study import Study
+from tunegrid.tasks import Task
+
+if TYPE_CHECKING:
+    from tunegrid.stages.latency import TunedModel
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run, or an untuned model, that answers rows of a task.
+
+    Attributes:
+        names: fields of its records: kind, task, model, method, seed.
+        folder: of its results.
+        weights: the folder of a run's weights, or the untuned model's own.
+        task: as the model is asked.
+        failure: status and reason of a run that has no weights; None: there are some.
+    """
+
+    names: dict[str, Any]
+    folder: Path
+    method: Method
+    weights: Path
+    task: Task
+    failure: dict[str, Any] | None = None
+
+    def load(self, study: Study) -> TunedModel:
+        """Loads the model into the study's engine, whose form of it may lie in `folder` while it is loaded."""
+        require_engine(study.evaluation.engine)
+        from tunegrid.data.tokens import load_tokenizer
+        from tunegrid.models.converted import Converted, convert
+        from tunegrid.models.flops import counted
+        from tunegrid.runtime.torch_device import pick_device
+        from tunegrid.stages.latency import TunedModel
+
+        base = study.paths.model(self.names["model"])
+        check_base(base)
+        device = pick_device(study.hardware)
+        tokenizer = load_tokenizer(base)
+        model, stacks = self.method.load(base, self.weights), None
+        if study.evaluation.engine == "ctranslate2":
+            plain = plain_model(self.method, model)
+            stacks, compute = counted(plain), compute_type(study)
+            with temporary_folder(self.folder / "converted") as place:
+                convert(plain, tokenizer, place)
+                del plain, model  # while it predicts, the engine's weights are the only ones in memory
+                model = Converted(place, device=device.type, threads=study.hardware.threads, compute=compute)
+        else:
+            model = cpu_kernels.place(model, device).eval()
+        shape = Shape.from_config(self.method.family, json.loads((base / "config.json").read_text()))
+        return TunedModel(model, self.method, shape, tokenizer, self.task, study.hardware.precision, stacks)
+
+
+def run_subject(study: Study, run: Run, folder: Path | None = None) -> Subject:
+    """A run whose results are in a folder, by default its own. Raises TuneGridError as `check_run` does."""
+    cell, folder = run.cell, folder or study.paths.run(run)
+    names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
+    trained, failure = read_record(folder / "train.json", TrainRecord), None
+    if trained.status == "ok":
+        check_run(study, run, folder, trained)
+    else:
+        failure = {"status": trained.status, "reason": trained.reason}
+    return Subject(names, folder, study.method(cell), folder / "weights", cell_task(study, cell), failure)
+
+
+def untuned_subject(study: Study, task: str, model: str, folder: Path | None = None) -> Subject:
+    """An untuned pretrained model whose results are in a folder, by default that of the task's."""
+    names = {"kind": "untuned", "task": task, "model": model, "method": UNTUNED, "seed": None}
+    folder = folder or study.paths.untuned(task, model)
+    method = Untuned(UntunedSettings(), study.family(model))
+    return Subject(names, folder, method, study.paths.model(model), study.task(task, model))
+
+
+def check_run(study: Study, run: Run, folder: Path, trained: TrainRecord) -> None:
+    """Raises TuneGridError if the weights of a run, or its base model, are not those of its record."""
+    cell = run.cell
+    check_trained_from(study.paths.model(cell.model), folder, trained.provenance.model_fingerprint)
+    rule = study.training_of(cell).training_rule
+    again = f"Train the run again: snakemake … --forcerun {rule} {cell.target}"
+    check_weights(folder / "weights", trained.weights, folder / "train.json", again)
