@@ -1,9 +1,11 @@
 """What the tests share: an environment without network or home folder, and a study so small that it trains in a second."""
 
+import gc
 import json
 import os
 import random
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -89,6 +91,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the longest files first, so that no worker begins one of them when the others are at their end."""
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
+class LongLived:
+    """Keeps the garbage collector from looking again and again through what imports made, which stays to the end.
+
+    Every training asks for full collections. With torch, transformers and pandas imported, one takes as long as several
+    steps of a small model, and in a fork it copies every page that it looks at, too.
+    """
+
+    def __init__(self) -> None:
+        self._modules = 0  # imported when objects were last frozen
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        if len(sys.modules) > self._modules + 20:
+            gc.collect()  # what is garbage now would stay for ever
+            gc.freeze()
+            self._modules = len(sys.modules)
+
+    pytest_runtest_call = pytest_runtest_setup  # fixtures may have imported
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(LongLived())
 
 
 @pytest.fixture(scope="session")
