@@ -32,6 +32,24 @@ def test_links_and_files_that_the_documents_name_exist():
     assert not wrong, "\n".join(wrong)
 
 
+def test_tests_that_the_documents_name_exist():
+    named = set()
+    for file in [*ROOT.glob("*.md"), *ROOT.glob("*/*.md")]:
+        named |= set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", file.read_text(encoding="utf-8")))
+    assert len(named) > 80, "docs/inputs.md has not been read"
+    gone = [f"{file}::{name}" for file, name in sorted(named) if not defines(ROOT / file, name)]
+    assert not gone, "\n".join(gone)
+
+
+def test_every_row_on_inputs_names_its_test():
+    rows = re.findall(r"^\|(?! input \|| --- ).*$", (ROOT / "docs/inputs.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [row for row in rows if "`tests/" not in row.rstrip("| ").rpartition("|")[2]] == []
+
+
+def defines(file: Path, name: str) -> bool:
+    return file.is_file() and re.search(rf"^def {name}\(", file.read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+
 def anchors(file: Path) -> set[str]:
     """The anchors of a Markdown file's headings."""
     headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)

@@ -96,6 +96,43 @@ def test_a_damaged_file_is_one_message_wherever_it_is_read(paths, capsys, name, 
         shutil.rmtree("exported", ignore_errors=True)
 
 
+RUNS = ["tables", "status", "summary"]
+UNTUNED = {"kind": "untuned", "method": "untuned", "seed": None}
+BASELINE = {"kind": "baseline", "model": None, "method": "random-candidate", "seed": None}
+PLACES = {
+    "a run's training": ("train.json", {"method": "lora"}, [*RUNS, "predict", "export"]),
+    "a run's scores": ("metrics.json", {"task": "sentiment"}, RUNS),
+    "the scores of another seed": ("metrics.json", {"seed": 7}, ["tables", "summary"]),
+    "the scores on another domain": ("metrics.json", {"domain": "away"}, ["tables"]),
+    "an untuned model": ("untuned", UNTUNED | {"method": "full"}, RUNS),
+    "a run in the place of an untuned model": ("untuned", {}, RUNS),
+    "an untuned model of another task": ("untuned", UNTUNED | {"task": "sentiment"}, RUNS),
+    "a baseline": ("baseline", BASELINE | {"method": "copy"}, RUNS),
+}
+
+
+@pytest.mark.parametrize(("name", "changes", "commands"), PLACES.values(), ids=PLACES.keys())
+def test_a_record_of_another_place_is_named_wherever_it_is_read(paths, capsys, name, changes, commands):
+    """What a record says of itself has to be what its folder says: it may have been copied there, or edited."""
+    run = paths.run(Run(CELL, 1))
+    files = {"untuned": paths.untuned("qa", "t5"), "baseline": paths.baseline("qa", "random-candidate")}
+    file = files[name] / "metrics.json" if name in files else run / name
+    content = file.read_bytes() if file.is_file() else None
+    record = json.loads((run / ("train.json" if name == "train.json" else "metrics.json")).read_text())
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(record | changes))
+        for command in commands:
+            code, printed = main(COMMANDS[command]), capsys.readouterr()
+            text = printed.out if command == "status" else printed.err
+            assert code == (0 if command == "status" else 1)
+            says = f"{file}: is the record " + ("" if command == "status" else "of ")  # `status` cuts its lines
+            assert says in text, (command, printed)
+    finally:
+        file.unlink() if content is None else file.write_bytes(content)
+        shutil.rmtree("exported", ignore_errors=True)
+
+
 @pytest.mark.parametrize(
     "text", ["", "a,b\n1,2\n", "severity,task,computed\nerror,qa\n", 'severity,task,computed\n"x', "\x00"]
 )

@@ -155,12 +155,12 @@ def test_a_study_without_a_search_has_an_empty_table_and_no_section(folder: Path
 
 
 @pytest.mark.parametrize(("file", "changes", "says"), [
-    ("factor-4.json", {"task": "sentiment"}, "is the record of another cell"),
-    ("factor-4.json", {"factor": 2.0}, "is the record of the factor 2"),
+    ("factor-4.json", {"task": "sentiment"}, "is the record of task sentiment, which belongs elsewhere"),
+    ("factor-4.json", {"factor": 2.0}, "is the record of factor 2.0, which belongs elsewhere"),
     ("factor-4.json", {"score": None}, "has score None"),
     ("factor-4.json", {"score": 1.5}, "score: Input should be less than"),
     ("choice.json", {"learning_rate": None}, "names what was chosen"),
-    ("choice.json", {"method": "full"}, "is the record of another cell"),
+    ("choice.json", {"method": "full"}, "is the record of method full, which belongs elsewhere"),
 ])  # fmt: skip
 def test_records_that_cannot_be_right(folder: Path, file: str, changes: dict, says: str) -> None:
     path = folder / "search/qa/mini-t5/lora" / file

@@ -157,6 +157,21 @@ def test_label_words_that_training_would_cut_end_the_stage(tokenised, tmp_path):
     assert not (tmp_path / "tokens").exists()
 
 
+LENGTHS = [
+    ({"max_source_length": 257}, "max_source_length of the qa task is 257, but .* has 256 positions. Set it to 256 or"),
+    ({"max_target_length": 300}, "max_target_length of the qa task is 300, .*Set it to 256 or"),
+    ({"generation": {"max_new_tokens": 255}}, r"generation\.max_new_tokens of the qa task is 255, .*Set it to 254 or"),
+]
+
+
+@pytest.mark.parametrize(("settings", "says"), LENGTHS)
+def test_lengths_beyond_the_positions_of_a_model_end_the_stage(tokenised, settings, says):
+    """BART has learned positions; T5 reads texts of any length."""
+    with pytest.raises(TuneGridError, match=says):
+        tokenised("bart", **settings)
+    tokenised("t5", **settings)
+
+
 def test_many_batches_give_what_one_gives(tokenised, monkeypatch):
     from tunegrid.stages import tokenise as module
 

@@ -1,6 +1,8 @@
 """The checks before the first job of a workflow; what Snakemake makes of them is tried in tests/workflow."""
 
 import logging
+import socket
+import tempfile
 from types import SimpleNamespace
 
 import pytest
@@ -98,3 +100,18 @@ def test_the_scheduler_keeps_only_a_limit_that_a_person_has_set():
         limiter = snakemake.scheduler.job_rate_limiter = SimpleNamespace(max_jobs=jobs, timespan=seconds)
         stage._stop_polling(snakemake)
         assert snakemake.scheduler.job_rate_limiter is (limiter if stays else None)
+
+
+def test_a_long_path_of_temporary_files_is_no_obstacle_to_the_warm_process(tmp_path, monkeypatch):
+    """A socket's path has 108 bytes at most."""
+    long = tmp_path / ("ü" * 60)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    folder = stage._socket_folder()
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(folder / "socket"))
+    finally:
+        (folder / "socket").unlink(missing_ok=True)
+        folder.rmdir()
+    assert list(long.iterdir()) == []

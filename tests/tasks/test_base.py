@@ -31,6 +31,17 @@ def test_scores_hold_every_metric_and_a_row_per_example_in_order(kind):
         task.score(predictions[:1], ROWS[kind])
 
 
+@pytest.mark.parametrize("kind", TASKS)
+def test_no_score_is_above_1(kind):
+    """Whatever the rounding of a metric's library: sacreBLEU's BLEU of a whole match is 100.00000000000004."""
+    rows = [
+        {**row, "target": row["target"] + " mit einem Ball"} if kind == "translation" else row for row in ROWS[kind]
+    ]
+    scores = make_task(kind).score([make_task(kind).target_text(row) for row in rows], rows).metrics
+    assert all(value <= 1 for value in scores.values())
+    assert scores[make_task(kind).primary] == pytest.approx(1)
+
+
 @pytest.mark.parametrize("kind", ["qa", "sentiment"])
 def test_metrics_are_the_means_of_the_examples(kind):
     task = make_task(kind)

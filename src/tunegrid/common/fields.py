@@ -11,6 +11,9 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 Place = tuple[str | int, ...]  # the way to a value: ("overrides", 2, "training", "learning_rate")
 Count = Annotated[int, Field(ge=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+# The value of a metric, of a correlation from -1. Records of earlier versions overshoot a perfect 1 by a few units of
+# the last place.
+Scored = Annotated[float, Field(ge=-1, le=1 + 1e-9, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 NonEmpty = Annotated[str, Field(min_length=1)]
 

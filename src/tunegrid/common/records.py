@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import Count, NonEmpty, explain
 from tunegrid.common.files import kind_of, read_object
+from tunegrid.common.words import listed
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -64,6 +66,22 @@ def read_card(path: Path, cls: type[_Open]) -> dict[str, Any]:
     content = read_object(path)
     _validate(path, content, cls)
     return content
+
+
+def check_place(path: Path, says: Mapping[str, Any], place: Mapping[str, Any]) -> None:
+    """Checks what a record says of itself against where it lies.
+
+    Args:
+        says: fields of the record.
+        place: those of them that follow from its folder: task, model, method, seed, ….
+
+    Raises:
+        TuneGridError: it is the record of another place.
+    """
+    wrong = [name for name, value in place.items() if says.get(name, value) != value]
+    if wrong:
+        others = listed(f"no {name}" if says[name] is None else f"{name} {says[name]}" for name in wrong)
+        raise TuneGridError(f"{path}: is the record of {others}, which belongs elsewhere. Run its job again.")
 
 
 def _validate(path: Path, content: dict[str, Any], cls: type[Record]) -> Record:

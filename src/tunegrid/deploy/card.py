@@ -105,7 +105,7 @@ def _template(name: str) -> Any:
 
 def _metrics(winner: Winner) -> MetricsRecord | None:
     file = winner.folder / "metrics.json"
-    record = read_record(file, MetricsRecord) if file.is_file() else None
+    record = read_record(file, MetricsRecord, kind="run", **winner.run.names) if file.is_file() else None
     return record if record and record.status == "ok" else None
 
 
@@ -178,16 +178,10 @@ def _data_note(card: dict[str, Any]) -> str:
 def _cost(study: Study, winner: Winner) -> list[tuple[str, str]]:
     record, cell = winner.training, winner.run.cell
     choice = study.paths.choice(cell)
-    searched = (
-        [
-            (
-                "search of the learning rate, for all seeds of it",
-                f"{seconds(read_record(choice, ChoiceRecord).search_seconds)} s",
-            )
-        ]
-        if study.search and choice.is_file()
-        else []
-    )
+    searched = []
+    if study.search and choice.is_file():
+        spent = read_record(choice, ChoiceRecord, **cell.names).search_seconds
+        searched.append(("search of the learning rate, for all seeds of it", f"{seconds(spent)} s"))
     cost, size, where = record.cost, record.parameters, record.provenance
     share = percent(size.trainable / max(1, size.total))
     flops = f"{cost.training_flops:.3g}" if cost.training_flops is not None else DASH

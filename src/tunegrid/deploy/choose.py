@@ -118,11 +118,12 @@ def _run(study: Study, cell: Cell, seed: int | None) -> tuple[Run, TrainRecord, 
     records = {}
     states = {}
     for number in study.seeds if seed is None else [seed]:
-        file = study.paths.run(Run(cell, number)) / "train.json"
+        run = Run(cell, number)
+        file = study.paths.run(run) / "train.json"
         if not file.is_file():
             states[number] = "not trained yet"
             continue
-        record = read_record(file, TrainRecord)
+        record = read_record(file, TrainRecord, **run.names)
         if record.status == "ok":
             records[number] = record
         else:

@@ -4,7 +4,7 @@ Only files are looked at, never their times, so that results copied from another
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.records import DataCard, ModelCard, TokenStats, read_card
+from tunegrid.common.records import DataCard, ModelCard, TokenStats, check_place, read_card
 from tunegrid.results.ceilings import Ceilings, read_ceilings
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
@@ -227,23 +227,33 @@ def read_results(folder: Path, expected: Expected) -> StudyResults:
     )
 
 
-def _read(folder: Path, kind: Any, task: ExpectedTask, model: str | None, method: str, seed: int | None) -> Result:
+def _read(
+    folder: Path,
+    kind: Any,
+    task: ExpectedTask,
+    model: str | None,
+    method: str,
+    seed: int | None,
+    form: str | None = None,
+) -> Result:
     metrics_path, training_path = folder / "metrics.json", folder / "train.json"
-    metrics = read_record(metrics_path, MetricsRecord) if metrics_path.exists() else None
-    training = read_record(training_path, TrainRecord) if kind == "run" and training_path.exists() else None
-    for path, record in ((metrics_path, metrics), (training_path, training)):
-        found = record and (record.task, record.model, record.method, record.seed)
-        if found and found != (task.name, model, method, seed):
-            raise TuneGridError(f"{path}: is the record of {found}, which belongs elsewhere. Run its job again.")
+    names = {"task": task.name, "model": model, "method": method, "seed": seed}
+    metrics = None
+    if metrics_path.exists():
+        metrics = read_record(metrics_path, MetricsRecord, kind=kind, **names, domain=None)
+        if metrics.status == "ok":
+            check_place(metrics_path, {"form": metrics.form and metrics.form.name}, {"form": form})
+    trained = kind == "run" and training_path.exists()
+    training = read_record(training_path, TrainRecord, **names) if trained else None
     status, reason = _status(metrics, training)
-    return Result(kind, task, model, method, seed, folder, status, reason, metrics, training)
+    return Result(kind, task, model, method, seed, folder, status, reason, metrics, training, form)
 
 
 def _forms(run: Result, names: Sequence[str]) -> dict[str, Result]:
     """The results of a run in these forms, by the form's name; missing where it was not evaluated in one."""
     places = {name: run.folder / "variants" / name for name in names}
-    read = {name: _read(place, "run", run.task, run.model, run.method, run.seed) for name, place in places.items()}
-    return {name: replace(result, form=name) for name, result in read.items()}
+    cell = run.task, run.model, run.method
+    return {name: _read(place, "run", *cell, run.seed, form=name) for name, place in places.items()}
 
 
 def _status(metrics: MetricsRecord | None, training: TrainRecord | None) -> tuple[ResultStatus, str | None]:

@@ -92,7 +92,7 @@ def reward_loader(study: Study, task: str, model: str, name: str) -> Callable[[]
         TuneGridError: its files are not those that its record lists.
     """
     folder = study.paths.reward(task, model, name)
-    record = read_record(folder / "reward.json", RewardRecord)
+    record = read_record(folder / "reward.json", RewardRecord, task=task, model=model, reward=name)
     if record.status != "ok":
         raise UnusableInput(f"it needs the reward model {name}, which is {record.status}: {record.reason}")
     again = f"Train it again: tunegrid train-reward CONFIG --task {task} --model {model} --reward {name}"
@@ -128,7 +128,7 @@ def run_model(study: Study, run: Run) -> RunModel:
         TuneGridError: its files are not those that its record lists.
     """
     file = study.paths.run(run) / "train.json"
-    record = read_record(file, TrainRecord)
+    record = read_record(file, TrainRecord, **run.names)
     if record.status != "ok":
         raise UnusableInput(f"it starts from {run.cell}, seed {run.seed}, which is {record.status}: {record.reason}")
     base, weights = study.paths.model(run.cell.model), file.parent / "weights"

@@ -108,7 +108,7 @@ def _predictions(run: Run, folder: Path) -> dict[str, Any]:
     file = folder / "metrics.json"
     if not file.is_file():
         raise TuneGridError(f"{file}: no such file. Evaluate {run.cell}, seed {run.seed}, first.")
-    record = read_record(file, MetricsRecord)
+    record = read_record(file, MetricsRecord, kind="run", **run.names)
     if record.status != "ok":
         raise UnusableInput(f"{run.cell}, seed {run.seed}, is {record.status}: {record.reason}")
     rows = read_parquet(folder / "predictions.parquet")

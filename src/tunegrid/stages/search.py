@@ -232,7 +232,7 @@ def choose_rate(study: Study, cell: Cell) -> ChoiceRecord:
 
 def _read_trial(study: Study, cell: Cell, trial: str) -> TrialRecord:
     file = study.paths.trial(cell, trial)
-    record = read_record(file, TrialRecord)
+    record = read_record(file, TrialRecord, **cell.names, factor=study.search.trials[trial])
     if record.configuration_hash != digest(trial_settings(study, cell, trial)):
         raise TuneGridError(f"{file}: is a trial of other settings than the study has now. Run it again.")
     return record

@@ -47,7 +47,7 @@ def searched(study: Study, cell: Cell) -> tuple[Study, dict[str, Any]]:
             f"{file}: not there. This study searches its learning rates: `tunegrid search-trial` for every "
             "factor of the cell, then `tunegrid search-choice`, come before `tunegrid train`."
         )
-    choice = read_record(file, ChoiceRecord)
+    choice = read_record(file, ChoiceRecord, **cell.names)
     if choice.configuration_hash != digest(choice_settings(study, cell)):
         raise TuneGridError(f"{file}: was chosen with other settings than the study has now. Search again.")
     if choice.status != "ok":

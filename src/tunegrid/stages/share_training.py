@@ -25,14 +25,14 @@ def share_training(study: Study, run: Run, folder: Path) -> TrainRecord:
     Raises:
         TuneGridError: the mixture was not trained, or with other settings than the study has now.
     """
-    cell, trained = run.cell, study.training_of(run.cell)
-    source = study.paths.run(Run(trained, run.seed))
+    cell, training = run.cell, Run(study.training_of(run.cell), run.seed)
+    source = study.paths.run(training)
     if not (source / "train.json").is_file():
         raise TuneGridError(
             f"{source / 'train.json'}: no such file. Write it first: tunegrid train-mixture CONFIG "
             f"--model {cell.model} --method {cell.method} --seed {run.seed}"
         )
-    record = read_record(source / "train.json", TrainRecord)
+    record = read_record(source / "train.json", TrainRecord, **training.names)
     if record.configuration_hash != digest({**run_settings(study, cell), "seed": run.seed}):
         raise TuneGridError(
             f"{source / 'train.json'}: was trained with other settings than the study has now. Train it again."

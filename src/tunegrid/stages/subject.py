@@ -73,13 +73,13 @@ class Subject:
 def run_subject(study: Study, run: Run, folder: Path | None = None) -> Subject:
     """A run whose results are in a folder, by default its own. Raises TuneGridError as `check_run` does."""
     cell, folder = run.cell, folder or study.paths.run(run)
-    names = {"kind": "run", "task": cell.task, "model": cell.model, "method": cell.method, "seed": run.seed}
-    trained, failure = read_record(folder / "train.json", TrainRecord), None
+    trained, failure = read_record(folder / "train.json", TrainRecord, **run.names), None
     if trained.status == "ok":
         check_run(study, run, folder, trained)
     else:
         failure = {"status": trained.status, "reason": trained.reason}
-    return Subject(names, folder, study.method(cell), folder / "weights", cell_task(study, cell), failure)
+    names, weights = {"kind": "run", **run.names}, folder / "weights"
+    return Subject(names, folder, study.method(cell), weights, cell_task(study, cell), failure)
 
 
 def untuned_subject(study: Study, task: str, model: str, folder: Path | None = None) -> Subject:

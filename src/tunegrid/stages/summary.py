@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tunegrid.common.records import read_rows
 from tunegrid.stages.expected import expected
-from tunegrid.study.cells import Run
+from tunegrid.study.cells import UNTUNED, Run
 from tunegrid.study.study import Study
 
 DEFAULT = "config/mini.yaml"  # the study that Snakemake takes where no --configfile is given
@@ -60,10 +61,10 @@ def _outcome(study: Study, run: Run) -> tuple[str, str]:
 
     folder = study.paths.run(run)
     training, metrics = folder / "train.json", folder / "metrics.json"
-    if training.is_file() and (record := read_record(training, TrainRecord)).status != "ok":
+    if training.is_file() and (record := read_record(training, TrainRecord, **run.names)).status != "ok":
         return record.status, record.reason
     if training.is_file() and metrics.is_file():  # metrics.json without train.json belongs to weights that are gone
-        record = read_record(metrics, MetricsRecord)
+        record = read_record(metrics, MetricsRecord, kind="run", **run.names)
         return record.status, record.reason
     log = study.paths.log(f"{'evaluate' if training.is_file() else 'train'}/{run.path}")
     stage = ": trained, but not evaluated" if training.is_file() else ""
@@ -74,15 +75,21 @@ def _failed_references(study: Study) -> list[str]:
     """Lines on the baselines and untuned models that have no score."""
     from tunegrid.results.records import MetricsRecord, read_record
 
-    places = {}
+    lines = []
+
+    def add(title: str, folder: Path, **names: Any) -> None:
+        if (file := folder / "metrics.json").is_file():
+            record = read_record(file, MetricsRecord, **names, seed=None)
+            lines.extend([] if record.status == "ok" else [f"{record.status}: {title}: {record.reason}"])
+
     for task in study.grid.tasks:
-        places |= {
-            f"{task}, baseline {name}": study.paths.baseline(task, name) for name in study.task(task).baselines()
-        }
-        places |= {f"{task}, untuned {model}": study.paths.untuned(task, model) for model in study.grid.models}
-    files = {name: place / "metrics.json" for name, place in places.items()}
-    records = {name: read_record(file, MetricsRecord) for name, file in files.items() if file.is_file()}
-    return [f"{record.status}: {name}: {record.reason}" for name, record in records.items() if record.status != "ok"]
+        for name in study.task(task).baselines():
+            folder = study.paths.baseline(task, name)
+            add(f"{task}, baseline {name}", folder, kind="baseline", task=task, model=None, method=name)
+        for model in study.grid.models:
+            folder = study.paths.untuned(task, model)
+            add(f"{task}, untuned {model}", folder, kind="untuned", task=task, model=model, method=UNTUNED)
+    return lines
 
 
 def _files_to_remake(study: Study, run: Run) -> list[str]:
@@ -90,7 +97,7 @@ def _files_to_remake(study: Study, run: Run) -> list[str]:
     from tunegrid.results.records import ChoiceRecord, read_record
 
     file = study.paths.choice(run.cell)
-    if study.search is None or not file.is_file() or read_record(file, ChoiceRecord).status == "ok":
+    if study.search is None or not file.is_file() or read_record(file, ChoiceRecord, **run.cell.names).status == "ok":
         return [str(study.paths.run(run) / "train.json")]
     return [str(study.paths.trial(run.cell, trial)) for trial in study.search.trials]
 

@@ -58,9 +58,16 @@ def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> 
 def check_positions(task: Task, model: Path) -> None:
     """Raises TuneGridError if a length has no position in the model: its training would fail, jobs later."""
     positions = json.loads((model / "config.json").read_text()).get("max_position_embeddings")
-    for key in ("max_source_length", "max_target_length"):
-        if positions is not None and (length := getattr(task.settings, key)) > positions:
+    if positions is None:
+        return
+    settings = task.settings
+    lengths = {name: (getattr(settings, name), positions) for name in ("max_source_length", "max_target_length")}
+    if task.labels() is None:
+        special = load_tokenizer(model).num_special_tokens_to_add()  # of the answer, and not counted in the setting
+        lengths["generation.max_new_tokens"] = settings.generation.max_new_tokens, positions - special
+    for key, (length, most) in lengths.items():
+        if length > most:
             raise TuneGridError(
-                f"tasks: {key} of the {task.settings.kind} task is {length}, but {model} has {positions} positions. "
-                f"Set it to {positions} or less."
+                f"tasks: {key} of the {settings.kind} task is {length}, but {model} has {positions} positions. "
+                f"Set it to {most} or less."
             )

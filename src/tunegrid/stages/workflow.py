@@ -122,13 +122,19 @@ def _check_scheduler(workflow: Any) -> Sequence[str]:
 
 def _start_warm_process(files: Sequence[Path]) -> None:
     """Starts the process that has the libraries loaded, for jobs on the CPU of this machine."""
-    folder = Path(tempfile.mkdtemp(prefix="tunegrid-"))
-    if len(os.fsencode(folder)) > LONGEST_FOLDER:
-        folder.rmdir()
-        folder = Path(tempfile.mkdtemp(prefix="tunegrid-", dir="/tmp"))
+    folder = _socket_folder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     address = folder / "socket"
     process = subprocess.Popen(["tunegrid", "warm", *map(str, files), "--socket", str(address)])
     while process.poll() is None and not address.exists():
         time.sleep(0.05)
     os.environ[warm.VARIABLE] = str(address)
+
+
+def _socket_folder() -> Path:
+    """Makes a folder for temporary files whose path is short enough for that of a socket in it."""
+    folder = Path(tempfile.mkdtemp(prefix="tunegrid-"))
+    if len(os.fsencode(folder)) > LONGEST_FOLDER:
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="tunegrid-", dir="/tmp"))
+    return folder

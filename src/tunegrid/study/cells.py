@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 UNTUNED = "untuned"
 MIXTURES = "mixtures"  # the folder of what is trained on several tasks at once
@@ -33,6 +34,11 @@ class Cell:
     def target(self) -> str:
         """The name of the rule that runs all seeds of the cell: a rule with a wildcard cannot be a target."""
         return f"cell_{self}"
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What the records of the cell say of themselves: task, model and method."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, order=True)
@@ -73,3 +79,8 @@ class Run:
         """The name of the run in paths, its variant's within it."""
         variant = "" if self.variant is None else f"/variants/{self.variant}"
         return f"{self.cell.path}/seed-{self.seed}{variant}"
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What the records of the run say of themselves: task, model, method and seed."""
+        return self.cell.names | {"seed": self.seed}

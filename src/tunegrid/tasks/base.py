@@ -209,7 +209,7 @@ class Task(ABC):
             texts = references if metric.many_references else [first for first, *_ in references]
             result = as_evaluate(metric).compute(predictions=predictions, references=texts, examples=True)
             columns |= result["examples"]
-            values[metric.name] = result[metric.name]
+            values[metric.name] = min(result[metric.name], 1.0)  # sacreBLEU overshoots by a few units of the last place
             if signature := result.get(f"{metric.name}_signature"):
                 signatures[metric.name] = signature
             table = {"prediction": predictions, "references": references, **result["examples"]}

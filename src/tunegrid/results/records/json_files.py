@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import explain
 from tunegrid.common.files import write_text
-from tunegrid.common.records import Record, read_valid
+from tunegrid.common.records import Record, check_place, read_valid
 from tunegrid.results.records.evaluation import MetricsRecord, WordingsRecord
 from tunegrid.results.records.forgetting import ForgettingRecord
 from tunegrid.results.records.preferences import JudgementRecord, RewardRecord
@@ -20,9 +20,18 @@ from tunegrid.results.records.training import TrainRecord
 from tunegrid.tasks.ceiling import CeilingRecord
 
 
-def read_record(path: Path, cls: type[Record]) -> Record:
-    """Reads and validates a record. Raises TuneGridError, naming file and field, for anything that is not one."""
-    return read_valid(path, cls)
+def read_record(path: Path, cls: type[Record], **place: Any) -> Record:
+    """Reads and validates a record.
+
+    Args:
+        place: fields that follow from where the record lies: task, model, method, seed, ….
+
+    Raises:
+        TuneGridError: naming the file and the field: it is no such record, or that of another place.
+    """
+    record = read_valid(path, cls)
+    check_place(path, {name: getattr(record, name) for name in place}, place)
+    return record
 
 
 def read_any_record(path: Path) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from tunegrid.common.errors import TuneGridError
 from tunegrid.results.expected import ExpectedTask
 from tunegrid.results.read import Result, ResultKey, example_statistics
 from tunegrid.results.records import MetricsRecord, read_record
@@ -78,10 +77,8 @@ class _Domain:
         if not (folder / "metrics.json").is_file():
             self.problems.setdefault(key, "missing: not evaluated on this domain")
             return None
-        record = read_record(folder / "metrics.json", MetricsRecord)
-        owner = (record.task, record.model, record.method, record.seed, record.domain)
-        if owner != (key.task, key.model, key.method, result.seed, self.name):
-            raise TuneGridError(f"{folder / 'metrics.json'}: is the record of {owner}, which belongs elsewhere.")
+        names = {"kind": key.kind, "task": key.task, "model": key.model, "method": key.method, "seed": result.seed}
+        record = read_record(folder / "metrics.json", MetricsRecord, **names, domain=self.name)
         if record.status != "ok":
             self.problems.setdefault(key, f"{record.status}: {record.reason}")
             return None

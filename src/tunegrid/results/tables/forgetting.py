@@ -87,10 +87,9 @@ class _Losses:
         if not (folder / "forgetting.json").is_file():
             self.problems.setdefault(key, "missing: not measured")
             return None
-        record = read_record(folder / "forgetting.json", ForgettingRecord)
-        owner = (record.task or key.task, record.model, record.method, record.seed)
-        if owner != (key.task, key.model, key.method, seed):
-            raise TuneGridError(f"{folder / 'forgetting.json'}: is the record of {owner}, which belongs elsewhere.")
+        task = key.task if key.kind == "run" else None  # an untuned model's is that of all tasks
+        names = {"kind": key.kind, "task": task, "model": key.model, "method": key.method, "seed": seed}
+        record = read_record(folder / "forgetting.json", ForgettingRecord, **names)
         if record.status != "ok":
             self.problems.setdefault(key, f"{record.status}: {record.reason}")
             return None

@@ -80,10 +80,7 @@ class _Cell:
         file = self.folders[seed] / "wordings.json"
         if not file.exists():
             return None
-        record = read_record(file, WordingsRecord)
-        if (record.task, record.model, record.method, record.seed) != (*self.names.values(), seed):
-            raise TuneGridError(f"{file}: is the record of another cell. Run its job again.")
-        return record
+        return read_record(file, WordingsRecord, **self.names, seed=seed)
 
     def wording_rows(self) -> Iterator[Row]:
         for seed, record in self.records.items():

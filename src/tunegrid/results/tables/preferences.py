@@ -54,7 +54,7 @@ def _reward_rows(paths: Paths, names: tuple[str, str, str], rows: dict[str, list
     if not file.exists():
         rows["rewards"].append(row | {"status": "missing", "reason": "no result"})
         return
-    record = read_record(file, RewardRecord)
+    record = read_record(file, RewardRecord, **dict(zip(("task", "model", "reward"), names, strict=True)))
     cost = record.cost.model_dump() if record.cost else {}
     rows["rewards"].append(cost | record.model_dump() | row)
     for one in record.calibration:
@@ -71,8 +71,9 @@ def _records(study: StudyResults, cell: Row) -> list[tuple[Any, JudgementRecord 
             cell["model"],
             cell["method"],
         ):
-            file = result.folder / "judgement.json"
-            found.append((result, read_record(file, JudgementRecord) if file.exists() else None))
+            file, names = result.folder / "judgement.json", {name: cell[name] for name in ("task", "model", "method")}
+            record = read_record(file, JudgementRecord, **names, seed=result.seed) if file.exists() else None
+            found.append((result, record))
     return found
 
 

@@ -88,10 +88,8 @@ class _Probe:
         if not (folder / "probe.json").is_file():
             self.problems.setdefault(key, "missing: not probed")
             return None
-        record = read_record(folder / "probe.json", ProbeRecord)
-        owner = (record.task, record.model, record.method, record.seed, record.probe)
-        if owner != (key.task, key.model, key.method, result.seed, self.probe.name):
-            raise TuneGridError(f"{folder / 'probe.json'}: is the record of {owner}, which belongs elsewhere.")
+        names = {"kind": key.kind, "task": key.task, "model": key.model, "method": key.method, "seed": result.seed}
+        record = read_record(folder / "probe.json", ProbeRecord, **names, probe=self.probe.name)
         if record.status != "ok":
             self.problems.setdefault(key, f"{record.status}: {record.reason}")
             return None

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tunegrid.common.errors import TuneGridError
 from tunegrid.results.read import StudyResults
 from tunegrid.results.records import ChoiceRecord, TrialRecord, read_record
 from tunegrid.study.cells import Cell
@@ -51,13 +50,8 @@ def _read(study: StudyResults, cell: Cell) -> tuple[dict[float, TrialRecord | No
     """(the trials of a cell by factor, None where one is missing; its choice)."""
     paths, search = Paths(study.folder.name, study.folder.parent), study.expected.search
     files = {factor: paths.trial(cell, trial) for trial, factor in search.trials.items()}
-    trials = {factor: read_record(file, TrialRecord) if file.exists() else None for factor, file in files.items()}
-    choice = read_record(paths.choice(cell), ChoiceRecord) if paths.choice(cell).exists() else None
-    records = [(files[factor], trial) for factor, trial in trials.items()] + [(paths.choice(cell), choice)]
-    for file, record in records:
-        if record and Cell(record.task, record.model, record.method) != cell:
-            raise TuneGridError(f"{file}: is the record of another cell. Run its job again.")
-    for factor, trial in trials.items():
-        if trial and trial.factor != factor:
-            raise TuneGridError(f"{files[factor]}: is the record of the factor {trial.factor:g}. Run its job again.")
-    return trials, choice
+    trials = {
+        factor: read_record(file, TrialRecord, **cell.names, factor=factor) if file.exists() else None
+        for factor, file in files.items()
+    }
+    return trials, read_record(paths.choice(cell), ChoiceRecord, **cell.names) if paths.choice(cell).exists() else None

@@ -57,6 +57,15 @@ class Item:
     kept: Path | None = None
     more: tuple[Path, ...] = ()
 
+    @property
+    def names(self) -> dict[str, Any]:
+        """What its records say of themselves, as far as its cell, or its task and model, say it too."""
+        if self.cell:
+            return self.cell.names
+        method = {"baselines": self.part, "untuned": UNTUNED}.get(self.stage)
+        names = {"task": self.task, "model": self.model, "method": method}
+        return {name: value for name, value in names.items() if value is not None}
+
 
 def items(study: Study) -> Iterator[Item]:
     """Yields every job of a study, stage by stage."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.common.records import check_place
 from tunegrid.runtime import gpus
 from tunegrid.runtime.provenance import digest
 from tunegrid.study.cells import Cell, Run
@@ -140,7 +141,7 @@ def read_status(
 
 def _records(item: Item, read: Reader) -> dict[str, Any]:
     """The record of a job; of one with several, the first that is not ok, else the first with the seconds of all."""
-    first, *more = records = [_record(file, read) for file in (item.done, *item.more)]
+    first, *more = records = [_record(file, read, **item.names) for file in (item.done, *item.more)]
     if failed := next((record for record in records if record.get("status", "ok") != "ok"), None):
         return failed
     if not more:
@@ -151,10 +152,12 @@ def _records(item: Item, read: Reader) -> dict[str, Any]:
     return first | {"cost": costs[0] | seconds}
 
 
-def _record(file: Path, read: Reader) -> dict[str, Any]:
-    """The content of a record; of a file that is none, a failure with its reason."""
+def _record(file: Path, read: Reader, **place: Any) -> dict[str, Any]:
+    """The content of a record; of a file that is none, or the record of another place, a failure with its reason."""
     try:
-        return read(file)
+        record = read(file)
+        check_place(file, record, place)
+        return record
     except TuneGridError as error:
         return {"status": "failed", "reason": str(error)}
 
