@@ -1,6 +1,7 @@
 """Requests that arrive together are answered together, in their order, within bounds, and none is lost."""
 
 import threading
+import time
 from concurrent.futures import CancelledError
 
 import pytest
@@ -107,3 +108,47 @@ def test_stopping_answers_what_was_taken_and_takes_no_more(model, batcher):
     stopping.join(10)
     assert not stopping.is_alive()
     assert [answers.result(0)[0]["prediction"] for answers in waiting] == ["A", "B", "C"]
+
+
+class Slow:
+    """Takes half a second for a batch; keeps how many rows each had, and when it began."""
+
+    def __init__(self) -> None:
+        self.sizes, self.began = [], []
+
+    def __call__(self, rows):
+        self.began.append(time.perf_counter())
+        self.sizes.append(len(rows))
+        time.sleep(0.5)
+        return rows
+
+
+def test_those_who_were_answered_together_are_waited_for():
+    batcher = Batcher(slow := Slow(), batch_rows=8, queue_rows=100)
+    for _ in range(3):  # first one alone with the others behind it, then all of them together
+        for answers in [batcher.submit(rows(text)) for text in "abcde"]:
+            answers.result(10)
+    batcher.stop()
+    assert sum(slow.sizes) == 15
+    assert slow.sizes[-2:] == [5, 5]
+
+
+def test_who_asks_alone_does_not_wait():
+    batcher = Batcher(slow := Slow(), batch_rows=8, queue_rows=100)
+    asked = []
+    for text in "abc":
+        asked.append(time.perf_counter())
+        batcher.submit(rows(text)).result(10)
+    batcher.stop()
+    assert slow.sizes == [1, 1, 1]
+    assert min(began - at for began, at in zip(slow.began[1:], asked[1:], strict=True)) < 0.04  # a tenth is .05
+
+
+def test_a_batch_whose_requests_are_given_up_while_it_waits_for_more_is_none():
+    batcher = Batcher(Slow(), batch_rows=8, queue_rows=100)
+    for answers in [batcher.submit(rows("a", "b")), batcher.submit(rows("c", "d"))]:
+        answers.result(10)
+    assert batcher.submit(rows("e")).cancel()
+    assert batcher.submit(rows("f")).result(10) == rows("f")
+    batcher.stop()
+    assert (batcher.accepted, batcher.answered, batcher.given_up) == (4, 3, 1)

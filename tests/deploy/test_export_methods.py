@@ -9,7 +9,7 @@ from tests.deploy.test_export import answers_elsewhere, card_of, rows_of
 from tests.support.instructed import CONFIG as INSTRUCTED
 from tests.support.instructed import cell as instructed_cell
 from tests.support.seals import seal_base
-from tests.support.winners import tell_texts_apart
+from tests.support.winners import as_after_long_training, tell_texts_apart
 from tunegrid.cli import main
 from tunegrid.data.parquet import read_parquet
 from tunegrid.study.cells import Cell, Run
@@ -31,7 +31,7 @@ CHANGES = {
         "qa": {"max_source_length": 30, "long_contexts": "windows", "window_overlap": 4},
         "translation": {"generation": {"max_new_tokens": 6, "num_beams": 3}},
     },
-    "training": {"learning_rate": 0.03, "max_steps": 3, "batch_size": 8},
+    "training": {"learning_rate": 1.0e-3, "max_steps": 2, "batch_size": 8},
 }
 
 
@@ -42,7 +42,7 @@ def every_method(tiny_study):
     study = tiny_study(yaml.safe_dump(CHANGES))
     paths = study.paths
     for model in study.grid.models:
-        tell_texts_apart(paths.model(model), 0.2 if model == "bart" else 0.5)
+        tell_texts_apart(paths.model(model), 0.5)
         seal_base(paths.model(model))
         family = study.models[model].family
         tokenise(study.task("qa", model), family, paths.data("qa"), paths.model(model), paths.tokens("qa", model))
@@ -73,6 +73,7 @@ def test_the_card_of_each_family_gives_the_predictions(every_method, tmp_path, m
             run = Run(Cell(task, model, method), 1)
             record = train(study, run, study.paths.run(run))
             assert (record.status, record.reason) == ("ok", None)
+            as_after_long_training(study, run)
             evaluate_run(study, run, study.paths.run(run))
             folder = exported(run.cell, tmp_path / str(run.cell), ["tiny.yaml", "changes.yaml"])
             front, text = card_of(folder)
@@ -81,7 +82,7 @@ def test_the_card_of_each_family_gives_the_predictions(every_method, tmp_path, m
             assert ("attn_implementation='eager'" in text) == needs_eager
             rows[folder] = rows_of(run.cell)
             expected.append(predictions(study, run.cell))
-    assert any(len(set(answers)) > 1 for answers in expected), "answers depend on the text"
+    assert sum(len(set(answers)) > 1 for answers in expected) >= 2, "answers depend on the text"
     assert answers_elsewhere(tmp_path, rows)["answers"] == expected
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -84,6 +85,19 @@ def test_every_answer_under_load_is_that_of_the_evaluation(study, cell):
             assert all(clients.map(right, chosen))
         said = stopped(server)
     assert f"Of {REQUESTS} requests that were accepted, {REQUESTS} were answered." in said
+
+
+@needs_server
+def test_an_answer_on_a_kept_connection_waits_for_no_acknowledgement(study):
+    with served(QA) as (_, port):
+        connection, seconds = http.client.HTTPConnection("127.0.0.1", port, timeout=60), []
+        for _ in range(40):
+            began = time.perf_counter()
+            connection.request("GET", "/health")
+            assert connection.getresponse().read()
+            seconds.append(time.perf_counter() - began)
+        connection.close()
+    assert min(seconds[20:]) < 0.03  # where small packets are held back each takes 40 ms, but for the first few
 
 
 @needs_server

@@ -49,15 +49,24 @@ def train_all(prepared: Path, folder: Path):
         run = Run(cell, 1)
         place = paths.run(run)
         train(study, run, place)
-        _as_after_long_training(study, cell, place / "weights")
-        seal_run(study, run)
+        as_after_long_training(study, run)
         evaluate_run(study, run, place)
     return study
 
 
-# Part of the names of the weights that each method trains, and the scale of their shift: it has to alter answers and
+# Parts of the names of the weights that each method trains, and the scale of their shift: it has to alter answers and
 # leave them dependent on the text.
-TRAINED = {"full": ("", 0.05), "lora": ("lora_B", 0.2), "adapters": ("adapters.tuned", 0.3), "bitfit": (".bias", 0.05)}
+TRAINED = {
+    "full": ([""], 0.05),
+    "lora": (["lora_B"], 0.2),
+    "adapters": (["adapters.tuned"], 0.3),
+    "bitfit": ([".bias"], 0.05),
+    "prefix": (["control_trans"], 0.5),
+    "mam": (["control_trans", "adapters.tuned"], 0.3),
+    "prompt": (["prompt_encoder"], 1.0),
+    "ptuning": (["prompt_encoder"], 1.0),
+    "ia3": (["ia3_l"], 0.3),
+}
 
 
 def tell_texts_apart(checkpoint: Path, scale: float) -> None:
@@ -65,26 +74,33 @@ def tell_texts_apart(checkpoint: Path, scale: float) -> None:
     from transformers import AutoModelForSeq2SeqLM
 
     model = AutoModelForSeq2SeqLM.from_pretrained(checkpoint)
-    _move(model, "", scale, dimensions=2)
+    _move(model, [""], scale, dimensions=2)
     model.save_pretrained(checkpoint)
 
 
-def _as_after_long_training(study, cell: Cell, weights: Path) -> None:
-    """Shifts the weights that the method trains, so that an answer shows whether they were loaded."""
-    method = study.method(cell)
-    model = method.load(study.paths.model(cell.model), weights)
-    part, scale = TRAINED[cell.method]
-    assert _move(model, part, scale) > 0
+def as_after_long_training(study, run: Run) -> None:
+    """Shifts the weights that a run's method trains, so that an answer shows whether they were loaded.
+
+    A training at a rate at which a few steps would do the same ends elsewhere on another processor, where a model may
+    give one answer to everything.
+    """
+    weights = study.paths.run(run) / "weights"
+    method = study.method(run.cell)
+    model = method.load(study.paths.model(run.cell.model), weights)
+    parts, scale = TRAINED[run.cell.method]
+    assert _move(model, parts, scale) > 0
     shutil.rmtree(weights)
     weights.mkdir()
     method.save(model, weights)
+    seal_run(study, run)
 
 
-def _move(model, part: str, scale: float, dimensions: int = 1) -> int:
+def _move(model, parts: list[str], scale: float, dimensions: int = 1) -> int:
     import torch
 
     generator = torch.Generator().manual_seed(3)
-    chosen = [p for name, p in model.named_parameters() if part in name and p.dim() >= dimensions]
+    named = model.named_parameters()
+    chosen = [p for name, p in named if any(part in name for part in parts) and p.dim() >= dimensions]
     for parameter in chosen:
         parameter.data += torch.randn(parameter.shape, generator=generator) * scale
     return len(chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,6 +13,7 @@ from typing import Any
 from tunegrid.tasks import Row
 
 Answer = dict[str, Any]
+PATIENCE = 0.1  # of the time of a batch: what the next one waits for those who are expected
 
 
 class QueueFull(Exception):
@@ -30,6 +32,10 @@ class _Request:
 
 class Batcher:
     """Answers requests in the order in which they came, as many at once as wait, up to a number of rows.
+
+    Clients that were answered together ask again within moments of each other. A batch that began with the first of
+    them would leave the others waiting for the time of a whole batch, so it waits a little for as many rows as there
+    were at the end of the last batch, answered or waiting. A client that asks alone is not kept waiting.
 
     Attributes:
         accepted: requests that were taken.
@@ -57,6 +63,7 @@ class Batcher:
         self._batch_rows, self._queue_rows = batch_rows, queue_rows
         self._waiting: deque[_Request] = deque()
         self._rows = 0  # that are waiting
+        self._expected_rows, self._patience = 0, 0.0  # of the next batch; how long it waits for them, in seconds
         self.accepted = self.answered = self.given_up = 0
         self._stopped = False
         self._change = threading.Condition()
@@ -113,7 +120,11 @@ class Batcher:
     def _next(self) -> list[_Request]:
         """The requests of the next batch; waits for one. []: there will be none."""
         with self._change:
-            self._change.wait_for(lambda: self._waiting or self._stopped)
+            while True:
+                self._change.wait_for(lambda: self._waiting or self._stopped)
+                self._change.wait_for(self._has_all_expected, self._patience)
+                if self._waiting or self._stopped:  # neither: all were cancelled while more were expected
+                    break
             batch: list[_Request] = []
             rows = 0
             while self._waiting and (not batch or rows + len(self._waiting[0].rows) <= self._batch_rows):
@@ -122,8 +133,12 @@ class Batcher:
             self._rows -= rows
             return batch
 
+    def _has_all_expected(self) -> bool:
+        return self._stopped or self._rows >= min(self._expected_rows, self._batch_rows)
+
     def _answer_together(self, requests: list[_Request]) -> None:
         rows = [row for request in requests for row in request.rows]
+        began = time.perf_counter()
         try:
             answers = self._answer(rows)
         except Exception as error:
@@ -133,6 +148,8 @@ class Batcher:
             for request in requests:  # the fault of one of them is not that of the others
                 self._answer_together([request])
             return
+        self._patience = PATIENCE * (time.perf_counter() - began)
+        self._expected_rows = self._rows + len(rows)
         self._on_batch(len(rows))
         start = 0
         for request in requests:
