@@ -168,12 +168,45 @@ def default(key: str, field: dict[str, Any], required: Any) -> str:
 
 
 def tuners_part(name: str) -> str:
-    """`verdicts LIBRARY` or `settings LIBRARY`: what was found with each tuner, or what a study may set of it."""
+    """`verdicts LIBRARY` or `settings LIBRARY`: what was found with each tuner, or what a study may set of it.
+
+    `verdicts own`: what was found with the project's own kinds of methods.
+    """
     from tunegrid.methods.tuners import tuners
 
     kind, library = name.split()
+    if library == "own":
+        return own_methods()
     known = tuners(library)
     return verdicts(known) if kind == "verdicts" else tuner_settings(known)
+
+
+def own_methods() -> str:
+    """The table of the project's own kinds of methods, the reasons below it."""
+    from tunegrid.models import FAMILIES
+
+    found = json.loads((ROOT / "tests" / "tuners" / "own_methods.json").read_text(encoding="utf-8"))
+    families = list(next(iter(found.values())))
+    lines = [f"| `kind` | {' | '.join(FAMILIES[name].title for name in families)} |"]
+    lines.append("| --- " * (len(families) + 1) + "|")
+    reasons: dict[str, list[str]] = {}
+    for kind, verdicts in found.items():
+        cells = []
+        for name, verdict in verdicts.items():
+            if verdict.get("failed"):
+                cells.append(f"no: {verdict['failed']}")
+            else:
+                merges = "" if "unmerged" in verdict else ", merges"
+                counts = f"{verdict['trained']:,}"
+                if verdict["trained"] != verdict["by_arithmetic"]:
+                    counts += f", by arithmetic {verdict['by_arithmetic']:,}"
+                cells.append(f"yes{merges} ({counts})")
+            if reason := verdict.get("reason") or verdict.get("unmerged"):
+                told = "not merged: " * ("unmerged" in verdict) + reason
+                reasons.setdefault(told, []).append(FAMILIES[name].title)
+        lines.append(f"| `{kind}` | {' | '.join(cells)} |")
+    told = [f"- {text}" for text in reasons]
+    return "\n".join([*lines, "", "Why not:", "", *told])
 
 
 def verdicts(known: Any) -> str:

@@ -3,7 +3,9 @@
 import pytest
 
 from tests.support.study_on_disk import expected_study
+from tunegrid.common.digits import DASH
 from tunegrid.report import preferences
+from tunegrid.results.expected import Named
 from tunegrid.results.tables import COLUMNS
 from tunegrid.results.tables.frames import frame_of
 
@@ -58,6 +60,23 @@ def test_its_numbers_are_those_of_the_tables(frames_of):
     assert len(last.rows) == 2, "the first and the last evaluation alone"
     once = preferences.section(frames | {"observations": frames["observations"].head(1)}, expected).tables[-1]
     assert len(once.rows) == 1, "an evaluation that is both the first and the last"
+
+
+def test_operations_are_those_of_the_updates_the_passes_beside_them_and_the_reward_model_that_is_learnt_from(frames_of):
+    """By hand: PPO (3 + 1 + 2 T) / 4 T = 1.5 times SFT; DPO, which its reward model only judges, (3 + 1) / 4 T."""
+    methods = (Named("full", "Full", kind="full"), Named("rlhf", "RLHF", kind="ppo"), Named("dpo", "DPO", kind="dpo"))
+    at = {"task": "translation", "model": "mini-t5"}
+    judged = {(*at.values(), name): ("full", "judge") for name in ("rlhf", "dpo")}
+    expected = expected_study(methods=methods, judged=judged)
+    costs = [at | {"method": "full", "training_flops": 4e12, "forward_flops": 0.0}]
+    costs += [at | {"method": name, "training_flops": 4e12, "forward_flops": 1e12} for name in ("rlhf", "dpo")]
+    frames = frames_of(rewards=[REWARD | {"training_flops": 2e12}], costs=costs)
+    section = preferences.section(frames, expected)
+    (table,) = (table for table in section.tables if table.name == "preference-operations")
+    assert [[cell.text for cell in row.cells][1:] for row in table.rows] == [
+        ["RLHF", "4 T", "3 T", "1 T", "2 T", "1.5"],
+        ["DPO", "4 T", "3 T", "1 T", DASH, "1.0"],
+    ]
 
 
 @pytest.mark.parametrize(("metric", "warned"), [(-0.2, True), (-0.01, False), (0.2, False)])

@@ -169,6 +169,50 @@ def test_a_model_that_pleases_its_reward_model_and_not_the_task_found_a_weakness
     assert verdict(0.1) == ("not supported", "0 of 1 cell for it, 1 against")
 
 
+@pytest.mark.parametrize(
+    ("tuning", "reward", "verdict"),
+    [
+        (2e9, 2e9, ("supported", "1 of 1 cell for it, 0 against")),
+        (2e9, 0.5e9, ("not supported", "0 of 1 cell for it, 1 against")),
+        (2e9, None, ("not tested", "not measured here")),
+    ],
+)
+def test_rlhf_computes_much_where_it_and_its_reward_model_compute_more_than_sft(expected, tuning, reward, verdict):
+    """Full fine-tuning, the start, takes 3e9 operations here."""
+    model = expected.models[0].name
+    methods = (*expected.methods, Named("rlhf", "RLHF", kind="ppo"))
+    judged = {("qa", model, "rlhf"): ("full", "judge")}
+    tuned = expected_study(methods=methods, models=expected.models, judged=judged)
+    frames = frames_of(expected)
+    at = {"task": "qa", "model": model}
+    run = frame_of("costs", COLUMNS["costs"], [at | {"method": "rlhf", "status": "ok", "training_flops": tuning}])
+    frames["costs"] = pd.concat([frames["costs"], run], ignore_index=True)
+    # Another reward model of the cell is not the one that it learnt from.
+    rows = [at | {"reward_model": "judge", "training_flops": reward}, at | {"reward_model": "x", "training_flops": 9e9}]
+    frames["rewards"] = frame_of("rewards", COLUMNS["rewards"], rows)
+    text = "takes much computation for the reward model and for the tuning"
+    assert outcomes(frames, tuned)["ppo", text] == verdict
+
+
+@pytest.mark.parametrize(
+    ("prompt_low", "high", "verdict"),
+    [
+        (0.01, 0.3, ("supported", "1 of 1 cell for it, 0 against")),
+        (-0.01, 0.3, ("not supported", "0 of 1 cell for it, 0 against, 1 not separated")),
+        (-0.2, -0.1, ("not supported", "0 of 1 cell for it, 1 against")),
+    ],
+)
+def test_a_held_out_task_is_answered_where_the_model_is_above_the_untuned_one(expected, prompt_low, high, verdict):
+    """However that is asked: in the same wordings, and with the prompt that it knows."""
+    methods = (*expected.methods, Named("instruct", "Instruct", kind="full", mixture=True))
+    tuned = expected_study(methods=methods, models=expected.models)
+    cell = {"model": expected.models[0].name, "method": "instruct", "difference_low": 0.05, "difference_high": 0.2,
+            "prompt_difference": 0.1, "prompt_difference_low": prompt_low, "prompt_difference_high": high}  # fmt: skip
+    rows = [cell | {"task": "qa", "in_mixture": False}, cell | {"task": "sentiment", "in_mixture": True}]
+    frames = frames_of(expected) | {"instruction": frame_of("instruction", COLUMNS["instruction"], rows)}
+    assert outcomes(frames, tuned)["instruction", "answers tasks that it was not trained on"] == verdict
+
+
 def test_a_mixture_is_a_technique_of_its_own(expected):
     """One tuned as a whole on all tasks is not full fine-tuning."""
     assert Named("instruct", "Instruct", kind="full", mixture=True).technique == "instruction"

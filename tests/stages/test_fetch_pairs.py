@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.data.parquet import read_parquet
+from tunegrid.data.parquet import SplitWriter, read_parquet
 from tunegrid.stages.fetch_pairs import fetch_pairs
 
 DIALOGUE = "\n\nHuman: Hello\n\nAssistant: Hi.\n\nHuman: Where is the key?\n\nAssistant:"
@@ -120,6 +120,63 @@ def test_an_answer_that_a_rule_cannot_change_makes_no_pair():
     source = CorruptedAnswers(kind="corrupted", rule="swap")
     assert source.corrupt("key", ["key"], random.Random(0)) is None
     assert source.corrupt("a key", ["a key"], random.Random(0)) == "key a"
+
+
+@pytest.mark.parametrize(
+    ("changes", "prompts", "message"),
+    [
+        ({}, 1, r"validation \(10%\) and test \(10%\) are held out of the 4 pairs .* only 1 prompt\. Add rows of other "
+                r"prompts, 3 prompts at least, or .*: `paths\.validation` and `paths\.test`"),
+        ({}, 2, r".* only 2 prompts\. Add rows of other prompts, 3 prompts at least"),
+        ({"validation_share": 0.9}, 4, r"validation \(90%\) and test \(90%\) .* only 4 prompts\. "
+                                       r"Set `validation_share` and `test_share` lower, add rows"),
+        ({"paths": {"train": "pairs.jsonl", "test": "pairs.jsonl"}}, 1,
+         r"validation \(10%\) is held out .* 2 prompts at least, or give it rows of its own: `paths\.validation`"),
+    ],
+)  # fmt: skip
+def test_prompts_that_do_not_suffice_for_all_splits_end_the_stage_with_what_to_do(pairs_of, changes, prompts, message):
+    rows = [{"prompt": f"p{i % prompts}", "chosen": f"good {i}", "rejected": f"bad {i}"} for i in range(4)]
+    with pytest.raises(
+        TuneGridError, match=rf"preferences\.p: the train split has no pairs .*pairs\.jsonl.*: {message}"
+    ):
+        pairs_of(FILE | changes, rows)
+
+
+def test_one_prompt_will_do_where_every_split_has_pairs_of_its_own(pairs_of):
+    rows = [plain(1)[0] | {"id": str(i)} for i in range(3)]
+    splits, card = pairs_of(FILE | {"paths": dict.fromkeys(("train", "validation", "test"), "pairs.jsonl")}, rows)
+    assert {len(pairs) for pairs in splits.values()} == {3}
+    assert card["test_prompts_seen_in_training"] == 3
+
+
+def test_a_split_without_a_row_or_without_a_usable_row_ends_the_stage_with_what_to_do(pairs_of):
+    paths = {"train": "pairs.jsonl", "validation": "more.jsonl"}
+    Path("more.jsonl").write_text("")
+    with pytest.raises(TuneGridError, match=r"the validation split has no pairs .*`paths\.validation` names has no row\. "
+                                            r"Put rows there, or leave `paths\.validation` out"):  # fmt: skip
+        pairs_of(FILE | {"paths": paths}, plain(8))
+    with pytest.raises(TuneGridError, match=r"the train split has no pairs .*`paths\.train` names has no row"):
+        pairs_of(FILE, [])
+    same = [pair | {"rejected": pair["chosen"]} for pair in plain(8)]
+    with pytest.raises(
+        TuneGridError, match=r"the train split has no pairs .*all 8 rows were left out .*line 1: .*twice"
+    ):
+        pairs_of(FILE | {"unusable_rows": "skip"}, same)
+
+
+def test_a_rule_that_can_change_no_reference_ends_the_stage_with_what_to_do(pairs_of, tiny_study):
+    study = tiny_study()
+    for split in ("train", "validation", "test"):
+        file = study.paths.split("translation", split)
+        rows = read_parquet(file)
+        with SplitWriter(file) as output:
+            for row in rows:
+                output.add(row | {"target": "Haus"})
+    for rule in ("swap", "drop", "replace", "other"):
+        with pytest.raises(
+            TuneGridError, match=rf"the train split has no pairs: the rule {rule} .*'Haus'\. Choose another"
+        ):
+            pairs_of({"kind": "corrupted", "rule": rule})
 
 
 @pytest.mark.parametrize(

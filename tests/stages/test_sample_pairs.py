@@ -1,6 +1,7 @@
 """Pairs that a tuned model samples: the rules by hand, the same bits after a stop, and what ends without pairs."""
 
 import json
+import re
 
 import pytest
 
@@ -120,6 +121,26 @@ def test_pairs_of_a_run_that_failed_are_none_and_fail_the_cell_with_that_reason(
         "it needs the pairs own, of which there are none: it starts from translation_t5_full"
     )
     assert record.reason.endswith("at step 3 the loss is nan")
+
+
+def test_a_model_that_answers_the_same_each_time_leaves_no_pairs_and_says_what_to_do(sampling, monkeypatch):
+    from tunegrid.stages import sample_pairs as stage
+
+    def reason(rule, answer):
+        monkeypatch.setattr(stage._Sampler, "answers", lambda _, rows, seed: [[answer(row)] * 3 for row in rows])
+        study = sampling(rule=rule)
+        return json.loads((study.paths.pairs("translation", "own", "t5") / "card.json").read_text())["reason"]
+
+    start = r"^preferences\.own: the train split has no pairs, for the rule "
+    assert re.search(
+        rf"{start}best-worst prefers no answer of full: in (\d+) of \1 rows all 3 answers are the same text, .*the same "
+        r"chrf, .* Set `samples` or `rows` higher, or `rule: reference`\.$",
+        reason("best-worst", lambda row: "Haus"),
+    )
+    assert re.search(
+        rf"{start}reference prefers no .* each is the reference or .* Set `samples` or `rows` higher\.$",
+        reason("reference", lambda row: row["target"]),
+    )
 
 
 @pytest.mark.parametrize(

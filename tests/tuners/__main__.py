@@ -1,6 +1,6 @@
-"""Tries every tuner of peft and every configuration of adapters in small models, and writes `resources/tuners/`.
+"""Tries every tuner of peft, every configuration of adapters and the project's own methods in small models.
 
-Usage, in a clone: python -m tests.tuners; then python docs/generate.py
+Writes `resources/tuners/` and `own_methods.json`. Usage, in a clone: python -m tests.tuners; then python docs/generate.py
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import warnings
 from pathlib import Path
 
 from tests.support import ROOT
-from tests.tuners import adapters_tuners, peft_tuners
+from tests.tuners import adapters_tuners, own_methods, peft_tuners
 from tests.tuners.trial import make_models
 from tunegrid.common.files import write_json
 
+OWN = "own"  # the project's methods
 LIBRARIES = {"adapters": adapters_tuners.find, "peft": peft_tuners.find}
 
 
@@ -25,8 +26,11 @@ def main(libraries: list[str]) -> int:
     logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as folder:
         make_models(Path(folder))
-        for library in libraries or LIBRARIES:
-            write_json(ROOT / "resources" / "tuners" / f"{library}.json", LIBRARIES[library](Path(folder)))
+        for library in libraries or [*LIBRARIES, OWN]:
+            if library == OWN:
+                write_json(own_methods.FILE, own_methods.find(Path(folder)))
+            else:
+                write_json(ROOT / "resources" / "tuners" / f"{library}.json", LIBRARIES[library](Path(folder)))
     return 0
 
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,14 @@ def make_models(folder: Path) -> None:
         make_like(folder / family, known_config(name), **smaller)
 
 
-def judge(method: Method, models: Path) -> Verdict:
-    """What is found with a method in the small model of its family. The library's own output is dropped."""
+def judge(method: Method, models: Path, merge: Callable[[Any], Any] | None = None) -> Verdict:
+    """What is found with a method in the small model of its family. The library's own output is dropped.
+
+    Args:
+        merge: makes a plain model of the tuned one; by default the library's own way.
+    """
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return _judge(method, models)
+        return _judge(method, models, merge or getattr(type(method), "merge_library", None))
 
 
 def way_of_counting(methods: list[Method], models: Path) -> str | None:
@@ -64,7 +69,7 @@ def _counts(way: str, method: Method, models: Path) -> bool:
     return planned == (trainable_parameters(tuned), after - before, method.counted(tuned))
 
 
-def _judge(method: Method, models: Path) -> Verdict:
+def _judge(method: Method, models: Path, merge: Any) -> Verdict:
     import torch
 
     base, batch, step = models / method.family.name, batch_of(models, method.family.name), "inject"
@@ -93,14 +98,14 @@ def _judge(method: Method, models: Path) -> Verdict:
             _compare(_logits(method.load(base, Path(folder)), batch), trained)
     except Exception as error:
         return Verdict(failed=step, reason=_text(error))
-    return Verdict(unmerged=_unmerged(method, model, batch, trained))
+    return Verdict(unmerged=_unmerged(method, merge, model, batch, trained))
 
 
-def _unmerged(method: Method, model: Any, batch: Any, trained: Any) -> str | None:
+def _unmerged(method: Method, merge: Any, model: Any, batch: Any, trained: Any) -> str | None:
     if method.added_tokens:
         return "vectors in front of the sources are no weights of a layer"
     try:
-        merged = type(method).merge_library(model)
+        merged = merge(model)
         if type(merged).__name__ not in ("T5ForConditionalGeneration", "BartForConditionalGeneration"):
             raise ValueError("its modules stay in the model")
         _compare(_logits(merged, batch), trained)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tunegrid.common.digits import absent
 from tunegrid.common.words import plural
+from tunegrid.report.instruction import held_out_side
 from tunegrid.report.tables import Frames, cell_of
 from tunegrid.results.expected import Expected
 
@@ -19,8 +20,10 @@ OUTCOMES = ("supported", "not supported", "not tested")
 RULE = (
     "The rule: a claim about scores is held against every pair of cells of one task and model that it speaks of, and "
     "counts where the paired test separates them; a claim about costs against every such pair, or every cell, by means "
-    f"over seeds (seconds have to differ by {100 * (MARGIN - 1):.0f}%); a claim about what is kept of pretraining "
-    "against the pretraining loss, where the study measures it. Supported: two thirds of them or more count for the "
+    f"over seeds (seconds have to differ by {100 * (MARGIN - 1):.0f}%). RLHF takes much computation where it and its "
+    "reward model compute more than the tuning that it starts from. A claim about tasks that were held out is held "
+    "against the interval of the difference to the untuned model, one about what is kept of pretraining against the "
+    "pretraining loss, where the study measures them. Supported: two thirds of them or more count for the "
     "claim. Not supported: fewer do. Not tested: the study has nothing that could tell."
 )
 
@@ -60,7 +63,8 @@ class Cells:
 
     def __init__(self, frames: Frames, expected: Expected) -> None:
         self.expected, self.costs, self.pairs = expected, frames["costs"], frames["pairs"]
-        self.preferences = frames.get("preferences")
+        self.preferences, self.rewards = frames.get("preferences"), frames.get("rewards")
+        self.instruction = frames.get("instruction")
         self.forgetting, self.forgetting_pairs = frames.get("forgetting"), frames.get("forgetting_pairs")
 
     def of_kind(self, kind: str) -> Iterator[tuple[Any, str, str]]:
@@ -168,6 +172,34 @@ def over_optimised(cells: Cells, kind: str) -> Counts:
     return int(held), total - int(held), total
 
 
+def computes_more_than_its_start(cells: Cells, kind: str) -> Counts:
+    """A cell and its reward model compute more in training than the run that the cell starts from did."""
+    if cells.rewards is None:
+        return 0, 0, 0
+    known = []
+    for task, model, method in cells.of_kind(kind):
+        start, name = cells.expected.judged.get((task.name, model, method), (None, None))
+        rewards = cells.rewards[(cells.rewards["task"] == task.name) & (cells.rewards["model"] == model)]
+        reward = rewards.loc[rewards["reward_model"] == name, "training_flops"].sum(min_count=1)
+        own, before = (cells.cost(task, model, each, "training_flops") for each in (method, start))
+        if not any(map(absent, (reward, own, before))):
+            known.append(own + reward > before)
+    return sum(known), len(known) - sum(known), len(known)
+
+
+def answers_held_out_tasks(cells: Cells, kind: str) -> Counts:
+    """On a task that was held out a cell scores above the untuned model, however that is asked."""
+    if cells.instruction is None:
+        return 0, 0, 0
+    held, against, total = 0, 0, 0
+    for cell in cells.of_kind(kind):
+        rows = cell_of(cells.instruction, *cell)
+        for row in rows[~rows["in_mixture"].astype(bool)].itertuples():
+            side = held_out_side(row)
+            held, against, total = held + (side == "above"), against + (side == "below"), total + 1
+    return held, against, total
+
+
 MORE, MOST = 1.0 + 1e-9, float("inf")
 CLAIMS = (
     Claim("5.3.1.1", "full", "scores highest of all", higher_scores()),
@@ -205,12 +237,13 @@ CLAIMS = (
     Claim("5.3.5.2", "prompt", "leaves less room for the source"),
     Claim("5.3.5.2", "prompt", "needs a learning rate and a length that are chosen well"),
     Claim("5.3.5.2", "prompt", "scores below full fine-tuning", higher_scores("full", -1)),
-    Claim("5.3.6.1", "instruction", "answers tasks that it was not trained on"),
+    Claim("5.3.6.1", "instruction", "answers tasks that it was not trained on", answers_held_out_tasks, "cell"),
     Claim("5.3.6.2", "instruction", "takes as much computation to train as full fine-tuning",
           compared_cost("training_flops", "full", 0.9, MOST)),
     Claim("5.3.6.2", "instruction", "depends on how an instruction is worded"),
     Claim("5.3.6.3", "instruction", "scores below a model that is tuned on the task alone", higher_scores("full", -1)),
-    Claim("5.3.7.2", "ppo", "takes much computation for the reward model and for the tuning"),
+    Claim("5.3.7.2", "ppo", "takes much computation for the reward model and for the tuning",
+          computes_more_than_its_start, "cell"),
     Claim("5.3.7.2", "ppo", "finds weaknesses of its reward model", over_optimised, "cell"),
     Claim("5.3.7.2", "ppo", "is unstable to train"),
 )  # fmt: skip

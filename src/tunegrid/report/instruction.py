@@ -52,12 +52,8 @@ def held_out(frames: Frames, expected: Expected) -> str:
         return ""
     titles, sides = Titles(expected), {"above": [], "below": [], "level": []}
     for row in rows:
-        ends = [(row.difference_low, row.difference_high)]
-        if not absent(row.prompt_difference):
-            ends.append((row.prompt_difference_low, row.prompt_difference_high))
         name = f"{titles.tasks[row.task]} ({titles.models[row.model]} + {titles.methods[row.method]})"
-        above, below = all(low > 0 for low, _ in ends), any(high < 0 for _, high in ends)
-        sides["above" if above else "below" if below else "level"].append(name)
+        sides[held_out_side(row)].append(name)
     parts = []
     if sides["above"]:
         parts.append(f"above the untuned model, however that is asked, in {listed(sides['above'])}")
@@ -66,6 +62,15 @@ def held_out(frames: Frames, expected: Expected) -> str:
     if sides["below"]:
         parts.append(f"below it, asked in one of the two ways, in {listed(sides['below'])}")
     return f"Tasks that were held out: the tuned model is {'; '.join(parts)}."
+
+
+def held_out_side(row: Any) -> str:
+    """Side of a row of instruction.csv: `above` the untuned model asked both ways, `below` in one, or `level`."""
+    ends = [(row.difference_low, row.difference_high)]
+    if not absent(row.prompt_difference):
+        ends.append((row.prompt_difference_low, row.prompt_difference_high))
+    above, below = all(low > 0 for low, _ in ends), any(high < 0 for _, high in ends)
+    return "above" if above else "below" if below else "level"
 
 
 def _mixtures(frames: Frames, expected: Expected) -> Table:

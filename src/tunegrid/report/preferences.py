@@ -6,8 +6,10 @@ from typing import Any
 
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent
+from tunegrid.methods import METHODS
+from tunegrid.report.cost_words import mean, operations
 from tunegrid.report.layout import Column, Figure, Section, Table, plain_table
-from tunegrid.report.tables import Frames, Titles
+from tunegrid.report.tables import Frames, Titles, cell_of
 from tunegrid.results.expected import Expected
 from tunegrid.results.statistics.intervals import CONFIDENCE
 
@@ -38,7 +40,12 @@ def section(frames: Frames, expected: Expected, figures: tuple[Figure, ...] = ()
             "judge. "
             "Ties count half."
         )
-    made = (_rewards(frames, expected), _judged(frames, expected), _last(frames, expected))
+    made = (
+        _rewards(frames, expected),
+        _judged(frames, expected),
+        _operations(frames, expected),
+        _last(frames, expected),
+    )
     return Section(TITLE, tuple(text), tuple(table for table in made if table), figures)
 
 
@@ -101,6 +108,45 @@ def _judged(frames: Frames, expected: Expected) -> Table | None:
         "intervals over test rows and seeds."
     )
     return plain_table("preferences", caption, columns, rows)
+
+
+def _operations(frames: Frames, expected: Expected) -> Table | None:
+    """What the runs compute in training, beside those that they start from."""
+    titles, rows = Titles(expected), []
+    for task in expected.tasks:
+        for model, method in expected.grid(task):
+            start, name = expected.judged.get((task.name, model.name, method.name), (None, None))
+            if start is None:
+                continue
+            own, before = (cell_of(frames["costs"], task, model.name, each) for each in (method.name, start))
+            forward, whole = mean(own, "forward_flops"), mean(own, "training_flops")
+            rewards = frames["rewards"]
+            rewards = rewards[(rewards["task"] == task.name) & (rewards["model"] == model.name)]
+            # A reward model that only judges has no part in the training.
+            learnt = METHODS[method.kind].samples
+            reward = rewards.loc[rewards["reward_model"] == name, "training_flops"].sum() if learnt else 0.0
+            ratio = (whole + reward) / mean(before, "training_flops")
+            parts = (mean(before, "training_flops"), whole - forward, forward)
+            rows.append(
+                [
+                    f"{task.title}, {titles.models[model.name]}",
+                    titles.methods[method.name],
+                    *map(operations, parts),
+                    operations(reward) if learnt else DASH,
+                    DASH if absent(ratio) else f"{ratio:.1f}",
+                ]
+            )
+    if not rows:
+        return None
+    columns = [Column("Task, model"), Column("Method")]
+    heads = ("SFT", "Updates", "Forward passes", "Reward model", "Times SFT")
+    columns += [Column(title, "right") for title in heads]
+    caption = (
+        "Operations of training, means over seeds: of the run that a method starts from (SFT), of its own updates, of "
+        "the forward passes beside them (answers that are sampled, what SFT and the reward model say of answers), of "
+        "the training of the reward model that it learns from, and all but SFT's in multiples of SFT's."
+    )
+    return plain_table("preference-operations", caption, columns, rows)
 
 
 def _last(frames: Frames, expected: Expected) -> Table | None:

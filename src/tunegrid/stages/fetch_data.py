@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, write_json
+from tunegrid.common.words import plural
 from tunegrid.data import splits
 from tunegrid.data.overlap import write_overlap
 from tunegrid.data.parquet import ROW_GROUP, SplitWriter
 from tunegrid.data.sources import SPLITS, ReadSource, Split
 from tunegrid.runtime.provenance import file_digest
+from tunegrid.stages.empty_splits import none_left
 from tunegrid.tasks import Row, Task
 from tunegrid.tasks.rows import Rows
 
@@ -39,7 +41,7 @@ def fetch_data(name: str, task: Task, folder: Path) -> None:
     """
     source, shared = task.settings.source, _shared(task)
     with replaced_folder(folder) as new:
-        available, unusable = {}, {}
+        available, unusable, read = {}, {}, {}
         with ExitStack() as stack:
             outputs = {}
             for split in SPLITS:
@@ -48,12 +50,14 @@ def fetch_data(name: str, task: Task, folder: Path) -> None:
             for rows in _splits_to_read(name, task):
                 plan, counts = _plan(rows)
                 _write(rows, plan, outputs)
+                read[rows.split] = rows
                 available |= counts or {rows.split: rows.count}
                 if rows.unusable:
                     unusable[rows.split] = rows.unusable
         for split, output in outputs.items():
             if not output.rows:
-                raise TuneGridError(f"tasks.{name}: the {split} split has no rows ({source.describe()})")
+                where = f"tasks.{name}: the {split} split has no rows ({source.describe()})"
+                raise TuneGridError(f"{where}: {_why_none_left(read['train'])}")
         train, test = outputs["train"].hashes, outputs["test"].hashes
         card = {
             "task": name,
@@ -150,6 +154,16 @@ def _plan(rows: Rows) -> tuple[np.ndarray | None, dict[Split, int]]:
     for split in into:
         splits.limit(plan, split, getattr(source.rows, split), source.seed)
     return plan, available
+
+
+def _why_none_left(rows: Rows) -> str:
+    """Why splits that are made of these rows leave one without any, and what to do."""
+    source = rows.task.settings.source
+    if _protocol(rows.task) == "published":
+        return f"`protocol: published` makes all splits of the training rows, three at least; there are {rows.count}"
+    shares = {split: getattr(source, f"{split}_share") for split in rows.holds_out}
+    unit = "group" if any(row.get("group") for _, row in rows.read()) else "row"
+    return none_left(source, shares, plural(rows.count, "row"), len(_keys(rows).unique()), unit)
 
 
 def _keys(rows: Rows) -> pyarrow.ChunkedArray:

@@ -9,13 +9,16 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, write_json
+from tunegrid.common.words import plural
 from tunegrid.data.parquet import SplitWriter, read_parquet
 from tunegrid.data.sources import SPLITS, Split
 from tunegrid.runtime.provenance import file_digest
+from tunegrid.stages.empty_splits import no_usable_row, none_left
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row, RowError
 from tunegrid.tasks.pairs import CorruptedAnswers, corrupted_pairs, pair_of
 from tunegrid.tasks.rows import EXAMPLES
+from tunegrid.tasks.values import shown
 
 
 def fetch_pairs(study: Study, task: str, name: str, folder: Path) -> None:
@@ -29,15 +32,12 @@ def fetch_pairs(study: Study, task: str, name: str, folder: Path) -> None:
     source = study.preferences[name].source
     unusable: dict[str, Any] = {}
     if isinstance(source, CorruptedAnswers):
-        splits = {split: _corrupted(study, task, source, split) for split in SPLITS}
+        splits = {split: _corrupted(study, task, name, source, split) for split in SPLITS}
     else:
         splits = _read_all(name, source, unusable)
     with replaced_folder(folder) as new:
         for split, pairs in splits.items():
-            kept = limited(pairs, getattr(source.rows, split), source.seed)
-            if not kept:
-                raise TuneGridError(f"preferences.{name}: the {split} split has no pairs ({source.describe()})")
-            splits[split] = kept
+            splits[split] = kept = limited(pairs, getattr(source.rows, split), source.seed)
             with SplitWriter(new / f"{split}.parquet") as output:
                 for pair in kept:
                     output.add(pair)
@@ -56,27 +56,50 @@ def fetch_pairs(study: Study, task: str, name: str, folder: Path) -> None:
     print(f"{name}: " + ", ".join(f"{len(pairs):,} {split}" for split, pairs in splits.items()) + " pairs", flush=True)
 
 
-def _corrupted(study: Study, task: str, source: CorruptedAnswers, split: Split) -> list[Row]:
+def _corrupted(study: Study, task: str, name: str, source: CorruptedAnswers, split: Split) -> list[Row]:
     file = study.paths.split(task, split)
     if not file.is_file():
         raise TuneGridError(f"{file}: no such file. Write it first: tunegrid fetch-data CONFIG --task {task}")
-    return list(corrupted_pairs(source, study.task(task), read_parquet(file), split))
+    rows, bound = read_parquet(file), study.task(task)
+    if not (pairs := list(corrupted_pairs(source, bound, rows, split))):
+        raise TuneGridError(
+            f"preferences.{name}: the {split} split has no pairs: the rule {source.rule} makes another answer of none "
+            f"of the {len(rows):,} references of {task} ({file}), the first of which is "
+            f"{shown(bound.target_text(rows[0]))}. Choose another `rule` in the source: drop and swap need "
+            "answers of two words or more, replace and other need references that differ."
+        )
+    return pairs
 
 
 def _read_all(name: str, source: Any, unusable: dict[str, Any]) -> dict[str, list[Row]]:
     found = {split: _read(name, source, split, unusable) for split in SPLITS}
-    train = found["train"] or []
+    whole = train = found["train"] or []
+    shares: dict[Split, float] = {}
     for split in ("validation", "test"):
         if found[split] is None:
             own = getattr(source, "test_share", None) if split == "test" else None
-            train, found[split] = _held_out(train, own or source.validation_share, f"{source.seed} {split}")
-    return {"train": train, "validation": found["validation"], "test": found["test"]}
+            shares[split] = own or source.validation_share
+            train, found[split] = _held_out(train, shares[split], f"{source.seed} {split}")
+    splits = {"train": train, "validation": found["validation"], "test": found["test"]}
+    if empty := [split for split, pairs in splits.items() if not pairs]:
+        prompts = len({pair["prompt"] for pair in whole})
+        reason = none_left(source, shares, plural(len(whole), "pair"), prompts, "prompt")
+        raise TuneGridError(f"preferences.{name}: the {empty[0]} split has no pairs ({source.describe()}): {reason}")
+    return splits
 
 
 def _read(name: str, source: Any, split: Split, unusable: dict[str, Any]) -> list[Row] | None:
-    """The usable pairs of a split in the source's order; None: the source has no such split."""
+    """The usable pairs of a split in the source's order; None: the source has no such split.
+
+    Raises TuneGridError where it has one without a usable pair.
+    """
     rows = source.read(split, "preferences")
-    return None if rows is None else list(_usable(name, source, split, rows, unusable))
+    if rows is None:
+        return None
+    if not (pairs := list(_usable(name, source, split, rows, unusable))):
+        reason = no_usable_row(source, split, unusable.get(split, {}))
+        raise TuneGridError(f"preferences.{name}: the {split} split has no pairs ({source.describe()}): {reason}")
+    return pairs
 
 
 def _usable(name: str, source: Any, split: Split, rows: Any, unusable: dict[str, Any]) -> Iterator[Row]:

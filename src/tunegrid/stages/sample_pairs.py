@@ -51,7 +51,7 @@ def sample_pairs(study: Study, task: str, model: str, name: str, folder: Path) -
             for split, (rows, texts) in answers.items():
                 splits[split], facts[split] = _pairs(source, study.task(task, model), rows, texts)
                 if not splits[split]:
-                    raise UnusableInput(f"no row of the {split} split has two answers of which the rule prefers one")
+                    raise UnusableInput(_why_no_pairs(name, source, split, texts, facts[split]["metric"]))
         except UnusableInput as error:
             facts, splits = {"reason": str(error)}, {split: [] for split in SPLITS}
         _write(study, (task, model, name), folder, splits, facts | {"sampling_seconds": time.perf_counter() - start})
@@ -138,6 +138,21 @@ def _pairs(
             pairs.append({"id": row["id"], **columns, "chosen": pair[0], "rejected": pair[1]})
     facts = {"rows": len(rows), "pairs": len(pairs), "metric": metric.name, "mean_score": sum(scores) / len(scores)}
     return pairs, facts
+
+
+def _why_no_pairs(name: str, source: SampledAnswers, split: str, answers: Sequence[Sequence[str]], metric: str) -> str:
+    """Why the rule prefers no answer to any row of a split, and what to do."""
+    same = sum(len(set(texts)) == 1 for texts in answers)
+    alike = f"in {same:,} of {len(answers):,} rows all {source.samples} answers are the same text"
+    if source.rule == "reference":
+        why, other = "in the others each is the reference or one of the two is empty", "`samples` or `rows` higher"
+    else:
+        why = f"in the others they have the same {metric}, or one of the two is empty"
+        other = "`samples` or `rows` higher, or `rule: reference`"
+    return (
+        f"preferences.{name}: the {split} split has no pairs, for the rule {source.rule} prefers no answer of "
+        f"{source.start}: {alike}, {why}. Set {other}."
+    )
 
 
 def _write(

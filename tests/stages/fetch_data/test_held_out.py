@@ -133,8 +133,18 @@ def test_at_least_one_row_is_held_out():
 
 def test_a_single_article_cannot_be_split_and_says_so():
     write(even_articles(1, 5))
-    with pytest.raises(TuneGridError, match="train split has no rows"):
+    with pytest.raises(
+        TuneGridError, match=r"train split has no rows .* only 1 group\. .*2 groups at least, .*`paths\.v"
+    ):
         fetch(files_task("qa"))
+
+
+def test_shares_that_leave_nothing_to_train_on_say_so():
+    write([review(i) for i in range(3)])
+    with pytest.raises(
+        TuneGridError, match=r"validation \(90%\) is held out of the 3 rows .*Set `validation_share` lower"
+    ):
+        fetch(files_task("sentiment", validation_share=0.9))
 
 
 def test_a_subset_is_seeded_keeps_the_order_and_mixes_a_sorted_data_set():

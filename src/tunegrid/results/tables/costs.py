@@ -15,7 +15,7 @@ SPEEDS = ("latency_seconds", "latency_p90_seconds", "token_seconds", "batch_exam
 COLUMNS = {
     "costs": "study task model method seed status parameters_total parameters_trainable trainable_share "
     "loading_seconds optimisation_seconds evaluation_seconds saving_seconds steps examples tokens "
-    "examples_per_second tokens_per_second peak_memory_bytes saved_bytes training_flops flops_formula "
+    "examples_per_second tokens_per_second peak_memory_bytes saved_bytes training_flops forward_flops flops_formula "
     "prediction_seconds prediction_peak_memory_bytes prediction_load_seconds prediction_examples_per_second "
     "scoring_seconds measuring_seconds generated_tokens latency_examples batch_examples "
     f"inference_flops {' '.join(SPEEDS)} merge merge_seconds merged_inference_flops "

@@ -19,7 +19,8 @@ MEASURED = "pair_accuracy pair_margin reward reward_error kl length score coeffi
 JUDGES = ("reward", "metric")
 COLUMNS = {
     "rewards": "study task model reward_model pairs seed status reason test_pairs accuracy test_loss "
-    "calibration_error mean spread steps optimisation_seconds peak_memory_bytes saved_bytes",
+    "calibration_error mean spread steps optimisation_seconds peak_memory_bytes saved_bytes "
+    "training_flops",
     "reward_calibration": "study task model reward_model low high pairs_count predicted observed",
     "observations": f"study task model method seed step {MEASURED}",
     "judgements": "study task model method seed start reward_model judge status reason examples wins losses ties "
