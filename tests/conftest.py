@@ -80,6 +80,7 @@ methods:
   lora: {kind: lora, r: 2, alpha: 6, dropout: 0.1}
   adapters: {kind: adapters, reduction_factor: 4, dropout: 0.1}
 training: {learning_rate: 5.0e-3, max_steps: 6, batch_size: 8, logging_steps: 2}
+measure: {latency_examples: 2}
 """
 
 

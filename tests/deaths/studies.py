@@ -50,6 +50,7 @@ RUNS = {
         "warmup_ratio": 0.0, "logging_steps": 1, "evaluation_steps": 3, "keep_best": True, "early_stopping_patience": 2,
         "early_stopping_threshold": 0.02, "length_buckets": True,
     },
+    "measure": {"latency_examples": 2},
     # One cell whose checkpoints are not where its evaluations are.
     "overrides": [{"where": {"model": "bart", "method": "lora"}, "training": {"keep_best": False, "checkpoint_steps": 4}}],
 }  # fmt: skip

@@ -31,6 +31,7 @@ tasks:
 models: {reader: {family: t5, source: {kind: directory, path: reader}}}
 methods: {full: {kind: full}}
 training: {learning_rate: 1.0e-4, max_steps: 1, batch_size: 2}
+measure: {latency_examples: 2}
 """
 
 

@@ -31,6 +31,7 @@ models:
   t5: {family: t5, source: {kind: directory, path: checkpoints/t5}}
 methods: {full: {kind: full}, lora: {kind: lora, r: 4, alpha: 8, dropout: 0.0}}
 training: {learning_rate: 1.0e-3, max_steps: 2, batch_size: 8}
+measure: {latency_examples: 2}
 """
 
 # A file of the documentation is a module; then its class is named in the dictionary, before a study is read.

@@ -21,6 +21,7 @@ grid: {{models: [t5], methods: [lora]}}
 tasks: {{{", ".join(f"{name}: {ROWS}" for name in NAMES)}}}
 overrides: []
 training: {{learning_rate: 1.0e-3, max_steps: 2, batch_size: 8, logging_steps: 1}}
+measure: {{latency_examples: 2}}
 """
 
 

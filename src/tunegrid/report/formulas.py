@@ -1,5 +1,7 @@
 """The report's section of equations: those of the methods, metrics and statistics that the study uses."""
 
+from functools import cache
+
 from tunegrid.common.citations import KENDALL_1938, Formula, Reference
 from tunegrid.methods import METHODS
 from tunegrid.report.instruction import MIXING
@@ -62,6 +64,7 @@ def cited(formula: Formula) -> str:
     return f"({'; '.join(source.short for source in formula.sources)})" if formula.sources else ""
 
 
+@cache  # parsing an equation takes longer than drawing it
 def drawn(formula: Formula) -> str:
     """SVG drawing of an equation, made of glyphs: it needs no fonts and no scripts."""
     import io

@@ -71,6 +71,7 @@ def provenance(
     )
 
 
+@cache
 def installed_packages() -> dict[str, str]:
     versions = {}
     for package in PACKAGES:
