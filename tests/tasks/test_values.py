@@ -267,6 +267,24 @@ def test_a_column_that_is_not_there_is_named(values):  # fmt: skip
         mapped(values, {"x": "a.b"}, {})
 
 
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({}, "nothing"),
+        ({"te\nxt": 1, "\u200bb": 2, "ü x": 3}, "te\\nxt, \\u200bb, ü x"),
+        ({"x" * 200: 1}, "x" * 60 + "…"),
+        ({f"c{number}": 1 for number in range(1000)}, "c38, c39, 960 more"),
+    ],
+)
+def test_the_columns_of_a_row_are_named_on_one_short_line(values, says):
+    for reader in (canonical_row, unlabelled_row):
+        with pytest.raises(RowError) as caught:
+            reader(make_task("generation", files()), RawRow(values, "here"))
+        assert f"{says}. " in str(caught.value)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 600
+
+
 def test_flattened_rows_are_read_by_the_default_columns_and_by_predict():
     flat = {
         "id": "a",

@@ -11,7 +11,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.data.formats import RawRow
 from tunegrid.data.sources import ReadSource, Split
 from tunegrid.tasks import Row, RowError, Task
-from tunegrid.tasks.values import identifier_of, list_in_text, mapped
+from tunegrid.tasks.values import identifier_of, list_in_text, mapped, named
 
 EXAMPLES = 3  # rows that are named for each reason to skip some
 
@@ -63,7 +63,7 @@ def unlabelled_row(task: Task, raw: RawRow) -> Row:
     if missing:
         names = [name if columns[name] == name else f"{name} (or {columns[name]})" for name in missing]
         raise RowError(
-            f"lacks {', '.join(names)}. It has: {', '.join(map(str, values)) or 'nothing'}. "
+            f"lacks {', '.join(names)}. It has: {named(values)}. "
             f"A row of this task needs: {', '.join(task.source_columns)}."
         )
     row = task.clean_source(found if raw.typed else _with_lists(task, found))

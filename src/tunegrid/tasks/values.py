@@ -10,7 +10,7 @@ import json
 import re
 import reprlib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from tunegrid.data.formats import ClassIndex
 from tunegrid.data.sources.base import Row
 
+LONGEST_NAME, MOST_NAMES = 60, 40  # of the columns that a message names
 NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")  # ASCII digits: `isdigit` and `\d` know more of them
 NAME_NUMBER = re.compile(rf"\+?{NUMBER.pattern}([eE][+-]?[0-9]{{1,3}})?")  # names of labels are as people write them
 # A list, a tuple or a mapping as Python prints it, which is what pandas writes into a CSV file.
@@ -250,7 +251,7 @@ def mapped(values: Mapping[str, Any], columns: Mapping[str, str | None], optiona
         except KeyError:
             if canonical not in optional:
                 raise RowError(
-                    f"no column {column!r} (for {canonical}). The row has: {', '.join(map(str, values))}. "
+                    f"no column {column!r} (for {canonical}). The row has: {named(values)}. "
                     f"Name the right one in the source's `columns: {{{canonical}: …}}`.",
                     canonical,
                 ) from None
@@ -272,3 +273,12 @@ def _look_up(value: object, path: str) -> Any:
         if (name := ".".join(names[:length])) in value:
             return _look_up(value[name], ".".join(names[length:]))
     raise KeyError(path)
+
+
+def named(columns: Iterable[Any]) -> str:
+    """The names of a row's columns on one line, however many there are and whatever characters they have."""
+    names = [name if name.isprintable() else repr(name)[1:-1] for name in map(str, columns)]
+    shown = [name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…" for name in names[:MOST_NAMES]]
+    if len(names) > MOST_NAMES:
+        shown.append(f"{len(names) - MOST_NAMES:,} more")
+    return ", ".join(shown) or "nothing"
