@@ -79,6 +79,19 @@ def test_operations_are_those_of_the_updates_the_passes_beside_them_and_the_rewa
     ]
 
 
+def test_a_score_that_ranked_the_pairs_is_not_called_an_independent_judge(frames_of):
+    judged_cell = ("translation", "mini-t5", "lora")
+    frames = frames_of(rewards=[REWARD], preferences=[judged("reward", 0.2), judged("metric", 0.1)])
+    plain = preferences.section(frames, expected_study(judged={judged_cell: ("full", "judge")}))
+    assert any("had no part in the training" in text for text in plain.paragraphs)
+    assert "which ranked its pairs" not in texts(plain)
+    study = expected_study(judged={judged_cell: ("full", "judge")}, ranked=(judged_cell,))
+    ranked = preferences.section(frames, study)
+    assert not any("had no part in the training" in text for text in ranked.paragraphs)
+    assert any("ranked the pairs from which LoRA learned" in text for text in ranked.paragraphs)
+    assert texts(ranked).count("which ranked its pairs") == 1
+
+
 @pytest.mark.parametrize(("metric", "warned"), [(-0.2, True), (-0.01, False), (0.2, False)])
 def test_who_pleases_the_reward_model_and_fails_the_task_is_named_on_page_one(frames_of, metric, warned):
     expected = expected_study()

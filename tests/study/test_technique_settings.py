@@ -10,6 +10,7 @@ from tests.study.test_stage_settings import another, leaves
 from tests.support.small_study import BASE
 from tunegrid.study.cells import Cell, MixtureCell
 from tunegrid.study.mixtures import mixture_settings, wording_settings
+from tunegrid.study.needs import ranked_cells
 from tunegrid.study.stage_settings import (
     judgement_settings,
     pairs_settings,
@@ -181,3 +182,15 @@ def test_every_key_reaches_a_stage(way, kind, value):
     assert same == (name in NO_RESULT)
     if way.endswith(".title") and ".update." not in way:
         assert report_settings(before) != report_settings(after)
+
+
+@pytest.mark.parametrize(
+    ("dpo", "reward", "ranked"),
+    [("worse", "worse", []), ("own", "worse", ["dpo"]), ("worse", "own", ["ppo"]), ("own", "own", ["dpo", "ppo"])],
+)
+def test_cells_whose_pairs_the_task_s_score_ranked_are_those_that_learn_from_sampled_pairs(dpo, reward, ranked):
+    """A reward model that only judges DPO has no part in it."""
+    values = whole()
+    values["methods"]["dpo"] |= {"pairs": dpo, "reward": "judge"}
+    values["rewards"]["judge"]["pairs"] = reward
+    assert ranked_cells(Study.model_validate(values)) == [Cell("qa", "t5", method) for method in ranked]

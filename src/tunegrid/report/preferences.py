@@ -6,6 +6,7 @@ from typing import Any
 
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent
+from tunegrid.common.words import listed
 from tunegrid.methods import METHODS
 from tunegrid.report.cost_words import mean, operations
 from tunegrid.report.layout import Column, Figure, Section, Table, plain_table
@@ -34,11 +35,15 @@ def section(frames: Frames, expected: Expected, figures: tuple[Figure, ...] = ()
     if len(frames["preferences"]):
         text.append(
             "Two judges compare the answers to the test rows with those of SFT: the reward model, which PPO was "
-            "trained "
-            "to please and which can be fooled, and the task's own score of an answer, which had no part in the "
-            "training. A method that wins by the one and loses by the other is over-optimised: it writes for the "
-            "judge. "
-            "Ties count half."
+            "trained to please and which can be fooled, and the task's own score of an answer. A method that wins by "
+            "the one and loses by the other is over-optimised: it writes for the judge. Ties count half."
+        )
+        ranked = [Titles(expected).methods[name] for name in dict.fromkeys(method for *_, method in expected.ranked)]
+        text.append(
+            "The task's own score had no part in the training of these methods, nor in that of their reward models."
+            if not ranked
+            else f"The task's own score ranked the pairs from which {listed(ranked)} learned: by it they are judged by "
+            "what they were trained to raise, and a gain says nothing about other scores."
         )
     made = (
         _rewards(frames, expected),
@@ -61,8 +66,8 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
         if row.difference_low > 0 and (metric["difference_high"] < 0).any():
             texts.append(
                 f"Over-optimised: {titles.methods[row.method]} with {titles.models[row.model]} on "
-                f"{titles.tasks[row.task]} "
-                "pleases its reward model more than its start does, and scores lower by the task's own metric."
+                f"{titles.tasks[row.task]} gets a higher mean reward from its reward model than its start does, and "
+                "scores lower by the task's own score of an answer."
             )
     return texts
 
@@ -95,6 +100,8 @@ def _judged(frames: Frames, expected: Expected) -> Table | None:
     for row in found.itertuples():
         task = next(task for task in expected.tasks if task.name == row.task)
         by = f"reward model {row.reward_model}" if row.judge == "reward" else f"{task.judge[0].title} of an answer"
+        if row.judge == "metric" and (row.task, row.model, row.method) in expected.ranked:
+            by += ", which ranked its pairs"
         name = f"{titles.methods[row.method]} against {titles.methods[row.start]}"
         low, high = digits.percent(row.win_rate_low), digits.percent(row.win_rate_high)
         rate = f"{digits.percent(row.win_rate)} ({low} to {high})"
@@ -103,9 +110,9 @@ def _judged(frames: Frames, expected: Expected) -> Table | None:
     columns = [Column("Task, model"), Column("Method"), Column("Judge"), Column("Win rate", "right")]
     columns.append(Column("Difference", "right"))
     caption = (
-        f"Answers to the test rows against those of SFT, by two judges: the win rate and the mean difference, with "
-        f"{CONFIDENCE} "
-        "intervals over test rows and seeds."
+        "Answers to the test rows against those of SFT, by two judges: the win rate (50%: no better, no worse) and the "
+        "mean difference, in standard deviations of the reward or in the score of an answer, from 0 to 1, with "
+        f"{CONFIDENCE} intervals over test rows" + (" and seeds." if len(expected.seeds) > 1 else ", of this one seed.")
     )
     return plain_table("preferences", caption, columns, rows)
 

@@ -105,6 +105,7 @@ class Expected:
     rewards: tuple[CellKey, ...] = ()  # task, model and name of each reward model
     # Cells that are compared with the run that they start from: the method of that run, the name of the reward model.
     judged: Mapping[CellKey, tuple[str, str]] = field(default_factory=dict)
+    ranked: tuple[CellKey, ...] = ()  # of these, those whose preference pairs the task's own score ranked
     forgetting: str = ""  # the text that the pretraining loss is measured on; "": it is not measured
     forms: tuple[str, ...] = ()  # in which runs of the cells `formed` are evaluated beside their own
     formed: tuple[CellKey, ...] = ()

@@ -8,7 +8,7 @@ from tunegrid.methods import MethodSettings
 from tunegrid.results.expected import Expected, ExpectedProbe, ExpectedTask, Named
 from tunegrid.study.instruction import InstructionSettings
 from tunegrid.study.mixtures import mixed_names
-from tunegrid.study.needs import judged_cells, used_rewards
+from tunegrid.study.needs import judged_cells, ranked_cells, used_rewards
 from tunegrid.study.study import Study
 
 
@@ -44,6 +44,7 @@ def expected(study: Study) -> Expected:
         },
         rewards=tuple(used_rewards(study)),
         judged={(cell.task, cell.model, cell.method): names for cell, names in judged_cells(study).items()},
+        ranked=tuple((cell.task, cell.model, cell.method) for cell in ranked_cells(study)),
         forms=tuple(study.compress),
         forgetting=_forgetting(study),
         formed=tuple((cell.task, cell.model, cell.method) for cell in study.cells() if study.forms(cell)),

@@ -72,6 +72,19 @@ def judged_cells(study: Study) -> dict[Cell, tuple[str, str]]:
     return found
 
 
+def ranked_cells(study: Study) -> list[Cell]:
+    """Cells, of the judged ones, that learn from sampled pairs, which the task's own score ranked.
+
+    They learn from the pairs themselves or, where they need none, from a reward model of such pairs.
+    """
+    found = []
+    for cell, (_, reward) in judged_cells(study).items():
+        own = [need.name for need in study.method(cell).needs() if isinstance(need, PreferencePairs)]
+        if any(study.preferences[name].of_model for name in own or [study.rewards[reward].pairs]):
+            found.append(cell)
+    return found
+
+
 def check_needs(study: Study) -> None:
     """Checks that what the methods and reward models need by name is in the study. Raises KeyProblem."""
     for name, reward in study.rewards.items():
