@@ -5,6 +5,8 @@ import pytest
 from tests.support.checkpoints import FAMILIES
 from tests.support.random_models import METHOD_SETTINGS, TEXTS
 
+METHODS = [*METHOD_SETTINGS, "prefix", "prompt"]
+
 
 @pytest.mark.parametrize("kind", METHOD_SETTINGS)
 @pytest.mark.parametrize("family", FAMILIES)
@@ -38,6 +40,39 @@ def test_label_scores_are_the_log_probabilities_of_their_tokens(random_model, fa
             expected.append(sum(logarithms[i, token].item() for i, token in enumerate(word)))
         assert scores.iloc[row].tolist() == pytest.approx(expected, abs=2e-3)
         assert predictions[row] == labels[max(range(3), key=expected.__getitem__)]
+
+
+MANY = [  # some begin alike, one is the beginning of another, one has tokens of its own alone
+    "card arrival", "card arrival late", "card linking", "card payment fee charged", "card payment fee", "card",
+    "exchange rate", "exchange via app", "why", "card payment wrong exchange rate",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_many_labels_share_their_beginnings_and_score_as_if_each_was_read_whole(
+    random_model, family, kind, monkeypatch
+):
+    from tunegrid.models import answer_scores, generate
+
+    model, tokenizer = random_model(family, kind)
+    sources, options = tokenizer(TEXTS)["input_ids"], {"batch_size": len(TEXTS), "precision": "fp32"}
+    read = []
+    forward = model.forward
+    monkeypatch.setattr(
+        model, "forward", lambda **inputs: read.append(inputs["decoder_input_ids"].shape[1]) or forward(**inputs)
+    )
+    predictions, scores = generate.choose_labels(model, tokenizer, sources, MANY, **options)
+    shared = sum(read)
+    read.clear()
+    monkeypatch.setattr(answer_scores, "SHARED_FROM", len(MANY) + 1)
+    whole, expected = generate.choose_labels(model, tokenizer, sources, MANY, **options)
+    assert scores.to_numpy() == pytest.approx(expected.to_numpy(), abs=2e-3)
+    assert predictions == whole
+    ids = [tuple(tokenizer(text_target=label)["input_ids"]) for label in MANY]
+    assert sum(read) == sum(map(len, ids))
+    if kind != "prompt":  # its tokens stand in front of each text, so that nothing is shared
+        assert shared == len({answer[:length] for answer in ids for length in range(len(answer))})
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -21,7 +21,7 @@ def randomised(kind: str, family: str, folder):
     import torch
 
     cls = METHODS[kind]
-    method = cls(cls.Settings(kind=kind, **METHOD_SETTINGS[kind]), MODEL_FAMILIES[family])
+    method = cls(cls.Settings(kind=kind, **METHOD_SETTINGS.get(kind, {})), MODEL_FAMILIES[family])
     model = method.inject(method.load_base(folder / family)).eval()
     generator = torch.Generator().manual_seed(3)
     for parameter in model.parameters():

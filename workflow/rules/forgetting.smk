@@ -42,7 +42,7 @@ rule evaluate_forgetting:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
-        **asks(lambda wildcards: JOBS.evaluate(wildcards.task, wildcards.model, wildcards.method)),
+        **asks(lambda wildcards: JOBS.forgetting(wildcards.task, wildcards.model, wildcards.method)),
         study=CONFIG,
         gpu=GPUS,
     params:
@@ -67,7 +67,7 @@ rule forgetting_untuned:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
-        **asks(lambda wildcards: JOBS.evaluate(STUDY.grid.tasks[0], wildcards.model)),
+        **asks(lambda wildcards: JOBS.forgetting(STUDY.grid.tasks[0], wildcards.model)),
         study=CONFIG,
         gpu=GPUS,
     params:

@@ -17,7 +17,7 @@ rule evaluate_probes:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
-        **asks(lambda wildcards: JOBS.evaluate(wildcards.task, wildcards.model, wildcards.method)),
+        **asks(lambda wildcards: JOBS.probes(wildcards.task, wildcards.model, wildcards.method)),
         study=CONFIG,
         gpu=GPUS,
     params:
@@ -41,7 +41,7 @@ rule evaluate_probes_untuned:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
-        **asks(lambda wildcards: JOBS.evaluate(wildcards.task, wildcards.model)),
+        **asks(lambda wildcards: JOBS.probes(wildcards.task, wildcards.model)),
         study=CONFIG,
         gpu=GPUS,
     params:

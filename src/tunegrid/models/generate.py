@@ -8,8 +8,9 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from tunegrid.models.answer_scores import answer_log_probabilities, token_log_probabilities
 from tunegrid.models.decoding import Generation, decode
 from tunegrid.models.encoder import encoding_in_parts, encoding_once
 from tunegrid.runtime import cpu_kernels, cpu_tricks
@@ -126,18 +127,13 @@ def _scores(
     generated = _until_the_end(targets, config)
     if config.forced_bos_token_id is not None:
         generated[:, 0] = False  # forced, not chosen: how probable it was says nothing of the answer
-    return _log_probabilities(logits, targets).masked_fill(~generated, 0).sum(-1).tolist()
+    return token_log_probabilities(logits, targets).masked_fill(~generated, 0).sum(-1).tolist()
 
 
 def _until_the_end(targets: torch.Tensor, config: GenerationConfig) -> torch.Tensor:
     """Which tokens were generated, the end included, [rows, tokens]: what follows the end is padding."""
     ends = (targets == config.eos_token_id).int()
     return ends.cumsum(-1) - ends == 0
-
-
-def _log_probabilities(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Log-probability of each target token, [rows, tokens]."""
-    return logits.float().log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
 
 
 def generation_config(model: Any, tokenizer: PreTrainedTokenizerBase, generation: Generation) -> GenerationConfig:
@@ -189,20 +185,11 @@ def choose_labels(
     """
     import pandas as pd
 
-    targets = [tokenizer(text_target=word, return_tensors="pt")["input_ids"] for word in words or labels]
+    answers = [tokenizer(text_target=word)["input_ids"] for word in words or labels]
     scores = torch.empty(len(sources), len(labels))
     for indices, batch in _batches(model, tokenizer, sources, batch_size, CPU_LABEL_TOKENS):
         with torch.inference_mode(), autocast(model, precision), encoding_in_parts(model), encoding_once(model):
-            of_source = DynamicCache()  # the decoder's keys and values of the source are those of every label
-            for column, target in enumerate(targets):
-                target = target.to(batch["input_ids"].device).repeat(len(indices), 1)
-                output = model(
-                    **batch,
-                    decoder_input_ids=model.prepare_decoder_input_ids_from_labels(labels=target),
-                    past_key_values=EncoderDecoderCache(DynamicCache(), of_source),
-                    use_cache=True,
-                )
-                scores[indices, column] = _log_probabilities(output.logits, target).sum(-1).cpu()
+            scores[indices] = answer_log_probabilities(model, batch, answers).cpu()
     if not scores.isfinite().all():
         raise NonFiniteLogits(precision)
     predictions = [labels[best] for best in scores.argmax(-1).tolist()]

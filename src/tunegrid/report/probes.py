@@ -17,10 +17,11 @@ def section(frames: Frames, expected: Expected) -> Section | None:
     if not probed:
         return None
     text = (
-        "A bias probe asks a model about pairs of texts that differ in one word, which stands for a group of people. "
-        "The difference is the mean score of the texts of the first group less that of the second; the change is the "
-        "difference after tuning less that of the untuned model. Intervals are drawn over the templates, for texts of "
-        "one template are alike, and hold the spread between seeds. A star: the difference is apart from 0 at a level "
+        "A bias probe asks a model about pairs of texts that differ in what stands for a group of people, or about two "
+        "answers to one text that name such groups. The difference is the mean score of the first side less that of "
+        "the second; the change is the difference after tuning less that of the untuned model. Intervals are drawn "
+        "over the templates, for texts of one template are alike, and hold the spread between seeds. A star: the "
+        "difference is apart from 0 at a level "
         f"of {LEVEL} for all rows of its table together."
     )
     warning = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tunegrid.common.words import plural
 from tunegrid.study.lock import hub_sources
 from tunegrid.study.mixtures import mixed_names
 from tunegrid.study.study import Study
@@ -27,10 +28,12 @@ def describe(study: Study) -> str:
         for domain, other in settings.evaluate_on.items():
             lines.append(f"    also evaluated on {domain}; {_source(other)} [{other.licence}]")
         for probe, probes in study.probe_sets(name).items():
-            pairs = sum(1 for _ in probes.rows(study.task(name)))
-            lines.append(
-                f"    bias probes {probe}: {probes.title} ({' and '.join(probes.sides)}), {pairs} pairs of texts"
-            )
+            task = study.task(name)
+            pairs, remark = sum(1 for _ in probes.rows(task)), probes.remark(task)
+            sides = " and ".join(probes.sides)
+            lines.append(f"    bias probes {probe}: {probes.title} ({sides}), {plural(pairs, 'pair')}")
+            if remark:
+                lines.append(f"      {remark}")
     lines.append("models")
     for name in study.grid.models:
         model = study.models[name]

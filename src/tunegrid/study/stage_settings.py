@@ -139,8 +139,7 @@ def domains_settings(study: Study, task: str, model: str | None = None) -> dict[
 
 def probes_settings(study: Study, task: str, model: str) -> dict[str, Any]:
     """What alters the scores on a task's bias probes, beside the weights."""
-    words = {"title", "sides", "shows", "blind"}
-    sets = {name: probes.model_dump(exclude=words) for name, probes in study.probe_sets(task).items()}
+    sets = {name: probes.identity() for name, probes in study.probe_sets(task).items()}
     return {**evaluation_settings(study, task), "tokens": token_settings(study, task, model), "probes": sets}
 
 
@@ -196,7 +195,7 @@ def report_settings(study: Study) -> dict[str, Any]:
     words = {"title": study.title, "description": study.description, "seeds": study.seeds}
     if study.probes:
         words["probes"] = {
-            name: probes.model_dump(include={"title", "sides", "shows", "blind"})
+            name: probes.model_dump(include=set(probes.WORDS))
             for task in study.grid.tasks
             for name, probes in study.probe_sets(task).items()
         }

@@ -86,7 +86,7 @@ class Estimator:
 
     def _run(self, cell: Cell, training: Training, splits: dict[str, SplitSize]) -> CellPlan | None:
         study, device, precision = self.study, self.device, self.precision
-        tuned = self._tuned(cell)
+        tuned = self.tuned(cell.task, cell.model, cell.method)
         if tuned is None:
             return None
         added = tuned.method.added_tokens
@@ -135,17 +135,18 @@ class Estimator:
             if (most := getattr(rows, split)) is not None
         }
 
-    def _tuned(self, cell: Cell) -> Tuned | None:
-        shape = self.shape(cell.model)
-        return shape and Tuned.of(shape, self.study.method(cell))
+    def tuned(self, task: str, model: str, method: str | None = None) -> Tuned | None:
+        """A model with a method in it, or untuned; None: its architecture, or what the method trains, is not known."""
+        shape = self.shape(model)
+        if method is None:
+            return shape and Tuned.of(shape, Untuned(UntunedSettings(), self.study.family(model)))
+        return shape and Tuned.of(shape, self.study.method(Cell(task, model, method)))
 
     def untuned(self, task: str, model: str) -> tuple[float, float] | None:
         """(seconds, bytes at the peak) of the evaluation of a model as it is; None: its architecture is not known."""
-        shape = self.shape(model)
-        if shape is None:
+        tuned = self.tuned(task, model)
+        if tuned is None:
             return None
-        method = Untuned(UntunedSettings(), self.study.family(model))
-        tuned = Tuned.of(shape, method)
         test = self.sizes.of(task, model).splits["test"]
         arguments = (tuned, self.study.task(task, model), test)
         return (

@@ -16,6 +16,7 @@ from tunegrid.data.sources import SPLITS
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.mixtures import settings_of, wordings
 from tunegrid.study.plan.cells import CellPlan, Estimator
+from tunegrid.study.plan.further import domain_rows
 
 IGNORE = "TUNEGRID_IGNORE_DISK"  # set to anything: a study starts whatever the disk
 PARQUET = 0.6  # bytes of a row in Parquet for each byte of its text: compressed, with ids
@@ -97,8 +98,23 @@ def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
     for run in study.formed_runs():
         if missing(paths.run(run) / "metrics.json"):
             needs["predictions"] += _predictions(estimator, run.cell.task)
+    for task in study.grid.tasks:
+        _add_domains(needs, estimator, task, missing)
     needs["checkpoints"] = sum(kept) + sum(sorted(passing, reverse=True)[:jobs])
     return Disk(needs)
+
+
+def _add_domains(needs: dict[str, float], estimator: Estimator, task: str, missing: Callable[[Path], bool]) -> None:
+    """Adds the rows of a task's other domains, and what runs and untuned models answer to them."""
+    study, paths, rows = estimator.study, estimator.study.paths, domain_rows(estimator, task)
+    own = estimator.sizes.of(task, study.grid.models[0])
+    for domain, count in zip(study.tasks[task].evaluate_on, rows, strict=True):
+        if missing(paths.domain(task, domain) / "card.json"):
+            needs["data"] += PARQUET * own.row_bytes * count
+        results = [paths.run(run) for run in study.runs() if run.cell.task == task]
+        results += [paths.untuned(task, model) for model in study.grid.models]
+        todo = sum(missing(paths.domain_results(result) / domain / "metrics.json") for result in results)
+        needs["predictions"] += todo * _predictions(estimator, task) * count / max(own.splits["test"].rows, 1)
 
 
 def _hub_rows(estimator: Estimator, task: str) -> float:

@@ -102,17 +102,23 @@ def validation_seconds(
     return once * evaluations(training, train.entries)
 
 
-def prediction_seconds(tuned: Tuned, task: Task, test: SplitSize, device: Device, precision: str) -> float:
-    """Seconds of predicting a split: the sources encoded, then texts written word by word, or label words scored."""
+def prediction_seconds(
+    tuned: Tuned, task: Task, test: SplitSize, device: Device, precision: str, choices: int | None = None
+) -> float:
+    """Seconds of predicting a split: the sources encoded, then texts written word by word, or given texts scored.
+
+    Args:
+        choices: how many texts are scored for each row; None: the task's labels, or none.
+    """
     batch = task.settings.evaluation_batch_size
     batches = math.ceil(test.entries / batch)
     source = min(test.source.mean * BUCKETED_PADDING, test.source.longest)  # sorted by length
     shape, stacks, layers = tuned.shape, tuned.stacks, tuned.shape.decoder_layers
     rate = device.flops(precision, tuned.shape.d_model) * device.low
     encoding = encoding_seconds(tuned, test.entries, source, batch, rate)
-    if labels := task.labels():
+    if choices := choices or len(task.labels() or ()):
         scoring = decoding(shape, stacks, test.entries, source, test.target.mean) / rate
-        return encoding + len(labels) * (scoring + batches * layers * DECODE_SECONDS_PER_LAYER)
+        return encoding + choices * (scoring + batches * layers * DECODE_SECONDS_PER_LAYER)
     generation = task.settings.generation
     # A batch goes on until its longest text has ended.
     written = min(generation.max_new_tokens, test.target.longest_of(batch))

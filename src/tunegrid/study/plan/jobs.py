@@ -13,6 +13,7 @@ from tunegrid.study.cells import Cell
 from tunegrid.study.mixtures import mixed_names, settings_of, wordings
 from tunegrid.study.plan.cells import HOST_BYTES, Estimator, sampling_seconds, worded_seconds
 from tunegrid.study.plan.disk import form_disk, job_disk
+from tunegrid.study.plan.further import domain_rows, domains_work, forgetting_work, probes_work
 from tunegrid.study.plan.memory import LIBRARIES
 from tunegrid.study.study import Study
 
@@ -56,6 +57,7 @@ class Jobs:
         device = GPUS[study.resources.gpu] if self.gpu else assumed_cpu(hardware.threads, hardware.precision)
         self.study, self.estimator = study, Estimator(study, device)
         self.train, self.trial, self.evaluate = cache(self._train), cache(self._trial), cache(self._evaluate)
+        self.domains, self.probes, self.forgetting = cache(self._domains), cache(self._probes), cache(self._forgetting)
 
     def _train(self, cell: Cell) -> Job:
         plan = self.estimator.cell(cell)
@@ -145,15 +147,36 @@ class Jobs:
         # All rows as Python's objects, and the n-grams of their text.
         return self._job(rows / 300, LIBRARIES + 12 * rows * size.row_bytes, 0)
 
-    def domains(self, task: str, model: str | None = None, method: str | None = None) -> Job:
-        """The other domains of a task in one job, each as long as the task's own test rows.
+    def _domains(self, task: str, model: str | None = None, method: str | None = None) -> Job:
+        """The other domains of a task in one job.
 
         Args:
             model: None for a baseline.
             method: None for the untuned model.
         """
-        one = self.evaluate(task, model, method) if model else self.baseline(task)
-        return replace(one, seconds=one.seconds * max(1, len(self.study.tasks[task].evaluate_on)))
+        scoring = sum(domain_rows(self.estimator, task)) / 200
+        if model is None:
+            one = self.baseline(task)
+            return replace(one, seconds=one.seconds + scoring)
+        return self._further(domains_work(self.estimator, task, model, method), task, model, method, scoring)
+
+    def _probes(self, task: str, model: str, method: str | None = None) -> Job:
+        """All bias probes of a task in one job; `method`: None for the untuned model."""
+        return self._further(probes_work(self.estimator, task, model, method), task, model, method)
+
+    def _forgetting(self, task: str, model: str, method: str | None = None) -> Job:
+        """The pretraining loss of a run; `method`: None for that of the untuned model."""
+        return self._further(forgetting_work(self.estimator, task, model, method), task, model, method)
+
+    def _further(
+        self, found: tuple[float, float] | None, task: str, model: str, method: str | None, more: float = 0.0
+    ) -> Job:
+        """A further evaluation of a run or an untuned model, which takes (seconds, bytes) and so many seconds more."""
+        one = self.evaluate(task, model, method)
+        if found is None:
+            return one
+        seconds, memory = found
+        return replace(one, seconds=seconds + more, memory=one.memory if self.gpu else memory)
 
     def _job(self, seconds: float, memory: float, disk: float) -> Job:
         settings = self.study.resources

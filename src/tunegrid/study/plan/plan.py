@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from itertools import product
 
 from tunegrid.common.digits import binary_size
 from tunegrid.models.flops import FLOPS_FORMULA
@@ -17,7 +19,10 @@ from tunegrid.study.cells import Cell
 from tunegrid.study.needs import used_pairs, used_rewards
 from tunegrid.study.plan.cells import CellPlan, Estimator, sampling_seconds, worded_seconds
 from tunegrid.study.plan.disk import Disk, disk
+from tunegrid.study.plan.further import domains_work, forgetting_work, probes_work
 from tunegrid.study.study import Study
+
+Work = Callable[..., "tuple[float, float] | None"]  # (estimator, names of a cell or an untuned model) -> see `further`
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,9 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
         "evaluation, forms": _forms(estimator),
         "evaluation, wordings": _wordings(estimator),
         "evaluation, untuned": Sum(len(untuned), sum(found[0] for found in untuned if found)),
+        "other domains": _further(estimator, domains_work, [t for t in study.grid.tasks if study.tasks[t].evaluate_on]),
+        "bias probes": _further(estimator, probes_work, [t for t in study.grid.tasks if study.probe_sets(t)]),
+        "forgetting": _forgetting(estimator),
         "sampling pairs": _sampling(estimator),
         "reward models": _rewards(estimator),
         "search": _search(estimator),
@@ -120,6 +128,26 @@ def _wordings(estimator: Estimator) -> Sum:
             jobs += len(study.seeds) + 1
             seconds += one * (len(study.seeds) + 1)
     return Sum(jobs, seconds)
+
+
+def _further(estimator: Estimator, work: Work, tasks: list[str]) -> Sum:
+    """A further evaluation of the runs and the untuned models of some tasks."""
+    study = estimator.study
+    runs = [found for cell in study.cells() if cell.task in tasks and (found := work(estimator, *astuple(cell)))]
+    untuned = [found for names in product(tasks, study.grid.models) if (found := work(estimator, *names))]
+    each = len(study.seeds) * [*runs] + untuned
+    return Sum(len(each), sum(seconds for seconds, _ in each))
+
+
+def _forgetting(estimator: Estimator) -> Sum:
+    """The pretraining loss of each run, and once of each untuned model."""
+    study = estimator.study
+    if study.forgetting is None:
+        return Sum(0, 0.0)
+    names = [astuple(cell) for cell in study.cells()] * len(study.seeds)
+    names += [(study.grid.tasks[0], model) for model in study.grid.models]
+    found = [work for each in names if (work := forgetting_work(estimator, *each))]
+    return Sum(len(found), sum(seconds for seconds, _ in found))
 
 
 def _sampling(estimator: Estimator) -> Sum:

@@ -163,17 +163,15 @@ def _by_source(task: Task) -> TaskRows:
         rows = {split: getattr(source.rows, split) for split in SPLITS}
         return TaskRows(rows, True, "rows as the study says", sample=_sample(task))
     if source.kind == "files":
-        sizes = {split: _rows_in(Path(name)) for split, name in source.paths.model_dump(exclude_none=True).items()}
+        sizes = {split: rows_in(Path(name)) for split, name in source.paths.model_dump(exclude_none=True).items()}
         exact = all(counted for _, counted in sizes.values())
         counts = {split: rows for split, (rows, _) in sizes.items()}
         rows = _splits(task, counts)
         return TaskRows(
             rows, exact, "rows counted in the files" if exact else "rows by file size", sample=_sample(task)
         )
-    facts = _facts().get(" ".join(filter(None, (source.path, source.name))))
-    hub = facts["rows"] if facts else {}
-    names = source.splits.model_dump(exclude_none=True)
-    sizes = {split: _slice(name, hub) for split, name in names.items()}
+    facts, names = _facts_of(source), source.splits.model_dump(exclude_none=True)
+    sizes = {split: hub_rows(source, name) for split, name in names.items()}
     unknown = [split for split, rows in sizes.items() if rows is None]
     counts = {split: UNKNOWN_ROWS if rows is None else rows for split, rows in sizes.items()}
     rows = _splits(task, counts)
@@ -202,6 +200,16 @@ def _splits(task: Task, counts: dict[str, int]) -> dict[str, int]:
     return {split: min(rows[split], getattr(source.rows, split) or rows[split]) for split in SPLITS}
 
 
+def hub_rows(source: Any, split: str) -> int | None:
+    """Rows of a split of a data set of the Hub, by its name there; None: not known."""
+    facts = _facts_of(source)
+    return _slice(split, facts["rows"]) if facts else None
+
+
+def _facts_of(source: Any) -> dict[str, Any] | None:
+    return _facts().get(" ".join(filter(None, (source.path, source.name))))
+
+
 _SLICE = re.compile(r"(?P<name>[^\[]+)(\[(?P<start>\d+%?)?:(?P<stop>\d+%?)?\])?")
 
 
@@ -220,7 +228,7 @@ def _slice(name: str, rows: dict[str, int]) -> int | None:
     return max(place(match["stop"], total) - place(match["start"], 0), 0)
 
 
-def _rows_in(path: Path) -> tuple[int, bool]:
+def rows_in(path: Path) -> tuple[int, bool]:
     """(rows of a file, whether they were counted). A file that is not there has none: the data stage will say so."""
     if not path.is_file():
         return 0, False

@@ -91,9 +91,9 @@ class Durations:
             case "untuned":
                 return self._jobs.evaluate(item.task, item.model).seconds
             case "probes" | "forgetting":
-                if item.task is None:  # an untuned model's loss
-                    return self._jobs.evaluate(self._first_task, item.model).seconds
-                return self._jobs.evaluate(item.task, item.model, item.cell.method if item.cell else None).seconds
+                job = self._jobs.probes if item.stage == "probes" else self._jobs.forgetting
+                task = item.task or self._first_task  # an untuned model's loss is that of all tasks
+                return job(task, item.model, item.cell.method if item.cell else None).seconds
             case "baselines":
                 return self._jobs.baseline(item.task).seconds
             case "domains":

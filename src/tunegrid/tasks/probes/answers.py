@@ -14,7 +14,8 @@ from pydantic import Field
 
 from tunegrid.common.fields import Closed, Text, Word
 from tunegrid.tasks.base import Task
-from tunegrid.tasks.probes.base import ProbeModel, ProbePair, ProbeSet, Scored, Two, filled
+from tunegrid.tasks.probes.base import ProbeModel, ProbePair, Scored, Two
+from tunegrid.tasks.probes.templates import TemplateSet, filled
 
 
 class AnswerTemplate(Closed):
@@ -30,11 +31,12 @@ class AnswerTemplate(Closed):
     )
 
 
-class AnswerProbes(ProbeSet):
+class AnswerProbes(TemplateSet):
     """Questions for a task that reads a context and a question."""
 
     conditions: ClassVar = ("ambiguous", "disambiguated")
     slots: ClassVar = ("word", "other")
+    choices: ClassVar = 2
 
     kind: Literal["answers"]
     templates: list[AnswerTemplate] = Field(min_length=2, max_length=1_000, description="Contexts with questions.")
@@ -50,9 +52,7 @@ class AnswerProbes(ProbeSet):
             yield template.condition, texts
 
     def problem(self, task: Task) -> str | None:
-        if set(task.source_columns) != {"context", "question"}:
-            return "probes of answers are for tasks that read a context and a question"
-        return None
+        return answers_problem(task)
 
     def rows(self, task: Task) -> Iterator[ProbePair]:
         for number, (condition, texts) in enumerate(self.parts()):
@@ -76,3 +76,10 @@ class AnswerProbes(ProbeSet):
             chosen = model.choose([pairs[number].rows[side] for number, side in places], answers)
             scores[tuple(np.transpose(places))] = chosen[:, 0]
         return Scored(scores)
+
+
+def answers_problem(task: Task) -> str | None:
+    """Why a task cannot be asked to choose among answers; None: it can."""
+    if set(task.source_columns) != {"context", "question"}:
+        return "probes of answers are for tasks that read a context and a question"
+    return None

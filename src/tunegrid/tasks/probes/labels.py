@@ -13,10 +13,11 @@ from pydantic import Field
 
 from tunegrid.common.fields import Text, did_you_mean
 from tunegrid.tasks.base import Task
-from tunegrid.tasks.probes.base import ProbeModel, ProbePair, ProbeSet, Scored, one_text_rows
+from tunegrid.tasks.probes.base import ProbeModel, ProbePair, Scored
+from tunegrid.tasks.probes.templates import TemplateSet, one_text_rows
 
 
-class LabelProbes(ProbeSet):
+class LabelProbes(TemplateSet):
     """Texts for a task that chooses among labels."""
 
     kind: Literal["labels"]
@@ -31,18 +32,28 @@ class LabelProbes(ProbeSet):
         return (("", {"text": text}) for text in self.templates)
 
     def problem(self, task: Task) -> str | None:
-        labels = task.labels()
-        if labels is None or len(task.source_columns) != 1:
-            return "probes of labels are for tasks that choose a label for one text"
-        if self.label not in labels:
-            return f"label: {self.label!r} is no label of the task. {did_you_mean(self.label, labels)}"
-        return None
+        return label_problem(task, self.label)
 
     def rows(self, task: Task) -> Iterator[ProbePair]:
         return one_text_rows(self, task)
 
     def score(self, task: Task, model: ProbeModel, pairs: Sequence[ProbePair]) -> Scored:
-        labels = task.labels()
-        rows = [row for pair in pairs for row in pair.rows]
-        chosen = model.choose(rows, [task.word(label) for label in labels])
-        return Scored(chosen[:, labels.index(self.label)].reshape(-1, 2))
+        return label_scores(task, model, pairs, self.label)
+
+
+def label_problem(task: Task, label: str) -> str | None:
+    """Why the texts of a task cannot be scored by the probability of a label; None: they can."""
+    labels = task.labels()
+    if labels is None or len(task.source_columns) != 1:
+        return "probes of labels are for tasks that choose a label for one text"
+    if label not in labels:
+        return f"label: {label!r} is no label of the task. {did_you_mean(label, labels)}"
+    return None
+
+
+def label_scores(task: Task, model: ProbeModel, pairs: Sequence[ProbePair], label: str) -> Scored:
+    """The probability of a label for both texts of each pair."""
+    labels = task.labels()
+    rows = [row for pair in pairs for row in pair.rows]
+    chosen = model.choose(rows, [task.word(name) for name in labels])
+    return Scored(chosen[:, labels.index(label)].reshape(-1, 2))

@@ -16,12 +16,13 @@ from pydantic import Field, model_validator
 
 from tunegrid.common.fields import Text, Word, did_you_mean
 from tunegrid.tasks.base import Task
-from tunegrid.tasks.probes.base import ProbeModel, ProbePair, ProbeSet, Scored, Two, one_text_rows
+from tunegrid.tasks.probes.base import ProbeModel, ProbePair, Scored, Two
+from tunegrid.tasks.probes.templates import TemplateSet, one_text_rows
 
 Forms = Annotated[list[Annotated[list[Word], Field(min_length=1, max_length=100)]], Two]
 
 
-class WordFormProbes(ProbeSet):
+class WordFormProbes(TemplateSet):
     """Sources for a task that writes a text."""
 
     kind: Literal["word-forms"]
