@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.fields import Count, NonEmpty, explain
+from tunegrid.common.fields import Count, NonEmpty, Quantity, explain
 from tunegrid.common.files import kind_of, read_object
 from tunegrid.common.words import listed
 
@@ -25,6 +25,12 @@ class _Open(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
 
+class UnusableRows(_Open):
+    """The rows of a split that were left out for one reason."""
+
+    rows: Count
+
+
 class DataCard(_Open):
     """`data/<task>/card.json`."""
 
@@ -32,7 +38,9 @@ class DataCard(_Open):
     source: str = ""
     rows: dict[str, Count] = {}
     rows_available: dict[str, Count | None] | None = None
-    unusable_rows: dict[str, dict[str, dict[str, Any]]] = {}
+    unusable_rows: dict[str, dict[str, UnusableRows]] = {}
+    test_rows_seen_in_training: Count | None = None
+    test_contexts_seen_in_training: Count | None = None
     commit: str | None = None
     revision: str | None = None
     protocol: str | None = None
@@ -47,10 +55,27 @@ class ModelCard(_Open):
     revision: str | None = None
 
 
+class SplitStats(_Open):
+    """The account of one split in `stats.json`; what earlier versions did not count has a default."""
+
+    rows: Count
+    sources_cut: Count
+    targets_cut: Count = 0
+    answers_lost: Count = 0
+    unknown_tokens: Count = 0
+    rows_with_windows: Count = 0
+    windows: Count = 0
+    windows_without_answer: Count = 0
+    windows_abstaining: Count = 0
+    special_tokens_as_text: Count = 0
+    source_length: dict[str, Quantity] = {}
+    target_length: dict[str, Quantity] = {}
+
+
 class TokenStats(_Open):
     """`tokens/<task>/<model>/stats.json`."""
 
-    splits: dict[str, dict[str, Any]] = {}
+    splits: dict[str, SplitStats] = {}
 
 
 def read_valid(path: Path, cls: type[Record]) -> Record:

@@ -131,10 +131,12 @@ def counted(folder: Path, rows: dict[str, int]) -> dict[str, SplitSize] | None:
     return sizes
 
 
-def from_quantiles(stats: dict, limits: tuple[int, int]) -> dict[str, SplitSize]:
-    """The sizes by the quantiles in a task's stats.json, which are of the lengths before any cut."""
+def from_quantiles(stats: dict, limits: tuple[int, int]) -> dict[str, SplitSize] | None:
+    """The sizes by the quantiles in a task's stats.json, which are of the lengths before any cut; None without them."""
     sizes = {}
     for split, one in stats["splits"].items():
+        if any(not {"0.5", "0.9"} <= one.get(name, {}).keys() for name in ("source_length", "target_length")):
+            return None
         found = []
         for name, limit in zip(("source_length", "target_length"), limits, strict=True):
             median, high = one[name]["0.5"], max(one[name]["0.9"], one[name]["0.5"])

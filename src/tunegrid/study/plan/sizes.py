@@ -93,8 +93,10 @@ class Sizes:
         settings = task.settings
         limits = (settings.max_source_length, settings.max_target_length)
         stats = folder / "stats.json"
-        if stats.is_file() and (content := read_card(stats, TokenStats)).get("max_source_length") == limits[0]:
-            return TaskSize(from_quantiles(content, limits), False, f"token lengths by {stats}", row_bytes)
+        if stats.is_file():
+            content = read_card(stats, TokenStats)
+            if content.get("max_source_length") == limits[0] and (splits := from_quantiles(content, limits)):
+                return TaskSize(splits, False, f"token lengths by {stats}", row_bytes)
         splits, basis = self._estimate(found, task, model, limits)
         return TaskSize(splits, False, f"{found.basis}; {basis}", row_bytes)
 
