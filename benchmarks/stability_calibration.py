@@ -1,62 +1,148 @@
 """Whether the stability of a recommendation is what fresh studies show.
 
-Usage: python benchmarks/stability_calibration.py [--studies 200]
+Usage: python benchmarks/stability_calibration.py [--studies 300] [--only TEXT] [--csv FILE]
 
-Each simulated study, made as in `statistics_coverage.py`, has nine cells whose true scores lie a few points apart; the
-n-th costs the n-th least. It is run twice, with other seeds and other test rows of the same truth. The stability that
-the first predicts is compared with whether the rule recommends the same cell in the second. Everything is seeded.
+Each simulated study, made as in `statistics_coverage.py`, is run twice, with other seeds and other test rows of the
+same true scores. The stability that the first predicts is compared with whether the rule recommends the same cell in
+the second. Cells cost the less the lower their number. With one seed there is no stability. Everything is seeded.
 
-Columns: bin of the predicted stability, number of studies in it, mean of the predicted stability, share of the fresh
-studies that recommend the same cell.
+A line for each regime and each bin of the predicted stability, then for all regimes together: number of studies, mean
+of the predicted stability, share of the fresh studies that recommend the same cell, and its standard error.
 """
 
 import argparse
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
-from statistics_coverage import CELLS, MEAN, Regime, one_study
+from statistics_coverage import MEAN, Regime, one_study, share_resamples
 
+from tunegrid.results.statistics import replication
 from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
 from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_tests
 
+SCENARIOS = 30  # of the 100 that the package draws: the stability of a single study is known to about .04
 EDGES = (0, 0.2, 0.4, 0.6, 0.8, 1.0000001)
-DESIGNS = tuple((examples, seeds) for examples in (100, 1000) for seeds in (2, 3, 5))
+MIDDLE = 0.75  # of the true scores
+HEADS = ("regime", "examples", "seeds", "cells", "bin", "studies", "predicted", "same", "standard error")
 
 
-def recommended(generator: np.random.Generator, regime: Regime, truth: np.ndarray) -> Recommendation:
+@dataclass(frozen=True)
+class Design:
+    """Studies of one kind.
+
+    Attributes:
+        seed_sd: standard deviation of the seeds' effect in score, of all cells or of each.
+        true_sd: standard deviation of the cells' true scores.
+        truth: how these lie: "normal"; "two groups" (a third of the cells 20 points below); "dearer is better".
+    """
+
+    examples: int
+    seeds: int
+    cells: int = 9
+    seed_sd: float | tuple[float, ...] = 0.015
+    true_sd: float = 0.03
+    truth: str = "normal"
+    name: str = "as usual"
+
+    @property
+    def regime(self) -> Regime:
+        spread = self.seed_sd if isinstance(self.seed_sd, tuple) else (self.seed_sd,) * self.cells
+        return Regime("", self.examples, self.seeds, spread)
+
+    def draw(self, generator: np.random.Generator) -> np.ndarray:
+        """True scores, [cells]."""
+        truth = MIDDLE + self.true_sd * generator.standard_normal(self.cells)
+        if self.truth == "two groups":
+            truth[generator.permutation(self.cells)[: self.cells // 3]] -= 0.2
+        elif self.truth == "dearer is better":
+            truth.sort()
+        return np.clip(truth, 0.02, 0.98)
+
+
+def designs() -> Iterator[Design]:
+    """All regimes, in the order of the table."""
+    for examples, seeds in (
+        (1000, 3),
+        (1000, 2),
+        (100, 3),
+        (1000, 5),
+        (100, 2),
+        (300, 3),
+        (30, 3),
+        (1000, 10),
+        (100, 5),
+    ):
+        yield Design(examples, seeds)
+    for seed_sd, seeds in ((0.04, 3), (0.005, 3), (0.04, 10)):
+        yield Design(1000, seeds, seed_sd=seed_sd, name=f"sd of seeds {100 * seed_sd:g}")
+    for true_sd in (0.06, 0.0):
+        yield Design(1000, 3, true_sd=true_sd, name=f"sd of true scores {100 * true_sd:g}")
+    for truth in ("two groups", "dearer is better"):
+        yield Design(1000, 3, truth=truth, name=truth)
+    yield Design(1000, 3, seed_sd=(0.0126,) * 5 + (0.04,) * 4, name="variance x 10 in 4 cells")
+    for examples, seeds in ((1000, 3), (100, 3), (1000, 5)):
+        yield Design(examples, seeds, cells=27, name="27 cells")
+
+
+def recommended(generator: np.random.Generator, design: Design, truth: np.ndarray, stability: bool) -> Recommendation:
     """What one study of a truth recommends."""
-    right = one_study(generator, regime, truth, None)[:, :-1]
+    right = one_study(generator, design.regime, truth, None)[:, :-1]
     rows = [ExampleStatistics(np.stack([cell, np.ones_like(cell)], axis=-1), MEAN) for cell in right]
     scores = resample_scores(rows, resamples=1000)
-    cells = [Candidate("model", str(n), s, f"{s:.3f}", n + 1, CELLS) for n, s in enumerate(scores.point)]
-    return from_tests(cells, scores, "accuracy")
+    cells = [Candidate("model", str(n), s, f"{s:.3f}", n + 1, len(truth)) for n, s in enumerate(scores.point)]
+    return from_tests(cells, scores, "accuracy", seeds_known=stability)
+
+
+def simulate(design: Design, studies: int) -> np.ndarray:
+    """Predicted stability, and whether the fresh study recommends the same, [studies, 2]."""
+    generator = np.random.default_rng([design.examples, design.seeds, design.cells, *design.name.encode()])
+    figures = np.empty((studies, 2))
+    for number in range(studies):
+        truth = design.draw(generator)
+        first, second = (recommended(generator, design, truth, stability) for stability in (True, False))
+        figures[number] = first.stability, first.chosen.method == second.chosen.method
+    return figures
+
+
+def lines(names: Sequence[object], figures: np.ndarray) -> Iterator[list[object]]:
+    """A line for each bin that a study is in, and for all."""
+    for low, high in [*pairwise(EDGES), (EDGES[0], EDGES[-1])]:
+        inside = figures[(figures[:, 0] >= low) & (figures[:, 0] < high)]
+        if count := len(inside):
+            predicted, same = inside.mean(axis=0)
+            error = np.sqrt(predicted * (1 - predicted) / count)
+            yield [*names, f"{low:.1f} to {high:.1f}", count, f"{predicted:.3f}", f"{same:.3f}", f"{error:.3f}"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--studies", type=int, default=200, help="of each design: 100 and 1,000 examples; 2, 3, 5 seeds"
-    )
-    studies = parser.parse_args().studies
+    parser.add_argument("--studies", type=int, default=300, help="of each regime")
+    parser.add_argument("--only", default="", help="regimes whose name contains this")
+    parser.add_argument("--csv", type=Path, help="write the table to this file, too")
+    options = parser.parse_args()
+    share_resamples()
+    replication.SCENARIOS = SCENARIOS
+    table: list[list[object]] = []
     everything = []
-    print("examples  seeds  predicted  studies  mean predicted  same in a fresh study")
-    for examples, seeds in DESIGNS:
-        generator, figures = np.random.default_rng([examples, seeds]), []
-        for _ in range(studies):
-            truth = 0.75 + 0.03 * generator.standard_normal(CELLS)
-            first, second = (recommended(generator, Regime("", examples, seeds), truth) for _ in range(2))
-            figures.append((first.stability, first.chosen.method == second.chosen.method))
-        everything += figures
-        _print(f"{examples:8}  {seeds:5}", np.array(figures, dtype=float))
-    _print("     all    all", np.array(everything, dtype=float))
 
+    def show(names: Sequence[object], figures: np.ndarray) -> None:
+        for line in lines(names, figures):
+            table.append(line)
+            print(*line, sep="\t", flush=True)
 
-def _print(design: str, figures: np.ndarray) -> None:
-    for low, high in [*pairwise(EDGES), (0, EDGES[-1])]:
-        inside = figures[(figures[:, 0] >= low) & (figures[:, 0] < high)]
-        if len(inside):
-            predicted, again = inside.mean(axis=0)
-            print(f"{design}  {low:.1f}..{high:.1f}  {len(inside):9}  {predicted:14.2f}  {again:8.2f}", flush=True)
+    print(*HEADS, sep="\t")
+    for design in designs():
+        if options.only in design.name:
+            everything.append(simulate(design, options.studies))
+            show([design.name, design.examples, design.seeds, design.cells], everything[-1])
+    show(["all", "", "", ""], np.concatenate(everything))
+    if options.csv:
+        with options.csv.open("w", newline="") as file:
+            csv.writer(file).writerows([HEADS, *table])
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ from tunegrid.results.statistics import intervals, power
 from tunegrid.results.statistics.effects import contrast, mean_of
 from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, resample_scores
 from tunegrid.results.statistics.over_tasks import interquartile_mean, profile, resample_runs
-from tunegrid.results.statistics.paired_tests import compare_pairs, separated_in_resamples
+from tunegrid.results.statistics.paired_tests import compare_pairs
+from tunegrid.results.statistics.recommend import Candidate, from_tests
 from tunegrid.results.statistics.seeds import between_seeds, inverse_chi_squared, next_run
 from tunegrid.tasks.metrics.accuracy import Accuracy
 from tunegrid.tasks.metrics.bleu import Bleu
@@ -200,15 +201,15 @@ def one_study(
     """Right (1) and wrong (0) answers, [cells, seeds + 1, examples]; the last run is a fresh one."""
     from scipy.stats import norm
 
-    runs, examples = regime.seeds + 1, regime.examples
+    cells, runs, examples = len(truth), regime.seeds + 1, regime.examples
     difficulty = np.sqrt(0.5) * generator.standard_normal(examples)
     if groups is not None:
         shared = generator.standard_normal(groups.max() + 1)[groups]
         difficulty = np.sqrt(0.4) * generator.standard_normal(examples) + np.sqrt(0.1) * shared
-    latent = np.sqrt(0.3) * generator.standard_normal((CELLS, runs, examples), dtype=np.float32)
-    latent += difficulty + np.sqrt(0.2) * generator.standard_normal((CELLS, 1, examples))
+    latent = np.sqrt(0.3) * generator.standard_normal((cells, runs, examples), dtype=np.float32)
+    latent += difficulty + np.sqrt(0.2) * generator.standard_normal((cells, 1, examples))
     seeds = np.array(regime.spread) / norm.pdf(norm.ppf(truth))  # in the latent variable's unit
-    latent += (seeds[:, None] * generator.standard_normal((CELLS, runs)))[..., None]
+    latent += (seeds[:, None] * generator.standard_normal((cells, runs)))[..., None]
     right = (latent < (norm.ppf(truth) * np.sqrt(1 + seeds**2))[:, None, None]).astype(float)
     if regime.failed == "zeros":
         right[-1] = 0
@@ -266,7 +267,8 @@ def speed() -> None:
         start = time.process_time()
         scores = resample_scores(rows, groups, intervals.RESAMPLES)
         tests = compare_pairs(scores)
-        separated_in_resamples(scores, tests)
+        cells = [Candidate("model", str(cell), s, "", cell + 1, CELLS) for cell, s in enumerate(scores.point)]
+        from_tests(cells, scores, task)
         for cell in range(CELLS):
             scores.interval(cell)
         power.smallest_differences(tests, len(tests.p_value))

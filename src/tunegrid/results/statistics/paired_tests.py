@@ -8,9 +8,6 @@ import numpy as np
 from tunegrid.common.citations import CARTER_2017, HOLM_1979, KOEHN_2004, Formula
 from tunegrid.results.statistics.intervals import ALPHA, LEVEL, ResampledScores
 
-_GRID = np.concatenate([np.linspace(0, 8, 161), np.geomspace(8.5, 1000, 40)])  # of differences, in standard deviations
-_QUANTILES = 200  # of the spread of a difference, for the p-values of many differences; of its upper tail as many
-
 TESTS = Formula(
     "Paired tests",
     r"p = \mathrm{E}\left[ 2\, \Phi\left( - \dfrac{|\Delta|}{S} \right) \right], \quad "
@@ -43,21 +40,10 @@ class PairedTests:
         return _symmetric(self.adjusted <= alpha, self.first, self.second)
 
     def p_values(self, differences: np.ndarray) -> np.ndarray:
-        """p-values of other differences of the same pairs, [pairs, n], interpolated."""
-        from scipy.special import log_ndtr
+        """p-values of other differences of the same pairs, [pairs, n]."""
+        from scipy.special import ndtr
 
-        result = np.empty(differences.shape)
-        for pair, spread in enumerate(self.spread):
-            ordered, tail = np.sort(spread), max(len(spread) // 50, 1)
-            step = max((len(spread) - tail) // _QUANTILES, 1)
-            typical = np.concatenate([ordered[:-tail][step // 2 :: step], ordered[-tail:]])
-            weights = np.full(len(typical), (len(spread) - tail) / (len(typical) - tail))
-            weights[-tail:] = 1
-            unit = np.median(spread)
-            shares = np.exp(log_ndtr(-_GRID[:, None] * unit / typical)) @ weights / weights.sum()
-            curve = np.log(2 * shares + 1e-300)
-            result[pair] = np.exp(np.interp(np.abs(differences[pair]) / unit, _GRID, curve))
-        return result
+        return 2 * ndtr(-np.abs(differences)[..., None] / self.spread[:, None]).mean(axis=-1)
 
 
 def compare_pairs(scores: ResampledScores) -> PairedTests:
@@ -91,12 +77,11 @@ def difference_variance(scores: ResampledScores, first: np.ndarray, second: np.n
 
 
 def separated_in_resamples(scores: ResampledScores, tests: PairedTests, alpha: float = ALPHA) -> np.ndarray:
-    """Which rows the same tests tell apart in each resample, [resamples, rows, rows].
-
-    The difference in a resample is compared with the spread that it has on the test set, so that no bootstrap within
-    the bootstrap is needed.
+    """Which rows the same tests tell apart in each resample, [resamples, rows, rows]: the differences in it against the
+    spread that they have on the test set.
     """
-    adjusted = holm(tests.p_values(scores.resampled[tests.first] - scores.resampled[tests.second]).T)
+    p_values = tests.p_values(scores.resampled[tests.first] - scores.resampled[tests.second])
+    adjusted = holm(p_values.T if scores.degrees > 0 else np.ones(p_values.T.shape))
     return _symmetric(adjusted <= alpha, tests.first, tests.second)
 
 

@@ -44,8 +44,8 @@ RULE = Formula(
     "Of the cells within the study's limits of which no seed collapsed: the best one, c-hat, and all that nothing "
     "separates from it are tied; the cheapest of them is recommended. Where the study names a margin, T are instead "
     "the best and the cells that two one-sided tests show to be within it. Stability is the share of predicted fresh "
-    "studies (true scores as likely as the observed ones make them, seen through new noise) in which the rule "
-    "says the same.",
+    "studies (true scores and variances as likely as the observed ones make them, new noise, tests of their own) in "
+    "which the rule says the same.",
 )
 
 
@@ -200,9 +200,8 @@ def from_tests(
     chosen = int(_cheapest(kept, eligible))
     stability = None
     if seeds_known:
-        fresh = fresh_studies(scores)
-        again = separated_in_resamples(fresh, tests, alpha)
-        stability = float(np.mean(_cheapest(kept, _eligible(fresh.resampled.T, again, alike)) == chosen))
+        again = [_recommended_in(fresh, kept, margin, alpha) for fresh in fresh_studies(scores)]
+        stability = float(np.mean(np.concatenate(again) == chosen))
     lost = loss(scores, chosen, int(np.argmax(scores.point)))
     noun = "cell" if all(candidate.form is None for candidate in kept) else "candidate"
     words = Wording(metric, percent, margin=margin, noun=noun)
@@ -212,6 +211,16 @@ def from_tests(
         return recommendation
     named = "; ".join(f"{c.title} has the higher mean ({c.printed}), but {c.collapse}" for c in ahead)
     return replace(recommendation, rationale=f"{recommendation.rationale} {named}.")
+
+
+def _recommended_in(
+    fresh: ResampledScores, candidates: Sequence[Candidate], margin: float | None, alpha: float
+) -> np.ndarray:
+    """Number of the candidate that each of some fresh studies recommends, [studies], by tests of its own."""
+    tests = compare_pairs(fresh)
+    separated = separated_in_resamples(fresh, tests, alpha)
+    alike = None if margin is None else equivalence(fresh, tests, margin)
+    return _cheapest(candidates, _eligible(fresh.resampled.T, separated, alike))
 
 
 def from_printed(candidates: Sequence[Candidate], metric: str, left_out: Sequence[str] = ()) -> Recommendation:

@@ -119,12 +119,6 @@ class SeedVariance:
         """Whether the cells of each pair have seeds of their own, [pairs]; forms of the same runs do not."""
         return self.owners[first] != self.owners[second]
 
-    @property
-    def covariance(self) -> np.ndarray:
-        """What seeds typically add to the covariance of means, [cells, cells]; forms of a cell have it in common."""
-        same = self.owners[:, None] == self.owners[None, :]
-        return np.where(same, np.median(self.moderated, axis=1)[:, None], 0.0)
-
 
 def between_seeds(scores: Sequence[np.ndarray], collapsed: Sequence[bool] = ()) -> ModeratedVariance | None:
     """Moderated variances between the seeds of each cell; None if no cell has two seeds.
@@ -135,11 +129,25 @@ def between_seeds(scores: Sequence[np.ndarray], collapsed: Sequence[bool] = ()) 
             unless there is no other; (): none did.
     """
     seeds = np.array([len(values) for values in scores])
+    observed = np.array([values.var(ddof=1) if len(values) > 1 else np.nan for values in scores])
+    return moderate_by_mean(observed, np.array([values.mean() for values in scores]), seeds, collapsed)
+
+
+def moderate_by_mean(
+    observed: np.ndarray, means: np.ndarray, seeds: np.ndarray, collapsed: Sequence[bool] = ()
+) -> ModeratedVariance | None:
+    """Variances between seeds, moderated relative to m (1 - m); None if no cell has two seeds.
+
+    Args:
+        observed: [cells] s², the variance over the seeds of each cell; of a cell with one seed it is not used.
+        means: [cells] m, from 0 to 1.
+        seeds: [cells] number of seeds.
+        collapsed: as for `between_seeds`.
+    """
     if not (seeds > 1).any():
         return None
-    observed = np.array([values.var(ddof=1) if len(values) > 1 else np.nan for values in scores])
     # Not quite at 0 and 1, where the variance of a 0/1 score would vanish.
-    means = np.clip([values.mean() for values in scores], 1e-4, 1 - 1e-4)
+    means = np.clip(means, 1e-4, 1 - 1e-4)
     scale = means * (1 - means)
     variance, degrees = observed.copy(), (seeds - 1).astype(float)
     alone = (seeds > 1) & (np.asarray(collapsed, dtype=bool) if len(collapsed) else False)
