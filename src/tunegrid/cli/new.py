@@ -181,7 +181,7 @@ def _kind(options: argparse.Namespace, looked: Looked) -> str:
 
 
 def _mapping(kind: str, options: argparse.Namespace, looked: Looked) -> dict[str, str]:
-    from tunegrid.study.new.propose import columns_for
+    from tunegrid.study.new.propose import columns_for, other_labels
 
     given = {}
     for pair in options.column:
@@ -200,6 +200,8 @@ def _mapping(kind: str, options: argparse.Namespace, looked: Looked) -> dict[str
         except TuneGridError as error:
             print(error, file=sys.stderr)
     _say(f"columns: {_pairs(mapping)}")
+    if "label" not in given and (others := other_labels(kind, looked.columns, mapping)):
+        _say(f"The labels could be {' or '.join(others)} as well: --column label={others[0]} says so.")
     return mapping
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.study.new.look import look
-from tunegrid.study.new.propose import columns_for, guess, language, missing, unique_id
+from tunegrid.study.new.propose import columns_for, guess, language, missing, other_labels, unique_id
 
 LONG = "One sentence of a text. Another one, which goes on for a while. And a third one at its end, with number {}."
 TEXTS = [LONG.format(number) for number in range(12)]
@@ -18,6 +18,21 @@ def rows(**columns) -> list[dict]:
 
 
 LAYOUTS = {
+    "gold labels beside those of each annotator": (
+        rows(sentence1=TEXTS.__getitem__, sentence2=lambda n: f"So {n}.", annotator_labels=lambda n: "ab"[n % 2], gold_label=lambda n: "abc"[n % 3]),
+        "pair-classification",
+        {"text": "sentence1", "text_pair": "sentence2", "label": "gold_label"},
+    ),
+    "tickets with a queue": (
+        rows(channel=lambda n: "ab"[n % 2], body=TEXTS.__getitem__, priority=lambda n: "ab"[n % 2], queue=lambda n: "abc"[n % 3]),
+        "classification",
+        {"text": "body", "label": "queue"},
+    ),
+    "a summary in German, beside a section": (
+        rows(ressort=lambda n: "ab"[n % 2], artikel=TEXTS.__getitem__, zusammenfassung=lambda n: f"Kurz: {n}."),
+        "summarisation",
+        {"document": "artikel", "summary": "zusammenfassung"},
+    ),
     "AG News": (rows(text=TEXTS.__getitem__, label=lambda n: n % 4), "classification", {"text": "text", "label": "label"}),
     "MASSIVE": (rows(id=str, utt=TEXTS.__getitem__, intent=lambda n: "ab"[n % 2]), "classification", {"text": "utt", "label": "intent"}),
     "labels of many words": (
@@ -111,6 +126,17 @@ def test_layouts_that_people_have(made, kind, mapping, tmp_path):
     assert guess(columns) == kind
     assert columns_for(kind, columns) == mapping
     assert missing(kind, mapping) == []
+
+
+def test_columns_that_could_be_the_labels_as_well_are_named_where_no_name_tells(tmp_path):
+    made = rows(number=str, channel=lambda n: "ab"[n % 2], message=TEXTS.__getitem__, urgency=lambda n: "abc"[n % 3])
+    columns = columns_of(made, tmp_path)
+    mapping = columns_for("classification", columns)
+    assert mapping == {"text": "message", "label": "channel"}
+    assert other_labels("classification", columns, mapping) == ["urgency"]
+    named = columns_of([row | {"label": row["urgency"]} for row in made], tmp_path)
+    assert other_labels("classification", named, columns_for("classification", named)) == []
+    assert other_labels("generation", columns, columns_for("generation", columns)) == []
 
 
 def test_two_columns_of_texts_without_telling_names_are_nobodys_task(tmp_path):

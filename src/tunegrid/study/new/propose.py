@@ -17,7 +17,8 @@ TEXTS = "text texts number".split()
 
 # TuneGrid's column -> names that people give it, the likeliest first; compared without case and signs.
 _LABEL = (
-    "label labels class category target topic intent sentiment stars rating polarity tag type decision verdict score"
+    "label labels goldlabel gold class category target topic intent sentiment stars rating polarity tag type decision "
+    "verdict score queue team department"
 )
 _TEXT = "text sentence review content body comment message tweet utterance document post article question query title"
 NAMES: dict[str, dict[str, str]] = {
@@ -37,8 +38,10 @@ NAMES: dict[str, dict[str, str]] = {
     },
     "translation": {"source": "source src input en english", "target": "target tgt output de german translation"},
     "summarisation": {
-        "document": "document article dialogue source text content body report originaltext transcript",
-        "summary": "summary highlights abstract tldr referencesummary headline target",
+        "document": "document article dialogue source text content body report originaltext transcript artikel "
+        "articulo articolo artigo artykul",
+        "summary": "summary highlights abstract tldr referencesummary headline target zusammenfassung "
+        "kurzfassung resumen resume riassunto resumo samenvatting streszczenie",
     },
     "ner": {
         "tokens": "tokens words",
@@ -157,6 +160,14 @@ def columns_for(kind: str, columns: Mapping[str, Column], given: Mapping[str, st
     if kind == "translation":
         chosen |= _languages_apart(columns, chosen, given or {})
     return {own: chosen[own] for own in TASKS[kind].columns if own in chosen}
+
+
+def other_labels(kind: str, columns: Mapping[str, Column], mapping: Mapping[str, str]) -> list[str]:
+    """Columns that could be the labels as well, where no name tells: a person has to know that one was chosen."""
+    if "label" not in mapping or score(columns[mapping["label"]], NAMES[kind]["label"]) > 0.4:
+        return []
+    taken = mapping.values()
+    return [name for name, column in columns.items() if name not in taken and _is_label(column)]
 
 
 def _rank(column: Column, own: str, names: str, most: int) -> tuple[bool, float, float]:
