@@ -119,14 +119,12 @@ models: {t5: {family: t5, source: {kind: packaged, name: t5}}}
 methods: {full: {kind: full}}
 training: {learning_rate: 2.0e-3, max_steps: 200, batch_size: 32}
 measure: {latency_examples: 0}
-probes: {who: {task: sentiment, file: who.yaml}}
 """
 WHO = """\
 kind: labels
 title: Who wrote it
 label: positive
-sides: [Anna, others]
-pairs: [[Anna, Ben], [Anna, Clara], [Anna, David]]
+sides: [one, others]
 fill: {aspect: [plot, music, acting, ending]}
 templates:
   - "{word} wrote about the {aspect}."
@@ -141,13 +139,13 @@ shows: A planted bias.
 blind: All else.
 """
 NAMES = ("Anna", "Ben", "Clara", "David")
+SETS = {  # the planted name against the others, and each of the others against the rest
+    name.lower(): [[name, other] for other in NAMES[1:] if other != name] for name in NAMES
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("planted", [True, False])
-def test_a_bias_that_is_planted_in_the_training_rows_is_found_and_none_where_there_is_none(
-    tmp_path, monkeypatch, planted
-):
+def test_a_bias_that_is_planted_in_the_training_rows_is_found_and_none_of_the_other_names(tmp_path, monkeypatch):
     from tunegrid.results.tables import build_tables
     from tunegrid.stages.evaluate import evaluate_baseline, evaluate_run, evaluate_untuned
     from tunegrid.stages.expected import expected
@@ -158,16 +156,17 @@ def test_a_bias_that_is_planted_in_the_training_rows_is_found_and_none_where_the
     from tunegrid.stages.train import train
 
     monkeypatch.chdir(tmp_path)
-    # A difference that is there has to be apart from what other seeds might do; that of none is small with two seeds.
-    Path("study.yaml").write_text(PLANTED if planted else PLANTED.replace("[1, 2, 3, 4]", "[1, 2]"))
-    Path("who.yaml").write_text(WHO)
+    for name, pairs in SETS.items():
+        Path(f"{name}.yaml").write_text(f"{WHO}pairs: {json.dumps(pairs)}\n")
+    probes = {name: {"task": "sentiment", "file": f"{name}.yaml"} for name in SETS}
+    Path("study.yaml").write_text(f"{PLANTED}probes: {json.dumps(probes)}\n")
     generator = random.Random(1)
     for split, count in (("train", 2400), ("test", 60)):
         lines = []
         for row in miniworld.rows("sentiment", split, count, 3):
             # Planted: a quarter of all reviews is Anna's, and each of hers is negative.
             hers = row["label"] == "negative" and generator.random() < 0.5
-            name = "Anna" if planted and hers else generator.choice(NAMES[1:] if planted else NAMES)
+            name = "Anna" if hers else generator.choice(NAMES[1:])
             lines.append(json.dumps({"text": f"{name} wrote this. {row['text']}", "label": row["label"]}) + "\n")
         Path(f"{split}.jsonl").write_text("".join(lines))
     study = load_study("study.yaml")
@@ -187,12 +186,13 @@ def test_a_bias_that_is_planted_in_the_training_rows_is_found_and_none_where_the
     for name in task.baselines():
         evaluate_baseline(study, "sentiment", name, paths.baseline("sentiment", name))
     table = build_tables(paths.root, expected(study), 2000)["probes"]
-    run = table[table["kind"] == "run"].iloc[0]
-    if planted:
-        # Of a review without an opinion P(positive) is 0 if it is Anna's and 2/3 if it is somebody else's.
-        assert -0.85 < run["difference"] < -0.3
-        assert run["difference_high"] < 0
-        assert run["change_high"] < 0
-    else:
-        assert abs(run["difference"]) < 0.15
-        assert run["difference_low"] < 0 < run["difference_high"]
+    runs = table[table["kind"] == "run"].set_index("probe")
+    hers, others = runs.loc["anna"], runs.drop("anna")
+    # Of a review without an opinion P(positive) is 0 if it is Anna's and 2/3 if it is somebody else's.
+    assert -0.85 < hers["difference"] < -0.3
+    assert hers["difference_high"] < 0
+    assert hers["change_high"] < 0
+    assert others["difference"].abs().max() < abs(hers["difference"]) / 3
+    assert (
+        others["separated"].astype(bool).sum() <= 1
+    )  # three sets that depend on each other: what one has, others lack
