@@ -91,22 +91,22 @@ def _typed(table: str, frame: Any) -> Any:
     def flag(value: Any) -> bool | None:
         return None if absent(value) or value == "" else {"True": True, "False": False}[str(value)]
 
-    columns = {}
+    columns, index = {}, frame.index
     for name in frame.columns:
         values = frame[name]
         match _type(table, name):
             case "text":
-                values = pd.Series([text(value) for value in values], dtype=object)
+                values = pd.Series([text(value) for value in values], index, dtype=object)
             case "flag":
                 flags = [flag(value) for value in values]
-                values = pd.Series(flags, dtype=object if None in flags else bool)
+                values = pd.Series(flags, index, dtype=object if None in flags else bool)
             case "number":
                 values = pd.to_numeric(values)
                 values = values if values.dtype == "int64" else values.astype(float)
             case "setting":
-                values = pd.Series([None if absent(value) else value for value in values], dtype=object)
+                values = pd.Series([None if absent(value) else value for value in values], index, dtype=object)
         columns[name] = values
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, index)  # its own index: with another each column would be aligned by itself
 
 
 def _setting_text(value: Any) -> str:
