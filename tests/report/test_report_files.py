@@ -20,8 +20,9 @@ from tunegrid.common.citations import Formula
 from tunegrid.common.package_data import templates_folder
 from tunegrid.methods import METHODS
 from tunegrid.report import export, formulas, latex
+from tunegrid.report.document import with_distinct_names
 from tunegrid.report.index import read_index
-from tunegrid.report.layout import Column, Table, TableCell, TableRow
+from tunegrid.report.layout import Column, Section, Table, TableCell, TableRow
 from tunegrid.results import statistics
 from tunegrid.results.expected import Named
 from tunegrid.results.tables import build_tables
@@ -142,6 +143,16 @@ def test_the_index_lists_every_table_and_figure(report: Path) -> None:
     numbers = [entry["number"] for entry in index.values() if entry["kind"] == "table"]
     assert numbers == list(range(1, len(tables) + 1))
     assert {file.stem for file in (report / "captions").iterdir()} == set(index)
+
+
+def test_names_that_differ_in_what_no_file_name_has_are_files_apart() -> None:
+    names = ("probe-faith-信仰", "probe-faith-年龄", "probe-faith-2", "probe-faith-a/b", "probe-faith-a b", "costs")
+    sections = [Section("First", tables=tuple(Table(name, "", (), ()) for name in names[:4]))]
+    sections += [Section("Second", tables=tuple(Table(name, "", (), ()) for name in names[4:]))]
+    tables = [table for section in with_distinct_names(sections) for table in section.tables]
+    assert [latex.label(table.name) for table in tables] == [
+        *("probe-faith", "probe-faith-2", "probe-faith-2-2", "probe-faith-a-b", "probe-faith-a-b-2", "costs")
+    ]
 
 
 @pytest.mark.usefixtures("without_figures")

@@ -20,3 +20,13 @@ def test_settings_within_settings_are_named_once():
     (dpo,) = [line for line in cells if "translation_bart_dpo" in line]
     assert "update full, " in dpo
     assert "title" not in dpo
+
+
+def test_a_whole_number_is_written_alike_whether_an_override_set_it_or_not(tmp_path):
+    file = tmp_path / "study.yaml"
+    override = "  - {where: {task: qa, method: lora}, method: {dropout: 0.1}}"
+    text = (ROOT / "config/mini.yaml").read_text(encoding="utf-8")
+    file.write_text(text.replace("overrides:\n", f"overrides:\n{override}\n", 1), encoding="utf-8")
+    lines = [line for line in describe(load_study(file)).splitlines() if "_lora " in line]
+    assert len({"dropout 0.1" in line for line in lines}) == 2
+    assert all("alpha 32," in line for line in lines)

@@ -1,11 +1,12 @@
 """The report before it is LaTeX or HTML: page one, sections, references. All of it follows from the tidy tables."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tunegrid.common.citations import Reference
 from tunegrid.report import formulas, links, summary
+from tunegrid.report.latex import label
 from tunegrid.report.layout import Figure, Section, Table
 from tunegrid.report.sections import sections
 from tunegrid.report.tables import Frames
@@ -56,13 +57,31 @@ def study_report(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]
         abstract=(expected.description, *expected.caveats),
         summary=tuple(summary.sentences(frames, expected)),
         warnings=tuple(summary.warnings(frames, expected)),
-        sections=tuple(sections(frames, expected, drawn)),
+        sections=tuple(with_distinct_names(sections(frames, expected, drawn))),
         glance=summary.glance(frames, expected),
         picture=drawn.get("figure-scores"),
         references=formulas.references(frames, expected),
         examples=links.PAGE,
         epoch=int(finished.timestamp()) if finished else 0,
     )
+
+
+def with_distinct_names(sections: Iterable[Section]) -> Iterator[Section]:
+    """Yields the sections; a table whose files would overwrite those of one before gets a number behind its name.
+
+    Names are of what studies and their data call things, and may differ in characters alone that no file name has.
+    """
+    taken: set[str] = set()
+    for section in sections:
+        tables = []
+        for table in section.tables:
+            name, number = table.name, 1
+            while label(name) in taken:
+                number += 1
+                name = f"{table.name}-{number}"
+            taken.add(label(name))
+            tables.append(replace(table, name=name))
+        yield replace(section, tables=tuple(tables))
 
 
 def _finished(frames: Frames) -> datetime | None:

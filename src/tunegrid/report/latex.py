@@ -102,7 +102,7 @@ def _escaped(character: str) -> str:
 
 def label(name: str) -> Markup:
     """A name with the characters that a file name and a LaTeX label may have."""
-    return Markup(re.sub(r"[^A-Za-z0-9-]+", "-", name).strip("-") or "table")
+    return Markup(re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "table")
 
 
 def tex_engine() -> str | None:

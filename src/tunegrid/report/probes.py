@@ -72,7 +72,7 @@ def _table(frame: Any, expected: Expected, task: ExpectedTask, probe: ExpectedPr
     columns = [MODEL, METHOD, Column(first, "right"), Column(second, "right")]
     columns.append(Column(f"Difference [{CONFIDENCE} interval]", "right"))
     columns.append(Column("Change by tuning", "right"))
-    of_condition = f", {condition} contexts" if condition else ""
+    of_condition = f", condition “{condition}”" if condition else ""
     caption = f"{task.title}: {probe.title}{of_condition}. Score: {probe.measure}{f'; {sizes}' if sizes else ''}."
     name = "-".join(filter(None, ("probe", probe.name, condition)))
     return layout.plain_table(name, caption, columns, lines)

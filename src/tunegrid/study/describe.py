@@ -77,6 +77,8 @@ def _setting(value: Any) -> str:
     match value:
         case None | "":
             return ""
+        case float():
+            return f"{value:g}"
         case list():
             return "+".join(map(str, value))
         case dict():
