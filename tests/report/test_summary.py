@@ -29,3 +29,13 @@ def test_a_cell_that_has_not_ended_many_of_its_answers_is_named_on_page_one(tabl
 
 def test_few_answers_that_have_not_ended_are_no_warning(tables):
     assert warnings(cut(tables, 0.1), EXPECTED) == []
+
+
+def test_a_cell_of_many_empty_answers_is_named_on_page_one(tables):
+    results = tables["results"].copy()
+    assert (results.loc[results["task"] == "translation", "predictions_empty"].dropna() == 0).all()
+    of_cell = (results["task"] == "translation") & (results["model"] == "mini-t5") & (results["method"] == "lora")
+    results.loc[of_cell, "predictions_empty"] = 0.25 * results.loc[of_cell, "examples"]
+    assert warnings(tables | {"results": results}, EXPECTED) == [
+        "Empty: Translation, Mini-T5 + LoRA (25%) of the answers have no text, and no test row asks for that."
+    ]

@@ -11,7 +11,7 @@ from tunegrid.report.tables import Frames, Titles, cell_of, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics.intervals import CONFIDENCE
 
-MANY_UNFINISHED = 0.2  # share of a cell's answers
+MANY = 0.2  # share of a cell's answers
 
 
 def glance(frames: Frames, expected: Expected) -> Table | None:
@@ -256,21 +256,27 @@ def _collapsed(frames: Frames, expected: Expected) -> list[str]:
 
 
 def _unfinished(frames: Frames, expected: Expected) -> list[str]:
-    """A warning that names the cells whose models have not ended many of their answers."""
+    """Warnings that name the cells whose models have not ended many of their answers, or have not begun them."""
+    texts = []
+    if cut := _many(frames, expected, "predictions_cut"):
+        texts.append(
+            f"Not ended: {cut} of the answers were as long as the task allows. Their scores are those of "
+            "texts that were cut: the models have not learned to end, or `generation.max_new_tokens` is too small."
+        )
+    if empty := _many(frames, expected, "predictions_empty"):
+        texts.append(f"Empty: {empty} of the answers have no text, and no test row asks for that.")
+    return texts
+
+
+def _many(frames: Frames, expected: Expected, counted: str) -> str:
+    """The cells with a fifth or more of their answers in a column of counts, with the share; "" where there is none."""
     titles, runs = Titles(expected), frames["results"]
-    runs = runs[runs["primary"] & (runs["kind"] == "run") & runs["predictions_cut"].notna()]
-    sums = runs.groupby(["task", "model", "method"], sort=False)[["predictions_cut", "examples"]].sum().reset_index()
-    sums["share"] = sums["predictions_cut"] / sums["examples"]
-    named = [
-        f"{_cell(titles, cell)} ({digits.percent(cell.share, 0)})"
-        for cell in sums[sums["share"] >= MANY_UNFINISHED].itertuples()
-    ]
-    if not named:
-        return []
-    return [
-        f"Not ended: {listed(named, 6)} of the answers were as long as the task allows. Their scores are those of "
-        "texts that were cut: the models have not learned to end, or `generation.max_new_tokens` is too small."
-    ]
+    runs = runs[runs["primary"] & (runs["kind"] == "run") & runs[counted].notna()]
+    sums = runs.groupby(["task", "model", "method"], sort=False)[[counted, "examples"]].sum().reset_index()
+    sums["share"] = sums[counted] / sums["examples"]
+    many = sums[sums["share"] >= MANY].itertuples()
+    named = [f"{_cell(titles, cell)} ({digits.percent(cell.share, 0)})" for cell in many]
+    return listed(named, 6) if named else ""
 
 
 def _cell(titles: Titles, cell: Any) -> str:

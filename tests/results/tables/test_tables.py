@@ -198,6 +198,29 @@ def test_what_was_cut_is_counted(written: Path) -> None:
     assert unfinished["sentiment", "run"] == 0
 
 
+def test_answers_without_text_are_counted_where_none_can_be_right(folder: Path) -> None:
+    file = folder / RUN / "predictions.parquet"
+    answers = pd.read_parquet(file)
+    answers.loc[:6, "prediction"] = ["", " ", "\n", "", "", "", "."]
+    answers.to_parquet(file)
+
+    def counts() -> pd.DataFrame:
+        results = build_tables(folder, EXPECTED, RESAMPLES)["results"]
+        return (
+            results[results["primary"]]
+            .set_index(["task", "kind", "model", "method", "seed"])["predictions_empty"]
+            .sort_index()
+        )
+
+    before = counts()
+    assert before["qa", "run", "mini-t5", "lora"].tolist() == [6, 0]
+    assert before["sentiment"].isna().all()
+    assert before.xs("baseline", level="kind").isna().all()
+    answers.at[9, "references"] = [""]  # a question that the context does not answer
+    answers.to_parquet(file)
+    assert pd.isna(counts()["qa", "run", "mini-t5", "lora", 1])
+
+
 def test_the_account_of_older_results_still_reads(folder: Path) -> None:
     path = folder / "tokens/qa/mini-t5/stats.json"
     old = {

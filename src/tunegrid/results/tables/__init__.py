@@ -86,7 +86,7 @@ from tunegrid.tasks.tokenise import COUNTS
 
 COLUMNS = {
     "results": "study kind task model method seed metric primary value direction signature undefined examples "
-    "predictions_cut note status reason collapse",
+    "predictions_cut predictions_empty note status reason collapse",
     "cells": "study kind task model method metric primary mean sd seeds_ok seeds_expected ci_low ci_high "
     "next_low next_high baseline difference difference_low difference_high note undefined status reason median "
     "collapsed collapse_rate collapse_rate_low collapse_rate_high seeds_above_baseline probability_best",
@@ -205,6 +205,7 @@ def _identity(result: Result) -> Row:
 def _result_rows(result: Result, collapse: str) -> list[Row]:
     metrics = result.metrics.metrics if result.status == "ok" and result.metrics else {}
     names = list(metrics) or [metric.name for metric in result.task.metrics]
+    empty = _empty_answers(result) if metrics else None
     rows = []
     for name in names:
         metric = metrics.get(name)
@@ -214,9 +215,20 @@ def _result_rows(result: Result, collapse: str) -> list[Row]:
             | {"collapse": collapse if name == result.task.primary.name else ""}
             | {"reason": result.reason, "examples": result.metrics.examples if result.metrics else None}
             | {name: getattr(result.metrics, name, None) for name in ("predictions_cut", "note")}
+            | {"predictions_empty": empty}
             | (metric.model_dump() if metric else {})
         )
     return rows
+
+
+def _empty_answers(result: Result) -> int | None:
+    """How many answers have no text; None where none was to be written, or where one without text can be right."""
+    if result.kind == "baseline" or result.task.labels is not None:
+        return None
+    answers = result.predictions[["prediction", "references"]]
+    if any(not text.strip() for texts in answers["references"] for text in texts):
+        return None
+    return sum(not text.strip() for text in answers["prediction"])
 
 
 def _setting_rows(result: Result) -> list[Row]:
