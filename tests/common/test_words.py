@@ -1,6 +1,14 @@
 """Numbers and enumerations as messages and tables print them."""
 
-from tunegrid.common.digits import binary_size, duration, fine_percent, megabytes, percent, rough_duration
+from tunegrid.common.digits import (
+    binary_size,
+    duration,
+    fine_percent,
+    megabytes,
+    percent,
+    rough_duration,
+    without_exponent,
+)
 from tunegrid.common.words import listed, number_word, plural
 
 
@@ -19,6 +27,17 @@ def test_percentages() -> None:
 def test_sizes() -> None:
     assert [binary_size(x) for x in (None, 12, 1023 * 1024, 1.5 * 2**30)] == ["–", "12 bytes", "1.0 MiB", "1.5 GiB"]
     assert megabytes(25_165_824) == "25.2 MB"
+
+
+def test_large_numbers_have_no_exponent() -> None:
+    assert [without_exponent(x) for x in (0.01234, 9.995, 999.4, 999.6, 1734)] == [
+        "0.0123",
+        "9.99",
+        "999",
+        "1,000",
+        "1,734",
+    ]
+    assert [without_exponent(x, 4) for x in (2.5, 123_456_789)] == ["2.5", "123,456,789"]
 
 
 def test_durations() -> None:

@@ -21,11 +21,17 @@ def seconds(value: float | None) -> str:
     return DASH if absent(value) else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
 
 
+def without_exponent(value: float, figures: int = 3) -> str:
+    """A number to so many significant figures, its whole part in full: 0.0123, 12.3, 1,234."""
+    text = f"{value:.{figures}g}"
+    return f"{value:,.0f}" if "e+" in text else text
+
+
 def duration(seconds: float) -> str:
     """A measured time to three digits: 41 s, 3.2 min, 1.5 h."""
     if seconds < 60:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.3g} min" if seconds < 3600 else f"{seconds / 3600:.3g} h"
+        return f"{without_exponent(seconds)} s"
+    return f"{without_exponent(seconds / 60)} min" if seconds < 3600 else f"{without_exponent(seconds / 3600)} h"
 
 
 def rough_duration(seconds: float) -> str:

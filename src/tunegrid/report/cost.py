@@ -218,7 +218,7 @@ def _value(cost: str, value: float, spread: float | None = None) -> str:
     if cost == "training_flops":
         return operations(value)
     factor, unit = unit_of(cost)
-    return f"{value / factor:.3g} {unit}"
+    return f"{digits.without_exponent(value / factor)} {unit}"
 
 
 def _spread(runs: Any, name: str, factor: float = 1.0) -> str:

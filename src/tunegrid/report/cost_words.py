@@ -50,7 +50,7 @@ def operations(value: float) -> str:
         return DASH
     for size, unit in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
-            return f"{value / size:.3g} {unit}"
+            return f"{digits.without_exponent(value / size)} {unit}"
     return f"{value:.3g}"
 
 

@@ -81,6 +81,8 @@ def _collapse(task: ExpectedTask, cell: Any) -> str:
     """What its collapsed seeds say about a cell whose mean is printed; "" where none collapsed."""
     if absent(cell["collapsed"]) or not cell["collapsed"]:
         return ""
+    if cell["seeds_ok"] == 1:
+        return ". Its only seed collapsed"
     seeds, median = plural(int(cell["seeds_ok"]), "seed"), task.primary.short(cell["median"])
     return f". {cell['collapsed']:.0f} of {seeds} collapsed, the mean misleads: median {median}"
 

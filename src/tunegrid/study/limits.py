@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from tunegrid.common.digits import GIB
+from tunegrid.common.digits import GIB, without_exponent
 from tunegrid.common.fields import Closed, check_distinct
 from tunegrid.common.words import listed
 from tunegrid.models.forms import form_named
@@ -144,10 +144,11 @@ class Recommend(Closed):
         for key, limit, value, unit in limits:
             if limit is None:
                 continue
+            bound = f"recommend.{key} is {without_exponent(limit, 9)}"
             if value is None:
-                return f"not recommended: what it needs is not known, and recommend.{key} is {limit:g}"
+                return f"not recommended: what it needs is not known, and {bound}"
             if value > limit:
-                return f"not recommended: {value:.4g} {unit}, recommend.{key} is {limit:g}"
+                return f"not recommended: {without_exponent(value, 4)} {unit}, {bound}"
         return None
 
 

@@ -93,7 +93,9 @@ def test_of_forms_that_cost_the_same_to_train_the_smaller_is_the_cheaper(folder)
 def test_bytes_of_a_form_are_its_own(folder):
     row = recommended(folder, forms=["int8", "prune-80"], cost="saved_bytes", max_saved_bytes=300_000)
     assert row.form == "int8"
-    assert "as prune-80 (not recommended: 1e+06 bytes of weights, recommend.max_saved_bytes is 300000)" in row.left_out
+    assert (
+        "as prune-80 (not recommended: 1,000,000 bytes of weights, recommend.max_saved_bytes is 300000)" in row.left_out
+    )
     assert "Adapters (its weights do not merge, so they have no other form)" in row.left_out
     assert "saves 0.26 MB" in row.rationale
 

@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 
 from tunegrid.common.citations import Formula
-from tunegrid.common.digits import GIB, bare_score, duration, fine_percent
+from tunegrid.common.digits import GIB, bare_score, duration, fine_percent, without_exponent
 from tunegrid.common.words import number_word
 from tunegrid.results.statistics.collapses import comparable
 from tunegrid.results.statistics.equivalence import Equivalence, Loss, equivalence, loss
@@ -113,11 +113,11 @@ class Candidate:
             return "has a cost that is not known"
         return {
             "train_hours": f"trains in {duration(self.price)}",
-            "train_gpu_memory": f"trains in {self.price / GIB:.3g} GiB",
-            "saved_bytes": f"saves {self.price / 1e6:.3g} MB",
+            "train_gpu_memory": f"trains in {without_exponent(self.price / GIB)} GiB",
+            "saved_bytes": f"saves {without_exponent(self.price / 1e6)} MB",
             "train_flops": f"trains with {self.price:.3g} floating-point operations",
             "prediction_seconds": f"predicts the test set in {duration(self.price)}",
-            "prediction_memory": f"predicts in {self.price / GIB:.3g} GiB",
+            "prediction_memory": f"predicts in {without_exponent(self.price / GIB)} GiB",
             "latency": f"answers in {duration(self.price)}",
         }[self.cost_name]
 
