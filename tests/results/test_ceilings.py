@@ -14,6 +14,8 @@ from tunegrid.results.expected import Expected
 from tunegrid.results.tables import build_tables
 from tunegrid.study.paths import Paths
 from tunegrid.tasks.ceiling import CeilingRecord
+from tunegrid.tasks.metrics.accuracy import Accuracy
+from tunegrid.tasks.metrics.class_f1 import ClassF1
 
 EXPECTED = expected_study()
 TASKS = {task.name: task for task in EXPECTED.tasks}
@@ -114,6 +116,18 @@ def test_a_metric_that_the_test_set_keeps_from_one_is_named_once_and_no_vocabula
     assert sentences(translation_mini_t5=record("translation", references=scores, written=scores)) == [
         "Translation: even the right answers score BLEU 0.0000 on this test set of 200 rows: its rows do not let the "
         "metric reach 1."
+    ]
+
+
+def test_labels_without_a_test_row_are_one_sentence_whatever_their_number():
+    metrics = (Accuracy(), *map(ClassF1, "abcdefg"))
+    task = replace(TASKS["sentiment"], own_metrics=metrics, own_primary="accuracy")
+    expected = replace(EXPECTED, tasks=(task,))
+    scores = {metric.name: 1.0 if metric.name in ("accuracy", "f1_g") else 0.0 for metric in metrics}
+    low = record("sentiment", references=scores, written=scores, within_lengths=scores)
+    assert sentences(expected, sentiment_mini_t5=low) == [
+        "Sentiment Classification: this test set of 200 rows has no row for F1 of “a”, F1 of “b”, F1 of “c” and 3 more: "
+        "0 says nothing of the models."
     ]
 
 

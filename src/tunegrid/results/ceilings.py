@@ -117,16 +117,24 @@ def _groups(expected: Expected, rows: list[Row], names: tuple[str, ...]) -> Iter
 
 
 def _on_references(task: ExpectedTask, rows: list[Row]) -> list[str]:
-    """A sentence if even the references score below 0.99; they are the same for all models."""
+    """Sentences if even the references score below 0.99; they are the same for all models."""
     low = {row["metric"]: row for row in rows if not absent(row["references"]) and row["references"] < NOTABLE}
     if not low:
         return []
     metrics = [metric for metric in task.all_metrics if metric.name in low]
-    scores = [f"{metric.label} {metric.short(low[metric.name]['references'])}" for metric in metrics]
-    return [
-        f"{task.title}: even the right answers score {listed(scores)} on this test set of "
-        f"{next(iter(low.values()))['examples']:,.0f} rows: its rows do not let the metric reach 1."
-    ]
+    # F1 of each of many labels or types is not printed, and 0 where the test set has none of it.
+    without = [metric for metric in metrics if not metric.printed and low[metric.name]["references"] == 0]
+    scores = [f"{each.label} {each.short(low[each.name]['references'])}" for each in metrics if each not in without]
+    test_set, texts = f"this test set of {next(iter(low.values()))['examples']:,.0f} rows", []
+    if scores:
+        texts.append(
+            f"{task.title}: even the right answers score {listed(scores)} on {test_set}: its rows do not let the "
+            "metric reach 1."
+        )
+    if without:
+        labels = listed([metric.label for metric in without], 4)
+        texts.append(f"{task.title}: {test_set} has no row for {labels}: 0 says nothing of the models.")
+    return texts
 
 
 def _on_vocabulary(task: ExpectedTask, group: _Group) -> list[str]:
