@@ -10,6 +10,8 @@ from tunegrid.report.tables import METHOD, MODEL, Frames, Titles
 from tunegrid.results.expected import Expected, ExpectedProbe, ExpectedTask
 from tunegrid.results.statistics.intervals import CONFIDENCE, LEVEL
 
+SMALLEST = 0.001  # difference that three decimals show
+
 
 def section(frames: Frames, expected: Expected) -> Section | None:
     """The section on bias probes; None where no task has any."""
@@ -40,7 +42,11 @@ def _words(frames: Frames, task: ExpectedTask, probe: ExpectedProbe) -> str:
     rows = _rows(frames, task, probe)
     rows = rows[rows["status"] == "ok"]
     apart = int(rows["separated"].astype(bool).sum()) if len(rows) else 0
-    verdict = f"{apart} of {plural(len(rows), 'difference')} apart from 0." if len(rows) else "Nothing was scored."
+    tiny = int((rows["separated"].astype(bool) & (rows["difference"].abs() < SMALLEST)).sum()) if apart else 0
+    by_little = f", {tiny} of them by less than {SMALLEST}" if tiny else ""
+    verdict = (
+        f"{apart} of {plural(len(rows), 'difference')} apart from 0{by_little}." if len(rows) else "Nothing was scored."
+    )
     return f"{probe.title} ({task.title}). {probe.shows} What it cannot show: {probe.blind} Here: {verdict}"
 
 
@@ -57,7 +63,8 @@ def _tables(frames: Frames, expected: Expected, task: ExpectedTask, probe: Expec
 
 def _table(frame: Any, expected: Expected, task: ExpectedTask, probe: ExpectedProbe, condition: str) -> Table:
     titles, lines, sizes = Titles(expected), [], None
-    for row in frame.itertuples():
+    order = [model.name for model in expected.models]
+    for row in sorted(frame.itertuples(), key=lambda row: order.index(row.model)):  # each model before and after tuning
         if ("" if absent(row.condition) else row.condition) != condition:
             continue
         if row.status != "ok":
