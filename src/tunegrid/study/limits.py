@@ -144,7 +144,7 @@ class Recommend(Closed):
         for key, limit, value, unit in limits:
             if limit is None:
                 continue
-            bound = f"recommend.{key} is {without_exponent(limit, 9)}"
+            bound = f"recommend.{key} is {limit:.15g}"
             if value is None:
                 return f"not recommended: what it needs is not known, and {bound}"
             if value > limit:
