@@ -1,12 +1,16 @@
 """A new method is one class and its name: an objective that reads rows, a soft prompt, a further input of the training."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from tests.support.running import MINI, Workflow
+from tests.support import ROOT
+from tests.support.running import MINI
 from tunegrid.common.errors import TuneGridError
 from tunegrid.methods import METHODS
 from tunegrid.methods.base import Method
@@ -204,11 +208,22 @@ def test_what_a_method_needs_has_to_be_there(study_with):
     assert train("qa", "t5")[2].status == "ok"
 
 
-def test_what_a_method_needs_is_an_input_of_the_training_rule(tmp_path, monkeypatch):
-    monkeypatch.setitem(METHODS, "full", Taught)
+PLANNED = """\
+import sys
+from snakemake.cli import main
+from tests.methods.test_new_method import METHODS, Taught
+METHODS["full"] = Taught
+main(["--snakefile", sys.argv[1], "--configfile", sys.argv[2], "--cores", "1", "--dry-run", "-p", "cell_qa_t5_full"])
+"""
+
+
+def test_what_a_method_needs_is_an_input_of_the_training_rule(tmp_path):
+    command = [sys.executable, "-c", PLANNED, ROOT / "Snakefile", MINI]
+    options = {"cwd": tmp_path, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
 
     def plan() -> str:
-        return Workflow(tmp_path, MINI).snakemake("--dry-run", "-p", "cell_qa_t5_full").stdout
+        environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+        return subprocess.run(command, env=environment, **options).stdout
 
     missing = plan()
     assert "Missing input files for rule train_qa_t5_full" in missing
