@@ -1,7 +1,4 @@
-"""Runs Snakemake as a user does: the project's Snakefile, in a folder of its own.
-
-Dry runs are forks of this process, for three quarters of a process's time would be imports.
-"""
+"""Runs Snakemake as a user does: the project's Snakefile, in a folder of its own."""
 
 import os
 import re
@@ -11,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.support import ROOT
-from tests.support.processes import heed_signals, run_in_fork
+from tests.support.processes import heed_signals
 
 MINI = ROOT / "config" / "mini.yaml"
 PRETRAINING = ROOT / "config" / "pretrain-mini.yaml"
@@ -25,12 +22,7 @@ class Workflow:
         self.folder, self.configs = folder, configs
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
-        command = self._command(*arguments)
-        if not {"--dry-run", "-n"} & {*arguments}:
-            return self._run(command)
-        from snakemake.cli import main
-
-        return run_in_fork(main, command[2:], self.folder, self._environment())
+        return self._run(self._command(*arguments))
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """Starts Snakemake in a process group of its own."""
