@@ -23,20 +23,17 @@ def exported(cell: Cell, folder: Path, *options: str) -> Path:
 
 
 @pytest.mark.parametrize("form", ["model", pytest.param("ctranslate2", marks=needs_ctranslate2)])
-def test_a_folder_answers_as_its_run(study, tmp_path, form):
+def test_a_folder_answers_as_its_run(own, tmp_path, form):
     folders = {cell: exported(cell, tmp_path / str(cell), "--as", form) for cell in CELLS}
-    rows = {cell: read_parquet(study.paths.split(cell.task, "test")) for cell in CELLS}
-    expected = {cell: predictions(study, cell)["prediction"].tolist() for cell in CELLS}
+    rows = {cell: read_parquet(own.paths.split(cell.task, "test")) for cell in CELLS}
+    expected = {cell: predictions(own, cell)["prediction"].tolist() for cell in CELLS}
     shutil.move("results", tmp_path / "results")
-    try:
-        for cell, folder in folders.items():
-            answerer = Exported(study, cell.task, cell.model, folder)
-            assert [row["prediction"] for row in answerer.answer(rows[cell])] == expected[cell]
-            what = served(study, cell.task, cell.model, answerer)
-            assert what.run["engine"].lower() == {"model": "transformers"}.get(form, form)
-            assert what.card.startswith("#")
-    finally:
-        shutil.move(tmp_path / "results", "results")
+    for cell, folder in folders.items():
+        answerer = Exported(own, cell.task, cell.model, folder)
+        assert [row["prediction"] for row in answerer.answer(rows[cell])] == expected[cell]
+        what = served(own, cell.task, cell.model, answerer)
+        assert what.run["engine"].lower() == {"model": "transformers"}.get(form, form)
+        assert what.card.startswith("#")
 
 
 def test_what_is_no_model_in_one_piece_is_refused(study, tmp_path):
