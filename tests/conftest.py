@@ -29,6 +29,9 @@ os.environ |= {
     "HF_DATASETS_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_NUM_THREADS": "1",
+    # libgomp's threads are not there in a fork of a process that has used several, and what asks for them waits forever.
+    # Some tests measure with several, others run commands in forks.
+    "OMP_THREAD_LIMIT": "1",
 }
 
 # Files whose tests take longest, the longest first: slow ones, then those of `make test`.

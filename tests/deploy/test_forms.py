@@ -27,10 +27,10 @@ def answered(tmp_path, *options: str) -> list[str]:
     return [row["prediction"] for row in answers(output)]
 
 
-def test_the_recommended_form_answers_as_it_was_evaluated(study, tmp_path, capsys):
-    pruned, plain = formed(study, "prune-70"), predictions(study, CELL)["prediction"].tolist()
+def test_the_recommended_form_answers_as_it_was_evaluated(own, tmp_path, capsys):
+    pruned, plain = formed(own, "prune-70"), predictions(own, CELL)["prediction"].tolist()
     assert pruned != plain
-    recommend(study, translation="bart lora prune-70")
+    recommend(own, translation="bart lora prune-70")
     assert answered(tmp_path, "--task", "translation") == pruned
     assert "translation: bart with lora as prune-70, seed 1." in capsys.readouterr().err
     assert answered(tmp_path, "--task", "translation", "--form", "plain") == plain
@@ -42,8 +42,8 @@ def test_the_recommended_form_answers_as_it_was_evaluated(study, tmp_path, capsy
 
 
 @needs_ctranslate2
-def test_int8_answers_as_it_was_evaluated(study, tmp_path):
-    assert answered(tmp_path, *cell_options(CELL), "--form", "int8") == formed(study, "int8")
+def test_int8_answers_as_it_was_evaluated(own, tmp_path):
+    assert answered(tmp_path, *cell_options(CELL), "--form", "int8") == formed(own, "int8")
 
 
 @pytest.mark.parametrize(
