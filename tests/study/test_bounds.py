@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.small_study import BASE, assert_refused, changed, refusal
+from tunegrid.common.fields import Closed
 from tunegrid.study import checks
 from tunegrid.study.study import Study
 
@@ -36,6 +37,20 @@ def test_every_number_of_every_class_of_settings_has_finite_bounds():
         if not any(math.isfinite(schema.get(key, math.inf)) for key in keys)
     ]
     assert unbounded == []
+
+
+def test_a_default_is_of_the_type_that_the_same_value_has_when_it_is_written_out():
+    """Else writing it out would be another setting, and its runs would be computed again."""
+
+    def classes(cls: type[Closed]) -> Iterator[type[Closed]]:
+        for subclass in cls.__subclasses__():
+            yield subclass
+            yield from classes(subclass)
+
+    fields = [(cls, name, field) for cls in classes(Closed) for name, field in cls.model_fields.items()]
+    floats = [(cls, name, field) for cls, name, field in fields if field.annotation in (float, float | None)]
+    assert len(floats) > 30
+    assert [f"{cls.__name__}.{name}" for cls, name, field in floats if type(field.default) is int] == []
 
 
 NUMBERS = {  # key of the message -> (what is replaced, what precedes the number)

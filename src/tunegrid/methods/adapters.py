@@ -32,7 +32,7 @@ class AdaptersSettings(MethodSettings):
 
     kind: Literal["adapters"]
     reduction_factor: float = Field(
-        16, ge=1, le=4_096, description="Width of the model divided by that of the bottleneck."
+        16.0, ge=1, le=4_096, description="Width of the model divided by that of the bottleneck."
     )
     non_linearity: Literal["gelu", "relu", "swish"] = Field("swish", description="The f of equation 5.2.")
     scaling: float = Field(1.0, gt=0, le=1_000, description="The s of equation 5.2.")

@@ -26,7 +26,7 @@ class LoraSettings(MethodSettings):
 
     kind: Literal["lora"]
     r: int = Field(16, gt=0, le=4_096, description="Rank of the update.")
-    alpha: float = Field(32, gt=0, le=65_536, description="The update is scaled by alpha / r.")
+    alpha: float = Field(32.0, gt=0, le=65_536, description="The update is scaled by alpha / r.")
     dropout: float = Field(0.05, ge=0, lt=1, description="Dropout on the input of A.")
     targets: list[Role] = Field(
         default_factory=lambda: list(ROLES), min_length=1, description="Roles of the linear layers that get an update."
