@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,18 @@ def trained(_prepared, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def study(trained, monkeypatch) -> Study:
-    """The trained study itself, which a test must not change."""
+def study(trained, monkeypatch) -> Iterator[Study]:
+    """The trained study itself, which a test must not change: other tests read it, also while this one runs."""
     monkeypatch.chdir(trained)
     monkeypatch.setattr(os, "environ", os.environ.copy())  # commands set the environment of their own process
-    return load_study(*CONFIG)
+    before = _files(trained)
+    yield load_study(*CONFIG)
+    assert _files(trained) == before, "the test changes the study that others read: it needs `own`"
+
+
+def _files(folder: Path) -> dict[Path, int]:
+    """The files of a folder, with the time of their last change."""
+    return {file: file.stat().st_mtime_ns for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
 @pytest.fixture
