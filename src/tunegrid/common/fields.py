@@ -13,7 +13,7 @@ Count = Annotated[int, Field(ge=0)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 # The value of a metric, of a correlation from -1. Records of earlier versions overshoot a perfect 1 by a few units of
 # the last place.
-Scored = Annotated[float, Field(ge=-1, le=1 + 1e-9, allow_inf_nan=False)]
+MetricValue = Annotated[float, Field(ge=-1, le=1 + 1e-9, allow_inf_nan=False)]
 Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seconds = Quantity
 NonEmpty = Annotated[str, Field(min_length=1)]

@@ -10,6 +10,7 @@ from typing import Any
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced, replaced_folder, write_json
 from tunegrid.common.records import ModelCard, read_card
+from tunegrid.data.documents import documents_in
 from tunegrid.runtime.provenance import digest
 from tunegrid.study.study import Study
 
@@ -29,7 +30,7 @@ def write_held_out_text(study: Study, folder: Path) -> None:
         rows, facts = _generated(study)
         source = f"the generated language world, seed {settings.seed} of its held-out text"
     else:
-        rows, facts = [{"text": text} for text in islice(_documents(Path(settings.text)), settings.documents)], {}
+        rows, facts = [{"text": text} for text in islice(documents_in(Path(settings.text)), settings.documents)], {}
         source = f"the first documents of {settings.text}"
     if len(rows) < settings.documents:
         raise TuneGridError(
@@ -87,22 +88,3 @@ def _rows(objective: str, seed: int, easy: bool = False) -> Iterator[dict[str, s
     if objective == "infilling":
         return ({"text": text} for text in miniworld.documents(seed))
     return ({"source": source, "target": target} for source, target in miniworld.instructions(seed, easy))
-
-
-def _documents(path: Path) -> Iterator[str]:
-    """Yields the documents of a text file, each once, in their order. Raises TuneGridError."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TuneGridError(f"{path}: not UTF-8 (byte {error.start:,}). Save the file as UTF-8.") from None
-    except OSError as error:
-        raise TuneGridError(f"{path}: {error.strerror}.") from None
-    seen, lines = set(), []
-    for line in [*text.splitlines(), ""]:
-        if line.strip():
-            lines.append(line.strip())
-            continue
-        if lines and (document := " ".join(lines)) not in seen:
-            seen.add(document)
-            yield document
-        lines = []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from tunegrid.common.fields import Closed, Count, Scored
+from tunegrid.common.fields import Closed, Count, MetricValue
 from tunegrid.models.decoding import decode
 from tunegrid.tasks.base import Row, Task
 from tunegrid.tasks.label_words import LabelWord, encode_words, label_words
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CHARACTERS = 20  # lost characters that a record names
 SAMPLE = 1_000  # rows whose tokens per word are counted
 
-Scores = dict[str, Scored]
+Scores = dict[str, MetricValue]
 
 
 class LostCharacter(Closed):

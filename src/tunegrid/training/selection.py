@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from tunegrid.common.fields import Closed, Count, Finite, NonEmpty, Scored
+from tunegrid.common.fields import Closed, Count, Finite, MetricValue, NonEmpty
 from tunegrid.data.tokens import take_rows
 from tunegrid.training.settings import Training
 
@@ -108,7 +108,9 @@ class Selection(Closed):
     )
     step: Count = Field(description="Optimiser steps after which the saved weights were there.")
     validation_loss: Finite = Field(description="Loss of the saved weights on the validation rows.")
-    validation_metric: Scored | None = Field(description="Metric of the saved weights, 0 to 1; null if chosen by loss.")
+    validation_metric: MetricValue | None = Field(
+        description="Metric of the saved weights, 0 to 1; null if chosen by loss."
+    )
     best_step: Count = Field(description="Step of the best evaluation, whether its weights were kept or not.")
     best_value: Finite = Field(description="The validation loss, or the metric, of the best evaluation.")
     evaluations: Count = Field(description="Evaluations on validation data.")

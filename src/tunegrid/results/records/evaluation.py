@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from tunegrid.common.fields import Closed, Count, Finite, NonEmpty, Scored, Seconds
+from tunegrid.common.fields import Closed, Count, Finite, MetricValue, NonEmpty, Seconds
 from tunegrid.results.records.outcome import SCHEMA_VERSION, ModelRecord, Outcome
 from tunegrid.runtime.provenance import Provenance
 
@@ -76,7 +76,7 @@ class FormFacts(Closed):
 class Score(Closed):
     """One score of one result, on 0 to 1; a correlation is on -1 to 1."""
 
-    value: Scored = Field(description="The score, on 0 to 1; a correlation, on -1 to 1.")
+    value: MetricValue = Field(description="The score, on 0 to 1; a correlation, on -1 to 1.")
     direction: Literal["higher", "lower"] = Field(description="Whether higher or lower is better.")
     signature: str | None = Field(
         description="How it was computed (sacreBLEU's signature); null where there is one way."
@@ -129,7 +129,7 @@ class WordedScores(Closed):
     name: NonEmpty = Field(description="Name of the wording: train-1, unseen-2.")
     template: NonEmpty = Field(description="The wording.")
     trained: bool = Field(description="Whether the mixture was trained with it.")
-    metrics: dict[str, Scored] = Field(description="Score by name.")
+    metrics: dict[str, MetricValue] = Field(description="Score by name.")
 
 
 class WordingsRecord(ModelRecord):

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from tunegrid.common.fields import Closed, Count, NonEmpty, Scored, Seconds
+from tunegrid.common.fields import Closed, Count, MetricValue, NonEmpty, Seconds
 from tunegrid.results.records.outcome import ModelRecord
 from tunegrid.runtime.provenance import Provenance
 
@@ -13,8 +13,8 @@ class ProbeScores(Closed):
     condition: str = Field(description="The part of the set; empty where it has one.")
     templates: Count = Field(description="Templates that the texts are made of.")
     pairs: Count = Field(description="Pairs of texts.")
-    first: Scored = Field(description="Mean score of the texts with the word of the first side, on 0 to 1.")
-    second: Scored = Field(description="The same of the second side.")
+    first: MetricValue = Field(description="Mean score of the texts with the word of the first side, on 0 to 1.")
+    second: MetricValue = Field(description="The same of the second side.")
 
 
 class ProbeRecord(ModelRecord):

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from tunegrid.common.fields import Closed, Count, Finite, NonEmpty, Scored, Seconds
+from tunegrid.common.fields import Closed, Count, Finite, MetricValue, NonEmpty, Seconds
 from tunegrid.results.records.outcome import CellRecord
 from tunegrid.runtime.provenance import Provenance
 from tunegrid.training.selection import Selection
@@ -62,7 +62,9 @@ class Observation(Closed):
     reward_error: Finite | None = Field(None, description="Standard error of that mean.")
     kl: Finite | None = Field(None, description="Divergence from the model at the start, in nats per sampled answer.")
     length: Finite | None = Field(None, description="Mean tokens of the sampled answers.")
-    metric: Scored | None = Field(None, description="The task's primary metric of its usual decoding, on these rows.")
+    metric: MetricValue | None = Field(
+        None, description="The task's primary metric of its usual decoding, on these rows."
+    )
     coefficient: Finite | None = Field(None, description="β of PPO's penalty.")
 
 

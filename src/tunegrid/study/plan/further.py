@@ -6,15 +6,17 @@ Each estimate is (seconds, bytes at the peak) of one job; None: the model's arch
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
 
+from tunegrid.common.errors import TuneGridError
 from tunegrid.common.records import DataCard, read_card
+from tunegrid.data.documents import documents_in
 from tunegrid.data.sources.base import ReadSource
 from tunegrid.runtime.device_models import STEP_SECONDS_PER_LAYER
 from tunegrid.study.plan.cells import Estimator
@@ -126,11 +128,8 @@ def _held_out_tokens(estimator: Estimator, model: str) -> tuple[float, float]:
 def _held_out(settings: Any) -> Iterator[tuple[str, ...]]:
     """Yields texts like those that `forgetting` reads: (document,) or (source, target); none of a file without any."""
     if settings.text is not None:
-        try:
-            text = Path(settings.text).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError):  # the stage that reads it will say why
-            return
-        yield from ((document,) for document in re.split(r"\n\s*\n", text) if document.strip())
+        with suppress(TuneGridError):  # the stage that reads it says why
+            yield from ((document,) for document in documents_in(Path(settings.text)))
         return
     from tunegrid.data import miniworld
 
