@@ -175,6 +175,8 @@ class SingleRuns:
             send(signal.SIGTERM, started.pid)
             code = started.wait(PATIENCE)
             return f"to {'all processes' if everybody else 'the command'}, exit code {code}"
+        if death.kind not in ("kill-training", "disk-full", "damaged-checkpoint"):
+            raise ValueError(death.kind)
         return kill_some(started, self.warm, chance, PATIENCE)
 
     def _fill(self, death: Death, cell: Cell, place: Path, logs: Path, chance: random.Random, mounted: bool) -> bool:

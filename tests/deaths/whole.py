@@ -80,6 +80,8 @@ class WholeStudies:
             send(signal.SIGKILL, started.pid)
         elif death.kind == "stop-snakemake":
             self._stop(death, chance, started)
+        elif death.kind != "kill-job":
+            raise ValueError(death.kind)
         elif not self._kill_a_job(death, chance, started):
             return False
         if death.kind == "kill-job":  # the study goes on: what was there is of interest only now

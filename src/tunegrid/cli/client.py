@@ -18,7 +18,7 @@ from tunegrid.runtime import warm
 from tunegrid.runtime.stopping import SIGNALS
 from tunegrid.runtime.supervisor import supervise
 
-# The commands that compute, and the titles of those whose death is a result (see `stage_commands.Stage`).
+# The commands that compute, and the titles of those whose death is a result (see `stage.Stage`).
 COMPUTING = frozenset(
     "pretrain tokenise tokenise-mixture tokenise-wordings train train-mixture train-reward search-trial evaluate "
     "evaluate-wordings sample-pairs evaluate-domains evaluate-probes evaluate-forgetting forgetting-untuned compress "

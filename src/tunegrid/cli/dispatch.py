@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from tunegrid import __version__
-from tunegrid.cli import deploy, new, stage_commands, studies, tools
+from tunegrid.cli import deploy, new, stage_commands, stage_options, studies, tools
 from tunegrid.cli.command import Commands, prepare_to_compute, study_of
 from tunegrid.cli.outputs import check_output, check_study_output
+from tunegrid.cli.stage import Stage
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import open_stream
 from tunegrid.runtime import gpus, parent, warm
@@ -112,7 +113,7 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _supervise(stage: stage_commands.Stage, arguments: list[str], options: argparse.Namespace) -> int:
+def _supervise(stage: Stage, arguments: list[str], options: argparse.Namespace) -> int:
     """Has another process do the work; if it dies, writes its failure."""
     started = now()
     try:
@@ -143,7 +144,7 @@ def parser() -> argparse.ArgumentParser:
     commands = Commands(root.add_subparsers(metavar="COMMAND", required=True))
     new.add_to(commands)
     studies.add_to(commands)
-    stage_commands.add_to(commands)
+    stage_options.add_to(commands)
     text = "Import the libraries once and fork for each job that asks (the workflow starts this)."
     commands.on_study("warm", _warm, text).add_argument("--socket", required=True)
     tools.add_to(commands)

@@ -5,119 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Literal
 
-from tunegrid.cli.command import Commands, known, prepare_to_compute
-from tunegrid.cli.outputs import output_path
+from tunegrid.cli.command import known
+from tunegrid.cli.stage import Stage, checked
 from tunegrid.common.errors import TuneGridError
 from tunegrid.runtime.attempts import Attempt
-from tunegrid.runtime.provenance import digest
 from tunegrid.study import mixtures
 from tunegrid.study import stage_settings as settings
-from tunegrid.study.cells import UNTUNED, Cell, MixtureCell, Run
-from tunegrid.study.needs import judged_cells
+from tunegrid.study.cells import UNTUNED, Cell, Run
 from tunegrid.study.study import Study
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The command of a rule.
-
-    Attributes:
-        module: where its function is, in `tunegrid.stages`.
-        target: what it makes, as names of `_checked`; each is a required option, "cell" is three.
-        settings: what alters its result, given the study and the target.
-        run: does the work, given the module, the study, the options and the target.
-        computes_on: "cpu", or "device" if a model computes on the study's device; None: it imports nothing heavy.
-        died: writes the result of a process that died, given the module, the study, the reason, the time of its start
-            and the target. A stage that has it runs in a supervised process and is tried several times.
-        title: how messages call the target of such a stage.
-    """
-
-    command: str
-    text: str
-    module: str
-    target: list[str]
-    settings: Callable[..., dict[str, Any]] | None
-    run: Callable[..., object]
-    computes_on: Literal["cpu", "device"] | None = None
-    died: Callable[..., object] | None = None
-    title: str = ""
-
-    def load(self) -> ModuleType:
-        return import_module(f"tunegrid.stages.{self.module}")
-
-    def checked_target(self, study: Study, options: argparse.Namespace) -> list[Any]:
-        """The values of the options that name the target.
-
-        Raises:
-            TuneGridError: the study has no such target, or other settings than when the workflow started. A workflow
-                that runs for days must not mix two versions of its configuration.
-        """
-        if self.module == "search" and study.search is None:
-            files = ", ".join(options.config)
-            raise TuneGridError(f"{files}: search: not given, so the study searches no learning rates.")
-        target = [_checked(name, study, options) for name in self.target]
-        if self.settings and options.settings and options.settings != digest(self.settings(study, *target)):
-            raise TuneGridError(
-                f"{', '.join(options.config)}: its settings for this job have changed since the workflow started. "
-                "Start the workflow again; it will run again what the change touches."
-            )
-        return target
-
-    def __call__(self, study: Study, options: argparse.Namespace) -> None:
-        target = self.checked_target(study, options)
-        if self.computes_on:
-            prepare_to_compute(study, model=self.computes_on == "device")
-        self.run(self.load(), study, options, *target)
-
-    def record_death(self, study: Study, options: argparse.Namespace, reason: str, started: str) -> None:
-        self.died(self.load(), study, reason, started, *self.checked_target(study, options))
-
-
-def _checked(name: str, study: Study, options: argparse.Namespace) -> Any:
-    """The value of an option, or the cell of three; raises TuneGridError if the study does not have it."""
-    match name:
-        case "task":
-            return known(options.task, study.grid.tasks, "task")
-        case "model":
-            return known(options.model, study.grid.models, "model")
-        case "cell":
-            return known(Cell(options.task, options.model, options.method), study.cells(), "cell (task_model_method)")
-        case "mixture":
-            mixture = MixtureCell.of(options.model, options.method)
-            return known(mixture, study.trainings(), "mixture (mixture_model_method)")
-        case "shared":
-            cell = _checked("cell", study, options)
-            if not study.is_shared(cell):
-                raise TuneGridError(f"{cell}: {cell.method} is no instruction tuning, so it has no wordings to share.")
-            return cell
-        case "judged":
-            given = Cell(options.task, options.model, options.method)
-            return known(given, list(judged_cells(study)), "cell with a start and a reward model (task_model_method)")
-        case "seed":
-            return known(options.seed, study.seeds, "seed")
-        case "factor":
-            return known(options.factor, study.search.trials, "factor of the search")
-        case "pairs" | "sampled":
-            pairs = known(options.pairs, study.preferences, "pairs (under `preferences`)")
-            if study.preferences[pairs].of_model != (name == "sampled"):
-                command = "fetch-pairs" if name == "sampled" else "sample-pairs"
-                raise TuneGridError(f"preferences.{pairs}: tunegrid {command} makes these pairs, of this source.")
-            return pairs
-        case "reward":
-            return known(options.reward, study.rewards, "reward model (under `rewards`)")
-        case "domain":
-            return known(options.domain, study.tasks[options.task].evaluate_on, "domain of this task")
-        case "form":
-            return known(options.form, study.forms(_checked("cell", study, options)), "such form of this cell")
-        case "name":
-            return known(options.name, study.task(options.task).baselines(), "baseline")
-    raise ValueError(name)
 
 
 def _tokenise(stage: ModuleType, study: Study, options: argparse.Namespace, task: str, model: str) -> None:
@@ -152,7 +50,7 @@ def _evaluate(stage: ModuleType, study: Study, options: argparse.Namespace, task
             )
         stage.evaluate_untuned(study, task, model, study.paths.untuned(task, model))
     else:
-        run = Run(_checked("cell", study, options), _checked("seed", study, options))
+        run = Run(checked("cell", study, options), checked("seed", study, options))
         stage.evaluate_run(study, run, study.paths.run(run))
 
 
@@ -160,7 +58,7 @@ def _evaluate_wordings(stage: ModuleType, study: Study, options: argparse.Namesp
     if options.seed is None:
         stage.evaluate_untuned_wordings(study, cell, study.paths.untuned_wordings(cell.task, cell.model, cell.method))
     else:
-        run = Run(cell, _checked("seed", study, options))
+        run = Run(cell, checked("seed", study, options))
         stage.evaluate_wordings(study, run, study.paths.run(run))
 
 
@@ -168,7 +66,7 @@ def _evaluate_domains(stage: ModuleType, study: Study, options: argparse.Namespa
     if options.method == UNTUNED and options.seed is None:
         stage.evaluate_untuned_on_domains(study, task, model)
     else:
-        stage.evaluate_run_on_domains(study, Run(_checked("cell", study, options), _checked("seed", study, options)))
+        stage.evaluate_run_on_domains(study, Run(checked("cell", study, options), checked("seed", study, options)))
 
 
 def _evaluate_probes(stage: ModuleType, study: Study, options: argparse.Namespace, task: str, model: str) -> None:
@@ -176,7 +74,7 @@ def _evaluate_probes(stage: ModuleType, study: Study, options: argparse.Namespac
     if options.method == UNTUNED and options.seed is None:
         stage.probe_untuned(study, task, model)
     else:
-        stage.probe_run(study, Run(_checked("cell", study, options), _checked("seed", study, options)))
+        stage.probe_run(study, Run(checked("cell", study, options), checked("seed", study, options)))
 
 
 def _with_forgetting(study: Study) -> Study:
@@ -290,23 +188,6 @@ STAGES = (
 )
 # fmt: on
 
-_CELL = ("task", "model", "method")
-OPTIONS = {
-    "sampled": ("pairs",),
-    "cell": _CELL,
-    "judged": _CELL,
-    "shared": _CELL,
-    "mixture": ("model", "method"),
-}  # of targets with several
-HELP = {
-    "name": "a baseline of the task",
-    "domain": "a name under `evaluate_on` of the task",
-    "form": "a form under `compress`",
-    "pairs": "preference pairs of the study",
-    "reward": "a reward model of the study",
-    "factor": "a factor of the study's search",
-}
-
 # What the stages that compute import late.
 IMPORTED_LATE = (
     "adapters",
@@ -334,29 +215,3 @@ def import_everything() -> None:
     for stage in STAGES:
         if stage.computes_on:
             stage.load()
-
-
-def add_to(commands: Commands) -> None:
-    parsers = {stage.command: _add(commands, stage) for stage in STAGES}
-    for command in ("evaluate", "evaluate-domains", "evaluate-probes"):
-        parsers[command].add_argument("--method", required=True, help="a method of the study, or untuned")
-        parsers[command].add_argument("--seed", type=int, help="seed of the run; none for --method untuned")
-    parsers["evaluate-wordings"].add_argument("--seed", type=int, help="seed of the run; none: the untuned model")
-    parsers["report"].add_argument("--no-pdf", action="store_true", help="LaTeX and HTML only")
-
-
-def _add(commands: Commands, stage: Stage) -> argparse.ArgumentParser:
-    parser = commands.on_study(stage.command, stage, stage.text)
-    parser.set_defaults(stage=stage)
-    for name in stage.target:
-        for option in OPTIONS.get(name, (name,)):
-            kind, text = int if option == "seed" else str, HELP.get(option, f"a {option} of the study")
-            parser.add_argument(f"--{option}", required=True, type=kind, help=text)
-    parser.add_argument("--log", type=output_path, help="write the output to this file instead")
-    parser.add_argument("--settings", help="digest of the settings to run with; refuse if the study has others")
-    if stage.died:
-        parser.add_argument("--attempt", type=int, default=1, help="number of this attempt, from 1; default: 1")
-        text = "number of attempts, of which the last one's failure is a result; default: 1"
-        parser.add_argument("--attempts", type=int, default=1, help=text)
-        parser.add_argument("--mem-mb", type=int, help="memory that the job may take, for messages")
-    return parser

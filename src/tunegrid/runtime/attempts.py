@@ -19,12 +19,6 @@ class Attempt:
 
 
 ONLY = Attempt()
-MORE_MEMORY = 0.5  # of what the first attempt may use, for each further one
-
-
-def memory_growth(number: int) -> float:
-    """Memory that an attempt may use, as a multiple of that of the first; `number`: of the attempt, from 1."""
-    return 1 + MORE_MEMORY * (number - 1)
 
 
 class AttemptFailed(Exception):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.small_study import BASE
-from tunegrid.cli.stage_commands import OPTIONS, STAGES
+from tunegrid.cli.stage_commands import STAGES
+from tunegrid.cli.stage_options import OPTIONS
 from tunegrid.study.load import load_study
 from tunegrid.study.status.alive import command_of
 from tunegrid.study.status.items import items

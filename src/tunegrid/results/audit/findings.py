@@ -1,4 +1,4 @@
-"""Findings of an audit: severity, sentences and numbers of each, on the terminal, in the report and as CSV."""
+"""What a finding of an audit is, for the terminal, the report and CSV files; its check chooses its severity."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from tunegrid.common.words import plural
+from tunegrid.results.statistics.intervals import ALPHA
 
 DROP = 0.20  # 20 points below the best other seed
 NEAR = 0.10  # share of the way from the trivial baseline to 1
@@ -50,10 +51,10 @@ class Collapses:
 
     @cached_property
     def rate_interval(self) -> tuple[float, float]:
-        """95 % interval of the rate of collapse (Wilson 1927)."""
+        """Interval of the rate of collapse (Wilson 1927)."""
         from scipy.stats import binomtest
 
-        ends = binomtest(self.count, len(self.scores)).proportion_ci(method="wilson")
+        ends = binomtest(self.count, len(self.scores)).proportion_ci(1 - ALPHA, "wilson")
         return float(ends.low), float(ends.high)
 
     @property

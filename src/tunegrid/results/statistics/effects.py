@@ -28,7 +28,7 @@ EFFECT = Formula(
     "squared sigma squared over k",
     "The two are methods, and a block b is a model (or models, and a block is a method). V is the covariance of the "
     "cells' scores over the bootstrap resamples of a task, w the weight of each cell in the mean; the rest as for "
-    "paired tests. The interval is Δ ± c, where c is the difference whose p would be 0.05.",
+    f"paired tests. The interval is Δ ± c, where c is the difference whose p would be {ALPHA:g}.",
 )
 
 
