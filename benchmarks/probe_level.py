@@ -8,9 +8,10 @@ side add together (sd .05, half of its variance the same for all models: some wo
 pair and the side add (sd .1), and the bias of the run: the planted one, and with several seeds one of its own (sd .02).
 Scores are cut to 0 and 1. With one seed the interval is about that run, whose own bias would be one to find.
 
-Each line: templates, seeds, planted bias of every cell; share of the cells' intervals that exclude 0 (without a bias:
-the level of an interval, .05), share of studies in which a cell or an untuned model has a star (the level of a table),
-share of the intervals that hold the planted bias, and the mean estimate.
+Each line: templates, seeds, conditions (parts of the set that are scored apart, on templates of their own), planted
+bias of every cell; share of the cells' intervals that exclude 0 (without a bias: the level of an interval, .05), share
+of studies in which a cell or an untuned model has a star (the level of a set), share of the intervals that hold the
+planted bias, and the mean estimate.
 """
 
 import argparse
@@ -20,12 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tunegrid.results.statistics.intervals import ALPHA
-from tunegrid.results.tables.probes import difference_of, difference_scores
+from tunegrid.results.tables.probes import difference_of, difference_scores, star_level
 
-CELLS, MODELS, PAIRS, RESAMPLES = 9, 3, 10, 2_000
+CELLS, MODELS, PAIRS, RESAMPLES = 9, 3, 10, 10_000
 BY_TEMPLATE, BY_SIDE, BY_PAIR, BY_SEED = 0.2, 0.05, 0.1, 0.02
-HEADS = "templates seeds bias studies excludes_zero any_star covers mean_estimate".split()
+LINES = [(templates, seeds, 1, bias) for templates in (6, 10, 20) for seeds in (1, 3) for bias in (0.0, -0.1)]
+LINES += [(10, seeds, 9, 0.0) for seeds in (1, 3)]
+HEADS = "templates seeds conditions bias studies excludes_zero any_star covers mean_estimate".split()
 
 
 def main() -> None:
@@ -36,30 +38,33 @@ def main() -> None:
     with options.csv.open("w", newline="") if options.csv else sys.stdout as file:
         writer = csv.writer(file)
         writer.writerow(HEADS)
-        for templates in (6, 10, 20):
-            for seeds in (1, 3):
-                for bias in (0.0, -0.1):
-                    figures = simulate(templates, seeds, bias, options.studies)
-                    writer.writerow([templates, seeds, bias, options.studies, *(f"{value:.3f}" for value in figures)])
-                    file.flush()
+        for line in LINES:
+            writer.writerow([*line, options.studies, *(f"{value:.3f}" for value in simulate(*line, options.studies))])
+            file.flush()
 
 
-def simulate(templates: int, seeds: int, bias: float, studies: int, cells: int = CELLS) -> tuple[float, ...]:
+def simulate(
+    templates: int, seeds: int, conditions: int, bias: float, studies: int, cells: int = CELLS
+) -> tuple[float, ...]:
     """(share of intervals without 0, share of studies with a star, share that hold the bias, its mean estimate)."""
     generator = np.random.default_rng([templates, seeds, round(1000 * abs(bias)), studies])
     excluded, stars, held, estimates = [], [], [], []
     for _ in range(studies):
-        blocks = draw_study(generator, templates, seeds, bias, cells)
-        tested = len(blocks)
-        owners = np.repeat(np.arange(templates), PAIRS)
-        seeded = [number < cells for number in range(tested)]
-        scores = difference_scores(blocks, owners, seeded, [False] * tested, RESAMPLES)
-        ends = [[difference_of(end) for end in scores.interval(row)] for row in range(tested)]
-        wide = [[difference_of(end) for end in scores.interval(row, 1 - ALPHA / tested)] for row in range(tested)]
-        excluded += [low > 0 or high < 0 for low, high in ends[:cells]]
-        stars.append(any(low > 0 or high < 0 for low, high in wide))
-        held += [low <= bias <= high for low, high in ends[:cells]]
-        estimates += [difference_of(point) for point in scores.point[:cells]]
+        starred = False
+        for _ in range(conditions):
+            blocks = draw_study(generator, templates, seeds, bias, cells)
+            tested = len(blocks)
+            owners = np.repeat(np.arange(templates), PAIRS)
+            seeded = [number < cells for number in range(tested)]
+            scores = difference_scores(blocks, owners, seeded, [False] * tested, RESAMPLES)
+            level = star_level(tested, conditions)
+            ends = [[difference_of(end) for end in scores.interval(row)] for row in range(tested)]
+            wide = [[difference_of(end) for end in scores.interval(row, level)] for row in range(tested)]
+            excluded += [low > 0 or high < 0 for low, high in ends[:cells]]
+            starred |= any(low > 0 or high < 0 for low, high in wide)
+            held += [low <= bias <= high for low, high in ends[:cells]]
+            estimates += [difference_of(point) for point in scores.point[:cells]]
+        stars.append(starred)
     return float(np.mean(excluded)), float(np.mean(stars)), float(np.mean(held)), float(np.mean(estimates))
 
 

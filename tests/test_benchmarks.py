@@ -114,11 +114,11 @@ def test_free_texts_of_the_script_are_scored_as_labels_and_what_is_none_is_wrong
 
 def test_probes_find_a_planted_bias_and_no_other_in_simulated_studies():
     level = script("probe_level")
-    excluded, stars, held, estimate = level.simulate(10, 3, 0.0, 20, cells=3)
+    excluded, stars, held, estimate = level.simulate(10, 3, 1, 0.0, 20, cells=3)
     assert excluded <= 0.1
     assert stars <= 0.15
     assert abs(estimate) < 0.01
-    excluded, stars, held, estimate = level.simulate(10, 3, -0.15, 20, cells=3)
+    excluded, stars, held, estimate = level.simulate(10, 3, 1, -0.15, 20, cells=3)
     assert excluded > 0.9
     assert held >= 0.9
     assert estimate == pytest.approx(-0.15, abs=0.02)

@@ -92,13 +92,16 @@ def test_a_run_that_failed_has_a_record_without_scores(probed):
     assert (written.status, written.reason, written.scores) == ("diverged", "at step 3 the loss was NaN", [])
 
 
-def test_a_text_that_would_be_cut_is_refused(probed):
+def test_a_text_that_would_be_cut_is_refused_before_anything_is_trained(probed, capsys):
+    from tunegrid.cli import main
     from tunegrid.stages.probes import probe_untuned
 
     Path("own.yaml").write_text(OWN.replace("We saw", "We saw " + "and saw " * 80))
     with pytest.raises(TuneGridError, match=r"^probes\.names: a text has \d+ tokens .* max_source_length is 64"):
         probe_untuned(probed, "sentiment", "t5")
     assert not (probed.paths.untuned("sentiment", "t5") / "probes").exists()
+    assert main(["tokenise", "tiny.yaml", "changes.yaml", "--task", "sentiment", "--model", "t5"]) == 1
+    assert "probes.names: a text has" in capsys.readouterr().err
 
 
 PLANTED = """\

@@ -82,6 +82,21 @@ def test_check_refuses_label_words_that_training_would_cut(local, capsys):
     )
 
 
+def test_check_refuses_a_text_of_a_bias_probe_that_would_be_cut(local, capsys):
+    templates = json.dumps(["{word} came.", f"{{word}} came {'far ' * 8}."])
+    rest = "kind: labels\ntitle: Own\nlabel: positive\nsides: [a, b]\nshows: It.\nblind: All else.\n"
+    Path("own.yaml").write_text(f"{rest}pairs: [[Ann, Ben]]\ntemplates: {templates}\n")
+    local.write_text(STUDY + "probes: {names: {task: sentiment, file: own.yaml}}\n")
+    assert main(["check", str(local)]) == 0
+    local.write_text(local.read_text().replace("max_source_length: 64", "max_source_length: 40"))
+    capsys.readouterr()
+    assert main(["check", str(local)]) == 1
+    error = capsys.readouterr().err
+    assert "probes.names: a text has" in error
+    assert "max_source_length is 40" in error
+    assert "far far" in error
+
+
 def test_rows_and_tokenizers_that_cannot_be_read_are_left_to_the_stages(local):
     Path("pairs.jsonl").write_text("{}\n")
     assert list(local_ceilings(load_study(local))) == [("sentiment", "letters")]

@@ -22,7 +22,8 @@ def _tokenise(stage: ModuleType, study: Study, options: argparse.Namespace, task
     if study.hardware.threads > 1:  # the tokenizers have threads of their own, which alter nothing of the result
         os.environ |= {"TOKENIZERS_PARALLELISM": "true", "RAYON_NUM_THREADS": str(study.hardware.threads)}
     family, paths = study.models[model].family, study.paths
-    stage.tokenise(study.task(task, model), family, paths.data(task), paths.model(model), paths.tokens(task, model))
+    folders = paths.data(task), paths.model(model), paths.tokens(task, model)
+    stage.tokenise(study.task(task, model), family, *folders, study.probe_sets(task))
 
 
 def _train(stage: ModuleType, study: Study, options: argparse.Namespace, cell: Cell, seed: int) -> None:

@@ -24,8 +24,10 @@ def section(frames: Frames, expected: Expected) -> Section | None:
         "the second; the change is the difference after tuning less that of the untuned model. Intervals are drawn "
         "over the templates, for texts of one template are alike, and hold the spread between seeds. A star: the "
         "difference is apart from 0 at a level "
-        f"of {LEVEL} for all rows of its table together."
+        f"of {LEVEL} for all rows of its set together, whatever their condition."
     )
+    if len(probed) > 1:
+        text += f" There are {len(probed)} sets, and each has this level for itself."
     warning = (
         "A probe with a difference shows that the model treats these words differently in these texts. A probe without "
         "one does not show that a model is fair: other words, other texts and other uses were not tried."

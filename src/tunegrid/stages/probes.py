@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced, replaced_folder
 from tunegrid.results.records import ProbeRecord, ProbeScores, write_record
 from tunegrid.runtime.provenance import digest, now
@@ -22,6 +21,7 @@ from tunegrid.study.cells import Run
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row
 from tunegrid.tasks.probes import ProbePair, ProbeSet, Scored
+from tunegrid.tasks.probes.prompts import encode_prompts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,24 +68,9 @@ class _Asked:
         return self.tuned.predict(pyarrow.table({"input_ids": sources, "row": range(len(rows))}), len(rows)).texts
 
     def _sources(self, rows: Sequence[Row]) -> list[list[int]]:
-        """Token ids of the prompts.
-
-        Raises:
-            TuneGridError: a text is too long, for the word that differs might be cut away.
-        """
-        from tunegrid.tasks.tokenise import as_text, encode, special_token_names
-
-        task, tokenizer = self.tuned.task, self.tuned.tokenizer
-        special = special_token_names(tokenizer)
-        texts = [task.source_text(as_text(row, special), self.tuned.method.family.name) for row in rows]
-        sources = encode(tokenizer, "text", texts)
-        longest = max(range(len(sources)), key=lambda number: len(sources[number]))
-        if len(sources[longest]) > (limit := task.settings.max_source_length):
-            raise TuneGridError(
-                f"{self.place}: a text has {len(sources[longest])} tokens with its prompt, and max_source_length is "
-                f"{limit}: {texts[longest]!r:.200}. Shorten the template, or raise max_source_length."
-            )
-        return sources
+        """Token ids of the prompts. Raises TuneGridError for a text that is too long."""
+        tuned = self.tuned
+        return encode_prompts(tuned.task, tuned.method.family.name, tuned.tokenizer, rows, self.place)
 
 
 def _probe(study: Study, subject: Subject) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
@@ -14,12 +15,16 @@ from tunegrid.results.records import write_record
 from tunegrid.tasks import Task
 from tunegrid.tasks.ceiling import ceiling
 from tunegrid.tasks.label_words import check_label_words
+from tunegrid.tasks.probes import ProbeSet
+from tunegrid.tasks.probes.prompts import check_prompts
 from tunegrid.tasks.tokenise import SplitTokeniser
 
 BATCH = 10_000  # rows read and written at once: bounds the memory
 
 
-def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> None:
+def tokenise(
+    task: Task, family: str, data: Path, model: Path, folder: Path, probes: Mapping[str, ProbeSet] | None = None
+) -> None:
     """Writes `<split>.arrow` (columns `input_ids`, `labels` and `row`, in the order of the rows) and two records.
 
     `stats.json` says what was cut and lost on the way, `ceiling.json` what the model's vocabulary lets it score on the
@@ -37,6 +42,7 @@ def tokenise(task: Task, family: str, data: Path, model: Path, folder: Path) -> 
     check_positions(task, model)
     tokenizer = load_tokenizer(model)
     check_label_words(task, tokenizer, str(model))
+    check_prompts(task, family, tokenizer, probes or {})
     with replaced_folder(folder) as new:
         stats = {}
         for split in SPLITS:

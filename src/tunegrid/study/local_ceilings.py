@@ -16,7 +16,7 @@ from tunegrid.tasks import Row, RowError, Task
 if TYPE_CHECKING:
     from tunegrid.tasks.ceiling import CeilingRecord
 
-SAMPLE = 1_000  # test rows that are looked at
+SAMPLE = 1_000  # test rows that are looked at, and texts of a set of bias probes
 
 
 def local_ceilings(study: Study) -> dict[tuple[str, str], CeilingRecord]:
@@ -26,7 +26,8 @@ def local_ceilings(study: Study) -> dict[tuple[str, str], CeilingRecord]:
     cannot be read: the stages will say it.
 
     Raises:
-        TuneGridError: a tokenizer marks languages, or label words do not fit a vocabulary or the task's lengths.
+        TuneGridError: a tokenizer marks languages, label words do not fit a vocabulary or the task's lengths, or a text
+            of a bias probe is too long.
     """
     ceilings = {}
     folders = {model: folder for model in study.grid.models if (folder := _tokenizer_folder(study, model))}
@@ -36,6 +37,7 @@ def local_ceilings(study: Study) -> dict[tuple[str, str], CeilingRecord]:
     from tunegrid.models.token_ids import check_tokenizer
     from tunegrid.tasks.ceiling import ceiling
     from tunegrid.tasks.label_words import check_label_words
+    from tunegrid.tasks.probes.prompts import check_prompts
 
     rows = {name: _test_rows(study, name) for name in study.grid.tasks}
     for model, folder in folders.items():
@@ -47,6 +49,7 @@ def local_ceilings(study: Study) -> dict[tuple[str, str], CeilingRecord]:
         for name in study.grid.tasks:
             task = study.task(name, model)
             check_label_words(task, tokenizer, model)
+            check_prompts(task, study.models[model].family, tokenizer, study.probe_sets(name), SAMPLE)
             if rows[name]:
                 ceilings[name, model] = ceiling(task, tokenizer, rows[name])
     return ceilings

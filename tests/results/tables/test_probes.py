@@ -14,8 +14,8 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.report.probes import section
 from tunegrid.results.expected import ExpectedProbe
 from tunegrid.results.read import read_results
-from tunegrid.results.tables import read_tables
-from tunegrid.results.tables.probes import probe_rows
+from tunegrid.results.tables import probes, read_tables
+from tunegrid.results.tables.probes import probe_rows, star_level
 from tunegrid.results.tables.scores import TaskScores
 
 BASE = expected_study(seeds=(1, 2, 3))
@@ -82,6 +82,20 @@ def test_the_templates_are_what_is_drawn(results):
     for row in rows(results):
         width, before = (r["difference_high"] - r["difference_low"] for r in (row, few[row["model"], row["method"]]))
         assert width > 0.6 * before
+
+
+def test_stars_hold_for_all_rows_of_all_conditions_of_a_set(results, monkeypatch):
+    asked = []
+    monkeypatch.setattr(probes, "star_level", lambda *counts: asked.append(counts) or star_level(*counts))
+    for folder in [file.parent for file in results.glob("*/sentiment/**/probe.json")]:
+        frame, record = pd.read_parquet(folder / "scores.parquet"), json.loads((folder / "probe.json").read_text())
+        parts = [frame.assign(condition=name) for name in ("first", "second", "third")]
+        pd.concat(parts).to_parquet(folder / "scores.parquet")
+        record["scores"] = [record["scores"][0] | {"condition": name} for name in ("first", "second", "third")]
+        (folder / "probe.json").write_text(json.dumps(record))
+    assert len(rows(results)) == 3 * 6
+    assert set(asked) == {(6, 3)}
+    assert star_level(6, 3) == pytest.approx(1 - 0.05 / 18)
 
 
 def test_what_is_missing_or_failed_is_a_row_with_a_reason(results):

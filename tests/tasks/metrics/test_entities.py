@@ -33,6 +33,31 @@ def test_a_thousand_cases_have_the_scores_of_seqeval_in_strict_mode():
     assert sum(0 < float(case["f1"]) < 1 for case in cases) / CASES > 0.3
 
 
+# Precision, recall and F1 in percent, https://www.clips.uantwerpen.be/conll2000/chunking/output.html
+CONLLEVAL = {
+    ("ADJP", "ADVP", "NP", "PP", "SBAR", "VP"): (68.83, 80.83, 74.35),
+    ("ADJP",): (0, 0, 0),
+    ("ADVP",): (45.45, 62.5, 52.63),
+    ("NP",): (64.98, 78.63, 71.16),
+    ("PP",): (83.18, 98.89, 90.36),
+    ("SBAR",): (66.67, 33.33, 44.44),
+    ("VP",): (69.00, 79.31, 73.80),
+}
+
+
+@pytest.mark.parametrize("types", CONLLEVAL, ids=" ".join)
+def test_the_output_example_of_conlleval_has_its_published_scores(types):
+    with (FILE.parent / "published" / "conlleval.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert sum(len(row["gold"].split()) for row in rows) == 961
+    # As conlleval has it, a chunk begins with B, and with I after another type.
+    gold, predicted = ([text_of_tags(row[side].split(), "iob1") for row in rows] for side in ("gold", "predicted"))
+    for name, expected in zip(("precision", "recall", "f1"), CONLLEVAL[types], strict=True):
+        metric = METRICS[f"entity_{name}"](types=types)
+        score = metric.score(metric.examples(predicted, [[text] for text in gold]))
+        assert 100 * score == pytest.approx(expected, abs=0.005)
+
+
 def text_of_tags(tags, scheme):
     """What a model writes for the entities of a sentence in which each word stands once."""
     return written(

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +77,16 @@ def test_texts_have_the_scores_of_rouge_score(cases):
         )
         expected = [best[name].fmeasure for name in ("rouge1", "rouge2", "rougeL", "rougeLsum")]
         assert scores(" ".join(prediction), *map(" ".join, references)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_texts_have_the_published_scores_of_the_perl_script():
+    folder = Path(__file__).parent / "published"
+    prediction, target = ((folder / f"rouge-{name}.txt").read_text() for name in ("prediction", "target"))
+    lines = zip(prediction.splitlines(), target.splitlines(), strict=True)
+    first, second, *_ = (scores(*pair) for pair in lines)
+    assert first[:2] == pytest.approx([0.51163, 0.39024], abs=5e-6)
+    assert second[:2] == pytest.approx([0.52941, 0.36364], abs=5e-6)
+    assert scores(prediction, target)[3] == pytest.approx(0.47205, abs=5e-6)
 
 
 def split(sentence):

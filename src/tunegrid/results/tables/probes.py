@@ -63,6 +63,11 @@ def difference_of(share: float) -> float:
     return float(2 * share - 1)
 
 
+def star_level(rows: int, conditions: int) -> float:
+    """The level of each interval at which those of all rows of a set's tables, one of each condition, hold together."""
+    return 1 - ALPHA / (rows * conditions)
+
+
 class _Probe:
     """The scores of one task on one set of probes."""
 
@@ -107,12 +112,13 @@ class _Probe:
         if not self.frames:
             return [self._row(key, "", "missing") for key in self.groups]
         first = next(iter(self.frames.values()))[0]
-        rows = []
-        for condition in first["condition"].unique():
-            rows += self._condition_rows(condition)
+        conditions, rows = first["condition"].unique(), []
+        for condition in conditions:
+            rows += self._condition_rows(condition, star_level(len(self.frames), len(conditions)))
         return rows
 
-    def _condition_rows(self, condition: str) -> list[dict[str, Any]]:
+    def _condition_rows(self, condition: str, level: float) -> list[dict[str, Any]]:
+        """`level`: of the interval that has to exclude 0 for a star."""
         values, templates = {}, np.array([])
         for key, frames in self.frames.items():
             parts = [frame[frame["condition"] == condition] for frame in frames]
@@ -127,7 +133,6 @@ class _Probe:
             [key in collapsed for key in keys],
             self.scores.resamples,
         )
-        level = 1 - ALPHA / len(keys)  # all rows of the table together
         rows = []
         for key in self.groups:
             if key not in values:
