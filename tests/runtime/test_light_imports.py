@@ -1,13 +1,14 @@
 """Processes import what they use, and nothing that transformers would like to have."""
 
 import json
+import logging
 import subprocess
 import sys
 
 import pyarrow
 import pytest
 
-from tunegrid.runtime.light_imports import UNUSED
+from tunegrid.runtime.light_imports import HINTING, UNUSED, import_transformers
 
 TRAINING = """
 import json, sys
@@ -45,3 +46,15 @@ def test_a_training_imports_no_package_that_it_does_not_use(tokens):
     imported = {*json.loads(done.stdout.splitlines()[-1])}
     assert {"torch", "transformers", "adapters", "peft"} <= imported
     assert not {*UNUSED, "pandas"} & imported
+
+
+def test_a_hint_at_kernels_from_the_hub_is_not_printed_and_other_warnings_of_that_module_are(caplog):
+    import_transformers()
+    logger = logging.getLogger(HINTING)
+    logger.warning(
+        "Failed to load CPU gemm_4bit_forward from kernels-community: %s. Please make sure you already `pip install "
+        "kernels` and the kernels >= 0.11.1",
+        ModuleNotFoundError("No module named 'kernels'"),
+    )
+    logger.warning("int8 is slow here")
+    assert [record.getMessage() for record in caplog.records] == ["int8 is slow here"]

@@ -1,12 +1,15 @@
 """Imports transformers without packages that it imports only because they are installed."""
 
 import importlib
+import logging
 import sys
 
 from tunegrid.runtime import cpu_tricks
 
 # For functions that no job calls: assisted generation, losses of object detection, the library's own data sets.
 UNUSED = ("datasets", "scipy", "sklearn")
+# peft imports bitsandbytes wherever it is installed, which then recommends kernels that it would download from the Hub.
+HINTING, HINT = "bitsandbytes.backends.cpu.ops", "Failed to load CPU gemm_4bit_forward from kernels-community"
 
 
 def import_transformers() -> None:
@@ -15,6 +18,7 @@ def import_transformers() -> None:
     That takes 1.2 s off the start of every process with a model, and 165 MiB off its memory. Code that needs one of the
     packages, such as a metric, can still import it.
     """
+    logging.getLogger(HINTING).addFilter(_is_no_hint)
     if "transformers" in sys.modules or not cpu_tricks.are_on():
         return
     hidden = dict.fromkeys(name for name in UNUSED if name not in sys.modules)
@@ -24,3 +28,7 @@ def import_transformers() -> None:
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+def _is_no_hint(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(HINT)

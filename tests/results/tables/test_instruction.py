@@ -60,6 +60,15 @@ def test_means_and_differences_are_those_of_the_records(tables, instructed, task
         assert row.ci_low <= row.mean <= row.ci_high
 
 
+def test_a_p_value_says_whether_the_wordings_matter_the_same_of_all_of_a_cell(tables):
+    """Of trained and of unseen wordings together; the untuned model has no part in it."""
+    frame = tables["instruction"]
+    for _, rows in frame.groupby("task"):
+        assert rows["wordings_p"].nunique() == 1
+        assert (rows["wordings_p"] >= 1 / 201).all()
+        assert (rows["wordings_p"] <= 1).all()
+
+
 def test_costs_name_the_training_that_cells_share_and_sums_count_it_once(tables):
     from tunegrid.report.cost_words import trainings
 

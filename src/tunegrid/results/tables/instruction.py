@@ -11,6 +11,7 @@ from tunegrid.results.expected import ExpectedTask
 from tunegrid.results.read import Result, StudyResults
 from tunegrid.results.records import WordingsRecord, read_record
 from tunegrid.results.statistics.intervals import RESAMPLES, ExampleStatistics, resample_scores
+from tunegrid.results.statistics.permutations import PERMUTATIONS, spread_p_value
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.paths import Paths
 from tunegrid.tasks import Metric
@@ -21,8 +22,8 @@ COLUMNS = {
     "wordings": "study kind task model method seed wording template trained in_mixture metric primary value examples "
     "status reason",
     "instruction": "study task model method metric in_mixture asked wordings examples seeds_ok mean ci_low ci_high "
-    "sd_wordings lowest highest untuned difference difference_low difference_high untuned_prompt prompt_difference "
-    "prompt_difference_low prompt_difference_high",
+    "sd_wordings lowest highest wordings_p untuned difference difference_low difference_high untuned_prompt "
+    "prompt_difference prompt_difference_low prompt_difference_high",
 }
 
 
@@ -96,17 +97,34 @@ class _Cell:
                     yield row | values | {"metric": name, "primary": name == record.primary, "value": value}
 
     def rows(self, resamples: int) -> Iterator[Row]:
-        """A row for the wordings that were trained, where there are any, and one for the others."""
+        """A row for the wordings that were trained, where there are any, and one for the others.
+
+        `wordings_p` is about all of them: the p-value of the hypothesis that the runs answer alike in each.
+        """
         seeds = [seed for seed in self.ok if seed is not None]
         if not seeds or None not in self.ok:
             return
         wordings = self.records[seeds[0]].wordings
+        tables = {seed: self._answers(seed) for seed in (*seeds, None)}
+        alike = {"wordings_p": self._alike([tables[seed] for seed in seeds], [one.name for one in wordings], resamples)}
         for asked, trained in (("trained", True), ("unseen", False)):
             if names := [one.name for one in wordings if one.trained == trained]:
-                yield self._row(asked, names, seeds, resamples)
+                yield self._row(asked, names, seeds, tables, resamples) | alike
 
-    def _row(self, asked: str, names: Sequence[str], seeds: Sequence[int], resamples: int) -> Row:
-        metric, tables = self.task.primary, {seed: self._answers(seed) for seed in (*seeds, None)}
+    def _alike(self, tables: Sequence[Any], names: Sequence[str], resamples: int) -> float | None:
+        """p-value of the hypothesis that runs answer alike in all wordings; None where there is one wording."""
+        if len(names) < 2:
+            return None
+        metric = self.task.primary
+        columns = [self._statistics(metric, table, names) for table in tables]  # [examples, wordings x sums] each
+        dealt = np.stack([each.reshape(len(each), len(names), -1) for each in columns])
+        ids = tables[0][tables[0]["wording"] == names[0]]["id"].tolist()
+        return spread_p_value(dealt, metric.aggregate, self._units(ids), min(resamples, PERMUTATIONS))
+
+    def _row(
+        self, asked: str, names: Sequence[str], seeds: Sequence[int], tables: dict[int | None, Any], resamples: int
+    ) -> Row:
+        metric = self.task.primary
         blocks = {seed: self._statistics(metric, table, names) for seed, table in tables.items()}
         score = _mean_over(metric, len(names))
         samples = [
@@ -118,9 +136,7 @@ class _Cell:
         prompt = None if untuned is None else untuned.statistics(metric.name)
         if prompt is not None:
             samples.append(ExampleStatistics(prompt[chosen][None], metric.aggregate, seeded=False))
-        units = self.study.units(self.task)
-        units = None if units is None or chosen is None else units[chosen]
-        resampled = resample_scores(samples, units, resamples)
+        resampled = resample_scores(samples, self._units(ids), resamples)
         each = [[self._value(seed, name) for name in names] for seed in seeds]
         means = np.mean(each, axis=0)
         row: Row = self.names | {
@@ -163,6 +179,11 @@ class _Cell:
         """What each example contributes in all of these wordings, [examples, wordings x statistics]."""
         parts = [metric.statistics(table[table["wording"] == name].reset_index(drop=True)) for name in names]
         return np.concatenate(parts, axis=1)
+
+    def _units(self, ids: Sequence[str]) -> np.ndarray | None:
+        """The unit of each example in resamples; None: each is one."""
+        units, (chosen, _) = self.study.units(self.task), self._untuned(ids)
+        return None if units is None or chosen is None else units[chosen]
 
     def _untuned(self, ids: Sequence[str]) -> tuple[np.ndarray | None, Result | None]:
         """(places of the examples in the test set, the untuned model's answers to the family's own prompt)."""
