@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TEX_PACKAGES := latexmk texlive-latex-recommended texlive-fonts-recommended lmodern
 # A file's tests share what they make, so they stay together; tests/conftest.py has the order of the files.
-TEST := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+TEST := pytest --dist loadfile --no-loadscope-reorder --numprocesses
 # The first interpreter that is new enough; none: `setup` says what to install.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
@@ -35,11 +35,11 @@ paper: ## run the paper study: the same as make STUDY=paper
 report: setup ## rebuild the report from the results that are there, without training (STUDY=mini)
 	@tunegrid report $(CONFIG)
 
-test: setup tex ## set up, and pass the tests that a change needs: about 7 minutes on two cores
-	@$(TEST) -m "not slow"
+test: setup tex ## set up, and pass the tests that a change needs: about 6 minutes on two cores
+	@$(TEST) 2 -m "not slow"
 
 test-slow: setup tex ## the other tests: whole studies, deaths, Slurm, models of true size, more cases
-	@$(TEST) -m slow
+	@$(TEST) 3 -m slow # on two cores, too: they wait for Slurm, for moments of death, for checkpoints
 
 test-all: test test-slow ## all tests
 

@@ -27,13 +27,14 @@ from tunegrid.study.cells import Cell
 CLIENTS = 8
 REQUESTS = 200
 QA = Cell("qa", "flan-t5", "lora")
+TOKEN = "from-the-environment-1"
 
 
 @contextmanager
-def served(cell: Cell, *options: str, **environment: str):
-    """(process, port) of a server in the current folder; it is ended if it still runs."""
-    command = [sys.executable, "-m", "tunegrid", "serve-model", *CONFIG, *cell_options(cell), "--port", "0", *options]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
+def served(cell: Cell, folder: Path, **environment: str):
+    """(process, port) of a server of the study in a folder; it is ended if it still runs."""
+    command = [sys.executable, "-m", "tunegrid", "serve-model", *CONFIG, *cell_options(cell), "--port", "0"]
+    server = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
     try:
         for line in server.stderr:
             if match := re.fullmatch(r"http://127\.0\.0\.1:(\d+)/ answers\. Ctrl-C ends\.\n", line):
@@ -70,33 +71,56 @@ def stopped(server: subprocess.Popen) -> str:
     return rest
 
 
+class Asked:
+    """A running server that several tests ask, and the statuses of its answers to rows."""
+
+    def __init__(self, server: subprocess.Popen, port: int) -> None:
+        self.process, self.port, self.statuses = server, port, []
+
+    def rows(self, rows: list[dict]) -> list[str]:
+        """The predictions for rows."""
+        status, content = ask(self.port, {"rows": rows}, Authorization=f"Bearer {TOKEN}")
+        self.statuses.append(status)
+        assert status == 200
+        return [one["prediction"] for one in content["predictions"]]
+
+
+@pytest.fixture(
+    scope="module", params=[QA, pytest.param(Cell("sentiment", "bart", "full"), marks=pytest.mark.slow)], ids=str
+)
+def asked(trained, request):
+    """(server, its cell); at its end it says that it answered all that it accepted, and nothing of its token."""
+    with served(request.param, trained, TUNEGRID_TOKEN=TOKEN) as (server, port):
+        asked = Asked(server, port)
+        yield asked, request.param
+        said = stopped(server)
+    accepted = asked.statuses.count(200)
+    assert f"Of {accepted} requests that were accepted, {accepted} were answered." in said
+    assert TOKEN not in said
+
+
 @needs_server
-@pytest.mark.parametrize("cell", [QA, pytest.param(Cell("sentiment", "bart", "full"), marks=pytest.mark.slow)], ids=str)
-def test_every_answer_under_load_is_that_of_the_evaluation(study, cell):
+def test_every_answer_under_load_is_that_of_the_evaluation(study, asked):
+    server, cell = asked
     expected, rows, draw = predictions(study, cell)["prediction"].tolist(), rows_of(cell), random.Random(1)
     chosen = [[draw.randrange(len(rows)) for _ in range(draw.choice([1, 1, 1, 5]))] for _ in range(REQUESTS)]
 
     def right(indices: list[int]) -> bool:
-        status, content = ask(port, {"rows": [rows[index] for index in indices]})
-        return status == 200 and [one["prediction"] for one in content["predictions"]] == [expected[i] for i in indices]
+        return server.rows([rows[index] for index in indices]) == [expected[index] for index in indices]
 
-    with served(cell) as (server, port):
-        with ThreadPoolExecutor(CLIENTS) as clients:
-            assert all(clients.map(right, chosen))
-        said = stopped(server)
-    assert f"Of {REQUESTS} requests that were accepted, {REQUESTS} were answered." in said
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        assert all(clients.map(right, chosen))
 
 
 @needs_server
-def test_an_answer_on_a_kept_connection_waits_for_no_acknowledgement(study):
-    with served(QA) as (_, port):
-        connection, seconds = http.client.HTTPConnection("127.0.0.1", port, timeout=60), []
-        for _ in range(40):
-            began = time.perf_counter()
-            connection.request("GET", "/health")
-            assert connection.getresponse().read()
-            seconds.append(time.perf_counter() - began)
-        connection.close()
+def test_an_answer_on_a_kept_connection_waits_for_no_acknowledgement(asked):
+    connection, seconds = http.client.HTTPConnection("127.0.0.1", asked[0].port, timeout=60), []
+    for _ in range(40):
+        began = time.perf_counter()
+        connection.request("GET", "/health")
+        assert connection.getresponse().read()
+        seconds.append(time.perf_counter() - began)
+    connection.close()
     assert min(seconds[20:]) < 0.03  # where small packets are held back each takes 40 ms, but for the first few
 
 
@@ -116,7 +140,7 @@ def test_told_to_stop_under_load_it_answers_what_it_has_accepted(study):
             if sum(outcomes.values()) > 30:
                 begun.set()
 
-    with served(QA) as (server, port):
+    with served(QA, Path()) as (server, port):
         clients = [threading.Thread(target=client, args=[number]) for number in range(CLIENTS)]
         for thread in clients:
             thread.start()
@@ -132,14 +156,12 @@ def test_told_to_stop_under_load_it_answers_what_it_has_accepted(study):
 
 
 @needs_server
-def test_a_token_of_the_environment_is_asked_for_and_shown_nowhere(study):
-    token = "from-the-environment-1"
-    with served(QA, TUNEGRID_TOKEN=token) as (server, port):
-        (row, *_) = rows_of(QA)
-        assert ask(port, row)[0] == 401
-        assert ask(port, row, Authorization=f"Bearer {token}")[0] == 200
-        assert token not in Path(f"/proc/{server.pid}/cmdline").read_text()
-        assert token not in stopped(server)
+def test_a_token_of_the_environment_is_asked_for_and_shown_nowhere(study, asked):
+    server, cell = asked
+    (row, *_) = rows_of(cell)
+    assert ask(server.port, row)[0] == 401
+    assert server.rows([row])
+    assert TOKEN not in Path(f"/proc/{server.process.pid}/cmdline").read_text()  # nor in what it says: see `asked`
 
 
 @needs_server

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.support import slow_but_a_third
 from tests.support.methods_on_checkpoints import (
     FAMILY_NAMES,
     batch_of,
@@ -90,8 +91,9 @@ def test_lora_by_its_name_is_the_method_lora(checkpoints, family):
     assert results[0][1:] == results[1][1:]
 
 
-@pytest.mark.parametrize("family", FAMILY_NAMES)
-@pytest.mark.parametrize("tuner", ["IA3", "OFT", "VERA", "P_TUNING", "LN_TUNING"])
+@pytest.mark.parametrize(
+    ("tuner", "family"), slow_but_a_third(["IA3", "OFT", "VERA", "P_TUNING", "LN_TUNING"], FAMILY_NAMES)
+)
 def test_a_run_trains_and_is_evaluated(tiny_study, family, tuner):
     from tunegrid.stages.evaluate import evaluate_run
     from tunegrid.stages.train import train

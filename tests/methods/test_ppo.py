@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import slow_except
 from tests.support.preferring import PLAIN
 from tunegrid.common.errors import TuneGridError
 from tunegrid.results.compare import compare
@@ -42,7 +43,7 @@ def train(study, folder: Path | None = None, model: str = "t5"):
     return stage(study, run, folder or study.paths.run(run))
 
 
-@pytest.mark.parametrize("update", [{"kind": "full"}, LORA], ids=["full", "lora"])
+@pytest.mark.parametrize("update", slow_except(LORA, [{"kind": "full"}, LORA]), ids=["full", "lora"])
 def test_a_run_that_is_stopped_twice_ends_with_the_same_bits(rewarded, monkeypatch, update):
     from tunegrid.training.preferences import ppo
 
@@ -99,7 +100,7 @@ def test_a_first_observation_is_what_the_start_is_worth(rewarded):
     assert record.observations[0].metric == task.score(answers, rows).metrics["bleu"]
 
 
-@pytest.mark.parametrize("update", [{"kind": "full"}, LORA], ids=["full", "lora"])
+@pytest.mark.parametrize("update", slow_except(LORA, [{"kind": "full"}, LORA]), ids=["full", "lora"])
 def test_its_operations_are_those_that_torch_counts(rewarded, monkeypatch, update):
     """Of one step: sampling, three models that read the answer, and the passes of updates. One answer has no padding."""
     from torch.utils.flop_counter import FlopCounterMode

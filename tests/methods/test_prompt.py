@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support import slow_but_a_third
 from tests.support.checkpoints import WIDTH
 from tests.support.methods_on_checkpoints import (
     FAMILY_NAMES,
@@ -83,8 +84,7 @@ def test_the_vectors_alone_are_saved_and_give_the_same_answers(injected, checkpo
     assert np.array_equal(logits(again, batch_of(checkpoints, family)), before)
 
 
-@pytest.mark.parametrize("kind", ["prompt", "prefix"])
-@pytest.mark.parametrize("family", FAMILY_NAMES)
+@pytest.mark.parametrize(("kind", "family"), slow_but_a_third(["prompt", "prefix"], FAMILY_NAMES))
 def test_a_run_trains_and_is_evaluated(tiny_study, kind, family):
     from tunegrid.stages.evaluate import evaluate_run
     from tunegrid.stages.train import train

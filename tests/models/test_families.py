@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, slow_except
 from tests.support.checkpoints import make_like
 from tests.support.rows_of_tasks import make_task
 from tunegrid.common.errors import TuneGridError
@@ -237,12 +237,15 @@ def test_mt5_small_and_bart_large_are_an_overlay(tmp_path):
     assert round(100 * embeddings / 300_176_768) == 85, "as the docs say"
 
 
-@pytest.mark.parametrize(("model", "method", "modules", "smaller"), [
+OF_THE_EXAMPLE = [
     # By hand: 8 + 2 x 8 attention blocks of 4, 16 feed-forward blocks of 3 layers.
     ("mt5-small", "lora", 24 * 4 + 16 * 3, {"d_model": 24, "d_kv": 4, "d_ff": 32}),
     ("mt5-small", "adapters", 32, {"d_model": 24, "d_kv": 4, "d_ff": 32}),
     ("bart-large", "lora", 36 * 4 + 24 * 2, {"d_model": 32, "encoder_ffn_dim": 40, "decoder_ffn_dim": 40}),
-])  # fmt: skip
+]
+
+
+@pytest.mark.parametrize(("model", "method", "modules", "smaller"), slow_except(OF_THE_EXAMPLE[1], OF_THE_EXAMPLE))
 def test_the_models_of_the_example_run_from_fetch_to_scores(tiny, model, method, modules, smaller):
     """Narrow random checkpoints with the real configurations, in the Hub's layout."""
     hub = {"mt5-small": "google/mt5-small", "bart-large": "facebook/bart-large"}[model]

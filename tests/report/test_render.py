@@ -5,9 +5,11 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from tests.support.study_on_disk import expected_study, render_study, write_json, write_study
+from tests.support.made_up_study import RESAMPLES
+from tests.support.study_on_disk import expected_study, render_study, write_json
 from tunegrid.common.errors import TuneGridError
 from tunegrid.report import latex, render
 from tunegrid.report.latex import compile_pdf, escape
@@ -15,29 +17,10 @@ from tunegrid.report.layout import Column, ScoreLine, plain_table, score_table
 from tunegrid.report.origins import cuts
 from tunegrid.report.summary import sentences
 from tunegrid.results.expected import Named, printed_metrics
-from tunegrid.results.tables import build_tables
+from tunegrid.results.tables import read_tables
 
-RESAMPLES = 300
 NASTY = r"\input{/etc/passwd} a_b% $x$ & #1 ~^ [b] *c* «--» 中 \\ " + "x" * 80
 needs_tex = pytest.mark.skipif(latex.tex_engine() is None, reason="no TeX here")
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_study(tmp_path_factory.mktemp("whole"), expected_study())
-
-
-@pytest.fixture(scope="module")
-def report(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of a complete study, with its PDF where there is TeX."""
-    folder = tmp_path_factory.mktemp("report")
-    rendered(written, folder, pdf=latex.tex_engine() is not None)
-    return folder
-
-
-@pytest.fixture
-def folder(written: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(written, tmp_path / "made-up"))
 
 
 def rendered(results: Path, report: Path, pdf: bool = False, **changes) -> tuple[str, str]:
@@ -65,9 +48,9 @@ def test_escape(text: object, expected: str) -> None:
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_values_are_escaped_without_being_asked(written: Path, tmp_path: Path) -> None:
+def test_values_are_escaped_without_being_asked(own_made_up: Path, tmp_path: Path) -> None:
     models = (Named("mini-t5", NASTY), Named("mini-bart", "<b>B</b>"), Named("mini-flan-t5", "F"))
-    tex, html = rendered(written, tmp_path, models=models, title=NASTY, description=NASTY)
+    tex, html = rendered(own_made_up, tmp_path / "report", models=models, title=NASTY, description=NASTY)
     assert r"\textbackslash{}input\{/\allowbreak{}etc" in tex
     assert not re.search(r"\\input\{/", tex)
     assert "<b>B</b>" not in html
@@ -75,7 +58,7 @@ def test_values_are_escaped_without_being_asked(written: Path, tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_what_was_taken_left_out_and_shared_of_the_data_is_said(folder: Path, tmp_path: Path) -> None:
+def test_what_was_taken_left_out_and_shared_of_the_data_is_said(own_made_up: Path, tmp_path: Path) -> None:
     for task, more in {
         "qa": {
             "protocol": "published",
@@ -90,9 +73,9 @@ def test_what_was_taken_left_out_and_shared_of_the_data_is_said(folder: Path, tm
             },
         },
     }.items():
-        card = folder / "data" / task / "card.json"
+        card = own_made_up / "data" / task / "card.json"
         write_json(card, json.loads(card.read_text()) | more)
-    _, html = rendered(folder, tmp_path / "report")
+    _, html = rendered(own_made_up, tmp_path / "report")
     text = re.sub(r"\s+", " ", html)
     for said in (
         "4,000 / 200 / 120; splits by row (published protocol); taken from 56,063 / 17,520 / 14,016",
@@ -101,14 +84,14 @@ def test_what_was_taken_left_out_and_shared_of_the_data_is_said(folder: Path, tm
         "Translation: 2 test rows of the source could not be used and were left out.",
     ):
         assert said in text
-    frame = build_tables(folder, expected_study(), RESAMPLES)["data"].set_index(["task", "split"])
+    frame = read_tables(own_made_up / "tables")["data"].set_index(["task", "split"])
     assert frame.loc[("translation", "train"), "unusable_rows"] == 1234
     assert frame.loc[("qa", "test"), "test_contexts_seen_in_training"] == 119
     assert frame.loc[("qa", "train"), "rows_available"] == 56063
 
 
-def test_the_html_is_one_file(report: Path) -> None:
-    html = (report / "report.html").read_text()
+def test_the_html_is_one_file(made_up_report: Path) -> None:
+    html = (made_up_report / "report.html").read_text()
     # Namespaces of the drawing are names, not places that are asked for anything.
     assert not re.search(r"<(script|link|img|iframe)\b|@import|url\((?!#)", html)
     assert html.count("<svg") == html.count('<svg role="img" aria-label="')  # in words, for those who do not see it
@@ -116,24 +99,24 @@ def test_the_html_is_one_file(report: Path) -> None:
         assert text in html, text
 
 
-def test_every_table_is_a_file_of_its_own(report: Path) -> None:
-    included = re.findall(r"\\input\{tables/(.+?)\.tex\}", (report / "report.tex").read_text())
+def test_every_table_is_a_file_of_its_own(made_up_report: Path) -> None:
+    included = re.findall(r"\\input\{tables/(.+?)\.tex\}", (made_up_report / "report.tex").read_text())
     assert len(included) == len(set(included)) == 26
     kinds = (".csv", ".html", ".md", ".tex")
-    assert {file.name for file in (report / "tables").iterdir()} == {
+    assert {file.name for file in (made_up_report / "tables").iterdir()} == {
         "preamble.tex",
         *(f"{name}{kind}" for name in included for kind in kinds),
     }
 
 
-def test_gaps_and_failures_are_shown(folder: Path, tmp_path: Path) -> None:
-    shutil.rmtree(folder / "runs/qa/mini-t5/lora")
-    path = folder / "runs/qa/mini-bart/full/seed-1/metrics.json"
+def test_gaps_and_failures_are_shown(own_made_up: Path, tmp_path: Path) -> None:
+    shutil.rmtree(own_made_up / "runs/qa/mini-t5/lora")
+    path = own_made_up / "runs/qa/mini-bart/full/seed-1/metrics.json"
     record = json.loads(path.read_text())
     record |= {"status": "diverged", "reason": "loss 100% nan", "metrics": {}, "examples": 0}
     record["provenance"]["code_version"] = "another"
     write_json(path, record)
-    tex, html = rendered(folder, tmp_path / "report")
+    tex, html = rendered(own_made_up, tmp_path / "report")
     for text in (tex, html):
         assert "2 results of 67 missing" in text
         assert "1 result failed or diverged" in text
@@ -143,8 +126,8 @@ def test_gaps_and_failures_are_shown(folder: Path, tmp_path: Path) -> None:
     assert "& LoRA & missing & –" in (tmp_path / "report/tables/scores-qa.tex").read_text().replace("--", "–")
 
 
-def test_no_warning_without_cause(report: Path) -> None:
-    assert 'class="warning"' not in (report / "report.html").read_text()
+def test_no_warning_without_cause(made_up_report: Path) -> None:
+    assert 'class="warning"' not in (made_up_report / "report.html").read_text()
 
 
 def test_a_report_of_nothing(tmp_path: Path) -> None:
@@ -168,9 +151,9 @@ def test_the_best_of_the_cells_is_bold_as_printed() -> None:
     assert [cell.text for cell in table.rows[3].cells[2:]] == ["failed", "–", "–", "–"]
 
 
-def cut_tables(folder: Path) -> dict[str, tuple[list[str], list[list[str]]]]:
+def cut_tables(frames: dict[str, pd.DataFrame]) -> dict[str, tuple[list[str], list[list[str]]]]:
     """The titles and the rows of each table about cuts, by name."""
-    tables = cuts(build_tables(folder, expected_study(), resamples=200), expected_study())
+    tables = cuts(frames, expected_study())
     return {
         table.name: (
             [column.title for column in table.columns],
@@ -180,8 +163,8 @@ def cut_tables(folder: Path) -> dict[str, tuple[list[str], list[list[str]]]]:
     }
 
 
-def test_the_report_shows_what_was_cut_and_leaves_zeros_out(folder: Path) -> None:
-    tables = cut_tables(folder)
+def test_the_report_shows_what_was_cut_and_leaves_zeros_out(made_up_tables) -> None:
+    tables = cut_tables(made_up_tables)
     assert list(tables) == ["cuts", "windows", "unfinished"]
     titles, rows = tables["cuts"]
     assert titles == ["Model", "Sources cut", "Answers lost"]
@@ -196,24 +179,24 @@ def test_the_report_shows_what_was_cut_and_leaves_zeros_out(folder: Path) -> Non
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_the_report_says_when_nothing_was_cut(folder: Path, tmp_path: Path) -> None:
-    for path in folder.glob("tokens/*/*/stats.json"):
+def test_the_report_says_when_nothing_was_cut(own_made_up: Path, tmp_path: Path) -> None:
+    for path in own_made_up.glob("tokens/*/*/stats.json"):
         splits = json.loads(path.read_text())["splits"]
         write_json(path, {"splits": {split: dict.fromkeys(counts, 0) for split, counts in splits.items()}})
-    for path in folder.rglob("metrics.json"):
+    for path in own_made_up.rglob("metrics.json"):
         record = json.loads(path.read_text())
         write_json(path, record | {"predictions_cut": record["predictions_cut"] and 0})
-    assert cut_tables(folder) == {}
-    tex, html = rendered(folder, tmp_path / "report")
+    tex, html = rendered(own_made_up, tmp_path / "report")
+    assert cut_tables(read_tables(own_made_up / "tables")) == {}
     assert "nothing was cut" in tex
     assert "nothing was cut" in html
 
 
-def test_the_same_results_give_the_same_files(written: Path, report: Path, tmp_path: Path) -> None:
-    rendered(written, tmp_path, pdf=latex.tex_engine() is not None)
-    for path in report.rglob("*.*"):
+def test_the_same_results_give_the_same_files(own_made_up: Path, made_up_report: Path, tmp_path: Path) -> None:
+    rendered(own_made_up, tmp_path / "report", pdf=latex.tex_engine() is not None)
+    for path in made_up_report.rglob("*.*"):
         if path.name != "report.log":  # TeX notes there how much memory it used
-            assert path.read_bytes() == (tmp_path / path.relative_to(report)).read_bytes(), path.name
+            assert path.read_bytes() == (tmp_path / "report" / path.relative_to(made_up_report)).read_bytes(), path.name
 
 
 def test_without_tex_the_message_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,20 +207,20 @@ def test_without_tex_the_message_says_how_to_install_it(tmp_path: Path, monkeypa
 
 
 @needs_tex
-def test_the_pdf_compiles_within_its_margins(report: Path) -> None:
-    assert (report / "report.pdf").read_bytes().startswith(b"%PDF")
-    log = (report / "report.log").read_text(errors="replace")
+def test_the_pdf_compiles_within_its_margins(made_up_report: Path) -> None:
+    assert (made_up_report / "report.pdf").read_bytes().startswith(b"%PDF")
+    log = (made_up_report / "report.log").read_text(errors="replace")
     assert "Overfull" not in log
     assert "LaTeX Warning" not in log
 
 
 @pytest.mark.slow
 @needs_tex
-def test_names_with_latex_in_them_compile_to_text(folder: Path, tmp_path: Path) -> None:
-    shutil.rmtree(folder / "runs/qa/mini-t5")  # a table of what is missing, with these names in it
+def test_names_with_latex_in_them_compile_to_text(own_made_up: Path, tmp_path: Path) -> None:
+    shutil.rmtree(own_made_up / "runs/qa/mini-t5")  # a table of what is missing, with these names in it
     models = (Named("mini-t5", NASTY), Named("mini-bart", "[B]"), Named("mini-flan-t5", "*"))
     expected = expected_study(models=models, title=NASTY, caveats=(NASTY,))
-    files = render_study(folder, expected, tmp_path / "report", pdf=True, resamples=RESAMPLES)
+    files = render_study(own_made_up, expected, tmp_path / "report", pdf=True, resamples=RESAMPLES)
     assert files[-1].name == "report.pdf"
     assert "Overfull" not in (tmp_path / "report/report.log").read_text(errors="replace")
 
@@ -260,8 +243,8 @@ def test_a_table_longer_than_a_page_may_break() -> None:
     assert r"\begin{longtable}" in text
 
 
-def test_a_baseline_above_every_cell_is_said_on_page_one(folder: Path) -> None:
-    frames = build_tables(folder, expected_study(), resamples=200)
+def test_a_baseline_above_every_cell_is_said_on_page_one(made_up_tables) -> None:
+    frames = made_up_tables
     assert not any("scores higher" in sentence for sentence in sentences(frames, expected_study()))
     cells = frames["cells"]
     cells.loc[(cells["method"] == "majority") & cells["primary"], "mean"] = 0.999

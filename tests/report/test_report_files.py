@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from tests.support import ROOT
-from tests.support.study_on_disk import expected_study, render_study, write_study
+from tests.support.study_on_disk import expected_study, render_study
 from tunegrid.common.citations import Formula
 from tunegrid.common.package_data import templates_folder
 from tunegrid.methods import METHODS
@@ -23,6 +23,7 @@ from tunegrid.report import export, formulas, latex
 from tunegrid.report.document import with_distinct_names
 from tunegrid.report.index import read_index
 from tunegrid.report.layout import Column, Section, Table, TableCell, TableRow
+from tunegrid.report.render import render_report
 from tunegrid.results import statistics
 from tunegrid.results.expected import Named
 from tunegrid.results.tables import build_tables
@@ -30,18 +31,6 @@ from tunegrid.tasks import TASKS
 
 needs_tex = pytest.mark.skipif(latex.tex_engine() is None, reason="no TeX here")
 LONG = "A model whose name is much longer than any column of any table has room for"
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_study(tmp_path_factory.mktemp("results"), expected_study(), examples=60)
-
-
-@pytest.fixture(scope="module")
-def report(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("report")
-    render_study(results, expected_study(), folder, resamples=200)
-    return folder
 
 
 OTHER_ALPHA = """
@@ -65,10 +54,10 @@ print(card.CONFIDENCE)
 
 
 @pytest.mark.slow
-def test_the_level_of_intervals_and_tests_is_written_once(results: Path, tmp_path: Path) -> None:
+def test_the_level_of_intervals_and_tests_is_written_once(own_made_up: Path, tmp_path: Path) -> None:
     """Every "95%" of the report and of the model card follows from ALPHA (0.2: tails of 10% and 90%)."""
-    copy, folder = shutil.copytree(results, tmp_path / "made-up"), tmp_path / "report"
-    command = [sys.executable, "-c", OTHER_ALPHA, str(copy), str(folder)]
+    folder = tmp_path / "report"
+    command = [sys.executable, "-c", OTHER_ALPHA, str(own_made_up), str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "80%"
@@ -124,25 +113,25 @@ def test_markdown_is_a_table_in_which_names_are_only_text() -> None:
     ]
 
 
-def test_every_table_says_the_same_in_every_form(report: Path) -> None:
-    frame = pd.read_csv(report / "tables/scores-qa.csv")
+def test_every_table_says_the_same_in_every_form(made_up_report: Path) -> None:
+    frame = pd.read_csv(made_up_report / "tables/scores-qa.csv")
     assert frame["Model"].notna().all()
     score = frame.set_index(["Model", "Method"]).loc[("Mini-BART", "LoRA"), "F1 Score"]
     for kind in ("tex", "md", "html"):
-        text = (report / f"tables/scores-qa.{kind}").read_text().replace("\\%", "%")
+        text = (made_up_report / f"tables/scores-qa.{kind}").read_text().replace("\\%", "%")
         assert score in text
 
 
-def test_the_index_lists_every_table_and_figure(report: Path) -> None:
-    index = read_index(report)
+def test_the_index_lists_every_table_and_figure(made_up_report: Path) -> None:
+    index = read_index(made_up_report)
     tables = {name for name, entry in index.items() if entry["kind"] == "table"}
-    assert tables == {file.stem for file in (report / "tables").glob("*.csv")}
-    drawn = {file.stem for file in (report / "figures").glob("*.svg")}
-    assert drawn == set(index) - tables == {file.stem for file in (report / "figures").glob("*.pdf")}
+    assert tables == {file.stem for file in (made_up_report / "tables").glob("*.csv")}
+    drawn = {file.stem for file in (made_up_report / "figures").glob("*.svg")}
+    assert drawn == set(index) - tables == {file.stem for file in (made_up_report / "figures").glob("*.pdf")}
     assert {"figure-scores", "figure-curves", "figure-pareto", "figure-breakdown"} <= drawn
     numbers = [entry["number"] for entry in index.values() if entry["kind"] == "table"]
     assert numbers == list(range(1, len(tables) + 1))
-    assert {file.stem for file in (report / "captions").iterdir()} == set(index)
+    assert {file.stem for file in (made_up_report / "captions").iterdir()} == set(index)
 
 
 def test_names_that_differ_in_what_no_file_name_has_are_files_apart() -> None:
@@ -156,16 +145,16 @@ def test_names_that_differ_in_what_no_file_name_has_are_files_apart() -> None:
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_tables_and_figures_of_before_do_not_stay(results: Path, tmp_path: Path) -> None:
+def test_tables_and_figures_of_before_do_not_stay(made_up_tables, tmp_path: Path) -> None:
     for part in ("tables", "figures"):
         (tmp_path / part).mkdir()
         (tmp_path / part / "old.tex").write_text("old")
-    render_study(results, expected_study(), tmp_path, resamples=100)
+    render_report(made_up_tables, expected_study(), tmp_path, pdf=False)
     assert not list(tmp_path.rglob("old.tex"))
 
 
-def test_the_histories_are_a_tidy_table(results: Path) -> None:
-    frame = build_tables(results, expected_study(), resamples=100)["history"]
+def test_the_histories_are_a_tidy_table(made_up_tables) -> None:
+    frame = made_up_tables["history"]
     assert len(frame) == 27 * 2 * (6 + 2)
     one = frame.query("task == 'qa' and model == 'mini-t5' and method == 'lora' and seed == 2")
     assert one["loss"].dropna().tolist() == pytest.approx([3, 2.5, 2.33333, 2.25, 2.2, 2.16667])
@@ -173,21 +162,21 @@ def test_the_histories_are_a_tidy_table(results: Path) -> None:
     assert one.dropna(subset=["validation_loss"])["step"].tolist() == [300, 600]
 
 
-def test_the_equations_are_those_of_the_study(report: Path) -> None:
-    html = (report / "report.html").read_text()
+def test_the_equations_are_those_of_the_study(made_up_report: Path) -> None:
+    html = (made_up_report / "report.html").read_text()
     for title in ("Full Finetuning", "LoRA", "Adapters", "BLEU", "Exact match and F1", "Seeds", "Paired tests"):
         assert re.search(rf"<h3>{title} <span>", html), title
     assert "<h3>BitFit" not in html
     for source in ("Hu et al. 2021", "Houlsby et al. 2019", "Holm 1979", "Smyth 2004", "Post 2018"):
         assert html.count(source) >= 2, f"{source}: cited, and in the list"
     assert "Ben Zaken" not in html
-    tex = (report / "report.tex").read_text()
+    tex = (made_up_report / "report.tex").read_text()
     assert r"W = W_0 + \dfrac{\alpha}{r}\, B A" in tex
 
 
-def test_one_seed_has_no_equation_of_seeds(results: Path) -> None:
+def test_one_seed_has_no_equation_of_seeds(made_up: Path) -> None:
     one = expected_study(seeds=(1,))
-    titles = [formula.title for formula in formulas.used_formulas(build_tables(results, one, 100), one)]
+    titles = [formula.title for formula in formulas.used_formulas(build_tables(made_up, one, 100), one)]
     assert "Seeds" not in titles
     assert "Intervals" in titles
 
@@ -217,10 +206,10 @@ def test_the_words_beside_equations_have_characters_that_latex_prints() -> None:
 
 
 @needs_tex
-def test_each_table_stands_alone_in_another_document(report: Path, tmp_path: Path) -> None:
+def test_each_table_stands_alone_in_another_document(made_up_report: Path, tmp_path: Path) -> None:
     if not shutil.which("pdflatex"):
         pytest.skip("tectonic compiles the same, but slowly")
-    shutil.copytree(report / "tables", tmp_path, dirs_exist_ok=True)
+    shutil.copytree(made_up_report / "tables", tmp_path, dirs_exist_ok=True)
     tables = sorted(set(tmp_path.glob("*.tex")) - {tmp_path / "preamble.tex"})
     assert len(tables) > 15
     for table in tables:
@@ -233,12 +222,12 @@ def test_each_table_stands_alone_in_another_document(report: Path, tmp_path: Pat
 
 @pytest.mark.slow
 @needs_tex
-def test_long_names_stay_within_the_margins_and_fonts_are_embedded(results: Path, tmp_path: Path) -> None:
+def test_long_names_stay_within_the_margins_and_fonts_are_embedded(own_made_up: Path, tmp_path: Path) -> None:
     models = (Named("mini-t5", LONG), Named("mini-bart", f"{LONG} (2)"), Named("mini-flan-t5", "F"))
     methods = (Named("full", f"Full, {LONG}", kind="full"), *expected_study().methods[1:])
     expected = expected_study(models=models, methods=methods, title=LONG)
-    pdf = render_study(results, expected, tmp_path, pdf=True, resamples=200)[-1]
-    log = (tmp_path / "report.log").read_text(errors="replace")
+    pdf = render_study(own_made_up, expected, tmp_path / "report", pdf=True, resamples=200)[-1]
+    log = (tmp_path / "report/report.log").read_text(errors="replace")
     assert "Overfull" not in log
     if shutil.which("pdffonts"):
         lines = subprocess.check_output(["pdffonts", str(pdf)], text=True).splitlines()[2:]
@@ -252,7 +241,7 @@ def test_long_names_stay_within_the_margins_and_fonts_are_embedded(results: Path
         assert "TuneGrid study" in said
 
 
-def test_the_index_is_json_for_others_too(report: Path) -> None:
-    first = json.loads((report / "index.json").read_text())[0]
+def test_the_index_is_json_for_others_too(made_up_report: Path) -> None:
+    first = json.loads((made_up_report / "index.json").read_text())[0]
     assert first.keys() == {"name", "kind", "number", "section_number", "section", "title", "caption"}
     assert (first["name"], first["number"], first["section"]) == ("summary", 1, "Summary")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.support.records_on_disk import ceiling_record
-from tests.support.study_on_disk import expected_study, write_json, write_study
+from tests.support.study_on_disk import expected_study, write_json
 from tunegrid.common.errors import TuneGridError
 from tunegrid.results.ceilings import ceiling_rows, ceiling_sentences, read_ceilings
 from tunegrid.results.expected import Expected
@@ -32,9 +32,8 @@ def sentences(expected: Expected = EXPECTED, **ceilings: CeilingRecord) -> list[
     return ceiling_sentences(expected, ceiling_rows(expected, named))
 
 
-def test_there_is_a_row_for_each_metric_with_every_fact(tmp_path):
-    frames = build_tables(write_study(tmp_path, EXPECTED), EXPECTED, 200)
-    rows = frames["ceilings"].set_index(["task", "model", "metric"])
+def test_there_is_a_row_for_each_metric_with_every_fact(made_up_tables):
+    rows = made_up_tables["ceilings"].set_index(["task", "model", "metric"])
     assert len(rows) == 3 * (2 + 3 + 4)
     row = rows.loc["qa", "mini-t5", "exact_match"]
     assert (row.references, row.written, row.within_lengths) == (1.0, 0.995, 0.995)
@@ -44,19 +43,17 @@ def test_there_is_a_row_for_each_metric_with_every_fact(tmp_path):
     assert rows["primary"].sum() == 3 * 3
 
 
-def test_results_of_before_have_no_ceilings_and_keep_their_tables(tmp_path):
-    folder = write_study(tmp_path, EXPECTED)
-    for file in folder.glob("tokens/*/*/ceiling.json"):
+def test_results_of_before_have_no_ceilings_and_keep_their_tables(own_made_up):
+    for file in own_made_up.glob("tokens/*/*/ceiling.json"):
         file.unlink()
-    assert len(build_tables(folder, EXPECTED, 200)["ceilings"]) == 0
+    assert len(build_tables(own_made_up, EXPECTED, 200)["ceilings"]) == 0
 
 
-def test_a_record_that_is_none_is_named(tmp_path):
-    folder = write_study(tmp_path, EXPECTED)
-    file = folder / "tokens/qa/mini-t5/ceiling.json"
+def test_a_record_that_is_none_is_named(own_made_up):
+    file = own_made_up / "tokens/qa/mini-t5/ceiling.json"
     write_json(file, json.loads(file.read_text()) | {"examples": -1})
     with pytest.raises(TuneGridError, match=r"qa/mini-t5/ceiling\.json: not a valid CeilingRecord \(examples"):
-        read_ceilings(Paths(EXPECTED.study, folder.parent), EXPECTED)
+        read_ceilings(Paths(EXPECTED.study, own_made_up.parent), EXPECTED)
 
 
 def test_lengths_of_another_setting_are_left_out():

@@ -18,9 +18,9 @@ def slow_except(fast: Any, cases: Iterable[Any]) -> list[Any]:
 
 
 def slow_but_a_third(*factors: Iterable[Any]) -> list[Any]:
-    """All combinations of factors with three values each, two thirds of them marked slow.
+    """All combinations of factors, two thirds of them marked slow; one factor at least has three values.
 
-    The fast ones have every value, and of three factors every pair of values: a Latin square.
+    The fast ones have every value, and of three factors with three values every pair of values: a Latin square.
     """
     return [
         tuple(values) if sum(places) % 3 == 0 else _slow(*values)

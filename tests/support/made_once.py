@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,16 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(folder)
             done.touch()
     return folder
+
+
+@contextmanager
+def unchanged(folder: Path) -> Iterator[None]:
+    """Fails if a file of the folder, which other tests read too, is not as it was before."""
+    before = _files(folder)
+    yield
+    assert _files(folder) == before, "the test changes files that others read: it needs a copy"
+
+
+def _files(folder: Path) -> dict[Path, int]:
+    """The files of a folder, with the time of their last change."""
+    return {file: file.stat().st_mtime_ns for file in sorted(folder.rglob("*")) if file.is_file()}

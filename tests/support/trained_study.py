@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.made_once import made_once
+from tests.support.made_once import made_once, unchanged
 from tests.support.winners import CONFIG, train_all
 from tunegrid.study.load import load_study
 from tunegrid.study.study import Study
@@ -33,14 +33,8 @@ def study(trained, monkeypatch) -> Iterator[Study]:
     """The trained study itself, which a test must not change: other tests read it, also while this one runs."""
     monkeypatch.chdir(trained)
     monkeypatch.setattr(os, "environ", os.environ.copy())  # commands set the environment of their own process
-    before = _files(trained)
-    yield load_study(*CONFIG)
-    assert _files(trained) == before, "the test changes the study that others read: it needs `own`"
-
-
-def _files(folder: Path) -> dict[Path, int]:
-    """The files of a folder, with the time of their last change."""
-    return {file: file.stat().st_mtime_ns for file in sorted(folder.rglob("*")) if file.is_file()}
+    with unchanged(trained):
+        yield load_study(*CONFIG)
 
 
 @pytest.fixture

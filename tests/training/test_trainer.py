@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from tests.support import slow_but_a_third
+from tests.support import slow_but_a_third, slow_except
 from tests.support.checkpoints import DECODER_LAYERS, ENCODER_LAYERS, without_dropout
 from tunegrid.common.errors import TuneGridError
 from tunegrid.study.cells import Cell, Run
@@ -117,7 +117,7 @@ def test_the_learning_rate_rises_and_falls_as_the_schedule_says(tiny_study, sche
     assert rates == pytest.approx([5e-3 * share(step) for step in range(9)])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", slow_except("lora", METHODS))
 def test_accumulated_batches_give_the_gradient_of_the_batch_that_they_make_up(trained, method):
     """In the mean over tokens, though the batches have targets of different length."""
     methods = without_dropout()
@@ -234,7 +234,9 @@ def test_the_steps_of_a_run_are_known_before_it(trained, settings):
 WORSE = {"learning_rate": 0.2, "schedule": "constant", "warmup_ratio": 0.0, "evaluation_steps": 2, "max_steps": 30}
 
 
-@pytest.mark.parametrize(("model", "method"), [("t5", "adapters"), ("flan-t5", "lora"), ("bart", "full")])
+@pytest.mark.parametrize(
+    ("model", "method"), slow_except(("t5", "adapters"), [("t5", "adapters"), ("flan-t5", "lora"), ("bart", "full")])
+)
 def test_the_best_weights_are_those_of_a_run_that_ends_there(trained, model, method):
     run = Run(Cell("qa", model, method), 1)
     settings = WORSE | {"learning_rate": 0.1}

@@ -38,8 +38,7 @@ HOSTILE = [
 ]
 
 
-def page(results: Path, folder: Path, expected: Expected = EXPECTED) -> Path:
-    frames = build_tables(results, expected, resamples=50)
+def page(results: Path, folder: Path, frames: dict[str, pd.DataFrame], expected: Expected = EXPECTED) -> Path:
     write_examples(read_results(results, expected), frames, folder)
     return folder
 
@@ -66,8 +65,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def examples(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return page(results, tmp_path_factory.mktemp("page") / "examples")
+def frames(results: Path) -> dict[str, pd.DataFrame]:
+    """The tables of the study; not to be changed."""
+    return build_tables(results, EXPECTED, resamples=50)
+
+
+@pytest.fixture(scope="module")
+def examples(results: Path, frames, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return page(results, tmp_path_factory.mktemp("page") / "examples", frames)
 
 
 def call(file: Path, name: str) -> list:
@@ -147,9 +152,9 @@ def test_results_without_answers_are_listed_with_the_reason(examples: Path) -> N
     assert "run/mini-bart/adapters" not in groups
 
 
-def test_files_of_rows_are_bounded(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_rows_are_bounded(results: Path, frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "FILE_LETTERS", 1_000)
-    folder = page(results, tmp_path / "examples")
+    folder = page(results, tmp_path / "examples", frames)
     for task in EXPECTED.tasks:
         files = sorted((folder / task.name).glob("rows-*.js"))
         assert len(files) > 2
@@ -158,7 +163,7 @@ def test_files_of_rows_are_bounded(results: Path, tmp_path: Path, monkeypatch: p
 
 
 def test_the_same_results_give_the_same_files(results: Path, examples: Path, tmp_path: Path) -> None:
-    again = page(results, tmp_path / "examples")
+    again = page(results, tmp_path / "examples", build_tables(results, EXPECTED, resamples=50))
     files = sorted(file.relative_to(again) for file in again.rglob("*.*"))
     assert files == sorted(file.relative_to(examples) for file in examples.rglob("*.*"))
     assert [file for file in files if (again / file).read_bytes() != (examples / file).read_bytes()] == []
@@ -171,16 +176,16 @@ def test_the_page_asks_no_other_machine(examples: Path) -> None:
     assert "default-src 'none'" in text
 
 
-def test_a_title_cannot_end_the_script_it_stands_in(results: Path, tmp_path: Path) -> None:
+def test_a_title_cannot_end_the_script_it_stands_in(results: Path, frames, tmp_path: Path) -> None:
     expected = replace(EXPECTED, title="</script><script>alert(1)</script>")
-    text = (page(results, tmp_path / "examples", expected) / "index.html").read_text()
+    text = (page(results, tmp_path / "examples", frames, expected) / "index.html").read_text()
     assert text.count("</script>") == 2
     study = re.search(r'<script id="study" type="application/json">(.*?)</script>', text).group(1)
     assert json.loads(study)["title"] == expected.title
 
 
-def test_each_score_in_the_report_leads_to_its_rows(results: Path, examples: Path, tmp_path: Path) -> None:
-    frames = build_tables(results, EXPECTED, resamples=50)
+@pytest.mark.usefixtures("without_figures")
+def test_each_score_in_the_report_leads_to_its_rows(frames, examples: Path, tmp_path: Path) -> None:
     render_report(frames, EXPECTED, tmp_path, pdf=False)
     text = (tmp_path / "report.html").read_text()
     links = {html.unescape(link) for link in re.findall(r'href="(examples/index\.html#[^"]*)"', text)}
@@ -198,7 +203,9 @@ def test_a_study_without_any_result_has_a_page(results: Path, tmp_path: Path) ->
     folder = shutil.copytree(results, tmp_path / "made-up")
     for part in ("runs", "untuned", "baselines"):
         shutil.rmtree(folder / part)
-    index, rows = contents(page(folder, tmp_path / "examples"), "sentiment")
+    index, rows = contents(
+        page(folder, tmp_path / "examples", build_tables(folder, EXPECTED, resamples=50)), "sentiment"
+    )
     assert (len(rows), index["groups"], index["results"]) == (40, [], [])
     assert len(index["missing"]) == 23
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.support import ROOT
-from tests.support.study_on_disk import expected_study, write_json, write_study
+from tests.support.study_on_disk import write_json, write_study
 from tunegrid.report import paper as section
 from tunegrid.results.expected import Expected, printed_metrics
 from tunegrid.results.paper.agreement import AGREEMENT_COLUMNS, COMPARISON_COLUMNS, agreement_rows, comparison_rows
@@ -234,11 +234,9 @@ def test_page_one_counts_and_the_tables_show_them() -> None:
     assert "Not compared: another test set: ours has 10,570 rows" in tables["beside-qa"].note
 
 
-def test_a_results_folder_gives_the_tables(tmp_path: Path) -> None:
-    made_up = expected_study()
-    frame = build_tables(write_study(tmp_path, made_up), made_up, resamples=100)
-    assert len(frame["beside"]) == 72
-    assert set(frame["beside"]["verdict"]) == {"cannot be compared"}
+def test_a_results_folder_gives_the_tables(made_up_tables, tmp_path: Path) -> None:
+    assert len(made_up_tables["beside"]) == 72
+    assert set(made_up_tables["beside"]["verdict"]) == {"cannot be compared"}
     folder = write_study(tmp_path, PAPER, examples=40)
     for task, size in SIZES.items():
         card = {"fingerprint": task, "rows": {"test": 40}, "rows_available": {"test": size}}

@@ -1,14 +1,12 @@
 """Fronts, the efficiency score and the tables of costs: against numbers worked by hand."""
 
 import json
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.support.study_on_disk import expected_study, write_json, write_study
+from tests.support.study_on_disk import expected_study, write_json
 from tunegrid.report import cost, cost_words
 from tunegrid.results.compare import compare
 from tunegrid.results.expected import Expected
@@ -105,16 +103,6 @@ def test_equal_scores_share_the_better_rank():
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_study(tmp_path_factory.mktemp("whole"), EXPECTED)
-
-
-@pytest.fixture(scope="module")
-def frames(written: Path) -> dict[str, pd.DataFrame]:
-    return build_tables(written, EXPECTED, 300)
-
-
 def small() -> Expected:
     """A study of one task with three cells."""
     task = EXPECTED.tasks[0]
@@ -177,8 +165,8 @@ def test_a_cell_without_a_score_or_a_cost_is_a_row_and_beats_nobody():
     assert {row["rank"] for row in scores} == {None}  # no FLOPs, no memory
 
 
-def test_what_a_run_costs_is_in_its_row(frames):
-    run = frames["costs"].set_index(["task", "model", "method", "seed"])
+def test_what_a_run_costs_is_in_its_row(made_up_tables):
+    run = made_up_tables["costs"].set_index(["task", "model", "method", "seed"])
     lora, full = run.loc["qa", "mini-t5", "lora", 1], run.loc["qa", "mini-t5", "full", 1]
     assert (lora["merge"], full["merge"]) == ("merged", "plain")
     assert lora["latency_seconds"] == pytest.approx(0.03)
@@ -189,9 +177,9 @@ def test_what_a_run_costs_is_in_its_row(frames):
     assert (lora["prediction_load_seconds"], lora["scoring_seconds"], lora["measuring_seconds"]) == (1.0, 0.1, 0.8)
     assert pd.isna(lora["search_seconds"])
     assert pd.isna(run.loc["sentiment", "mini-t5", "lora", 1]["token_seconds"])
-    assert len(frames["pareto"]) == 27 * len(cost_tables.PARETO_COSTS)
-    assert len(frames["efficiency"]) == 27 * len(efficiency.BETAS)
-    assert set(cost_tables.PARETO_COSTS) <= set(frames["costs"].columns)
+    assert len(made_up_tables["pareto"]) == 27 * len(cost_tables.PARETO_COSTS)
+    assert len(made_up_tables["efficiency"]) == 27 * len(efficiency.BETAS)
+    assert set(cost_tables.PARETO_COSTS) <= set(made_up_tables["costs"].columns)
 
 
 def test_the_search_of_a_cell_is_a_column_of_each_of_its_runs():
@@ -201,13 +189,12 @@ def test_the_search_of_a_cell_is_a_column_of_each_of_its_runs():
     assert [row["search_seconds"] for row in costs] == [7.0, 5.0, None] * 2
 
 
-def test_records_from_before_there_was_an_inference_cost_still_read(written, tmp_path):
-    folder = Path(shutil.copytree(written, tmp_path / EXPECTED.study))
-    for file in folder.glob("runs/*/*/*/*/metrics.json"):
+def test_records_from_before_there_was_an_inference_cost_still_read(made_up, own_made_up):
+    for file in own_made_up.glob("runs/*/*/*/*/metrics.json"):
         record = json.loads(file.read_text())
         del record["cost"]["inference"]
         write_json(file, record)
-    frames = build_tables(folder, EXPECTED, 300)
+    frames = build_tables(own_made_up, EXPECTED, 300)
     assert frames["costs"]["latency_seconds"].isna().all()
     assert frames["efficiency"]["rank"].isna().all()
     assert frames["pareto"].query("cost == 'saved_bytes'")["on_front"].any()
@@ -218,14 +205,14 @@ def test_records_from_before_there_was_an_inference_cost_still_read(written, tmp
         "pareto",
     ]
     assert cost.efficiency_text(frames, EXPECTED) == ()
-    assert compare(written, folder) == []  # what one answer costs is no result
+    assert compare(made_up, own_made_up) == []  # what one answer costs is no result
 
 
 # -- the report --------------------------------------------------------------------------------------------------------
 
 
-def test_the_tables_of_the_report_say_what_the_tidy_tables_hold(frames):
-    tables = {table.name: table for table in cost.tables(frames, EXPECTED)}
+def test_the_tables_of_the_report_say_what_the_tidy_tables_hold(made_up_tables):
+    tables = {table.name: table for table in cost.tables(made_up_tables, EXPECTED)}
     assert list(tables) == ["costs-training", "costs-time", "costs-inference", "costs-merged", "pareto", "efficiency"]
     for table in tables.values():
         assert all(len(row.cells) == len(table.columns) for row in table.rows if not row.heading)
@@ -243,27 +230,30 @@ def test_the_tables_of_the_report_say_what_the_tidy_tables_hold(frames):
     assert "costs more buys a difference that may be chance" in tables["pareto"].caption
 
 
-def test_paragraphs_follow_from_the_numbers(frames):
+def test_paragraphs_follow_from_the_numbers(made_up_tables):
     assert any(
-        "1,440 examples" in text and "18 have another answer" in text for text in cost.cost_text(frames, EXPECTED)
+        "1,440 examples" in text and "18 have another answer" in text
+        for text in cost.cost_text(made_up_tables, EXPECTED)
     )
-    marked = frames["pareto"][frames["pareto"].on_front.astype(bool) & frames["pareto"].tied_with_cheaper.notna()]
-    rule, _ = cost.pareto_text(frames, EXPECTED)
+    marked = made_up_tables["pareto"][
+        made_up_tables["pareto"].on_front.astype(bool) & made_up_tables["pareto"].tied_with_cheaper.notna()
+    ]
+    rule, _ = cost.pareto_text(made_up_tables, EXPECTED)
     assert f"for {len(marked)} of the" in rule
-    measured = frames["pareto"].query("on_front and cost not in @cost_words.COUNTED")
+    measured = made_up_tables["pareto"].query("on_front and cost not in @cost_words.COUNTED")
     near = measured.replaceable_by.notna().sum()
     assert f"for {near} of the {len(measured)} places that rest on them a cell" in rule
-    one = cost.pareto_text(frames, replace(EXPECTED, seeds=(1,)))[0]
+    one = cost.pareto_text(made_up_tables, replace(EXPECTED, seeds=(1,)))[0]
     assert f"on which {len(measured)} of the places rest, are those of one run per cell" in one
-    rule, firsts = cost.efficiency_text(frames, EXPECTED)
+    rule, firsts = cost.efficiency_text(made_up_tables, EXPECTED)
     assert "largest base model (250,000 parameters)" in rule
     assert "11 M FLOPs and 700 MiB" in rule
-    for row in frames["efficiency"].query("rank == 1 and beta == 4").itertuples():
+    for row in made_up_tables["efficiency"].query("rank == 1 and beta == 4").itertuples():
         assert cost_words.Titles(EXPECTED).methods[row.method] in firsts
 
 
 @pytest.mark.parametrize("name", ["pareto", "breakdown", "efficiency"])
-def test_figures_are_drawn_and_nothing_is_drawn_of_nothing(frames, tmp_path, name):
+def test_figures_are_drawn_and_nothing_is_drawn_of_nothing(made_up_tables, tmp_path, name):
     from importlib import import_module
 
     import matplotlib
@@ -273,7 +263,7 @@ def test_figures_are_drawn_and_nothing_is_drawn_of_nothing(frames, tmp_path, nam
 
     draw = import_module(f"tunegrid.report.figures.{name}").draw
     with matplotlib.rc_context(settings()):
-        figure = draw(frames, EXPECTED)
+        figure = draw(made_up_tables, EXPECTED)
         assert figure.get_size_inches()[0] == pytest.approx(6.3)
         figure.savefig(tmp_path / "figure.pdf")
     labels = {text.get_text() for legend in figure.legends for text in legend.get_texts()}

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import study_on_disk
 from tests.support.records_on_disk import train_record
-from tests.support.study_on_disk import expected_study, write_json, write_study
+from tests.support.study_on_disk import expected_study, write_json
 from tunegrid.common.errors import TuneGridError
 from tunegrid.report import summary
 from tunegrid.results.read import read_results
@@ -22,16 +22,6 @@ from tunegrid.study.limits import Recommend
 EXPECTED = expected_study()
 RESAMPLES = 300
 RUN = Path("runs/qa/mini-t5/lora/seed-1")
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_study(tmp_path_factory.mktemp("whole"), EXPECTED)
-
-
-@pytest.fixture
-def folder(written: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(written, tmp_path / EXPECTED.study))
 
 
 def change(path: Path, **changes) -> None:
@@ -47,37 +37,37 @@ def cell(frames: dict[str, pd.DataFrame], method: str, metric: str = "exact_matc
     return found.iloc[0]
 
 
-def test_every_result_has_its_rows(written: Path) -> None:
-    frames = build_tables(written, EXPECTED, RESAMPLES)
-    results = frames["results"]
+def test_every_result_has_its_rows(made_up_tables) -> None:
+    results = made_up_tables["results"]
     assert len(results[results.primary.astype(bool)]) == 27 * 2 + 9 + 4
     assert (results.status == "ok").all()
-    assert len(frames["pairs"]) == 3 * 36
-    assert len(frames["costs"]) == 54
-    assert len(frames["recommendation"]) == 3
-    assert {name: list(frame.columns) for name, frame in frames.items()} == {k: v.split() for k, v in COLUMNS.items()}
+    assert len(made_up_tables["pairs"]) == 3 * 36
+    assert len(made_up_tables["costs"]) == 54
+    assert len(made_up_tables["recommendation"]) == 3
+    assert {name: list(frame.columns) for name, frame in made_up_tables.items()} == {
+        k: v.split() for k, v in COLUMNS.items()
+    }
 
 
-def test_a_cell_is_the_mean_over_its_seeds(written: Path) -> None:
-    frames = build_tables(written, EXPECTED, RESAMPLES)
+def test_a_cell_is_the_mean_over_its_seeds(made_up: Path, made_up_tables) -> None:
     values = [
-        json.loads((written / f"runs/qa/mini-t5/lora/seed-{seed}/metrics.json").read_text())["metrics"]["exact_match"]
+        json.loads((made_up / f"runs/qa/mini-t5/lora/seed-{seed}/metrics.json").read_text())["metrics"]["exact_match"]
         for seed in (1, 2)
     ]
     first, second = (value["value"] for value in values)
-    row = cell(frames, "lora")
+    row = cell(made_up_tables, "lora")
     assert row["mean"] == pytest.approx((first + second) / 2)
     assert row.sd == pytest.approx(abs(first - second) / 2**0.5)
     assert row.ci_low < row["mean"] < row.ci_high
-    baseline = frames["cells"].query("method == 'random-value' and metric == 'exact_match'").iloc[0]
+    baseline = made_up_tables["cells"].query("method == 'random-value' and metric == 'exact_match'").iloc[0]
     assert row.difference == pytest.approx(row["mean"] - baseline["mean"])
     assert row.difference_low < row.difference < row.difference_high
 
 
-def test_tests_of_one_seed_are_about_runs(written: Path) -> None:
+def test_tests_of_one_seed_are_about_runs(made_up: Path, made_up_tables) -> None:
     """Two seeds tell of the methods; one tells of two trained models, and every table and page one say so."""
-    two, one = build_tables(written, EXPECTED, RESAMPLES), expected_study(seeds=(1,))
-    frames = build_tables(written, one, RESAMPLES)
+    two, one = made_up_tables, expected_study(seeds=(1,))
+    frames = build_tables(made_up, one, RESAMPLES)
     for name in ("pairs", "recommendation"):
         assert set(two[name]["about"]) == {"methods"}
         assert set(frames[name]["about"]) == {"runs"}
@@ -95,13 +85,13 @@ def test_tests_of_one_seed_are_about_runs(written: Path) -> None:
 
 
 def test_a_collapsed_seed_is_in_every_table_and_its_cell_is_not_compared(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    own_made_up: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(study_on_disk.GAIN, "lora", -0.65)
     study_on_disk.write_result(
-        folder / RUN, "run", EXPECTED.tasks[0], "mini-t5", "lora", 1, np.random.default_rng(1), examples=120
+        own_made_up / RUN, "run", EXPECTED.tasks[0], "mini-t5", "lora", 1, np.random.default_rng(1), examples=120
     )
-    frames = build_tables(folder, EXPECTED, RESAMPLES)
+    frames = build_tables(own_made_up, EXPECTED, RESAMPLES)
     collapsed = frames["results"][frames["results"].collapse.fillna("") != ""]
     assert collapsed[["task", "model", "method", "seed"]].values.tolist() == [["qa", "mini-t5", "lora", 1]]
     row = cell(frames, "lora")
@@ -116,34 +106,33 @@ def test_a_collapsed_seed_is_in_every_table_and_its_cell_is_not_compared(
     assert any(text.startswith("Collapsed: 1 run of 54 (") for text in summary.warnings(frames, EXPECTED))
 
 
-def test_corpus_chrf_has_no_interval_for_it_is_no_mean(written: Path) -> None:
-    chrf = build_tables(written, EXPECTED, RESAMPLES)["cells"].query("metric == 'chrf'")
+def test_corpus_chrf_has_no_interval_for_it_is_no_mean(made_up_tables) -> None:
+    chrf = made_up_tables["cells"].query("metric == 'chrf'")
     assert chrf["mean"].notna().all()
     assert chrf.ci_low.isna().all()
 
 
-def test_csv_files_hold_the_same_numbers(written: Path, tmp_path: Path) -> None:
-    paths = write_tables(written, EXPECTED, tmp_path, RESAMPLES)
+def test_csv_files_hold_the_same_numbers(made_up: Path, made_up_tables, tmp_path: Path) -> None:
+    paths = write_tables(made_up, EXPECTED, tmp_path, RESAMPLES)
     assert {path.name for path in paths} == {f"{name}.csv" for name in COLUMNS}
     cells = pd.read_csv(tmp_path / "cells.csv")
-    assert cells["mean"].tolist() == build_tables(written, EXPECTED, RESAMPLES)["cells"]["mean"].tolist()
+    assert cells["mean"].tolist() == made_up_tables["cells"]["mean"].tolist()
 
 
-def test_file_times_do_not_matter(folder: Path) -> None:
+def test_file_times_do_not_matter(made_up_tables, own_made_up: Path) -> None:
     import os
 
-    before = build_tables(folder, EXPECTED, RESAMPLES)
-    for path in folder.rglob("*"):
+    for path in own_made_up.rglob("*"):
         os.utime(path, (0, 0))
-    after = build_tables(folder, EXPECTED, RESAMPLES)
+    after = build_tables(own_made_up, EXPECTED, RESAMPLES)
     for name in COLUMNS:
-        pd.testing.assert_frame_equal(before[name], after[name])
+        pd.testing.assert_frame_equal(made_up_tables[name], after[name])
 
 
-def test_missing_results_are_rows(folder: Path) -> None:
-    shutil.rmtree(folder / "runs/qa/mini-t5/lora")
-    (folder / "runs/qa/mini-t5/full/seed-2/metrics.json").unlink()
-    frames = build_tables(folder, EXPECTED, RESAMPLES)
+def test_missing_results_are_rows(own_made_up: Path) -> None:
+    shutil.rmtree(own_made_up / "runs/qa/mini-t5/lora")
+    (own_made_up / "runs/qa/mini-t5/full/seed-2/metrics.json").unlink()
+    frames = build_tables(own_made_up, EXPECTED, RESAMPLES)
     assert cell(frames, "lora").status == "missing"
     assert cell(frames, "lora").reason == "no result"
     full = cell(frames, "full")
@@ -153,24 +142,24 @@ def test_missing_results_are_rows(folder: Path) -> None:
     assert "Mini-T5 + LoRA (missing: no result)" in frames["recommendation"].set_index("task").left_out["qa"]
 
 
-def test_a_diverged_cell_is_a_row_with_its_reason(folder: Path) -> None:
+def test_a_diverged_cell_is_a_row_with_its_reason(own_made_up: Path) -> None:
     for seed in (1, 2):
-        run = folder / f"runs/qa/mini-t5/lora/seed-{seed}"
+        run = own_made_up / f"runs/qa/mini-t5/lora/seed-{seed}"
         change(run / "metrics.json", status="diverged", reason="the loss was not finite", metrics={}, examples=0)
         (run / "predictions.parquet").unlink()
-    frames = build_tables(folder, EXPECTED, RESAMPLES)
+    frames = build_tables(own_made_up, EXPECTED, RESAMPLES)
     assert cell(frames, "lora").status == "diverged"
     assert cell(frames, "lora").reason == "the loss was not finite"
     assert len(frames["pairs"].query("task == 'qa'")) == 28
     assert "diverged: the loss was not finite" in frames["recommendation"].set_index("task").left_out["qa"]
 
 
-def test_a_limit_excludes_the_best_cell_and_the_rule_goes_on_without_it(folder: Path) -> None:
-    chosen = build_tables(folder, EXPECTED, RESAMPLES)["recommendation"].set_index("task").loc["qa"]
-    for record in folder.glob(f"runs/qa/{chosen.model}/{chosen.method}/*/train.json"):
+def test_a_limit_excludes_the_best_cell_and_the_rule_goes_on_without_it(made_up_tables, own_made_up: Path) -> None:
+    chosen = made_up_tables["recommendation"].set_index("task").loc["qa"]
+    for record in own_made_up.glob(f"runs/qa/{chosen.model}/{chosen.method}/*/train.json"):
         change(record, cost=json.loads(record.read_text())["cost"] | {"saved_bytes": 10**15})
     limited = replace(EXPECTED, recommend=Recommend(max_saved_bytes=10**14))
-    other = build_tables(folder, limited, RESAMPLES)["recommendation"].set_index("task").loc["qa"]
+    other = build_tables(own_made_up, limited, RESAMPLES)["recommendation"].set_index("task").loc["qa"]
     assert (other.model, other.method) != (chosen.model, chosen.method)
     assert other.method in ("full", "lora", "adapters")
     assert "recommend.max_saved_bytes is 100000000000000" in other.left_out
@@ -184,28 +173,27 @@ def test_nothing_there_yet(tmp_path: Path) -> None:
         build_tables(tmp_path / "other", EXPECTED)
 
 
-def test_what_was_cut_is_counted(written: Path) -> None:
-    frames = build_tables(written, EXPECTED, RESAMPLES)
-    cuts = frames["cuts"].set_index(["task", "model", "split"])
+def test_what_was_cut_is_counted(made_up_tables) -> None:
+    cuts = made_up_tables["cuts"].set_index(["task", "model", "split"])
     assert cuts.loc[("qa", "mini-t5", "train"), ["sources_cut", "windows", "windows_without_answer"]].tolist() == [
         3,
         5,
         3,
     ]
     assert cuts.loc[("translation", "mini-t5", "test"), ["sources_cut", "windows"]].tolist() == [3, 0]
-    unfinished = frames["results"].groupby(["task", "kind"])["predictions_cut"].sum()
+    unfinished = made_up_tables["results"].groupby(["task", "kind"])["predictions_cut"].sum()
     assert unfinished["qa", "untuned"] == 2 * 3 * 2  # two predictions, three models, two metrics
     assert unfinished["sentiment", "run"] == 0
 
 
-def test_answers_without_text_are_counted_where_none_can_be_right(folder: Path) -> None:
-    file = folder / RUN / "predictions.parquet"
+def test_answers_without_text_are_counted_where_none_can_be_right(own_made_up: Path) -> None:
+    file = own_made_up / RUN / "predictions.parquet"
     answers = pd.read_parquet(file)
     answers.loc[:6, "prediction"] = ["", " ", "\n", "", "", "", "."]
     answers.to_parquet(file)
 
     def counts() -> pd.DataFrame:
-        results = build_tables(folder, EXPECTED, RESAMPLES)["results"]
+        results = build_tables(own_made_up, EXPECTED, RESAMPLES)["results"]
         return (
             results[results["primary"]]
             .set_index(["task", "kind", "model", "method", "seed"])["predictions_empty"]
@@ -221,33 +209,33 @@ def test_answers_without_text_are_counted_where_none_can_be_right(folder: Path) 
     assert pd.isna(counts()["qa", "run", "mini-t5", "lora", 1])
 
 
-def test_the_account_of_older_results_still_reads(folder: Path) -> None:
-    path = folder / "tokens/qa/mini-t5/stats.json"
+def test_the_account_of_older_results_still_reads(own_made_up: Path) -> None:
+    path = own_made_up / "tokens/qa/mini-t5/stats.json"
     old = {
         split: {"rows": 9, "sources_cut": 4, "targets_cut": 0, "answers_lost": 0, "unknown_tokens": 0}
         for split in ("train", "validation", "test")
     }
     write_json(path, {"splits": old})
-    change(folder / RUN / "metrics.json", predictions_cut=None)
-    frames = build_tables(folder, EXPECTED, RESAMPLES)
+    change(own_made_up / RUN / "metrics.json", predictions_cut=None)
+    frames = build_tables(own_made_up, EXPECTED, RESAMPLES)
     row = frames["cuts"].set_index(["task", "model", "split"]).loc["qa", "mini-t5", "test"]
     assert (row["sources_cut"], row["share_cut"]) == (4, 4 / 9)
     assert pd.isna(row["windows"])
 
 
-def test_excluded_cells_are_no_rows(written: Path) -> None:
+def test_excluded_cells_are_no_rows(made_up: Path) -> None:
     cells = tuple((task.name, "mini-t5", "lora") for task in EXPECTED.tasks)
-    frames = build_tables(written, expected_study(cells=cells), RESAMPLES)
+    frames = build_tables(made_up, expected_study(cells=cells), RESAMPLES)
     assert len(frames["costs"]) == 6
-    assert len(read_results(written, expected_study(cells=cells)).unexpected) == 48
+    assert len(read_results(made_up, expected_study(cells=cells)).unexpected) == 48
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "train.json", "predictions.parquet"])
-def test_half_written_files_are_named(folder: Path, name: str) -> None:
-    path = folder / RUN / name
+def test_half_written_files_are_named(own_made_up: Path, name: str) -> None:
+    path = own_made_up / RUN / name
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(TuneGridError, match=f"{RUN / name}"):
-        build_tables(folder, EXPECTED, RESAMPLES)
+        build_tables(own_made_up, EXPECTED, RESAMPLES)
 
 
 @pytest.mark.parametrize(
@@ -261,29 +249,29 @@ def test_half_written_files_are_named(folder: Path, name: str) -> None:
         ({"seed": "1"}, "seed: Input should be a valid integer"),
     ],
 )
-def test_records_that_cannot_be_right(folder: Path, changes: dict, message: str) -> None:
-    change(folder / RUN / "metrics.json", **changes)
+def test_records_that_cannot_be_right(own_made_up: Path, changes: dict, message: str) -> None:
+    change(own_made_up / RUN / "metrics.json", **changes)
     with pytest.raises(TuneGridError, match=message) as error:
-        build_tables(folder, EXPECTED, RESAMPLES)
+        build_tables(own_made_up, EXPECTED, RESAMPLES)
     assert str(RUN) in str(error.value)
 
 
-def test_a_score_that_the_predictions_do_not_give(folder: Path) -> None:
-    path = folder / RUN / "metrics.json"
+def test_a_score_that_the_predictions_do_not_give(own_made_up: Path) -> None:
+    path = own_made_up / RUN / "metrics.json"
     metrics = json.loads(path.read_text())["metrics"]
     metrics["exact_match"]["value"] = 0.123
     change(path, metrics=metrics)
     with pytest.raises(TuneGridError, match=r"metrics.json says exact_match 0.123000, but the scores"):
-        build_tables(folder, EXPECTED, RESAMPLES)
+        build_tables(own_made_up, EXPECTED, RESAMPLES)
 
 
-def test_predictions_of_other_examples_are_not_compared(folder: Path) -> None:
-    path = folder / RUN / "predictions.parquet"
+def test_predictions_of_other_examples_are_not_compared(own_made_up: Path) -> None:
+    path = own_made_up / RUN / "predictions.parquet"
     frame = pd.read_parquet(path)
     frame["id"] = frame["id"].to_numpy()[::-1]
     frame.to_parquet(path)
     with pytest.raises(TuneGridError, match="not of the same test examples"):
-        build_tables(folder, EXPECTED, RESAMPLES)
+        build_tables(own_made_up, EXPECTED, RESAMPLES)
 
 
 def test_records_are_checked_when_written(tmp_path: Path) -> None:
@@ -299,24 +287,23 @@ def test_records_are_checked_when_written(tmp_path: Path) -> None:
     assert not (tmp_path / "b.json").exists()
 
 
-def test_the_json_schema_agrees_with_the_records(written: Path) -> None:
+def test_the_json_schema_agrees_with_the_records(made_up: Path) -> None:
     from jsonschema import Draft202012Validator, ValidationError
 
     schemas = json_schemas()
     for schema in schemas.values():
         Draft202012Validator.check_schema(schema)
     for name in ("train.json", "metrics.json"):
-        Draft202012Validator(schemas[name]).validate(json.loads((written / RUN / name).read_text()))
+        Draft202012Validator(schemas[name]).validate(json.loads((made_up / RUN / name).read_text()))
     with pytest.raises(ValidationError):
         Draft202012Validator(schemas["metrics.json"]).validate({"schema_version": 1})
-    assert read_record(written / RUN / "metrics.json", MetricsRecord).primary == "exact_match"
+    assert read_record(made_up / RUN / "metrics.json", MetricsRecord).primary == "exact_match"
 
 
 def test_main_effects_are_means_of_the_cells_differences(
-    written: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    made_up_tables, own_made_up: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frames = build_tables(written, EXPECTED, RESAMPLES)
-    cells, effects = frames["cells"].query("kind == 'run' and primary"), frames["effects"]
+    cells, effects = made_up_tables["cells"].query("kind == 'run' and primary"), made_up_tables["effects"]
     means = cells.pivot_table(index=["task", "model"], columns="method", values="mean")
     difference = means["full"] - means["adapters"]
     rows = effects.query("kind == 'method' and first == 'full' and second == 'adapters'").set_index("task")
@@ -326,19 +313,19 @@ def test_main_effects_are_means_of_the_cells_differences(
     assert rows.loc["qa"].difference == pytest.approx(difference["qa"].mean())
     assert overall.ci_low < overall.difference < overall.ci_high
     assert len(effects) == 2 * 3 * 4
-    shutil.rmtree(folder / "runs/qa/mini-t5/full")
+    shutil.rmtree(own_made_up / "runs/qa/mini-t5/full")
     monkeypatch.setitem(study_on_disk.GAIN, "full", -0.65)
-    fallen = folder / "runs/qa/mini-bart/full/seed-1"
+    fallen = own_made_up / "runs/qa/mini-bart/full/seed-1"
     study_on_disk.write_result(
         fallen, "run", EXPECTED.tasks[0], "mini-bart", "full", 1, np.random.default_rng(1), examples=120
     )
-    gaps = build_tables(folder, EXPECTED, RESAMPLES)["effects"].query("first == 'full' and task == 'qa'")
+    gaps = build_tables(own_made_up, EXPECTED, RESAMPLES)["effects"].query("first == 'full' and task == 'qa'")
     assert gaps.blocks.tolist() == [1, 1]
     assert gaps.left_out_blocks.tolist() == [1, 1]
 
 
-def test_what_a_study_can_find_is_a_row_per_task(written: Path) -> None:
-    frame = build_tables(written, EXPECTED, RESAMPLES)["detectable"]
+def test_what_a_study_can_find_is_a_row_per_task(made_up_tables) -> None:
+    frame = made_up_tables["detectable"]
     assert frame.task.tolist() == [task.name for task in EXPECTED.tasks]
     assert (frame.smallest_low <= frame.smallest).all()
     assert (frame.smallest <= frame.smallest_high).all()
@@ -347,11 +334,10 @@ def test_what_a_study_can_find_is_a_row_per_task(written: Path) -> None:
     assert (frame.difference >= 0).all()
 
 
-def test_scores_over_tasks_are_of_normalised_runs(written: Path) -> None:
+def test_scores_over_tasks_are_of_normalised_runs(made_up_tables) -> None:
     from scipy.stats import trim_mean
 
-    frames = build_tables(written, EXPECTED, RESAMPLES)
-    results, table = frames["results"].query("primary"), frames["over_tasks"]
+    results, table = made_up_tables["results"].query("primary"), made_up_tables["over_tasks"]
     trivial = {task.name: results.query(f"method == '{task.trivial}'").value.iloc[0] for task in EXPECTED.tasks}
     runs = results.query("kind == 'run' and model == 'mini-bart' and method == 'lora'")
     scores = [(row.value - trivial[row.task]) / (1 - trivial[row.task]) for row in runs.itertuples()]
@@ -360,6 +346,6 @@ def test_scores_over_tasks_are_of_normalised_runs(written: Path) -> None:
     assert row.iqm == pytest.approx(trim_mean(scores, 0.25))
     assert row["mean"] == pytest.approx(np.mean(scores))
     assert row.iqm_low < row.iqm < row.iqm_high
-    profiles = frames["profiles"].query("model == 'mini-bart' and method == 'lora'").set_index("threshold")
+    profiles = made_up_tables["profiles"].query("model == 'mini-bart' and method == 'lora'").set_index("threshold")
     assert profiles.loc[0.5].share == np.mean(np.array(scores) > 0.5)
     assert (profiles.share_low <= profiles.share_high).all()
