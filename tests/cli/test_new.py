@@ -111,6 +111,19 @@ def test_what_cannot_be_a_study_ends_with_a_message_and_without_a_file(arguments
 
 
 @pytest.mark.slow
+def test_a_table_with_a_word_in_each_row_is_no_table_of_sentences(capsys):
+    lines = [
+        f"doc{n // 6}\t{n // 3}\t{word}\t{tag}" for n, (word, tag) in enumerate([("Ann", "B-PER"), ("left", "O")] * 9)
+    ]
+    Path("words.tsv").write_text("\n".join(["document\tsentence\ttoken\tner", *lines]) + "\n")
+    assert main(["new", "words.tsv"]) == 1
+    assert "column ner has the tag of one word in each row" in capsys.readouterr().err
+    assert not Path("words.yaml").exists()
+    assert (
+        main(["new", "words.tsv", "--kind", "classification", "--column", "text=token", "--column", "label=ner"]) == 0
+    )
+
+
 def test_a_terminal_is_asked_for_what_is_missing(tmp_path):
     write([{"one": f"a text {number}", "two": f"un texte {number}"} for number in range(20)], "rows.jsonl")
     ours, theirs = pty.openpty()

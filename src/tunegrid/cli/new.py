@@ -164,10 +164,16 @@ def _columns_text(paths: dict[str, Path], looked: Looked) -> str:
 
 
 def _kind(options: argparse.Namespace, looked: Looked) -> str:
+    from tunegrid.study.new.look import tag_of_word
     from tunegrid.study.new.propose import guess
 
     kind = options.kind
     if kind is None:
+        if column := tag_of_word(looked.columns):
+            raise TuneGridError(
+                f"column {column} has the tag of one word in each row, and a row of a task is a sentence. Write the "
+                "words to a .conll file: a word and its tag a line, an empty line after each sentence. Or say --kind."
+            )
         kind = guess(looked.columns)
         if _asks():
             kind = _ask(f"Kind of task ({', '.join(TASKS)})", kind or "")

@@ -31,6 +31,27 @@ def test_sentences_of_two_to_four_columns(tmp_path, text):
     assert rows(tmp_path, text) == TWO
 
 
+@pytest.mark.parametrize(
+    "front",
+    [
+        lambda sentence, word: "",
+        lambda sentence, word: f"doc{sentence // 2}\t",  # of a document
+        lambda sentence, word: f"{word + 1}\t",  # CoNLL-U's numbers of words
+        lambda sentence, word: f"doc{sentence // 2}\t0\t{word}\t",  # CoNLL-2012
+    ],
+)
+def test_columns_before_the_words_are_no_words(tmp_path, front):
+    sentences = [["Ha", "ha", "ha"][: 2 + n % 2] if n % 4 else ["1", f"is {n}", "1"] for n in range(8)]
+    lines = [
+        "".join(f"{front(n, i)}{word}\tX\tO\n" for i, word in enumerate(words)) for n, words in enumerate(sentences)
+    ]
+    assert [tokens for tokens, _ in rows(tmp_path, "\n".join(lines))] == sentences
+
+
+def test_few_sentences_have_their_words_in_the_first_column(tmp_path):
+    assert rows(tmp_path, "no O\nno O\n\n1 O\n2 O\n") == [(["no", "no"], ["O"] * 2), (["1", "2"], ["O"] * 2)]
+
+
 def test_a_sentence_stands_where_its_first_word_does(tmp_path):
     file = tmp_path / "a.conll"
     file.write_text("# id 7\nEU B-ORG\nrejects O\n\n\nAnn B-PER\n")

@@ -97,6 +97,11 @@ LAYOUTS = {
         "summarisation",
         {"document": "source", "summary": "target"},
     ),
+    "an abstract inside, beside the paragraphs of a report": (
+        rows(meta=lambda n: {"id": f"R-{n}", "site": {"name": "ab"[n % 2]}}, report=lambda n: {"body": {"paragraphs": [TEXTS[n], "The end."]}}, abstract=lambda n: {"text": f"Short {n}."}),
+        "summarisation",
+        {"document": "report.body.paragraphs", "summary": "abstract.text"},
+    ),
     "WNUT-17": (
         rows(tokens=lambda n: ["Anna", "left"], ner_tags=lambda n: [1, 0]),
         "ner",

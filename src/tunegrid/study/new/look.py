@@ -142,6 +142,15 @@ def look(paths: Mapping[str, Path], has_header: bool | None = None) -> Looked:
     return Looked(rows, whole, {name: column for name, column in columns.items() if column.filled}, header)
 
 
+def tag_of_word(columns: Mapping[str, Column]) -> str | None:
+    """The name of a column with the tag of one word in each row, so that a row is no sentence; None: there is none."""
+    for name, column in columns.items():
+        values = [value for value in column.values or () if isinstance(value, str)]
+        if "O" in values and len(values) > 1 and all(map(TAGS.fullmatch, values)):
+            return name
+    return None
+
+
 def kind_of_value(value: Any) -> str:
     """The kind of one value, which is not missing."""
     if isinstance(value, bool):

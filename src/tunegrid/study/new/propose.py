@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import permutations
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import did_you_mean
@@ -159,6 +160,8 @@ def columns_for(kind: str, columns: Mapping[str, Column], given: Mapping[str, st
             chosen[own] = ranked[0].name
     if kind == "translation":
         chosen |= _languages_apart(columns, chosen, given or {})
+    if kind == "summarisation" and not given:
+        chosen |= _document_and_summary(columns, most)
     return {own: chosen[own] for own in TASKS[kind].columns if own in chosen}
 
 
@@ -191,6 +194,28 @@ def _languages_apart(
         return {}
     source, target = sorted(named, key=lambda name: language(name) != "English")
     return {"source": source, "target": target}
+
+
+def _document_and_summary(columns: Mapping[str, Column], most: int) -> dict[str, str]:
+    """The document and its summary of which the names fit best together, where a name says which is the summary.
+
+    One after the other they can take each other's column: of `report.body` and `abstract.text` the latter is a text.
+    """
+    names, texts = NAMES["summarisation"], [column for column in columns.values() if _is_texts(column)]
+    pairs = [
+        (document, summary)
+        for document, summary in permutations(texts, 2)
+        if document.mean_words > 2 * summary.mean_words and score(summary, names["summary"]) > 0.4
+    ]
+    if not pairs:
+        return {}
+
+    def fit(pair: tuple[Column, Column]) -> tuple[bool, float, float]:
+        filled = min(column.filled for column in pair) >= MOSTLY * most
+        return filled, score(pair[0], names["document"]) + score(pair[1], names["summary"]), pair[0].mean_words
+
+    document, summary = max(pairs, key=fit)
+    return {"document": document.name, "summary": summary.name}
 
 
 def missing(kind: str, mapping: Iterable[str]) -> list[str]:
