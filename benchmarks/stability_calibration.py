@@ -1,13 +1,14 @@
-"""Whether the stability of a recommendation is what fresh studies show.
+"""Whether the stability of a recommendation is what fresh studies show, and whether the best cell is the best.
 
 Usage: python benchmarks/stability_calibration.py [--studies 300] [--only TEXT] [--csv FILE]
 
 Each simulated study, made as in `statistics_coverage.py`, is run twice, with other seeds and other test rows of the
 same true scores. The stability that the first predicts is compared with whether the rule recommends the same cell in
-the second. Cells cost the less the lower their number. With one seed there is no stability. Everything is seeded.
+the second; the probability of being best of the first's best cell with whether its true score is the highest. Cells
+cost the less the lower their number. With one seed there is no stability. Everything is seeded.
 
-A line for each regime and each bin of the predicted stability, then for all regimes together: number of studies, mean
-of the predicted stability, share of the fresh studies that recommend the same cell, and its standard error.
+A line for each regime and each bin of what is predicted, then for all regimes together: number of studies, mean of the
+prediction, share of the studies in which it came true, and the standard error of that share.
 """
 
 import argparse
@@ -21,13 +22,14 @@ import numpy as np
 from statistics_coverage import MEAN, Regime, one_study, share_resamples
 
 from tunegrid.results.statistics import replication
-from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
+from tunegrid.results.statistics.intervals import ExampleStatistics, ResampledScores, resample_scores
 from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_tests
 
 SCENARIOS = 30  # of the 100 that the package draws: the stability of a single study is known to about .04
 EDGES = (0, 0.2, 0.4, 0.6, 0.8, 1.0000001)
 MIDDLE = 0.75  # of the true scores
-HEADS = ("regime", "examples", "seeds", "cells", "bin", "studies", "predicted", "same", "standard error")
+HEADS = ("regime", "examples", "seeds", "cells", "figure", "bin", "studies", "predicted", "true", "standard error")
+FIGURES = ("stability", "best")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Design:
         seed_sd: standard deviation of the seeds' effect in score, of all cells or of each.
         true_sd: standard deviation of the cells' true scores.
         truth: how these lie: "normal"; "two groups" (a third of the cells 20 points below); "dearer is better".
+        margin: of equivalence; None: the cells that nothing separates from the best are tied.
     """
 
     examples: int
@@ -47,6 +50,7 @@ class Design:
     true_sd: float = 0.03
     truth: str = "normal"
     name: str = "as usual"
+    margin: float | None = None
 
     @property
     def regime(self) -> Regime:
@@ -86,36 +90,45 @@ def designs() -> Iterator[Design]:
     yield Design(1000, 3, seed_sd=(0.0126,) * 5 + (0.04,) * 4, name="variance x 10 in 4 cells")
     for examples, seeds in ((1000, 3), (100, 3), (1000, 5)):
         yield Design(examples, seeds, cells=27, name="27 cells")
+    for margin in (0.03, 0.01):
+        yield Design(1000, 3, margin=margin, name=f"a margin of {100 * margin:g}")
 
 
-def recommended(generator: np.random.Generator, design: Design, truth: np.ndarray, stability: bool) -> Recommendation:
-    """What one study of a truth recommends."""
+def recommended(
+    generator: np.random.Generator, design: Design, truth: np.ndarray, stability: bool
+) -> tuple[Recommendation, ResampledScores]:
+    """What one study of a truth recommends, and its scores."""
     right = one_study(generator, design.regime, truth, None)[:, :-1]
     rows = [ExampleStatistics(np.stack([cell, np.ones_like(cell)], axis=-1), MEAN) for cell in right]
     scores = resample_scores(rows, resamples=1000)
     cells = [Candidate("model", str(n), s, f"{s:.3f}", n + 1, len(truth)) for n, s in enumerate(scores.point)]
-    return from_tests(cells, scores, "accuracy", seeds_known=stability)
+    return from_tests(cells, scores, "accuracy", margin=design.margin, seeds_known=stability), scores
 
 
 def simulate(design: Design, studies: int) -> np.ndarray:
-    """Predicted stability, and whether the fresh study recommends the same, [studies, 2]."""
+    """What is predicted, and whether it came true, [studies, figures, 2]."""
     generator = np.random.default_rng([design.examples, design.seeds, design.cells, *design.name.encode()])
-    figures = np.empty((studies, 2))
+    figures = np.empty((studies, len(FIGURES), 2))
     for number in range(studies):
         truth = design.draw(generator)
-        first, second = (recommended(generator, design, truth, stability) for stability in (True, False))
-        figures[number] = first.stability, first.chosen.method == second.chosen.method
+        (first, scores), (second, _) = (recommended(generator, design, truth, stability) for stability in (True, False))
+        best = scores.point.argmax()
+        figures[number, 0] = first.stability, first.chosen.method == second.chosen.method
+        highest = truth == truth.max()
+        figures[number, 1] = replication.probability_best(scores)[best], highest[best] / highest.sum()
     return figures
 
 
 def lines(names: Sequence[object], figures: np.ndarray) -> Iterator[list[object]]:
-    """A line for each bin that a study is in, and for all."""
-    for low, high in [*pairwise(EDGES), (EDGES[0], EDGES[-1])]:
-        inside = figures[(figures[:, 0] >= low) & (figures[:, 0] < high)]
-        if count := len(inside):
-            predicted, same = inside.mean(axis=0)
-            error = np.sqrt(predicted * (1 - predicted) / count)
-            yield [*names, f"{low:.1f} to {high:.1f}", count, f"{predicted:.3f}", f"{same:.3f}", f"{error:.3f}"]
+    """A line for each figure and bin that a study is in, and for all."""
+    for number, figure in enumerate(FIGURES):
+        for low, high in [*pairwise(EDGES), (EDGES[0], EDGES[-1])]:
+            inside = figures[(figures[:, number, 0] >= low) & (figures[:, number, 0] < high), number]
+            if count := len(inside):
+                predicted, true = inside.mean(axis=0)
+                error = np.sqrt(predicted * (1 - predicted) / count)
+                printed = [f"{value:.3f}" for value in (predicted, true, error)]
+                yield [*names, figure, f"{low:.1f} to {high:.1f}", count, *printed]
 
 
 def main() -> None:

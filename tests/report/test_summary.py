@@ -1,7 +1,13 @@
-"""Warnings of page one about answers that have not ended."""
+"""Page one: what its table says of the best and the recommended cell, and warnings of answers that have not ended."""
+
+import re
+
+import pytest
 
 from tests.support.study_on_disk import expected_study
-from tunegrid.report.summary import warnings
+from tunegrid.common.digits import probability
+from tunegrid.report.detectable import summary
+from tunegrid.report.summary import glance, warnings
 
 EXPECTED = expected_study()
 
@@ -31,3 +37,36 @@ def test_a_cell_of_many_empty_answers_is_named_on_page_one(made_up_tables):
     assert warnings(made_up_tables | {"results": results}, EXPECTED) == [
         "Empty: Translation, Mini-T5 + LoRA (25%) of the answers have no text, and no test row asks for that."
     ]
+
+
+def test_page_one_says_how_probable_it_is_that_the_best_cell_is_the_best(made_up_tables):
+    cells = made_up_tables["cells"]
+    for row, task in zip(glance(made_up_tables, EXPECTED).rows, EXPECTED.tasks, strict=True):
+        of_task = cells[(cells["task"] == task.name) & cells["primary"] & (cells["kind"] == "run")]
+        share = of_task.loc[of_task["mean"].idxmax(), "probability_best"]
+        assert row.cells[1].text.endswith(f"; P {probability(share)}")
+
+
+def test_page_one_gives_a_loss_of_percentages_in_points(made_up_tables):
+    recommendation = made_up_tables["recommendation"].copy()
+    cheap = dict(zip(("model", "method"), ("mini-bart", "adapters"), strict=True))
+    loss = {"best_model": "mini-t5", "best_method": "full", "loss": -0.02, "loss_low": -0.05, "loss_high": 0.01}
+    for name, value in (cheap | loss).items():
+        recommendation[name] = value
+    rows = {
+        row.cells[0].text: row.cells[2].text
+        for row in glance(made_up_tables | {"recommendation": recommendation}, EXPECTED).rows
+    }
+    assert "; −2.0 [−5.0, 1.0] points against " in rows["Question Answering"]
+    assert "; −0.0200 [−0.0500, 0.0100] against " in rows["Translation"]
+
+
+def test_the_smallest_difference_of_page_one_has_the_range_of_the_pairs(made_up_tables):
+    (sentence,) = summary(made_up_tables, EXPECTED)
+    row = made_up_tables["detectable"].set_index("task").loc["qa"]
+    middle, low, high = re.search(
+        r"([\d.]+) points \(Question Answering; by pair ([\d.]+) to ([\d.]+)\)", sentence
+    ).groups()
+    assert [float(text) / 100 for text in (low, middle, high)] == pytest.approx(
+        [row.smallest_low, row.smallest, row.smallest_high], rel=0.05
+    )

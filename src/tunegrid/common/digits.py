@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor, log10
+
 DASH = "–"
 GIB = 2**30
 
@@ -34,6 +36,20 @@ def duration(seconds: float) -> str:
     return f"{without_exponent(seconds / 60)} min" if seconds < 3600 else f"{without_exponent(seconds / 3600)} h"
 
 
+def with_spread(mean: float, spread: float) -> str:
+    """A mean and its standard deviation to two digits of the latter: 4.90 ± 0.30, 1,234 ± 56."""
+    if absent(spread) or spread <= 0:
+        return without_exponent(mean)
+    decimals = max(0, 1 - floor(log10(spread)))
+    return f"{mean:,.{decimals}f} ± {spread:,.{decimals}f}"
+
+
+def duration_with_spread(mean: float, spread: float) -> str:
+    """A mean of measured times with its standard deviation, in one unit: 4.90 ± 0.30 s."""
+    size, unit = (1, "s") if mean < 60 else (60, "min") if mean < 3600 else (3600, "h")
+    return f"{with_spread(mean / size, spread / size)} {unit}"
+
+
 def rough_duration(seconds: float) -> str:
     """An estimated time to about two digits: 40 s, 12 min, 3.4 h, 5.1 days."""
     for size, unit, limit in ((1, "s", 100), (60, "min", 100), (3600, "h", 100)):
@@ -64,6 +80,11 @@ def percent(value: float | None, decimals: int = 1) -> str:
         return DASH
     text = f"{100 * value:.{decimals}f}%"
     return f"<{10**-decimals:.{decimals}f}%" if value > 0 and float(text[:-1]) == 0 else text
+
+
+def probability(value: float) -> str:
+    """A probability that is estimated, with two decimals, and never 0 or 1."""
+    return "<0.01" if value < 0.005 else ">0.99" if value >= 0.995 else f"{value:.2f}"
 
 
 def fine_percent(value: float) -> str:

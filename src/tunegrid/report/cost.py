@@ -210,7 +210,10 @@ def _front_cell(row: Any, task: ExpectedTask, titles: Titles) -> str:
 
 def _value(cost: str, value: float, spread: float | None = None) -> str:
     if spread and not absent(spread) and cost not in COUNTED:
-        return f"{_value(cost, value)} ± {_value(cost, spread)}"
+        if cost.endswith("bytes"):
+            return f"{digits.binary_size(value)} ± {digits.binary_size(spread)}"
+        factor, unit = unit_of(cost)
+        return f"{digits.with_spread(value / factor, spread / factor)} {unit}"
     if cost.endswith("bytes"):
         return digits.binary_size(value)
     if cost == "parameters_trainable":
@@ -224,8 +227,9 @@ def _value(cost: str, value: float, spread: float | None = None) -> str:
 def _spread(runs: Any, name: str, factor: float = 1.0) -> str:
     """Mean of a column over runs, with the standard deviation of several seeds."""
     values = factor * runs[name].dropna()
-    text = digits.significant(values.mean())
-    return f"{text} ± {digits.significant(values.std())}" if len(values) > 1 else text
+    if len(values) > 1 and values.std() > 0:
+        return digits.with_spread(values.mean(), values.std())
+    return digits.significant(values.mean()) + (" ± 0" if len(values) > 1 else "")
 
 
 def _short(runs: Any, name: str, factor: float = 1.0) -> str:

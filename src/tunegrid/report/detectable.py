@@ -3,7 +3,7 @@
 from typing import Any
 
 from tunegrid.common import digits
-from tunegrid.common.digits import DASH, absent
+from tunegrid.common.digits import DASH, absent, without_exponent
 from tunegrid.common.words import listed
 from tunegrid.report import layout
 from tunegrid.report.layout import Column, Section, Table
@@ -49,13 +49,16 @@ def summary(frames: Frames, expected: Expected) -> list[str]:
     parts = []
     for task in expected.tasks:
         if (row := rows.get(task.name)) is not None:
-            parts.append(f"{_points(task, row.smallest)} ({task.title})")
+            unit = " points" if task.primary.percent and row.smallest <= LARGEST else ""
+            ends = _about(task, row.smallest_low), _about(task, row.smallest_high)
+            span = f"; by pair {ends[0]} to {ends[1]}" if row.cells > 2 else ""
+            parts.append(f"{_about(task, row.smallest)}{unit} ({task.title}{span})")
     if not parts:
         return []
     about = "between two cells" if (frames["detectable"]["about"] == "methods").any() else "between two of these runs"
     return [
-        f"What this study can see: a true difference {about} of {listed(parts)} is found in "
-        f"{TWO_SEEDS if len(expected.seeds) == 2 else CHANCE} of such studies; smaller ones mostly go unseen."
+        f"What this study can see: a true difference {about} of about {listed(parts)} is found in "
+        f"{TWO_SEEDS if len(expected.seeds) == 2 else CHANCE} of such studies, smaller ones less often."
     ]
 
 
@@ -145,7 +148,8 @@ def _number(task: ExpectedTask, value: float, sign: str = "") -> str:
     return "none" if value > LARGEST else number(task.primary, value, sign)
 
 
-def _points(task: ExpectedTask, value: float) -> str:
+def _about(task: ExpectedTask, value: float) -> str:
+    """A difference without its unit to two digits, for it is known no better."""
     if value > LARGEST:
         return "no size"
-    return f"{number(task.primary, value)} points" if task.primary.percent else f"{number(task.primary, value)}"
+    return without_exponent(100 * value if task.primary.percent else value, 2)

@@ -21,15 +21,16 @@ def glance(frames: Frames, expected: Expected) -> Table | None:
         return None
     columns = [Column("Task", width=0.14), Column(f"Best cell [{CONFIDENCE} interval]", width=0.23)]
     margin = expected.recommend.margin
-    tied = "Tied with the best" if margin is None else f"Within {margin:g} of the best"
+    tied = "Tied with the best" if margin is None else f"Shown within {margin:g} of the best"
     columns += [Column("Recommended", width=0.23), Column(tied, width=0.1)]
     columns += [Column("Stability", "right"), Column("Cost of the recommended", width=0.18)]
     caption = "What wins, how sure, and at what cost. The sections below say how each of these is found."
     note = ""  # with one seed, the first sentence of the page says what is not known
     if len(expected.seeds) > 1:
         note = (
-            "Stability: the predicted share of fresh studies (other seeds and test rows, the same training data and "
-            "settings) that would recommend the same cell; a rough number. Seconds: ± standard deviation over seeds."
+            "Best cell: highest mean, partly luck; P: probability that it is the best. Stability: predicted share of "
+            "fresh studies (other seeds and test rows, the same training data and settings) that recommend the same; "
+            "rough. Seconds: ± SD of seeds."
         )
     return layout.plain_table("summary", caption, columns, rows, note)
 
@@ -43,7 +44,7 @@ def _of_task(frames: Frames, expected: Expected, task: ExpectedTask) -> tuple[st
     recommendation = frames["recommendation"].set_index("task").loc[task.name]
     best = cells.loc[cells["mean"].idxmax()]
     recommended = cells[(cells["model"] == recommendation.model) & (cells["method"] == recommendation.method)]
-    first = _named(expected, task, best) + _collapse(task, best)
+    first = _named(expected, task, best) + _truly_best(expected, best) + _collapse(task, best)
     if not len(recommended):
         return task.title, first, DASH, DASH, DASH, DASH
     chosen = recommended.iloc[0]
@@ -77,6 +78,13 @@ def _tied(ties: int, others: int | None, about: str) -> str:
     return f"{ties} of {plural(others, 'other')}" if ties else "none"
 
 
+def _truly_best(expected: Expected, cell: Any) -> str:
+    """The probability that the best cell is that; "" with one seed, where it is about test rows alone."""
+    if len(expected.seeds) == 1 or absent(cell["probability_best"]):
+        return ""
+    return f"; P {digits.probability(cell['probability_best'])}"
+
+
 def _collapse(task: ExpectedTask, cell: Any) -> str:
     """What its collapsed seeds say about a cell whose mean is printed; "" where none collapsed."""
     if absent(cell["collapsed"]) or not cell["collapsed"]:
@@ -96,7 +104,8 @@ def _against_best(expected: Expected, task: ExpectedTask, recommendation: Any, b
     against = "the best"
     if (best["model"], best["method"], None) != compared:
         against = Titles(expected).candidate(*compared)
-    return f"; {with_interval(task.primary, *ends, sign='+')} against {against}"
+    unit = " points" if task.primary.percent else ""
+    return f"; {with_interval(task.primary, *ends, sign='+')}{unit} against {against}"
 
 
 def _named(expected: Expected, task: ExpectedTask, cell: Any) -> str:
@@ -129,7 +138,7 @@ def _seconds(runs: Any) -> str:
         return DASH
     if len(runs) == 1:
         return f"{duration(runs.iloc[0])} (one run)"
-    return f"{duration(runs.mean())} ± {duration(runs.std())}"
+    return digits.duration_with_spread(runs.mean(), runs.std())
 
 
 def sentences(frames: Frames, expected: Expected) -> list[str]:
@@ -179,14 +188,19 @@ def _claims(expected: Expected) -> list[str]:
 
 
 def _better_baseline(frames: Frames, task: ExpectedTask, titles: Titles) -> list[str]:
-    """A sentence if a baseline scores higher than every cell, so that no reader has to find that in a table."""
+    """A sentence if the best baseline scores higher than some cells, so that no reader has to find that in a table."""
     cells = frames["cells"]
     scores = cells[(cells["task"] == task.name) & cells["primary"] & cells["mean"].notna()]
-    best = scores.loc[scores["mean"].idxmax()]
-    tuned = scores.loc[scores["kind"] != "baseline", "mean"]
-    if best["kind"] != "baseline" or (len(tuned) and tuned.max() >= best["mean"]):
+    baselines, tuned = scores[scores["kind"] == "baseline"], scores[scores["kind"] == "run"]
+    if not len(baselines):
+        return []
+    best = baselines.loc[baselines["mean"].idxmax()]
+    below = tuned[tuned["mean"] < best["mean"]]
+    if not len(below):
         return []
     title, score = titles.baselines[task.name, best["method"]], task.primary.short(best["mean"])
+    if len(below) < len(tuned):
+        return [f"{task.title}: the baseline “{title}” ({score}) is above {len(below)} of {len(tuned)} cells."]
     return [f"{task.title}: the baseline “{title}” scores higher than every cell: {task.primary.label} {score}."]
 
 

@@ -137,7 +137,7 @@ def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
     trivial = titles.baselines.get((task.name, task.trivial or ""), "trivial baseline")
     caption = (
         f"{task.title}: {metric.title} with its interval, and the paired difference to the baseline “{trivial}”. Best: "
-        "the share of resamples in which the cell is first."
+        "the probability that the cell's true score is the highest."
     )
     note = ""
     if any_collapsed:

@@ -4,13 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 
 from tunegrid.results.statistics import replication
 from tunegrid.results.statistics.intervals import ExampleStatistics, ResampledScores, resample_scores
 from tunegrid.results.statistics.paired_tests import compare_pairs
 from tunegrid.results.statistics.recommend import Candidate, from_tests
-from tunegrid.results.statistics.replication import SCENARIOS, STUDIES, _draw_variances, fresh_studies
+from tunegrid.results.statistics.replication import (
+    SCENARIOS,
+    STUDIES,
+    _draw_variances,
+    fresh_studies,
+    probability_best,
+)
 
 ROWS, EXAMPLES, SEEDS = 8, 400, 3
 
@@ -122,3 +128,31 @@ def test_as_many_fresh_studies_recommend_the_same_as_predicted(monkeypatch: pyte
                 predicted.append(recommendation.stability)
         same.append(chosen[0] == chosen[1])
     assert abs(np.mean(predicted) - np.mean(same)) < 0.15  # three standard errors
+
+
+def test_of_two_cells_the_better_is_the_best_as_probably_as_its_lead_is_above_zero() -> None:
+    """With one seed the lead is normal around what is seen, with the variance of the test rows: Φ(lead / deviation)."""
+    scores = study(np.random.default_rng(7), np.array([0.72, 0.69]), seeds=1, resamples=4000)
+    lead = scores.point[0] - scores.point[1]
+    variance = scores.covariance[0, 0] + scores.covariance[1, 1] - 2 * scores.covariance[0, 1]
+    first, second = probability_best(scores)
+    assert first == pytest.approx(norm.cdf(lead / np.sqrt(variance)), abs=0.02)
+    assert first + second == pytest.approx(1)
+
+
+def test_the_first_of_cells_that_do_not_differ_is_the_best_as_seldom_as_chance_has_it() -> None:
+    """The highest of eight observed scores leads by luck alone; in the resamples themselves it is far ahead."""
+    generator, shares, resampled = np.random.default_rng(8), [], []
+    for _ in range(60):
+        scores = study(generator, np.full(ROWS, 0.7), seed_sd=0.02)
+        best = int(scores.point.argmax())
+        shares.append(probability_best(scores)[best])
+        resampled.append((scores.resampled.argmax(axis=0) == best).mean())
+    assert np.mean(shares) < np.mean(resampled) - 0.05
+
+
+def test_cells_that_agree_in_all_answers_share_first_place() -> None:
+    right = (np.random.default_rng(9).random((2, EXAMPLES)) < 0.7).astype(float)
+    statistics = ExampleStatistics(right[..., None], lambda sums: sums[..., 0] / EXAMPLES)
+    scores = resample_scores([statistics, replace(statistics, form_of=0)], resamples=200)
+    assert probability_best(scores) == pytest.approx([0.5, 0.5])

@@ -21,8 +21,7 @@ Frames = dict[str, Any]
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "figure-scores",
-        f"Primary metric of every cell with its {CONFIDENCE} interval. With several seeds, each is a dot below it, "
-        "ringed where it collapsed.",
+        f"Primary metric of every cell with its {CONFIDENCE} interval; dots: its seeds, ringed where one collapsed.",
         "scores",
     ),
     Figure(

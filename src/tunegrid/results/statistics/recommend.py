@@ -200,7 +200,7 @@ def from_tests(
     chosen = int(_cheapest(kept, eligible))
     stability = None
     if seeds_known:
-        again = [_recommended_in(fresh, kept, margin, alpha) for fresh in fresh_studies(scores)]
+        again = [_recommended_in(fresh, kept, margin, alpha) for fresh in fresh_studies(scores, _by_cost(kept))]
         stability = float(np.mean(np.concatenate(again) == chosen))
     lost = loss(scores, chosen, int(np.argmax(scores.point)))
     noun = "cell" if all(candidate.form is None for candidate in kept) else "candidate"
@@ -268,8 +268,13 @@ def _eligible(points: np.ndarray, separated: np.ndarray, alike: Equivalence | No
 
 def _cheapest(candidates: Sequence[Candidate], eligible: np.ndarray) -> np.ndarray:
     """Number of the cheapest eligible candidate, [...], from [..., candidates]."""
-    order = sorted(range(len(candidates)), key=lambda i: (*candidates[i].cost, i))
+    order = _by_cost(candidates)
     return np.asarray(order)[eligible[..., order].argmax(axis=-1)]
+
+
+def _by_cost(candidates: Sequence[Candidate]) -> list[int]:
+    """Numbers of the candidates, the cheapest first."""
+    return sorted(range(len(candidates)), key=lambda i: (*candidates[i].cost, i))
 
 
 def _rationale(chosen: Candidate, tied: Sequence[Candidate], count: int, words: Wording, lost: Loss | None) -> str:

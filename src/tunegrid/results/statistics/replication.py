@@ -1,4 +1,4 @@
-"""What a fresh study of the same design would show: which cell it would put first, and what the rule would recommend.
+"""Which cell is likely the best, and what a fresh study of the same design would recommend.
 
 A fresh study has other seeds and other test rows, and nothing of it is known exactly. Each draw of it is made in steps:
 
@@ -6,14 +6,16 @@ A fresh study has other seeds and other test rows, and nothing of it is known ex
    (`seeds`). What the cells have in common is as uncertain for all of them, so their draws go together.
 2. The true scores: drawn from what the observed scores leave open, given these variances. The observed scores are
    farther apart than the true ones, for they hold noise, and the first one is first partly by luck; so true scores are
-   drawn towards their mean, the more the less the cells differ for their noise (Efron and Morris 1975).
+   drawn towards their mean, the more the less the cells differ for their noise (Efron and Morris 1975). What costs more
+   is often better, so that a cheap cell that ties with the best has been lucky: of four cells and more the mean is a
+   line over the order of their costs (Fay and Herriot 1979).
 3. What the fresh study observes: the true scores with noise of its own (Patil, Peng and Leek 2016), and variances
    between its own seeds, which it moderates again. Its tests use these, not the variances of this study.
 
 `benchmarks/stability_calibration.py` compares what is predicted with what fresh simulated studies do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,31 +25,81 @@ from tunegrid.results.statistics.seeds import SeedVariance, inverse_chi_squared,
 
 SCENARIOS = 100  # draws of all variances; fewer where there are fewer than ten times as many resamples
 STUDIES = 10  # fresh studies of each scenario
-_DRAWS = 100  # of the spread that a fresh study tests a difference with
+_DRAWS = 100  # of the spread that a fresh study tests a difference with; of the true scores, of each scenario
 _LEAST = 1e-10  # variance between cells: forms of a cell may agree in all answers, and nothing else tells them apart
-_OF_MEAN = 1.0  # variance of the prior of the cells' common mean: any mean from 0 to 1 is as likely
+_OF_LINE = 1.0  # variance of the prior of the cells' mean, and of its rise from the cheapest to the dearest: flat
 
 
-def fresh_studies(scores: ResampledScores, seed: int = 0) -> Iterator[ResampledScores]:
+def fresh_studies(
+    scores: ResampledScores, by_cost: Sequence[int] | None = None, seed: int = 0
+) -> Iterator[ResampledScores]:
     """Scenarios of fresh studies, each with the scores that some studies of it would observe as `resampled`.
 
     Their `spread` and `seeds` are what these studies would know of their noise. `resampled`: [rows, STUDIES].
+
+    Args:
+        by_cost: numbers of the rows, the cheapest first; None: what they cost says nothing of their scores.
     """
     generator = np.random.default_rng([seed, 2])
-    rows, scenarios = len(scores.point), max(10, min(SCENARIOS, scores.resampled.shape[1] // 10))
-    variances = _draw_variances(scores.seeds, scenarios, generator)
-    examples = inverse_chi_squared(scores.degrees, scenarios, generator)
+    line = _line(len(scores.point), by_cost)
+    for scenario in _scenarios(scores, line, generator):
+        truths = _truths(scores.point, scenario, line, STUDIES, generator)
+        observed = truths + scenario.root @ generator.standard_normal(truths.shape)
+        seeds = _seeds_of_fresh_study(scores, scenario.between_seeds, generator)
+        yield replace(scores, resampled=observed, spread=scenario.spread, seeds=seeds)
+
+
+def probability_best(scores: ResampledScores, seed: int = 0) -> np.ndarray:
+    """Share of the draws of the true scores in which each row has the highest, [rows]; ties share it evenly.
+
+    With one seed per row these are the true scores of the runs.
+    """
+    generator = np.random.default_rng([seed, 3])
+    line, shares = _line(len(scores.point), None), []
+    for scenario in _scenarios(scores, line, generator):
+        truths = _truths(scores.point, scenario, line, _DRAWS, generator)
+        first = truths >= truths.max(axis=0) - 1e-12
+        shares.append((first / first.sum(axis=0)).mean(axis=1))
+    return np.mean(shares, axis=0)
+
+
+@dataclass(frozen=True)
+class _Scenario:
+    """A draw of all variances.
+
+    Attributes:
+        noise: covariance of the observed scores, [rows, rows]; `root`: a square root of it.
+        spread: draws of what a fresh study may take the test set's part of the noise for, relative to what it is.
+        between_cells: factor by which the variance of the observed scores around the line is to be multiplied, before
+            what the noise explains is taken off, to be that between the cells.
+        between_seeds: the variance between the seeds of each row, the test set's part included, [rows].
+    """
+
+    noise: np.ndarray
+    root: np.ndarray
+    spread: np.ndarray
+    between_cells: float
+    between_seeds: np.ndarray
+
+
+def _line(rows: int, by_cost: Sequence[int] | None) -> np.ndarray:
+    """What the mean of each row is made of, [rows, coefficients]: 1, and its place in the order of the costs."""
+    if by_cost is None or rows < 4:
+        return np.ones((rows, 1))
+    return np.stack([np.ones(rows), np.argsort(by_cost) / (rows - 1) - 0.5], axis=1)
+
+
+def _scenarios(scores: ResampledScores, line: np.ndarray, generator: np.random.Generator) -> Iterator[_Scenario]:
+    rows, count = len(scores.point), max(10, min(SCENARIOS, scores.resampled.shape[1] // 10))
+    variances = _draw_variances(scores.seeds, count, generator)
+    examples = inverse_chi_squared(scores.degrees, count, generator)
     spread = inverse_chi_squared(scores.degrees, _DRAWS, generator)
-    between = inverse_chi_squared(rows - 1, scenarios, generator)
+    between = inverse_chi_squared(rows - line.shape[1], count, generator)
     owners = np.unique(scores.seeds.owners, return_inverse=True)[1]
-    for number in range(scenarios):
+    for number in range(count):
         own = variances.own[number] / scores.seeds.counts
         noise = examples[number] * scores.covariance + np.where(owners[:, None] == owners, own[:, None], 0.0)
-        root = _square_root(noise)
-        truths = _truths(scores.point, noise, root, between[number], generator)
-        observed = truths + root @ generator.standard_normal((rows, STUDIES))
-        seeds = _seeds_of_fresh_study(scores, variances.total[number], generator)
-        yield replace(scores, resampled=observed, spread=spread, seeds=seeds)
+        yield _Scenario(noise, _square_root(noise), spread, between[number], variances.total[number])
 
 
 @dataclass(frozen=True)
@@ -114,31 +166,22 @@ def _square_root(covariance: np.ndarray) -> np.ndarray:
 
 
 def _truths(
-    point: np.ndarray, noise: np.ndarray, root: np.ndarray, between: float, generator: np.random.Generator
+    point: np.ndarray, scenario: _Scenario, line: np.ndarray, draws: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Draws of the true scores, [rows, STUDIES]: normal around a common mean, seen through the noise.
+    """Draws of the true scores, [rows, draws]: normal around a line (`_line`), seen through the noise.
 
-    Args:
-        noise: covariance of the observed scores, [rows, rows]; `root`: a square root of it.
-        between: a draw of the factor by which the variance of the observed scores is to be multiplied, before what the
-            noise explains is taken off, to be that between the cells. With two rows nothing is known of it, and the
-            truth lies around the observed scores.
+    With two rows nothing is known of the variance between cells, and the truth lies around the observed scores.
     """
-    rows = len(point)
-    errors = root @ generator.standard_normal((rows, STUDIES))
+    rows, noise = len(point), scenario.noise
+    errors = scenario.root @ generator.standard_normal((rows, draws))
     if rows < 3:
         return point[:, None] + errors
-    explained = (np.trace(noise) - noise.sum() / rows) / (rows - 1)
-    variance = max(point.var(ddof=1) * between - explained, _LEAST)
-    prior = variance * np.eye(rows) + _OF_MEAN
-    deviations = np.sqrt(variance) * generator.standard_normal((rows, STUDIES))
-    deviations += np.sqrt(_OF_MEAN) * generator.standard_normal(STUDIES)
+    degrees, residual = rows - line.shape[1], np.eye(rows) - line @ np.linalg.pinv(line)
+    observed, explained = point @ residual @ point / degrees, np.trace(residual @ noise) / degrees
+    variance = max(observed * scenario.between_cells - explained, _LEAST)
+    prior = variance * np.eye(rows) + _OF_LINE * line @ line.T
+    deviations = np.sqrt(variance) * generator.standard_normal((rows, draws))
+    deviations += np.sqrt(_OF_LINE) * line @ generator.standard_normal((line.shape[1], draws))
     # Deviations and errors as they are drawn, less what observed scores like these say about them: a posterior draw.
     seen = (point - point.mean())[:, None] - deviations - errors
     return point.mean() + deviations + prior @ np.linalg.solve(prior + noise, seen)
-
-
-def probability_best(scores: ResampledScores) -> np.ndarray:
-    """Share of the resamples in which each row scores highest, [rows]; rows that share first place share it evenly."""
-    first = scores.resampled >= scores.resampled.max(axis=0) - 1e-12
-    return (first / first.sum(axis=0)).mean(axis=1)
