@@ -15,6 +15,7 @@ def test_this_cpu_is_measured():
     assert found.flops("fp32", 768) == (found.wide_fp32 or found.flops("fp32"))
     assert found.flops("fp32", 64) == found.flops("fp32")
     assert 1e8 < found.bandwidth < 1e12
+    assert measured_cpu(1, "fp32", seconds=0.05) is found, "once in a process"
 
 
 def test_an_unknown_device_is_named_with_the_known_ones():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from tunegrid.common.errors import TuneGridError
@@ -107,10 +108,11 @@ CPU_TRAFFIC = 12.0
 CPU_START = 4.0
 
 
+@cache
 def measured_cpu(threads: int, precision: Precision, seconds: float = 0.5) -> Device:
     """This machine's CPU: the speed of a multiplication of matrices as wide as a small model, and of a copy.
 
-    In seconds of CPU time, so that other programs on the machine do not make it look slow.
+    In seconds of CPU time, so that other programs on the machine do not make it look slow; once in a process.
     """
     import time
 
