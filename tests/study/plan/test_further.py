@@ -1,5 +1,6 @@
 """The plan of what is asked beside the test rows: other domains, bias probes, forgetting."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,26 @@ tasks:
       unknown: {kind: hub, path: somebody/else, splits: {test: held_out}}
       made: {kind: generated, domain: away, rows: {test: 7}}
 """
-    assert domain_rows(Estimator(tiny_study(sources), CPU), "sentiment") == [12, 5, 25_000, 100_000, 7]
+    rows = {"all": 12, "part": 5, "known": 25_000, "unknown": 100_000, "made": 7}
+    assert domain_rows(Estimator(tiny_study(sources), CPU), "sentiment") == rows
+
+
+def test_domains_are_longer_than_the_own_rows_as_they_have_more_words(tiny_study):
+    lines = [json.loads(line) for line in Path("rows/qa-test.jsonl").read_text().splitlines()]
+    for times in (1, 2, 40):
+        longer = [row | {"context": " ".join([row["context"]] * times)} for row in lines]
+        Path(f"far-{times}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in longer))
+    domains = ", ".join(f"x{times}: {{kind: files, paths: {{test: far-{times}.jsonl}}}}" for times in (1, 2, 40))
+    study = tiny_study(f"tasks: {{qa: {{max_source_length: 400, long_contexts: windows, evaluate_on: {{{domains}}}}}}}")
+    sizes = Estimator(study, CPU).sizes
+    own = sizes.of("qa", "t5").splits["test"]
+    once, twice, long = (sizes.domain("qa", f"x{times}", "t5") for times in (1, 2, 40))
+    assert once.source.mean == pytest.approx(own.source.mean, rel=0.2)
+    assert twice.source.mean > 1.4 * once.source.mean
+    assert (once.entries, twice.entries) == (once.rows, twice.rows)
+    assert long.entries > 1.5 * long.rows
+    assert long.source.mean <= 400
+    assert long.of_rows(10 * long.rows).entries == 10 * long.entries
 
 
 def test_a_model_that_nobody_knows_asks_for_what_its_evaluation_does(paper):

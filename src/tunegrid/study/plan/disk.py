@@ -108,7 +108,7 @@ def _add_domains(needs: dict[str, float], estimator: Estimator, task: str, missi
     """Adds the rows of a task's other domains, and what runs and untuned models answer to them."""
     study, paths, rows = estimator.study, estimator.study.paths, domain_rows(estimator, task)
     own = estimator.sizes.of(task, study.grid.models[0])
-    for domain, count in zip(study.tasks[task].evaluate_on, rows, strict=True):
+    for domain, count in rows.items():
         if missing(paths.domain(task, domain) / "card.json"):
             needs["data"] += PARQUET * own.row_bytes * count
         results = [paths.run(run) for run in study.runs() if run.cell.task == task]

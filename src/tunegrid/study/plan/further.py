@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from statistics import fmean, pstdev
@@ -28,7 +27,7 @@ from tunegrid.study.plan.sizes import SAMPLE, TOKENS_PER_WORD, UNKNOWN_ROWS, hub
 from tunegrid.tasks.probes import ProbeSet
 
 
-def domain_rows(estimator: Estimator, task: str) -> list[int]:
+def domain_rows(estimator: Estimator, task: str) -> dict[str, int]:
     """Test rows of each other domain of a task."""
     study = estimator.study
 
@@ -38,7 +37,7 @@ def domain_rows(estimator: Estimator, task: str) -> list[int]:
             return read_card(card, DataCard)["rows"]["test"]
         return _test_rows(study.domain_task(task, domain).settings.source)
 
-    return [rows(domain) for domain in study.tasks[task].evaluate_on]
+    return {domain: rows(domain) for domain in study.tasks[task].evaluate_on}
 
 
 def _test_rows(source: Any) -> int:
@@ -54,10 +53,9 @@ def _test_rows(source: Any) -> int:
 
 
 def domains_work(estimator: Estimator, task: str, model: str, method: str | None = None) -> tuple[float, float] | None:
-    """All other domains of a task, their rows taken to be as long as its own test rows. `method`: None is untuned."""
-    own = estimator.sizes.of(task, model).splits["test"]
-    per_row = own.entries / max(own.rows, 1)
-    splits = [replace(own, rows=rows, entries=round(rows * per_row)) for rows in domain_rows(estimator, task)]
+    """All other domains of a task. `method`: None is untuned."""
+    rows = domain_rows(estimator, task)
+    splits = [estimator.sizes.domain(task, domain, model).of_rows(count) for domain, count in rows.items()]
     return _predictions(estimator, task, model, method, [(split, None) for split in splits])
 
 
@@ -69,12 +67,16 @@ def probes_work(estimator: Estimator, task: str, model: str, method: str | None 
 
 
 def _texts(estimator: Estimator, task: str, model: str, probes: ProbeSet) -> SplitSize:
-    """The texts of a set of probes in a model's tokens; the answers are taken to be as long as the task's."""
+    """The texts of a set of probes in a model's tokens; answers are as much shorter as the texts."""
     asked, family = estimator.study.task(task, model), estimator.study.models[model].family
     texts = [asked.source_text(row, family) for pair in probes.rows(asked) for row in pair.rows]
     tokens = [min(len(text.split()) * TOKENS_PER_WORD + 1, asked.settings.max_source_length) for text in texts]
     source = Lengths(fmean(tokens), pstdev(tokens) / fmean(tokens), math.ceil(max(tokens)))
-    return SplitSize(len(texts), len(texts), source, estimator.sizes.of(task, model).splits["test"].target)
+    own = estimator.sizes.of(task, model).splits["test"]
+    target, share = own.target, min(1.0, source.mean / own.source.mean)
+    if asked.labels() is None and probes.choices is None:
+        target = Lengths(target.mean * share, target.spread, math.ceil(target.longest * share))
+    return SplitSize(len(texts), len(texts), source, target)
 
 
 def _predictions(

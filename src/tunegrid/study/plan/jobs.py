@@ -154,7 +154,7 @@ class Jobs:
             model: None for a baseline.
             method: None for the untuned model.
         """
-        scoring = sum(domain_rows(self.estimator, task)) / 200
+        scoring = sum(domain_rows(self.estimator, task).values()) / 200
         if model is None:
             one = self.baseline(task)
             return replace(one, seconds=one.seconds + scoring)

@@ -79,6 +79,10 @@ class SplitSize:
         longer = Lengths(mean, source.spread * source.mean / mean, source.longest + tokens)
         return replace(self, source=longer)
 
+    def of_rows(self, rows: int) -> SplitSize:
+        """A split of so many rows that are like these."""
+        return replace(self, rows=rows, entries=round(rows * self.entries / max(self.rows, 1)))
+
     def part(self, rows: int) -> SplitSize:
         """A part of the split: so many of its rows, drawn at random."""
         entries = round(self.entries * min(1.0, rows / max(self.rows, 1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ class Sizes:
         self.study = study
         self.rows = cache(self._rows)
         self.of = cache(self._of)
+        self.domain = cache(self._domain)
         self.trained = cache(self._trained)
 
     def _rows(self, name: str) -> TaskRows:
@@ -99,6 +101,31 @@ class Sizes:
                 return TaskSize(splits, False, f"token lengths by {stats}", row_bytes)
         splits, basis = self._estimate(found, task, model, limits)
         return TaskSize(splits, False, f"{found.basis}; {basis}", row_bytes)
+
+    def _domain(self, name: str, domain: str, model: str) -> SplitSize:
+        """Test rows of another domain of a task in a model's tokens: longer than its own as they have more words.
+
+        Where rows of one of them cannot be seen, both are taken to be as long.
+        """
+        own, task = self.of(name, model).splits["test"], self.study.task(name, model)
+        family = self.study.models[model].family
+        elsewhere = self.study.domain_task(name, domain)
+        on_hub = elsewhere.settings.source.kind == "hub"  # to read its rows would fetch them
+        samples = self.rows(name).sample, [] if on_hub else _sample(elsewhere, "test")
+        if not all(samples):
+            return own
+        sources = [[_words(task.source_text(row, family)) for row in sample] for sample in samples]
+        targets = [[_words(task.target_text(row)) for row in sample] for sample in samples]
+        settings, overlap = task.settings, task.window_overlap()
+        source = [words * own.source.mean / (fmean(sources[0]) or 1) for words in sources[1]]
+        target = [words * own.target.mean / (fmean(targets[0]) or 1) for words in targets[1]]
+        limit = settings.max_source_length
+        windows = [1 if overlap is None else _windows(tokens, limit, min(overlap, limit // 2)) for tokens in source]
+        lengths = [
+            Lengths.estimate(fmean(tokens), pstdev(tokens) / (fmean(tokens) or 1), most, max(own.rows, 1))
+            for tokens, most in ((source, limit), (target, settings.max_target_length))
+        ]
+        return SplitSize(len(source), sum(windows), *lengths)
 
     def _trained(self, cell: Cell) -> dict[str, SplitSize]:
         """What the runs of a cell are trained and tested on: its task, or its mixture and, of a cell, its task's test.
@@ -256,11 +283,16 @@ def rows_in(path: Path) -> tuple[int, bool]:
     return round(size / (sum(map(len, head)) / len(head))), False
 
 
-def _sample(task: Task) -> list[dict[str, Any]]:
-    """The first rows of the training split, canonical; none that cannot be read: the data stage will say why."""
+def _windows(tokens: float, limit: int, overlap: int) -> int:
+    """Windows of a source of so many tokens, its prompt left out of the count."""
+    return 1 if tokens <= limit else math.ceil((tokens - overlap) / (limit - overlap))
+
+
+def _sample(task: Task, split: str = "train") -> list[dict[str, Any]]:
+    """The first rows of a split, canonical; none that cannot be read: the data stage will say why."""
     rows = []
     try:
-        for row in islice(_few(task.settings.source, task.settings.kind), SAMPLE):
+        for row in islice(_few(task.settings.source, task.settings.kind, split), SAMPLE):
             with suppress(RowError):
                 rows.append(canonical_row(task, row))
     except (TuneGridError, OSError):
@@ -268,12 +300,12 @@ def _sample(task: Task) -> list[dict[str, Any]]:
     return rows
 
 
-def _few(source: Any, kind: str) -> Any:
-    """The training rows of a source; of generated ones, made for this, only a few."""
+def _few(source: Any, kind: str, split: str) -> Any:
+    """The rows of a split of a source; of generated ones, made for this, only a few."""
     if isinstance(source, ReadSource):
-        return source.read("train", kind) or ()
-    few = source.rows.model_copy(update={"train": min(SAMPLE, source.rows.train)})
-    return source.model_copy(update={"rows": few}).read("train", kind) or ()
+        return source.read(split, kind) or ()
+    few = source.rows.model_copy(update={split: min(SAMPLE, getattr(source.rows, split))})
+    return source.model_copy(update={"rows": few}).read(split, kind) or ()
 
 
 @cache
