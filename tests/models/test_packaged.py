@@ -88,7 +88,7 @@ def exercises(seed, easy, count):
 def texts_read(source, most=None):
     """What a model has read, or the first `most` documents and exercises of either kind."""
     texts = list(documents(source.seed, most or source.documents))
-    for easy in (True, False) if source.easy_share else (False,):
+    for easy in (True, False) if source.easy_share or source.first_steps else (False,):
         texts += chain.from_iterable(exercises(source.seed, easy, most or source.exercises))
     return texts
 

@@ -12,7 +12,7 @@ from tunegrid.data import miniworld
 from tunegrid.models.pretrain.architectures import build_model
 from tunegrid.models.pretrain.batches import Corruption
 from tunegrid.models.pretrain.corruption import last_boundary, recurrence_mask, span_mask, to_masks, to_sentinels
-from tunegrid.models.pretrain.loop import allowed, prepare, pretrain
+from tunegrid.models.pretrain.loop import allowed, prepare, pretrain, rate_at
 from tunegrid.models.pretrain.settings import PretrainSource
 from tunegrid.models.pretrain.tokenizers import train_tokeniser
 
@@ -152,6 +152,41 @@ def test_easy_exercises_come_first():
     assert not any("Complete:" in text for batch in batches[:2] for text in batch)
 
 
+def test_first_steps_are_easy_and_the_steps_on_text_can_be_spread_among_the_others():
+    source = TINY.model_copy(
+        update={"steps": 12, "first_steps": 2, "instruction_share": 0.8, "spread": True, "exercises": 40}
+    )
+    prepared = prepare(source, "bart", miniworld.documents(1), exercises, set())
+    read = [[(s, t) for s, t in zip(*texts(prepared.tokeniser, batch), strict=True)] for batch in prepared.batches]
+    easy, mixed = (set(islice(exercises(easy), 40)) for easy in (True, False))
+    kinds = ["easy" if set(batch) <= easy else "mixed" if set(batch) <= mixed else "text" for batch in read]
+    assert kinds == [*["easy"] * 2, *["mixed"] * 4, "text", *["mixed"] * 4, "text"]
+
+
+def texts(tokeniser, batch):
+    """The sources and targets of a batch."""
+    labels = batch["labels"].masked_fill(batch["labels"] == -100, tokeniser.pad_token_id)
+    return [tokeniser.batch_decode(ids, skip_special_tokens=True) for ids in (batch["input_ids"], labels)]
+
+
+def test_the_rate_rises_and_falls_in_the_first_steps_and_again_in_the_others():
+    source = TINY.model_copy(
+        update={
+            "steps": 30, "first_steps": 10, "warmup_ratio": 0.2, "decay_ratio": 0.5, "learning_rate": 4.0,
+            "first_learning_rate": 1.0,
+        }
+    )  # fmt: skip
+    rates = [4.0 * rate_at(step, source) for step in range(30)]
+    assert rates[:10] == pytest.approx([0.5, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
+    assert rates[10:20] == pytest.approx([1, 2, 3, 4, 4, 4, 4, 4, 4, 4])
+    assert rates[20:] == pytest.approx([4, 3.6, 3.2, 2.8, 2.4, 2, 1.6, 1.2, 0.8, 0.4])
+
+
+def test_more_first_steps_than_steps_are_refused():
+    with pytest.raises(ValueError, match="first_steps: 7 of 6"):
+        PretrainSource(**TINY.model_dump() | {"first_steps": 7})
+
+
 def test_half_of_the_heads_start_near_in_one_direction_each_where_asked():
     source = TINY.model_copy(update={"locality": 0.5, "heads": 4})
     model = build_model(source, "t5", train_tokeniser(["A dog."], "t5", 420, 64))
@@ -172,6 +207,31 @@ def test_positions_start_as_waves_whose_products_depend_on_the_distance_alone():
     products = positions @ positions.T
     assert torch.allclose(products[3, 5:9], products[40, 42:46], atol=1e-4)
     assert positions.abs().max() <= 0.5
+
+
+def test_heads_of_bart_start_by_comparing_the_tokens_three_before_and_copy_where_they_agree():
+    """In "Anna keeps a parrot. Ben feeds a dog. Ben has a ..." the gap gets the dog: both come after Ben."""
+    torch.manual_seed(1)
+    source = PretrainSource(kind="pretrain", locality=1.0, init_std=0.1)
+    words = "Anna Ben keeps feeds has a the parrot dog . ...".split()
+    tokeniser = train_tokeniser([" ".join(words)] * 9, "bart", 420, 64)
+    ids = {word: tokeniser(f" {word}", add_special_tokens=False)["input_ids"][-1] for word in words}
+    model = build_model(source, "bart", tokeniser).eval()
+    model.set_attn_implementation("eager")
+    text = "Anna keeps a parrot . Ben feeds a dog . Ben has a ...".split()
+    with torch.no_grad():
+        attention = model.model.encoder(torch.tensor([[ids[word] for word in text]]), output_attentions=True).attentions
+    near, match = attention[0][0, 0], attention[1][0, 2:].mean(0)
+    assert all(near[place, place - 3] > 0.5 for place in range(3, len(text)))
+    gap = match[-1]
+    assert gap[text.index("dog")] > 5 * gap[text.index("parrot")]
+
+
+@pytest.mark.parametrize(("heads", "d_model"), [(1, 16), (2, 16), (3, 24), (8, 64)])
+def test_bart_of_any_number_of_heads_starts_with_them(heads, d_model):
+    source = TINY.model_copy(update={"locality": 1.0, "heads": heads, "d_model": d_model})
+    model = build_model(source, "bart", train_tokeniser(["A dog."], "bart", 420, 64))
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
 def test_nothing_to_read_is_said(tmp_path):

@@ -31,7 +31,7 @@ def relative_rate(rms: float) -> float:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A pretraining that can start: the model with its initial weights, and the batches that it will see, endless."""
+    """A pretraining that can start: the model with its initial weights, and the batches of its steps."""
 
     model: Any
     tokeniser: Any
@@ -51,9 +51,9 @@ def pretrain(
     log: Callable[[str], None],
     device: str = "cpu",
 ) -> dict:
-    """Pretrain a model on `documents`, then on exercises, and write its checkpoint to `folder`.
+    """Pretrain a model on `documents` and exercises, in the order that `source` says; write its checkpoint to `folder`.
 
-    `instructions(easy)` yields the exercises: (source, target) texts, the easy ones first (`easy_share`).
+    `instructions(easy)` yields the exercises, easy ones or those of all kinds: (source, target) texts.
     `excluded` holds the `text_key` of every held-out text: a document or instruction that contains one is left out.
     Returns facts for the model's card. Raises TuneGridError where there is nothing to read.
     """
@@ -93,23 +93,31 @@ def prepare(
     texts = list(islice(allowed(documents, lambda text: (text,), excluded, tally), source.documents))
     if not texts:
         raise TuneGridError("models: there is no text to pretrain on; give the study's tasks training rows")
-    follow = round(source.steps * source.instruction_share) if instructions is not None else 0
-    easy_steps = round(follow * source.easy_share)
+    if instructions is None:
+        source = source.model_copy(update={"first_steps": 0, "instruction_share": 0.0})
+    first = source.first_steps
+    follow = round((source.steps - first) * source.instruction_share)
+    text_steps, easy_steps = source.steps - first - follow, round(follow * source.easy_share)
     count = source.exercises or source.documents
     easy_pairs, pairs = (
-        list(islice(allowed(instructions(easy), lambda pair: pair, excluded, tally), count)) if steps else []
-        for easy, steps in ((True, easy_steps), (False, follow - easy_steps))
+        list(islice(allowed(instructions(simple), lambda pair: pair, excluded, tally), count)) if steps else []
+        for simple, steps in ((True, first + easy_steps), (False, follow - easy_steps))
     )
     read = [*texts, *chain.from_iterable(easy_pairs), *chain.from_iterable(pairs)]
     tokeniser = train_tokeniser(read, family, source.vocabulary, source.max_length)
     model = build_model(source, family, tokeniser)
     corruption = Corruption.of(tokeniser, family, source)
-    batches = span_batches(texts, tokeniser, corruption, source.batch_size, source.max_length, source.seed)
-    parts = [islice(batches, source.steps - follow)] if follow else [batches]
-    for exercises, steps in ((easy_pairs, easy_steps), (pairs, follow - easy_steps)):
-        if steps:
-            part = instruction_batches(exercises, tokeniser, source.batch_size, source.max_length, source.seed)
-            parts.append(islice(part, steps))
+    spans = span_batches(texts, tokeniser, corruption, source.batch_size, source.max_length, source.seed)
+    easy, mixed = (
+        instruction_batches(exercises, tokeniser, source.batch_size, source.max_length, source.seed)
+        for exercises in (easy_pairs, pairs)
+    )
+    exercises = chain(islice(easy, easy_steps), islice(mixed, follow - easy_steps))
+    batches = [islice(easy, first)]
+    if source.spread:
+        batches.append(_spread(spans, text_steps, exercises, follow))
+    else:
+        batches += [islice(spans, text_steps), exercises]
     facts = {
         "family": family,
         "documents": len(texts),
@@ -119,7 +127,14 @@ def prepare(
         "vocabulary": len(tokeniser),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
-    return Prepared(model, tokeniser, chain.from_iterable(parts), source, facts)
+    return Prepared(model, tokeniser, chain.from_iterable(batches), source, facts)
+
+
+def _spread(items: Iterator, count: int, others: Iterator, other_count: int) -> Iterator:
+    """`count` of the items, evenly spread among `other_count` of the others."""
+    total = count + other_count
+    for place in range(total):
+        yield next(items if (place + 1) * count // total > place * count // total else others)
 
 
 def allowed(items: Iterable, texts_of: Callable, excluded: set[str], tally: dict) -> Iterator:
@@ -144,7 +159,7 @@ def optimise(prepared: Prepared, steps: int, log: Callable[[str], None], device:
 
     model, source = prepared.model.to(device), prepared.source
     optimiser = torch.optim.AdamW(_parameter_groups(model, source), betas=(0.9, 0.98), fused=True)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_at(step, source))
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_at(step, source))
     model.train()
     started, tokens = time.monotonic(), 0
     every = max(1, source.steps // 20)
@@ -183,11 +198,19 @@ def _parameter_groups(model, source: PretrainSource) -> list[dict]:
     ]
 
 
-def _rate_at(step: int, source: PretrainSource) -> float:
-    """The factor on the learning rate at a step: up in `warmup_ratio`, down in `decay_ratio` of the steps."""
-    warmup = max(1.0, source.steps * source.warmup_ratio)
-    decay = max(1.0, source.steps * source.decay_ratio)
-    return max(0.0, min((step + 1) / warmup, 1.0, (source.steps - step) / decay))
+def rate_at(step: int, source: PretrainSource) -> float:
+    """The factor on the learning rate at a step: up in `warmup_ratio`, down in `decay_ratio` of the steps.
+
+    The first `first_steps` have such a schedule of their own, with another peak.
+    """
+    steps, peak = source.steps - source.first_steps, 1.0
+    if step < source.first_steps:
+        steps, peak = source.first_steps, (source.first_learning_rate or source.learning_rate) / source.learning_rate
+    else:
+        step -= source.first_steps
+    warmup = max(1.0, steps * source.warmup_ratio)
+    decay = max(1.0, steps * source.decay_ratio)
+    return peak * max(0.0, min((step + 1) / warmup, 1.0, (steps - step) / decay))
 
 
 def _save(model, tokeniser, folder: Path) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tunegrid.common.fields import MOST_STEPS, MOST_TOKENS, Seed, Title
 from tunegrid.models.families import Family
@@ -57,8 +57,9 @@ class PretrainSource(ModelSource):
         ge=0,
         le=1_000,
         description="T5 and Flan-T5: slope, per token of distance, of the preference for near tokens that half of the "
-        "encoder's heads start with, in one direction each; BART: above 0, its positions start as sine waves. Above 0, "
-        "the other half of the heads of the encoder's last layer start by looking at like tokens. 0: a random start",
+        "encoder's heads start with, in one direction each, while the other half of the heads of its last layer start "
+        "by looking at like tokens; BART: above 0, heads of the encoder start by looking three tokens back, and by "
+        "copying tokens where they see the same. 0: a random start",
     )
     warmup_ratio: float = Field(0.05, ge=0, le=1, description="Share of the steps in which the rate rises")
     decay_ratio: float = Field(
@@ -81,12 +82,36 @@ class PretrainSource(ModelSource):
         "hidden but written as their continuation",
     )
     instruction_share: float = Field(
-        0.4, ge=0, le=1, description="Share of the steps, after those on plain text, that are exercises"
+        0.4,
+        ge=0,
+        le=1,
+        description="Share of the steps that are exercises; those on plain text come before, or between (`spread`)",
     )
 
     easy_share: float = Field(
         0.0, ge=0, le=1, description="Share of the steps on exercises, the first of them, whose exercises are easy"
     )
+
+    first_steps: int = Field(
+        0,
+        ge=0,
+        le=MOST_STEPS,
+        description="Number of the first steps, all on easy exercises, in which the learning rate rises and falls; it "
+        "does so again in the other steps, to which `instruction_share` and `easy_share` refer",
+    )
+    first_learning_rate: float | None = Field(
+        None, gt=0, le=10, description="Peak rate of the first steps. Default: `learning_rate`"
+    )
+    spread: bool = Field(
+        False,
+        description="Whether the steps on plain text are evenly spread among those on exercises; else they come before",
+    )
+
+    @model_validator(mode="after")
+    def _phases(self) -> Self:
+        if self.first_steps > self.steps:
+            raise ValueError(f"first_steps: {self.first_steps} of {self.steps} steps; give at most as many as steps")
+        return self
 
     def known_config(self, family: Family) -> dict[str, Any] | None:
         """The sizes as `build_model` takes them; the vocabulary is the largest that it can become."""
