@@ -37,6 +37,7 @@ from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, resa
 from tunegrid.results.statistics.over_tasks import interquartile_mean, profile, resample_runs
 from tunegrid.results.statistics.paired_tests import compare_pairs
 from tunegrid.results.statistics.recommend import Candidate, from_tests
+from tunegrid.results.statistics.replication import probability_best
 from tunegrid.results.statistics.seeds import between_seeds, inverse_chi_squared, next_run
 from tunegrid.tasks.metrics.accuracy import Accuracy
 from tunegrid.tasks.metrics.bleu import Bleu
@@ -269,6 +270,7 @@ def speed() -> None:
         tests = compare_pairs(scores)
         cells = [Candidate("model", str(cell), s, "", cell + 1, CELLS) for cell, s in enumerate(scores.point)]
         from_tests(cells, scores, task)
+        probability_best(scores)
         for cell in range(CELLS):
             scores.interval(cell)
         power.smallest_differences(tests, len(tests.p_value))
