@@ -40,6 +40,7 @@ SECTIONS = {  # class of settings -> the heading of config/README.md that is abo
     "HubSource": "sources-of-rows",
     "Measure": "measure",
     "Recovery": "compress",
+    "Distillation": "compress",
     "ModelSettings": "models",
     "NerSettings": "tasks",
     "Override": "overrides",

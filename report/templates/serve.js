@@ -41,21 +41,31 @@ async function ask() {
     });
     const content = await response.json();
     const milliseconds = performance.now() - started;
-    output.className = response.ok ? "" : "error";
-    output.textContent = response.ok ? content.prediction : content.error;
+    output.className = response.ok ? (content.prediction.trim() ? "" : "empty") : "error";
+    output.textContent = response.ok ? content.prediction.trim() || "The answer is empty." : content.error;
     showScores(response.ok ? content : {});
-    byId("time").textContent = "Answered in " + milliseconds.toFixed(0) + " ms.";
+    byId("time").textContent = response.ok ? "Answered in " + milliseconds.toFixed(0) + " ms." : "";
   } catch (error) {
     output.className = "error";
     output.textContent = "The server does not answer.";
+    showScores({});
+    byId("time").textContent = "";
   }
   byId("ask").disabled = false;
 }
 
 async function showCard() {
-  if (byId("card").open && !byId("card-text").textContent) {
+  const text = byId("card-text");
+  if (!byId("card").open || text.dataset.shown) {
+    return;
+  }
+  try {
     const response = await fetch("card", { headers: headers() });
-    byId("card-text").textContent = response.ok ? await response.text() : "";
+    const content = await response.text();
+    text.textContent = response.ok ? content : JSON.parse(content).error + " Then open the card again.";
+    text.dataset.shown = response.ok ? "yes" : "";
+  } catch (error) {
+    text.textContent = "The server does not answer.";
   }
 }
 

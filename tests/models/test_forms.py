@@ -1,16 +1,21 @@
-"""Forms of weights: how many bytes they take, and which weights pruning sets to 0."""
+"""Forms of weights: how many bytes they take, which weights pruning sets to 0, which layers a student keeps."""
+
+import re
 
 import pytest
 
 from tests.support.checkpoints import FAMILIES
 from tests.support.extras import needs_ctranslate2
 from tests.support.random_models import TEXTS, generated, randomised
+from tunegrid.common.errors import TuneGridError
+from tunegrid.models.families import FAMILIES as FAMILY
 from tunegrid.models.forms import NAMES, form_named
 from tunegrid.models.forms.base import weight_bytes
+from tunegrid.models.forms.student import evenly_spaced
 
 
-def made(name: str, model, tokenizer, folder):
-    return form_named(name).make(model, tokenizer, folder, device="cpu", threads=1)
+def made(name: str, model, tokenizer, folder, family: str = "t5"):
+    return form_named(name).make(model, tokenizer, folder, family=FAMILY[family], device="cpu", threads=1)
 
 
 @pytest.fixture
@@ -20,13 +25,29 @@ def tokenizer_of(checkpoints):
     return lambda family: load_tokenizer(checkpoints / family)
 
 
-@pytest.mark.parametrize("name", [*NAMES, "prune-1", "prune-99-layers"])
+@pytest.mark.parametrize("name", [*NAMES, "prune-1", "prune-99-layers", "distil-1", "distil-99-99"])
 def test_a_form_has_the_name_that_it_is_asked_by(name):
     assert form_named(name).name == name
 
 
 @pytest.mark.parametrize(
-    "name", ["int4", "prune-0", "prune-100", "prune-030", "prune-30-layer", "prune-2-5", "", "INT8"]
+    "name",
+    [
+        "int4",
+        "prune-0",
+        "prune-100",
+        "prune-030",
+        "prune-30-layer",
+        "prune-2-5",
+        "",
+        "INT8",
+        "distil",
+        "distil-0",
+        "distil-01",
+        "distil-1-0",
+        "distil-1-2-3",
+        "distil-1-tuned",
+    ],
 )
 def test_another_name_is_refused_with_those_that_there_are(name):
     with pytest.raises(ValueError, match=r"Available: int8, bf16, prune-30, prune-30-layers, prune-2-4"):
@@ -116,3 +137,86 @@ def test_int8_generates_with_fewer_bytes(checkpoints, tokenizer_of, tmp_path, fa
         tokenizer, tokenizer(TEXTS)["input_ids"], Generation(max_new_tokens=4), batch_size=2
     )
     assert len({answer.text for answer in answers}) > 1
+
+
+@pytest.mark.parametrize(
+    ("layers", "count", "kept"),
+    [  # the first and the last two lines are those of DistilBART (Shleifer and Rush 2020)
+        (12, 6, [0, 2, 4, 7, 9, 11]),
+        (12, 3, [0, 6, 11]),
+        (12, 1, [0]),
+        (12, 2, [0, 11]),
+        (6, 3, [0, 3, 5]),
+        (2, 1, [0]),
+        (5, 5, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_students_keep_evenly_spaced_layers(layers, count, kept):
+    assert evenly_spaced(layers, count) == kept
+
+
+def deep(family: str, checkpoints):
+    """A model of the family with 3 layers in each stack, its weights drawn at random."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+    sizes = FAMILY[family].sizes
+    config = AutoConfig.from_pretrained(checkpoints / family)
+    for key in (sizes.encoder_layers, sizes.decoder_layers):
+        setattr(config, key, 3)
+    torch.manual_seed(7)
+    return AutoModelForSeq2SeqLM.from_config(config).eval()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_student_has_some_of_the_layers_and_all_else_of_the_model(checkpoints, tokenizer_of, tmp_path, family):
+    import torch
+
+    model, tokenizer = deep(family, checkpoints), tokenizer_of(family)
+    formed = made("distil-2-1", model, tokenizer, tmp_path, family)
+    assert (formed.encoder_layers, formed.decoder_layers) == ([0, 2], [0])
+    student, whole = formed.predictor, model.state_dict()
+    for name, tensor in student.state_dict().items():
+        # Of the layers only the encoder's last has another number than in the model.
+        place = re.sub(r"(?<=encoder\.block\.)1|(?<=encoder\.layers\.)1", "2", name)
+        assert torch.equal(tensor, whole[place]), name
+    assert formed.saved_bytes == weight_bytes(student) < weight_bytes(model)
+    # Saved and loaded it is the same model, cached or not.
+    from tunegrid.models.load import load_model
+
+    student.save_pretrained(tmp_path / "saved")
+    loaded = load_model(tmp_path / "saved")
+    assert generated(loaded, tokenizer) == generated(student, tokenizer)
+    sizes = FAMILY[family].sizes
+    assert [getattr(loaded.config, key) for key in (sizes.encoder_layers, sizes.decoder_layers)] == [2, 1]
+
+
+@pytest.mark.parametrize("family", ["t5", "flan-t5"])  # BART normalises after each layer, be it of zeros
+def test_leaving_out_layers_that_do_nothing_alters_nothing(checkpoints, tokenizer_of, tmp_path, family):
+    import torch
+
+    model, tokenizer = deep(family, checkpoints), tokenizer_of(family)
+    with torch.no_grad():
+        for stack in (model.get_encoder(), model.get_decoder()):
+            for parameter in stack.block[1].parameters():
+                parameter.zero_()
+    formed = made("distil-2-2", model, tokenizer, tmp_path, family)
+    batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
+    start = torch.full((len(TEXTS), 3), 5)
+    with torch.no_grad():
+        results = [m(**batch, decoder_input_ids=start).logits for m in (model, formed.predictor.eval())]
+    torch.testing.assert_close(results[0], results[1], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("distil-2", "distil-2: it has 3 encoder layers and 2 decoder layers, of which distil-2 leaves out none"),
+        ("distil-3-2", "leaves out none"),
+        ("distil-3", "fewer than distil-3 would keep"),
+        ("distil-4-1", "fewer than distil-4-1 would keep"),
+    ],
+)
+def test_a_student_without_a_layer_less_is_refused(checkpoints, tokenizer_of, tmp_path, name, says):
+    with pytest.raises(TuneGridError, match=says):
+        made(name, randomised("full", "t5", checkpoints), tokenizer_of("t5"), tmp_path)

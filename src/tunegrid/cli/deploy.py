@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -13,7 +13,7 @@ from tunegrid.cli.command import Commands, known, prepare_to_compute
 from tunegrid.cli.outputs import check_study_output, output_path
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import MOST_ROWS
-from tunegrid.deploy.choose import Winner
+from tunegrid.deploy.choose import Winner, require_form
 from tunegrid.deploy.input import FORMATS, STDIN
 from tunegrid.models.forms import Form, form_named
 from tunegrid.study.cells import Cell
@@ -65,6 +65,13 @@ def add_to(commands: Commands) -> None:
         default="model",
         help="model: all in one, LoRA merged; adapter: what peft or adapters loads, its base named; "
         "ctranslate2, onnx: all in one, converted",
+    )
+    export.add_argument(
+        "--form",
+        dest="weights_form",
+        metavar="NAME",
+        help="form of the weights: plain, distil-3, prune-30, …; default: the recommended one's, where a library "
+        "loads it",
     )
     _compute_type(export)
     export.add_argument(
@@ -190,6 +197,7 @@ def _ready(study: Study, options: argparse.Namespace, unmerged: bool = False) ->
         require_engine(engine)
     elif engine == "ctranslate2" and (reason := why_not_converted(study.method(winner.run.cell))):
         raise TuneGridError(f"{winner.run.cell}: {reason}. Add --engine transformers.")
+    winner = replace(winner, form=form and form.name)
     return _Ready(_on_device(study, options), winner, engine, form)
 
 
@@ -199,12 +207,12 @@ def _form(study: Study, winner: Winner, name: str) -> Form:
         form = form_named(name)
     except ValueError as error:
         raise TuneGridError(f"--form: {error}, or {PLAIN}.") from None
-    if form.recovers:
-        raise TuneGridError(f"--form: the weights of {name} are tuned for its evaluation, and not kept. Leave it out.")
     method = study.method(winner.run.cell)
     reason = why_not_converted(method) if form.converts else method.why_unmerged()
     if reason:
         raise TuneGridError(f"{winner.run.cell} as {name}: {reason}. Add --form {PLAIN}.")
+    if form.tuned_by:
+        require_form(study, winner, form)
     return form
 
 
@@ -288,17 +296,39 @@ def _export(study: Study, options: argparse.Namespace) -> None:
     check_form(study, winner, options.form)
     check_folder(study, options.folder, options.force)
     prepare_to_compute(study)
-    print(winner, flush=True)
-    if winner.form and options.form != "ctranslate2":
+    form = _exported_form(study, winner, options)
+    chosen = replace(winner, form=form and form.name)
+    print(chosen, flush=True)
+    if winner.form and not options.weights_form and form is None and options.form != "ctranslate2":
         int8 = " For int8: --as ctranslate2 --compute-type int8." if winner.form == "int8" else ""
         print(f"The folder gets the weights as they were trained, not as {winner.form}.{int8}", flush=True)
     layout = export(
         study,
-        winner,
+        chosen,
         options.folder,
         form=options.form,
         force=options.force,
         languages=options.language,
         compute=options.compute_type or "float32",
+        weights=form,
     )
     print(f"{options.folder}: for {layout.library}; how to load it is in {options.folder / 'README.md'}")
+
+
+def _exported_form(study: Study, winner: Winner, options: argparse.Namespace) -> Form | None:
+    """The form of the weights that are exported; None: as they were trained.
+
+    Raises:
+        TuneGridError: the form that is asked for is none, or no folder holds it as it is.
+    """
+    name = options.weights_form or winner.form
+    if name in (None, PLAIN):
+        return None
+    form = _form(study, winner, name)
+    if not form.converts and options.form != "adapter":
+        return form
+    if not options.weights_form:
+        return None  # the recommended one, which nobody asked for
+    if form.converts:
+        raise TuneGridError(f"--form: {name} is exported with --as ctranslate2 --compute-type int8.")
+    raise TuneGridError(f"--form: {name} is a whole model: leave out --as adapter.")

@@ -21,6 +21,7 @@ from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.front_matter import base_licence, front_matter, languages_of
 from tunegrid.results.records import ChoiceRecord, MetricsRecord, read_record
 from tunegrid.results.statistics.intervals import CONFIDENCE
+from tunegrid.study.cells import Run
 from tunegrid.study.mixtures import cell_task
 from tunegrid.study.study import Study
 from tunegrid.tasks import Task
@@ -38,7 +39,7 @@ def model_card(
 ) -> str:
     """The card as Markdown with the Hub's front matter. `settings`: what the exported model generates with."""
     cell = winner.run.cell
-    task, metrics = cell_task(study, cell), _metrics(winner)
+    task, metrics = cell_task(study, cell), _metrics(study, winner)
     data, model = read_card(study.paths.data_card(cell.task), DataCard), study.models[cell.model].source
     languages = list(languages) or languages_of(study, cell.task)
     titles = {
@@ -103,8 +104,8 @@ def _template(name: str) -> Any:
 # -- scores -----------------------------------------------------------------------------------------------------------
 
 
-def _metrics(winner: Winner) -> MetricsRecord | None:
-    file = winner.folder / "metrics.json"
+def _metrics(study: Study, winner: Winner) -> MetricsRecord | None:
+    file = study.paths.run(Run(winner.run.cell, winner.run.seed, winner.form)) / "metrics.json"
     record = read_record(file, MetricsRecord, kind="run", **winner.run.names) if file.is_file() else None
     return record if record and record.status == "ok" else None
 
@@ -124,7 +125,7 @@ def _results(study: Study, winner: Winner, task: Task, metrics: MetricsRecord | 
             kind: next((r for r in table if (r["kind"], r["method"], r["metric"]) == (kind, method, metric.name)), {})
             for kind, method in (("run", cell.method), ("untuned", "untuned"))
         }
-        own, value = found["run"], metrics.metrics[metric.name].value
+        own, value = {} if winner.form else found["run"], metrics.metrics[metric.name].value
         if own.get("seeds_ok") == "1" and len(study.seeds) == 1 and abs(float(own["mean"]) - value) > SAME:
             raise TuneGridError(
                 f"{file}: says {metric.name} {own['mean']} for {cell}, but its metrics.json {value}. The tables are of "
@@ -144,7 +145,9 @@ def _results_note(study: Study, winner: Winner, metrics: MetricsRecord | None, i
     text = f"On {metrics.examples:,} test rows. Nothing was trained on them, and no weights or seed chosen by them"
     text += "; the model and the method were, so that a winner's scores are a little too good. "
     text = text if winner.recommended else text.partition(";")[0] + ". "
-    if not intervals:
+    if winner.form:
+        text += f"Mean and interval were computed of the weights as they were trained, not as {winner.form}. "
+    elif not intervals:
         text += "There are no intervals: the study's tables were not written. "
     elif len(study.seeds) == 1:
         text += "With one seed, the intervals hold the choice of the test rows only, not what another seed would give. "
@@ -296,6 +299,11 @@ def _limits(study: Study, winner: Winner, task: Task, layout: Layout, languages:
         )
     if len(study.seeds) == 1:
         limits.append("One seed was trained: another one may score higher or lower than the intervals say.")
+    if winner.form:
+        limits.append(
+            f"The weights are in the form {winner.form}, which the score is of; training and its cost are those of the "
+            "weights that it was made of."
+        )
     if winner.recommended is None:
         limits.append("It is not the run that the study recommends.")
     if study.hardware.precision != "fp32":

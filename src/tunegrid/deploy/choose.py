@@ -8,8 +8,9 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.records import read_rows
+from tunegrid.models.forms import Form
 from tunegrid.models.seal import check_base, check_trained_from, check_weights
-from tunegrid.results.records import TrainRecord, read_record
+from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.stage_settings import run_settings
 from tunegrid.study.study import Study
@@ -26,7 +27,7 @@ class Winner:
         training: its train.json.
         recommended: the task's row of recommendation.csv if the run is of the recommended cell; else None.
         reason: why this cell and this seed, in sentences.
-        form: the recommended form of its weights, such as int8; None: as they were trained.
+        form: of its weights, such as int8, the recommended one unless another is asked for; None: as they were trained.
     """
 
     run: Run
@@ -74,6 +75,28 @@ def choose(
     )
     _require_usable(study, winner)
     return winner
+
+
+def require_form(study: Study, winner: Winner, form: Form) -> Path:
+    """The folder of the weights that were saved of a form that is tuned, of the winner's run.
+
+    Raises:
+        TuneGridError: they are not there, or not as they were saved.
+    """
+    run = Run(winner.run.cell, winner.run.seed, form.name)
+    file, cell = study.paths.run(run) / "metrics.json", run.cell
+    again = f"Make them: tunegrid compress CONFIG --task {cell.task} --model {cell.model} --method {cell.method}"
+    again += f" --seed {run.seed} --form {form.name}"
+    if not file.is_file():
+        raise TuneGridError(f"{file}: no such file, so there are no weights of {cell} as {form.name}. {again}")
+    record = read_record(file, MetricsRecord, kind="run", **run.names)
+    if record.status != "ok" or record.form is None:
+        raise TuneGridError(f"{file}: {cell} as {form.name} has no weights ({record.status}: {record.reason}).")
+    weights = file.parent / "weights"
+    if record.form.weights is None or not weights.is_dir():
+        raise TuneGridError(f"{weights}: the weights of {cell} as {form.name} are not there. {again}")
+    check_weights(weights, record.form.weights, file, again)
+    return weights
 
 
 # -- the cell ---------------------------------------------------------------------------------------------------------

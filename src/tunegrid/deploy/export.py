@@ -27,11 +27,13 @@ from tunegrid.common.hub.source import OnHub
 from tunegrid.common.records import ModelCard, read_card
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.form import Form, Layout
+from tunegrid.deploy.predict import load_form
 from tunegrid.study.engine import require_engine, require_onnx, why_not_converted
 from tunegrid.study.study import Study
 
 if TYPE_CHECKING:
     from tunegrid.models.converted import ComputeType
+    from tunegrid.models.forms import Form as WeightsForm
 
 COMMAND = "tunegrid export"  # in the marker of a folder that it wrote
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
@@ -48,6 +50,7 @@ def export(
     force: bool = False,
     languages: Sequence[str] = (),
     compute: ComputeType = "float32",
+    weights: WeightsForm | None = None,
 ) -> Layout:
     """Writes a run into a folder, which is there whole or not at all.
 
@@ -55,6 +58,7 @@ def export(
         force: replace an earlier export in the folder.
         languages: of the texts, for the card; none: those that are known of the data.
         compute: type of the weights of a model of CTranslate2.
+        weights: form of the run's weights, computed by transformers; None: as they were trained.
 
     Raises:
         TuneGridError: the folder is in use, or the run has no such form.
@@ -65,15 +69,20 @@ def export(
     from tunegrid.deploy.card import model_card
     from tunegrid.models.generate import generation_config
 
-    cell, weights = winner.run.cell, winner.folder / "weights"
+    cell, saved = winner.run.cell, winner.folder / "weights"
     base, method = study.paths.model(cell.model), study.method(cell)
     tokenizer = load_tokenizer(base)
-    model = method.load(base, weights)
+    if weights is None:
+        model = method.load(base, saved)
+    else:
+        import torch
+
+        model = load_form(study, winner, weights, tokenizer, torch.device("cpu"))
     # Last of all files, for saving a model writes settings too: those of its checkpoint, or of its architecture.
     settings = generation_config(model, tokenizer, study.task(cell.task).settings.generation)
     if settings.num_beams == 1:
         settings.length_penalty = 1.0  # without beams it alters nothing, and is refused
-    plain = None if form == "adapter" else method.merge(model)
+    plain = model if weights else None if form == "adapter" else method.merge(model)
     layout = _layout(study, winner, form, is_plain=plain is not None)
     with own_folder(folder, COMMAND) as new:
         if layout.library == "ctranslate2":
@@ -87,7 +96,7 @@ def export(
         elif layout.adapter is None:
             plain.save_pretrained(new, safe_serialization=True)
         else:
-            _copy_adapter(weights, new / layout.adapter, layout)
+            _copy_adapter(saved, new / layout.adapter, layout)
             if layout.base:
                 _copy(base, new / layout.base, "config.json", *WEIGHTS)
         for place in {new, new / layout.base}:  # for whoever loads the settings alone, and for the model

@@ -20,9 +20,9 @@ def try_page(task: Task, run: dict[str, str], *, wants_token: bool) -> str:
     return _render("serve.html.j2", run=run, fields=fields, wants_token=wants_token)
 
 
-def docs_page(schema: dict[str, Any], run: dict[str, str]) -> str:
-    """The page on the interface, from its description as OpenAPI."""
-    return _render("serve-docs.html.j2", run=run, schema=schema)
+def docs_page(schema: dict[str, Any], run: dict[str, str], address: str, *, wants_token: bool) -> str:
+    """The page on the interface, from its description as OpenAPI; `address`: of the server, as it was asked."""
+    return _render("serve-docs.html.j2", run=run, schema=schema, address=address, wants_token=wants_token)
 
 
 @cache

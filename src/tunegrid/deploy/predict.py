@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import written
-from tunegrid.deploy.choose import Winner
+from tunegrid.deploy.choose import Winner, require_form
 from tunegrid.deploy.input import Input, Stream
 from tunegrid.runtime import cpu_kernels
 from tunegrid.study.engine import compute_type, plain_model, require_engine
@@ -22,6 +22,7 @@ from tunegrid.study.study import Study
 from tunegrid.tasks import Row, Task
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedTokenizerBase
 
     from tunegrid.models.converted import ComputeType
@@ -63,11 +64,7 @@ class Answerer:
         device = pick_device(study.hardware)
         if form is not None:
             self.precision = "fp32"  # no autocast: a form has its own precision
-            plain = plain_model(study.method(cell), load_model(study, winner, merged=False))
-            with TemporaryDirectory() as folder:
-                threads = study.hardware.threads
-                formed = form.make(plain, tokenizer, Path(folder), device=device.type, threads=threads)
-            model = formed.predictor
+            model = load_form(study, winner, form, tokenizer, device)
         elif engine == "ctranslate2":
             require_engine(engine)
             from tunegrid.models.converted import Converted, convert
@@ -112,6 +109,26 @@ class Answerer:
             {**given, "prediction": text, **{key: value for key, value in further.items() if value == value}}  # not NaN
             for given, text, further in zip(ids, predicted.texts, more, strict=True)
         ]
+
+
+def load_form(
+    study: Study, winner: Winner, form: Form, tokenizer: PreTrainedTokenizerBase, device: torch.device
+) -> Any:
+    """A run's model in another form, on a device: as it was saved where it was tuned, else made of the run's weights.
+
+    Raises:
+        TuneGridError: it was tuned, and is not there.
+    """
+    if form.tuned_by:
+        from tunegrid.models import load
+
+        return cpu_kernels.place(load.load_model(require_form(study, winner, form)), device).eval()
+    method = study.method(winner.run.cell)
+    plain = plain_model(method, load_model(study, winner, merged=False))
+    with TemporaryDirectory() as folder:
+        threads = study.hardware.threads
+        formed = form.make(plain, tokenizer, Path(folder), family=method.family, device=device.type, threads=threads)
+    return formed.predictor
 
 
 def load_model(study: Study, winner: Winner, merged: bool = True) -> Any:

@@ -221,8 +221,9 @@ def create_app(
         return HTMLResponse(try_page(served.task, served.run, wants_token=token is not None))
 
     @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return HTMLResponse(docs_page(app.openapi(), served.run))
+    async def docs(request: Request) -> HTMLResponse:
+        address = str(request.base_url).rstrip("/")
+        return HTMLResponse(docs_page(app.openapi(), served.run, address, wants_token=token is not None))
 
     return app
 

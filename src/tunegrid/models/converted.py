@@ -116,9 +116,18 @@ class Converted:
     """A model that CTranslate2 has loaded."""
 
     def __init__(
-        self, folder: Path, *, device: str = "cpu", threads: int = 1, compute: ComputeType = "float32"
+        self,
+        folder: Path,
+        *,
+        device: str = "cpu",
+        threads: int = 1,
+        compute: ComputeType = "float32",
+        batches_at_once: int = 1,
     ) -> None:
         """Loads what `convert` wrote.
+
+        Args:
+            batches_at_once: batches that are computed at the same time, which share the threads; it divides them.
 
         Raises:
             TuneGridError: the folder is no model of CTranslate2, or the device cannot compute in this type.
@@ -131,7 +140,11 @@ class Converted:
         self.precision = compute
         try:
             self._model = ctranslate2.Translator(
-                str(folder), device=device, compute_type=compute, inter_threads=1, intra_threads=threads
+                str(folder),
+                device=device,
+                compute_type=compute,
+                inter_threads=batches_at_once,
+                intra_threads=threads // batches_at_once,
             )
             self._names = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
         except (RuntimeError, ValueError, OSError) as error:

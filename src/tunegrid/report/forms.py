@@ -21,9 +21,10 @@ def section(frames: Frames, expected: Expected) -> Section | None:
     text = (
         "The trained weights of each run that becomes a plain model, in other forms, evaluated on the same test rows "
         "by the same code. Nothing is trained after the change, except in forms named …-tuned, in which the weights "
-        "that are left are tuned for a while (settings: recovery). The difference is paired by row and seed; its "
-        "interval holds the choice of the test rows, not that of the seeds. Speed and memory are of this machine, "
-        f"beside those of the run itself, merged where it can be. {forms}"
+        "that are left are tuned for a while (settings: recovery), and in students (distil-…), whose remaining layers "
+        "are tuned on the run's training rows (settings: distillation). The difference is paired by "
+        "row and seed; its interval holds the choice of the test rows, not that of the seeds. Speed and memory are of "
+        f"this machine, beside those of the run itself, merged where it can be. {forms}"
     )
     return Section("Smaller forms of the weights", (text,), tuple(_tables(frames, expected)))
 
@@ -32,16 +33,20 @@ def _tables(frames: Frames, expected: Expected) -> list[Table]:
     titles, made = Titles(expected), []
     columns = [Column("Form"), Column(f"Difference [{CONFIDENCE} interval]", "right")]
     columns += [Column(title, "right") for title in ("Other answers", "Bytes", "Memory", "Latency, ms", "Examples / s")]
+    tuned = bool(frames["forms"]["tuning_seconds"].notna().any())
+    columns += [Column("Tuning, s", "right")] * tuned
     for task in expected.tasks:
         groups: dict[str, list[tuple[str, ...]]] = {}
         for row in frames["forms"][frames["forms"]["task"] == task.name].itertuples():
             name = f"{titles.models[row.model]} + {titles.methods[row.method]}"
-            groups.setdefault(name, []).append((row.form, *_cells(task, row)))
+            groups.setdefault(name, []).append((row.form, *_cells(task, row)[: len(columns) - 1]))
         if groups:
             caption = (
                 f"{titles.tasks[task.name]}: weights in other forms. Difference: in {task.primary.title}, to the run "
                 "as it was trained. Bytes: of the weights, as a share of those of the plain model in fp32. Memory, "
                 "latency and throughput: of the form, and of the run itself in brackets."
+                + " Tuning: of the form's weights, a teacher's answers included."
+                * tuned
             )
             made.append(layout.grouped_table(f"forms-{task.name}", caption, columns, groups.items(), ""))
     return made
@@ -49,7 +54,7 @@ def _tables(frames: Frames, expected: Expected) -> list[Table]:
 
 def _cells(task: ExpectedTask, row: Any) -> tuple[str, ...]:
     if row.status != "ok":
-        return (f"{row.status}: {row.reason}", *[DASH] * 5)
+        return (f"{row.status}: {row.reason}", *[DASH] * 6)
     return (
         with_interval(task.primary, row.difference, row.difference_low, row.difference_high, "+"),
         f"{row.changed:,.0f} of {row.examples:,.0f}",
@@ -57,6 +62,7 @@ def _cells(task: ExpectedTask, row: Any) -> tuple[str, ...]:
         _beside(digits.binary_size, row.prediction_peak_memory_bytes, row.plain_peak_memory_bytes),
         _beside(_milliseconds, row.latency_seconds, row.plain_latency_seconds),
         _beside(_rate, row.batch_examples_per_second, row.plain_batch_examples_per_second),
+        DASH if absent(row.tuning_seconds) else digits.seconds(row.tuning_seconds),
     )
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunegrid.common.files import replaced_folder
 from tunegrid.common.temporary import temporary_folder
 from tunegrid.methods import Untuned
 from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.models import Shape
 from tunegrid.models.forms import Form, form_named
-from tunegrid.models.seal import check_base
+from tunegrid.models.seal import check_base, digests
 from tunegrid.results.records import FormFacts, MetricsRecord
+from tunegrid.runtime import cpu_kernels, cpu_memory
 from tunegrid.stages.evaluate import Asked, evaluate_loaded, write_unscored
-from tunegrid.stages.recover import recover
 from tunegrid.stages.subject import run_subject
+from tunegrid.stages.tune_form import tune_form
 from tunegrid.study.cells import Run
 from tunegrid.study.engine import plain_model, require_engine
 from tunegrid.study.mixtures import test_tokens
@@ -41,6 +45,8 @@ def evaluate_form(study: Study, run: Run, name: str, folder: Path) -> MetricsRec
     engine = "ctranslate2" if form.converts else "transformers"
     require_engine(engine)
     asked = Asked(subject.task, test_tokens(study, run.cell))
+    from tunegrid.models.generate import NonFiniteLogits
+
     try:
         return evaluate_loaded(
             study,
@@ -54,6 +60,8 @@ def evaluate_form(study: Study, run: Run, name: str, folder: Path) -> MetricsRec
         )
     except Diverged as error:
         return write_unscored(study, folder, names, "diverged", f"when it was tuned again: {error}")
+    except NonFiniteLogits as error:
+        return write_unscored(study, folder, names, "failed", f"its teacher: {error}")
 
 
 def _load(study: Study, run: Run, form: Form, folder: Path, asked: Asked) -> tuple[TunedModel, dict[str, Any]]:
@@ -61,6 +69,7 @@ def _load(study: Study, run: Run, form: Form, folder: Path, asked: Asked) -> tup
     from tunegrid.data.tokens import load_tokenizer
     from tunegrid.models.flops import counted
     from tunegrid.models.forms.base import weight_bytes
+    from tunegrid.models.load import load_model
     from tunegrid.runtime.torch_device import pick_device
     from tunegrid.stages.latency import TunedModel
 
@@ -68,23 +77,53 @@ def _load(study: Study, run: Run, form: Form, folder: Path, asked: Asked) -> tup
     check_base(base)
     device, tokenizer = pick_device(study.hardware), load_tokenizer(base)
     plain = plain_model(method, method.load(base, study.paths.run(Run(run.cell, run.seed)) / "weights"))
-    stacks, plain_bytes = counted(plain), weight_bytes(plain)
+    stacks, plain_bytes, parameters = counted(plain), weight_bytes(plain), _size(plain)
     with temporary_folder(folder / "converted") as place:
-        formed = form.make(plain, tokenizer, place, device=device.type, threads=study.hardware.threads)
-    seconds = None
-    if form.recovers:
-        with temporary_folder(folder / "recovery") as place:
-            seconds = recover(study, run, formed.predictor, tokenizer, place).optimisation_seconds
-    shape = Shape.from_config(method.family, json.loads((base / "config.json").read_text()))
+        threads = study.hardware.threads
+        formed = form.make(plain, tokenizer, place, family=method.family, device=device.type, threads=threads)
+    predictor, config, tuning = formed.predictor, json.loads((base / "config.json").read_text()), {}
+    if formed.decoder_layers is not None:
+        config, stacks, parameters = predictor.config.to_dict(), counted(predictor), _size(predictor)
+    if form.tuned_by:
+        tuning = _tuned(study, run, form, predictor, plain, tokenizer, folder)
+        # As it will answer later, and in a process that holds nothing of its training.
+        formed = replace(formed, predictor=None)
+        del predictor, plain
+        gc.collect()
+        cpu_memory.give_back_holes()
+        predictor = cpu_kernels.place(load_model(folder / "weights"), device).eval()
+    shape = Shape.from_config(method.family, config)
     facts = FormFacts(
         name=form.name,
         saved_bytes=formed.saved_bytes,
         plain_bytes=plain_bytes,
         zeros=formed.zeros,
-        recovery_seconds=seconds,
+        encoder_layers=formed.encoder_layers,
+        decoder_layers=formed.decoder_layers,
+        parameters=parameters,
         saves=form.saves,
+        **tuning,
     )
     as_it_is = Untuned(UntunedSettings(), method.family)  # nothing is left to merge
     # No autocast: a form has its own precision.
-    tuned = TunedModel(formed.predictor, as_it_is, shape, tokenizer, asked.task, "fp32", stacks)
+    tuned = TunedModel(predictor, as_it_is, shape, tokenizer, asked.task, "fp32", stacks)
     return tuned, {"form": facts}
+
+
+def _tuned(study: Study, run: Run, form: Form, model: Any, plain: Any, tokenizer: Any, folder: Path) -> dict[str, Any]:
+    """Tunes and saves the weights of a form, in `weights/` of its folder; returns what the record says of that."""
+    with temporary_folder(folder / form.tuned_by) as place:
+        tuning = tune_form(study, run, form, model, plain, tokenizer, place)
+    with replaced_folder(folder / "weights") as weights:
+        model.save_pretrained(weights, safe_serialization=True)
+    return {
+        "tuning_steps": tuning.summary.steps,
+        "recovery_seconds": tuning.summary.optimisation_seconds,
+        "answering_seconds": tuning.answering_seconds,
+        "weights": digests(folder / "weights"),
+    }
+
+
+def _size(model: Any) -> int:
+    """Parameters of a model, each tensor once."""
+    return sum(parameter.numel() for parameter in model.parameters())

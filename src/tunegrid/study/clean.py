@@ -120,7 +120,7 @@ def _models(study: Study) -> list[Removed]:
 
 def _weights(study: Study) -> list[Removed]:
     runs = [*study.runs(), *(run for run in study.training_runs() if study.is_shared(run.cell))]
-    folders = [study.paths.run(run) / "weights" for run in runs]
+    folders = [study.paths.run(run) / "weights" for run in [*runs, *study.formed_runs()]]
     return [Removed("weights", folder, size_of(folder)) for folder in folders if folder.is_dir()]
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.yaml_file import KeyProblem
-from tunegrid.models.forms import form_named
+from tunegrid.models.forms import Form, form_named
+from tunegrid.models.forms.base import Section
+from tunegrid.study.cells import Cell
 from tunegrid.study.evaluation_settings import Engine
 from tunegrid.study.limits import PLAIN
 from tunegrid.study.study import Study
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 
 # Values of `model_type` in config.json whose conversion the tests hold to the same answers.
 CONVERTIBLE = ("bart", "mt5", "t5")
+# Section with the tuning of forms -> (how those are named, the section's settings as an example).
+TUNED_BY: dict[Section, tuple[str, str]] = {
+    "recovery": ("…-tuned", "{steps: 100, learning_rate: 1.0e-3}"),
+    "distillation": ("distil-…", "{steps: 500, learning_rate: 1.0e-3}"),
+}
 
 
 def check_engine(study: Study) -> None:
@@ -50,17 +57,27 @@ def _check_forms(study: Study) -> None:
             raise KeyProblem(("recommend", "forms", i), f"{name} is not under compress, so it has no score; {known}")
     if study.compress and not study.formed_runs():
         raise KeyProblem(("compress",), "no cell merges into plain weights, so that there is nothing to compress")
-    recovering = [name for name in study.compress if form_named(name).recovers]
-    if recovering and study.recovery is None:
-        advice = "say how long and how fast: recovery: {steps: 100, learning_rate: 1.0e-3}"
-        raise KeyProblem(("compress", study.compress.index(recovering[0])), f"{recovering[0]} is tuned again; {advice}")
-    if study.recovery is not None and not recovering:
-        raise KeyProblem(("recovery",), "has no effect: no form under compress is named …-tuned")
+    for section, (names, advice) in TUNED_BY.items():
+        tuned = [name for name in study.compress if form_named(name).tuned_by == section]
+        if tuned and getattr(study, section) is None:
+            place = ("compress", study.compress.index(tuned[0]))
+            raise KeyProblem(place, f"{tuned[0]} is tuned; say how long and how fast: {section}: {advice}")
+        if getattr(study, section) is not None and not tuned:
+            raise KeyProblem((section,), f"has no effect: no form under compress is named {names}")
     for i, name in enumerate(study.compress):
-        for cell in study.cells() if form_named(name).converts else ():
-            method = study.method(cell)
-            if study.forms(cell) and (reason := why_not_converted(method)):
+        for cell in study.cells():
+            if study.forms(cell) and (reason := _why_not_in_form(study, cell, form_named(name))):
                 raise KeyProblem(("compress", i), f"{name}, of the cell {cell}: {reason}")
+
+
+def _why_not_in_form(study: Study, cell: Cell, form: Form) -> str | None:
+    """Why a cell whose runs merge cannot have a form, as far as that is known before its model is there."""
+    if form.converts and (reason := why_not_converted(study.method(cell))):
+        return reason
+    if form.tuned_by == "distillation" and study.is_shared(cell):
+        return "a model that is tuned on several tasks at once has no student; name it of a method that tunes on one"
+    shape = study.shape(cell.model)
+    return shape and form.why_not(shape.encoder_layers, shape.decoder_layers)
 
 
 def require_engines(study: Study) -> None:

@@ -1,4 +1,4 @@
-"""Settings of how test rows are predicted (`evaluation:` of a study) and how pruned weights recover (`recovery:`)."""
+"""Settings of how test rows are predicted (`evaluation:` of a study), and of the tuning of forms under `compress`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Evaluation(Closed):
     )
 
 
-class Recovery(Closed):
-    """The tuning that forms named `…-tuned` get after they were pruned: of all weights that are not 0."""
+class FormTraining(Closed):
+    """The tuning of a form's weights before they predict."""
 
     steps: int = Field(gt=0, le=10_000_000, description="Optimiser steps.")
     learning_rate: float = Field(gt=0, le=100, description="Peak learning rate of AdamW, as for full fine-tuning.")
@@ -34,3 +34,19 @@ class Recovery(Closed):
         """The training that this is for a cell with settings of its own, from which batches and loss are taken."""
         same = "batch_size gradient_accumulation_steps label_smoothing length_buckets logging_steps".split()
         return Training(learning_rate=self.learning_rate, max_steps=self.steps, **own.model_dump(include=set(same)))
+
+
+class Recovery(FormTraining):
+    """The tuning that forms named `…-tuned` get after they were pruned: of all weights that are not 0."""
+
+
+class Distillation(FormTraining):
+    """The tuning that forms named `distil-…` get: of all weights, on the run's training rows."""
+
+    targets: Literal["answers", "rows"] = Field(
+        "answers",
+        description=(
+            "What the student learns: `answers`, those of the run that it is made of, its teacher (sequence-level "
+            "knowledge distillation); `rows`, the rows' own targets, without a teacher."
+        ),
+    )

@@ -19,9 +19,7 @@ def _known_form(name: str) -> str:
 
 
 def _known_candidate(name: str) -> str:
-    if name != PLAIN and form_named(name).recovers:
-        raise ValueError(f"{name} cannot be recommended: its weights are tuned for its evaluation, and not kept")
-    return name
+    return name if name == PLAIN else _known_form(name)
 
 
 FormName = Annotated[str, Field(max_length=64), AfterValidator(_known_form)]

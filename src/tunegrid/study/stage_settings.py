@@ -158,9 +158,11 @@ def forgetting_settings(study: Study, *_: Any) -> dict[str, Any]:
 def form_settings(study: Study, cell: Cell, form: str) -> dict[str, Any]:
     """What alters the predictions and scores of a cell's runs in another form, beside the rows and the weights."""
     own = {key: value for key, value in evaluation_settings(study, cell.task).items() if key != "engine"}
-    if form_named(form).recovers:
-        training = study.recovery.training(study.training_settings(cell)).model_dump()
-        own |= {"recovery": training, "training tokens": run_settings(study, cell)["tokens"]}
+    if section := form_named(form).tuned_by:
+        tuning = getattr(study, section)
+        more = tuning.model_dump(exclude={"steps", "learning_rate"})
+        training = tuning.training(study.training_settings(cell)).model_dump()
+        own |= {section: training | more, "training tokens": run_settings(study, cell)["tokens"]}
     return own | {"form": form}
 
 

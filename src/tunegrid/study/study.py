@@ -17,7 +17,7 @@ from tunegrid.models.forms import NAMES as FORM_NAMES
 from tunegrid.models.pretrain.forgetting import Forgetting
 from tunegrid.runtime.hardware import Hardware
 from tunegrid.study.cells import Cell, MixtureCell, Run
-from tunegrid.study.evaluation_settings import Evaluation, Recovery
+from tunegrid.study.evaluation_settings import Distillation, Evaluation, Recovery
 from tunegrid.study.instruction import InstructionSettings
 from tunegrid.study.limits import FormName, Measure, Recommend
 from tunegrid.study.paths import Paths
@@ -112,11 +112,15 @@ class Study(Closed):
         max_length=20,
         description=(
             f"Forms in which the weights of each run that merges into a plain model are evaluated too: "
-            f"{', '.join(FORM_NAMES)}; 30 may be any whole percentage."
+            f"{', '.join(FORM_NAMES)}; 30 may be any whole percentage, 12 and 3 any numbers of layers of encoder and "
+            "decoder."
         ),
     )
     recovery: Recovery | None = Field(
         None, description="Tuning of the forms under `compress` that are named `…-tuned`, after they were pruned."
+    )
+    distillation: Distillation | None = Field(
+        None, description="Tuning of the forms under `compress` that are named `distil-…`, which keep some layers."
     )
     search: Search | None = Field(
         None,

@@ -1,7 +1,7 @@
 """The plan of a study: its sums, its table and what it warns of."""
 
 import csv
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from tunegrid.common.digits import rough_duration
 from tunegrid.runtime.device_models import GPUS, assumed_cpu, device
 from tunegrid.study.cells import Cell
 from tunegrid.study.load import load_study
+from tunegrid.study.plan.forms import form_plan
 from tunegrid.study.plan.jobs import Jobs
 from tunegrid.study.plan.plan import plan
 from tunegrid.study.plan.text import WIDTH, plan_text
@@ -147,3 +148,23 @@ def test_the_tuning_of_pruned_weights_is_planned(tiny_study):
     assert longer.seconds - pruned.seconds == pytest.approx(2 * (tuned.seconds - pruned.seconds), rel=0.01)
     jobs, cell = Jobs(study), study.cells()[0]
     assert jobs.form(cell, "prune-30-tuned").seconds > jobs.form(cell, "prune-30").seconds
+
+
+def test_students_are_planned_with_their_teachers_answers_and_their_weights(tiny_study):
+    def planned(forms: str, more: str = ""):
+        study = tiny_study(f"grid: {{methods: [full, lora]}}\ncompress: [{forms}]\n{more}")
+        return study, plan(study, assumed_cpu(1, "fp32"))
+
+    steps = "distillation: {steps: 200, learning_rate: 1.0e-3"
+    _, plain = planned("bf16")
+    study, taught = planned("distil-1", steps + "}")
+    _, untaught = planned("distil-1", steps + ", targets: rows}")
+    seconds = [one.sums["evaluation, forms"].seconds for one in (plain, untaught, taught)]
+    assert seconds == sorted(set(seconds))  # tuning, and then answers of a teacher, too
+    jobs, cell = Jobs(study), study.cells()[0]
+    shape = study.shape(cell.model)
+    saved = form_plan(jobs.estimator, cell, "distil-1").saved_bytes
+    student = replace(shape, decoder_layers=1)
+    assert saved == 4 * student.parameters < 4 * shape.parameters
+    assert taught.disk.needs["weights"] > plain.disk.needs["weights"]
+    assert form_plan(jobs.estimator, cell, "distil-1").evaluation_seconds < jobs.estimator.cell(cell).evaluation_seconds

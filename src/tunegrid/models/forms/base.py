@@ -5,10 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from tunegrid.models.families import Family
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Section = Literal["recovery", "distillation"]  # of a study: settings of the tuning of a form's weights
 
 
 @dataclass(frozen=True)
@@ -19,11 +23,14 @@ class Formed:
         predictor: of transformers, or one that CTranslate2 has loaded.
         saved_bytes: of its weights as they are saved.
         zeros: share of the weights of its linear layers that are 0; None: no form that sets weights to 0.
+        encoder_layers, decoder_layers: the layers of the model that were kept, from 0; None: no layer was left out.
     """
 
     predictor: Any
     saved_bytes: int
     zeros: float | None = None
+    encoder_layers: list[int] | None = None
+    decoder_layers: list[int] | None = None
 
 
 class Form(ABC):
@@ -33,7 +40,7 @@ class Form(ABC):
     name: str  # of this form
     precision: ClassVar[str]  # of its computation
     converts: ClassVar[bool] = False  # whether CTranslate2 computes it
-    recovers: bool = False  # whether its weights are tuned again before they predict
+    tuned_by: Section | None = None  # what its weights are tuned by before they predict; None: nothing is tuned
     saves: ClassVar[str]  # what it saves, and what it does not, in a sentence
 
     @classmethod
@@ -43,14 +50,32 @@ class Form(ABC):
 
     @abstractmethod
     def make(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, *, device: str, threads: int
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        folder: Path,
+        *,
+        family: Family,
+        device: str,
+        threads: int,
     ) -> Formed:
-        """The model in this form; the one that is given may be changed.
+        """The model in this form, before any tuning; the one that is given may be changed.
 
         Args:
             model: plain, on the CPU, in fp32.
             folder: empty, for files that are needed in between.
+
+        Raises:
+            TuneGridError: the model cannot have this form.
         """
+
+    def layers(self, encoder_layers: int, decoder_layers: int) -> tuple[int, int]:
+        """How many layers of encoder and decoder are left of so many."""
+        return encoder_layers, decoder_layers
+
+    def why_not(self, encoder_layers: int, decoder_layers: int) -> str | None:
+        """Why a model with so many layers cannot have this form; None: it can."""
+        return None
 
 
 def weight_bytes(model: PreTrainedModel) -> int:

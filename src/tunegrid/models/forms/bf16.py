@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
+from tunegrid.models.families import Family
 from tunegrid.models.forms.base import Form, Formed, weight_bytes
 
 
@@ -18,7 +19,7 @@ class Bf16(Form):
     def named(cls, name: str) -> Self | None:
         return cls() if name == "bf16" else None
 
-    def make(self, model: Any, tokenizer: Any, folder: Path, *, device: str, threads: int) -> Formed:
+    def make(self, model: Any, tokenizer: Any, folder: Path, *, family: Family, device: str, threads: int) -> Formed:
         import torch
 
         model = model.to(device, torch.bfloat16).eval()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
+from tunegrid.models.families import Family
 from tunegrid.models.forms.base import Form, Formed
 
 
@@ -19,7 +20,7 @@ class Int8(Form):
     def named(cls, name: str) -> Self | None:
         return cls() if name == "int8" else None
 
-    def make(self, model: Any, tokenizer: Any, folder: Path, *, device: str, threads: int) -> Formed:
+    def make(self, model: Any, tokenizer: Any, folder: Path, *, family: Family, device: str, threads: int) -> Formed:
         from tunegrid.models.converted import Converted, convert
 
         convert(model, tokenizer, folder, "int8")

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from tunegrid.models.forms.base import Form, Formed, weight_bytes
+from tunegrid.models.families import Family
+from tunegrid.models.forms.base import Form, Formed, Section, weight_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +30,7 @@ class Pruned(Form):
     name: str
     share: float
     within: Literal["model", "layer", "four"]
-    recovers: bool = False
+    tuned_by: Section | None = None
 
     names, precision = ("prune-30", "prune-30-layers", "prune-2-4", "prune-30-tuned"), "fp32"
     saves = (
@@ -42,12 +43,13 @@ class Pruned(Form):
         match = NAME.fullmatch(name)
         if match is None:
             return None
+        tuned_by = "recovery" if match["tuned"] else None
         if match["two"]:
-            return cls(name, 0.5, "four", bool(match["tuned"]))
+            return cls(name, 0.5, "four", tuned_by)
         within = "layer" if match["each"] else "model"
-        return cls(name, int(match["percent"]) / 100, within, bool(match["tuned"]))
+        return cls(name, int(match["percent"]) / 100, within, tuned_by)
 
-    def make(self, model: Any, tokenizer: Any, folder: Path, *, device: str, threads: int) -> Formed:
+    def make(self, model: Any, tokenizer: Any, folder: Path, *, family: Family, device: str, threads: int) -> Formed:
         import torch
 
         weights = linear_weights(model)

@@ -67,8 +67,22 @@ class FormFacts(Closed):
     zeros: float | None = Field(
         None, ge=0, le=1, description="Share of the linear layers' weights that are 0; null: no pruned form."
     )
+    encoder_layers: list[Count] | None = Field(
+        None, description="The encoder's layers that a student keeps, from 0; null: no layer was left out."
+    )
+    decoder_layers: list[Count] | None = Field(None, description="The decoder's.")
+    parameters: Count | None = Field(None, description="Its parameters, each tensor once; null: an earlier version's.")
+    tuning_steps: Count | None = Field(
+        None, description="Optimiser steps after the weights were pruned or layers left out; null: there were none."
+    )
     recovery_seconds: Seconds | None = Field(
-        None, description="Optimisation after the weights were pruned, part of `load_seconds`; null: there was none."
+        None, description="Optimisation in those steps, part of `load_seconds`; null: there was none."
+    )
+    answering_seconds: Seconds | None = Field(
+        None, description="The teacher's answers to training rows, part of `load_seconds`; null: there was no teacher."
+    )
+    weights: dict[str, str] | None = Field(
+        None, description="SHA-256 of each file in `weights/`; null: nothing is saved, for it is made of the run's own."
     )
     saves: NonEmpty = Field(description="What the form saves, and what it does not.")
 

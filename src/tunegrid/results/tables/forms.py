@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TypeVar
 
 import numpy as np
 
 from tunegrid.results.read import Result
-from tunegrid.results.records import MetricsRecord, Speed
+from tunegrid.results.records import FormFacts, MetricsRecord, Speed
 from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
 from tunegrid.results.tables.scores import Row, TaskScores, cell_status
 
 COLUMNS = (
     "study task model method form metric seeds_ok score plain_score difference difference_low difference_high examples "
-    "changed saved_bytes plain_bytes zeros prediction_peak_memory_bytes plain_peak_memory_bytes latency_seconds "
+    "changed saved_bytes plain_bytes zeros parameters encoder_layers decoder_layers tuning_steps tuning_seconds "
+    "prediction_peak_memory_bytes plain_peak_memory_bytes latency_seconds "
     "plain_latency_seconds batch_examples_per_second plain_batch_examples_per_second saves status reason"
 )
 RESAMPLES = 2_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,15 @@ def _scores(scores: TaskScores, pairs: list[Pair], resamples: int) -> Row:
 def _costs(pairs: list[Pair]) -> Row:
     formed, plain = ([getattr(pair, side).metrics for pair in pairs] for side in ("formed", "plain"))
     facts = [record.form for record in formed]
-    zeros = [fact.zeros for fact in facts if fact.zeros is not None]
     row: Row = {
         "saved_bytes": fmean(fact.saved_bytes for fact in facts),
         "plain_bytes": fmean(fact.plain_bytes for fact in facts),
-        "zeros": fmean(zeros) if zeros else None,
+        "zeros": _mean(facts, lambda fact: fact.zeros),
+        "parameters": facts[0].parameters,
+        "encoder_layers": facts[0].encoder_layers and len(facts[0].encoder_layers),
+        "decoder_layers": facts[0].decoder_layers and len(facts[0].decoder_layers),
+        "tuning_steps": _mean(facts, lambda fact: fact.tuning_steps),
+        "tuning_seconds": _mean(facts, _tuning_seconds),
         "saves": facts[0].saves,
     }
     for prefix, records in (("prediction_", formed), ("plain_", plain)):
@@ -99,12 +107,17 @@ def _costs(pairs: list[Pair]) -> Row:
     return row
 
 
+def _tuning_seconds(fact: FormFacts) -> float | None:
+    """The tuning of a form's weights, its teacher's answers included."""
+    return None if fact.recovery_seconds is None else fact.recovery_seconds + (fact.answering_seconds or 0.0)
+
+
 def _speed(record: MetricsRecord) -> Speed | None:
     """The speed of the merged model where it was measured, else as it predicted."""
     inference = record.cost.inference
     return inference and (inference.merged or inference.unmerged)
 
 
-def _mean(records: list[MetricsRecord], value: Callable[[MetricsRecord], float | None]) -> float | None:
+def _mean(records: Sequence[T], value: Callable[[T], float | None]) -> float | None:
     values = [value(record) for record in records]
     return None if None in values else fmean(values)

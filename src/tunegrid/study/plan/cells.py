@@ -203,18 +203,6 @@ class Estimator:
             training_memory(tuned, settings.training, split, self.precision, self.device.is_gpu).peak,
         )
 
-    def recovery(self, cell: Cell) -> tuple[float, float]:
-        """(seconds, bytes at the peak) of the tuning of a cell's pruned weights; its model's shape is known."""
-        from tunegrid.methods.full import Full, FullSettings
-
-        tuned = Tuned.of(self.shape(cell.model), Full(FullSettings(kind="full"), self.study.family(cell.model)))
-        training = self.study.recovery.training(self.study.training_settings(cell))
-        train = self.sizes.trained(self.study.training_of(cell))["train"]
-        return (
-            training_seconds(tuned, training, train, self.device, self.precision),
-            training_memory(tuned, training, train, self.precision, self.device.is_gpu).peak,
-        )
-
     def tokenising_seconds(self, task: str, model: str) -> float:
         """Seconds of turning a task's rows into tokens."""
         splits = self.sizes.of(task, model).splits.values()

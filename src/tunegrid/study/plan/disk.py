@@ -16,6 +16,7 @@ from tunegrid.data.sources import SPLITS
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.mixtures import settings_of, wordings
 from tunegrid.study.plan.cells import CellPlan, Estimator
+from tunegrid.study.plan.forms import form_plan
 from tunegrid.study.plan.further import domain_rows
 
 IGNORE = "TUNEGRID_IGNORE_DISK"  # set to anything: a study starts whatever the disk
@@ -97,6 +98,8 @@ def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
             needs["predictions"] += (1 + worded) * _predictions(estimator, run.cell.task)
     for run in study.formed_runs():
         if missing(paths.run(run) / "metrics.json"):
+            form = form_plan(estimator, run.cell, run.variant)
+            needs["weights"] += form.saved_bytes if form else 0
             needs["predictions"] += _predictions(estimator, run.cell.task)
     for task in study.grid.tasks:
         _add_domains(needs, estimator, task, missing)
@@ -200,10 +203,11 @@ def _existing(path: Path) -> Path:
     return next(place for place in (path, *path.parents) if place.exists())
 
 
-def form_disk(estimator: Estimator, cell: Cell) -> float:
+def form_disk(estimator: Estimator, cell: Cell, name: str) -> float:
     """Bytes that the evaluation of a run in another form writes, of which the converted model is there for a while."""
-    plan = estimator.cell(cell)
-    return (4 * plan.parameters if plan else UNKNOWN_MODEL) + _predictions(estimator, cell.task)
+    plan, form = estimator.cell(cell), form_plan(estimator, cell, name)
+    kept = form.saved_bytes if form else 0
+    return (4 * plan.parameters if plan else UNKNOWN_MODEL) + kept + _predictions(estimator, cell.task)
 
 
 def job_disk(estimator: Estimator, cell: Cell) -> float:

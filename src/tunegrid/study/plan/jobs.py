@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass, replace
 from functools import cache
 
-from tunegrid.models.forms import form_named
 from tunegrid.runtime.device_models import GPUS, assumed_cpu
 from tunegrid.study.cells import Cell
 from tunegrid.study.mixtures import mixed_names, settings_of, wordings
 from tunegrid.study.plan.cells import HOST_BYTES, Estimator, sampling_seconds, worded_seconds
 from tunegrid.study.plan.disk import form_disk, job_disk
+from tunegrid.study.plan.forms import FormPlan, form_plan
 from tunegrid.study.plan.further import domain_rows, domains_work, forgetting_work, probes_work
 from tunegrid.study.plan.memory import LIBRARIES
 from tunegrid.study.resources import memory_growth
@@ -90,9 +90,9 @@ class Jobs:
         """The evaluation of a cell's run in another form: while that is made, the weights are there three times."""
         one, plan = self.evaluate(cell.task, cell.model, cell.method), self.estimator.cell(cell)
         memory = one.memory + (3 * 4 * plan.parameters if plan else UNKNOWN_BYTES)
-        seconds, peak = self.estimator.recovery(cell) if plan and form_named(name).recovers else (0.0, 0.0)
-        disk = form_disk(self.estimator, cell)
-        return replace(one, seconds=one.seconds + seconds, memory=max(memory, peak), disk=disk)
+        form = form_plan(self.estimator, cell, name) or FormPlan(0.0)
+        disk = form_disk(self.estimator, cell, name)
+        return replace(one, seconds=one.seconds + form.tuning_seconds, memory=max(memory, form.memory), disk=disk)
 
     def worded(self, cell: Cell) -> Job:
         """The answers of a model to all wordings of its mixture, tuned or not."""

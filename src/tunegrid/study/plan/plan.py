@@ -8,7 +8,6 @@ from itertools import product
 
 from tunegrid.common.digits import binary_size
 from tunegrid.models.flops import FLOPS_FORMULA
-from tunegrid.models.forms import form_named
 from tunegrid.runtime.device_models import (
     DECODE_SECONDS_PER_LAYER,
     STEP_SECONDS_PER_LAYER,
@@ -19,6 +18,7 @@ from tunegrid.study.cells import Cell
 from tunegrid.study.needs import used_pairs, used_rewards
 from tunegrid.study.plan.cells import CellPlan, Estimator, sampling_seconds, worded_seconds
 from tunegrid.study.plan.disk import Disk, disk
+from tunegrid.study.plan.forms import form_plan
 from tunegrid.study.plan.further import domains_work, forgetting_work, probes_work
 from tunegrid.study.study import Study
 
@@ -114,10 +114,10 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
 
 
 def _forms(estimator: Estimator) -> Sum:
-    """The evaluations of the runs in other forms, each as long as that of the run itself, and their tuning."""
-    runs = [(run, one) for run in estimator.study.formed_runs() if (one := estimator.cell(run.cell))]
-    tuned = [estimator.recovery(run.cell)[0] for run, _ in runs if form_named(run.variant).recovers]
-    return Sum(len(runs), sum(one.evaluation_seconds for _, one in runs) + sum(tuned))
+    """The evaluations of the runs in other forms, and their tuning."""
+    runs = estimator.study.formed_runs()
+    forms = [one for run in runs if (one := form_plan(estimator, run.cell, run.variant))]
+    return Sum(len(forms), sum(one.evaluation_seconds + one.tuning_seconds for one in forms))
 
 
 def _wordings(estimator: Estimator) -> Sum:
