@@ -12,7 +12,7 @@ from tests.support.rows_of_tasks import make_task
 from tunegrid.data.formats import ClassIndex, RawRow
 from tunegrid.tasks import RowError
 from tunegrid.tasks.rows import canonical_row, unlabelled_row
-from tunegrid.tasks.values import is_missing, label_of, mapped
+from tunegrid.tasks.values import is_missing, joined_text, label_of, mapped
 
 
 def index(value: int, *names: str) -> ClassIndex:
@@ -359,3 +359,10 @@ def test_nul_in_a_text_is_an_error(column):
     row = SQUAD | ({"answers": {"text": ["a\0b"]}} if "." in column else {column: "a\0b"})
     with pytest.raises(RowError, match=r"'a\\x00b' holds the character NUL"):
         canonical_row(make_task("qa", files()), RawRow(row, "here"))
+
+
+def test_parts_of_a_text_that_hold_several_texts_are_refused_with_a_way_out():
+    turns = [{"speaker": "Ann", "said": "Hello."}, {"speaker": "Ben", "said": "Hi."}]
+    with pytest.raises(RowError, match=r"several texts \('speaker', 'said'\).* columns: {document: ….said}"):
+        joined_text({"document": turns}, "document")
+    assert joined_text({"document": [{"text": "Hello.", "start": 0}, {"text": "Hi."}]}, "document") == "Hello. Hi."

@@ -116,7 +116,7 @@ class Ner(Task):
             if not isinstance(row["spans"], list | tuple):
                 raise RowError(
                     f"column spans: expected a list of start, end and label, found {shown(row['spans'])}. "
-                    "A row has tokens and tags, or a text and spans",
+                    "A row has `tokens` and `ner_tags`, or `text` and `entities`; `columns` says other names",
                     "spans",
                 )
             text = row["text"]  # as it is: the spans count its characters

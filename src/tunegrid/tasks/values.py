@@ -76,7 +76,20 @@ def joined_text(row: Row, column: str) -> str:
     """A column of non-empty text that may come in several parts (sentences, paragraphs), with a blank between them."""
     value = row[column]
     refuse_printed(value, column, PRINTED_LIST)  # a mapping may be the text itself: data to be put into words
+    _refuse_several(value, column)
     return text_of({column: " ".join(texts_of(row, column))} if isinstance(value, list | tuple) else row, column)
+
+
+def _refuse_several(value: object, column: str) -> None:
+    """Raises RowError if parts of a text hold several texts each, such as the speaker and the words of a dialogue."""
+    for part in value if isinstance(value, list | tuple) else ():
+        texts = [key for key, held in part.items() if isinstance(held, str)] if isinstance(part, Mapping) else []
+        if len(texts) > 1:
+            raise RowError(
+                f"column {column}: its parts hold several texts ({', '.join(map(shown, texts))}). Name one of them "
+                f"after a dot, `columns: {{{column}: ….{texts[-1]}}}`, or join them in the file",
+                column,
+            )
 
 
 def refuse_printed(value: object, column: str, pattern: re.Pattern[str] = PRINTED) -> None:
