@@ -5,13 +5,18 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from tests.support import ROOT
 from tests.support.processes import wait_for
-from tunegrid.cli import client
+from tunegrid.cli import client, dispatch
 from tunegrid.cli.stage_commands import STAGES
 from tunegrid.runtime import warm
+from tunegrid.runtime.provenance import digest
+from tunegrid.runtime.supervisor import UNAVAILABLE
 from tunegrid.study.cells import MixtureCell
+from tunegrid.study.load import load_study
+from tunegrid.study.stage_settings import evaluation_settings
 
 
 @pytest.mark.slow
@@ -37,13 +42,43 @@ def test_the_warm_process_says_what_is_wrong_with_a_command(tiny, tmp_path):
             )
         done = run("baseline", str(tiny), "--task", "qa", "--name", "random-candidate")
         assert (done.returncode, done.stderr) == (0, "")
+        target = ("--task", "qa", "--name", "random-candidate")
+        given = digest(evaluation_settings(load_study(tiny), "qa"))
+        assert run("baseline", str(tiny), *target, "--settings", given).returncode == 0
+        values = yaml.safe_load(tiny.read_text())
+        values["tasks"]["qa"]["evaluation_batch_size"] = 3
+        tiny.write_text(yaml.safe_dump(values))
+        refused = run("baseline", str(tiny), *target, "--settings", given)
+        assert (refused.returncode, "have changed since the workflow started" in refused.stderr) == (1, True)
     finally:
         server.kill()
         server.wait()
 
 
+def test_a_command_does_itself_what_the_warm_process_cannot(monkeypatch):
+    monkeypatch.setenv(warm.VARIABLE, "socket")
+    asked = []
+    for code, expected in ((UNAVAILABLE, None), (0, 0), (1, 1), (None, None)):
+        monkeypatch.setattr(warm, "ask", lambda arguments, code=code: (asked.append(arguments), code)[1])
+        assert client.hand_over(["fetch-model", "study.yaml", "--model", "t5"]) == expected
+    assert asked == [["fetch-model", "study.yaml", "--model", "t5"]] * 4
+
+
+def test_only_a_model_of_the_hub_needs_the_network(tmp_path):
+    hub, packaged = {"kind": "hub", "id": "google-t5/t5-base"}, {"kind": "packaged", "name": "t5"}
+    values = yaml.safe_load((ROOT / "config/mini.yaml").read_text())
+    for source, needed in ((hub, True), (packaged, False)):
+        values["models"]["t5"]["source"] = source
+        file = tmp_path / f"{source['kind']}.yaml"
+        file.write_text(yaml.safe_dump(values))
+        assert dispatch._needs_network(dispatch.parse(["fetch-model", str(file), "--model", "t5"])) == needed
+        assert not dispatch._needs_network(dispatch.parse(["tables", str(file)]))
+    assert not dispatch._needs_network(dispatch.parse(["fetch-model", "missing.yaml", "--model", "t5"]))
+
+
 def test_it_knows_the_commands_of_the_stages_that_compute():
     assert {stage.command for stage in STAGES if stage.computes_on} == client.COMPUTING
+    assert {stage.command for stage in STAGES} > client.WITHOUT_MODEL
     titles = {stage.command: stage.title for stage in STAGES if stage.died}
     given = {
         "task": "qa",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tunegrid.runtime import warm
 from tunegrid.runtime.stopping import SIGNALS
-from tunegrid.runtime.supervisor import supervise
+from tunegrid.runtime.supervisor import UNAVAILABLE, supervise
 
 # The commands that compute, and the titles of those whose death is a result (see `stage.Stage`).
 COMPUTING = frozenset(
@@ -24,6 +24,8 @@ COMPUTING = frozenset(
     "evaluate-wordings sample-pairs evaluate-domains evaluate-probes evaluate-forgetting forgetting-untuned compress "
     "judge baseline baseline-domains".split()
 )
+# Commands that compute nothing with a model, and take less time where the libraries are there.
+WITHOUT_MODEL = frozenset(("fetch-model", "tables", "report"))
 SUPERVISED = {
     "train": "{task}_{model}_{method}, seed {seed}",
     "train-mixture": "mixture_{model}_{method}, seed {seed}",
@@ -54,13 +56,14 @@ def hand_over(arguments: Sequence[str]) -> int | None:
     """Has the warm process run a command; returns its exit code, or None if this process has to do it.
 
     The warm process checks the arguments, and prints what is wrong with them. It also ends with Snakemake, so that
-    nothing has to watch that here.
+    nothing has to watch that here. What needs the network it leaves to the command.
     """
-    if not os.environ.get(warm.VARIABLE) or not arguments or arguments[0] not in COMPUTING:
+    if not os.environ.get(warm.VARIABLE) or not arguments or arguments[0] not in COMPUTING | WITHOUT_MODEL:
         return None
     if arguments[0] in SUPERVISED:
         return _supervise(list(arguments))
-    return warm.ask(list(arguments))
+    code = warm.ask(list(arguments))
+    return None if code == UNAVAILABLE else code
 
 
 def _supervise(arguments: list[str]) -> int | None:

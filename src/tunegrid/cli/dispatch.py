@@ -22,11 +22,21 @@ from tunegrid.cli.outputs import check_output, check_study_output
 from tunegrid.cli.stage import Stage
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import open_stream
+from tunegrid.common.hub.source import OnHub
 from tunegrid.runtime import gpus, parent, warm
 from tunegrid.runtime.attempts import AttemptFailed
-from tunegrid.runtime.provenance import now
+from tunegrid.runtime.provenance import code_version, git_commit, installed_packages, now
 from tunegrid.runtime.stopping import Stopped
-from tunegrid.runtime.supervisor import ATTEMPT_FAILED, CRASHED, EXPLAINED, STOPPED, Fork, supervise
+from tunegrid.runtime.supervisor import (
+    ATTEMPT_FAILED,
+    CRASHED,
+    EXPLAINED,
+    STOPPED,
+    UNAVAILABLE,
+    Fork,
+    supervise,
+)
+from tunegrid.study.lock import lock_file
 from tunegrid.study.study import Study
 
 
@@ -47,9 +57,13 @@ def main(arguments: list[str] | None = None) -> int:
     return run(options)
 
 
-def parse(arguments: list[str]) -> argparse.Namespace:
-    """Parses a command line. Files of a study, and the folder of an export, may also follow options."""
-    root = parser()
+def parse(arguments: list[str], root: argparse.ArgumentParser | None = None) -> argparse.Namespace:
+    """Parses a command line. Files of a study, and the folder of an export, may also follow options.
+
+    Args:
+        root: the parser of all commands; None: one is made.
+    """
+    root = root or parser()
     options, further = root.parse_known_args(arguments)
     if further and (not hasattr(options, "config") or any(text.startswith("-") for text in further)):
         root.error(f"unrecognized arguments: {' '.join(further)}")
@@ -153,16 +167,46 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _warm(study: Study, options: argparse.Namespace) -> None:
+    """Serves jobs from a process that has done once what each of them would do.
+
+    A job whose study's files have changed since then loads the study again.
+    """
     prepare_to_compute(study)
-    warm.listen(Path(options.socket), stage_commands.import_everything, _run_request)
+    root, files = parser(), [*map(Path, options.config), lock_file(options.config[0])]
+    contents = _contents(files)
+
+    def serve(arguments: list[str]) -> int:
+        try:
+            job = parse(arguments, root)
+        except SystemExit as usage:  # argparse has said what is wrong, or printed the help
+            return EXPLAINED if usage.code else 0
+        if getattr(job, "config", None) == options.config and _contents(files) == contents:
+            job.study = study
+        return UNAVAILABLE if _needs_network(job) else run(job)
+
+    warm.listen(Path(options.socket), _prepare, serve)
     os._exit(0)  # the libraries may take seconds to shut down
 
 
-def _run_request(arguments: list[str]) -> int:
+def _prepare() -> None:
+    stage_commands.import_everything()
+    for fact in (installed_packages, code_version, git_commit):  # what every record says of the software
+        fact()
+
+
+def _contents(files: list[Path]) -> list[bytes | None]:
+    return [file.read_bytes() if file.is_file() else None for file in files]
+
+
+def _needs_network(options: argparse.Namespace) -> bool:
+    """Whether a job fetches a model from the Hub; the warm process is offline."""
+    if options.stage is None or options.stage.command != "fetch-model":
+        return False
     try:
-        return run(parse(arguments))
-    except SystemExit as usage:  # argparse has said what is wrong, or printed the help
-        return EXPLAINED if usage.code else 0
+        model = study_of(options).models.get(options.model)
+    except TuneGridError:  # the job says so, in its log too
+        return False
+    return model is not None and isinstance(model.source, OnHub)
 
 
 def _check_log(options: argparse.Namespace) -> None:

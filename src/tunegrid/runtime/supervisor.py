@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 # Exit codes of a process that does the work, from sysexits.h. An error that its message explains is not 1: a process
-# whose libraries find no memory ends with 1, too.
-ATTEMPT_FAILED, CRASHED, STOPPED, EXPLAINED = 70, 71, 75, 78
+# whose libraries find no memory ends with 1, too. UNAVAILABLE: the command has to do the work itself.
+UNAVAILABLE, ATTEMPT_FAILED, CRASHED, STOPPED, EXPLAINED = 69, 70, 71, 75, 78
 MEGABYTE = 10**6
 
 

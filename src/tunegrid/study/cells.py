@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 UNTUNED = "untuned"
@@ -38,7 +38,7 @@ class Cell:
     @property
     def names(self) -> dict[str, Any]:
         """What the records of the cell say of themselves: task, model and method."""
-        return asdict(self)
+        return {"task": self.task, "model": self.model, "method": self.method}
 
 
 @dataclass(frozen=True, order=True)

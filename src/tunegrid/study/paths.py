@@ -87,7 +87,7 @@ class Paths:
 
     # results
     def run(self, run: Run) -> Path:
-        return self.root / run.path if isinstance(run.cell, MixtureCell) else self.root / "runs" / run.path
+        return self.root / (run.path if isinstance(run.cell, MixtureCell) else f"runs/{run.path}")
 
     def untuned(self, task: str, model: str) -> Path:
         return self.root / UNTUNED / task / model

@@ -170,7 +170,13 @@ def _run(study: Study, stage: str, run: Run) -> Item:
         wildcards = f"{cell.training_rule}_wildcards"
     facts = {"task": cell.task, "model": cell.model, "cell": cell, "part": seed}
     return Item(
-        stage, f"{cell}, seed {seed}", done, log, (command, *astuple(cell), seed), f"rule_{wildcards}_{seed}", **facts
+        stage,
+        f"{cell}, seed {seed}",
+        done,
+        log,
+        (command, cell.task, cell.model, cell.method, seed),
+        f"rule_{wildcards}_{seed}",
+        **facts,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -39,6 +39,8 @@ RECORDED = {
     "probes",
     "forgetting",
 }
+# What is kept of a record: all of thousands of them would be a garbage collector's work.
+KEPT = ("status", "reason", "primary", "metrics", "configuration_hash")
 SILENT = 600.0  # seconds after which a running job that has written nothing is called silent
 
 
@@ -107,22 +109,21 @@ def read_status(
         outdated: whether to count the runs that were trained with other settings.
     """
     alive, now, all_items = alive or look(configs), time.time(), list(items(study))
-    records: dict[Item, dict[str, Any]] = {}
-    jobs, measured = [], []
+    records: list[dict[str, Any] | None] = []  # what is kept of the record of each item; None: it is not done
+    measured = []
     for item in all_items:
-        if not item.done.is_file() and not (item.kept and item.kept.is_file()):
-            continue
-        if not all(file.is_file() for file in item.more):
-            continue
-        record = _records(item, read) if item.stage in RECORDED else {}
-        records[item] = record
-        if (seconds := seconds_of(item, record)) is not None:
-            measured.append((item, seconds))
+        record = None
+        if _is_done(item):
+            record = _records(item, read) if item.stage in RECORDED else {}
+            if (seconds := seconds_of(item, record)) is not None:
+                measured.append((item, seconds))
+            record = {name: record[name] for name in KEPT if name in record}
+        records.append(record)
     durations = Durations(study, measured)
-    for item in all_items:
-        jobs.append(
-            _finished(item, records, read) if item in records else _unfinished(study, item, alive, durations, now)
-        )
+    jobs = [
+        _unfinished(study, item, alive, durations, now) if record is None else _finished(item, record, read)
+        for item, record in zip(all_items, records, strict=True)
+    ]
     if any(job.state == "waiting" for job in jobs[:-1]) and jobs[-1].state == "done":
         jobs[-1] = replace(jobs[-1], state="waiting")  # the report of what was there before
     at_once = _at_once(study, alive)
@@ -135,8 +136,14 @@ def read_status(
         remaining=max(sum(seconds_left) / at_once, max(seconds_left)),
         at_once=at_once,
         measured=bool(measured),
-        outdated=_count_outdated(study, records, read) if outdated else 0,
+        outdated=_count_outdated(study, zip(all_items, records, strict=True), read) if outdated else 0,
     )
+
+
+def _is_done(item: Item) -> bool:
+    if not item.done.is_file() and not (item.kept and item.kept.is_file()):
+        return False
+    return all(file.is_file() for file in item.more)
 
 
 def _records(item: Item, read: Reader) -> dict[str, Any]:
@@ -162,13 +169,12 @@ def _record(file: Path, read: Reader, **place: Any) -> dict[str, Any]:
         return {"status": "failed", "reason": str(error)}
 
 
-def _finished(item: Item, records: dict[Item, dict[str, Any]], read: Reader) -> JobStatus:
+def _finished(item: Item, record: dict[str, Any], read: Reader) -> JobStatus:
     """The status of a job whose file exists.
 
     The evaluation of a failed run only repeats the run's status, and so does a run whose mixture failed: they are done,
     and the failure is counted once.
     """
-    record = records[item]
     if record.get("status", "ok") == "ok":
         return JobStatus(item, "done", score=_score(record))
     reason = f"{record['status']}: {record.get('reason') or 'no reason given'}"
@@ -222,15 +228,15 @@ def _at_once(study: Study, alive: Alive) -> int:
     return gpus.jobs_at_once(study.hardware, cores)
 
 
-def _count_outdated(study: Study, records: dict[Item, dict[str, Any]], read: Reader) -> int:
+def _count_outdated(study: Study, records: Iterable[tuple[Item, dict[str, Any] | None]], read: Reader) -> int:
     """The number of runs that were trained with other settings than they would be now."""
-    trained = {
-        item: record for item, record in records.items() if item.stage == "training" and record["status"] == "ok"
-    }
-    settings = {cell: _current_settings(study, cell, read) for cell in {item.cell for item in trained}}
+    trained = [
+        (item, record) for item, record in records if item.stage == "training" and record and record["status"] == "ok"
+    ]
+    settings = {cell: _current_settings(study, cell, read) for cell in {item.cell for item, _ in trained}}
     return sum(
         record.get("configuration_hash") != digest({**settings[item.cell], "seed": int(item.part)})
-        for item, record in trained.items()
+        for item, record in trained
         if settings[item.cell] is not None
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 from statistics import fmean
 from typing import Any
 
@@ -46,14 +47,11 @@ class Durations:
 
     def __init__(self, study: Study, measured: Iterable[tuple[Item, float]]) -> None:
         self._jobs, self._alike, self._first_task = Jobs(study), defaultdict(list), study.grid.tasks[0]
-        took: Counter[str] = Counter()
-        planned: Counter[str] = Counter()
+        self._measured: dict[str, list[tuple[Item, float]]] = defaultdict(list)
         for item, seconds in measured:
             self._alike[self._key(item)].append(seconds)
-            took[item.stage] += seconds
-            planned[item.stage] += self._planned(item)
-        self.measured = bool(took)
-        self._ratio = {stage: took[stage] / planned[stage] for stage in took if planned[stage]}
+            self._measured[item.stage].append((item, seconds))
+        self._ratio = cache(self._compare)
 
     def estimate(self, item: Item) -> float:
         """Seconds that a job takes from its start to its end."""
@@ -61,7 +59,16 @@ class Durations:
             return 0.0
         if alike := self._alike.get(self._key(item)):
             return fmean(alike)
-        return self._planned(item) * self._ratio.get(item.stage, 1.0)
+        return self._planned(item) * self._ratio(item.stage)
+
+    def _compare(self, stage: str) -> float:
+        """The ratio of measured to planned time of all finished jobs of a stage; 1.0 without any.
+
+        It is computed when it is asked for: a study that has jobs of every cell behind it needs no plan.
+        """
+        measured = self._measured[stage]
+        took, planned = sum(seconds for _, seconds in measured), sum(self._planned(item) for item, _ in measured)
+        return took / planned if planned else 1.0
 
     @staticmethod
     def _key(item: Item) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.citations import POPOVIC_2015, Formula
@@ -10,6 +11,33 @@ from tunegrid.tasks.metrics.base import Metric, References, ratio
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+# Pairs of a prediction and its references whose counts are kept. The sentences' scores and the corpus' are of the same
+# pairs, and the runs of a study, which the audit scores again, answer many rows alike.
+KEPT = 2**15
+
+
+@lru_cache(KEPT)
+def _counts(prediction: str, *references: str) -> tuple[int, ...]:
+    """sacreBLEU's counts of a sentence, with the reference that it scores highest with.
+
+    For n-grams of 1 to 6 characters: how many the prediction has, the reference has, and both. Raises TypeError for
+    what is no text.
+    """
+    from sacrebleu.metrics import CHRF
+
+    scorer = CHRF()
+    scorer._check_sentence_score_args(prediction, list(references))
+    (counts,) = scorer._extract_corpus_statistics([prediction], [[reference] for reference in references])
+    return tuple(map(int, counts))
+
+
+def _score(counts: Sequence[int]) -> float:
+    """chrF of counts, on 0 to 1."""
+    from sacrebleu.metrics import CHRF
+
+    return CHRF()._compute_score_from_stats(counts).score / 100
 
 
 class ChrF(Metric):
@@ -22,10 +50,8 @@ class ChrF(Metric):
     citation = "Popović 2015, chrF: character n-gram F-score for automatic MT evaluation"
 
     def examples(self, predictions: Sequence[str], references: References) -> dict[str, list[float]]:
-        from sacrebleu.metrics import CHRF
-
-        scorer, pairs = CHRF(), zip(predictions, references, strict=True)
-        return {"chrf": [scorer.sentence_score(prediction, list(texts)).score / 100 for prediction, texts in pairs]}
+        pairs = zip(predictions, references, strict=True)
+        return {"chrf": [_score(_counts(prediction, *texts)) for prediction, texts in pairs]}
 
     def statistics(self, table: Mapping[str, Any]) -> None:
         return None
@@ -34,10 +60,9 @@ class ChrF(Metric):
         raise NotImplementedError("corpus chrF is no function of sums over the sentences")
 
     def score(self, table: Mapping[str, Any]) -> float:
-        from sacrebleu.metrics import CHRF
-
-        references = [texts[0] for texts in table["references"]]
-        return CHRF().corpus_score(list(table["prediction"]), [references]).score / 100
+        pairs = zip(table["prediction"], table["references"], strict=True)
+        counts = [_counts(prediction, texts[0]) for prediction, texts in pairs]
+        return _score([sum(column) for column in zip(*counts, strict=True)])
 
     def signature(self) -> str:
         from sacrebleu.metrics import CHRF
@@ -66,10 +91,9 @@ class ChrFCounts(ChrF):
     )
 
     def examples(self, predictions: Sequence[str], references: References) -> dict[str, list[Any]]:
-        from sacrebleu.metrics import CHRF
-
-        counts = CHRF()._extract_corpus_statistics(list(predictions), [[texts[0] for texts in references]])
-        return super().examples(predictions, references) | {"chrf_statistics": [list(map(int, row)) for row in counts]}
+        pairs = zip(predictions, references, strict=True)
+        counts = [list(_counts(prediction, texts[0])) for prediction, texts in pairs]
+        return super().examples(predictions, references) | {"chrf_statistics": counts}
 
     def statistics(self, table: Mapping[str, Any]) -> np.ndarray:
         import numpy as np
