@@ -363,6 +363,6 @@ def test_nul_in_a_text_is_an_error(column):
 
 def test_parts_of_a_text_that_hold_several_texts_are_refused_with_a_way_out():
     turns = [{"speaker": "Ann", "said": "Hello."}, {"speaker": "Ben", "said": "Hi."}]
-    with pytest.raises(RowError, match=r"several texts \('speaker', 'said'\).* columns: {document: ….said}"):
+    with pytest.raises(RowError, match=r"several texts \('speaker', 'said'\).*columns: \{document: ….said\}"):
         joined_text({"document": turns}, "document")
     assert joined_text({"document": [{"text": "Hello.", "start": 0}, {"text": "Hi."}]}, "document") == "Hello. Hi."
