@@ -7,6 +7,7 @@ import pytest
 from tests.support.study_on_disk import expected_study
 from tunegrid.common.digits import probability
 from tunegrid.report.detectable import summary
+from tunegrid.report.sections import sections
 from tunegrid.report.summary import glance, warnings
 
 EXPECTED = expected_study()
@@ -70,3 +71,11 @@ def test_the_smallest_difference_of_page_one_has_the_range_of_the_pairs(made_up_
     assert [float(text) / 100 for text in (low, middle, high)] == pytest.approx(
         [row.smallest_low, row.smallest, row.smallest_high], rel=0.05
     )
+
+
+@pytest.mark.parametrize(("seeds", "too_high"), [((1, 2), True), ((1, 2, 3), False)])
+def test_the_rule_says_that_stability_is_too_high_with_two_seeds(made_up_tables, seeds, too_high):
+    found = {section.title: section for section in sections(made_up_tables, expected_study(seeds=seeds), {})}
+    (text,) = found["Recommendation"].paragraphs
+    assert "within five points" in text
+    assert ("with two seeds, as here, six points too high" in text) == too_high

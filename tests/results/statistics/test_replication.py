@@ -156,3 +156,19 @@ def test_cells_that_agree_in_all_answers_share_first_place() -> None:
     statistics = ExampleStatistics(right[..., None], lambda sums: sums[..., 0] / EXAMPLES)
     scores = resample_scores([statistics, replace(statistics, form_of=0)], resamples=200)
     assert probability_best(scores) == pytest.approx([0.5, 0.5])
+
+
+def test_a_cheap_cell_that_keeps_up_where_dearer_ones_are_better_has_been_lucky() -> None:
+    """Its fresh score is expected below what it is where the costs say nothing; that of the dearest is not."""
+    scores = study(np.random.default_rng(10), np.full(ROWS, 0.7), seed_sd=0.02)
+    scores = replace(scores, point=np.array([0.7, *np.linspace(0.64, 0.8, ROWS - 1)]))
+    by_cost = np.concatenate([fresh.resampled for fresh in fresh_studies(scores, range(ROWS))], axis=1).mean(axis=1)
+    by_none = observed(scores).mean(axis=1)
+    assert by_cost[0] < by_none[0] - 0.005
+    assert by_cost[-1] > by_none[-1] - 0.005
+
+
+def test_the_costs_of_three_cells_say_nothing() -> None:
+    scores = study(np.random.default_rng(11), np.array([0.7, 0.6, 0.8]), seed_sd=0.02)
+    with_costs = np.concatenate([fresh.resampled for fresh in fresh_studies(scores, [2, 0, 1])], axis=1)
+    assert np.array_equal(with_costs, observed(scores))
