@@ -127,10 +127,11 @@ def test_the_section_has_a_row_for_each_technique_and_stands_only_beside_other_m
         "claims",
     ]
     first = section.tables[0]
-    assert [row.cells[1].text for row in first.rows] == [METHODS[kind].title for kind in KINDS]
+    assert f"with {expected.models[0].title}" in first.caption
+    assert [row.cells[0].text for row in first.rows] == [METHODS[kind].title for kind in KINDS]
     row = [cell.text for cell in first.rows[4].cells]
-    assert row[2:4] == ["vectors in front", "0.05%"]
-    assert "10" in row[6]
+    assert row[1:3] == ["vectors in front", "0.05%"]
+    assert "10" in row[5]
     three = expected_study(methods=expected.methods[:3])
     assert techniques.section(frames, three) is None
     other = Named("adapters", "par_bn", kind="adapters", described=False)

@@ -13,7 +13,9 @@ from tunegrid.report.tables import Frames, cell_of
 from tunegrid.results.expected import Expected
 from tunegrid.results.statistics.intervals import ALPHA
 
-MARGIN = 1.1  # seconds differ by this factor before they count: clocks are no better
+# Seconds differ by this factor before they count, for clocks are no better; so do operations of prediction where those
+# of one token are the same, for answers differ in length.
+MARGIN = 1.1
 # Techniques that may train, and save, all weights too: the paper compares full fine-tuning with those that do not.
 WHOLE = {"instruction", "dpo", "ppo"}
 

@@ -106,7 +106,14 @@ def _table(frames: Frames, expected: Expected, kind: str) -> Table | None:
         f"same {'model' if kind == METHODS else 'method'} in which the first scores higher. Range: their lowest and "
         "highest difference."
     )
-    return layout.grouped_table(f"effects-{kind}s", caption, columns, groups.items(), _note(effects, titles, named))
+    name, note = f"effects-{kind}s", _note(effects, titles, named)
+    if len(overall) > MOST_PAIRS:  # a line for each pair
+        columns[0] = Column("Methods" if kind == METHODS else "Models", width=0.36)
+        columns.insert(1, Column("Tasks", "right"))
+        tasks = {f"{named[row.first]} less {named[row.second]}": f"{row.tasks:.0f}" for row in overall.itertuples()}
+        lines = [(pair, tasks[pair], *cells) for pair, ((_, *cells),) in groups.items()]
+        return layout.plain_table(name, caption, columns, lines, note)
+    return layout.grouped_table(name, caption, columns, groups.items(), note)
 
 
 def _note(effects: Any, titles: Titles, named: dict[str, str]) -> str:

@@ -61,6 +61,9 @@ IN_WINDOWS = {
 }
 
 
+MOST_COLUMNS = 6  # of methods
+
+
 def cuts(frames: Frames, expected: Expected) -> tuple[Table, ...]:
     """Tables of truncated texts, stride windows and unfinished predictions; a table of zeros is left out."""
     of_rows = (
@@ -100,8 +103,11 @@ def _counts(name: str, caption: str, columns: dict[str, str], frames: Frames, ex
 
 
 def _unfinished(frames: Frames, expected: Expected) -> Table:
-    """Table of the test predictions that max_new_tokens ended, by model and method, for the tasks that have any."""
-    titles, groups, frame = Titles(expected), [], frames["results"]
+    """Table of the test predictions that max_new_tokens ended, by model and method, for the tasks that have any.
+
+    Its columns are the methods; where those are many, the tasks.
+    """
+    titles, groups, frame, shown = Titles(expected), [], frames["results"], []
     frame = frame[frame["primary"]]
     methods = ("untuned", *(method.name for method in expected.methods))
 
@@ -115,6 +121,7 @@ def _unfinished(frames: Frames, expected: Expected) -> Table:
     for task in expected.tasks:
         if frame.loc[frame["task"] == task.name, "predictions_cut"].fillna(0).sum() == 0:
             continue
+        shown.append(task)
         rows = [
             (model.title, *(cell(task.name, model.name, method) for method in methods)) for model in expected.models
         ]
@@ -123,7 +130,16 @@ def _unfinished(frames: Frames, expected: Expected) -> Table:
         "Predictions on the test data, all seeds together, that the model had not ended when they were as long as the "
         "task allows (max_new_tokens). Tasks without any are left out."
     )
-    heads = [Column("Model"), *(Column(titles.methods.get(method, "Untuned"), "right") for method in methods)]
+    named = {method: titles.methods.get(method, "Untuned") for method in methods}
+    if len(methods) > MOST_COLUMNS:
+        rows = [
+            (model.title, named[method], *(cell(task.name, model.name, method) for task in shown))
+            for model in expected.models
+            for method in methods
+        ]
+        heads = [Column("Model"), Column("Method"), *(Column(task.title, "right") for task in shown)]
+        return layout.plain_table("unfinished", caption, heads, rows if shown else [])
+    heads = [Column("Model"), *(Column(title, "right") for title in named.values())]
     return layout.grouped_table("unfinished", caption, heads, groups)
 
 

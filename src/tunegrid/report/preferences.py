@@ -11,7 +11,7 @@ from tunegrid.methods import METHODS
 from tunegrid.report.cost_words import mean, operations
 from tunegrid.report.layout import Column, Figure, Section, Table, plain_table
 from tunegrid.report.tables import Frames, Titles, cell_of
-from tunegrid.results.expected import Expected
+from tunegrid.results.expected import Expected, Named
 from tunegrid.results.statistics.intervals import CONFIDENCE
 
 TITLE = "Learning from preferences"
@@ -52,6 +52,11 @@ def section(frames: Frames, expected: Expected, figures: tuple[Figure, ...] = ()
         _last(frames, expected),
     )
     return Section(TITLE, tuple(text), tuple(table for table in made if table), figures)
+
+
+def samplers(expected: Expected) -> list[Named]:
+    """The methods whose training samples answers: their loss is none of the task's."""
+    return [method for method in expected.methods if method.kind in METHODS and METHODS[method.kind].samples]
 
 
 def warnings(frames: Frames, expected: Expected) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from tunegrid.common import digits
+from tunegrid.common.words import listed
 from tunegrid.report import (
     audit,
     ceilings,
@@ -74,7 +75,7 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
     if smaller := forms.section(frames, expected):
         yield smaller
     if curves := figures("figure-curves"):
-        yield Section("How the runs learned", (_on_curves(),), figures=curves)
+        yield Section("How the runs learned", (_on_curves(expected),), figures=curves)
     if instructed := instruction.section(frames, expected):
         yield instructed
     if preferred := preferences.section(frames, expected, figures("figure-preferences")):
@@ -159,10 +160,13 @@ def _on_intervals(expected: Expected) -> str:
     return text + " alone. There is one seed per cell: how far another seed would have landed is not known."
 
 
-def _on_curves() -> str:
+def _on_curves(expected: Expected) -> str:
+    titles = [method.title for method in preferences.samplers(expected)]
+    elsewhere = f" Not here, for its loss is none of the task's: {listed(titles)}." if titles else ""
     return (
         "The training loss as the optimiser saw it, and the loss on validation rows, which are part of neither "
         "training nor the test set. history.csv holds every value, with the learning rate and the norm of the gradient."
+        + elsewhere
     )
 
 

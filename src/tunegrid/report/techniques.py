@@ -59,7 +59,7 @@ def _at_the_baseline(frames: Frames, expected: Expected) -> str:
 
 def side_by_side(frames: Frames, expected: Expected, task: ExpectedTask) -> Table | None:
     """Table of the techniques on one task; None where no run of it is scored."""
-    titles, metric = Titles(expected), task.primary
+    titles, metric, several = Titles(expected), task.primary, len(expected.models) > 1
     rows = list(_rows(frames, expected, task, titles))
     if not rows:
         return None
@@ -67,14 +67,17 @@ def side_by_side(frames: Frames, expected: Expected, task: ExpectedTask) -> Tabl
     columns = (
         MODEL,
         METHOD,
-        Column("Trained", width=0.13),
+        Column("Trained", width=0.13 if several else 0.22),
         *(Column(title, "right") for title in ("Share", "Memory", "Time, s", "Latency, ms", "Saved")),
         Column(f"{metric.title}{unit} [{CONFIDENCE} interval]", "right"),
     )
+    where = task.title if several else f"{task.title} with {expected.models[0].title}"
     caption = (
-        f"{task.title}, technique by technique: what is trained, its share of all parameters, peak memory and seconds "
+        f"{where}, technique by technique: what is trained, its share of all parameters, peak memory and seconds "
         "of the training, latency of one example, size of what is saved, score."
     )
+    if not several:  # then the caption names the model
+        columns, rows = columns[1:], [row[1:] for row in rows]
     return layout.plain_table(f"techniques-{task.name}", caption, columns, rows)
 
 
@@ -124,8 +127,8 @@ def claims_table(name: str, caption: str, verdicts: list[claims.Verdict]) -> Tab
     ]
     columns = (
         Column("Technique", width=0.14),
-        Column("What the paper says (section 5.3)", width=0.38),
-        Column("Verdict", width=0.12),
-        Column("Evidence", width=0.28),
+        Column("What the paper says (section 5.3)", width=0.34),
+        Column("Verdict", width=0.14),
+        Column("Evidence", width=0.30),
     )
     return layout.plain_table(name, caption, columns, rows)

@@ -52,8 +52,8 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "figure-curves",
-        "Learning curves: training loss (lines) and validation loss (marks) of every run; with several seeds each is a "
-        "thin line. Losses of different tasks, models and label smoothings do not compare.",
+        "Learning curves: training loss (lines) and validation loss (marks) of every run, on a logarithmic axis; with "
+        "several seeds each is a thin line. Losses of different tasks, models and label smoothings do not compare.",
         "curves",
     ),
     Figure(

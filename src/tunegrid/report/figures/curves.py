@@ -1,8 +1,12 @@
-"""Learning curves: training and validation loss of every run, one panel per task and model."""
+"""Learning curves: training and validation loss of every run, one panel per task and model.
+
+Runs that sample their own answers are not there: their loss is none of the task's, and they have a figure of their own.
+"""
 
 from itertools import product
 from typing import Any
 
+from tunegrid.report import preferences
 from tunegrid.report.figures.style import WIDTH, legend, methods, short, tidy
 from tunegrid.results.expected import Expected
 
@@ -14,17 +18,21 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
     """The figure; None where no run has a history. Seeds are thin lines; the axis is examples seen, else steps."""
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     history = frames["history"]
     history = history[history[["loss", "validation_loss"]].notna().any(axis=1)]
+    samplers = preferences.samplers(expected)
+    learners = [method for method in expected.methods if method not in samplers]
+    history = history[history["method"].isin([method.name for method in learners])]
     if not len(history):
         return None
     axis_column = "examples" if history["examples"].notna().all() else "step"
     tasks, models = expected.tasks, expected.models
     blocks = [tasks[first : first + TASKS_PER_LINE] for first in range(0, len(tasks), TASKS_PER_LINE)]
     lines = len(blocks) * len(models)
-    size = {"figsize": (WIDTH, 0.7 + lines * min(1.25, 7.4 / lines)), "squeeze": False, "layout": "constrained"}
+    height = 1.25 if lines > 1 else 2.2  # inches of a line
+    size = {"figsize": (WIDTH, 0.7 + lines * min(height, 7.4 / lines)), "squeeze": False, "layout": "constrained"}
     figure, axes = plt.subplots(lines, len(blocks[0]), sharex="col" if len(blocks) == 1 else False, **size)
     for number, model in product(range(len(blocks)), models):
         line = models.index(model)
@@ -43,17 +51,22 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
             if line == len(models) - 1:
                 axis.set_xlabel("examples seen" if axis_column == "examples" else "step")
             axis.xaxis.set_major_locator(MaxNLocator(4))
-            axis.yaxis.set_major_locator(MaxNLocator(4))
+            if axis.get_yscale() == "log":
+                axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axis.yaxis.set_minor_locator(NullLocator())
+                axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            else:
+                axis.yaxis.set_major_locator(MaxNLocator(4))
             axis.xaxis.set_major_formatter(_thousands)
             axis.grid(color="0.92", linewidth=0.6)
             tidy(axis)
     styles = methods(expected)
-    for method in expected.methods:  # what a method looks like, whether or not it is in the first panel
+    for method in learners:  # what a method looks like, whether or not it is in the first panel
         colour, marker, dashes = styles[method.name]
         axes[0, 0].add_line(Line2D([], [], color=colour, marker=marker, linestyle=dashes, ms=4, label=method.title))
     axes[0, 0].add_line(Line2D([], [], color="0.3", linewidth=1.1, label=TRAINING))
     axes[0, 0].add_line(Line2D([], [], color="0.3", marker="o", mfc="none", ms=4.5, linestyle="", label=VALIDATION))
-    legend(figure, [*(method.title for method in expected.methods), TRAINING, VALIDATION])
+    legend(figure, [*(method.title for method in learners), TRAINING, VALIDATION])
     return figure
 
 
@@ -70,6 +83,9 @@ def _panel(axis: Any, history: Any, column: str, expected: Expected) -> None:
                 checked[column], checked["validation_loss"], color=colour, linestyle=":", linewidth=0.4,
                 marker=marker, markersize=4, markerfacecolor="white", markeredgewidth=0.9,
             )  # fmt: skip
+    losses = history[["loss", "validation_loss"]].to_numpy().ravel()
+    if len(losses) and not (losses <= 0).any():  # where runs end tells them apart, not where they begin
+        axis.set_yscale("log")
 
 
 def _thousands(value: float, _: int) -> str:

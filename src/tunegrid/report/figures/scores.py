@@ -1,4 +1,7 @@
-"""The primary metric of every cell with its interval and each of its seeds, one panel per task."""
+"""The primary metric of every cell with its interval and each of its seeds, one panel per task.
+
+The axis names models, whose methods lie below one another; or, where there is one model, its methods.
+"""
 
 from typing import Any
 
@@ -18,7 +21,8 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
         return None
     tasks, models = expected.tasks, expected.models
     lines, columns = -(-len(tasks) // PANELS_PER_LINE), min(len(tasks), PANELS_PER_LINE)
-    height = lines * (0.65 + 0.105 * len(models) * (len(expected.methods) + 1)) + 0.35
+    line = 0.105 if len(models) > 1 else 0.15  # inches that a cell takes
+    height = lines * (0.65 + line * len(models) * (len(expected.methods) + 1)) + 0.35
     figure, axes = plt.subplots(
         lines, columns, figsize=(WIDTH, height), sharey=True, squeeze=False, layout="constrained"
     )
@@ -29,7 +33,8 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
             _seeds(axis, task, frames["results"], expected)
     for axis in axes.flat[len(tasks) :]:
         axis.set_visible(False)
-    legend(figure, [*(method.title for method in expected.methods), SEED, COLLAPSED, UNTUNED, BASELINE])
+    named = [method.title for method in expected.methods] if len(models) > 1 else []
+    legend(figure, [*named, SEED, COLLAPSED, UNTUNED, BASELINE])
     return figure
 
 
@@ -61,7 +66,14 @@ def _panel(axis: Any, task: ExpectedTask, rows: Any, expected: Expected) -> None
     axis.set_title(short(task.title, 30))
     axis.set_xlabel(axis_title(task))
     axis.xaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3))
-    axis.set_yticks([-number for number in range(len(place))], [short(model.title) for model in expected.models])
+    if len(place) > 1:
+        axis.set_yticks([-number for number in range(len(place))], [short(model.title) for model in expected.models])
+    else:
+        titles = [*(method.title for method in expected.methods), UNTUNED]
+        heights = [0.4 - step * (number + 0.5) for number in range(len(titles))]
+        axis.set_yticks(heights, [short(title, 26) for title in titles])
+        axis.set_ylabel(short(expected.models[0].title))
+        axis.label_outer()
     axis.set_ylim(-len(place) + 0.5, 0.5)
     axis.tick_params(axis="y", length=0)
     axis.grid(axis="x", color="0.9", linewidth=0.6)

@@ -7,6 +7,7 @@ from tunegrid.results.expected import Expected, ExpectedTask
 
 # Okabe and Ito's colours: told apart by colour-blind eyes; markers and dashes tell them apart in grey.
 STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#56B4E9", "v"), ("#E69F00", "P"))
+MORE_MARKERS = ("X", "p", "<", "h", ">", "*")  # of methods whose colour another one has, too
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 WIDTH = 6.3  # inches: the text width of the report
 TALLEST = 8.2  # inches: what a page has room for, with the caption
@@ -28,11 +29,14 @@ def settings() -> dict[str, Any]:
 
 
 def methods(expected: Expected) -> dict[str, tuple[str, str, Any]]:
-    """(colour, marker, dashes) of each method, by name: the same in every figure."""
-    return {
-        method.name: (*STYLES[number % len(STYLES)], DASHES[number % len(DASHES)])
-        for number, method in enumerate(expected.methods)
-    }
+    """(colour, marker, dashes) of each method, by name: the same in every figure. Twelve have a look of their own."""
+    looks = {}
+    for number, method in enumerate(expected.methods):
+        again, place = divmod(number, len(STYLES))
+        colour, marker = STYLES[place]
+        marker = MORE_MARKERS[place] if again % 2 else marker
+        looks[method.name] = (colour, marker, DASHES[(place + again) % len(DASHES)])
+    return looks
 
 
 def axis_title(task: ExpectedTask) -> str:
