@@ -215,7 +215,15 @@ def verdicts(known: Any) -> str:
     from tunegrid.models import FAMILIES
 
     families = list(next(iter(known.tuners.values())).families)
-    lines = [f"{known.library} {known.version}:", "", f"| tuner | {' | '.join(FAMILIES[f].title for f in families)} |"]
+    passed = [tuner.families.values() for tuner in known.tuners.values()]
+    every = [all(not verdict.failed for verdict in of) for of in passed]
+    merge = [all(not verdict.failed and not verdict.unmerged for verdict in of) for of in passed]
+    counts = f"{sum(every)} of {len(passed)} pass with all {len(families)} families, {sum(merge)} of them merge"
+    lines = [
+        f"{known.library} {known.version}: {counts}.",
+        "",
+        f"| tuner | {' | '.join(FAMILIES[f].title for f in families)} |",
+    ]
     lines.append("| --- " * (len(families) + 1) + "|")
     reasons: dict[tuple[str, str], list[str]] = {}  # (reason, families) -> tuners
     for name, tuner in known.tuners.items():

@@ -43,6 +43,7 @@ BROKEN = {
     "out of range": ("threads: 1", "threads: 0", "hardware.threads", ["greater than 0", "found 0"]),
     "a negative seed": ("seeds: [1, 2]", "seeds: [1, -2]", "seeds[1]", ["-2"]),
     "no seed": ("seeds: [1, 2]", "seeds: []", "seeds", ["at least 1"]),
+    "a number without a sign": ("1.0e-3", "1.0e3", "training.learning_rate", ["'1.0e3'", "is text to YAML", "1.0e+4"]),
     "a number that YAML takes for text": ("1.0e-3", "1e-4", "training.learning_rate", ["'1e-4'", "is text to YAML", "1.0e-4"]),
     "the same in an override": ("training: {max_steps: 200}", "training: {learning_rate: 1e-4}",
                                 "overrides[0].training.learning_rate", ["'1e-4'", "is text to YAML"]),

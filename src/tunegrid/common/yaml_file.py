@@ -86,7 +86,8 @@ class ConfigFile:
                 case "string_pattern_mismatch":
                     message = f"not a valid name: {problem['input']!r}. Names: letters and digits, with . or - between"
                 case "float_type" if _is_number(problem["input"]):
-                    message = f"{problem['input']!r} is text to YAML, not a number. Write it with a dot: 1.0e-4"
+                    how = "a dot and a sign: 1.0e-4, 1.0e+4"
+                    message = f"{problem['input']!r} is text to YAML, not a number. Write it with {how}"
                 case "string_type" if isinstance(problem["input"], int | float):
                     message = f"YAML reads this as {problem['input']!r}, not as text. Write it in quotes"
                 case _:
