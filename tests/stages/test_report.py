@@ -80,3 +80,11 @@ def test_a_table_that_was_edited_is_written_again(study: SimpleNamespace) -> Non
     file.write_text(content.replace("0", "1"))
     assert updates(study)
     assert file.read_text() == content
+
+
+def test_what_a_killed_job_was_writing_counts_for_nothing(study: SimpleNamespace) -> None:
+    run = next((study.paths.root / "runs").rglob("metrics.json")).parent
+    half = run / ".domains.machine-1-0123abcd.tmp" / "away"
+    half.mkdir(parents=True)
+    (half / "metrics.json").write_text("{}")
+    assert not updates(study)

@@ -34,6 +34,8 @@ def update_tables(study: Study) -> None:
 
 def _digest(study: Study) -> str:
     root = study.paths.root
-    files = sorted(file for pattern in (*FILES, "tables/*.csv") for file in root.glob(pattern))
+    matched = [file for pattern in (*FILES, "tables/*.csv") for file in root.glob(pattern)]
+    # What killed jobs were writing begins with a dot, and is no result.
+    files = sorted(file for file in matched if not any(part[0] == "." for part in file.relative_to(root).parts))
     names = [str(file.relative_to(root)) for file in files]
     return digest([code_version(), repr(expected(study)), names, file_digest(*files)])
