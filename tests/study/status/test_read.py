@@ -215,11 +215,11 @@ def test_evaluations_on_other_domains_are_jobs_of_their_own(tiny_study):
     # A domain that was added since is still to be answered.
     Path("results/tiny/baselines/sentiment/majority-class/domains/far/metrics.json").unlink()
     assert counts(read_status(study, CONFIGS, read_any_record))["domains"] == (0, 0, 7, 0)
-    # Two domains take twice the time of the task's own rows, which the plan reckons with.
+    # Two domains take about twice the time of the task's own rows: they are the same rows, but lengths are samples.
     jobs = Jobs(study)
     expected = 2 * jobs.evaluate("sentiment", "t5", "lora").seconds
     run = next(job for job in status.in_stage("domains") if job.item.cell and job.item.cell.method == "lora")
-    assert jobs.domains("sentiment", "t5", "lora").seconds == pytest.approx(expected)
+    assert jobs.domains("sentiment", "t5", "lora").seconds == pytest.approx(expected, rel=0.02)
     assert run.remaining > 0
     at_work = Alive(commands={("evaluate-domains", "sentiment", "t5", "untuned"): time.time()})
     [running] = [job for job in read_status(study, CONFIGS, read_any_record, at_work).jobs if job.state == "running"]
