@@ -75,22 +75,28 @@ def test_losses_that_are_not_positive_have_a_linear_axis(expected):
     assert curves.draw(frames, expected).axes[0].get_yscale() == "linear"
 
 
-def test_each_of_many_pairs_of_methods_is_a_line(expected):
-    rows = [
+def test_each_of_many_pairs_of_methods_is_a_line_under_its_first_method(expected):
+    whole = [
         {"kind": "method", "first": first, "second": second, "tasks": 2, "difference": 0.1, "ci_low": 0.0,
          "ci_high": 0.2, "p_holm": 0.01, "blocks": 2, "blocks_ahead": 1, "lowest": -0.1, "highest": 0.3,
          "left_out_blocks": 0}
         for first, second in combinations(KINDS, 2)
     ]  # fmt: skip
+    above, below = (
+        whole[1] | {"task": task.name, "tasks": 1, "ci_low": low, "ci_high": low + 0.1}
+        for task, low in zip(expected.tasks, (0.1, -0.3), strict=False)
+    )  # the tasks disagree on the second pair
     frames = {
-        "effects": frame_of("effects", COLUMNS["effects"], rows),
+        "effects": frame_of("effects", COLUMNS["effects"], [*whole, above, below]),
         "over_tasks": frame_of("over_tasks", COLUMNS["over_tasks"], []),
     }
     table = effects._table(frames, expected, "method")
-    assert len(table.rows) == 28
-    assert [cell.text for cell in table.rows[0].cells] == [
-        "Full Finetuning less LoRA", "2", "+10.0 [0.0, 20.0]", "0.010", "1 of 2", "-10.0 to +30.0".replace("-", "−"),
-    ]  # fmt: skip
+    assert [row.cells[0].text for row in table.rows if row.heading] == [METHODS[kind].title for kind in KINDS[:-1]]
+    pairs = [[cell.text for cell in row.cells] for row in table.rows if not row.heading]
+    assert len(pairs) == 28
+    assert pairs[0] == ["LoRA", "2", "+10.0 [0.0, 20.0]", "0.010", "1 of 2", "−10.0 to +30.0"]
+    assert [pair[0].endswith(" †") for pair in pairs] == [number == 1 for number in range(28)]
+    assert table.note.startswith("† Tasks disagree")
 
 
 def test_answers_that_were_not_ended_are_a_line_for_each_of_many_methods(expected):

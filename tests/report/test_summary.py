@@ -45,7 +45,7 @@ def test_page_one_says_how_probable_it_is_that_the_best_cell_is_the_best(made_up
     for row, task in zip(glance(made_up_tables, EXPECTED).rows, EXPECTED.tasks, strict=True):
         of_task = cells[(cells["task"] == task.name) & cells["primary"] & (cells["kind"] == "run")]
         share = of_task.loc[of_task["mean"].idxmax(), "probability_best"]
-        assert row.cells[1].text.endswith(f"; P {probability(share)}")
+        assert row.cells[1].text.endswith(f"; P\N{NO-BREAK SPACE}{probability(share)}")
 
 
 def test_page_one_gives_a_loss_of_percentages_in_points(made_up_tables):

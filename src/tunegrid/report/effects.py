@@ -14,6 +14,7 @@ from tunegrid.results.tables.effects import METHODS, MODELS
 TITLE = "Methods and models on the whole"
 FEW_TASKS = 8  # below which the middle half of the runs is of one or two tasks
 MOST_PAIRS = 6  # for which the report prints the tasks one by one
+DISAGREE = "†"  # after a pair
 
 
 def section(frames: Frames, expected: Expected, figures: tuple[Figure, ...] = ()) -> Section | None:
@@ -107,30 +108,44 @@ def _table(frames: Frames, expected: Expected, kind: str) -> Table | None:
         "highest difference."
     )
     name, note = f"effects-{kind}s", _note(effects, titles, named)
-    if len(overall) > MOST_PAIRS:  # a line for each pair
-        columns[0] = Column("Methods" if kind == METHODS else "Models", width=0.36)
-        columns.insert(1, Column("Tasks", "right"))
-        tasks = {f"{named[row.first]} less {named[row.second]}": f"{row.tasks:.0f}" for row in overall.itertuples()}
-        lines = [(pair, tasks[pair], *cells) for pair, ((_, *cells),) in groups.items()]
-        return layout.plain_table(name, caption, columns, lines, note)
+    if len(overall) > MOST_PAIRS:  # a line for each pair, all of the first one together
+        columns = [Column("Less"), Column("Tasks", "right"), *columns[1:]]
+        groups = {}
+        for row in overall.itertuples():
+            cells = (named[row.second] + _mark(effects, row), f"{row.tasks:.0f}", *_cells(row))
+            groups.setdefault(named[row.first], []).append(cells)
     return layout.grouped_table(name, caption, columns, groups.items(), note)
 
 
 def _note(effects: Any, titles: Titles, named: dict[str, str]) -> str:
     """The pairs of which one task says the opposite of another, and how many cells were left out."""
-    sentences = []
+    sentences, marked = [], False
+    many = effects["task"].isna().sum() > MOST_PAIRS
     for (first, second), rows in effects[effects["task"].notna()].groupby(["first", "second"], sort=False):
         above, below = ([titles.tasks[name] for name in rows.loc[side, "task"]] for side in _sides(rows))
-        if above and below:
+        if above and below and many:
+            marked = True
+        elif above and below:
             sentences.append(
                 f"{named[first]} less {named[second]}: tasks disagree, beyond their intervals ({listed(above)}: above "
                 f"0; {listed(below)}: below), so that the mean over the tasks describes none of them."
             )
+    if marked:
+        sentences.append(
+            f"{DISAGREE} Tasks disagree, beyond their intervals, so that the mean over tasks describes none of them."
+        )
     if left_out := int(effects.loc[effects["task"].isna(), "left_out_blocks"].sum()):
         sentences.append(
             f"Left out, for a seed of one of the two cells collapsed: {plural(left_out, 'pair')} of cells."
         )
     return " ".join(sentences)
+
+
+def _mark(effects: Any, pair: Any) -> str:
+    """The sign of a pair on which tasks disagree."""
+    same = (effects["first"] == pair.first) & (effects["second"] == pair.second) & effects["task"].notna()
+    above, below = _sides(effects[same])
+    return f" {DISAGREE}" if above.any() and below.any() else ""
 
 
 def _sides(rows: Any) -> tuple[Any, Any]:

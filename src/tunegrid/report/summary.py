@@ -82,7 +82,7 @@ def _truly_best(expected: Expected, cell: Any) -> str:
     """The probability that the best cell is that; "" with one seed, where it is about test rows alone."""
     if len(expected.seeds) == 1 or absent(cell["probability_best"]):
         return ""
-    return f"; P {digits.probability(cell['probability_best'])}"
+    return f"; P\N{NO-BREAK SPACE}{digits.probability(cell['probability_best'])}"
 
 
 def _collapse(task: ExpectedTask, cell: Any) -> str:
