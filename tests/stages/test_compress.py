@@ -178,6 +178,26 @@ def test_a_student_of_the_rows_has_no_teacher(tiny_study, monkeypatch):
     assert record.form.recovery_seconds > 0
 
 
+def test_a_students_weights_that_are_zero_learn_like_the_others(tiny_study, monkeypatch):
+    from tunegrid.models.forms.pruned import linear_weights
+    from tunegrid.stages import compress
+
+    study = tiny_study(CHANGES + f"compress: [distil-1]\n{DISTILLATION.replace('}', ', targets: rows}')}")
+    run, _ = trained(study, "translation", "full")
+    moved, tune = [], compress.tune_form
+
+    def observed(study, run, form, model, *arguments):
+        weight = linear_weights(model)[0]
+        weight.data[0] = 0.0
+        tuning = tune(study, run, form, model, *arguments)
+        moved.append(bool(weight[0].any()))
+        return tuning
+
+    monkeypatch.setattr(compress, "tune_form", observed)
+    compress.evaluate_form(study, run, "distil-1", study.paths.run(Run(run.cell, 1, "distil-1")))
+    assert moved == [True]
+
+
 def test_a_teacher_answers_no_more_rows_than_its_student_will_see(tiny_study):
     from tunegrid.stages.training_data import training_data
     from tunegrid.stages.tune_form import drawn

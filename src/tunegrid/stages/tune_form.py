@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,7 @@ def tune_form(
         answers = answered(teacher, tokenizer, data.task, tokens, study.hardware.precision)
         data, seconds = replace(data, train=answers), measure.clock() - clock
     model = cpu_kernels.place(model.requires_grad_(True), device)
-    with _zeros_held(model):
+    with _zeros_held(model) if form.tuned_by == "recovery" else nullcontext():
         return Tuning(_fit(study, run, model, tokenizer, data, training, folder), seconds)
 
 
