@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+MORE_MEMORY = 0.5  # of what the first attempt may use, for each further one
+
 
 class Attempt:
     """One of several attempts, numbered from 1."""
@@ -23,3 +25,8 @@ ONLY = Attempt()
 
 class AttemptFailed(Exception):
     """The failure of an attempt that is not the last one; the message says of what, and why."""
+
+
+def memory_growth(number: int) -> float:
+    """Memory that an attempt may use, as a multiple of that of the first; `number`: of the attempt, from 1."""
+    return 1 + MORE_MEMORY * (number - 1)

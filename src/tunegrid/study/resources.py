@@ -7,8 +7,6 @@ from pydantic import Field
 from tunegrid.common.fields import Closed
 from tunegrid.runtime.device_models import GPUS
 
-MORE_MEMORY = 0.5  # of what the first attempt may use, for each further one
-
 
 class Resources(Closed):
     """What jobs ask a cluster for, by the plan's estimates, and how often they may."""
@@ -24,8 +22,3 @@ class Resources(Closed):
         le=20,
         description="How often a training that dies is tried, with more memory each time, until it has failed.",
     )
-
-
-def memory_growth(number: int) -> float:
-    """Memory that an attempt may use, as a multiple of that of the first; `number`: of the attempt, from 1."""
-    return 1 + MORE_MEMORY * (number - 1)

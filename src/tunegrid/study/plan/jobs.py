@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cache
 
+from tunegrid.runtime.attempts import memory_growth
 from tunegrid.runtime.device_models import GPUS, assumed_cpu
 from tunegrid.study.cells import Cell
 from tunegrid.study.mixtures import mixed_names, settings_of, wordings
@@ -14,7 +15,6 @@ from tunegrid.study.plan.disk import form_disk, job_disk
 from tunegrid.study.plan.forms import FormPlan, form_plan
 from tunegrid.study.plan.further import domain_rows, domains_work, forgetting_work, probes_work
 from tunegrid.study.plan.memory import LIBRARIES
-from tunegrid.study.resources import memory_growth
 from tunegrid.study.study import Study
 
 START = 60  # seconds in which a job starts, on a busy file system
