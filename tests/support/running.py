@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.support import ROOT
+from tests.support.dry_runs import dry_run
 from tests.support.processes import heed_signals
 
 MINI = ROOT / "config" / "mini.yaml"
@@ -22,7 +23,10 @@ class Workflow:
         self.folder, self.configs = folder, configs
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
-        return self._run(self._command(*arguments))
+        command = self._command(*arguments)
+        if {"--dry-run", "-n"} & {*arguments}:
+            return dry_run(command[2:], self.folder, self._environment())
+        return self._run(command)
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """Starts Snakemake in a process group of its own."""
