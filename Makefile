@@ -14,7 +14,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TEX_PACKAGES := latexmk texlive-latex-recommended texlive-fonts-recommended lmodern
 # A file's tests share what they make, so they stay together; tests/conftest.py has the order of the files.
-TEST := pytest --dist loadfile --no-loadscope-reorder --numprocesses
+# They start hundreds of processes, which would all compile the package, and each worker the tests, if bytecode were not kept.
+TEST := PYTHONDONTWRITEBYTECODE= pytest --dist loadfile --no-loadscope-reorder --numprocesses
 # The first interpreter that is new enough; none: `setup` says what to install.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)

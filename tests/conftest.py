@@ -7,6 +7,7 @@ import random
 import shutil
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -111,8 +112,24 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out, with `-m slow`, the files that have no slow tests: each worker would import them all."""
+    if config.getoption("markexpr") == "slow" and collection_path.match("test_*.py"):
+        return not may_be_slow(collection_path) or None
+    return None
+
+
+@cache
+def may_be_slow(file: Path) -> bool:
+    """Whether tests of a file may have the marker `slow`."""
+    return "slow" in file.read_text(encoding="utf-8")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the longest files first, so that no worker begins one of them when the others are at their end."""
+    hidden = {item.path for item in items if item.get_closest_marker("slow") and not may_be_slow(item.path)}
+    if hidden:
+        raise pytest.UsageError(f"`-m slow` would leave out slow tests, as these files do not have that word: {hidden}")
     places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
 
