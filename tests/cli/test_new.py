@@ -1,5 +1,6 @@
 """`tunegrid new`: the walk of the documentation, questions on a terminal, files that are kept, errors for people."""
 
+import json
 import os
 import pty
 import re
@@ -88,6 +89,64 @@ def test_files_beside_bring_their_splits():
     assert source.test_share is None
 
 
+def test_a_study_of_train_is_called_as_its_folder():
+    Path("weather").mkdir()
+    write(ROWS, "weather/train.jsonl")
+    assert main(["new", "weather/train.jsonl", "--mini"]) == 0
+    assert load_study("weather.yaml").name == "weather"
+
+
+def test_commands_with_a_file_whose_name_has_blanks_can_be_pasted(capsys):
+    write(ROWS, "rows.jsonl")
+    assert main(["new", "rows.jsonl", "--mini", "--output", "my rows.yaml"]) == 0
+    said, written = capsys.readouterr().out, Path("my rows.yaml").read_text()
+    for command in ("tunegrid check", "tunegrid plan", "snakemake --cores all --configfile"):
+        assert f"{command} 'my rows.yaml'" in said
+        assert f"{command} 'my rows.yaml'" in written
+
+
+def test_columns_that_no_model_reads_are_named(capsys):
+    rows = [
+        {
+            "id": f"r{n}",
+            "instruction": f"Do the {n}th thing",
+            "input": f"a thing {n}",
+            "output": f"done {n}",
+            "by": "me",
+        }
+        for n in range(20)
+    ]
+    write([row | {"meta": {"day": number}} for number, row in enumerate(rows)], "rows.jsonl")
+    assert main(["new", "rows.jsonl", "--mini"]) == 0
+    said = capsys.readouterr().out
+    assert "columns: source=input, target=output\n" in said
+    assert "\nNot read: instruction, by, meta.day.\n" in said
+    write(ROWS, "all.jsonl")
+    assert main(["new", "all.jsonl", "--mini"]) == 0
+    assert "Not read" not in capsys.readouterr().out
+
+
+def test_a_label_of_signs_alone_may_be_none(capsys):
+    labels = ["yes", "no", "-"] * 3 + ["yes", "no"] * 15
+    pairs = [
+        {"sentence1": f"one {number}", "sentence2": f"two {number}", "gold_label": label}
+        for number, label in enumerate(labels)
+    ]
+    write(pairs, "pairs.jsonl")
+    assert main(["new", "pairs.jsonl", "--mini"]) == 0
+    assert "If - says that a row has no label, take it out of `labels`, and add" in capsys.readouterr().out
+    study = Path("pairs.yaml").read_text()
+    study = study.replace("validation_share:", "unusable_rows: skip\n      validation_share:", 1)
+    Path("pairs.yaml").write_text(re.sub(r'      - "-".*\n', "", study))
+    assert load_study("pairs.yaml").tasks["pairs"].labels == ["no", "yes"]
+    assert main(["fetch-data", "pairs.yaml", "--task", "pairs"]) == 0
+    skipped = json.loads(Path("results/pairs/data/pairs/card.json").read_text())["unusable_rows"]
+    assert sum(reason["rows"] for split in skipped.values() for reason in split.values()) == 3
+    write([row | {"gold_label": "+-"[number % 2]} for number, row in enumerate(pairs)], "signs.jsonl")
+    assert main(["new", "signs.jsonl", "--mini"]) == 0
+    assert "no label" not in capsys.readouterr().out
+
+
 REFUSED = {
     "no file": ([], "name a file"),
     "a file that is not there": (["no.csv"], "no.csv: no such file"),
@@ -97,6 +156,7 @@ REFUSED = {
     "a kind that does not fit": (["rows.jsonl", "--kind", "qa"], "no column for"),
     "texts that no name tells apart": (["pairs.jsonl"], "--kind classification|generation"),
     "braces in a path": (["{a}.jsonl"], "braces"),
+    "a column that the task has not": (["rows.jsonl", "--column", "txt=text"], "has no column txt. Did you mean text?"),
     "a name that is none": (["rows.jsonl", "--name", "a/b", "--output", "x.yaml"], "study"),
 }
 
@@ -108,6 +168,13 @@ def test_what_cannot_be_a_study_ends_with_a_message_and_without_a_file(arguments
     assert main(["new", *arguments, "--mini"]) == 1
     assert says in capsys.readouterr().err
     assert not list(Path().glob("*.yaml"))
+
+
+@pytest.mark.parametrize("share", ["2", "0", "x", "nan"])
+def test_a_share_that_is_none_is_refused_in_words(share, capsys):
+    with pytest.raises(SystemExit):
+        main(["new", "rows.jsonl", "--test-share", share])
+    assert f"{share!r} is no share: a number above 0 and below 1" in capsys.readouterr().err
 
 
 @pytest.mark.slow

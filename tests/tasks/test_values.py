@@ -232,8 +232,8 @@ def test_ids_and_groups_are_texts_and_only_nothing_is_none(value, text):
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, [], {}, b"1", DEEP], ids=lambda value: str(value)[:20])
 def test_an_id_or_a_group_that_is_a_list_or_a_mapping_is_an_error(value):
-    for column, name in (("id", "id"), ("group", "title")):
-        with pytest.raises(RowError, match=f"column {column}: expected a text or a number, found"):
+    for column, name in (("id", "id"), ("title (for group)", "title")):
+        with pytest.raises(RowError, match=f"column {re.escape(column)}: expected a text or a number, found"):
             qa(**{name: value})
     with pytest.raises(RowError, match="column id: expected a text or a number"):
         unlabelled_row(make_task("qa", files()), RawRow(SQUAD | {"id": value}, "here"))
@@ -310,7 +310,7 @@ def test_flattened_rows_are_read_by_the_default_columns_and_by_predict():
 @pytest.mark.parametrize("text", ["", " \t\r\n", "\0\0", "\u200b\ufeff", "\u00ad", "\x07 \x00"])
 def test_a_text_without_a_visible_character_is_none(text):
     assert is_missing(text)
-    with pytest.raises(RowError, match="column source: expected text"):
+    with pytest.raises(RowError, match=r"column translation\.en \(for source\): expected text"):
         canonical_row(make_task("translation", files()), RawRow({"translation": {"en": text, "de": "b"}}, "here"))
 
 
@@ -366,3 +366,6 @@ def test_parts_of_a_text_that_hold_several_texts_are_refused_with_a_way_out():
     with pytest.raises(RowError, match=r"several texts \('speaker', 'said'\).*columns: \{document: ….said\}"):
         joined_text({"document": turns}, "document")
     assert joined_text({"document": [{"text": "Hello.", "start": 0}, {"text": "Hi."}]}, "document") == "Hello. Hi."
+    for parts in ([], ["", " "]):
+        with pytest.raises(RowError, match=re.escape(f"column document: expected text, found {parts!r}")):
+            joined_text({"document": parts}, "document")

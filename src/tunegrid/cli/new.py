@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -52,7 +53,7 @@ def add_to(commands: Commands) -> None:
     header.add_argument(
         "--no-header", dest="header", action="store_false", help="it does not; default: by what it holds"
     )
-    new.add_argument("--name", help="name of the study; default: that of the file")
+    new.add_argument("--name", help="name of the study; default: that of the file, of `train` that of its folder")
     new.add_argument("--output", type=output_path, metavar="FILE", help="file to write; default: NAME.yaml here")
     new.add_argument(
         "--mini", action="store_true", help="small models that come with the package: runs at once, without a network"
@@ -63,9 +64,12 @@ def add_to(commands: Commands) -> None:
 
 
 def _share(text: str) -> float:
-    share = float(text)
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
     if not 0 < share < 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is no share: a number above 0 and below 1, such as 0.2")
     return share
 
 
@@ -76,7 +80,7 @@ def _new(options: argparse.Namespace) -> None:
 
     file = options.file or _ask_file()
     paths = {"train": file} | _other_files(file, options)
-    name = options.name or as_name(file.name.split(".")[0])
+    name = options.name or as_name(_own_name(file))
     _check_different(paths)
     output = options.output or Path(f"{name}.yaml")
     if output.exists() and not options.force:
@@ -101,8 +105,16 @@ def _new(options: argparse.Namespace) -> None:
         licence=options.licence,
     )
     _say(words)
-    commands = (f"tunegrid check {output}", f"tunegrid plan {output}", f"snakemake --cores all --configfile {output}")
+    place = shlex.quote(str(output))
+    commands = (f"tunegrid check {place}", f"tunegrid plan {place}", f"snakemake --cores all --configfile {place}")
     print("\n  ".join((f"{output} written. Next:", *commands)))
+
+
+def _own_name(file: Path) -> str:
+    """What the rows are called: the file's name or, where it says the split alone, that of its folder."""
+    stem = file.name.split(".")[0]
+    folder = file.absolute().parent.name
+    return folder if stem.lower() in ("train", "training") and folder else stem
 
 
 def _check_different(paths: dict[str, Path]) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -104,7 +105,7 @@ def apply(study: Study, config: Path | str) -> None:
             raise KeyProblem(
                 (*place, "revision"),
                 f"{source.revision} is a commit, but {path} holds {source.hub_id} to {pin.commit}. Change one of them: "
-                f"tunegrid pin {config} writes the lock file anew",
+                f"tunegrid pin {shlex.quote(str(config))} writes the lock file anew",
             )
         source.hold_to(pin.commit)
 
@@ -116,7 +117,7 @@ def _not_locked(place: Place, source: OnHub, lock: Lock, path: Path, config: Pat
     key = "revision" if pinned else source.hub_key
     message = (
         f"{source.hub_kind} {name} is not in the lock file {path}{instead}. A study with a lock file runs on nothing "
-        f"else: put back what is locked, or pin the study again (tunegrid pin {config})"
+        f"else: put back what is locked, or pin the study again (tunegrid pin {shlex.quote(str(config))})"
     )
     return (*place, key), message
 

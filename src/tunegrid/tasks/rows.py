@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,7 +32,10 @@ def canonical_row(task: Task, raw: RawRow) -> Row:
     else:  # generated rows have TuneGrid's columns
         columns = {name: name for name in columns}
     row = mapped(raw.values, columns, optional)
-    row = task.clean(row if raw.typed else _with_lists(task, row))
+    try:
+        row = task.clean(row if raw.typed else _with_lists(task, row))
+    except RowError as error:
+        raise _with_its_own_name(error, columns) from None
     return row | {"id": identifier_of(row, "id")}
 
 
@@ -69,6 +72,14 @@ def unlabelled_row(task: Task, raw: RawRow) -> Row:
     row = task.clean_source(found if raw.typed else _with_lists(task, found))
     name = identifier_of({"id": found.get("id")}, "id")
     return {"id": name, **row} if name else row
+
+
+def _with_its_own_name(error: RowError, columns: Mapping[str, str | None]) -> RowError:
+    """The error with the name that the column has in the source, which is all that its author knows."""
+    ours, theirs = error.column, columns.get(error.column)
+    if theirs in (None, ours):
+        return error
+    return RowError(str(error).replace(f"column {ours}:", f"column {theirs} (for {ours}):", 1), ours)
 
 
 def _with_lists(task: Task, row: Row) -> Row:

@@ -77,7 +77,12 @@ def joined_text(row: Row, column: str) -> str:
     value = row[column]
     refuse_printed(value, column, PRINTED_LIST)  # a mapping may be the text itself: data to be put into words
     _refuse_several(value, column)
-    return text_of({column: " ".join(texts_of(row, column))} if isinstance(value, list | tuple) else row, column)
+    if not isinstance(value, list | tuple):
+        return text_of(row, column)
+    joined = " ".join(texts_of(row, column))
+    if is_missing(joined):
+        raise RowError(f"column {column}: expected text, found {shown(value)}", column)
+    return text_of({column: joined}, column)
 
 
 def _refuse_several(value: object, column: str) -> None:

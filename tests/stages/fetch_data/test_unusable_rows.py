@@ -27,7 +27,7 @@ def test_unusable_rows_are_skipped_counted_by_column_and_named():
     assert counts == {"train": {"target": 5, "source": 2}, "test": {"source": 1}}
     examples = card["unusable_rows"]["train"]["target"]["examples"]
     assert [example.split(":")[0] for example in examples] == [f"train.jsonl, line {number}" for number in (2, 5, 6)]
-    assert examples[0].endswith("column target: expected text, found ''")
+    assert examples[0].endswith("column translation.de (for target): expected text, found ''")
     # The id is that of the row in its source, skipped rows counted.
     ids = sorted(row["id"] for split in ("train", "validation") for row in made[split])
     assert ids == [f"train-{number + 1:06}" for number in (0, 2, 3, 6, 7)]
@@ -35,7 +35,9 @@ def test_unusable_rows_are_skipped_counted_by_column_and_named():
 
 def test_by_default_an_unusable_row_ends_the_stage_and_the_message_names_the_way_out():
     write([pair(0), pair(1, de="")])
-    with pytest.raises(TuneGridError, match=r"train\.jsonl, line 2: column target: .*`unusable_rows: skip`"):
+    with pytest.raises(
+        TuneGridError, match=r"train\.jsonl, line 2: column translation\.de \(for target\): .*`unusable_rows: skip`"
+    ):
         fetch_data("t", files_task("translation"), Path("out"))
 
 
@@ -43,7 +45,7 @@ def test_by_default_an_unusable_row_ends_the_stage_and_the_message_names_the_way
 def test_a_split_of_which_every_row_is_skipped_is_an_error(bad):
     write([pair(0), pair(1), pair(2)])
     write([pair(0, de=""), pair(1, de="")], f"{bad}.jsonl")
-    says = rf"tasks\.t: the {bad} split has no usable row .*all 2 were skipped.*{bad}\.jsonl, line 1: column target"
+    says = rf"tasks\.t: the {bad} split has no usable row .*all 2 were skipped.*{bad}\.jsonl, line 1: column translation.de"
     with pytest.raises(TuneGridError, match=says):
         fetch_data("t", files_task("translation", unusable_rows="skip"), Path("out"))
     assert not Path("out").exists()

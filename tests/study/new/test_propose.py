@@ -152,7 +152,9 @@ def test_two_columns_of_texts_without_telling_names_are_nobodys_task(tmp_path):
 def test_what_the_user_names_is_taken_and_checked(tmp_path):
     columns = columns_of(rows(a=TEXTS.__getitem__, b=lambda n: f"So {n}.", c=lambda n: n % 2), tmp_path)
     assert columns_for("classification", columns, {"text": "b"}) == {"text": "b", "label": "c"}
-    with pytest.raises(TuneGridError, match=r"txt=b: Did you mean text\?"):
+    with pytest.raises(
+        TuneGridError, match=r"txt=b: a task of kind classification has no column txt\. Did you mean text\?"
+    ):
         columns_for("classification", columns, {"txt": "b"})
     with pytest.raises(TuneGridError, match=r"no such column.*Valid: a, b, c"):
         columns_for("classification", columns, {"text": "x"})

@@ -17,6 +17,8 @@ from tunegrid.study.new.propose import unique_id
 from tunegrid.study.new.task import draft
 from tunegrid.study.new.write import MINI, PAPER, study_text
 
+MOST_NAMED = 10  # columns
+
 
 def create(
     name: str,
@@ -63,6 +65,8 @@ def create(
         except TuneGridError as error:
             raise TuneGridError(f"nothing was written: {str(error).replace(str(temporary), str(output))}") from None
     words = [f"{len(looked.columns)} columns, {sum(map(len, made.rows.values())):,} usable rows"]
+    if unread := _unread(looked, mapping, made.source["columns"].get("id")):
+        words.append(f"Not read: {', '.join(unread[:MOST_NAMED])}{', …' if len(unread) > MOST_NAMED else ''}.")
     number, reason = made.unusable
     if number:
         words.append(f"{plural(number, 'row')} cannot be used and {'is' if number == 1 else 'are'} left out. {reason}")
@@ -70,3 +74,15 @@ def create(
     if not looked.whole:
         words.append("Only the first 100,000 rows were looked at: labels that come later are not in the study.")
     return "\n".join(words)
+
+
+def _unread(looked: Looked, mapping: Mapping[str, str], identifier: str | None) -> list[str]:
+    """Columns that no part of the task is read from: somebody may have thought that a model sees them."""
+    read = {*mapping.values(), identifier or "id"}
+    # Of a mapping and its parts the parts are named, as far as there are any.
+    outer = {name for name in looked.columns if any(other.startswith(f"{name}.") for other in looked.columns)}
+    return [
+        name
+        for name in looked.columns
+        if name not in read | outer and not any(name.startswith(f"{other}.") for other in read)
+    ]

@@ -143,7 +143,8 @@ def columns_for(kind: str, columns: Mapping[str, Column], given: Mapping[str, st
     most = max((column.filled for column in columns.values()), default=0)
     for own, name in (given or {}).items():
         if own not in TASKS[kind].columns:
-            raise TuneGridError(f"--column {own}={name}: {did_you_mean(own, TASKS[kind].columns)}")
+            valid = did_you_mean(own, TASKS[kind].columns)
+            raise TuneGridError(f"--column {own}={name}: a task of kind {kind} has no column {own}. {valid}")
         if name not in columns:
             raise TuneGridError(f"--column {own}={name}: the rows have no such column. {did_you_mean(name, columns)}")
         chosen[own] = name

@@ -167,6 +167,12 @@ def _labelled(kind: str, column: Column, names: Sequence[str]) -> tuple[dict[str
         notes.append("The labels are numbers. Words say more to a pretrained model: see label_words below.")
     if rare := [label for label in labels if counts[label] < 3]:
         notes.append(f"Labels with fewer than three rows: {', '.join(rare[:5])}{', …' if len(rare) > 5 else ''}.")
+    signs = [label for label in labels if not any(map(str.isalnum, label))]
+    if signs and len(signs) < len(labels) - 1:  # where all are signs, "+" and "-" are labels
+        notes.append(
+            f"If {signs[0]} says that a row has no label, take it out of `labels`, and add `unusable_rows: skip` to "
+            "the source."
+        )
     settings: dict[str, Any] = {"labels": labels}
     if kind == "sentiment":
         settings["positive"] = next((label for label in labels if label.lower() in POSITIVE), labels[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,7 +88,7 @@ PAPER = Kit(
 def study_text(name: str, draft: Draft, measured: Sequence[Measured], kit: Kit, device: str, output: Path) -> str:
     """The study as YAML; what was found in the rows stands beside what follows from it."""
     files = " ".join(", ".join(Path(path).name for path in draft.source["paths"].values()).split())
-    place = " ".join(str(output).split())  # a line break would end a comment
+    place = shlex.quote(" ".join(str(output).split()))  # a line break would end a comment
     total = sum(map(len, draft.rows.values()))
     models = ", ".join(title for *_, title in kit.models)
     kind = TASKS[draft.kind].title.lower()
