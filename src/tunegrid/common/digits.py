@@ -37,11 +37,17 @@ def duration(seconds: float) -> str:
 
 
 def with_spread(mean: float, spread: float) -> str:
-    """A mean and its standard deviation to two digits of the latter: 4.90 ± 0.30, 1,234 ± 56."""
+    """A mean and its standard deviation to two digits of the latter, four of the mean at most: 4.90 ± 0.30, 1,234 ± 56.
+
+    The deviation of a few runs can be tiny by chance; the mean is not known as well as that: 3.228 ± <0.001.
+    """
     if absent(spread) or spread <= 0:
         return without_exponent(mean)
-    decimals = max(0, 1 - floor(log10(spread)))
-    return f"{mean:,.{decimals}f} ± {spread:,.{decimals}f}"
+    decimals = max(0, min(1 - floor(log10(spread)), 3 - floor(log10(abs(mean))) if mean else 3))
+    least = 10.0**-decimals
+    return f"{mean:,.{decimals}f} ± " + (
+        f"{spread:,.{decimals}f}" if spread >= least / 2 else f"<{least:,.{decimals}f}"
+    )
 
 
 def duration_with_spread(mean: float, spread: float) -> str:

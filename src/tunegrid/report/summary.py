@@ -165,7 +165,10 @@ def sentences(frames: Frames, expected: Expected) -> list[str]:
                 if margin is None
                 else f"All are shown to be within {margin:g} of the best"
             )
-            texts.append(f"{task.title}: no clear winner. {alike}; the cheapest is recommended.")
+            doubt = ""
+            if margin is None and row.loss_high < 0:
+                doubt = ", though alone its interval against the best does not reach 0"
+            texts.append(f"{task.title}: no clear winner. {alike}; the cheapest is recommended{doubt}.")
         texts += _better_baseline(frames, task, titles)
     return texts + detectable.summary(frames, expected) + paper.summary(frames, expected)
 

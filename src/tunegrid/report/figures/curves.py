@@ -12,6 +12,7 @@ from tunegrid.results.expected import Expected
 
 TRAINING, VALIDATION = "training loss", "validation loss"
 TASKS_PER_LINE = 4
+CROWDED = 60  # from this ratio of the highest to the lowest loss on, a panel has room for powers of ten alone
 
 
 def draw(frames: dict[str, Any], expected: Expected) -> Any:
@@ -50,9 +51,10 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
                 axis.set_ylabel(short(model.title))
             if line == len(models) - 1:
                 axis.set_xlabel("examples seen" if axis_column == "examples" else "step")
-            axis.xaxis.set_major_locator(MaxNLocator(4))
+            axis.xaxis.set_major_locator(MaxNLocator(4 if len(blocks[0]) < TASKS_PER_LINE else 3))
             if axis.get_yscale() == "log":
-                axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                low, high = axis.get_ylim()
+                axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < CROWDED else (1,)))
                 axis.yaxis.set_minor_locator(NullLocator())
                 axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             else:

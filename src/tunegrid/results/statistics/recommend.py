@@ -311,6 +311,11 @@ def _rationale(chosen: Candidate, tied: Sequence[Candidate], count: int, words: 
         text += ". It is not separated from the trivial baseline"
     elif chosen.baseline == "below":
         text += ". It is below the trivial baseline"
+    if words.margin is None and others and lost is not None and lost.high < 0:
+        text += (
+            ". That interval is of this pair alone and does not reach 0: only the correction for all "
+            f"{count * (count - 1) // 2:,} pairs keeps the two together"
+        )
     for cell in dict.fromkeys((chosen, best)):
         if cell.collapse:
             text += f". The mean of {cell.title} misleads: {cell.collapse}"
