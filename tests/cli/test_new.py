@@ -13,6 +13,7 @@ import pytest
 from tests.support import ROOT
 from tests.support.rows_in_files import write
 from tunegrid.cli import main
+from tunegrid.common.package_data import models_folder
 from tunegrid.study.load import load_study
 
 ROWS = [{"text": f"a text {number}", "label": "ab"[number % 2]} for number in range(20)]
@@ -145,6 +146,21 @@ def test_a_label_of_signs_alone_may_be_none(capsys):
     write([row | {"gold_label": "+-"[number % 2]} for number, row in enumerate(pairs)], "signs.jsonl")
     assert main(["new", "signs.jsonl", "--mini"]) == 0
     assert "no label" not in capsys.readouterr().out
+
+
+def test_labels_whose_words_differ_much_in_length_are_said_to(capsys):
+    write([row | {"label": ["Sales", "R&D / prototypes"][n % 2]} for n, row in enumerate(ROWS)], "rows.jsonl")
+    assert main(["new", "rows.jsonl", "--mini"]) == 0
+    sentence = re.search(r"The labels have (\d+) to (\d+) tokens in t5: .*label_words\.", capsys.readouterr().out)
+    assert f"    # {sentence[0]}\n" in Path("rows.yaml").read_text()
+    from tunegrid.data.tokens import load_tokenizer
+
+    tokenizer = load_tokenizer(models_folder() / "t5")
+    lengths = [len(tokenizer.tokenize(word)) for word in ("Sales", "R&D / prototypes")]
+    assert [int(number) for number in sentence.groups()] == lengths
+    write(ROWS, "even.jsonl")
+    assert main(["new", "even.jsonl", "--mini"]) == 0
+    assert "The labels have" not in capsys.readouterr().out
 
 
 REFUSED = {

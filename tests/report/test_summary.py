@@ -1,12 +1,13 @@
 """Page one: what its table says of the best and the recommended cell, and warnings of answers that have not ended."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from tests.support.study_on_disk import expected_study
 from tunegrid.common.digits import probability
-from tunegrid.report.detectable import summary
+from tunegrid.report.detectable import section, summary
 from tunegrid.report.sections import sections
 from tunegrid.report.summary import glance, warnings
 
@@ -23,7 +24,7 @@ def cut(tables, share):
 
 def test_a_cell_that_has_not_ended_many_of_its_answers_is_named_on_page_one(made_up_tables):
     (warning,) = warnings(cut(made_up_tables, 0.5), EXPECTED)
-    assert warning.startswith("Not ended: Translation, Mini-T5 + LoRA (50%) of the answers were as long as the task")
+    assert warning.startswith("Not ended: Mini-T5 + LoRA on Translation (50%) of the answers were as long as the task")
 
 
 def test_few_answers_that_have_not_ended_are_no_warning(made_up_tables):
@@ -36,7 +37,7 @@ def test_a_cell_of_many_empty_answers_is_named_on_page_one(made_up_tables):
     of_cell = (results["task"] == "translation") & (results["model"] == "mini-t5") & (results["method"] == "lora")
     results.loc[of_cell, "predictions_empty"] = 0.25 * results.loc[of_cell, "examples"]
     assert warnings(made_up_tables | {"results": results}, EXPECTED) == [
-        "Empty: Translation, Mini-T5 + LoRA (25%) of the answers have no text, and no test row asks for that."
+        "Empty: Mini-T5 + LoRA on Translation (25%) of the answers have no text, and no test row asks for that."
     ]
 
 
@@ -71,6 +72,33 @@ def test_the_smallest_difference_of_page_one_has_the_range_of_the_pairs(made_up_
     assert [float(text) / 100 for text in (low, middle, high)] == pytest.approx(
         [row.smallest_low, row.smallest, row.smallest_high], rel=0.05
     )
+
+
+def test_page_one_says_where_no_difference_is_found_however_large(made_up_tables):
+    frame = made_up_tables["detectable"].copy()
+    frame.loc[frame["task"] == "qa", ["smallest", "smallest_low", "smallest_high"]] = 2.0, 1.5, 3.0
+    frame.loc[frame["task"] == "translation", "smallest_high"] = 3.0
+    frames = made_up_tables | {"detectable": frame}
+    seen, blind = summary(frames, EXPECTED)
+    assert "Question Answering" not in seen
+    assert re.search(r"\(Translation; by pair [\d.]+ up, in some none\)", seen)
+    assert blind.startswith("What this study cannot see (Question Answering): no difference between two cells, however")
+    table = section(frames, EXPECTED).tables[0]
+    assert "None: not even the largest" in table.caption
+    assert "none" in {cell.text for row in table.rows for cell in row.cells}
+    assert "none to none" not in str(table)
+    (alone,) = summary(frames | {"detectable": frame[frame["task"] == "qa"]}, EXPECTED)
+    assert alone == blind
+
+
+def test_cells_are_named_without_the_task_where_there_is_one(made_up_tables):
+    tasks = [task for task in EXPECTED.tasks if task.name == "translation"]
+    frames = {
+        name: frame[frame["task"] == "translation"] if "task" in frame else frame
+        for name, frame in cut(made_up_tables, 0.5).items()
+    }
+    texts = warnings(frames, replace(EXPECTED, tasks=tuple(tasks)))
+    assert any(text.startswith("Not ended: Mini-T5 + LoRA (50%) of the answers") for text in texts)
 
 
 @pytest.mark.parametrize(("seeds", "too_high"), [((1, 2), True), ((1, 2, 3), False)])

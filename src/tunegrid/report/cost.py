@@ -112,7 +112,7 @@ def merged(frames: Frames, expected: Expected) -> Table | None:
     titles = ("Latency, ms", "merged", "Examples / s", "merged", "Other answers", "of")
     caption = (
         "Methods that can be merged into the base's weights, before and after: median latency, throughput in one batch "
-        "of the same examples, and how many of the measured test examples the two answer differently."
+        "of the same examples, and how many of them, in all seeds, the two answer differently."
     )
 
     def line(runs: Any) -> tuple[str, ...] | None:

@@ -46,20 +46,32 @@ def section(frames: Frames, expected: Expected) -> Section | None:
 def summary(frames: Frames, expected: Expected) -> list[str]:
     """A sentence for page one; none where no task has two cells to compare."""
     rows = {row.task: row for row in frames["detectable"].itertuples()}
-    parts = []
+    parts, blind = [], []
     for task in expected.tasks:
-        if (row := rows.get(task.name)) is not None:
-            unit = " points" if task.primary.percent and row.smallest <= LARGEST else ""
-            ends = _about(task, row.smallest_low), _about(task, row.smallest_high)
-            span = f"; by pair {ends[0]} to {ends[1]}" if row.cells > 2 else ""
-            parts.append(f"{_about(task, row.smallest)}{unit} ({task.title}{span})")
-    if not parts:
-        return []
+        if (row := rows.get(task.name)) is None:
+            continue
+        if row.smallest > LARGEST:
+            blind.append(task.title)
+            continue
+        unit = " points" if task.primary.percent else ""
+        span = ""
+        if row.cells > 2:
+            to = f"to {_about(task, row.smallest_high)}" if row.smallest_high <= LARGEST else "up, in some none"
+            span = f"; by pair {_about(task, row.smallest_low)} {to}"
+        parts.append(f"{_about(task, row.smallest)}{unit} ({task.title}{span})")
     about = "between two cells" if (frames["detectable"]["about"] == "methods").any() else "between two of these runs"
-    return [
-        f"What this study can see: a true difference {about} of about {listed(parts)} is found in "
-        f"{TWO_SEEDS if len(expected.seeds) == 2 else CHANCE} of such studies, smaller ones less often."
-    ]
+    chance, texts = TWO_SEEDS if len(expected.seeds) == 2 else CHANCE, []
+    if parts:
+        texts.append(
+            f"What this study can see: a true difference {about} of about {listed(parts)} is found in {chance} of such "
+            "studies, smaller ones less often."
+        )
+    if blind:
+        texts.append(
+            f"What this study cannot see ({listed(blind)}): no difference {about}, however large, is found in {chance} "
+            "of such studies; the seeds or the test rows vary too much, or are too few."
+        )
+    return texts
 
 
 def _smallest(frames: Frames, expected: Expected) -> Table:
@@ -75,7 +87,7 @@ def _smallest(frames: Frames, expected: Expected) -> Table:
                 _range(row.seeds_least, row.seeds_most),
                 f"{row.cells:.0f}",
                 _number(task, row.smallest),
-                f"{_number(task, row.smallest_low)} to {_number(task, row.smallest_high)}",
+                " to ".join(dict.fromkeys(_number(task, end) for end in (row.smallest_low, row.smallest_high))),
                 _number(task, row.smallest_alone),
             )
         )
@@ -84,8 +96,10 @@ def _smallest(frames: Frames, expected: Expected) -> Table:
     caption = (
         f"The smallest true difference between two cells that a study like this finds with a power of {CHANCE}: of the "
         "median pair, and the range of all pairs, with Holm's correction at its first step; alone: of the median pair "
-        "without a correction. Cells of which a seed collapsed are left out."
+        "without a correction. Cells of which a seed collapsed are left out, unless no other is left."
     )
+    if (frames["detectable"][["smallest", "smallest_high", "smallest_alone"]] > LARGEST).any(axis=None):
+        caption += " None: not even the largest difference that there can be is found so often."
     return layout.plain_table("detectable", caption, columns, rows)
 
 
@@ -150,6 +164,4 @@ def _number(task: ExpectedTask, value: float, sign: str = "") -> str:
 
 def _about(task: ExpectedTask, value: float) -> str:
     """A difference without its unit to two digits, for it is known no better."""
-    if value > LARGEST:
-        return "no size"
     return without_exponent(100 * value if task.primary.percent else value, 2)

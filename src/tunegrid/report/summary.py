@@ -299,7 +299,9 @@ def _many(frames: Frames, expected: Expected, counted: str) -> str:
 
 
 def _cell(titles: Titles, cell: Any) -> str:
-    return f"{titles.tasks[cell.task]}, {titles.models[cell.model]} + {titles.methods[cell.method]}"
+    """A cell's name inside an enumeration, with its task where the study has several."""
+    name = f"{titles.models[cell.model]} + {titles.methods[cell.method]}"
+    return name if len(titles.tasks) == 1 else f"{name} on {titles.tasks[cell.task]}"
 
 
 def _on_test_rows(frames: Frames, titles: Titles) -> list[str]:

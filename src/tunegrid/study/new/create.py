@@ -11,7 +11,7 @@ from tunegrid.common.words import plural
 from tunegrid.study.checks import check_files
 from tunegrid.study.load import load_study
 from tunegrid.study.local_ceilings import local_ceilings
-from tunegrid.study.new.lengths import measure
+from tunegrid.study.new.lengths import measure, uneven_labels
 from tunegrid.study.new.look import Looked
 from tunegrid.study.new.propose import unique_id
 from tunegrid.study.new.task import draft
@@ -71,6 +71,8 @@ def create(
     if number:
         words.append(f"{plural(number, 'row')} cannot be used and {'is' if number == 1 else 'are'} left out. {reason}")
     words += made.notes
+    if kind in ("classification", "pair-classification") and (uneven := uneven_labels(measured)):
+        words.append(uneven)
     if not looked.whole:
         words.append("Only the first 100,000 rows were looked at: labels that come later are not in the study.")
     return "\n".join(words)

@@ -17,6 +17,7 @@ from tunegrid.tasks import Row, Task
 
 SAMPLE = 1_000  # rows that are tokenised
 PERCENTS = (50, 90, 95, 99, 100)
+UNEVEN = 4  # tokens between the shortest and the longest word of a label that matter
 # A word is what white space separates; of Chinese and Japanese, a character. T5 and BART spend 1.3 tokens on an English
 # word, and up to 2.6 on a German one, whose letters beyond ASCII tell it from English.
 TOKENS_PER_WORD, TOKENS_PER_FOREIGN_WORD = 1.3, 2.6
@@ -32,6 +33,7 @@ class Measured:
         model: whose tokens; "" where words were counted.
         source, target: by percent, see PERCENTS.
         longest_label: tokens of the longest word of a label, its end counted; 0 without labels.
+        shortest_label: the same of the shortest.
         factor: tokens that were taken for a word; None: tokens were counted.
     """
 
@@ -40,6 +42,7 @@ class Measured:
     target: dict[int, int]
     longest_label: int
     factor: float | None = None
+    shortest_label: int = 0
 
 
 def measure(draft: Draft, models: Sequence[tuple[str, str, str]]) -> list[Measured]:
@@ -58,7 +61,9 @@ def measure(draft: Draft, models: Sequence[tuple[str, str, str]]) -> list[Measur
             continue
         sources, targets, labels = (_token_counts(tokenizer, texts) for texts in _texts(task, family, rows))
         longest = max(labels, default=0)
-        measured.append(Measured(name, _percentiles(sources), _percentiles(targets), longest))
+        shortest = min(labels, default=0)
+        lengths = _percentiles(sources), _percentiles(targets)
+        measured.append(Measured(name, *lengths, longest, shortest_label=shortest))
     if len(measured) == len(models):
         return measured
     return [*measured, _by_words(draft.task(FAMILIES["flan-t5"]), "flan-t5", rows)]
@@ -127,6 +132,21 @@ def chosen_lengths(kind: str, measured: Sequence[Measured], most_source: int, mo
     if kind in LABELLED:
         return _up(min(source, most_source)), max(lengths.longest_label for lengths in measured) + 1
     return _up(min(source, most_source)), _up(min(target + 1, most_target))
+
+
+def uneven_labels(measured: Sequence[Measured]) -> str:
+    """A sentence where the words of the labels differ so much in length that it matters; else nothing.
+
+    A label's score is the sum over its tokens, so that a model that has not learnt the words takes the shortest one.
+    """
+    for lengths in measured:
+        shortest, longest = lengths.shortest_label - 1, lengths.longest_label - 1  # without the end, which all have
+        if not lengths.factor and longest >= max(2 * shortest, shortest + UNEVEN):
+            return (
+                f"The labels have {shortest} to {longest} tokens in {lengths.model}: as long as a model has learnt "
+                "little, it takes the shortest. Words of like length help: label_words."
+            )
+    return ""
 
 
 def _up(length: int) -> int:

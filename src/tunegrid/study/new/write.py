@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from tunegrid.common.words import plural
-from tunegrid.study.new.lengths import PERCENTS, Measured, chosen_lengths
+from tunegrid.study.new.lengths import PERCENTS, Measured, chosen_lengths, uneven_labels
 from tunegrid.study.new.task import LABELLED, Draft
 from tunegrid.tasks import TASKS
 
@@ -170,6 +170,8 @@ def _task(draft: Draft, measured: Sequence[Measured], kit: Kit) -> list[str]:
             lines.append(f"{key}: {scalar(value)}{_why(key)}")
     if draft.kind in ("classification", "pair-classification"):
         first = draft.settings["labels"][0]
+        if uneven := uneven_labels(measured):
+            lines.append(f"# {uneven}")
         lines.append(
             f"# label_words: {{{scalar(first)}: …}}    # words that a model writes instead of the labels' names"
         )
