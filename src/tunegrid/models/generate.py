@@ -13,6 +13,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from tunegrid.models.answer_scores import answer_log_probabilities, token_log_probabilities
 from tunegrid.models.decoding import Generation, decode
 from tunegrid.models.encoder import encoding_in_parts, encoding_once
+from tunegrid.models.greedy import decoding
 from tunegrid.runtime import cpu_kernels, cpu_tricks
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def generate(
                 generation_config=config,
                 use_model_defaults=False,
                 logits_processor=LogitsProcessorList([highest]),
+                custom_generate=decoding(model, config),
             )
             asked = [place for place, index in enumerate(indices) if index in scored]
             scores = dict(zip(asked, _scores(model, batch, output, asked, config), strict=True)) if asked else {}
