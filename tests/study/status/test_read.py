@@ -169,6 +169,27 @@ def test_a_run_at_work_is_shown_with_its_progress_and_a_killed_one_as_interrupte
     assert begun.remaining == pytest.approx(other.remaining * (1 - begun.checkpoint / 100000))
 
 
+def test_a_job_that_starts_or_ends_while_the_status_is_read_was_not_interrupted(tiny_study, monkeypatch):
+    study, card = tiny_study(SMALL), Path("results/tiny/data/sentiment/card.json")
+    written = card.read_bytes()
+    card.unlink()
+    for log in ("fetch_data/sentiment", "train/sentiment/t5/full/seed-1", "train/sentiment/t5/full/seed-2"):
+        Path(f"results/tiny/logs/{log}.log").parent.mkdir(parents=True, exist_ok=True)
+        Path(f"results/tiny/logs/{log}.log").write_text("step 5/10  loss 1.5000  2.0 steps/s  3 s left\n")
+    looks = [Alive(), Alive(commands={("train", "sentiment", "t5", "full", "1"): time.time()})]
+
+    def look(configs):
+        if len(looks) == 1:  # the data are there by the second look, and a run is at work
+            card.write_bytes(written)
+        return looks.pop(0)
+
+    monkeypatch.setattr("tunegrid.study.status.read.look", look)
+    status = read_status(study, CONFIGS, read_any_record)
+    assert counts(status)["data"] == (1, 0, 0, 0)
+    assert counts(status)["training"] == (0, 1, 3, 0)
+    assert [job.item.title for job in status.jobs if job.begun] == ["sentiment_t5_full, seed 2"]
+
+
 def test_a_job_that_a_mistake_ended_has_failed_with_its_message(tiny_study, capsys):
     study = tiny_study(SMALL)
     Path("results/tiny/data/sentiment/card.json").unlink()

@@ -108,7 +108,8 @@ def read_status(
         alive: the processes at work; None: they are looked for.
         outdated: whether to count the runs that were trained with other settings.
     """
-    alive, now, all_items = alive or look(configs), time.time(), list(items(study))
+    given, now, all_items = alive, time.time(), list(items(study))
+    alive = given or look(configs)
     records: list[dict[str, Any] | None] = []  # what is kept of the record of each item; None: it is not done
     measured = []
     for item in all_items:
@@ -124,6 +125,10 @@ def read_status(
         _unfinished(study, item, alive, durations, now) if record is None else _finished(item, record, read)
         for item, record in zip(all_items, records, strict=True)
     ]
+    if given is None and any(job.begun for job in jobs):
+        # All this takes a while, in which jobs start and end: what seems to be interrupted is looked at once more.
+        alive = look(configs)
+        jobs = [_once_more(study, job, alive, durations, now, read) if job.begun else job for job in jobs]
     if any(job.state == "waiting" for job in jobs[:-1]) and jobs[-1].state == "done":
         jobs[-1] = replace(jobs[-1], state="waiting")  # the report of what was there before
     at_once = _at_once(study, alive)
@@ -218,6 +223,20 @@ def _unfinished(study: Study, item: Item, alive: Alive, durations: Durations, no
     if log and log.step and log.steps and saved:
         expected *= 1 - saved[0] / log.steps  # it will resume from its checkpoint
     return JobStatus(item, "waiting", remaining=expected, begun=begun, **facts)
+
+
+def _once_more(study: Study, job: JobStatus, alive: Alive, durations: Durations, now: float, read: Reader) -> JobStatus:
+    """The status of a job that seemed to be interrupted: it may be at work by now, or be done.
+
+    Args:
+        alive: the processes at work after the job's log was read.
+    """
+    item = job.item
+    if item.command in alive.commands or item.comment in alive.queue:
+        return _unfinished(study, item, alive, durations, now)
+    if not _is_done(item):
+        return job
+    return _finished(item, _records(item, read) if item.stage in RECORDED else {}, read)
 
 
 def _at_once(study: Study, alive: Alive) -> int:
