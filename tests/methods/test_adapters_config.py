@@ -1,10 +1,13 @@
 """Configurations of the adapters library by their text: read, refused, counted, saved and merged."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from pydantic import ValidationError
 
+from tests.support import ROOT
 from tests.support.methods_on_checkpoints import FAMILY_NAMES, batch_of, logits, make, randomise, shape_of
 from tunegrid.common.errors import TuneGridError
 from tunegrid.methods import METHODS
@@ -205,3 +208,13 @@ def test_most_configurations_work_with_every_family():
     ]
     assert len(works) >= 20
     assert {"par_bn", "compacter++", "double_seq_bn", "mam", "prefix_tuning", "ia3", "vera"} <= {*works}
+
+
+def test_a_check_prints_no_warning_of_the_libraries_that_it_asks(tmp_path):
+    """They warn that no adapter is active, just before one is, and of kernels that they would like to download."""
+    overlay = tmp_path / "overlay.yaml"
+    methods = '{compact: {kind: adapters, config: "compacter++[reduction_factor=8]"}, oft: {kind: peft, tuner: OFT}}'
+    overlay.write_text(f"{{grid: {{methods: [compact, oft]}}, methods: {methods}}}")
+    command = [sys.executable, "-m", "tunegrid", "check", "config/mini.yaml", str(overlay)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +22,21 @@ if TYPE_CHECKING:
 NAME = "tuned"  # of the adapter in the model
 # The encoder-decoders of text that the adapters library knows, by their `model_type`.
 MODEL_TYPES = ("bart", "encoder-decoder", "mbart", "mt5", "plbart", "t5")
+
+
+@contextmanager
+def _without_false_alarm() -> Iterator[None]:
+    """Drops the library's warning that no adapter is active, which it prints just before it activates one."""
+    logger = logging.getLogger("adapters.model_mixin")
+    logger.addFilter(_is_true)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_true)
+
+
+def _is_true(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("There are adapters available but none are activated")
 
 
 class AdaptersLibrary(Method):
@@ -65,7 +83,8 @@ class AdaptersLibrary(Method):
         model.name_or_path = model.config.name_or_path = ""
         adapters.init(model)
         model.add_adapter(NAME, config=self.config())
-        model.train_adapter(NAME)
+        with _without_false_alarm():
+            model.train_adapter(NAME)
         return model
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.models.flops import Stacks, base_stacks, trainable_parameters
+from tunegrid.runtime import light_imports
 
 if TYPE_CHECKING:
     from tunegrid.methods.base import Method
@@ -44,6 +45,7 @@ def misfit(method: Method, shape: Shape, on_meta: bool) -> str | None:
 
 @lru_cache(maxsize=1_000)
 def _inserted(cls: type[Method], settings: str, shape: Shape, on_meta: bool) -> tuple[int, int, Stacks]:
+    light_imports.drop_hints()  # the libraries are imported by commands that compute nothing, too
     import torch
 
     from tunegrid.models.empty import empty_model
