@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.temporary import temporary_folder
 from tunegrid.data.tokens import row_numbers, take_rows
+from tunegrid.methods import Method
+from tunegrid.methods.needs import PreferencePairs
 from tunegrid.results.records import (
     ChoiceRecord,
     Edge,
@@ -31,6 +33,7 @@ from tunegrid.runtime import locks
 from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.runtime.measure import peak_memory
 from tunegrid.runtime.provenance import digest, now
+from tunegrid.stages.inputs import UnusableInput
 from tunegrid.stages.record_facts import study_provenance
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.stage_settings import choice_settings, trial_settings, trial_study
@@ -73,6 +76,8 @@ def _run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt) -> TrialR
             _train_and_score(trial_study(study, cell, trial), cell, settings, scratch, facts, cost)
         except Diverged as error:
             status, reason = "diverged", str(error)
+        except UnusableInput as error:  # every attempt would end like this
+            status, reason = "failed", str(error)
         except TuneGridError:
             raise  # the user has to fix something before any trial can work
         except Exception as error:
@@ -146,11 +151,13 @@ def _train_and_score(
 
     search, paths = study.search, study.paths
     method = study.method(cell)
-    session = prepare(study, Run(cell, search.seed), method, settings)
+    # No run has the seed of the search: what starts from another run starts from that of the first seed.
+    session = prepare(study, Run(cell, search.seed), method, settings, start=Run(cell, study.seeds[0]))
     rows = read_parquet(paths.split(cell.task, "validation"))
     chosen = sample(len(rows), search.validation_rows, search.seed)
     session = _shortened(session, study, cell, chosen, scratch)
-    facts |= {"train_rows": len(np.unique(row_numbers(session.train))), "validation_rows": len(chosen)}
+    pairs = _shorten_pairs(study, cell, method)
+    facts |= {"train_rows": pairs or len(np.unique(row_numbers(session.train))), "validation_rows": len(chosen)}
     summary = method.fit(session)
     facts["validation_loss"] = _validation_loss(summary)
     cost |= {
@@ -191,6 +198,22 @@ def _shortened(
         read_validation_rows=lambda: [session.validation_rows[row] for row in validation],
         checkpoints=scratch,
     )
+
+
+def _shorten_pairs(study: Study, cell: Cell, method: Method) -> int | None:
+    """Leaves a method that learns from preference pairs a sample of them; returns how many pairs it is trained on."""
+    search, count = study.search, None
+    for need in method.needs():
+        if isinstance(need, PreferencePairs):
+            pairs = method.inputs[need]
+            count = search.train_rows(study.training_settings(cell), len(pairs.rows["train"]))
+            sizes = {"train": count, "validation": search.validation_rows}
+            rows = {
+                split: [pairs.rows[split][place] for place in sample(len(pairs.rows[split]), size, search.seed)]
+                for split, size in sizes.items()
+            }
+            method.inputs[need] = replace(pairs, rows=pairs.rows | rows)
+    return count
 
 
 def sample(rows: int, size: int, seed: int) -> np.ndarray:

@@ -56,11 +56,14 @@ def searched(study: Study, cell: Cell) -> tuple[Study, dict[str, Any]]:
     return study.with_training(cell, {"learning_rate": choice.learning_rate}), {"search": origin}
 
 
-def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) -> TrainingSession:
+def prepare(
+    study: Study, run: Run, method: Method, settings: dict[str, Any], start: Run | None = None
+) -> TrainingSession:
     """Loads everything that a run is trained with.
 
     Args:
         settings: the settings that alter its result.
+        start: the run whose needs it is trained with, the start of another method, say; None: its own.
     """
     from transformers import set_seed
 
@@ -69,7 +72,8 @@ def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) ->
     cell, paths = run.cell, study.paths
     device = pick_device(study.hardware)
     set_seed(run.seed)
-    method.inputs = open_inputs(study, run, method)
+    start = start or run
+    method.inputs = open_inputs(study, start, method)
     _require_inputs(study, cell)
     check_base(paths.model(cell.model))
     base = method.load_base(paths.model(cell.model))
@@ -91,7 +95,7 @@ def prepare(study: Study, run: Run, method: Method, settings: dict[str, Any]) ->
         training=training,
         seed=run.seed,
         precision=study.hardware.precision,
-        checkpoints=checkpoints_folder(study, run, settings),
+        checkpoints=checkpoints_folder(study, run, settings, start),
         loss=method.loss,
         metric=data.metric(tokenizer) if training.select_by == "metric" else None,
     )
@@ -136,10 +140,14 @@ def _require_inputs(study: Study, cell: Cell) -> None:
                 raise TuneGridError(f"{file}: no such file. Write it first: tunegrid {command}")
 
 
-def checkpoints_folder(study: Study, run: Run, settings: dict[str, Any]) -> Path:
-    """The folder of a run's checkpoints: another one for other settings, data, base models or versions of libraries."""
+def checkpoints_folder(study: Study, run: Run, settings: dict[str, Any], start: Run | None = None) -> Path:
+    """The folder of a run's checkpoints: another one for other settings, data, base models or versions of libraries.
+
+    Args:
+        start: the run whose needs it is trained with; None: its own.
+    """
     cards = (study.paths.training_card(run.cell), study.paths.model_card(run.cell.model))
     own = [read_object(card)["fingerprint"] for card in cards]
     versions = {name: version for name, version in installed_packages().items() if name in LIBRARIES}
-    key = digest([settings, run.seed, *own, *fingerprints(study, run), versions])
+    key = digest([settings, run.seed, *own, *fingerprints(study, start or run), versions])
     return study.paths.checkpoints(run, key)

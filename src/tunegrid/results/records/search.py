@@ -40,7 +40,9 @@ class TrialRecord(SearchRecord):
         ge=0, le=1 + 1e-9, allow_inf_nan=False, description="The metric, on 0 to 1; null if not ok."
     )
     validation_loss: Finite | None = Field(description="Loss on the validation rows; null where it was not computed.")
-    train_rows: Count | None = Field(description="Training rows of the trial; null if it failed before.")
+    train_rows: Count | None = Field(
+        description="Training rows, or preference pairs, of the trial; null if it failed before."
+    )
     validation_rows: Count | None = Field(description="Validation rows predicted; null if it failed before.")
     configuration: dict[str, Any] = Field(description="Every setting of the trial that alters its result.")
     configuration_hash: NonEmpty = Field(description="Hash of `configuration`.")
