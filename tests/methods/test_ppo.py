@@ -1,12 +1,14 @@
 """Runs of PPO: their records, that a stop changes no bit, and what happens where something that they need has failed."""
 
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
 
 from tests.support import slow_except
+from tests.support.diverging import DIVERGING
 from tests.support.preferring import PLAIN
 from tunegrid.common.errors import TuneGridError
 from tunegrid.results.compare import compare
@@ -41,6 +43,17 @@ def train(study, folder: Path | None = None, model: str = "t5"):
 
     run = Run(Cell("translation", model, "ppo"), 1)
     return stage(study, run, folder or study.paths.run(run))
+
+
+def test_a_policy_that_stops_giving_numbers_has_diverged(rewarded, capsys):
+    """At its next answers: the last update's loss was a number, and no loss comes after the last."""
+    study = rewarded(options={"passes": 1, "minibatches": 1})
+    change = DIVERGING | {"max_steps": 40, "logging_steps": 1}
+    record = train(study.with_training(Cell("translation", "t5", "ppo"), change))
+    assert record.status == "diverged"
+    assert re.search(r"after \d+ steps the model's logits are not finite", record.reason)
+    assert (study.paths.run(Run(Cell("translation", "t5", "ppo"), 1)) / "history.csv").read_text().count("\n") > 1
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("update", slow_except(LORA, [{"kind": "full"}, LORA]), ids=["full", "lora"])

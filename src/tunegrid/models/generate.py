@@ -55,6 +55,22 @@ class _HighestLogit(LogitsProcessor):
         return self._highest is None or bool(self._highest.isfinite())
 
 
+class FiniteLogits(LogitsProcessor):
+    """Ends a generation that draws its tokens where the logits are no numbers: torch can draw none of such.
+
+    Raises:
+        NonFiniteLogits: they are not; before torch's own error, after which a GPU computes nothing more.
+    """
+
+    def __init__(self, precision: str) -> None:
+        self._precision = precision
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        if not scores.amax().isfinite():
+            raise NonFiniteLogits(self._precision)
+        return scores
+
+
 @dataclass(frozen=True)
 class Answer:
     """What was generated for one source.

@@ -24,9 +24,16 @@ Observer = Callable[["torch.nn.Module"], dict[str, float]]
 
 
 class Diverged(Exception):
-    """The loss is no longer a finite number; the message says at which step, `history` holds what came before."""
+    """Loss or logits are no longer finite numbers; the message says at which step, `history` holds what came before."""
 
     history: list[dict[str, float]] = []  # noqa: RUF012 (a default that is replaced, never changed)
+
+    @classmethod
+    def after(cls, steps: int, error: Exception, history: list[dict[str, float]]) -> Diverged:
+        """What a training ends with that raised an error: this one itself, or one of logits that are no numbers."""
+        diverged = error if isinstance(error, cls) else cls(f"after {steps} steps {error}")
+        diverged.history = history
+        return diverged
 
 
 @dataclass

@@ -22,6 +22,7 @@ from transformers.trainer_callback import ExportableState
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.tokens import labelled
+from tunegrid.models.generate import NonFiniteLogits
 from tunegrid.runtime import cpu_memory, cpu_tricks, measure
 from tunegrid.runtime.stopping import Interrupted, Stopped
 from tunegrid.training import history
@@ -45,7 +46,7 @@ def fit(session: TrainingSession) -> TrainingSummary:
     """Trains `session.model` in place, from the session's last checkpoint if there is one.
 
     Raises:
-        Diverged: the loss became infinite or not a number.
+        Diverged: the loss, or logits at an evaluation, became infinite or not a number.
         Stopped: the process was asked to end; there is a checkpoint of the last step.
         TuneGridError: a checkpoint cannot be written.
     """
@@ -66,9 +67,8 @@ def fit(session: TrainingSession) -> TrainingSummary:
             trainer.train(resume_from_checkpoint=None if before is None else str(before))
         if not trainer.evaluated():
             trainer.evaluate_at_the_end()
-    except Diverged as error:
-        error.history = trainer.history()
-        raise
+    except (Diverged, NonFiniteLogits) as error:
+        raise Diverged.after(trainer.state.global_step, error, trainer.history()) from error.__cause__
     return trainer.summary()
 
 

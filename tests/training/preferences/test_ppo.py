@@ -151,3 +151,16 @@ def test_sampled_answers_have_the_log_probabilities_that_they_were_drawn_with(lo
     for ids, chosen, ended in zip(answers.token_ids(), mask, answers.ended, strict=True):
         assert (ids[-1] == tokenizer.eos_token_id) == bool(ended)
         assert int(chosen.sum()) == len(ids) - (family == "bart")
+
+
+def test_a_model_whose_logits_are_no_numbers_draws_no_answer(loaded):
+    import torch
+
+    from tunegrid.models.generate import NonFiniteLogits
+    from tunegrid.training.preferences.rollouts import sample
+
+    model, tokenizer = loaded("t5")
+    with torch.no_grad():
+        model.get_decoder().final_layer_norm.weight.fill_(float("nan"))
+    with pytest.raises(NonFiniteLogits, match="not finite"):
+        sample(model, tokenizer, [tokenizer("the old key")["input_ids"]], Generation(max_new_tokens=4))

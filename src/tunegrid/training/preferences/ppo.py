@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from transformers import get_scheduler
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.models.generate import NonFiniteLogits
 from tunegrid.runtime import measure
 from tunegrid.runtime.stopping import Interrupted, Stopped
 from tunegrid.training import history
@@ -66,7 +67,7 @@ def fit(
         sources: token ids of the prompts. A step takes `batch_size` of them, in an order by seed and epoch.
 
     Raises:
-        Diverged: a loss is not finite.
+        Diverged: a loss, or logits of an answer, are not finite.
         Stopped: the process was asked to end; there is a checkpoint of the last step.
     """
     loop = _Loop(session, reference, scores, options, sources)
@@ -75,9 +76,8 @@ def fit(
         loop.restore(before)
     try:
         loop.run()
-    except Diverged as error:
-        error.history = loop.rows()
-        raise
+    except (Diverged, NonFiniteLogits) as error:
+        raise Diverged.after(loop.progress.step, error, loop.rows()) from error.__cause__
     return loop.summary()
 
 

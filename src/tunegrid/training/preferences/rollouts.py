@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from transformers import LogitsProcessorList
 
 from tunegrid.models.decoding import Generation
-from tunegrid.models.generate import generation_config
+from tunegrid.models.generate import FiniteLogits, generation_config
 from tunegrid.models.likelihood import IGNORED, encode, token_log_probabilities
 
 if TYPE_CHECKING:
@@ -44,13 +45,19 @@ def sample(
     Args:
         model: in evaluation mode.
         generation: of the task, of which the length limit is kept.
+
+    Raises:
+        NonFiniteLogits: what the model computes is no number.
     """
     device = next(model.parameters()).device
     batch = dict(tokenizer.pad({"input_ids": [list(source) for source in sources]}, return_tensors="pt"))
     batch = {name: batch[name].to(device) for name in ("input_ids", "attention_mask")}
     config = generation_config(model, tokenizer, generation)
     config.update(do_sample=True, num_beams=1, temperature=1.0, top_k=0, top_p=1.0)
-    tokens = model.generate(**batch, generation_config=config, use_model_defaults=False)[:, 1:]
+    finite = FiniteLogits("bf16" if torch.is_autocast_enabled(device.type) else "fp32")
+    tokens = model.generate(
+        **batch, generation_config=config, use_model_defaults=False, logits_processor=LogitsProcessorList([finite])
+    )[:, 1:]
     ends = (tokens == config.eos_token_id).int()
     written = ends.cumsum(-1) - ends == 0
     mask = written.clone()
