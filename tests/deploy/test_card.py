@@ -19,11 +19,11 @@ def test_the_card_says_what_the_records_say(own, tmp_path):
     folder = own.paths.run(Run(Cell("qa", "bart", "adapters"), 1))
     assert main(["tables", *CONFIG]) == 0
     recommend(own, qa="bart adapters")
-    assert main(["export", *CONFIG, str(tmp_path / "out"), "--task", "qa", "--language", "en"]) == 0
+    assert main(["export", *CONFIG, "--task", "qa", "--language", "en,no", str(tmp_path / "out")]) == 0
     front, text = card_of(tmp_path / "out")
     metrics = json.loads((folder / "metrics.json").read_text())["metrics"]
     assert front["license"] == "unknown"
-    assert front["language"] == ["en"]
+    assert front["language"] == ["en", "no"], "YAML reads a bare `no` as false"
     assert not front.keys() & {"base_model", "datasets"}, "neither is on the Hub"
     assert {"tunegrid", "qa", "adapters", "bart"} <= set(front["tags"])
     (result,) = front["model-index"][0]["results"]

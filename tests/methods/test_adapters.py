@@ -99,3 +99,14 @@ def test_only_models_that_the_library_knows_are_taken():
         assert "the adapters library knows no models of the type pegasus" in METHODS["adapters"].why_not(
             settings, pegasus
         )
+
+
+def test_the_library_s_warning_that_nothing_is_active_comes_only_where_that_is_so(checkpoints, tmp_path, caplog):
+    method = make("adapters", "t5")
+    method.save(method.inject(method.load_base(checkpoints / "t5")), tmp_path)
+    model, batch = method.load(checkpoints / "t5", tmp_path), batch_of(checkpoints, "t5")
+    logits(model, batch)
+    assert "none are activated" not in caplog.text
+    model.set_active_adapters(None)
+    logits(model, batch)
+    assert "none are activated" in caplog.text

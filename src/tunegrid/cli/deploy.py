@@ -75,7 +75,11 @@ def add_to(commands: Commands) -> None:
     )
     _compute_type(export)
     export.add_argument(
-        "--language", nargs="+", default=[], metavar="CODE", help="languages of the texts, for the card: en de"
+        "--language",
+        type=lambda codes: codes.split(","),
+        default=[],
+        metavar="CODES",
+        help="languages of the texts, for the card: en,de",
     )
     export.add_argument("--force", action="store_true", help="replace an earlier export in the folder")
     _add_serve(commands)

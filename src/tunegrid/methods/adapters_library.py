@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,11 @@ MODEL_TYPES = ("bart", "encoder-decoder", "mbart", "mt5", "plbart", "t5")
 
 @contextmanager
 def _without_false_alarm() -> Iterator[None]:
-    """Drops the library's warning that no adapter is active, which it prints just before it activates one."""
+    """Drops the library's warning that no adapter is active, which it prints just before it activates one.
+
+    Its layers also pass an argument to T5's blocks by a name that transformers is to drop, of which torch warns later.
+    """
+    warnings.filterwarnings("ignore", message="`past_key_value` is deprecated", category=FutureWarning)
     logger = logging.getLogger("adapters.model_mixin")
     logger.addFilter(_is_true)
     try:
@@ -109,7 +114,8 @@ class AdaptersLibrary(Method):
             raise TuneGridError(f"{weights}: holds no adapter (adapter_config.json is missing). Train this run again.")
         model = self.load_base(base)
         adapters.init(model)
-        model.load_adapter(str(weights), with_head=False, load_as=NAME, set_active=True, use_safetensors=True)
+        with _without_false_alarm():
+            model.load_adapter(str(weights), with_head=False, load_as=NAME, set_active=True, use_safetensors=True)
         return model
 
     @staticmethod
