@@ -2,12 +2,13 @@
 
 Usage: python benchmarks/engines.py FOLDER [options]; --help lists them.
 
-T5-small and BART-base with random weights (`peers/work.py`) translate rows as long as those of WMT16, in batches of 32.
+T5-small and BART-base with random weights (`peers/work.py`) translate rows as long as those of WMT16, in batches of 32
+(`evaluation_batch_size`, of which CTranslate2 may take up to four times as many).
 Every measurement is a process of its own that loads the model, converts it where the engine needs that, and predicts
 through the package's own code (`tasks.predict.predict_rows`); `generate` is transformers' own, on batches of rows of
 similar length. The sides take turns. What is compared is the time of 1,000 rows with start-up: that of the start, and
-of the rows in proportion. On a machine that others use too, CPU seconds say more than seconds; the load of the machine
-is printed with them.
+of the rows in proportion. (Fewer rows make it look longer: what a process does once after its start is taken for rows.)
+On a machine that others use too, CPU seconds say more than seconds; the load of the machine is printed with them.
 
 `--earlier FOLDER` lets the path of an earlier version take part, and compares with that one, too:
 `git worktree add FOLDER 5337878`.
@@ -28,15 +29,13 @@ from peers.ratios import ratio
 from peers.work import Work, real
 
 OWN, GENERATE, EARLIER = "transformers", "generate", "earlier"
-# Side -> (type of CTranslate2's weights, whether each thread has a batch of its own); None: not of CTranslate2.
-SIDES: dict[str, tuple[str, bool] | None] = {
+# Side -> type of CTranslate2's weights; None: not of CTranslate2.
+SIDES: dict[str, str | None] = {
     EARLIER: None,
     OWN: None,
     GENERATE: None,
-    "ctranslate2": ("float32", False),
-    "ctranslate2 int8": ("int8", False),
-    "ctranslate2 a batch per thread": ("float32", True),
-    "ctranslate2 int8 a batch per thread": ("int8", True),
+    "ctranslate2": "float32",
+    "ctranslate2 int8": "int8",
 }
 BATCH, ROWS = 32, 1000  # of a batch; rows of which the time is compared
 
@@ -137,20 +136,14 @@ def predict(options: argparse.Namespace) -> dict[str, Any]:
     base, device = study.paths.model(model_name), pick_device(study.hardware)
     model, tokenizer = load_model(base), load_tokenizer(base)
     task = study.task("translation", model_name)
-    if (computed := SIDES[options.side]) is not None:
+    if (compute := SIDES[options.side]) is not None:
         from tempfile import TemporaryDirectory
 
         from tunegrid.models.converted import Converted, convert
 
-        compute, per_thread = computed
         with TemporaryDirectory() as folder:
             convert(model, tokenizer, Path(folder))
-            model = Converted(
-                Path(folder),
-                threads=options.threads,
-                compute=compute,
-                batches_at_once=options.threads if per_thread else 1,
-            )
+            model = Converted(Path(folder), threads=options.threads, compute=compute)
     elif options.side == OWN:
         model = cpu_kernels.place(model, device).eval()
     tokens = read_tokens(study.paths.tokens("translation", model_name) / "test.arrow")

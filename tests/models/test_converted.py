@@ -93,6 +93,43 @@ def test_labels_have_the_log_probabilities_of_transformers(packaged, family):
     assert theirs == ours
 
 
+class Watched:
+    """What CTranslate2 has loaded, with the lengths of the sources of each batch that it gets."""
+
+    def __init__(self, model) -> None:
+        self.model, self.batches = model, []
+
+    def translate_batch(self, sources, *arguments, **options):
+        self.batches.append([len(source) for source in sources])
+        return self.model.translate_batch(sources, *arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("tricks", "beams", "rows_of_batches"),
+    [(True, 1, [16, 32, 12]), (True, 2, [8, 16, 16, 16, 4]), (True, 8, [8] * 7 + [4]), (False, 1, [8] * 7 + [4])],
+)
+def test_batches_on_a_cpu_have_more_rows_while_they_have_few_tokens(
+    packaged, monkeypatch, tricks, beams, rows_of_batches
+):
+    """The longest sources first, and every answer at its place."""
+    from tunegrid.models import converted
+
+    _, loaded, tokenizer, _ = packaged("t5")
+    lengths = [40] * 8 + [20] * 52  # shuffled below
+    sources = [[5 + index % 50] * (length - 1) + [1] for index, length in enumerate(lengths)][::-1]
+    sources = sources[::2] + sources[1::2]
+    settings = Generation(max_new_tokens=4, num_beams=beams)
+    expected = loaded.generate(tokenizer, sources, settings, batch_size=60)
+    monkeypatch.setattr(converted, "CPU_TOKENS", 640)
+    monkeypatch.setattr(loaded, "_widens", tricks)
+    watched = Watched(loaded._model)
+    monkeypatch.setattr(loaded, "_model", watched)
+    answers = loaded.generate(tokenizer, sources, settings, batch_size=8)
+    assert [answer.text for answer in answers] == [answer.text for answer in expected]
+    assert [len(batch) for batch in watched.batches] == rows_of_batches
+    assert [length for batch in watched.batches for length in batch] == sorted(lengths, reverse=True)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_int8_weights_are_less_than_half_the_size_and_answer(packaged, tmp_path, family):
     from tunegrid.models.converted import Converted, convert

@@ -7,7 +7,7 @@ names every row of the embedding, also those that the tokenizer has no token for
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tunegrid.common.errors import TuneGridError
 from tunegrid.models.decoding import Generation, decode
 from tunegrid.models.generate import Answer, NonFiniteLogits, first_token
+from tunegrid.runtime import cpu_memory, cpu_tricks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,9 @@ BART_KEYS = {"normalize_before": False, "normalize_embedding": True}
 # of transformers, with 3 none or one; more gained nothing.
 PATIENCE = 3
 SCORED_AT_ONCE = 4  # labels are scored in batches of so many times the rows of a batch: their words are short
+# On a CPU a batch has up to so many times as many rows (of all beams) as asked for, while they have no more tokens than
+# this: products of more rows are faster, and a row that has ended leaves its batch.
+CPU_TIMES, CPU_TOKENS = 4, 8192
 
 
 def convert(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path, compute: ComputeType = "float32") -> None:
@@ -116,18 +120,9 @@ class Converted:
     """A model that CTranslate2 has loaded."""
 
     def __init__(
-        self,
-        folder: Path,
-        *,
-        device: str = "cpu",
-        threads: int = 1,
-        compute: ComputeType = "float32",
-        batches_at_once: int = 1,
+        self, folder: Path, *, device: str = "cpu", threads: int = 1, compute: ComputeType = "float32"
     ) -> None:
         """Loads what `convert` wrote.
-
-        Args:
-            batches_at_once: batches that are computed at the same time, which share the threads; it divides them.
 
         Raises:
             TuneGridError: the folder is no model of CTranslate2, or the device cannot compute in this type.
@@ -137,14 +132,12 @@ class Converted:
         known = ctranslate2.get_supported_compute_types(device)
         if compute not in known:
             raise TuneGridError(f"CTranslate2 cannot compute in {compute} here. It can in: {', '.join(sorted(known))}.")
-        self.precision = compute
+        self.precision, self._widens = compute, device == "cpu" and cpu_tricks.are_on()
+        if self._widens:
+            cpu_memory.share_one_arena()
         try:
             self._model = ctranslate2.Translator(
-                str(folder),
-                device=device,
-                compute_type=compute,
-                inter_threads=batches_at_once,
-                intra_threads=threads // batches_at_once,
+                str(folder), device=device, compute_type=compute, inter_threads=1, intra_threads=threads
             )
             self._names = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
         except (RuntimeError, ValueError, OSError) as error:
@@ -167,17 +160,20 @@ class Converted:
         """
         first = first_token(tokenizer)
         prefix = [] if first is None else [self._names[first]]
+        options = search_options(generation, generation.max_new_tokens + tokenizer.num_special_tokens_to_add())
         given = self._tokens(sources)
-        results = self._model.translate_batch(
-            given,
-            [prefix] * len(given) if prefix else None,
-            max_batch_size=batch_size,
-            return_scores=True,
-            **search_options(generation, generation.max_new_tokens + tokenizer.num_special_tokens_to_add()),
-        )
-        if not all(isfinite(result.scores[0]) for result in results):
-            raise NonFiniteLogits(self.precision)
-        written = [result.hypotheses[0] for result in results]
+        written: list[list[str]] = [[]] * len(given)
+        for indices in self._batches(given, batch_size, generation.num_beams):
+            results = self._model.translate_batch(
+                [given[index] for index in indices],
+                [prefix] * len(indices) if prefix else None,
+                return_scores=True,
+                **options,
+            )
+            if not all(isfinite(result.scores[0]) for result in results):
+                raise NonFiniteLogits(self.precision)
+            for index, result in zip(indices, results, strict=True):
+                written[index] = result.hypotheses[0]
         ended = [tokens[-1:] == [tokenizer.eos_token] for tokens in written]
         asked = sorted(scored)
         pairs = [(given[index], written[index], ended[index]) for index in asked]
@@ -208,6 +204,16 @@ class Converted:
         scores = [flat[start : start + len(labels)] for start in range(0, len(flat), len(labels))]
         predictions = [labels[max(range(len(labels)), key=row.__getitem__)] for row in scores]
         return predictions, pd.DataFrame(scores, columns=[f"score_{label}" for label in labels], dtype="float32")
+
+    def _batches(self, given: list[list[str]], batch_size: int, beams: int) -> Iterator[list[int]]:
+        """The indices of each batch, the longest sources first."""
+        order, start = sorted(range(len(given)), key=lambda index: -len(given[index])), 0
+        while start < len(order):
+            tokens = beams * max(1, len(given[order[start]]))
+            most = min(CPU_TIMES * batch_size // beams, CPU_TOKENS // tokens) if self._widens else 0
+            rows = max(batch_size, most)
+            yield order[start : start + rows]
+            start += rows
 
     def _scores(self, pairs: list[tuple[list[str], list[str], bool]], batch_size: int, without: int = 0) -> list[float]:
         """Log-probability of each (source, target, whether the target has its end).

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from tunegrid.runtime import cpu_tricks
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of mallopt(3)
 
 
 def keep_freed() -> None:
@@ -20,6 +20,16 @@ def keep_freed() -> None:
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(_MMAP_THRESHOLD, 1 << 30)
         libc.mallopt(_TRIM_THRESHOLD, 1 << 30)
+
+
+def share_one_arena() -> None:
+    """Lets threads that start from now on take memory from the heap that keeps what was freed.
+
+    A thread that computes for another one has a heap of its own otherwise, and returns it to the system whenever it is
+    empty: CTranslate2 in batches of 128 rows of T5-small spent a sixth of its time on the page faults of that.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").mallopt(_ARENA_MAX, 1)
 
 
 def give_back_holes() -> None:

@@ -94,7 +94,10 @@ class TaskSettings(Closed):
         64,
         gt=0,
         le=65_536,
-        description="Examples per batch of prediction; up to four times as many of a narrow model on a CPU.",
+        description=(
+            "Examples per batch of prediction; on a CPU up to four times as many of a narrow model, or with "
+            "CTranslate2."
+        ),
     )
 
 
