@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Callable
 
+import psutil
+
 
 def heed_signals() -> None:
     """For Popen's `preexec_fn`: the process heeds SIGINT and SIGHUP, also where these tests run with them ignored.
@@ -23,6 +25,14 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process has not ended; one that has may still be listed, where nobody asks for its exit code."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def tunegrid(*arguments: str) -> None:

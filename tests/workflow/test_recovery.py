@@ -11,7 +11,7 @@ import psutil
 import pytest
 import yaml
 
-from tests.support.processes import wait_for
+from tests.support.processes import is_alive, wait_for
 from tests.support.running import PRETRAINING, TINY, Workflow
 from tunegrid.results.compare import compare
 from tunegrid.results.records import TrainRecord, read_record
@@ -112,8 +112,7 @@ def test_a_study_that_is_ended_goes_on_and_has_the_same_results(study, whole, de
     else:
         os.killpg(process.pid, signal.Signals[death.split()[0]])
     assert process.wait(120) != 0
-    _, alive = psutil.wait_procs(jobs, 30)
-    assert alive == []
+    wait_for(lambda: not any(map(is_alive, jobs)), 30)
     assert any((results(study) / "checkpoints").rglob("complete.json"))
 
     unlocked = study.tunegrid_alone("unlock")
