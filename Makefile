@@ -42,7 +42,8 @@ test: setup tex ## set up, and pass the tests that a change needs: about 6 minut
 test-slow: setup tex ## the other tests: whole studies, deaths, Slurm, models of true size, more cases
 	@$(TEST) 3 -m slow # on two cores, too: they wait for Slurm, for moments of death, for checkpoints
 
-test-all: test test-slow ## all tests
+test-all: setup tex ## all tests at once
+	@$(TEST) 3
 
 lint: setup ## check format and style of Python and Snakemake files, and the layers of the package
 	ruff format --check .
