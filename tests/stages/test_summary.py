@@ -3,8 +3,15 @@
 import json
 from pathlib import Path
 
+from tests.support.instructed import MIXTURE, cell
+from tests.support.preferring import PLAIN, SFT
+from tunegrid.runtime.provenance import now
 from tunegrid.stages.evaluate import evaluate_baseline
+from tunegrid.stages.share_training import share_training
 from tunegrid.stages.summary import summarise
+from tunegrid.stages.train import write_failure
+from tunegrid.stages.train_reward import write_failed_reward
+from tunegrid.study.cells import Cell, Run
 
 
 def test_ceilings_below_099_and_failed_baselines_are_lines(tiny_study, monkeypatch):
@@ -35,3 +42,47 @@ def test_ceilings_below_099_and_failed_baselines_are_lines(tiny_study, monkeypat
     text, complete = summarise(study)
     assert "  failed: translation, baseline copy: ValueError: no way" in text.splitlines()
     assert not complete, "no run is done"
+
+
+def forced(text: str) -> set[str]:
+    """The files that the command of a summary makes again."""
+    (line,) = [line for line in text.splitlines() if "try again what failed" in line] or ["--forcerun "]
+    return set(line.partition("--forcerun ")[2].split())
+
+
+def test_what_is_tried_again_of_a_failed_mixture_is_its_training(own_instructed):
+    instructed = own_instructed
+    write_failure(instructed, Run(MIXTURE, 1), instructed.paths.run(Run(MIXTURE, 1)), "no memory", now())
+    for task in instructed.grid.tasks:
+        share_training(instructed, Run(cell(task), 1), instructed.paths.run(Run(cell(task), 1)))
+    text, _ = summarise(instructed)
+    assert text.count("\n  failed: ") == len(instructed.grid.tasks)
+    assert forced(text) == {"results/instructed/mixtures/runs/t5/instruct/seed-1/train.json"}
+
+
+def test_what_is_tried_again_of_a_run_without_reward_model_is_that_one_unless_it_diverged(preferring):
+    study = preferring(
+        grid={"methods": ["full", "ppo"]},
+        methods={"ppo": {"kind": "ppo", "sft": "full", "reward": "judge"}},
+        rewards={"judge": {"pairs": "worse", "training": PLAIN}},
+    )
+    ppo, folder = Run(Cell("translation", "t5", "ppo"), 1), study.paths.reward("translation", "t5", "judge")
+    (folder / "reward.json").unlink()
+    write_failed_reward(study, "translation", "t5", "judge", folder, "no memory", now())
+    write_failure(study, ppo, study.paths.run(ppo), "it needs the reward model judge", now())
+    text, _ = summarise(study)
+    assert "  failed: the reward model judge of t5 for translation: no memory" in text.splitlines()
+    assert forced(text) == {str(folder / "reward.json"), str(study.paths.run(ppo) / "train.json")}
+    file = folder / "reward.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"status": "diverged"}))
+    text, _ = summarise(study)
+    assert "what diverged would do so again" in text
+    assert forced(text) == set()
+    file.unlink()
+    start = study.paths.run(Run(SFT, 1))
+    (start / "train.json").unlink()
+    write_failure(study, Run(SFT, 1), start, "no memory", now())
+    assert forced(summarise(study)[0]) == {str(start / "train.json"), str(study.paths.run(ppo) / "train.json")}
+    file = start / "train.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"status": "diverged"}))
+    assert forced(summarise(study)[0]) == set()

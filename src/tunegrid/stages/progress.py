@@ -165,7 +165,9 @@ class Progress(logging.Handler):
                 continue
             score = scores.get(run)
             what = "scored" if score is None else f"scored {score:.3f}"
-            text = what if state == DONE else f"FAILED: {' '.join(reasons.get(run, '').split())}"
+            trained = (status.study.training_of(run[0]), run[1])  # of a mixture the reason stands there
+            reason = reasons.get(run) or reasons.get(trained, "")
+            text = what if state == DONE else f"FAILED: {' '.join(reason.split())}"
             yield f"[{count} of {len(states)} runs{left}] {run[0]}, seed {run[1]}: {text}"
         self._shown = states
 

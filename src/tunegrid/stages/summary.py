@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tunegrid.common.records import read_rows
+from tunegrid.methods.needs import OtherRun, TrainedReward
 from tunegrid.stages.expected import expected
 from tunegrid.study.cells import UNTUNED, Run
+from tunegrid.study.needs import used_rewards
 from tunegrid.study.study import Study
 
 DEFAULT = "config/mini.yaml"  # the study that Snakemake takes where no --configfile is given
@@ -32,10 +35,11 @@ def summarise(study: Study, files: Sequence[str] = (DEFAULT,)) -> tuple[str, boo
     lines = [f"{study.title}: {len(study.runs()) - len(failed) - len(missing)} of {len(study.runs())} runs are done"]
     for run, status, reason in failed:
         lines.append(f"  {status}: {run.cell}, seed {run.seed}: {reason}")
-    lines += [f"  {line}" for line in _failed_references(study)]
+    rewards = _failed_rewards(study)
+    lines += [f"  {line}" for line in (*rewards, *_failed_references(study))]
     targets = sorted({file for run, status, _ in failed if status == "failed" for file in _files_to_remake(study, run)})
-    if any(status == "diverged" for _, status, _ in failed):
-        lines.append("  a run that diverged would do so again: lower its learning_rate, or raise its warm-up")
+    if any(status == "diverged" for _, status, _ in failed) or any(line.startswith("diverged") for line in rewards):
+        lines.append("  what diverged would do so again: lower its learning_rate, or raise its warm-up")
     for run, reason in missing[:MISSING_SHOWN]:
         lines.append(f"  not there yet: {run.cell}, seed {run.seed}{reason}")
     if len(missing) > MISSING_SHOWN:
@@ -71,6 +75,24 @@ def _outcome(study: Study, run: Run) -> tuple[str, str]:
     return "missing", stage + (f"; its log: {log}" if log.is_file() else "")
 
 
+def _failed_rewards(study: Study) -> list[str]:
+    """Lines on the reward models that failed."""
+    records = {names: _reward(study, *names) for names in used_rewards(study)}
+    return [
+        f"{record.status}: the reward model {name} of {model} for {task}: {record.reason}"
+        for (task, model, name), record in records.items()
+        if record and record.status != "ok"
+    ]
+
+
+def _reward(study: Study, task: str, model: str, name: str) -> Any:
+    """The record of a reward model; None: it is not there yet."""
+    from tunegrid.results.records import RewardRecord, read_record
+
+    file = study.paths.reward(task, model, name) / "reward.json"
+    return read_record(file, RewardRecord, task=task, model=model, reward=name) if file.is_file() else None
+
+
 def _failed_references(study: Study) -> list[str]:
     """Lines on the baselines and untuned models that have no score."""
     from tunegrid.results.records import MetricsRecord, read_record
@@ -93,12 +115,27 @@ def _failed_references(study: Study) -> list[str]:
 
 
 def _files_to_remake(study: Study, run: Run) -> list[str]:
-    """Files that Snakemake has to make again for a failed run: its record, or the trials of a failed search."""
+    """Files that Snakemake has to make again for a failed run.
+
+    They are its record, or that of the mixture that it is a part of, and that of the reward model that it lacks; or the
+    trials of a failed search. None: its start or reward model diverged, and would do so again.
+    """
     from tunegrid.results.records import ChoiceRecord, read_record
 
     file = study.paths.choice(run.cell)
     if study.search is None or not file.is_file() or read_record(file, ChoiceRecord, **run.cell.names).status == "ok":
-        return [str(study.paths.run(run) / "train.json")]
+        cell, files = run.cell, [study.paths.run(Run(study.training_of(run.cell), run.seed)) / "train.json"]
+        for need in study.method(cell).needs():
+            status = None
+            if isinstance(need, OtherRun):
+                status, _ = _outcome(study, Run(replace(cell, method=need.method), run.seed))
+            elif isinstance(need, TrainedReward) and (record := _reward(study, cell.task, cell.model, need.name)):
+                status = record.status
+                if status == "failed":
+                    files.append(study.paths.reward(cell.task, cell.model, need.name) / "reward.json")
+            if status == "diverged":
+                return []
+        return list(map(str, files))
     return [str(study.paths.trial(run.cell, trial)) for trial in study.search.trials]
 
 
