@@ -100,6 +100,17 @@ def test_who_pleases_the_reward_model_and_fails_the_task_is_named_on_page_one(fr
     assert all("Over-optimised" in text for text in found)
 
 
+@pytest.mark.parametrize(("low", "warned"), [(0.45, True), (0.5, True), (0.51, False), (None, False)])
+def test_a_reward_model_that_may_be_chance_is_named_on_page_one(frames_of, low, warned):
+    interval = {} if low is None else {"accuracy_low": low, "accuracy_high": 0.7}
+    frames = frames_of(rewards=[REWARD | {"accuracy": 0.6, "test_pairs": 50} | interval])
+    found = preferences.warnings(frames, expected_study())
+    assert len(found) == warned
+    assert all("judge" in text and "not shown to be more than chance" in text for text in found)
+    if low is not None:
+        assert f"60.0% ({low:.1%} to 70.0%)" in texts(preferences.section(frames, expected_study()))
+
+
 def test_the_figure_has_a_line_of_panels_for_each_task_and_model(frames_of):
     import matplotlib as mpl
 

@@ -15,6 +15,7 @@ from tunegrid.results.expected import Expected, Named
 from tunegrid.results.statistics.intervals import CONFIDENCE
 
 TITLE = "Learning from preferences"
+CHANCE = 0.5  # share of the pairs that who knows nothing orders rightly
 
 
 def section(frames: Frames, expected: Expected, figures: tuple[Figure, ...] = ()) -> Section | None:
@@ -60,9 +61,17 @@ def samplers(expected: Expected) -> list[Named]:
 
 
 def warnings(frames: Frames, expected: Expected) -> list[str]:
-    """Sentences for page one: cells that win by the reward model alone."""
+    """Sentences for page one: reward models that are no judges, and cells that win by the reward model alone."""
     found = frames["preferences"]
     titles, texts = Titles(expected), []
+    for row in frames["rewards"].itertuples():
+        if not absent(row.accuracy_low) and row.accuracy_low <= CHANCE:
+            of = f"{titles.models[row.model]} on {titles.tasks[row.task]}"
+            texts.append(
+                f"The reward model {row.reward_model} with {of} is not shown to be more than chance: it is right in "
+                f"{_accuracy(row)} of {digits.count(row.test_pairs)} held-out pairs. What was trained to please it has "
+                "learned nothing that is preferred."
+            )
     for row in found[found["judge"] == "reward"].itertuples():
         metric = found[
             (found["task"] == row.task) & (found["model"] == row.model) & (found["method"] == row.method)
@@ -86,15 +95,23 @@ def _rewards(frames: Frames, expected: Expected) -> Table | None:
         if row.status != "ok":
             rows.append([*cells, row.status, *[DASH] * 4])
             continue
-        numbers = (digits.percent(row.accuracy), f"{row.test_loss:.3f}", f"{row.calibration_error:.3f}")
+        numbers = (_accuracy(row), f"{row.test_loss:.3f}", f"{row.calibration_error:.3f}")
         rows.append([*cells, digits.count(row.test_pairs), *numbers, digits.seconds(row.optimisation_seconds)])
     columns = [Column("Task"), Column("Model"), Column("Reward model")]
     columns += [Column(title, "right") for title in ("Pairs", "Accuracy", "Loss", "Calibration error", "Training, s")]
     caption = (
-        "Reward models on held-out pairs: in how many the preferred answer gets the higher reward (50% is chance), the "
+        "Reward models on held-out pairs: in how many the preferred answer gets the higher reward (50% is chance) with "
+        f"{CONFIDENCE} intervals (Wilson 1927), the "
         "Bradley-Terry loss (0.693 is chance), the calibration error, and the seconds of training."
     )
     return plain_table("reward-models", caption, columns, rows)
+
+
+def _accuracy(row: Any) -> str:
+    if absent(row.accuracy_low):
+        return digits.percent(row.accuracy)
+    low, high = digits.percent(row.accuracy_low), digits.percent(row.accuracy_high)
+    return f"{digits.percent(row.accuracy)} ({low} to {high})"
 
 
 def _judged(frames: Frames, expected: Expected) -> Table | None:

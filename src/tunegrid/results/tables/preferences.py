@@ -18,8 +18,8 @@ Row = dict[str, Any]
 MEASURED = "pair_accuracy pair_margin reward reward_error kl length score coefficient"
 JUDGES = ("reward", "metric")
 COLUMNS = {
-    "rewards": "study task model reward_model pairs seed status reason test_pairs accuracy test_loss "
-    "calibration_error mean spread steps optimisation_seconds peak_memory_bytes saved_bytes "
+    "rewards": "study task model reward_model pairs seed status reason test_pairs accuracy accuracy_low "
+    "accuracy_high test_loss calibration_error mean spread steps optimisation_seconds peak_memory_bytes saved_bytes "
     "training_flops",
     "reward_calibration": "study task model reward_model low high pairs_count predicted observed",
     "observations": f"study task model method seed step {MEASURED}",
@@ -57,9 +57,19 @@ def _reward_rows(paths: Paths, names: tuple[str, str, str], rows: dict[str, list
         return
     record = read_record(file, RewardRecord, **dict(zip(("task", "model", "reward"), names, strict=True)))
     cost = record.cost.model_dump() if record.cost else {}
-    rows["rewards"].append(cost | record.model_dump() | row)
+    ends = (None, None) if record.accuracy is None else accuracy_interval(record.accuracy, record.test_pairs)
+    interval_of = dict(zip(("accuracy_low", "accuracy_high"), ends, strict=True))
+    rows["rewards"].append(cost | record.model_dump() | interval_of | row)
     for one in record.calibration:
         rows["reward_calibration"].append(row | one.model_dump() | {"pairs_count": one.pairs})
+
+
+def accuracy_interval(accuracy: float, pairs: int) -> tuple[float, float]:
+    """Interval of the share of pairs that a reward model orders rightly, for other pairs (Wilson 1927)."""
+    from scipy.stats import binomtest
+
+    ends = binomtest(round(accuracy * pairs), pairs).proportion_ci(1 - ALPHA, "wilson")
+    return float(ends.low), float(ends.high)
 
 
 def _records(study: StudyResults, cell: Row) -> list[tuple[Any, JudgementRecord | None]]:
