@@ -19,9 +19,11 @@ TEST := PYTHONDONTWRITEBYTECODE= pytest --dist loadfile --no-loadscope-reorder -
 # The first interpreter that is new enough; none: `setup` says what to install.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+# The scripts of an environment name its place: if the folder was moved since, all of it is installed anew.
+MOVED := $(shell [ ! -e $(BIN)/pip ] || grep -qF -e "$$(pwd -P)/$(BIN)/" -e "$$(realpath $(BIN))/" $(BIN)/pip || echo moved)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup tex run resume paper report test test-slow test-all lint format bench clean
+.PHONY: help setup moved tex run resume paper report test test-slow test-all lint format bench clean
 
 run: setup tex ## set up, and run a study through to its PDF, or go on with one (STUDY=mini; CORES=all)
 	@tunegrid unlock # after a Snakemake that was killed; ends here if one is at work
@@ -67,17 +69,20 @@ $(VENV)/.extra-%: requirements-%.txt $(READY)
 	pip install --quiet --disable-pip-version-check --requirement requirements.txt --requirement $<
 	@touch $@
 
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt pyproject.toml $(MOVED)
 	@if ! $(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 		echo "TuneGrid needs Python 3.11 or later; found $$($(or $(PYTHON),python3) --version 2>/dev/null || echo none)." >&2; exit 1; fi
 	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv; \
 		else echo "Python's venv module is missing. Type: sudo apt-get install python3-venv" >&2; exit 1; fi; fi
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(MOVED:moved=--clear) $(VENV)
 	pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+moved:
+	@echo "This folder was moved: $(VENV) is made anew, without extras (make setup EXTRAS=\"…\")."
 
 # Without LaTeX a study still ends with its .tex and HTML files, so this never fails: it installs what it may, or says how.
 tex:

@@ -1,6 +1,8 @@
 """The pins: complete, free of local builds, and the same for pip and conda users."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from importlib.metadata import distribution, distributions
 
@@ -78,3 +80,21 @@ def test_an_extra_pins_what_it_needs_beside_everything_else(name):
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 assert canonical(requirement.name) in extra | rest
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_folder_that_was_moved_gets_its_environment_anew(tmp_path, moved):
+    """Its scripts would end with `required file not found`: they name the interpreter of the old place."""
+    folder = tmp_path / "my clone"
+    folder.mkdir()
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    python = ("/old/place" if moved else str(folder)) + "/.venv/bin/python3"
+    (folder / ".venv/bin").mkdir(parents=True)
+    # As pip writes it where a path has blanks in it.
+    (folder / ".venv/bin/pip").write_text(f"#!/bin/sh\n'''exec' \"{python}\" \"$0\" \"$@\"\n' '''\n")
+    (folder / ".venv/.ready").touch()
+    would = subprocess.run(["make", "-n", "report"], cwd=folder, capture_output=True, text=True, check=True).stdout
+    assert ("-m venv --clear .venv" in would) == moved
+    assert ("This folder was moved" in would) == moved
+    assert "tunegrid report config/mini.yaml" in would
