@@ -111,7 +111,7 @@ def test_a_student_is_tuned_on_its_teachers_answers_and_kept(tiny_study, monkeyp
     from tunegrid.stages.evaluate import evaluate_run
     from tunegrid.stages.expected import expected
 
-    study = tiny_study(CHANGES + "compress: [distil-1]\n" + DISTILLATION)
+    study = tiny_study(CHANGES + f"compress: [distil-1]\n{DISTILLATION.replace('}', ', targets: answers}')}")
     run, folder = trained(study, "translation", "lora")
     own, learnt, fit = evaluate_run(study, run, folder), [], tune_form._fit
 
@@ -159,11 +159,11 @@ def test_a_student_is_tuned_on_its_teachers_answers_and_kept(tiny_study, monkeyp
     assert row["tuning_seconds"] == pytest.approx(record.form.recovery_seconds + record.form.answering_seconds)
 
 
-def test_a_student_of_the_rows_has_no_teacher(tiny_study, monkeypatch):
+def test_a_student_learns_the_rows_where_no_teacher_is_asked_for(tiny_study, monkeypatch):
     from tunegrid.stages import compress, tune_form
     from tunegrid.stages.training_data import training_data
 
-    study = tiny_study(CHANGES + f"compress: [distil-1]\n{DISTILLATION.replace('}', ', targets: rows}')}")
+    study = tiny_study(CHANGES + "compress: [distil-1]\n" + DISTILLATION)
     run, _ = trained(study, "translation", "full")
     learnt, fit = [], tune_form._fit
 
@@ -182,7 +182,7 @@ def test_a_students_weights_that_are_zero_learn_like_the_others(tiny_study, monk
     from tunegrid.models.forms.pruned import linear_weights
     from tunegrid.stages import compress
 
-    study = tiny_study(CHANGES + f"compress: [distil-1]\n{DISTILLATION.replace('}', ', targets: rows}')}")
+    study = tiny_study(CHANGES + "compress: [distil-1]\n" + DISTILLATION)
     run, _ = trained(study, "translation", "full")
     moved, tune = [], compress.tune_form
 

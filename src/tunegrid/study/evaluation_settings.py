@@ -43,10 +43,10 @@ class Recovery(FormTraining):
 class Distillation(FormTraining):
     """The tuning that forms named `distil-…` get: of all weights, on the run's training rows."""
 
-    targets: Literal["answers", "rows"] = Field(
-        "answers",
+    targets: Literal["rows", "answers"] = Field(
+        "rows",
         description=(
-            "What the student learns: `answers`, those of the run that it is made of, its teacher (sequence-level "
-            "knowledge distillation); `rows`, the rows' own targets, without a teacher."
+            "What the student learns: `rows`, the rows' own targets, without a teacher; `answers`, those of the run "
+            "that it is made of, its teacher (sequence-level knowledge distillation)."
         ),
     )

@@ -157,8 +157,8 @@ def test_students_are_planned_with_their_teachers_answers_and_their_weights(tiny
 
     steps = "distillation: {steps: 200, learning_rate: 1.0e-3"
     _, plain = planned("bf16")
-    study, taught = planned("distil-1", steps + "}")
-    _, untaught = planned("distil-1", steps + ", targets: rows}")
+    study, taught = planned("distil-1", steps + ", targets: answers}")
+    _, untaught = planned("distil-1", steps + "}")
     seconds = [one.sums["evaluation, forms"].seconds for one in (plain, untaught, taught)]
     assert seconds == sorted(set(seconds))  # tuning, and then answers of a teacher, too
     jobs, cell = Jobs(study), study.cells()[0]

@@ -1,9 +1,9 @@
 """A student with fewer layers, tuned after they were left out (knowledge distillation).
 
 It keeps evenly spaced layers of the tuned model, the first and the last among them (Shleifer and Rush 2020, arXiv
-2010.13002, "shrink and fine-tune"), and learns what that model, its teacher, answers to the training rows
-(sequence-level knowledge distillation: Kim and Rush 2016, arXiv 1606.07947), or the rows' own targets. Names are as
-those of DistilBART: `distil-12-3` has 12 encoder layers and 3 decoder layers; `distil-3` has 3 decoder layers and the
+2010.13002, "shrink and fine-tune"), and learns the training rows' own targets, or what that model, its teacher, answers
+to these rows (sequence-level knowledge distillation: Kim and Rush 2016, arXiv 1606.07947). Names are as those of
+DistilBART: `distil-12-3` has 12 encoder layers and 3 decoder layers; `distil-3` has 3 decoder layers and the
 whole encoder.
 """
 
