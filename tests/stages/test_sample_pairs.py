@@ -1,6 +1,7 @@
 """Pairs that a tuned model samples: the rules by hand, the same bits after a stop, and what ends without pairs."""
 
 import json
+import os
 import re
 
 import pytest
@@ -10,7 +11,9 @@ from tunegrid.cli import main
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.parquet import read_parquet
 from tunegrid.results.records import TrainRecord, read_record
-from tunegrid.stages.sample_pairs import sample_pairs
+from tunegrid.runtime.attempts import Attempt, AttemptFailed
+from tunegrid.runtime.provenance import now
+from tunegrid.stages.sample_pairs import sample_pairs, write_failed_pairs
 from tunegrid.study.cells import Run
 from tunegrid.tasks.pairs import SampledAnswers
 
@@ -121,6 +124,32 @@ def test_pairs_of_a_run_that_failed_are_none_and_fail_the_cell_with_that_reason(
         "it needs the pairs own, of which there are none: it starts from translation_t5_full"
     )
     assert record.reason.endswith("at step 3 the loss is nan")
+
+
+def test_sampling_that_fails_or_dies_at_its_last_attempt_leaves_no_pairs_with_the_reason(sampling, monkeypatch):
+    from tunegrid.stages import sample_pairs as stage
+
+    def no_memory(*_):
+        raise MemoryError("cannot allocate")
+
+    study = sampling()
+    folder = study.paths.pairs("translation", "own", "t5")
+    began = now()
+    good = content(folder)
+    monkeypatch.setattr(stage._Sampler, "answers", no_memory)
+    with pytest.raises(AttemptFailed, match="pairs own of t5: MemoryError: cannot allocate"):
+        sample_pairs(study, "translation", "t5", "own", folder, Attempt(1, 2))
+    assert content(folder) == good, "there is another attempt"
+    sample_pairs(study, "translation", "t5", "own", folder, Attempt(2, 2))
+    reason = json.loads((folder / "card.json").read_text())["reason"]
+    assert reason == "MemoryError: cannot allocate (attempt 2 of 2)"
+    assert [read_parquet(folder / f"{split}.parquet") for split in SPLITS] == [[], [], []]
+    # What it wrote before it died stays; what a process before it wrote does not.
+    write_failed_pairs(study, "translation", "t5", "own", folder, "killed by SIGKILL", began)
+    assert json.loads((folder / "card.json").read_text())["reason"] == reason
+    os.utime(folder / "card.json", (0, 0))
+    write_failed_pairs(study, "translation", "t5", "own", folder, "killed by SIGKILL", now())
+    assert json.loads((folder / "card.json").read_text())["reason"] == "killed by SIGKILL"
 
 
 def test_a_model_that_answers_the_same_each_time_leaves_no_pairs_and_says_what_to_do(sampling, monkeypatch):

@@ -53,11 +53,14 @@ rule sample_pairs:
         PATHS.benchmark("sample_pairs/{task}/{model}/{pairs}")
     wildcard_constraints:
         pairs=one_of([name for name in STUDY.preferences if STUDY.preferences[name].of_model]),
+    retries: RETRIES
     conda:
         "../../environment.yml"
     threads: STUDY.hardware.threads
     resources:
         **asks(lambda wildcards: JOBS.sample(wildcards.task, wildcards.model, wildcards.pairs)),
+        attempt=lambda wildcards, attempt: attempt,
+        attempts=STUDY.resources.attempts,
         study=CONFIG,
         gpu=GPUS,
     params:
@@ -66,7 +69,8 @@ rule sample_pairs:
         ),
     shell:
         "tunegrid sample-pairs {resources.study} --task {wildcards.task} --model {wildcards.model} "
-        "--pairs {wildcards.pairs} --settings {params.digest} --log {log}"
+        "--pairs {wildcards.pairs} --settings {params.digest} --log {log} "
+        "--attempt {resources.attempt} --attempts {resources.attempts} --mem-mb {resources.mem_mb}"
 
 
 # One for each task and model whose cells need it; all their seeds share it.

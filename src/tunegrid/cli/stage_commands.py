@@ -102,8 +102,12 @@ STAGES = (
     Stage("sample-pairs", "Have a tuned model sample answers, and make preference pairs of them by a rule.",
           "sample_pairs", ["task", "model", "sampled"],
           lambda study, task, model, name: settings.pairs_settings(study, task, name, model),
-          lambda stage, study, _, task, model, name:
-              stage.sample_pairs(study, task, model, name, study.paths.pairs(task, name, model)), "device"),
+          lambda stage, study, options, task, model, name:
+              stage.sample_pairs(study, task, model, name, study.paths.pairs(task, name, model),
+                                 Attempt(options.attempt, options.attempts)),
+          "device", lambda stage, study, reason, started, task, model, name:
+              stage.write_failed_pairs(study, task, model, name, study.paths.pairs(task, name, model), reason, started),
+          "{}, {}, pairs {}"),
     Stage("pretrain", "Pretrain a small model.", "pretrain", ["model"], settings.model_settings,
           lambda stage, study, _, model: stage.pretrain_model(study, model, study.paths.model(model)), "device"),
     Stage("tokenise", "Turn the rows of a task into a model's token ids.", "tokenise", ["task", "model"],

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import traceback
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,7 @@ from tunegrid.data.sources.base import Row
 from tunegrid.models.seal import check_base
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.runtime import cpu_kernels, locks
+from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.runtime.provenance import digest, file_digest
 from tunegrid.runtime.torch_device import pick_device
 from tunegrid.stages.fetch_pairs import limited
@@ -32,16 +36,17 @@ if TYPE_CHECKING:
 BATCHES = 16  # after so many what was sampled is on the disk
 
 
-def sample_pairs(study: Study, task: str, model: str, name: str, folder: Path) -> None:
+def sample_pairs(study: Study, task: str, model: str, name: str, folder: Path, attempt: Attempt = ONLY) -> None:
     """Writes `train`, `validation` and `test` pairs as Parquet, and `card.json`, into a folder.
 
-    What a process that died had sampled is taken over. Where the run failed that samples, or its answers give no pairs,
-    the splits are empty, and the card has the reason.
+    What a process that died had sampled is taken over. Where the run failed that samples, its answers give no pairs, or
+    the last attempt fails, the splits are empty, and the card has the reason.
 
     Raises:
+        AttemptFailed: the sampling raised an error, and there will be another attempt.
         TuneGridError: the run or the rows are not there, or are not what their records say.
     """
-    with locks.hold(study.paths.lock(f"preferences/{task}/{name}/{model}"), f"the pairs {name} of {model}"):
+    with _hold_lock(study, task, model, name):
         start, source = time.perf_counter(), study.preferences[name].source
         splits: dict[str, list[Row]] = {split: [] for split in SPLITS}
         facts: dict[str, Any] = {"reason": None}
@@ -54,9 +59,31 @@ def sample_pairs(study: Study, task: str, model: str, name: str, folder: Path) -
                     raise UnusableInput(_why_no_pairs(name, source, split, texts, facts[split]["metric"]))
         except UnusableInput as error:
             facts, splits = {"reason": str(error)}, {split: [] for split in SPLITS}
+        except (TuneGridError, OSError):  # the user has to fix something: a full disk, say
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            reason = attempt.label(f"{type(error).__name__}: {error}")
+            if not attempt.is_last:
+                raise AttemptFailed(f"the pairs {name} of {model}: {reason}") from error
+            facts, splits = {"reason": reason}, {split: [] for split in SPLITS}
         _write(study, (task, model, name), folder, splits, facts | {"sampling_seconds": time.perf_counter() - start})
         if parts:
             shutil.rmtree(parts, ignore_errors=True)
+
+
+def write_failed_pairs(study: Study, task: str, model: str, name: str, folder: Path, reason: str, started: str) -> None:
+    """Writes empty pairs, with the reason, of a process that died, unless it had written them (`started`: ISO 8601)."""
+    with _hold_lock(study, task, model, name):
+        begun, card = datetime.fromisoformat(started).timestamp(), folder / "card.json"
+        if card.is_file() and card.stat().st_mtime >= begun:
+            return
+        facts = {"reason": reason, "sampling_seconds": max(0.0, time.time() - begun)}
+        _write(study, (task, model, name), folder, {split: [] for split in SPLITS}, facts)
+
+
+def _hold_lock(study: Study, task: str, model: str, name: str) -> AbstractContextManager[None]:
+    return locks.hold(study.paths.lock(f"preferences/{task}/{name}/{model}"), f"the pairs {name} of {model}")
 
 
 def _answers(

@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tunegrid.common.files import read_object
 from tunegrid.common.records import read_rows
-from tunegrid.methods.needs import OtherRun, TrainedReward
+from tunegrid.methods.needs import OtherRun, PreferencePairs, TrainedReward
 from tunegrid.stages.expected import expected
 from tunegrid.study.cells import UNTUNED, Run
-from tunegrid.study.needs import used_rewards
+from tunegrid.study.needs import pairs_place, used_rewards
 from tunegrid.study.study import Study
 
 DEFAULT = "config/mini.yaml"  # the study that Snakemake takes where no --configfile is given
@@ -117,8 +118,8 @@ def _failed_references(study: Study) -> list[str]:
 def _files_to_remake(study: Study, run: Run) -> list[str]:
     """Files that Snakemake has to make again for a failed run.
 
-    They are its record, or that of the mixture that it is a part of, and that of the reward model that it lacks; or the
-    trials of a failed search. None: its start or reward model diverged, and would do so again.
+    They are its record, or that of the mixture that it is a part of, and those of the reward model and the pairs
+    that it lacks; or the trials of a failed search. None: its start or reward model diverged, and would do so again.
     """
     from tunegrid.results.records import ChoiceRecord, read_record
 
@@ -129,6 +130,10 @@ def _files_to_remake(study: Study, run: Run) -> list[str]:
             status = None
             if isinstance(need, OtherRun):
                 status, _ = _outcome(study, Run(replace(cell, method=need.method), run.seed))
+            elif isinstance(need, PreferencePairs):
+                card = study.paths.pairs_card(*pairs_place(study, cell.task, cell.model, need.name))
+                if card.is_file() and read_object(card).get("reason"):
+                    files.append(card)
             elif isinstance(need, TrainedReward) and (record := _reward(study, cell.task, cell.model, need.name)):
                 status = record.status
                 if status == "failed":
