@@ -6,7 +6,8 @@ SHELL := /bin/bash
 
 STUDY ?= mini
 CORES ?= all
-CONFIG := config/$(STUDY).yaml
+# A study of config/, or one that `tunegrid new` wrote here.
+CONFIG := $(firstword $(wildcard config/$(STUDY).yaml $(STUDY).yaml) config/$(STUDY).yaml)
 VENV := .venv
 # Extras of `setup`: each a file requirements-<extra>.txt.
 EXTRAS ?=
@@ -25,7 +26,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help setup moved tex run resume paper report test test-slow test-all lint format bench clean
 
-run: setup tex ## set up, and run a study through to its PDF, or go on with one (STUDY=mini; CORES=all)
+run: setup $(CONFIG) tex ## set up, and run a study through to its PDF, or go on with one (STUDY=mini; CORES=all)
 	@tunegrid unlock # after a Snakemake that was killed; ends here if one is at work
 	@code=0; TUNEGRID_MAKE=1 snakemake --cores $(CORES) --configfile $(CONFIG) --rerun-incomplete || code=$$?; \
 		tunegrid summary $(CONFIG) || code=$$?; exit $$code
@@ -80,6 +81,9 @@ $(READY): requirements.txt pyproject.toml $(MOVED)
 	pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+config/%.yaml:
+	@echo "There is no study $*: neither config/$*.yaml nor $*.yaml is there. STUDY=NAME names one." >&2; exit 1
 
 moved:
 	@echo "This folder was moved: $(VENV) is made anew, without extras (make setup EXTRAS=\"…\")."

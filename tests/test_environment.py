@@ -98,3 +98,23 @@ def test_a_folder_that_was_moved_gets_its_environment_anew(tmp_path, moved):
     assert ("-m venv --clear .venv" in would) == moved
     assert ("This folder was moved" in would) == moved
     assert "tunegrid report config/mini.yaml" in would
+
+
+def test_make_runs_a_study_of_config_or_of_this_folder_and_says_where_there_is_none(tmp_path):
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/.ready").touch()
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/mini.yaml").touch()
+    (tmp_path / "tickets.yaml").touch()
+
+    def make(study):
+        command = ["make", "-n", "run", f"STUDY={study}"] if study != "none" else ["make", "run", "STUDY=none"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    assert "--configfile config/mini.yaml" in make("mini").stdout
+    assert "--configfile tickets.yaml" in make("tickets").stdout
+    missing = make("none")
+    assert missing.returncode != 0
+    assert "There is no study none: neither config/none.yaml nor none.yaml is there." in missing.stderr
