@@ -37,3 +37,11 @@ def test_many_resamples_at_once():
     for rows, score in zip(drawn, together, strict=True):
         expected = CHRF().corpus_score([predictions[i] for i in rows], [[references[i] for i in rows]]).score / 100
         assert score == pytest.approx(expected, abs=1e-12)
+
+
+def test_white_space_does_not_count():
+    """As in sacreBLEU's default settings, which docs/metrics.md says."""
+    metric = ChrFCounts()
+    columns = metric.examples(["nowhere"], [["now here"]])
+    assert metric.score({"prediction": ["nowhere"], "references": [["now here"]], **columns}) == 1
+    assert "space:no" in metric.signature()
