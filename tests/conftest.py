@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, in_memory
 from tests.support.made_once import made_once
 
 pytest_plugins = [
@@ -156,6 +156,9 @@ class LongLived:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(LongLived())
+    # One who runs a test alone wants to see its files.
+    if config.getoption("numprocesses", None) and "PYTEST_XDIST_WORKER" not in os.environ and in_memory.room():
+        config.pluginmanager.register(in_memory.InMemory())
 
 
 @pytest.fixture(scope="session")

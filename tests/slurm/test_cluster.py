@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -46,9 +48,10 @@ def in_clone(folder: Path, *command: str) -> subprocess.CompletedProcess:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory) -> Path:
-    """Brings up a cluster with one node and one pretended GPU; yields its folder."""
-    folder = tmp_path_factory.mktemp("cluster")
+def cluster(request) -> Iterator[Path]:
+    """Brings up a cluster with one node and one pretended GPU; yields its folder, which stays if a test fails."""
+    # On a disk, as a database has it; the tests' other files may be in memory.
+    folder = Path(tempfile.mkdtemp(prefix="tunegrid-cluster-", dir="/var/tmp"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
         try:
@@ -57,6 +60,8 @@ def cluster(tmp_path_factory) -> Path:
             yield folder
         finally:
             in_clone(ROOT, "bash", str(CLUSTER), "down", str(folder))
+            if not request.session.testsfailed:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass
