@@ -38,16 +38,16 @@ os.environ |= {
 
 # Files whose tests take longest, the longest first: slow ones, then those of `make test`.
 LONGEST = (
-    "workflow/test_recovery.py",
     "deaths/test_deaths.py",
+    "workflow/test_recovery.py",
     "slurm/test_cluster.py",
-    "training/test_resume.py",
-    "training/test_stopping.py",
     "models/test_packaged.py",
     "workflow/test_tiny_study.py",
-    "deploy/test_export_methods.py",
     "tuners/test_tuners.py",
     "mutations/test_mutations.py",
+    "deploy/test_export_methods.py",
+    "training/test_resume.py",
+    "training/test_stopping.py",
     "deploy/test_card_answers.py",
     "models/test_true_configurations.py",
     "workflow/test_kinds_of_tasks.py",
