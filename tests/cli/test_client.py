@@ -87,12 +87,14 @@ def test_it_knows_the_commands_of_the_stages_that_compute():
         "seed": "3",
         "factor": "0.33",
         "reward": "j",
+        "pairs": "ours",
         "name": "copy",
     }
     target = {
         "train": ("qa_t5_lora", "3"),
         "train-mixture": (MixtureCell.of("t5", "lora"), "3"),
         "train-reward": ("qa", "t5", "j"),
+        "sample-pairs": ("qa", "t5", "ours"),
         "search-trial": ("qa_t5_lora", "0.33"),
         "baseline": ("qa", "copy"),
     }

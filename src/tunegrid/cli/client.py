@@ -29,6 +29,7 @@ WITHOUT_MODEL = frozenset(("fetch-model", "tables", "report"))
 SUPERVISED = {
     "train": "{task}_{model}_{method}, seed {seed}",
     "train-mixture": "mixture_{model}_{method}, seed {seed}",
+    "sample-pairs": "{task}, {model}, pairs {pairs}",
     "train-reward": "{task}, {model}, reward model {reward}",
     "search-trial": "{task}_{model}_{method}, search x {factor}",
     "baseline": "{task}, baseline {name}",
@@ -91,7 +92,7 @@ def _supervise(arguments: list[str]) -> int | None:
 def _options(arguments: Sequence[str]) -> argparse.Namespace | None:
     """The options that a supervisor needs; None: some are wrong or missing, which `main` explains."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("task", "model", "method", "seed", "factor", "reward", "name"):
+    for name in ("task", "model", "method", "seed", "factor", "reward", "pairs", "name"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--log", type=Path)
     parser.add_argument("--attempt", type=int, default=1)

@@ -205,7 +205,7 @@ BAD = {
     "an answer of blanks": ("qa", json.dumps(SQUAD | {"answers": {"text": ["  "]}}).encode(), "jsonl", ["no answer"]),
     "an empty text": ("sentiment", b'{"text": " ", "label": 1}\n', "jsonl", ["line 1", "column text", "expected text"]),
     "a number for a text": ("sentiment", b'{"text": 5, "label": 1}\n', "jsonl", ["column text", "found 5"]),
-    "nothing for a text": ("translation", b'{"translation": {"en": "a", "de": null}}\n', "jsonl", ["column target", "found None"]),
+    "nothing for a text": ("translation", b'{"translation": {"en": "a", "de": null}}\n', "jsonl", ["column translation.de (for target)", "found None"]),
     "invalid UTF-8 in JSON": ("sentiment", SENTIMENT_LINE.encode() + '{"text": "ü", "label": 1}\n'.encode("latin-1"), "jsonl",
                               ["test.jsonl, line 2", "not valid UTF-8", "byte 11"]),
     "half a character as an escape": ("sentiment", b'{"text": "a \\ud83d b", "label": 1}\n', "jsonl", ["test.jsonl, line 1", "not valid UTF-8"]),
