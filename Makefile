@@ -39,7 +39,7 @@ paper: ## run the paper study: the same as make STUDY=paper
 report: setup ## rebuild the report from the results that are there, without training (STUDY=mini)
 	@tunegrid report $(CONFIG)
 
-test: setup tex ## set up, and pass the tests that a change needs: about 6 minutes on two cores
+test: setup tex ## set up, and pass the tests that a change needs: about 5 minutes on two cores
 	@$(TEST) 2 -m "not slow"
 
 test-slow: setup tex ## the other tests: whole studies, deaths, Slurm, models of true size, more cases
