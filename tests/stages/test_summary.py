@@ -12,6 +12,7 @@ from tunegrid.stages.summary import summarise
 from tunegrid.stages.train import write_failure
 from tunegrid.stages.train_reward import write_failed_reward
 from tunegrid.study.cells import Cell, Run
+from tunegrid.study.needs import pairs_place
 
 
 def test_ceilings_below_099_and_failed_baselines_are_lines(tiny_study, monkeypatch):
@@ -86,3 +87,14 @@ def test_what_is_tried_again_of_a_run_without_reward_model_is_that_one_unless_it
     file = start / "train.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"status": "diverged"}))
     assert forced(summarise(study)[0]) == set()
+
+
+def test_what_is_tried_again_of_a_run_without_pairs_is_these_and_the_run(preferring):
+    study = preferring(
+        grid={"methods": ["full", "dpo"]}, methods={"dpo": {"kind": "dpo", "sft": "full", "pairs": "worse"}}
+    )
+    dpo = Run(Cell("translation", "t5", "dpo"), 1)
+    card = study.paths.pairs_card(*pairs_place(study, "translation", "t5", "worse"))
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"reason": "no memory"}))
+    write_failure(study, dpo, study.paths.run(dpo), "it needs the pairs worse", now())
+    assert forced(summarise(study)[0]) == {str(card), str(study.paths.run(dpo) / "train.json")}

@@ -1,17 +1,27 @@
 """What a running workflow shows: a display on a terminal, plain lines elsewhere, and all the rest in Snakemake's log."""
 
 import fcntl
+import io
 import os
 import pty
 import re
 import struct
 import subprocess
 import termios
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from tests.support.instructed import MIXTURE, cell
 from tests.support.running import PRETRAINING, TINY, Workflow
+from tunegrid.runtime.provenance import now
+from tunegrid.stages.progress import Progress
+from tunegrid.stages.share_training import share_training
+from tunegrid.stages.train import write_failure
+from tunegrid.study.cells import Run
+from tunegrid.study.status.alive import Alive
+from tunegrid.study.status.read import read_status
 
 ROWS, COLUMNS = 24, 80
 
@@ -93,3 +103,13 @@ def test_a_study_that_runs_fills_one_screen_and_a_second_start_has_lines_of_what
     news = [line for line in result.stdout.splitlines() if line.startswith("[")]
     assert len(news) == 1
     assert re.match(r"\[2 of 18 runs.*\] qa_t5_lora, seed 2: scored 0\.\d{3}$", news[0])
+
+
+def test_a_run_of_a_failed_mixture_is_a_line_with_the_reason_of_the_mixture(own_instructed):
+    run = Run(cell("sentiment"), 1)
+    write_failure(own_instructed, Run(MIXTURE, 1), own_instructed.paths.run(Run(MIXTURE, 1)), "no memory", now())
+    share_training(own_instructed, run, own_instructed.paths.run(run))
+    progress = Progress(SimpleNamespace(configfiles=[]), own_instructed, io.StringIO())
+    status = read_status(own_instructed, [], progress._record, Alive())
+    (line,) = [line for line in progress._news(status) if f"{run.cell}, seed 1" in line]
+    assert line.endswith("FAILED: failed: no memory")
