@@ -101,9 +101,8 @@ def test_cells_are_named_without_the_task_where_there_is_one(made_up_tables):
     assert any(text.startswith("Not ended: Mini-T5 + LoRA (50%) of the answers") for text in texts)
 
 
-@pytest.mark.parametrize(("seeds", "too_high"), [((1, 2), True), ((1, 2, 3), False)])
-def test_the_rule_says_that_stability_is_too_high_with_two_seeds(made_up_tables, seeds, too_high):
+@pytest.mark.parametrize(("seeds", "known"), [((1,), False), ((1, 2), True), ((1, 2, 3), True)])
+def test_the_rule_says_how_far_stability_is_off_unless_one_seed_has_none(made_up_tables, seeds, known):
     found = {section.title: section for section in sections(made_up_tables, expected_study(seeds=seeds), {})}
     (text,) = found["Recommendation"].paragraphs
-    assert "within five points" in text
-    assert ("with two seeds, as here, six points too high" in text) == too_high
+    assert ("its mean was within five points of what fresh studies did" in text) == known
