@@ -101,8 +101,8 @@ def _rewards(frames: Frames, expected: Expected) -> Table | None:
     columns += [Column(title, "right") for title in ("Pairs", "Accuracy", "Loss", "Calibration error", "Training, s")]
     caption = (
         "Reward models on held-out pairs: in how many the preferred answer gets the higher reward (50% is chance) with "
-        f"{CONFIDENCE} intervals (Wilson 1927), the "
-        "Bradley-Terry loss (0.693 is chance), the calibration error, and the seconds of training."
+        f"{CONFIDENCE} intervals (Wilson 1927), the Bradley-Terry loss (0.693 is chance), the calibration error, and "
+        "the seconds of training."
     )
     return plain_table("reward-models", caption, columns, rows)
 

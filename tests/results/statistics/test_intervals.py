@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.sentences import bleu_statistics, sentences
 from tunegrid.results.statistics import intervals
-from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
+from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores, wilson_interval
 from tunegrid.tasks.metrics.accuracy import Accuracy
 from tunegrid.tasks.metrics.bleu import Bleu
 
@@ -162,3 +162,8 @@ def test_the_seed_decides_and_memory_does_not(monkeypatch: pytest.MonkeyPatch) -
 def test_rows_of_different_test_sets_are_refused() -> None:
     with pytest.raises(ValueError, match="must share a non-empty test set"):
         resample_scores([means(np.ones((1, 3))), means(np.ones((1, 4)))])
+
+
+def test_wilsons_interval_by_hand() -> None:
+    """26 of 50: (.52 + 1.92 / 50 ± 1.96 √(.52 · .48 / 50 + 3.84 / 10,000)) / (1 + 3.84 / 50)."""
+    assert wilson_interval(26, 50) == pytest.approx((0.3851, 0.6520), abs=1e-4)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tunegrid.results.tables.preferences import accuracy_interval, interval
+from tunegrid.results.tables.preferences import interval
 
 
 def test_the_interval_of_one_seed_is_that_of_its_test_rows():
@@ -17,11 +17,6 @@ def test_the_interval_of_three_seeds_adds_their_spread_by_hand():
     """Rows that do not differ; means of seeds 1, 2, 3: 2 +- 4.303 * 1 / sqrt(3), by Student's t with 2 degrees."""
     low, high = interval(np.array([[1.0] * 5, [2.0] * 5, [3.0] * 5]))
     assert (low, high) == pytest.approx((2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-3)
-
-
-def test_the_interval_of_a_reward_model_s_accuracy_by_hand():
-    """26 of 50 pairs: (.52 + 1.92 / 50 ± 1.96 √(.52 · .48 / 50 + 3.84 / 10,000)) / (1 + 3.84 / 50)."""
-    assert accuracy_interval(0.52, 50) == pytest.approx((0.3851, 0.6520), abs=1e-4)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says():

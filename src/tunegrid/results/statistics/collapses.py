@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from tunegrid.common.words import plural
-from tunegrid.results.statistics.intervals import ALPHA
+from tunegrid.results.statistics.intervals import wilson_interval
 
 DROP = 0.20  # 20 points below the best other seed
 NEAR = 0.10  # share of the way from the trivial baseline to 1
@@ -52,10 +52,7 @@ class Collapses:
     @cached_property
     def rate_interval(self) -> tuple[float, float]:
         """Interval of the rate of collapse (Wilson 1927)."""
-        from scipy.stats import binomtest
-
-        ends = binomtest(self.count, len(self.scores)).proportion_ci(1 - ALPHA, "wilson")
-        return float(ends.low), float(ends.high)
+        return wilson_interval(self.count, len(self.scores))
 
     @property
     def median(self) -> float:

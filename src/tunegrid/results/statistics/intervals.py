@@ -234,3 +234,11 @@ def _by_unit(columns: np.ndarray, units: np.ndarray | None) -> np.ndarray:
     summed = np.zeros((index.max() + 1, columns.shape[1]))
     np.add.at(summed, index, columns)
     return summed
+
+
+def wilson_interval(count: int, of: int) -> tuple[float, float]:
+    """Interval of the share that so many of some independent trials stand for (Wilson 1927)."""
+    from scipy.stats import binomtest
+
+    ends = binomtest(count, of).proportion_ci(1 - ALPHA, "wilson")
+    return float(ends.low), float(ends.high)

@@ -11,7 +11,7 @@ from tunegrid.data.parquet import read_parquet
 from tunegrid.results.expected import Expected
 from tunegrid.results.read import StudyResults
 from tunegrid.results.records import JudgementRecord, RewardRecord, read_record
-from tunegrid.results.statistics.intervals import ALPHA
+from tunegrid.results.statistics.intervals import ALPHA, wilson_interval
 from tunegrid.study.paths import Paths
 
 Row = dict[str, Any]
@@ -57,19 +57,12 @@ def _reward_rows(paths: Paths, names: tuple[str, str, str], rows: dict[str, list
         return
     record = read_record(file, RewardRecord, **dict(zip(("task", "model", "reward"), names, strict=True)))
     cost = record.cost.model_dump() if record.cost else {}
-    ends = (None, None) if record.accuracy is None else accuracy_interval(record.accuracy, record.test_pairs)
+    right = None if record.accuracy is None else round(record.accuracy * record.test_pairs)
+    ends = (None, None) if right is None else wilson_interval(right, record.test_pairs)
     interval_of = dict(zip(("accuracy_low", "accuracy_high"), ends, strict=True))
     rows["rewards"].append(cost | record.model_dump() | interval_of | row)
     for one in record.calibration:
         rows["reward_calibration"].append(row | one.model_dump() | {"pairs_count": one.pairs})
-
-
-def accuracy_interval(accuracy: float, pairs: int) -> tuple[float, float]:
-    """Interval of the share of pairs that a reward model orders rightly, for other pairs (Wilson 1927)."""
-    from scipy.stats import binomtest
-
-    ends = binomtest(round(accuracy * pairs), pairs).proportion_ci(1 - ALPHA, "wilson")
-    return float(ends.low), float(ends.high)
 
 
 def _records(study: StudyResults, cell: Row) -> list[tuple[Any, JudgementRecord | None]]:
