@@ -141,9 +141,10 @@ def predict(options: argparse.Namespace) -> dict[str, Any]:
 
         from tunegrid.models.converted import Converted, convert
 
-        with TemporaryDirectory() as folder:
-            convert(model, tokenizer, Path(folder))
-            model = Converted(Path(folder), threads=options.threads, compute=compute)
+        folder = TemporaryDirectory()
+        convert(model, tokenizer, Path(folder.name))
+        model = Converted(Path(folder.name), threads=options.threads, compute=compute)
+        model.answer_many()
     elif options.side == OWN:
         model = cpu_kernels.place(model, device).eval()
     tokens = read_tokens(study.paths.tokens("translation", model_name) / "test.arrow")

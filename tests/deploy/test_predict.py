@@ -52,11 +52,16 @@ CONVERTED = ["--engine", "ctranslate2"]
 
 @needs_ctranslate2
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.method in ("full", "lora")], ids=str)
-def test_ctranslate2_gives_the_predictions_of_the_evaluation(study, tmp_path, cell):
-    """Windows, cuts, beams and label words too."""
+def test_ctranslate2_gives_the_predictions_of_the_evaluation(study, tmp_path, monkeypatch, cell):
+    """Windows, cuts, beams and label words too; a file is computed as is fastest for many rows."""
+    from tunegrid.models.converted import Converted
+
+    many = []
+    monkeypatch.setattr(Converted, "answer_many", lambda self: many.append(self))
     expected = predictions(study, cell)
     source, output = f"results/tiny/data/{cell.task}/test.parquet", str(tmp_path / "answers.jsonl")
     assert predict(*cell_options(cell), "--input", source, "--output", output, *CONVERTED) == 0
+    assert len(many) == 1
     found = answers(output)
     assert [row["prediction"] for row in found] == expected["prediction"].tolist()
     if "window" in expected:

@@ -103,6 +103,9 @@ class Watched:
         self.batches.append([len(source) for source in sources])
         return self.model.translate_batch(sources, *arguments, **options)
 
+    def score_batch(self, *arguments, **options):
+        return self.model.score_batch(*arguments, **options)
+
 
 @pytest.mark.parametrize(
     ("tricks", "beams", "rows_of_batches"),
@@ -128,6 +131,27 @@ def test_batches_on_a_cpu_have_more_rows_while_they_have_few_tokens(
     assert [answer.text for answer in answers] == [answer.text for answer in expected]
     assert [len(batch) for batch in watched.batches] == rows_of_batches
     assert [length for batch in watched.batches for length in batch] == sorted(lengths, reverse=True)
+
+
+@pytest.mark.parametrize("threads", [2, 8])
+def test_many_rows_are_answered_by_a_batch_for_each_thread(packaged, tmp_path, threads):
+    """The same answers; no more rows at once than one batch of all threads has, or than so many batches as asked for."""
+    from tunegrid.models.converted import Converted, convert
+
+    model, loaded, tokenizer, sources = packaged("t5")
+    convert(model, tokenizer, tmp_path)
+    many, settings = Converted(tmp_path, threads=threads), Generation(max_new_tokens=6)
+    many.answer_many()
+    assert many._model.num_translators == threads
+    many._model = watched = Watched(many._model)
+    answers = many.generate(tokenizer, sources, settings, batch_size=8)
+    assert answers == loaded.generate(tokenizer, sources, settings, batch_size=8)
+    rows_at_once = threads * max(len(batch) for batch in watched.batches)
+    assert rows_at_once == max(32, 8 * threads)
+    labels, scores = many.choose_labels(tokenizer, sources, LABELS, batch_size=2)
+    expected, our_scores = loaded.choose_labels(tokenizer, sources, LABELS, batch_size=2)
+    assert labels == expected
+    assert (scores - our_scores).abs().to_numpy().max() < 1e-5
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -48,19 +48,30 @@ def test_a_run_says_what_an_answer_costs_and_is_scored_as_without(tiny_study, me
 
 
 @needs_ctranslate2
-@pytest.mark.parametrize("method", ["full", "lora"])
-def test_another_engine_predicts_the_same_and_the_record_says_which(tiny_study, method):
+@pytest.mark.parametrize(("method", "threads"), [("full", 1), ("full", 2), ("lora", 1)])
+def test_another_engine_predicts_the_same_and_the_record_says_which(tiny_study, monkeypatch, method, threads):
+    """With two threads, two batches of the test set are computed at once, but one answer by both, as it is served."""
     from importlib.metadata import version
 
+    from tunegrid.models.converted import Converted
     from tunegrid.stages.evaluate import evaluate_run
 
+    at_once, generate = [], Converted.generate
+
+    def watched(self, *arguments, **options):
+        at_once.append(self._model.num_translators)
+        return generate(self, *arguments, **options)
+
+    monkeypatch.setattr(Converted, "generate", watched)
     text = "measure: {latency_examples: 4}\ngrid: {methods: [full, lora]}\n"
     text += "training: {learning_rate: 0.05, max_steps: 20}\n"
     study = tiny_study(text)
     run, folder = trained(study, "translation", method)
     ours = evaluate_run(study, run, folder)
     predictions = (folder / "predictions.parquet").read_bytes()
-    theirs = evaluate_run(tiny_study(text + "evaluation: {engine: ctranslate2}\n"), run, folder)
+    text += f"evaluation: {{engine: ctranslate2}}\nhardware: {{threads: {threads}}}\n"
+    theirs = evaluate_run(tiny_study(text), run, folder)
+    assert at_once == [threads] + [1] * (2 + 4 + 1), "the test set, the warm-up, single answers, one batch"
     assert (folder / "predictions.parquet").read_bytes() == predictions
     assert theirs.metrics == ours.metrics
     engines = [f"{name} {version(name)}" for name in ("transformers", "ctranslate2")]

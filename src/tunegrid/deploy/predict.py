@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TextIO
+from weakref import finalize
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import written
@@ -70,14 +71,11 @@ class Answerer:
             from tunegrid.models.converted import Converted, convert
 
             plain = plain_model(study.method(cell), load_model(study, winner, merged=False))
-            with TemporaryDirectory() as folder:
-                convert(plain, tokenizer, Path(folder))
-                model = Converted(
-                    Path(folder),
-                    device=device.type,
-                    threads=study.hardware.threads,
-                    compute=compute or compute_type(study),
-                )
+            place, threads = TemporaryDirectory(), study.hardware.threads
+            convert(plain, tokenizer, Path(place.name))
+            compute = compute or compute_type(study)
+            model = Converted(Path(place.name), device=device.type, threads=threads, compute=compute)
+            finalize(model, place.cleanup)
         else:
             model = cpu_kernels.place(load_model(study, winner, merged), device).eval()
         self._take(cell_task(study, cell), study.models[cell.model].family, tokenizer, model)
@@ -88,6 +86,13 @@ class Answerer:
         self.task, self.family, self.tokenizer, self.model = task, family, tokenizer, model
         self.unread = Unread(task, tokenizer)
         tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # advice that says nothing here
+
+    def expect_many(self) -> None:
+        """Has the model compute as is fastest for many rows, not for one."""
+        from tunegrid.models.converted import Converted
+
+        if isinstance(self.model, Converted):
+            self.model.answer_many()
 
     def answer(self, rows: list[Row]) -> list[dict[str, Any]]:
         """Answers rows: their `id`, if any, their `prediction`, and the further columns of predictions.parquet."""
@@ -125,9 +130,9 @@ def load_form(
         return cpu_kernels.place(load.load_model(require_form(study, winner, form)), device).eval()
     method = study.method(winner.run.cell)
     plain = plain_model(method, load_model(study, winner, merged=False))
-    with TemporaryDirectory() as folder:
-        threads = study.hardware.threads
-        formed = form.make(plain, tokenizer, Path(folder), family=method.family, device=device.type, threads=threads)
+    place, threads = TemporaryDirectory(), study.hardware.threads
+    formed = form.make(plain, tokenizer, Path(place.name), family=method.family, device=device.type, threads=threads)
+    finalize(formed.predictor, place.cleanup)
     return formed.predictor
 
 
@@ -154,6 +159,8 @@ def answer_all(answerer: Answerer, source: Input, output: Path | None, at_once: 
         TuneGridError: a row cannot be used. Those before it have been answered, unless it is a file that is written.
     """
     at_once = at_once or BATCHES * answerer.task.settings.evaluation_batch_size
+    if not isinstance(source.place, Stream):
+        answerer.expect_many()
     try:
         if output is None:
             return _write(answerer, _blocks(source, at_once), sys.stdout, plain=True)

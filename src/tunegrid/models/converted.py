@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,8 +31,8 @@ BART_KEYS = {"normalize_before": False, "normalize_embedding": True}
 # of transformers, with 3 none or one; more gained nothing.
 PATIENCE = 3
 SCORED_AT_ONCE = 4  # labels are scored in batches of so many times the rows of a batch: their words are short
-# On a CPU a batch has up to so many times as many rows (of all beams) as asked for, while they have no more tokens than
-# this: products of more rows are faster, and a row that has ended leaves its batch.
+# On a CPU the batches that are computed at once have up to so many times as many rows (of all beams) as asked for,
+# while each has no more tokens than this: products of more rows are faster, and a row that has ended leaves its batch.
 CPU_TIMES, CPU_TOKENS = 4, 8192
 
 
@@ -117,12 +118,18 @@ def search_options(generation: Generation | GenerationConfig, longest: int) -> d
 
 
 class Converted:
-    """A model that CTranslate2 has loaded."""
+    """A model that CTranslate2 has loaded.
+
+    All threads compute one batch, which is the fastest for who waits for it, until `answer_many` is called.
+    """
 
     def __init__(
         self, folder: Path, *, device: str = "cpu", threads: int = 1, compute: ComputeType = "float32"
     ) -> None:
         """Loads what `convert` wrote.
+
+        Args:
+            folder: has to stay there while this is used.
 
         Raises:
             TuneGridError: the folder is no model of CTranslate2, or the device cannot compute in this type.
@@ -135,14 +142,24 @@ class Converted:
         self.precision, self._widens = compute, device == "cpu" and cpu_tricks.are_on()
         if self._widens:
             cpu_memory.share_one_arena()
+        self._load = partial(ctranslate2.Translator, str(folder), device=device, compute_type=compute)
+        self._threads, self._at_once = threads, 1
         try:
-            self._model = ctranslate2.Translator(
-                str(folder), device=device, compute_type=compute, inter_threads=1, intra_threads=threads
-            )
+            self._model = self._load(inter_threads=1, intra_threads=threads)
             self._names = json.loads((folder / "shared_vocabulary.json").read_text(encoding="utf-8"))
         except (RuntimeError, ValueError, OSError) as error:
             raise TuneGridError(f"{folder}: cannot be loaded as a model of CTranslate2 ({error}).") from error
         self._ids = {name: index for index, name in enumerate(self._names)}
+
+    def answer_many(self, many: bool = True) -> None:
+        """Whether from here on as many batches as there are threads are computed at once, each by one thread.
+
+        That takes less time for many rows, and longer for one. A change loads the model again.
+        """
+        at_once = self._threads if many and self._widens else 1
+        if at_once != self._at_once:
+            self._model, self._at_once = None, at_once  # not two at a time in memory
+            self._model = self._load(inter_threads=at_once, intra_threads=self._threads // at_once)
 
     def generate(
         self,
@@ -162,14 +179,17 @@ class Converted:
         prefix = [] if first is None else [self._names[first]]
         options = search_options(generation, generation.max_new_tokens + tokenizer.num_special_tokens_to_add())
         given = self._tokens(sources)
+        options |= {"return_scores": True, "asynchronous": True}
         written: list[list[str]] = [[]] * len(given)
-        for indices in self._batches(given, batch_size, generation.num_beams):
-            results = self._model.translate_batch(
-                [given[index] for index in indices],
-                [prefix] * len(indices) if prefix else None,
-                return_scores=True,
-                **options,
+        batches = list(self._batches(given, batch_size, generation.num_beams))
+        begun = [
+            self._model.translate_batch(
+                [given[index] for index in indices], [prefix] * len(indices) if prefix else None, **options
             )
+            for indices in batches
+        ]
+        for indices, batch in zip(batches, begun, strict=True):
+            results = [answer.result() for answer in batch]
             if not all(isfinite(result.scores[0]) for result in results):
                 raise NonFiniteLogits(self.precision)
             for index, result in zip(indices, results, strict=True):
@@ -210,7 +230,8 @@ class Converted:
         order, start = sorted(range(len(given)), key=lambda index: -len(given[index])), 0
         while start < len(order):
             tokens = beams * max(1, len(given[order[start]]))
-            most = min(CPU_TIMES * batch_size // beams, CPU_TOKENS // tokens) if self._widens else 0
+            most = CPU_TIMES * batch_size // (beams * self._at_once)
+            most = min(most, CPU_TOKENS // tokens) if self._widens else 0
             rows = max(batch_size, most)
             yield order[start : start + rows]
             start += rows

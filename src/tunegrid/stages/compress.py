@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 from tunegrid.common.files import replaced_folder
 from tunegrid.common.temporary import temporary_folder
@@ -78,9 +80,10 @@ def _load(study: Study, run: Run, form: Form, folder: Path, asked: Asked) -> tup
     device, tokenizer = pick_device(study.hardware), load_tokenizer(base)
     plain = plain_model(method, method.load(base, study.paths.run(Run(run.cell, run.seed)) / "weights"))
     stacks, plain_bytes, parameters = counted(plain), weight_bytes(plain), _size(plain)
-    with temporary_folder(folder / "converted") as place:
-        threads = study.hardware.threads
+    with ExitStack() as stack:
+        place, threads = stack.enter_context(temporary_folder(folder / "converted")), study.hardware.threads
         formed = form.make(plain, tokenizer, place, family=method.family, device=device.type, threads=threads)
+        finalize(formed.predictor, stack.pop_all().close)
     predictor, config, tuning = formed.predictor, json.loads((base / "config.json").read_text()), {}
     if formed.decoder_layers is not None:
         config, stacks, parameters = predictor.config.to_dict(), counted(predictor), _size(predictor)

@@ -45,7 +45,10 @@ class TunedModel:
     precision: str
     stacks: Stacks | None = None
 
-    def predict(self, tokens: pyarrow.Table, rows: int) -> Predicted:
+    def predict(self, tokens: pyarrow.Table, rows: int, many: bool = True) -> Predicted:
+        """Predictions for rows of token ids; `many`: computed as is fastest for many of them, not for one."""
+        if isinstance(self.model, Converted):
+            self.model.answer_many(many)
         return predict_rows(self.model, self.tokenizer, self.task, tokens, rows, precision=self.precision)
 
 
@@ -74,17 +77,17 @@ class Examples:
         import numpy as np
 
         for _, tokens in self.singles[:WARM_UP]:
-            tuned.predict(tokens, 1)
+            tuned.predict(tokens, 1, many=False)
         seconds, per_token, answers = [], [], []
         for row, tokens in self.singles:
             start = measure.clock()
-            predicted = tuned.predict(tokens, 1)
+            predicted = tuned.predict(tokens, 1, many=False)
             seconds.append(measure.clock() - start)
             if predicted.written is not None:  # of several windows in one batch, the longest answer
                 per_token.append(seconds[-1] / max(predicted.written))
             answers.append((row, predicted.texts[0]))
         start = measure.clock()
-        predicted = tuned.predict(self.batch, len(self.batch_rows))
+        predicted = tuned.predict(self.batch, len(self.batch_rows), many=False)
         batch_seconds = measure.clock() - start
         speed = Speed(
             latency_seconds=float(np.median(seconds)),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 from tunegrid.common.temporary import temporary_folder
 from tunegrid.methods import Method, Untuned
@@ -44,7 +46,7 @@ class Subject:
     failure: dict[str, Any] | None = None
 
     def load(self, study: Study) -> TunedModel:
-        """Loads the model into the study's engine, whose form of it may lie in `folder` while it is loaded."""
+        """Loads the model into the study's engine, whose form of it may lie in `folder` while it is used."""
         require_engine(study.evaluation.engine)
         from tunegrid.data.tokens import load_tokenizer
         from tunegrid.models.converted import Converted, convert
@@ -60,10 +62,12 @@ class Subject:
         if study.evaluation.engine == "ctranslate2":
             plain = plain_model(self.method, model)
             stacks, compute = counted(plain), compute_type(study)
-            with temporary_folder(self.folder / "converted") as place:
+            with ExitStack() as stack:
+                place = stack.enter_context(temporary_folder(self.folder / "converted"))
                 convert(plain, tokenizer, place)
                 del plain, model  # while it predicts, the engine's weights are the only ones in memory
                 model = Converted(place, device=device.type, threads=study.hardware.threads, compute=compute)
+                finalize(model, stack.pop_all().close)
         else:
             model = cpu_kernels.place(model, device).eval()
         shape = Shape.from_config(self.method.family, json.loads((base / "config.json").read_text()))
