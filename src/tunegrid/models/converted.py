@@ -226,13 +226,14 @@ class Converted:
         return predictions, pd.DataFrame(scores, columns=[f"score_{label}" for label in labels], dtype="float32")
 
     def _batches(self, given: list[list[str]], batch_size: int, beams: int) -> Iterator[list[int]]:
-        """The indices of each batch, the longest sources first."""
+        """The indices of each batch, the longest sources first; at least as many as are computed at once."""
         order, start = sorted(range(len(given)), key=lambda index: -len(given[index])), 0
+        share = -(-len(given) // self._at_once)
         while start < len(order):
             tokens = beams * max(1, len(given[order[start]]))
             most = CPU_TIMES * batch_size // (beams * self._at_once)
             most = min(most, CPU_TOKENS // tokens) if self._widens else 0
-            rows = max(batch_size, most)
+            rows = min(share, max(batch_size, most))
             yield order[start : start + rows]
             start += rows
 
