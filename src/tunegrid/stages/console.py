@@ -18,8 +18,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from tunegrid.common.digits import rough_duration
 from tunegrid.runtime import gpus
-from tunegrid.stages.progress import Progress, comment_of
-from tunegrid.study.status.items import STAGES, Item, items
+from tunegrid.stages.progress import Progress
+from tunegrid.study.status.items import STAGES, Item, comment_of, items
 from tunegrid.study.status.remaining import Durations
 from tunegrid.study.study import Study
 

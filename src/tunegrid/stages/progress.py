@@ -21,7 +21,7 @@ from tunegrid.common.digits import rough_duration
 from tunegrid.results.records import read_any_record
 from tunegrid.study.cells import Cell
 from tunegrid.study.status.alive import Alive, Snakemake, look
-from tunegrid.study.status.items import items
+from tunegrid.study.status.items import comment_of, items
 from tunegrid.study.status.progress import read_progress
 from tunegrid.study.status.read import StudyStatus, read_status
 from tunegrid.study.status.screen import DONE, FAILED, format_screen, run_states
@@ -175,12 +175,6 @@ class Progress(logging.Handler):
         with suppress(OSError, ValueError):  # the terminal is gone, or cannot show a character
             self._stream.write(text + end)
             self._stream.flush()
-
-
-def comment_of(rule: str, wildcards: Any) -> str:
-    """The name of a job in `Item.comment`."""
-    values = "_".join(wildcards)
-    return f"rule_{rule}_wildcards_{values}" if values else f"rule_{rule}"
 
 
 def error_lines(record: Any) -> Sequence[str]:

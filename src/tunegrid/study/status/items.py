@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -16,15 +16,6 @@ STAGES = (
     "data", "pairs", "models", "tokens", "rewards", "search", "choices", "training", "sharing", "evaluation",
     "forms", "wordings", "judgement", "untuned", "baselines", "domains", "probes", "forgetting", "report",
 )  # fmt: skip
-
-
-# Stages of a run: their command, and the file that they are done by.
-COMMANDS = {
-    "training": ("train", "train.json"),
-    "sharing": ("share-training", "train.json"),
-    "evaluation": ("evaluate", "metrics.json"),
-    "wordings": ("evaluate-wordings", "wordings.json"),
-}
 
 
 @dataclass(frozen=True)
@@ -58,6 +49,11 @@ class Item:
     more: tuple[Path, ...] = ()
 
     @property
+    def method(self) -> str | None:
+        """The method of its cell, if it has one."""
+        return self.cell.method if self.cell else None
+
+    @property
     def names(self) -> dict[str, Any]:
         """What its records say of themselves, as far as its cell, or its task and model, say it too."""
         if self.cell:
@@ -71,199 +67,197 @@ def items(study: Study) -> Iterator[Item]:
     """Yields every job of a study, stage by stage."""
     yield from _inputs(study)
     for task, model, name in used_rewards(study):
-        title, done = f"reward model {name} of {task}, {model}", study.paths.reward(task, model, name) / "reward.json"
-        names, facts = (task, model, name), {"task": task, "model": model, "part": name}
-        yield _job("rewards", title, done, "train_reward", "train-reward", *names, **facts)
+        title, file = f"reward model {name} of {task}, {model}", study.paths.reward(task, model, name) / "reward.json"
+        yield _job("rewards", title, "train_reward", file, task=task, model=model, parts=(name,))
     if study.search is not None:
         for cell in study.cells():
             yield from _search(study, cell)
     for run in study.training_runs():
-        yield _mixture(study, run) if isinstance(run.cell, MixtureCell) else _run(study, "training", run)
+        yield _mixture(study, run) if isinstance(run.cell, MixtureCell) else _training(study, "training", run, "train")
     shared = [run for run in study.runs() if study.is_shared(run.cell)]
     for run in shared:
-        yield _run(study, "sharing", run)
+        yield _training(study, "sharing", run, "share-training")
     for run in study.runs():
-        yield _run(study, "evaluation", run)
+        yield _of_run(study, "evaluation", run, "evaluate", "metrics.json")
     for run in study.formed_runs():
-        cell, names = run.cell, (*astuple(run.cell), str(run.seed), run.variant)
-        title, done = f"{cell}, seed {run.seed}, {run.variant}", study.paths.run(run) / "metrics.json"
-        facts = {"task": cell.task, "model": cell.model, "cell": cell, "part": f"{run.seed}, {run.variant}"}
-        yield _job("forms", title, done, "compress", "compress", *names, log=f"compress/{run.path}", **facts)
+        yield _of_run(study, "forms", run, "compress", "metrics.json")
     for run in shared:
-        yield _run(study, "wordings", run)
+        yield _of_run(study, "wordings", run, "evaluate_wordings", "wordings.json")
     judged = judged_cells(study)
     for run in study.runs():
         if run.cell in judged:
-            yield _judgement(study, run)
+            yield _of_run(study, "judgement", run, "judge", "judgement.json", what="judged")
     yield from _untrained(study)
     yield from _domains(study)
     yield from _probes(study)
     if study.forgetting:
         yield from _forgetting(study)
-    yield Item("report", "report", study.paths.report / "report.html", "report", ("report",), "rule_report")
+    yield _job("report", "report", "report", study.paths.report / "report.html")
 
 
-def _job(stage: str, title: str, done: Path, rule: str, command: str, *names: str, log: str = "", **facts: Any) -> Item:
-    """A job whose log, command and comment are made of its names, in their order."""
-    log = log or "/".join((rule, *names))
-    comment = f"rule_{rule}_wildcards_{'_'.join(names)}" if names else f"rule_{rule}"
-    return Item(stage, title, done, log, (command, *names), comment, **facts)
+def _job(
+    stage: str,
+    title: str,
+    rule: str,
+    *files: Path,
+    cell: Cell | None = None,
+    task: str | None = None,
+    model: str | None = None,
+    parts: Sequence[str] = (),
+    command: str = "",
+    log: str = "",
+    comment: str = "",
+    kept: Path | None = None,
+) -> Item:
+    """A job whose log, command and comment are made of its names: of its cell, or its task and model, then its parts.
+
+    Args:
+        files: the one that it is done by, then further records.
+        command: the subcommand of `tunegrid`; "": the name of the rule.
+    """
+    method = None
+    if cell:
+        task, model, method = None if isinstance(cell, MixtureCell) else cell.task, cell.model, cell.method
+    names = [*filter(None, (task, model, method)), *parts]
+    log, command = log or "/".join((rule, *names)), command or rule.replace("_", "-")
+    comment, part, (done, *more) = comment or comment_of(rule, names), ", ".join(parts) or None, files
+    return Item(stage, title, done, log, (command, *names), comment, task, model, cell, part, kept, tuple(more))
+
+
+def comment_of(rule: str, wildcards: Iterable[str]) -> str:
+    """The name of a job in `Item.comment`."""
+    values = "_".join(wildcards)
+    return f"rule_{rule}_wildcards_{values}" if values else f"rule_{rule}"
+
+
+def _of_run(study: Study, stage: str, run: Run, rule: str, *files: str | Path, what: str = "", **facts: str) -> Item:
+    """A job of a run, or of one of its forms, whose log has the run's name in paths.
+
+    Args:
+        files: its records in the folder of the run.
+        what: the end of its title.
+        facts: what is not as `_job` makes it.
+    """
+    title = ", ".join(filter(None, (str(run.cell), f"seed {run.seed}", run.variant, what)))
+    parts = [str(run.seed), *filter(None, [run.variant])]
+    places = (study.paths.run(run) / file for file in files)
+    return _job(stage, title, rule, *places, cell=run.cell, parts=parts, **{"log": f"{rule}/{run.path}", **facts})
 
 
 def _inputs(study: Study) -> Iterator[Item]:
     paths = study.paths
     for task in study.grid.tasks:
-        yield _job("data", f"data of {task}", paths.data_card(task), "fetch_data", "fetch-data", task, task=task)
+        yield _job("data", f"data of {task}", "fetch_data", paths.data_card(task), task=task)
         for domain in study.tasks[task].evaluate_on:
-            title, done = f"data of {task}, {domain}", paths.domain(task, domain) / "card.json"
-            yield _job("data", title, done, "fetch_domain", "fetch-domain", task, domain, task=task, part=domain)
+            file = paths.domain(task, domain) / "card.json"
+            yield _job("data", f"data of {task}, {domain}", "fetch_domain", file, task=task, parts=(domain,))
     for task, name, model in used_pairs(study):
-        title, done, facts = (
-            f"pairs {name} of {task}",
-            paths.pairs_card(task, name, model),
-            {"task": task, "part": name},
-        )
+        title, file = f"pairs {name} of {task}", paths.pairs_card(task, name, model)
         if model is None:
-            yield _job("pairs", title, done, "fetch_pairs", "fetch-pairs", task, name, **facts)
+            yield _job("pairs", title, "fetch_pairs", file, task=task, parts=(name,))
         else:
-            names, facts = (task, model, name), facts | {"model": model}
-            item = _job("pairs", f"{title}, {model}", done, "sample_pairs", "sample-pairs", *names, **facts)
-            yield replace(item, comment=f"rule_sample_pairs_wildcards_{task}_{name}_{model}")  # in the path's order
+            comment = f"rule_sample_pairs_wildcards_{task}_{name}_{model}"  # in the path's order
+            facts = {"task": task, "model": model, "parts": (name,), "comment": comment}
+            yield _job("pairs", f"{title}, {model}", "sample_pairs", file, **facts)
     for model in study.grid.models:
-        made = study.models[model].source.kind == "pretrain"
-        title, rule = ("pretraining", "pretrain_model") if made else ("fetching", "fetch_model")
-        command, files = "pretrain" if made else "fetch-model", {"kept": paths.kept_card(model), "model": model}
-        yield _job("models", f"{title} of {model}", paths.model_card(model), rule, command, model, **files)
+        file, facts = paths.model_card(model), {"model": model, "kept": paths.kept_card(model)}
+        if study.models[model].source.kind == "pretrain":
+            yield _job("models", f"pretraining of {model}", "pretrain_model", file, command="pretrain", **facts)
+        else:
+            yield _job("models", f"fetching of {model}", "fetch_model", file, **facts)
     for task, model in product(study.grid.tasks, study.grid.models):
-        title, done = f"tokens of {task} for {model}", paths.tokens(task, model) / "stats.json"
-        yield _job("tokens", title, done, "tokenise", "tokenise", task, model, task=task, model=model)
+        file = paths.tokens(task, model) / "stats.json"
+        yield _job("tokens", f"tokens of {task} for {model}", "tokenise", file, task=task, model=model)
     for cell in filter(study.is_shared, study.trainings()):
-        names, facts = (cell.model, cell.method), {"model": cell.model, "cell": cell}
-        done = paths.mixture_tokens(*names) / "stats.json"
-        yield _job("tokens", f"tokens of {cell}", done, "tokenise_mixture", "tokenise-mixture", *names, **facts)
+        file = paths.training_tokens(cell) / "stats.json"
+        yield _job("tokens", f"tokens of {cell}", "tokenise_mixture", file, cell=cell)
     for cell in filter(study.is_shared, study.cells()):
-        names, facts = astuple(cell), {"task": cell.task, "model": cell.model, "cell": cell}
-        done = paths.wording_tokens(*names) / "stats.json"
-        yield _job("tokens", f"wordings of {cell}", done, "tokenise_wordings", "tokenise-wordings", *names, **facts)
+        file = paths.wording_tokens(*astuple(cell)) / "stats.json"
+        yield _job("tokens", f"wordings of {cell}", "tokenise_wordings", file, cell=cell)
 
 
 def _search(study: Study, cell: Cell) -> Iterator[Item]:
-    names, facts = astuple(cell), {"task": cell.task, "model": cell.model, "cell": cell}
     for factor in study.search.trials:
-        title, done = f"{cell}, search x {factor}", study.paths.trial(cell, factor)
-        log, command = f"search_trial/{cell.path}/factor-{factor}", "search-trial"
-        yield _job("search", title, done, "search_trial", command, *names, factor, log=log, part=factor, **facts)
-    done = study.paths.choice(cell)
-    yield _job("choices", f"{cell}, choice", done, "choose_learning_rate", "search-choice", *names, **facts)
+        title, file, log = f"{cell}, search x {factor}", study.paths.trial(cell, factor), f"{cell.path}/factor-{factor}"
+        yield _job("search", title, "search_trial", file, cell=cell, parts=(factor,), log=f"search_trial/{log}")
+    rule, command = "choose_learning_rate", "search-choice"
+    yield _job("choices", f"{cell}, choice", rule, study.paths.choice(cell), cell=cell, command=command)
 
 
-def _run(study: Study, stage: str, run: Run) -> Item:
-    cell, seed = run.cell, str(run.seed)
-    command, file = COMMANDS[stage]
-    log, done = (
-        f"{'train' if stage == 'sharing' else command.replace('-', '_')}/{run.path}",
-        study.paths.run(run) / file,
-    )
+def _training(study: Study, stage: str, run: Run, command: str) -> Item:
     # The name of a training rule contains the cell, so the seed is its only wildcard.
-    wildcards = f"{command.replace('-', '_')}_wildcards_{cell}"
-    if stage in ("training", "sharing"):
-        wildcards = f"{cell.training_rule}_wildcards"
-    facts = {"task": cell.task, "model": cell.model, "cell": cell, "part": seed}
-    return Item(
-        stage,
-        f"{cell}, seed {seed}",
-        done,
-        log,
-        (command, cell.task, cell.model, cell.method, seed),
-        f"rule_{wildcards}_{seed}",
-        **facts,
-    )
+    comment = f"rule_{run.cell.training_rule}_wildcards_{run.seed}"
+    return _of_run(study, stage, run, "train", "train.json", command=command, comment=comment)
 
 
 def _mixture(study: Study, run: Run) -> Item:
-    cell, seed = run.cell, str(run.seed)
-    done, log = study.paths.run(run) / "train.json", f"train_mixture/{cell.model}/{cell.method}/seed-{seed}"
-    names, facts = (cell.model, cell.method, seed), {"model": cell.model, "cell": cell, "part": seed}
-    return _job("training", f"{cell}, seed {seed}", done, "train_mixture", "train-mixture", *names, log=log, **facts)
-
-
-def _judgement(study: Study, run: Run) -> Item:
-    title, done = f"{run.cell}, seed {run.seed}, judged", study.paths.run(run) / "judgement.json"
-    names, facts = (*astuple(run.cell), str(run.seed)), {"task": run.cell.task, "model": run.cell.model}
-    facts |= {"cell": run.cell, "part": names[-1]}
-    return _job("judgement", title, done, "judge", "judge", *names, log=f"judge/{run.path}", **facts)
+    log = f"train_mixture/{run.cell.model}/{run.cell.method}/seed-{run.seed}"
+    return _of_run(study, "training", run, "train_mixture", "train.json", log=log)
 
 
 def _untrained(study: Study) -> Iterator[Item]:
     """Yields the evaluations that need no training."""
     paths = study.paths
     for task, model in product(study.grid.tasks, study.grid.models):
-        log, comment = f"evaluate_untuned/{task}/{model}", f"rule_evaluate_untuned_wildcards_{task}_{model}"
-        command, done = ("evaluate", task, model, UNTUNED), paths.untuned(task, model) / "metrics.json"
-        yield Item("untuned", f"{task}, {model} untuned", done, log, command, comment, task=task, model=model)
+        file, facts = paths.untuned(task, model) / "metrics.json", {"task": task, "model": model, "command": "evaluate"}
+        yield _untuned(_job("untuned", f"{task}, {model} untuned", "evaluate_untuned", file, **facts))
     for cell in filter(study.is_shared, study.cells()):
-        names, facts = astuple(cell), {"task": cell.task, "model": cell.model, "cell": cell}
-        done, rule = paths.untuned_wordings(*names) / "wordings.json", "evaluate_untuned_wordings"
-        yield _job("wordings", f"{cell}, untuned", done, rule, "evaluate-wordings", *names, **facts)
+        file, rule = paths.untuned_wordings(*astuple(cell)) / "wordings.json", "evaluate_untuned_wordings"
+        yield _job("wordings", f"{cell}, untuned", rule, file, cell=cell, command="evaluate-wordings")
     for task in study.grid.tasks:
         for name in study.task(task).baselines():
-            done, facts = paths.baseline(task, name) / "metrics.json", {"task": task, "part": name}
-            yield _job("baselines", f"{task}, {name}", done, "evaluate_baseline", "baseline", task, name, **facts)
+            title, file = f"{task}, {name}", paths.baseline(task, name) / "metrics.json"
+            yield _job("baselines", title, "evaluate_baseline", file, task=task, parts=(name,), command="baseline")
+
+
+def _untuned(item: Item) -> Item:
+    """The item with a command that takes the untuned model for a method."""
+    return replace(item, command=(*item.command, UNTUNED))
 
 
 def _domains(study: Study) -> Iterator[Item]:
     """Yields the evaluations on other domains: one for all domains of a task, of each run, model and baseline."""
-    paths = study.paths
+    paths, what = study.paths, "other domains"
     for task in study.grid.tasks:
-        parts = [Path(domain) / "metrics.json" for domain in study.tasks[task].evaluate_on]
-        if not parts:
+        files = [paths.domain_results(Path()) / domain / "metrics.json" for domain in study.tasks[task].evaluate_on]
+        if not files:
             continue
-        yield from _further(study, "domains", "other domains", task, paths.domain_results, parts)
+        yield from _further(study, "domains", what, task, files)
         for name in study.task(task).baselines():
-            done, *more = [paths.domain_results(paths.baseline(task, name)) / part for part in parts]
-            title, facts = f"{task}, {name}, other domains", {"task": task, "part": name, "more": tuple(more)}
-            yield _job("domains", title, done, "baseline_domains", "baseline-domains", task, name, **facts)
+            places = (paths.baseline(task, name) / file for file in files)
+            yield _job("domains", f"{task}, {name}, {what}", "baseline_domains", *places, task=task, parts=(name,))
 
 
 def _probes(study: Study) -> Iterator[Item]:
     """Yields the scoring of bias probes: one for all sets of a task, of each run and each untuned model."""
+    folder = study.paths.probe_results(Path())
     for task in study.grid.tasks:
-        names = [name for name, settings in study.probes.items() if settings.task == task]
-        if parts := [Path(name) / "probe.json" for name in names]:
-            yield from _further(study, "probes", "bias probes", task, study.paths.probe_results, parts)
+        files = [folder / name / "probe.json" for name, probes in study.probes.items() if probes.task == task]
+        if files:
+            yield from _further(study, "probes", "bias probes", task, files)
 
 
 def _forgetting(study: Study) -> Iterator[Item]:
     """Yields the jobs of `forgetting`: the text, and the pretraining loss of each run and each untuned model."""
-    paths = study.paths
-    yield _job("data", "held-out text", paths.held_out_text / "card.json", "held_out_text", "held-out-text")
+    paths, file, what = study.paths, "forgetting.json", "pretraining loss"
+    yield _job("data", "held-out text", "held_out_text", paths.held_out_text / "card.json")
     for run in study.runs():
-        names, facts = (*astuple(run.cell), str(run.seed)), {"task": run.cell.task, "model": run.cell.model}
-        facts |= {"cell": run.cell, "part": names[-1], "log": f"evaluate_forgetting/{run.path}"}
-        title, done = f"{run.cell}, seed {run.seed}, pretraining loss", paths.run(run) / "forgetting.json"
-        yield _job("forgetting", title, done, "evaluate_forgetting", "evaluate-forgetting", *names, **facts)
+        yield _of_run(study, "forgetting", run, "evaluate_forgetting", file, what=what)
     for model in study.grid.models:
-        title, done = f"{model} untuned, pretraining loss", paths.untuned_forgetting(model) / "forgetting.json"
-        yield _job("forgetting", title, done, "forgetting_untuned", "forgetting-untuned", model, model=model)
+        place = paths.untuned_forgetting(model) / file
+        yield _job("forgetting", f"{model} untuned, {what}", "forgetting_untuned", place, model=model)
 
 
-def _further(
-    study: Study, stage: str, what: str, task: str, results: Callable[[Path], Path], parts: Sequence[Path]
-) -> Iterator[Item]:
+def _further(study: Study, stage: str, what: str, task: str, files: Sequence[Path]) -> Iterator[Item]:
     """Yields a further evaluation of each run and each untuned model of a task, by a job that writes several records.
 
     Args:
-        results: the folder of its records within that of the run or the untuned model.
-        parts: the records in it.
+        files: its records in the folder of the run or the untuned model.
     """
-    paths, rule, command = study.paths, f"evaluate_{stage}", f"evaluate-{stage}"
+    rule, command = f"evaluate_{stage}", f"evaluate-{stage}"
     for run in (run for run in study.runs() if run.cell.task == task):
-        names, facts = (*astuple(run.cell), str(run.seed)), {"task": task, "model": run.cell.model, "cell": run.cell}
-        done, *more = [results(paths.run(run)) / part for part in parts]
-        facts |= {"part": names[-1], "more": tuple(more), "log": f"{rule}/{run.path}"}
-        yield _job(stage, f"{run.cell}, seed {run.seed}, {what}", done, rule, command, *names, **facts)
+        yield _of_run(study, stage, run, rule, *files, what=what)
     for model in study.grid.models:
-        done, *more = [results(paths.untuned(task, model)) / part for part in parts]
-        facts = {"task": task, "model": model, "more": tuple(more)}
-        item = _job(stage, f"{task}, {model} untuned, {what}", done, f"{rule}_untuned", command, task, model, **facts)
-        yield replace(item, command=(*item.command, UNTUNED))
+        title, places = f"{task}, {model} untuned, {what}", (study.paths.untuned(task, model) / file for file in files)
+        facts = {"task": task, "model": model, "command": command}
+        yield _untuned(_job(stage, title, f"{rule}_untuned", *places, **facts))

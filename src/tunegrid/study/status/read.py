@@ -15,30 +15,14 @@ from tunegrid.runtime.provenance import digest
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.stage_settings import run_settings
 from tunegrid.study.status.alive import Alive, look
-from tunegrid.study.status.items import Item, items
+from tunegrid.study.status.items import STAGES, Item, items
 from tunegrid.study.status.progress import Progress, last_checkpoint, read_progress
 from tunegrid.study.status.remaining import Durations, seconds_of
 from tunegrid.study.study import Study
 
 Reader = Callable[[Path], dict[str, Any]]
 State = Literal["done", "running", "waiting", "failed"]
-# Stages whose files are records.
-RECORDED = {
-    "rewards",
-    "search",
-    "choices",
-    "training",
-    "sharing",
-    "evaluation",
-    "forms",
-    "wordings",
-    "judgement",
-    "untuned",
-    "baselines",
-    "domains",
-    "probes",
-    "forgetting",
-}
+RECORDED = {*STAGES} - {"data", "pairs", "models", "tokens", "report"}  # stages whose files are records
 # What is kept of a record: all of thousands of them would be a garbage collector's work.
 KEPT = ("status", "reason", "primary", "metrics", "configuration_hash")
 SILENT = 600.0  # seconds after which a running job that has written nothing is called silent
@@ -92,6 +76,24 @@ class StudyStatus:
     def in_stage(self, stage: str) -> list[JobStatus]:
         return [job for job in self.jobs if job.item.stage == stage]
 
+    def failed(self) -> list[JobStatus]:
+        return [job for job in self.jobs if job.state == "failed"]
+
+    def at_work(self) -> list[JobStatus]:
+        """The jobs that run, the longest first."""
+        return sorted((job for job in self.jobs if job.state == "running"), key=lambda job: -(job.elapsed or 0))
+
+    def runs(self) -> dict[tuple[Cell, str], tuple[State, State]]:
+        """The states of the training and the evaluation of each run, by its cell and seed."""
+        training, evaluation = (
+            {(job.item.cell, job.item.part): job.state for job in self.in_stage(stage)}
+            for stage in ("training", "evaluation")
+        )
+        names = [(run.cell, str(run.seed)) for run in self.study.runs()]
+        return {
+            (cell, seed): (training[self.study.training_of(cell), seed], evaluation[cell, seed]) for cell, seed in names
+        }
+
     @property
     def done(self) -> bool:
         return not any(job.state in ("running", "waiting") for job in self.jobs)
@@ -113,9 +115,7 @@ def read_status(
     records: list[dict[str, Any] | None] = []  # what is kept of the record of each item; None: it is not done
     measured = []
     for item in all_items:
-        record = None
-        if _is_done(item):
-            record = _records(item, read) if item.stage in RECORDED else {}
+        if (record := _records(item, read)) is not None:
             if (seconds := seconds_of(item, record)) is not None:
                 measured.append((item, seconds))
             record = {name: record[name] for name in KEPT if name in record}
@@ -145,14 +145,16 @@ def read_status(
     )
 
 
-def _is_done(item: Item) -> bool:
-    if not item.done.is_file() and not (item.kept and item.kept.is_file()):
-        return False
-    return all(file.is_file() for file in item.more)
+def _records(item: Item, read: Reader) -> dict[str, Any] | None:
+    """The record of a job; of one with several, the first that is not ok, else the first with the seconds of all.
 
-
-def _records(item: Item, read: Reader) -> dict[str, Any]:
-    """The record of a job; of one with several, the first that is not ok, else the first with the seconds of all."""
+    Empty where its files are no records; None: it is not done.
+    """
+    done = item.done.is_file() or (item.kept and item.kept.is_file())
+    if not done or not all(file.is_file() for file in item.more):
+        return None
+    if item.stage not in RECORDED:
+        return {}
     first, *more = records = [_record(file, read, **item.names) for file in (item.done, *item.more)]
     if failed := next((record for record in records if record.get("status", "ok") != "ok"), None):
         return failed
@@ -218,7 +220,7 @@ def _unfinished(study: Study, item: Item, alive: Alive, durations: Durations, no
         if log and log.remaining is not None:
             remaining = max(0.0, log.remaining - (now - log.written))
         return JobStatus(item, "running", elapsed=elapsed, remaining=remaining, **facts)
-    if log and log.error and not alive.queue.get(item.comment):
+    if log and log.error and not queued:
         return JobStatus(item, "failed", log.error, remaining=expected, **facts)
     if log and log.step and log.steps and saved:
         expected *= 1 - saved[0] / log.steps  # it will resume from its checkpoint
@@ -234,9 +236,8 @@ def _once_more(study: Study, job: JobStatus, alive: Alive, durations: Durations,
     item = job.item
     if item.command in alive.commands or item.comment in alive.queue:
         return _unfinished(study, item, alive, durations, now)
-    if not _is_done(item):
-        return job
-    return _finished(item, _records(item, read) if item.stage in RECORDED else {}, read)
+    record = _records(item, read)
+    return job if record is None else _finished(item, record, read)
 
 
 def _at_once(study: Study, alive: Alive) -> int:

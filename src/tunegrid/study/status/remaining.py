@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from statistics import fmean
 from typing import Any
 
-from tunegrid.study.plan.jobs import Jobs
+from tunegrid.study.plan.jobs import Job, Jobs
 from tunegrid.study.status.items import Item
 from tunegrid.study.study import Study
 
@@ -21,14 +21,26 @@ MEASURED = {
         ("load_seconds", "prediction_seconds", "scoring_seconds"),
     ),
 }
-QUICK = {
-    "data",
-    "judgement",
-    "pairs",
-    "choices",
-    "sharing",
-    "report",
-}  # take seconds, or are downloads of unknown speed: not counted
+# Command -> its job in the plan. The others take seconds, or are downloads of unknown speed: they are not counted.
+PLANNED: dict[str, Callable[[Jobs, Item], Job]] = {
+    "pretrain": lambda jobs, item: jobs.pretrain(item.model),
+    "tokenise": lambda jobs, item: jobs.tokenise(item.task, item.model),
+    "tokenise-mixture": lambda jobs, item: jobs.mixture_tokens(item.cell),
+    "tokenise-wordings": lambda jobs, item: jobs.wording_tokens(item.cell),
+    "train-reward": lambda jobs, item: jobs.reward(item.task, item.model, item.part),
+    "search-trial": lambda jobs, item: jobs.trial(item.cell),
+    "train": lambda jobs, item: jobs.train(item.cell),
+    "train-mixture": lambda jobs, item: jobs.train(item.cell),
+    "compress": lambda jobs, item: jobs.form(item.cell, item.command[-1]),
+    "evaluate": lambda jobs, item: jobs.evaluate(item.task, item.model, item.method),
+    "evaluate-wordings": lambda jobs, item: jobs.worded(item.cell),
+    "evaluate-probes": lambda jobs, item: jobs.probes(item.task, item.model, item.method),
+    "evaluate-forgetting": lambda jobs, item: jobs.forgetting(item.task, item.model, item.method),
+    "forgetting-untuned": lambda jobs, item: jobs.forgetting(jobs.study.grid.tasks[0], item.model),  # of all tasks
+    "baseline": lambda jobs, item: jobs.baseline(item.task),
+    "evaluate-domains": lambda jobs, item: jobs.domains(item.task, item.model, item.method),
+    "baseline-domains": lambda jobs, item: jobs.domains(item.task),
+}
 
 
 def seconds_of(item: Item, record: dict[str, Any]) -> float | None:
@@ -46,7 +58,7 @@ class Durations:
     """
 
     def __init__(self, study: Study, measured: Iterable[tuple[Item, float]]) -> None:
-        self._jobs, self._alike, self._first_task = Jobs(study), defaultdict(list), study.grid.tasks[0]
+        self._jobs, self._alike = Jobs(study), defaultdict(list)
         self._measured: dict[str, list[tuple[Item, float]]] = defaultdict(list)
         for item, seconds in measured:
             self._alike[self._key(item)].append(seconds)
@@ -55,8 +67,6 @@ class Durations:
 
     def estimate(self, item: Item) -> float:
         """Seconds that a job takes from its start to its end."""
-        if item.stage in QUICK:
-            return 0.0
         if alike := self._alike.get(self._key(item)):
             return fmean(alike)
         return self._planned(item) * self._ratio(item.stage)
@@ -75,35 +85,5 @@ class Durations:
         return (item.stage, item.cell, item.task, item.model, None if item.cell else item.part)
 
     def _planned(self, item: Item) -> float:
-        match item.stage:
-            case "models":
-                return self._jobs.pretrain(item.model).seconds if item.command[0] == "pretrain" else 0.0
-            case "tokens" if item.cell:
-                mixture = item.command[0] == "tokenise-mixture"
-                return (self._jobs.mixture_tokens if mixture else self._jobs.wording_tokens)(item.cell).seconds
-            case "wordings":
-                return self._jobs.worded(item.cell).seconds
-            case "tokens":
-                return self._jobs.tokenise(item.task, item.model).seconds
-            case "rewards":
-                return self._jobs.reward(item.task, item.model, item.part).seconds
-            case "search":
-                return self._jobs.trial(item.cell).seconds
-            case "training":
-                return self._jobs.train(item.cell).seconds
-            case "forms":
-                return self._jobs.form(item.cell, item.command[-1]).seconds
-            case "evaluation":
-                return self._jobs.evaluate(item.task, item.model, item.cell.method).seconds
-            case "untuned":
-                return self._jobs.evaluate(item.task, item.model).seconds
-            case "probes" | "forgetting":
-                job = self._jobs.probes if item.stage == "probes" else self._jobs.forgetting
-                task = item.task or self._first_task  # an untuned model's loss is that of all tasks
-                return job(task, item.model, item.cell.method if item.cell else None).seconds
-            case "baselines":
-                return self._jobs.baseline(item.task).seconds
-            case "domains":
-                method = item.cell.method if item.cell else None
-                return self._jobs.domains(item.task, item.model, method).seconds
-        return 0.0
+        planned = PLANNED.get(item.command[0])
+        return planned(self._jobs, item).seconds if planned else 0.0

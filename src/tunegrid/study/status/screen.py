@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import product
 from statistics import fmean
 
 from tunegrid.common.digits import rough_duration
 from tunegrid.study.cells import Cell
 from tunegrid.study.status.items import STAGES
-from tunegrid.study.status.read import JobStatus, StudyStatus
+from tunegrid.study.status.read import JobStatus, State, StudyStatus
 
 WAITING, TRAINING, TRAINED, EVALUATING, DONE, FAILED = "·", "t", "T", "e", "●", "x"
-LEGEND = "   ".join(
-    f"{character} {meaning}"
-    for character, meaning in (
-        (WAITING, "waits"),
-        (TRAINING, "trains"),
-        (TRAINED, "is trained"),
-        (EVALUATING, "is evaluated"),
-        (DONE, "scored"),
-        (FAILED, "failed"),
-    )
+LEGEND = (
+    f"{WAITING} waits   {TRAINING} trains   {TRAINED} is trained   {EVALUATING} is evaluated   {DONE} scored   "
+    f"{FAILED} failed"
 )
 BAR = 16
 ALL = "all methods"
@@ -50,17 +44,10 @@ def format_screen(
 
 def run_states(status: StudyStatus) -> dict[tuple[Cell, str], str]:
     """The state of each run, by its cell and seed, as a character of the legend."""
-    training = {(job.item.cell, job.item.part): job.state for job in status.in_stage("training")}
-    scoring = {(job.item.cell, job.item.part): job.state for job in status.in_stage("evaluation")}
-    states = {}
-    for run in status.study.runs():
-        key, trained = (run.cell, str(run.seed)), (status.study.training_of(run.cell), str(run.seed))
-        if trained in training:
-            states[key] = _character(training[trained], scoring.get(key, "waiting"))
-    return states
+    return {run: _character(*states) for run, states in status.runs().items()}
 
 
-def _character(training: str, evaluation: str) -> str:
+def _character(training: State, evaluation: State) -> str:
     if "failed" in (training, evaluation):
         return FAILED
     if training != "done":
@@ -87,22 +74,17 @@ def _grid(status: StudyStatus, states: dict[tuple[Cell, str], str], width: int, 
         seeds[cell] += state
     models = {(task, model): f"{task}  {model}" for task, model in product(grid.tasks, grid.models)}
     tasks, methods, together = {task: task for task in grid.tasks}, {name: name for name in grid.methods}, {None: ALL}
-    layouts = (
-        (models, methods, lambda cells: _seeds(cells, seeds, scores)),
-        (models, methods, lambda cells: _counts(cells, seeds)),
-        (models, together, lambda cells: _counts(cells, seeds)),
-        (tasks, methods, lambda cells: _counts(cells, seeds)),
-        (tasks, together, lambda cells: _counts(cells, seeds)),
-    )
-    for rows, columns, show in layouts:
+    layouts = ((models, methods), (models, methods), (models, together), (tasks, methods), (tasks, together))
+    for number, (rows, columns) in enumerate(layouts):
         if len(rows) + 1 > height and rows is not tasks:
             continue
+        show = _counts if number else partial(_seeds, scores=scores)
         groups: dict[tuple[object, object], list[Cell]] = defaultdict(list)
         for cell in seeds:
             row = cell.task if rows is tasks else (cell.task, cell.model)
             groups[row, None if columns is together else cell.method].append(cell)
         body = [
-            [title, *(show(groups[row, column]) if (row, column) in groups else "–" for column in columns)]
+            [title, *(show(groups[row, column], seeds) if (row, column) in groups else "–" for column in columns)]
             for row, title in rows.items()
         ]
         table = [["", *columns.values()], *body]
@@ -139,10 +121,9 @@ def _work(status: StudyStatus) -> list[str]:
         jobs = status.in_stage(stage)
         if jobs and stage not in ("training", "evaluation"):
             stages.append(f"{stage} {sum(job.state == 'done' for job in jobs)}/{len(jobs)}")
-    running = sorted((job for job in status.jobs if job.state == "running"), key=lambda job: -(job.elapsed or 0))
-    failed = [job for job in status.jobs if job.state == "failed"]
+    failed = status.failed()
     lines = ["", "   ".join(stages)]
-    lines += [f"now  {job.item.stage}  {job.item.title}{_step(job)}" for job in running[:AT_WORK]]
+    lines += [f"now  {job.item.stage}  {job.item.title}{_step(job)}" for job in status.at_work()[:AT_WORK]]
     lines += [f"{FAILED}    {job.item.title}: {' '.join(job.reason.split())}" for job in failed[:FAILURES]]
     return lines + ([f"     and {len(failed) - FAILURES} more failed"] if len(failed) > FAILURES else [])
 

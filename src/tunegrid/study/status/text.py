@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from tunegrid.common.digits import rough_duration
-from tunegrid.study.cells import Cell
 from tunegrid.study.status.items import STAGES
 from tunegrid.study.status.read import SILENT, JobStatus, State, StudyStatus
 
@@ -38,14 +37,14 @@ def show_status(read: Callable[[], StudyStatus], seconds: float | None) -> None:
 def format_status(status: StudyStatus) -> str:
     """The status in several lines of text."""
     lines = [*_head(status), "", *_stages(status), "", *_grid(status)]
-    for part in (_at_work(status), _begun(status), _failed(status)):
-        if part:
-            lines += ["", *part]
+    lines += _list("At work: {}", status.at_work(), AT_WORK, lambda job: f"  {_progress(job)}")
+    lines += _list("Interrupted: {}; the next start goes on", _begun(status), BEGUN, _last_sign)
+    lines += _list("Failed: {}", status.failed(), FAILED, lambda job: f": {' '.join(job.reason.split())}")
     return "\n".join(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in map(str.rstrip, lines))
 
 
 def _head(status: StudyStatus) -> Iterator[str]:
-    study, runs = status.study, _runs(status)
+    study, runs = status.study, status.runs()
     done = sum(set(states) == {"done"} for states in runs.values())
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(status.now))
     yield f"{study.title} ({study.name}): {done} of {len(runs)} runs are done. {study.paths.root}/, {at}"
@@ -53,30 +52,12 @@ def _head(status: StudyStatus) -> Iterator[str]:
     if status.alive.note:
         yield status.alive.note
     if status.done:
-        failed = any(job.state == "failed" for job in status.jobs)
-        yield f"Nothing is left to do{'; what failed is listed below' if failed else ''}."
+        yield f"Nothing is left to do{'; what failed is listed below' if status.failed() else ''}."
     elif status.remaining:
         basis = "by the jobs that are done" if status.measured else "by the plan alone: nothing is measured yet"
         yield f"Time left: about {rough_duration(status.remaining)} with {status.at_once} at once, {basis}."
     if status.outdated:
         yield f"{status.outdated} of the runs were trained with other settings than the study has now."
-
-
-def _runs(status: StudyStatus) -> dict[tuple[Cell, str], list[State]]:
-    """The states of the training and the evaluation of each run, by its cell and seed."""
-    states = {
-        stage: {(job.item.cell, job.item.part): job.state for job in status.in_stage(stage)}
-        for stage in ("training", "evaluation")
-    }
-    runs = {}
-    for run in status.study.runs():
-        seed = str(run.seed)
-        found = (
-            states["training"].get((status.study.training_of(run.cell), seed)),
-            states["evaluation"].get((run.cell, seed)),
-        )
-        runs[run.cell, seed] = [state for state in found if state]
-    return runs
 
 
 def _who(status: StudyStatus) -> str:
@@ -107,12 +88,12 @@ def _stages(status: StudyStatus) -> Iterator[str]:
 
 def _grid(status: StudyStatus) -> Iterator[str]:
     """A table of tasks and methods: how many runs are scored, and how many of the others run or failed."""
-    grid, runs = status.study.grid, _runs(status)
-    methods = {method: [method] for method in grid.methods}
-    rows = _rows(grid.tasks, methods, runs)
-    if _width(rows) > WIDTH:
-        rows = _rows(grid.tasks, {"all methods": list(grid.methods)}, runs)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    grid = status.study.grid
+    for groups in ({method: [method] for method in grid.methods}, {"all methods": grid.methods}):
+        rows = _rows(grid.tasks, groups, status.runs())
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        if sum(widths) + 2 * len(widths) <= WIDTH:
+            break
     for row in rows:
         cells = [f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)]
         yield "  ".join([f"{row[0]:{max(12, widths[0])}}", *cells])
@@ -133,22 +114,15 @@ def _rows(tasks: Sequence[str], groups: dict[str, list[str]], runs: dict) -> lis
     return rows
 
 
-def _width(rows: list[list[str]]) -> int:
-    return sum(max(len(row[i]) for row in rows) + 2 for i in range(len(rows[0])))
-
-
-def _at_work(status: StudyStatus) -> list[str]:
-    jobs = sorted((job for job in status.jobs if job.state == "running"), key=lambda job: -(job.elapsed or 0))
+def _list(head: str, jobs: Sequence[JobStatus], most: int, about: Callable[[JobStatus], str]) -> list[str]:
+    """A paragraph about some jobs, at most so many; nothing without jobs. `head`: its line with the number as `{}`."""
     if not jobs:
         return []
-    lines = [f"At work: {len(jobs)}"]
-    for job in jobs[:AT_WORK]:
-        lines.append(f"  {_title(job)}  {_progress(job)}")
-    return lines + _more(jobs, AT_WORK)
-
-
-def _title(job: JobStatus) -> str:
-    return f"{VERBS.get(job.item.stage, '')} {job.item.title}".strip()
+    lines = ["", head.format(len(jobs))]
+    for job in jobs[:most]:
+        title = f"{VERBS.get(job.item.stage, '')} {job.item.title}".strip()
+        lines.append(f"  {title}{about(job)}")
+    return lines + ([f"  and {len(jobs) - most} more"] if len(jobs) > most else [])
 
 
 def _progress(job: JobStatus) -> str:
@@ -168,28 +142,13 @@ def _progress(job: JobStatus) -> str:
     return "  ".join(parts)
 
 
-def _begun(status: StudyStatus) -> list[str]:
-    """Lines about jobs that were interrupted."""
+def _begun(status: StudyStatus) -> list[JobStatus]:
+    """The jobs that were interrupted."""
     queue = status.alive.queue
-    jobs = [job for job in status.jobs if job.state == "waiting" and job.begun and job.item.comment not in queue]
-    if not jobs:
-        return []
-    lines = [f"Interrupted: {len(jobs)}; the next start goes on"]
-    for job in jobs[:BEGUN]:
-        from_ = f"from its checkpoint of step {job.checkpoint}" if job.checkpoint else "from its beginning"
-        at = f" was at step {job.progress.step}/{job.progress.steps};" if job.progress and job.progress.step else ""
-        lines.append(f"  {_title(job)}:{at} {from_}; its last sign is {rough_duration(job.silent or 0)} old")
-    return lines + _more(jobs, BEGUN)
+    return [job for job in status.jobs if job.state == "waiting" and job.begun and job.item.comment not in queue]
 
 
-def _failed(status: StudyStatus) -> list[str]:
-    jobs = [job for job in status.jobs if job.state == "failed"]
-    if not jobs:
-        return []
-    lines = [f"Failed: {len(jobs)}"]
-    lines += [f"  {_title(job)}: {' '.join(job.reason.split())}" for job in jobs[:FAILED]]
-    return lines + _more(jobs, FAILED)
-
-
-def _more(jobs: Sequence[JobStatus], shown: int) -> list[str]:
-    return [f"  and {len(jobs) - shown} more"] if len(jobs) > shown else []
+def _last_sign(job: JobStatus) -> str:
+    from_ = f"from its checkpoint of step {job.checkpoint}" if job.checkpoint else "from its beginning"
+    at = f" was at step {job.progress.step}/{job.progress.steps};" if job.progress and job.progress.step else ""
+    return f":{at} {from_}; its last sign is {rough_duration(job.silent or 0)} old"
