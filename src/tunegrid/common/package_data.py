@@ -1,5 +1,6 @@
 """Paths of the package's own files: in the repository for an editable install, inside the package for a wheel."""
 
+from functools import partial
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
@@ -8,63 +9,23 @@ PACKAGE = Path(__file__).resolve().parents[1]  # the folder of `tunegrid` itself
 _REPOSITORY = PACKAGE.parents[1]
 
 
-def templates_folder() -> Path:
-    """The folder of the report's templates. Raises TuneGridError if it is in neither place."""
-    return _first(_REPOSITORY / "report" / "templates", PACKAGE / "_resources" / "templates")
+def _resource(name: str, parent: str = "resources") -> Path:
+    """A folder or file in `parent` of the repository. Raises TuneGridError if it is not there, nor in the package."""
+    places = _REPOSITORY / parent / name, PACKAGE / "_resources" / name
+    for place in places:
+        if place.exists():
+            return place
+    raise TuneGridError(f"Not found: {' or '.join(map(str, places))}. Install the package again.")
 
 
-def published_folder() -> Path:
-    """The folder of the paper's numbers. Raises TuneGridError if it is in neither place."""
-    return _first(_REPOSITORY / "resources" / "published", PACKAGE / "_resources" / "published")
-
-
-def families_folder() -> Path:
-    """The folder of the families' YAML files. Raises TuneGridError if it is in neither place."""
-    return _first(_REPOSITORY / "resources" / "families", PACKAGE / "_resources" / "families")
-
-
-def architectures_folder() -> Path:
-    """The folder of the known models' config.json files. Raises TuneGridError if it is in neither place."""
-    return _first(_REPOSITORY / "resources" / "architectures", PACKAGE / "_resources" / "architectures")
-
-
-def miniworld_folder() -> Path:
-    """The folder of the generated world's words. Raises TuneGridError if it is in neither place."""
-    return _first(_REPOSITORY / "resources" / "miniworld", PACKAGE / "_resources" / "miniworld")
-
-
-def models_folder() -> Path:
-    """The folder of the pretrained mini models. Raises TuneGridError if it is in neither place."""
-    return _first(_REPOSITORY / "resources" / "models", PACKAGE / "_resources" / "models")
-
-
-def tuners_folder() -> Path:
-    """The folder of what the libraries' tuners can do. Raises TuneGridError if it is in neither place."""
-    return _first(_REPOSITORY / "resources" / "tuners", PACKAGE / "_resources" / "tuners")
-
-
-def wordings_folder() -> Path:
-    """The folder of the instructions for each kind of task. Raises TuneGridError if it is in neither place."""
-    return _first(_REPOSITORY / "resources" / "wordings", PACKAGE / "_resources" / "wordings")
-
-
-def probes_folder() -> Path:
-    """The folder of the sets of bias probes. Raises TuneGridError if it is in neither place."""
-    return _first(_REPOSITORY / "resources" / "probes", PACKAGE / "_resources" / "probes")
-
-
-def datasets_file() -> Path:
-    """The file that describes the paper's data sets. Raises TuneGridError if it is in neither place."""
-    return _first(_REPOSITORY / "resources", PACKAGE / "_resources") / "datasets.yaml"
-
-
-def pretraining_file() -> Path:
-    """The file on what pretrained models were trained on. Raises TuneGridError if it is in neither place."""
-    return _first(_REPOSITORY / "resources", PACKAGE / "_resources") / "pretraining.yaml"
-
-
-def _first(*folders: Path) -> Path:
-    for folder in folders:
-        if folder.is_dir():
-            return folder
-    raise TuneGridError(f"Not found: {' or '.join(map(str, folders))}. Install the package again.")
+templates_folder = partial(_resource, "templates", "report")  # of the report
+published_folder = partial(_resource, "published")  # the paper's numbers
+families_folder = partial(_resource, "families")  # YAML files of the families
+architectures_folder = partial(_resource, "architectures")  # config.json of known models
+miniworld_folder = partial(_resource, "miniworld")  # words of the generated world
+models_folder = partial(_resource, "models")  # the pretrained mini models
+tuners_folder = partial(_resource, "tuners")  # what the libraries' tuners can do
+wordings_folder = partial(_resource, "wordings")  # instructions for each kind of task
+probes_folder = partial(_resource, "probes")  # sets of bias probes
+datasets_file = partial(_resource, "datasets.yaml")  # the paper's data sets
+pretraining_file = partial(_resource, "pretraining.yaml")  # what pretrained models were trained on
