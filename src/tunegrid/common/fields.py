@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Collection, Iterable
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Union
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -56,6 +56,11 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 # Names become folder names, rule names and job names, where "_" separates task, model and method.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+([.-][A-Za-z0-9]+)*$", max_length=64)]
+
+
+def one_of(settings: Iterable[type[BaseModel]]) -> Any:
+    """A union of kinds of settings, which the key `kind` tells apart."""
+    return Annotated[Union[tuple(settings)], Field(discriminator="kind")]  # noqa: UP007 (built from what is given)
 
 
 def did_you_mean(given: object, valid: Iterable[object]) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Union
+from typing import Literal
 
 from pydantic import Field, field_validator
 
-from tunegrid.common.fields import MOST_ROWS, Name, check_distinct
+from tunegrid.common.fields import MOST_ROWS, Name, check_distinct, one_of
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.tasks.mixture import Mixing
 from tunegrid.tasks.wordings import Wordings
 
 # Methods with an objective or a loop of their own learn from the rows of one task.
 _PLAIN = [m for m in METHODS.values() if m.trains and m.loss is None and m.fit is Method.fit]
-AnyPlainMethod = Annotated[Union[tuple(method.Settings for method in _PLAIN)], Field(discriminator="kind")]  # noqa: UP007
+AnyPlainMethod = one_of(method.Settings for method in _PLAIN)
 
 
 class InstructionSettings(MethodSettings):

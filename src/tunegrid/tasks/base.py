@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from tunegrid.common.fields import MOST_TOKENS, Closed, Name, Title
+from tunegrid.common.fields import MOST_TOKENS, Closed, Name, Title, one_of
 from tunegrid.data.sources import SOURCES
 from tunegrid.data.sources.base import Row
 from tunegrid.models.decoding import Generation
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-AnySource = Annotated[Union[tuple(SOURCES.values())], Field(discriminator="kind")]  # noqa: UP007 (built from the dictionary)
+AnySource = one_of(SOURCES.values())
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.fields import Closed, Name, Text, did_you_mean
+from tunegrid.common.fields import Closed, Name, Text, did_you_mean, one_of
 from tunegrid.common.package_data import probes_folder
 from tunegrid.common.yaml_file import ConfigFile
 from tunegrid.tasks.probes import PROBES, ProbeSet
@@ -52,12 +51,4 @@ def read_probes(path: Path) -> ProbeSet:
         raise TuneGridError(config.explain(error)) from None
 
 
-def _any_set() -> Any:
-    kinds = tuple(PROBES.values())
-    union = kinds[0]
-    for kind in kinds[1:]:
-        union = union | kind
-    return Annotated[union, Field(discriminator="kind")]
-
-
-_ADAPTER: TypeAdapter[ProbeSet] = TypeAdapter(_any_set())
+_ADAPTER: TypeAdapter[ProbeSet] = TypeAdapter(one_of(PROBES.values()))
