@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ class KeyProblem(Exception):
     def __init__(self, place: Place, message: str) -> None:
         super().__init__(message)
         self.place = place
+
+
+def require_known(place: Place, name: str, known: Iterable[str]) -> None:
+    """Raises KeyProblem, with the closest name, if a name that stands at a place is not known."""
+    if name not in known:
+        raise KeyProblem(place, f"unknown: {name!r}. {did_you_mean(name, known)}")
 
 
 class ConfigFile:

@@ -1,4 +1,4 @@
-"""Checks of a study that need more than one key: names that are not defined, families, prompts.
+"""Checks of a study that need more than one key: names that are not defined, families, bias probes, texts.
 
 Each raises `KeyProblem`, with the place in the configuration and what is wrong there; only `check_files`, which looks
 beyond the configuration, raises another error.
@@ -7,21 +7,19 @@ beyond the configuration, raises another error.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.fields import did_you_mean
-from tunegrid.common.yaml_file import KeyProblem, Place
+from tunegrid.common.yaml_file import KeyProblem, Place, require_known
 from tunegrid.data.sources import DataSource, FilesSource
 from tunegrid.data.sources.generated import KINDS, GeneratedSource
 from tunegrid.models import FAMILIES
 from tunegrid.study.cells import UNTUNED, Cell
 from tunegrid.study.engine import require_engines
-from tunegrid.study.needs import used_pairs
+from tunegrid.study.needs import sources
 from tunegrid.study.study import Part, Study
 from tunegrid.tasks import TASKS, TaskSettings
 from tunegrid.training.settings import TrainingChange
@@ -38,7 +36,7 @@ def check_names(study: Study) -> None:
     _check_families(study)
     for key, names in known.items():
         for i, name in enumerate(listed := getattr(study.grid, f"{key}s")):
-            _check_known(name, names, ("grid", f"{key}s", i))
+            require_known(("grid", f"{key}s", i), name, names)
             if listed.index(name) < i:
                 raise KeyProblem(("grid", f"{key}s", i), f"{name} is listed twice")
         _check_distinct(study, f"{key}s")
@@ -47,7 +45,7 @@ def check_names(study: Study) -> None:
     for place, where in wheres:
         for key, names in known.items():
             if (name := getattr(where, key)) is not None:
-                _check_known(name, names, (*place, key))
+                require_known((*place, key), name, names)
     for name, task in study.tasks.items():
         _check_source(task, task.source, ("tasks", name, "source"))
         for domain, source in task.evaluate_on.items():
@@ -57,7 +55,7 @@ def check_names(study: Study) -> None:
             raise KeyProblem(("preferences", name, "source", "paths", "train"), "required: the file of training pairs")
         for column, own in getattr(pairs.source, "columns", {}).items():
             place = ("preferences", name, "source", "columns", column)
-            _check_known(column, ("id", *pairs.columns), place)
+            require_known(place, column, ("id", *pairs.columns))
             if own is None and column not in ("id", "prompt"):
                 raise KeyProblem(place, "a pair cannot do without it")
     for i, seed in enumerate(study.seeds):
@@ -81,7 +79,7 @@ def _check_source(task: TaskSettings, source: DataSource, place: Place, only_tes
     """
     kind = TASKS[task.kind]
     for column, own in getattr(source, "columns", {}).items():
-        _check_known(column, kind.columns, (*place, "columns", column))
+        require_known((*place, "columns", column), column, kind.columns)
         if own is None and column not in kind.optional:
             raise KeyProblem(
                 (*place, "columns", column), f"a row of a task of the kind {task.kind} cannot do without it"
@@ -121,16 +119,42 @@ def check_cells(study: Study) -> None:
         _check_training(study, cell)
     for cell in study.cells():
         method, family = study.method(cell), study.family(cell.model)
+        place = ("grid", "methods", study.grid.methods.index(cell.method))
         if reason := method.training_problem(study.training_settings(cell)):
             raise KeyProblem(
-                ("grid", "methods", study.grid.methods.index(cell.method)),
+                place,
                 f"the cell {cell} cannot be trained: {reason} (overrides: [{{where: {{method: {cell.method}}}, …}}])",
             )
         if reason := method.why_not(method.settings, family):
             raise KeyProblem(
-                ("grid", "methods", study.grid.methods.index(cell.method)),
+                place,
                 f"the cell {cell} cannot exist: {reason}. Leave it out: "
                 f"grid.exclude: [{{model: {cell.model}, method: {cell.method}}}]",
+            )
+
+
+def check_probes(study: Study) -> None:
+    """Checks every set of bias probes that the study names: its task, its file, and that it fits its task."""
+    for name, settings in study.probes.items():
+        require_known(("probes", name, "task"), settings.task, study.tasks)
+        place = ("probes", name, "set" if settings.file is None else "file")
+        try:
+            probes = settings.read()
+        except TuneGridError as error:
+            raise KeyProblem(place, str(error)) from None
+        if problem := probes.problem(study.task(settings.task)):
+            raise KeyProblem(place, f"cannot probe {settings.task}: {problem}")
+
+
+def check_forgetting(study: Study) -> None:
+    """Checks that `forgetting` has a text where a model was pretrained on other text than the generated."""
+    if study.forgetting is None or study.forgetting.text is not None:
+        return
+    for name in study.grid.models:
+        if getattr(study.models[name].source, "text", None) != "miniworld":
+            raise KeyProblem(
+                ("forgetting", "text"),
+                f"required: a text file that {name} has not seen. Generated text is for models that learned from it",
             )
 
 
@@ -145,15 +169,13 @@ def check_files(study: Study) -> None:
     for cell in study.cells():
         if problem := study.method(cell).missing_package():
             raise TuneGridError(f"methods.{cell.method}: {problem}.")
-    pairs = dict.fromkeys(name for _, name, _ in used_pairs(study))
-    pair_sources = ((f"preferences.{name}.source", study.preferences[name].source) for name in pairs)
-    for place, source in (*study.sources(), *pair_sources):
+    for place, source in sources(study):
         try:
             for file in source.files():
                 if problem := _file_problem(file):
-                    raise TuneGridError(f"{place}: {file}: {problem}.")
+                    raise TuneGridError(f"{'.'.join(place)}: {file}: {problem}.")
         except OSError as error:  # of the system: a path that is too long, a folder that may not be read
-            raise TuneGridError(f"{place}: {error.filename}: {error.strerror}.") from None
+            raise TuneGridError(f"{'.'.join(place)}: {error.filename}: {error.strerror}.") from None
     if study.forgetting and study.forgetting.text and (problem := _file_problem(Path(study.forgetting.text))):
         raise TuneGridError(f"forgetting.text: {study.forgetting.text}: {problem}.")
     for name in study.grid.models:
@@ -202,11 +224,6 @@ def _file_problem(file: Path) -> str | None:
     return None if file.is_file() else "not a regular file"
 
 
-def _check_known(name: str, known: Iterable[str], place: Place) -> None:
-    if name not in known:
-        raise KeyProblem(place, f"unknown: {name!r}. {did_you_mean(name, known)}")
-
-
 def _check_distinct(study: Study, part: Part) -> None:
     """Checks that files and readers can tell the tasks, models or methods of a study apart."""
     names: dict[str, str] = {}
@@ -231,10 +248,10 @@ def _check_families(study: Study) -> None:
             raise KeyProblem(("families", name), "this name is taken by a family that comes with the project")
         for part in ("prompts", "label_words"):
             for kind in getattr(family, part):
-                _check_known(kind, TASKS, ("families", name, part, kind))
+                require_known(("families", name, part, kind), kind, TASKS)
     for name, model in study.models.items():
         makes, place = model.source.families, ("models", name, "family")
-        _check_known(model.family, study.known_families(), place)
+        require_known(place, model.family, study.known_families())
         if makes is not None and model.family not in makes:
             reason = f"a source of the kind {model.source.kind} makes no {model.family}. Valid: {', '.join(makes)}"
             raise KeyProblem(place, reason)

@@ -9,12 +9,10 @@ from pydantic import ValidationError
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.yaml_file import ConfigFile, KeyProblem
 from tunegrid.study import lock
-from tunegrid.study.checks import check_cells, check_names
+from tunegrid.study.checks import check_cells, check_forgetting, check_names, check_probes
 from tunegrid.study.engine import check_engine
-from tunegrid.study.forgetting_checks import check_forgetting
 from tunegrid.study.mixture_checks import check_mixtures
 from tunegrid.study.needs import check_needs
-from tunegrid.study.probe_checks import check_probes
 from tunegrid.study.prompts import check_prompts
 from tunegrid.study.study import Study
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,7 +17,7 @@ from tunegrid.common.fields import Closed
 from tunegrid.common.files import write_json
 from tunegrid.common.hub.source import OnHub
 from tunegrid.common.yaml_file import KeyProblem, Place
-from tunegrid.study.needs import used_pairs
+from tunegrid.study.needs import sources
 from tunegrid.study.study import Study
 
 COMMIT = r"^[0-9a-f]{40}$"
@@ -73,18 +72,10 @@ def lock_file(config: Path | str) -> Path:
     return Path(config).with_suffix(".lock.json")
 
 
-def hub_sources(study: Study) -> Iterator[tuple[Place, OnHub]]:
-    """Yields every source on the Hub that the grid uses, with its place in the configuration."""
-    pairs = dict.fromkeys(name for _, name, _ in used_pairs(study))
-    for part, names in (("models", study.grid.models), ("tasks", study.grid.tasks), ("preferences", pairs)):
-        for name in names:
-            settings = getattr(study, part)[name]
-            sources: dict[Place, object] = {(part, name, "source"): settings.source}
-            for domain, source in getattr(settings, "evaluate_on", {}).items():
-                sources[part, name, "evaluate_on", domain] = source
-            for place, source in sources.items():
-                if isinstance(source, OnHub) and source.hub_id is not None:
-                    yield place, source
+def hub_sources(study: Study) -> list[tuple[Place, OnHub]]:
+    """Every source on the Hub that the grid uses, with its place in the configuration."""
+    found = sources(study)
+    return [(place, source) for place, source in found if isinstance(source, OnHub) and source.hub_id is not None]
 
 
 def apply(study: Study, config: Path | str) -> None:
@@ -136,12 +127,12 @@ def pin(study: Study, config: Path | str, check: bool = False) -> int:
     """
     path = lock_file(config)
     old = Lock.read(path) if check or path.exists() else None
-    sources = {(source.hub_kind, source.hub_id, source.revision or ""): source for _, source in hub_sources(study)}
-    if not sources:
+    used = {(source.hub_kind, source.hub_id, source.revision or ""): source for _, source in hub_sources(study)}
+    if not used:
         print("The study uses nothing of the Hub: there is nothing to pin.")
         return 0
     new, changed = Lock(), 0
-    for _, source in sorted(sources.items()):
+    for _, source in sorted(used.items()):
         before, now = old and old.find(source), _resolve(source)
         if before is not None and (before.revision, before.commit) == (now.revision, now.commit):
             now, note = before, ""  # keeps its date, so that the file only changes where a commit does
@@ -151,7 +142,7 @@ def pin(study: Study, config: Path | str, check: bool = False) -> int:
         new.pins(source).append(now)
         print(f"{source.hub_kind} {now}: {now.commit}{note}")
     if check:
-        print(f"{changed} of {len(sources)} not as in {path}" if changed else f"all as in {path}")
+        print(f"{changed} of {len(used)} not as in {path}" if changed else f"all as in {path}")
         return 1 if changed else 0
     write_json(path, new.model_dump())
     print(f"{path} written. Keep it with the configuration: a study that has it runs on these commits alone.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tunegrid.common.fields import did_you_mean
-from tunegrid.common.yaml_file import KeyProblem
+from tunegrid.common.yaml_file import KeyProblem, require_known
 from tunegrid.study.cells import MIXTURES
 from tunegrid.study.instruction import InstructionSettings
 from tunegrid.study.mixtures import mixed_names, wordings
@@ -47,10 +47,7 @@ def _check_tasks(study: Study, name: str, settings: InstructionSettings) -> None
             place = ("methods", name, "tasks", number)
             raise KeyProblem(place, f"unknown: {task!r} is no task of the grid. {did_you_mean(task, study.grid.tasks)}")
     for task in settings.wordings:
-        if task not in study.tasks:
-            raise KeyProblem(
-                ("methods", name, "wordings", task), f"unknown: {task!r}. {did_you_mean(task, study.tasks)}"
-            )
+        require_known(("methods", name, "wordings", task), task, study.tasks)
 
 
 def _check_wordings(study: Study, name: str, settings: InstructionSettings) -> None:

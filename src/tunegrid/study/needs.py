@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tunegrid.common.fields import did_you_mean
-from tunegrid.common.yaml_file import KeyProblem
+from tunegrid.common.yaml_file import KeyProblem, Place, require_known
 from tunegrid.methods import Method
 from tunegrid.methods.needs import Need, OtherRun, PreferencePairs, TrainedReward
 from tunegrid.study.cells import Cell, Run
@@ -44,31 +46,47 @@ def sampled_from(study: Study, task: str, model: str, name: str) -> Run:
     return Run(Cell(task, model, study.preferences[name].source.start), study.seeds[0])
 
 
+def needed_names(study: Study, cell: Cell, kind: type[PreferencePairs | TrainedReward]) -> list[str]:
+    """Names in the study of what a cell's method needs of one kind."""
+    return [need.name for need in study.method(cell).needs() if isinstance(need, kind)]
+
+
 def used_pairs(study: Study) -> list[tuple[str, str, str | None]]:
     """Places, see `pairs_place`, of all pairs that the cells of the grid, or their reward models, need, each once."""
-    needs = ((cell, need) for cell in study.cells() for need in study.method(cell).needs())
-    pairs = [(cell.task, cell.model, need.name) for cell, need in needs if isinstance(need, PreferencePairs)]
+    pairs = _used(study, PreferencePairs)
     pairs += [(task, model, study.rewards[name].pairs) for task, model, name in used_rewards(study)]
     return list(dict.fromkeys(pairs_place(study, *names) for names in pairs))
 
 
 def used_rewards(study: Study) -> list[tuple[str, str, str]]:
     """(task, model, name) of all reward models that the cells of the grid need, each once."""
-    needs = ((cell, need) for cell in study.cells() for need in study.method(cell).needs())
-    return list(
-        dict.fromkeys((cell.task, cell.model, need.name) for cell, need in needs if isinstance(need, TrainedReward))
-    )
+    return list(dict.fromkeys(_used(study, TrainedReward)))
+
+
+def _used(study: Study, kind: type[PreferencePairs | TrainedReward]) -> list[tuple[str, str, str]]:
+    return [(cell.task, cell.model, name) for cell in study.cells() for name in needed_names(study, cell, kind)]
+
+
+def sources(study: Study) -> Iterator[tuple[Place, Any]]:
+    """Yields every source of rows, weights and preference pairs that the grid uses, with its place in the study."""
+    for name in study.grid.tasks:
+        yield ("tasks", name, "source"), study.tasks[name].source
+        for domain, source in study.tasks[name].evaluate_on.items():
+            yield ("tasks", name, "evaluate_on", domain), source
+    for name in study.grid.models:
+        yield ("models", name, "source"), study.models[name].source
+    for name in dict.fromkeys(name for _, name, _ in used_pairs(study)):
+        yield ("preferences", name, "source"), study.preferences[name].source
 
 
 def judged_cells(study: Study) -> dict[Cell, tuple[str, str]]:
     """Cell -> (method that it starts from, its reward model), of the cells of the grid that have both."""
     found = {}
     for cell in study.cells():
-        needs = study.method(cell).needs()
-        start = next((need.method for need in needs if isinstance(need, OtherRun)), None)
-        reward = next((need.name for need in needs if isinstance(need, TrainedReward)), None)
-        if start and reward:
-            found[cell] = (start, reward)
+        starts = [need.method for need in study.method(cell).needs() if isinstance(need, OtherRun)]
+        rewards = needed_names(study, cell, TrainedReward)
+        if starts and rewards:
+            found[cell] = (starts[0], rewards[0])
     return found
 
 
@@ -79,8 +97,8 @@ def ranked_cells(study: Study) -> list[Cell]:
     """
     found = []
     for cell, (_, reward) in judged_cells(study).items():
-        own = [need.name for need in study.method(cell).needs() if isinstance(need, PreferencePairs)]
-        if any(study.preferences[name].of_model for name in own or [study.rewards[reward].pairs]):
+        names = needed_names(study, cell, PreferencePairs) or [study.rewards[reward].pairs]
+        if any(study.preferences[name].of_model for name in names):
             found.append(cell)
     return found
 
@@ -88,9 +106,7 @@ def ranked_cells(study: Study) -> list[Cell]:
 def check_needs(study: Study) -> None:
     """Checks that what the methods and reward models need by name is in the study. Raises KeyProblem."""
     for name, reward in study.rewards.items():
-        if reward.pairs not in study.preferences:
-            problem = f"unknown: {reward.pairs!r}. {did_you_mean(reward.pairs, study.preferences)}"
-            raise KeyProblem(("rewards", name, "pairs"), problem)
+        require_known(("rewards", name, "pairs"), reward.pairs, study.preferences)
         if reward.training.select_by == "metric":
             raise KeyProblem(("rewards", name, "training", "select_by"), "a reward model has no metric of the task")
     for cell in study.cells():
@@ -102,14 +118,10 @@ def check_needs(study: Study) -> None:
                     "one model of several tasks has neither a start nor preferences of its own: name a method without",
                 )
             place = ("methods", cell.method)
-            if isinstance(need, PreferencePairs) and need.name not in study.preferences:
-                raise KeyProblem(
-                    (*place, "pairs"), f"unknown: {need.name!r}. {did_you_mean(need.name, study.preferences)}"
-                )
-            if isinstance(need, TrainedReward) and need.name not in study.rewards:
-                raise KeyProblem(
-                    (*place, "reward"), f"unknown: {need.name!r}. {did_you_mean(need.name, study.rewards)}"
-                )
+            if isinstance(need, PreferencePairs):
+                require_known((*place, "pairs"), need.name, study.preferences)
+            if isinstance(need, TrainedReward):
+                require_known((*place, "reward"), need.name, study.rewards)
             for name in _pairs_of(study, need):
                 source = study.preferences[name].source
                 if study.preferences[name].of_model and (problem := _start_problem(study, cell, source.start)):

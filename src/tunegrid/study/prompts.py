@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from string import Formatter
 
 from tunegrid.common.fields import did_you_mean
-from tunegrid.common.yaml_file import KeyProblem, Place
+from tunegrid.common.yaml_file import KeyProblem, Place, require_known
 from tunegrid.study.study import Study
 from tunegrid.tasks import Task
 
@@ -40,8 +40,7 @@ def _given(study: Study) -> Iterator[tuple[Place, str, Task]]:
         task = study.task(name)
         for family, template in settings.prompts.items():
             place = ("tasks", name, "prompts", family)
-            if family not in (known := study.known_families()):
-                raise KeyProblem(place, f"unknown: {family!r}. {did_you_mean(family, known)}")
+            require_known(place, family, study.known_families())
             yield place, template, task
         for family in study.families.values():
             if (template := family.prompts.get(settings.kind)) is not None:

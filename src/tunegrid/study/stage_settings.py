@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from tunegrid.common.fields import Closed
 from tunegrid.common.hub.source import commit_of
 from tunegrid.methods.needs import PreferencePairs, TrainedReward
 from tunegrid.models.forms import form_named
 from tunegrid.study.cells import Cell, MixtureCell
 from tunegrid.study.mixtures import mixture_settings, text_settings
+from tunegrid.study.needs import needed_names
 from tunegrid.study.study import Study
+from tunegrid.tasks import TaskSettings
 from tunegrid.training.settings import WITHOUT_EFFECT
 
 # Part of a task's evaluation, but not of what its primary metric says about a learning rate.
@@ -21,10 +24,21 @@ _NO_PART_OF_A_TRIAL = {"evaluation_batch_size", "positive", "hardware", "engine"
 
 def data_settings(study: Study, task: str) -> dict[str, Any]:
     """What alters the rows of a task."""
-    chosen = study.tasks[task].model_dump(include={"kind", "source", *study.tasks[task].rows_depend_on})
-    chosen["source"].pop("licence")  # alters no row
-    chosen["source"] |= commit_of(study.tasks[task].source)
-    return chosen
+    return _row_settings(study.tasks[task])
+
+
+def domain_settings(study: Study, task: str, domain: str) -> dict[str, Any]:
+    """What alters the rows of another domain of a task."""
+    return _row_settings(study.domain_task(task, domain).settings)
+
+
+def _row_settings(settings: TaskSettings) -> dict[str, Any]:
+    chosen = settings.model_dump(include={"kind", "source", *settings.rows_depend_on})
+    return chosen | {"source": _source_settings(settings.source)}
+
+
+def _source_settings(source: Closed) -> dict[str, Any]:
+    return source.model_dump(exclude={"licence"}) | commit_of(source)
 
 
 def pairs_settings(study: Study, task: str, name: str, model: str | None = None) -> dict[str, Any]:
@@ -34,13 +48,13 @@ def pairs_settings(study: Study, task: str, name: str, model: str | None = None)
         model: that learns from them; of pairs that are none of its own it alters nothing.
     """
     source = study.preferences[name].source
-    settings = {"source": source.model_dump(exclude={"licence"}) | commit_of(source)}
+    settings = {"source": _source_settings(source)}
     if not study.preferences[name].of_model:
         return settings
     return settings | {
         "seed": study.seeds[0],
         "tokens": token_settings(study, task, model),
-        "evaluation": {key: value for key, value in evaluation_settings(study, task).items() if key != "engine"},
+        "evaluation": _by_transformers(study, task),
     }
 
 
@@ -57,21 +71,11 @@ def reward_settings(study: Study, task: str, model: str, name: str) -> dict[str,
     }
 
 
-def domain_settings(study: Study, task: str, domain: str) -> dict[str, Any]:
-    """What alters the rows of another domain of a task."""
-    bound = study.domain_task(task, domain).settings
-    chosen = bound.model_dump(include={"kind", "source", *bound.rows_depend_on})
-    chosen["source"].pop("licence")
-    chosen["source"] |= commit_of(bound.source)
-    return chosen
-
-
 def model_settings(study: Study, model: str) -> dict[str, Any]:
     """What alters a base model, beside the rows that it may be pretrained on."""
     settings = study.models[model]
     threads = {"threads": study.hardware.threads} if settings.source.kind == "pretrain" else {}
-    source = settings.source.model_dump(exclude={"licence"}) | commit_of(settings.source)
-    return {**study.family(model).settings(), "source": source} | threads
+    return {**study.family(model).settings(), "source": _source_settings(settings.source)} | threads
 
 
 def token_settings(study: Study, task: str, model: str) -> dict[str, Any]:
@@ -89,9 +93,9 @@ def run_settings(study: Study, cell: Cell) -> dict[str, Any]:
     else:
         method, tokens = settings.model_dump(exclude={"title"}), token_settings(study, cell.task, cell.model)
     method.get("update", {}).pop("title", None)
-    names = [need.name for need in study.method(cell).needs() if isinstance(need, PreferencePairs)]
+    names = needed_names(study, cell, PreferencePairs)
     pairs = {name: pairs_settings(study, cell.task, name, cell.model) | _template(study, name) for name in names}
-    names = [need.name for need in study.method(cell).needs() if isinstance(need, TrainedReward)]
+    names = needed_names(study, cell, TrainedReward)
     rewards = {name: reward_settings(study, cell.task, cell.model, name) for name in names}
     return {
         **study.family(cell.model).settings(),
@@ -115,6 +119,10 @@ def evaluation_settings(study: Study, task: str) -> dict[str, Any]:
     return study.tasks[task].model_dump(include=keys) | {"hardware": study.hardware.model_dump()} | engine
 
 
+def _by_transformers(study: Study, task: str) -> dict[str, Any]:
+    return {key: value for key, value in evaluation_settings(study, task).items() if key != "engine"}
+
+
 def worded_evaluation_settings(study: Study, cell: Cell) -> dict[str, Any]:
     """What alters the answers to the wordings of a mixture, beside the rows and the weights."""
     rows = study.method_settings(cell).wording_rows
@@ -123,7 +131,7 @@ def worded_evaluation_settings(study: Study, cell: Cell) -> dict[str, Any]:
 
 def judgement_settings(study: Study, cell: Cell) -> dict[str, Any]:
     """What alters the judgement of a cell's runs, beside their answers, those of their starts and the reward model."""
-    reward = next(need.name for need in study.method(cell).needs() if isinstance(need, TrainedReward))
+    reward = needed_names(study, cell, TrainedReward)[0]
     return {"reward": reward, "evaluation": evaluation_settings(study, cell.task)}
 
 
@@ -157,7 +165,7 @@ def forgetting_settings(study: Study, *_: Any) -> dict[str, Any]:
 
 def form_settings(study: Study, cell: Cell, form: str) -> dict[str, Any]:
     """What alters the predictions and scores of a cell's runs in another form, beside the rows and the weights."""
-    own = {key: value for key, value in evaluation_settings(study, cell.task).items() if key != "engine"}
+    own = _by_transformers(study, cell.task)
     if section := form_named(form).tuned_by:
         tuning = getattr(study, section)
         more = tuning.model_dump(exclude={"steps", "learning_rate"})
@@ -188,10 +196,7 @@ def choice_settings(study: Study, cell: Cell) -> dict[str, Any]:
 
 def report_settings(study: Study) -> dict[str, Any]:
     """What alters the tables and the report, beside the results."""
-    titles = {
-        part: {name: study.title_of(part, name) for name in getattr(study.grid, part)}
-        for part in ("tasks", "models", "methods")
-    }
+    titles = {part: study.titles(part) for part in ("tasks", "models", "methods")}
     parts = ("tasks", "models", "preferences")
     licences = {part: {n: s.source.licence for n, s in getattr(study, part).items()} for part in parts}
     words = {"title": study.title, "description": study.description, "seeds": study.seeds}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from itertools import product
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 
-from tunegrid.common.fields import Closed, Name, Seed, Title, check_distinct, not_blank
+from tunegrid.common.fields import Closed, Name, Seed, Title, check_distinct, not_blank, one_of
 from tunegrid.common.yaml_file import KeyProblem, Place
 from tunegrid.methods import METHODS, Method, MethodSettings
 from tunegrid.models import FAMILIES, MODEL_SOURCES, Family, Shape
@@ -34,14 +33,9 @@ Part = Literal["tasks", "models", "methods"]
 AnySettings = TypeVar("AnySettings", bound=Closed)
 
 
-def _one_of(settings: list[type[Closed]]) -> Any:
-    """A union of these kinds of settings, which the key `kind` tells apart."""
-    return Annotated[Union[tuple(settings)], Field(discriminator="kind")]  # noqa: UP007 (built from a dictionary)
-
-
-AnyTask = _one_of([task.Settings for task in TASKS.values()])
-AnyMethod = _one_of([*(method.Settings for method in METHODS.values() if method.trains), InstructionSettings])
-AnyModelSource = _one_of(list(MODEL_SOURCES.values()))
+AnyTask = one_of(task.Settings for task in TASKS.values())
+AnyMethod = one_of([*(method.Settings for method in METHODS.values() if method.trains), InstructionSettings])
+AnyModelSource = one_of(MODEL_SOURCES.values())
 
 
 class ModelSettings(Closed):
@@ -219,15 +213,6 @@ class Study(Closed):
         """The bias probes of a task, by name, read from their files."""
         return {name: settings.read() for name, settings in self.probes.items() if settings.task == task}
 
-    def sources(self) -> Iterator[tuple[str, Any]]:
-        """Yields every source of rows and of weights of the grid, with its place in the configuration."""
-        for name in self.grid.tasks:
-            yield f"tasks.{name}.source", self.tasks[name].source
-            for domain, source in self.tasks[name].evaluate_on.items():
-                yield f"tasks.{name}.evaluate_on.{domain}", source
-        for name in self.grid.models:
-            yield f"models.{name}.source", self.models[name].source
-
     def method(self, cell: Cell) -> Method:
         """The method that tunes the model of a cell; in instruction tuning, the one it is done with."""
         settings = self.method_settings(cell)
@@ -243,11 +228,8 @@ class Study(Closed):
             return {name: value.title or name for name, value in settings.items()}
         own = {name: getattr(value, "own_title", None) or kinds[value.kind].title for name, value in settings.items()}
         untitled = Counter(own[name] for name, value in settings.items() if not value.title)
-
-        def default(name: str) -> str:
-            return own[name] + (f" ({name})" if untitled[own[name]] > 1 else "")
-
-        return {name: value.title or default(name) for name, value in settings.items()}
+        defaults = {name: f"{title} ({name})" if untitled[title] > 1 else title for name, title in own.items()}
+        return {name: value.title or defaults[name] for name, value in settings.items()}
 
     def title_of(self, part: Part, name: str) -> str:
         """The title of a task, a model or a method of the grid in tables."""
