@@ -51,12 +51,17 @@ def wordings(study: Study, task: str, settings: InstructionSettings) -> list[Wor
     return [Wording(one.name, one.template, one.trained and not held_out) for one in found]
 
 
+def cell_wordings(study: Study, cell: Cell) -> list[Wording]:
+    """All wordings of a cell's task in the mixture that the cell belongs to."""
+    return wordings(study, cell.task, settings_of(study, cell))
+
+
 def cell_task(study: Study, cell: Cell) -> Task:
     """The task of a cell as its model is asked: by the family's prompt, or in the first wording of its mixture."""
     task = study.task(cell.task, cell.model)
     if not study.is_shared(cell):
         return task
-    return worded(task, wordings(study, cell.task, settings_of(study, cell))[0].template)
+    return worded(task, cell_wordings(study, cell)[0].template)
 
 
 def test_tokens(study: Study, cell: Cell) -> Path:
@@ -64,7 +69,7 @@ def test_tokens(study: Study, cell: Cell) -> Path:
     if not study.is_shared(cell):
         return study.paths.tokens(cell.task, cell.model) / "test.arrow"
     folder = study.paths.wording_tokens(cell.task, cell.model, cell.method)
-    return folder / f"{wordings(study, cell.task, settings_of(study, cell))[0].name}.arrow"
+    return folder / f"{cell_wordings(study, cell)[0].name}.arrow"
 
 
 def text_settings(study: Study, task: str, model: str) -> dict[str, Any]:
@@ -93,5 +98,5 @@ def mixture_settings(study: Study, cell: MixtureCell) -> dict[str, Any]:
 
 def wording_settings(study: Study, cell: Cell) -> dict[str, Any]:
     """What alters the tokens of a task's test rows in the wordings of a mixture."""
-    found = wordings(study, cell.task, settings_of(study, cell))
+    found = cell_wordings(study, cell)
     return {"wordings": {one.name: one.template for one in found}, **text_settings(study, cell.task, cell.model)}

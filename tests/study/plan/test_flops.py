@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.planned import BLOCK, FEED_FORWARD, HAND, method_of
 from tunegrid.models import FAMILIES, Shape
-from tunegrid.models.flops import Stacks, counted, training_flops
+from tunegrid.models.flops import Stacks, base_stacks, counted, training_flops
 from tunegrid.study.plan.flops import decoding, executed
 
 
@@ -56,7 +56,7 @@ def test_recorded_flops_are_what_torch_counts_with_the_head_tied_or_not(checkpoi
 
 
 def test_executed_flops_by_hand():
-    work = executed(HAND, None, batch=1, source=10, target=5)
+    work = executed(HAND, base_stacks(HAND), batch=1, source=10, target=5)
     norms, relative = 8, 32
     encoder = 2 * (BLOCK + FEED_FORWARD + 2 * norms) + norms + relative
     decoder = 2 * BLOCK + FEED_FORWARD + 3 * norms + norms + relative
@@ -81,16 +81,16 @@ def test_executed_flops_are_what_torch_counts(checkpoints, family):
     with FlopCounterMode(display=False) as counter:
         model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels).loss.backward()
     shape = Shape.from_config(FAMILIES[family], json.loads((checkpoints / family / "config.json").read_text()))
-    expected = executed(shape, None, 3, 40, 20).training(1.0, True, False)
+    expected = executed(shape, base_stacks(shape), 3, 40, 20).training(1.0, True, False)
     # Normalisations and biases are parameters, but no multiplications: much in so narrow a model.
     assert expected == pytest.approx(counter.get_total_flops(), rel=0.06)
 
 
 def test_writing_a_text_word_by_word_costs_what_reading_it_at_once_does():
-    at_once = executed(HAND, None, batch=3, source=10, target=6)
-    encoder = executed(HAND, None, batch=3, source=10, target=0)
+    at_once = executed(HAND, base_stacks(HAND), batch=3, source=10, target=6)
+    encoder = executed(HAND, base_stacks(HAND), batch=3, source=10, target=0)
     cross = 2 * 3 * 10 * 2 * 8 * 4  # cross-attention's keys and values: without a target they are in neither
     encoded = encoder.forward - cross
     # With a triangle of attention instead of the whole square.
     triangle = 4 * 3 * 4 * 6 * 6 / 2
-    assert decoding(HAND, None, 3, 10, 6) == at_once.forward - encoded - triangle
+    assert decoding(HAND, base_stacks(HAND), 3, 10, 6) == at_once.forward - encoded - triangle

@@ -11,7 +11,7 @@ from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.models.flops import Tokens, base_stacks, training_flops
 from tunegrid.runtime.device_models import Device
 from tunegrid.study.cells import Cell
-from tunegrid.study.mixtures import first_task, settings_of, wordings
+from tunegrid.study.mixtures import cell_wordings, first_task, settings_of
 from tunegrid.study.plan.duration import examples, prediction_seconds, training_seconds, validation_seconds
 from tunegrid.study.plan.lengths import Lengths, SplitSize
 from tunegrid.study.plan.memory import prediction_memory, training_memory
@@ -137,10 +137,8 @@ class Estimator:
 
     def tuned(self, task: str, model: str, method: str | None = None) -> Tuned | None:
         """A model with a method in it, or untuned; None: its architecture, or what the method trains, is not known."""
-        shape = self.shape(model)
-        if method is None:
-            return shape and Tuned.of(shape, Untuned(UntunedSettings(), self.study.family(model)))
-        return shape and Tuned.of(shape, self.study.method(Cell(task, model, method)))
+        shape, untuned = self.shape(model), Untuned(UntunedSettings(), self.study.family(model))
+        return shape and Tuned.of(shape, self.study.method(Cell(task, model, method)) if method else untuned)
 
     def untuned(self, task: str, model: str) -> tuple[float, float] | None:
         """(seconds, bytes at the peak) of the evaluation of a model as it is; None: its architecture is not known."""
@@ -159,20 +157,13 @@ class Estimator:
         source = self.study.models[model].source
         if source.kind != "pretrain":
             return None
-        shape, family = self.shape(model), self.study.family(model)
-        from tunegrid.methods.full import Full, FullSettings
-
-        method = Full(FullSettings(kind="full"), family)
-        tuned = Tuned.of(shape, method)
+        family = self.study.family(model)
+        tuned = Tuned.fully(self.shape(model), family)
         # Documents are of all lengths up to the longest; the target of a T5 is what was hidden, of a BART all of it.
         mean = source.max_length / 2
         target = mean if family.has_biases else mean * source.corruption_rate
-        split = SplitSize(
-            source.documents,
-            source.documents,
-            Lengths(mean, 0.0, source.max_length),
-            Lengths(target, 0.0, round(2 * target)),
-        )
+        lengths = Lengths(mean, 0.0, source.max_length), Lengths(target, 0.0, round(2 * target))
+        split = SplitSize(source.documents, source.documents, *lengths)
         training = Training(learning_rate=1.0, max_steps=source.steps, batch_size=source.batch_size)
         text_bytes = 4000 * source.documents  # the documents, and their tokens as Python's numbers
         return (
@@ -188,14 +179,9 @@ class Estimator:
         shape, settings = self.shape(model), self.study.rewards[name]
         if shape is None:
             return None
-        from tunegrid.methods.full import Full, FullSettings
-
-        tuned = Tuned.of(shape, Full(FullSettings(kind="full"), self.study.family(model)))
-        split, most = (
-            self.sizes.of(task, model).splits["train"],
-            self.study.preferences[settings.pairs].source.rows.train,
-        )
-        split = split.part(most) if most else split
+        tuned, split = Tuned.fully(shape, self.study.family(model)), self.sizes.of(task, model).splits["train"]
+        if most := self.study.preferences[settings.pairs].source.rows.train:
+            split = split.part(most)
         answers = Lengths(2 * split.target.mean, split.target.spread, 2 * split.target.longest)
         split = replace(split, target=answers)
         return (
@@ -240,7 +226,6 @@ def worded_seconds(estimator: Estimator, cell: Cell) -> float | None:
     plan, study = estimator.cell(cell), estimator.study
     if plan is None:
         return None
-    settings = settings_of(study, cell)
-    rows = estimator.sizes.of(cell.task, cell.model).splits["test"].rows
-    share = 1.0 if settings.wording_rows is None else min(1.0, settings.wording_rows / max(rows, 1))
-    return share * len(wordings(study, cell.task, settings)) * plan.evaluation_seconds
+    rows, most = estimator.sizes.of(cell.task, cell.model).splits["test"].rows, settings_of(study, cell).wording_rows
+    share = 1.0 if most is None else min(1.0, most / max(rows, 1))
+    return share * len(cell_wordings(study, cell)) * plan.evaluation_seconds

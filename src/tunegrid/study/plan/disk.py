@@ -14,7 +14,7 @@ from tunegrid.common.digits import binary_size
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.sources import SPLITS
 from tunegrid.study.cells import Cell, Run
-from tunegrid.study.mixtures import settings_of, wordings
+from tunegrid.study.mixtures import cell_wordings
 from tunegrid.study.plan.cells import CellPlan, Estimator
 from tunegrid.study.plan.forms import form_plan
 from tunegrid.study.plan.further import domain_rows
@@ -55,14 +55,10 @@ def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
         return fresh or not file.is_file()
 
     needs = dict.fromkeys(KINDS, 0.0)
-    todo = {  # (task, model) of what is still to be evaluated
-        *((run.cell.task, run.cell.model) for run in study.runs() if missing(paths.run(run) / "metrics.json")),
-        *(
-            (t, m)
-            for t, m in product(study.grid.tasks, study.grid.models)
-            if missing(paths.untuned(t, m) / "metrics.json")
-        ),
-    }
+    # (task, model) of what is still to be evaluated
+    pairs = product(study.grid.tasks, study.grid.models)
+    todo = {pair for pair in pairs if missing(paths.untuned(*pair) / "metrics.json")}
+    todo |= {(run.cell.task, run.cell.model) for run in study.runs() if missing(paths.run(run) / "metrics.json")}
     for task in study.grid.tasks:
         one = estimator.sizes.of(task, study.grid.models[0])
         text = one.row_bytes * sum(split.rows for split in one.splits.values())
@@ -70,7 +66,9 @@ def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
             needs["data"] += PARQUET * text
             source = study.tasks[task].source
             if source.kind == "hub" and not Path(source.path).is_dir():
-                needs["cache"] += _hub_rows(estimator, task) * one.row_bytes * PARQUET
+                found = estimator.sizes.rows(task)
+                rows = found.facts["rows"] if found.facts else found.rows  # of the Hub, whatever the study's limits
+                needs["cache"] += sum(rows.values()) * one.row_bytes * PARQUET
     for task, model in todo:
         if any(missing(paths.tokens(task, model) / f"{split}.arrow") for split in SPLITS):
             needs["tokens"] += sum(split.token_bytes for split in estimator.sizes.of(task, model).splits.values())
@@ -92,9 +90,7 @@ def disk(estimator: Estimator, jobs: int = 1, fresh: bool = False) -> Disk:
             (kept if always else passing).append(size)
     for run in study.runs():
         if missing(paths.run(run) / "metrics.json"):
-            worded = (
-                len(wordings(study, run.cell.task, settings_of(study, run.cell))) if study.is_shared(run.cell) else 0
-            )
+            worded = len(cell_wordings(study, run.cell)) if study.is_shared(run.cell) else 0
             needs["predictions"] += (1 + worded) * _predictions(estimator, run.cell.task)
     for run in study.formed_runs():
         if missing(paths.run(run) / "metrics.json"):
@@ -120,12 +116,6 @@ def _add_domains(needs: dict[str, float], estimator: Estimator, task: str, missi
         needs["predictions"] += todo * _predictions(estimator, task) * count / max(own.splits["test"].rows, 1)
 
 
-def _hub_rows(estimator: Estimator, task: str) -> float:
-    """Rows that are downloaded: all that the Hub has, whatever the study's limits."""
-    found = estimator.sizes.rows(task)
-    return sum(found.facts["rows"].values()) if found.facts else sum(found.rows.values())
-
-
 def _predictions(estimator: Estimator, task: str) -> float:
     size = estimator.sizes.of(task, estimator.study.grid.models[0])
     test = size.splits["test"]
@@ -134,16 +124,12 @@ def _predictions(estimator: Estimator, task: str) -> float:
 
 def _checkpoints(estimator: Estimator, run: Run, plan: CellPlan | None) -> float:
     """Bytes of the checkpoints that a run has at once: those that are kept, and the one that is being written."""
-    training, entries = estimator.study.training_settings(run.cell), _entries(estimator, run)
+    training, entries = estimator.study.training_settings(run.cell), estimator.sizes.trained(run.cell)["train"].entries
     interval = training.checkpoint_interval(entries)
     if interval is None:
         return 0.0
     count = min(training.checkpoints_kept + 1, math.ceil(training.steps(entries) / interval))
     return count * (plan.checkpoint_bytes if plan else UNKNOWN_MODEL)
-
-
-def _entries(estimator: Estimator, run: Run) -> int:
-    return estimator.sizes.trained(run.cell)["train"].entries
 
 
 def _mixture_tokens(estimator: Estimator, cell: Cell, missing: Callable[[Path], bool]) -> float:
@@ -155,7 +141,7 @@ def _mixture_tokens(estimator: Estimator, cell: Cell, missing: Callable[[Path], 
     for shared in study.sharing(cell):
         if missing(paths.wording_tokens(shared.task, cell.model, cell.method) / "stats.json"):
             test = estimator.sizes.of(shared.task, cell.model).splits["test"]
-            size += len(wordings(study, shared.task, settings_of(study, cell))) * test.token_bytes
+            size += len(cell_wordings(study, shared)) * test.token_bytes
     return size
 
 

@@ -68,7 +68,7 @@ def training_seconds(
     flops = work.training(tuned.trained_share, tuned.full, training.gradient_checkpointing)
     host = tuned.layers * STEP_SECONDS_PER_LAYER + tuned.modules * STEP_SECONDS_PER_MODULE
     optimiser = tuned.trainable * OPTIMISER_BYTES / device.bandwidth * training.steps(train.entries)
-    kept = activation_bytes(tuned, per_pass, source, target, precision, device.is_gpu)
+    kept = sum(activation_bytes(tuned, per_pass, source, target, precision, device.is_gpu))
     moved = device.traffic * kept / device.bandwidth
     rate = device.flops(precision, tuned.shape.d_model) * (share or device.typical)
     return count * (flops / rate + moved + host) + optimiser

@@ -36,30 +36,27 @@ class Executed:
         return 2 * (self.linear + self.head) + 3 * self.attention + weights + again
 
 
-def executed(shape: Shape, added: Stacks | None, batch: float, source: float, target: float) -> Executed:
+def executed(shape: Shape, stacks: Stacks, batch: float, source: float, target: float) -> Executed:
     """What a forward pass of `batch` x `source` and `batch` x `target` tokens computes, padding included.
 
     Args:
-        added: the stacks with the method's own parameters; None: those of the model itself.
+        stacks: with the method's own parameters.
 
     Unlike `FLOPS_FORMULA` it knows that the decoder's cross-attention makes its keys and values of the source's
     tokens, and counts the attention itself.
     """
     inner = shape.heads * shape.d_kv
-    encoder = added.encoder if added else shape.encoder_parameters
-    decoder = added.decoder if added else shape.decoder_parameters
     cross = 2 * shape.d_model * inner * shape.decoder_layers
-    linear = 2 * batch * (source * (encoder + cross) + target * (decoder - cross))
+    linear = 2 * batch * (source * (stacks.encoder + cross) + target * (stacks.decoder - cross))
     pairs = shape.encoder_layers * source**2 + shape.decoder_layers * (target**2 + source * target)
     head = 2 * batch * target * shape.vocabulary * shape.d_model
     return Executed(linear, head, 4 * batch * inner * pairs)
 
 
-def decoding(shape: Shape, added: Stacks | None, rows: float, source: float, tokens: float) -> float:
+def decoding(shape: Shape, stacks: Stacks, rows: float, source: float, tokens: float) -> float:
     """FLOPs of writing `tokens` tokens for `rows` (rows times beams), one after the other, from encoded sources."""
     inner = shape.heads * shape.d_kv
-    decoder = added.decoder if added else shape.decoder_parameters
     cross = 2 * shape.d_model * inner * shape.decoder_layers
-    per_token = 2 * (decoder - cross + shape.vocabulary * shape.d_model)
+    per_token = 2 * (stacks.decoder - cross + shape.vocabulary * shape.d_model)
     attention = 4 * inner * shape.decoder_layers * (source + tokens / 2)
     return rows * (tokens * (per_token + attention) + 2 * cross * source)

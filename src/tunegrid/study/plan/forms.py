@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 
-from tunegrid.methods.full import Full, FullSettings
 from tunegrid.models.forms import form_named
 from tunegrid.study.cells import Cell
 from tunegrid.study.plan.cells import Estimator
@@ -41,14 +40,14 @@ def form_plan(estimator: Estimator, cell: Cell, name: str) -> FormPlan | None:
     if form.tuned_by is None:
         return FormPlan(plan.evaluation_seconds)
     encoder, decoder = form.layers(shape.encoder_layers, shape.decoder_layers)
-    full, task = Full(FullSettings(kind="full"), study.family(cell.model)), study.task(cell.task, cell.model)
-    tuned = Tuned.of(replace(shape, encoder_layers=encoder, decoder_layers=decoder), full)
+    family, task = study.family(cell.model), study.task(cell.task, cell.model)
+    tuned = Tuned.fully(replace(shape, encoder_layers=encoder, decoder_layers=decoder), family)
     training = getattr(study, form.tuned_by).training(study.training_settings(cell))
     train = sizes.trained(study.training_of(cell))["train"]
     seconds = training_seconds(tuned, training, train, device, precision)
     if form.tuned_by == "distillation" and study.distillation.targets == "answers":
         answered = train.part(round(examples(training, train.entries)))
-        seconds += prediction_seconds(Tuned.of(shape, full), task, answered, device, precision)
+        seconds += prediction_seconds(Tuned.fully(shape, family), task, answered, device, precision)
     return FormPlan(
         prediction_seconds(tuned, task, sizes.of(cell.task, cell.model).splits["test"], device, precision),
         seconds,

@@ -6,7 +6,7 @@ Each estimate is (seconds, bytes at the peak) of one job; None: the model's arch
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,8 @@ from tunegrid.study.plan.lengths import Lengths, SplitSize
 from tunegrid.study.plan.memory import FP32, prediction_memory
 from tunegrid.study.plan.sizes import SAMPLE, TOKENS_PER_WORD, UNKNOWN_ROWS, hub_rows, rows_in
 from tunegrid.tasks.probes import ProbeSet
+
+Work = Callable[..., tuple[float, float] | None]  # of an estimator and the names of a cell or an untuned model
 
 
 def domain_rows(estimator: Estimator, task: str) -> dict[str, int]:

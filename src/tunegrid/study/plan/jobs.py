@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 from tunegrid.runtime.attempts import memory_growth
 from tunegrid.runtime.device_models import GPUS, assumed_cpu
 from tunegrid.study.cells import Cell
-from tunegrid.study.mixtures import mixed_names, settings_of, wordings
+from tunegrid.study.mixtures import cell_wordings, mixed_names, settings_of
 from tunegrid.study.plan.cells import HOST_BYTES, Estimator, sampling_seconds, worded_seconds
 from tunegrid.study.plan.disk import form_disk, job_disk
 from tunegrid.study.plan.forms import FormPlan, form_plan
-from tunegrid.study.plan.further import domain_rows, domains_work, forgetting_work, probes_work
+from tunegrid.study.plan.further import Work, domain_rows, domains_work, forgetting_work, probes_work
 from tunegrid.study.plan.memory import LIBRARIES
 from tunegrid.study.study import Study
 
@@ -21,7 +21,7 @@ START = 60  # seconds in which a job starts, on a busy file system
 NOTICE = 180  # seconds before its end when a job is told to save and stop, at the earliest (slurm/config.yaml)
 LEAST_MINUTES, LEAST_MEGABYTES, LEAST_DISK_MEGABYTES = 10, 2000, 1000
 # A model or a method that nobody here knows: what T5-base would need, and some.
-UNKNOWN_SECONDS, UNKNOWN_BYTES = 6 * 3600, 16 * 2**30
+UNKNOWN = UNKNOWN_SECONDS, UNKNOWN_BYTES = 6 * 3600, 16 * 2**30
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,15 @@ class Jobs:
         device = GPUS[study.resources.gpu] if self.gpu else assumed_cpu(hardware.threads, hardware.precision)
         self.study, self.estimator = study, Estimator(study, device)
         self.train, self.trial, self.evaluate = cache(self._train), cache(self._trial), cache(self._evaluate)
-        self.domains, self.probes, self.forgetting = cache(self._domains), cache(self._probes), cache(self._forgetting)
+        self.domains = cache(self._domains)
+        self.probes = cache(partial(self._further, probes_work))
+        self.forgetting = cache(partial(self._further, forgetting_work))
 
     def _train(self, cell: Cell) -> Job:
         plan = self.estimator.cell(cell)
         disk = job_disk(self.estimator, cell)
         if plan is None:
-            return self._job(UNKNOWN_SECONDS, UNKNOWN_BYTES, disk)
+            return self._job(*UNKNOWN, disk)
         seconds = plan.training_seconds + plan.validation_seconds
         return self._job(seconds, plan.host_memory if self.gpu else plan.memory, disk)
 
@@ -71,10 +73,10 @@ class Jobs:
         """A trial of the cell's search for a learning rate."""
         plan = self.estimator.trial(cell)
         if plan is None:
-            return self._job(UNKNOWN_SECONDS, UNKNOWN_BYTES, 0)
+            return self._job(*UNKNOWN)
         seconds = plan.training_seconds + plan.validation_seconds + plan.evaluation_seconds
         memory = plan.host_memory if self.gpu else max(plan.memory, plan.prediction_memory)
-        return self._job(seconds, memory, 0)
+        return self._job(seconds, memory)
 
     def _evaluate(self, task: str, model: str, method: str | None = None) -> Job:
         """`method`: None for the untuned model."""
@@ -84,7 +86,7 @@ class Jobs:
         if self.gpu:
             memory = plan.host_memory if plan else 2 * HOST_BYTES
         test = self.estimator.sizes.of(task, model).splits["test"].rows
-        return self._job(seconds + test / 200, memory, 0)  # scoring
+        return self._job(seconds + test / 200, memory)  # scoring
 
     def form(self, cell: Cell, name: str) -> Job:
         """The evaluation of a cell's run in another form: while that is made, the weights are there three times."""
@@ -100,33 +102,23 @@ class Jobs:
         return replace(one, seconds=one.seconds + (UNKNOWN_SECONDS if seconds is None else seconds))
 
     def mixture_tokens(self, cell: Cell) -> Job:
-        """The token ids of a mixture."""
-        settings = settings_of(self.study, cell)
-        return self._together([self.tokenise(task, cell.model) for task in mixed_names(self.study, settings)])
+        """The token ids of a mixture: those of its tasks, one after the other."""
+        jobs = [self.tokenise(task, cell.model) for task in mixed_names(self.study, settings_of(self.study, cell))]
+        seconds, disk = sum(job.seconds for job in jobs), 2 * sum(job.disk for job in jobs)  # a part is copied
+        return replace(max(jobs, key=lambda job: job.memory), seconds=seconds, disk=disk)
 
     def wording_tokens(self, cell: Cell) -> Job:
         """The token ids of a task's test rows in all wordings of a mixture."""
-        one, count = (
-            self.tokenise(cell.task, cell.model),
-            len(wordings(self.study, cell.task, settings_of(self.study, cell))),
-        )
+        one, count = self.tokenise(cell.task, cell.model), len(cell_wordings(self.study, cell))
         size = self.estimator.sizes.of(cell.task, cell.model).splits
         share = size["test"].rows / max(1, sum(split.rows for split in size.values()))
         return replace(one, seconds=one.seconds * count * share, disk=one.disk * count * share)
 
-    @staticmethod
-    def _together(jobs: list[Job]) -> Job:
-        """The work of several jobs in one, one after the other."""
-        seconds, disk = sum(job.seconds for job in jobs), sum(job.disk for job in jobs)
-        return replace(max(jobs, key=lambda job: job.memory), seconds=seconds, disk=2 * disk)  # a part is copied
-
     def pretrain(self, model: str) -> Job:
-        seconds, memory = self.estimator.pretraining(model) or (UNKNOWN_SECONDS, UNKNOWN_BYTES)
-        return self._job(seconds, memory, 0)
+        return self._job(*(self.estimator.pretraining(model) or UNKNOWN))
 
     def reward(self, task: str, model: str, name: str) -> Job:
-        seconds, memory = self.estimator.reward(task, model, name) or (UNKNOWN_SECONDS, UNKNOWN_BYTES)
-        return self._job(seconds, memory, 0)
+        return self._job(*(self.estimator.reward(task, model, name) or UNKNOWN))
 
     def sample(self, task: str, model: str, name: str) -> Job:
         """The answers of which preference pairs are made."""
@@ -145,7 +137,7 @@ class Jobs:
         size = self.estimator.sizes.of(task, self.study.grid.models[0])
         rows = sum(split.rows for split in size.splits.values())
         # All rows as Python's objects, and the n-grams of their text.
-        return self._job(rows / 300, LIBRARIES + 12 * rows * size.row_bytes, 0)
+        return self._job(rows / 300, LIBRARIES + 12 * rows * size.row_bytes)
 
     def _domains(self, task: str, model: str | None = None, method: str | None = None) -> Job:
         """The other domains of a task in one job.
@@ -158,26 +150,16 @@ class Jobs:
         if model is None:
             one = self.baseline(task)
             return replace(one, seconds=one.seconds + scoring)
-        return self._further(domains_work(self.estimator, task, model, method), task, model, method, scoring)
+        return self._further(domains_work, task, model, method, scoring)
 
-    def _probes(self, task: str, model: str, method: str | None = None) -> Job:
-        """All bias probes of a task in one job; `method`: None for the untuned model."""
-        return self._further(probes_work(self.estimator, task, model, method), task, model, method)
-
-    def _forgetting(self, task: str, model: str, method: str | None = None) -> Job:
-        """The pretraining loss of a run; `method`: None for that of the untuned model."""
-        return self._further(forgetting_work(self.estimator, task, model, method), task, model, method)
-
-    def _further(
-        self, found: tuple[float, float] | None, task: str, model: str, method: str | None, more: float = 0.0
-    ) -> Job:
-        """A further evaluation of a run or an untuned model, which takes (seconds, bytes) and so many seconds more."""
-        one = self.evaluate(task, model, method)
+    def _further(self, work: Work, task: str, model: str, method: str | None = None, more: float = 0.0) -> Job:
+        """A further evaluation of a run or, without a method, an untuned model; `more`: seconds beside its work."""
+        one, found = self.evaluate(task, model, method), work(self.estimator, task, model, method)
         if found is None:
             return one
         seconds, memory = found
         return replace(one, seconds=seconds + more, memory=one.memory if self.gpu else memory)
 
-    def _job(self, seconds: float, memory: float, disk: float) -> Job:
+    def _job(self, seconds: float, memory: float, disk: float = 0) -> Job:
         settings = self.study.resources
         return Job(seconds, memory, disk, settings.runtime_factor, settings.memory_factor)

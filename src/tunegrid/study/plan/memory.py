@@ -67,45 +67,35 @@ def training_memory(tuned: Tuned, training: Training, train: SplitSize, precisio
     if not gpu:  # groups of a batch; of the longest rows there may be several
         rows = max(1, int(most_tokens(shape.d_model) // (source + target)))
         accumulated, batch = accumulated or rows < batch, min(batch, rows)
-    layers = _activations(tuned, batch, source, target, precision, gpu)
+    layers = activation_bytes(tuned, batch, source, target, precision, gpu)
     activations = sum(layers)
     if training.gradient_checkpointing:
         inputs = FP32 * batch * shape.d_model * (shape.encoder_layers * source + shape.decoder_layers * target)
-        activations = inputs + max(
-            layers[0] / max(shape.encoder_layers, 1),
-            layers[1] / max(shape.decoder_layers, 1),
-        )
+        counts = (shape.encoder_layers, shape.decoder_layers)
+        activations = inputs + max(size / max(count, 1) for size, count in zip(layers, counts, strict=True))
     weights = tuned.method.weight_bytes(shape) + FP32 * tuned.method.forward_models * shape.parameters
     if precision == "bf16":  # a copy of each weight that a product takes
         activations += 2 * (tuned.total - shape.embedding_parameters + shape.vocabulary * shape.d_model)
     gradients = FP32 * tuned.trainable
+    # The logits, their log-softmax in fp32, its gradient; autocast keeps more than one form.
+    logit_bytes = 3 * FP32 + (2 if precision == "bf16" else 0)
     logits = batch * target if gpu else min(batch * target, tokens_per_part(shape.vocabulary))
     return TrainingMemory(
         weights=weights,
         optimiser=2 * gradients,
         gradients=gradients,
         activations=activations + (gradients if accumulated else 0),
-        logits=logits * shape.vocabulary * _logit_bytes(precision),
+        logits=logits * shape.vocabulary * logit_bytes,
         libraries=CUDA_WORKSPACE if gpu else LIBRARIES,
         embedding=FP32 * shape.vocabulary * shape.d_model if tuned.full else 0,
         gpu=gpu,
     )
 
 
-def _logit_bytes(precision: str) -> int:
-    """Bytes per logit: the logits, their log-softmax in fp32, its gradient; autocast keeps more than one form."""
-    return 3 * FP32 + (2 if precision == "bf16" else 0)
-
-
-def activation_bytes(tuned: Tuned, batch: float, source: float, target: float, precision: str, gpu: bool) -> float:
-    """Bytes that the layers keep for the backward pass of a padded batch."""
-    return sum(_activations(tuned, batch, source, target, precision, gpu))
-
-
-def _activations(
+def activation_bytes(
     tuned: Tuned, batch: float, source: float, target: float, precision: str, gpu: bool
 ) -> tuple[float, float]:
-    """(encoder's, decoder's) bytes that the backward pass needs."""
+    """Bytes that the layers of (the encoder, the decoder) keep for the backward pass of a padded batch."""
     shape = tuned.shape
     encoder = shape.encoder_layers * (
         source * (_attention_bytes(tuned, precision) + _feed_forward_bytes(tuned, precision, shape.d_ff))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from itertools import product
 
@@ -19,10 +19,8 @@ from tunegrid.study.needs import used_pairs, used_rewards
 from tunegrid.study.plan.cells import CellPlan, Estimator, sampling_seconds, worded_seconds
 from tunegrid.study.plan.disk import Disk, disk
 from tunegrid.study.plan.forms import form_plan
-from tunegrid.study.plan.further import domains_work, forgetting_work, probes_work
+from tunegrid.study.plan.further import Work, domains_work, forgetting_work, probes_work
 from tunegrid.study.study import Study
-
-Work = Callable[..., "tuple[float, float] | None"]  # (estimator, names of a cell or an untuned model) -> see `further`
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,18 @@ class Sum:
     seconds: float
     fast: float | None = None
     slow: float | None = None
+
+    @classmethod
+    def of(cls, seconds: Iterable[float]) -> Sum:
+        """The sum of jobs that take so many seconds each."""
+        each = list(seconds)
+        return cls(len(each), sum(each))
+
+    @classmethod
+    def of_trainings(cls, plans: list[CellPlan], times: int, beside: float = 0.0) -> Sum:
+        """The sum of so many trainings of each plan; `beside`: seconds of one of each, other than optimisation."""
+        names = ("training_seconds", "fast_seconds", "slow_seconds")
+        return cls(times * len(plans), *(times * (beside + sum(getattr(one, name) for one in plans)) for name in names))
 
 
 @dataclass(frozen=True)
@@ -80,12 +90,7 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
     untuned = [estimator.untuned(task, model) for task in study.grid.tasks for model in study.grid.models]
     pretraining = [found for model in study.grid.models if (found := estimator.pretraining(model))]
     sums = {
-        "training": Sum(
-            seeds * len(trained),
-            seeds * sum(one.training_seconds for one in trained),
-            seeds * sum(one.fast_seconds for one in trained),
-            seeds * sum(one.slow_seconds for one in trained),
-        ),
+        "training": Sum.of_trainings(trained, seeds),
         "validation": Sum(0, seeds * sum(one.validation_seconds for one in trained)),
         "evaluation": Sum(seeds * len(known), seeds * sum(one.evaluation_seconds for one in known)),
         "evaluation, forms": _forms(estimator),
@@ -97,7 +102,7 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
         "sampling pairs": _sampling(estimator),
         "reward models": _rewards(estimator),
         "search": _search(estimator),
-        "pretraining": Sum(len(pretraining), sum(seconds for seconds, _ in pretraining)),
+        "pretraining": Sum.of(seconds for seconds, _ in pretraining),
     }
     sums["starting jobs"] = Sum(0, device.start * sum(one.jobs for one in sums.values()))
     return StudyPlan(
@@ -117,17 +122,14 @@ def _forms(estimator: Estimator) -> Sum:
     """The evaluations of the runs in other forms, and their tuning."""
     runs = estimator.study.formed_runs()
     forms = [one for run in runs if (one := form_plan(estimator, run.cell, run.variant))]
-    return Sum(len(forms), sum(one.evaluation_seconds + one.tuning_seconds for one in forms))
+    return Sum.of(one.evaluation_seconds + one.tuning_seconds for one in forms)
 
 
 def _wordings(estimator: Estimator) -> Sum:
     """The answers of tuned and untuned models to all wordings of their mixtures."""
-    study, jobs, seconds = estimator.study, 0, 0.0
-    for cell in study.cells():
-        if study.is_shared(cell) and (one := worded_seconds(estimator, cell)):
-            jobs += len(study.seeds) + 1
-            seconds += one * (len(study.seeds) + 1)
-    return Sum(jobs, seconds)
+    study, each = estimator.study, len(estimator.study.seeds) + 1
+    found = [one for cell in study.cells() if study.is_shared(cell) and (one := worded_seconds(estimator, cell))]
+    return Sum(each * len(found), sum(each * one for one in found))
 
 
 def _further(estimator: Estimator, work: Work, tasks: list[str]) -> Sum:
@@ -135,8 +137,7 @@ def _further(estimator: Estimator, work: Work, tasks: list[str]) -> Sum:
     study = estimator.study
     runs = [found for cell in study.cells() if cell.task in tasks and (found := work(estimator, *astuple(cell)))]
     untuned = [found for names in product(tasks, study.grid.models) if (found := work(estimator, *names))]
-    each = len(study.seeds) * [*runs] + untuned
-    return Sum(len(each), sum(seconds for seconds, _ in each))
+    return Sum.of(seconds for seconds, _ in len(study.seeds) * runs + untuned)
 
 
 def _forgetting(estimator: Estimator) -> Sum:
@@ -146,21 +147,18 @@ def _forgetting(estimator: Estimator) -> Sum:
         return Sum(0, 0.0)
     names = [astuple(cell) for cell in study.cells()] * len(study.seeds)
     names += [(study.grid.tasks[0], model) for model in study.grid.models]
-    found = [work for each in names if (work := forgetting_work(estimator, *each))]
-    return Sum(len(found), sum(seconds for seconds, _ in found))
+    return Sum.of(work[0] for each in names if (work := forgetting_work(estimator, *each)))
 
 
 def _sampling(estimator: Estimator) -> Sum:
     """The preference pairs that models sample."""
     places = [(task, model, name) for task, name, model in used_pairs(estimator.study) if model]
-    found = [seconds for place in places if (seconds := sampling_seconds(estimator, *place)) is not None]
-    return Sum(len(found), sum(found))
+    return Sum.of(seconds for place in places if (seconds := sampling_seconds(estimator, *place)) is not None)
 
 
 def _rewards(estimator: Estimator) -> Sum:
     """The reward models that the cells need."""
-    found = [times for names in used_rewards(estimator.study) if (times := estimator.reward(*names))]
-    return Sum(len(found), sum(seconds for seconds, _ in found))
+    return Sum.of(work[0] for names in used_rewards(estimator.study) if (work := estimator.reward(*names)))
 
 
 def _search(estimator: Estimator) -> Sum:
@@ -169,13 +167,8 @@ def _search(estimator: Estimator) -> Sum:
     if study.search is None:
         return Sum(0, 0.0)
     trials = [found for cell in study.cells() if (found := estimator.trial(cell))]
-    count, beside = len(study.search.trials), sum(one.validation_seconds + one.evaluation_seconds for one in trials)
-    return Sum(
-        count * len(trials),
-        count * (beside + sum(one.training_seconds for one in trials)),
-        count * (beside + sum(one.fast_seconds for one in trials)),
-        count * (beside + sum(one.slow_seconds for one in trials)),
-    )
+    beside = sum(one.validation_seconds + one.evaluation_seconds for one in trials)
+    return Sum.of_trainings(trials, len(study.search.trials), beside)
 
 
 def _warnings(estimator: Estimator, cells: list[tuple[Cell, CellPlan | None]]) -> list[str]:

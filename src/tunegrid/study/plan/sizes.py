@@ -114,8 +114,7 @@ class Sizes:
         samples = self.rows(name).sample, [] if on_hub else _sample(elsewhere, "test")
         if not all(samples):
             return own
-        sources = [[_words(task.source_text(row, family)) for row in sample] for sample in samples]
-        targets = [[_words(task.target_text(row)) for row in sample] for sample in samples]
+        sources, targets = zip(*(_words_of(task, sample, family) for sample in samples), strict=True)
         settings, overlap = task.settings, task.window_overlap()
         source = [words * own.source.mean / (fmean(sources[0]) or 1) for words in sources[1]]
         target = [words * own.target.mean / (fmean(targets[0]) or 1) for words in targets[1]]
@@ -150,40 +149,34 @@ class Sizes:
         self, found: TaskRows, task: Task, model: str, limits: tuple[int, int]
     ) -> tuple[dict[str, SplitSize], str]:
         family = self.study.models[model].family
-        means: list[float] = []
         if found.facts:
-            row: dict[str, Any] = {column: _blind(words) for column, words in found.facts["words"].items()}
-            target = found.facts["words"].get("target") or found.facts["words"].get("answers")
-            means = [_words(task.source_text(row, family)), target or _label_words(task)]
+            words = found.facts["words"]
+            row: dict[str, Any] = {column: " ".join(["word"] * round(count)) for column, count in words.items()}
+            target = words.get("target") or words.get("answers") or fmean(map(_words, task.labels() or ["one"]))
+            means = [_words(task.source_text(row, family)), target]
             spreads = [found.facts["spread"]] * 2
             basis = "token lengths estimated (resources/datasets.yaml)"
         elif found.sample:
-            texts = [
-                [_words(task.source_text(row, family)) for row in found.sample],
-                [_words(task.target_text(row)) for row in found.sample],
-            ]
-            means = [fmean(words) for words in texts]
-            spreads = [pstdev(words) / (fmean(words) or 1) for words in texts]
+            counts = _words_of(task, found.sample, family)
+            means = [fmean(words) for words in counts]
+            spreads = [pstdev(words) / (fmean(words) or 1) for words in counts]
             basis = f"token lengths estimated from {len(found.sample)} rows, {TOKENS_PER_WORD} tokens a word"
-        if not means:
-            lengths = [Lengths(limit, 0.0, limit) for limit in limits]
-            pairs = dict.fromkeys(SPLITS, lengths)
-            basis = "no row is known: every row taken to be as long as the task allows (upper bound)"
         else:
-            facts = found.facts or {}
-            per_source = facts.get("tokens_per_word", {})
-            per_target = facts.get("target_tokens_per_word", per_source)
-            special = 2 if self.study.family(model).has_biases else 1  # BART encloses a text, T5 ends it
-            factors = [each.get(family, each.get("default", TOKENS_PER_WORD)) for each in (per_source, per_target)]
-            tokens = [mean * factor + special for mean, factor in zip(means, factors, strict=True)]
-            pairs = {
-                split: [
-                    Lengths.estimate(*values, max(found.rows[split], 1))
-                    for values in zip(tokens, spreads, limits, strict=True)
-                ]
-                for split in SPLITS
-            }
-        return {split: SplitSize(found.rows[split], found.rows[split], *pairs[split]) for split in SPLITS}, basis
+            basis = "no row is known: every row taken to be as long as the task allows (upper bound)"
+            lengths = [Lengths(limit, 0.0, limit) for limit in limits]
+            return {split: SplitSize(found.rows[split], found.rows[split], *lengths) for split in SPLITS}, basis
+        facts = found.facts or {}
+        per_source = facts.get("tokens_per_word", {})
+        per_target = facts.get("target_tokens_per_word", per_source)
+        special = 2 if self.study.family(model).has_biases else 1  # BART encloses a text, T5 ends it
+        factors = [each.get(family, each.get("default", TOKENS_PER_WORD)) for each in (per_source, per_target)]
+        tokens = [mean * factor + special for mean, factor in zip(means, factors, strict=True)]
+        splits = {}
+        for split in SPLITS:
+            rows = found.rows[split]
+            lengths = [Lengths.estimate(*each, max(rows, 1)) for each in zip(tokens, spreads, limits, strict=True)]
+            splits[split] = SplitSize(rows, rows, *lengths)
+        return splits, basis
 
 
 def _by_source(task: Task) -> TaskRows:
@@ -195,10 +188,8 @@ def _by_source(task: Task) -> TaskRows:
         sizes = {split: rows_in(Path(name)) for split, name in source.paths.model_dump(exclude_none=True).items()}
         exact = all(counted for _, counted in sizes.values())
         counts = {split: rows for split, (rows, _) in sizes.items()}
-        rows = _splits(task, counts)
-        return TaskRows(
-            rows, exact, "rows counted in the files" if exact else "rows by file size", sample=_sample(task)
-        )
+        basis = "rows counted in the files" if exact else "rows by file size"
+        return TaskRows(_splits(task, counts), exact, basis, sample=_sample(task))
     facts, names = _facts_of(source), source.splits.model_dump(exclude_none=True)
     sizes = {split: hub_rows(source, name) for split, name in names.items()}
     unknown = [split for split, rows in sizes.items() if rows is None]
@@ -317,12 +308,9 @@ def _words(text: str) -> int:
     return len(text.split())
 
 
-def _blind(words: float) -> str:
-    return " ".join(["word"] * round(words))
-
-
-def _label_words(task: Task) -> float:
-    return fmean(_words(label) for label in task.labels() or ["one"])
+def _words_of(task: Task, rows: list[dict[str, Any]], family: str) -> tuple[list[int], list[int]]:
+    """Words of the source, and of the target, of each row."""
+    return [_words(task.source_text(row, family)) for row in rows], [_words(task.target_text(row)) for row in rows]
 
 
 def _words_of_row(found: TaskRows, task: Task) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tunegrid.methods import Method
-from tunegrid.models import Shape
+from tunegrid.methods.full import Full, FullSettings
+from tunegrid.models import Family, Shape
 from tunegrid.models.flops import Stacks
 
 
@@ -34,6 +35,11 @@ class Tuned:
             return None
         trainable, total = method.trainable_count(shape), shape.parameters + method.added_count(shape)
         return cls(shape, method, stacks, trainable, total, method.expected_modules(shape))
+
+    @classmethod
+    def fully(cls, shape: Shape, family: Family) -> Tuned:
+        """A model under full fine-tuning."""
+        return cls.of(shape, Full(FullSettings(kind="full"), family))
 
     @property
     def layers(self) -> int:
