@@ -252,9 +252,9 @@ def _files_in(folder: Path) -> list[str]:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
 
 
 def read_json(path: Path) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from tunegrid.common.digits import binary_size
@@ -41,9 +42,10 @@ def clean(study: Study, *, weights: bool = False, checkpoints_only: bool = False
         )
     if not checkpoints_only:
         _require_finished(study)
-    removed = _checkpoints(study) + _leftovers(study)
+    found = {"checkpoints": _checkpoints(study), "leftovers": _leftovers(study)}
     if not checkpoints_only:
-        removed += _tokens(study) + _models(study) + (_weights(study) if weights else [])
+        found |= {"tokens": _tokens(study), "models": _models(study), "weights": _weights(study) if weights else []}
+    removed = [Removed(kind, path, size_of(path)) for kind, paths in found.items() for path in paths]
     if not dry_run:
         for removal in removed:
             _remove(study, removal)
@@ -51,77 +53,71 @@ def clean(study: Study, *, weights: bool = False, checkpoints_only: bool = False
 
 
 def _require_finished(study: Study) -> None:
-    paths = study.paths
-    results = {str(run.cell) + f", seed {run.seed}": study.paths.run(run) for run in study.runs()}
-    for task in study.grid.tasks:
-        results |= {f"{task}_{model}_untuned": paths.untuned(task, model) for model in study.grid.models}
-        results |= {f"{task}, {name}": paths.baseline(task, name) for name in study.task(task).baselines()}
-    missing = [name for name, folder in results.items() if not (folder / "metrics.json").is_file()]
-    with_domains = {task for task in study.grid.tasks if study.tasks[task].evaluate_on}
-    elsewhere = {f"{run.cell}, seed {run.seed}": run for run in study.runs() if run.cell.task in with_domains}
-    missing += [
-        f"{name}, other domains" for name, run in elsewhere.items() if not paths.domain_results(paths.run(run)).is_dir()
-    ]
-    probed = {settings.task for settings in study.probes.values()}
-    with_probes = {f"{run.cell}, seed {run.seed}": run for run in study.runs() if run.cell.task in probed}
-    missing += [
-        f"{name}, bias probes" for name, run in with_probes.items() if not paths.probe_results(paths.run(run)).is_dir()
-    ]
-    forgotten = study.runs() if study.forgetting else []
-    missing += [
-        f"{run.cell}, seed {run.seed}, pretraining loss"
-        for run in forgotten
-        if not (paths.run(run) / "forgetting.json").is_file()
-    ]
-    total = len(results) + len(elsewhere) + len(with_probes) + len(forgotten)
+    results = list(_results(study))
+    missing = [name for name, place in results if not place.exists()]
     if missing:
         shown = "; ".join(missing[:5]) + (f"; and {len(missing) - 5} more" if len(missing) > 5 else "")
         raise TuneGridError(
-            f"the study {study.name} is not finished: {len(missing)} of {total} results are "
+            f"the study {study.name} is not finished: {len(missing)} of {len(results)} results are "
             f"missing ({shown}). Run it to its end first. `--checkpoints` removes the checkpoints of the runs that are "
             "done."
         )
 
 
-def _checkpoints(study: Study) -> list[Removed]:
+def _results(study: Study) -> Iterator[tuple[str, Path]]:
+    """Yields the name of each result that a finished study has, with its file or folder."""
+    paths, runs = study.paths, {f"{run.cell}, seed {run.seed}": run for run in study.runs()}
+    for name, run in runs.items():
+        yield name, paths.run(run) / "metrics.json"
+    for task in study.grid.tasks:
+        for model in study.grid.models:
+            yield f"{task}_{model}_untuned", paths.untuned(task, model) / "metrics.json"
+        for name in study.task(task).baselines():
+            yield f"{task}, {name}", paths.baseline(task, name) / "metrics.json"
+    probed = {settings.task for settings in study.probes.values()}
+    for name, run in runs.items():
+        if study.tasks[run.cell.task].evaluate_on:
+            yield f"{name}, other domains", paths.domain_results(paths.run(run))
+    for name, run in runs.items():
+        if run.cell.task in probed:
+            yield f"{name}, bias probes", paths.probe_results(paths.run(run))
+    for name, run in runs.items() if study.forgetting else ():
+        yield f"{name}, pretraining loss", paths.run(run) / "forgetting.json"
+
+
+def _checkpoints(study: Study) -> list[Path]:
     """Checkpoints of runs that have a record: an interrupted run still goes on from its own."""
     paths = []
     for run in study.training_runs():
         if (study.paths.run(run) / "train.json").is_file():
             prefix = study.paths.checkpoints(run, "")
             paths += sorted(prefix.parent.glob(f"{prefix.name}*"))
-    return [Removed("checkpoints", path, size_of(path)) for path in paths]
+    return paths
 
 
-def _leftovers(study: Study) -> list[Removed]:
+def _leftovers(study: Study) -> list[Path]:
     """What killed processes were writing."""
     folders = [study.paths.root, *(path for path in study.paths.root.rglob("*") if path.is_dir())]
-    paths = [path for folder in folders for path in leftovers(folder)]
-    sizes = [size_of(path) if path.is_dir() else path.stat().st_size for path in paths]
-    return [Removed("leftovers", path, size) for path, size in zip(paths, sizes, strict=True)]
+    return [path for folder in folders for path in leftovers(folder)]
 
 
-def _tokens(study: Study) -> list[Removed]:
+def _tokens(study: Study) -> list[Path]:
     """The token files; stats.json and ceiling.json stay, because the report is made of them."""
     folders = [study.paths.tokens(task, model) for task in study.grid.tasks for model in study.grid.models]
-    shared = [cell for cell in study.cells() if study.is_shared(cell)]
-    mixtures = {study.paths.training_tokens(study.training_of(cell)) for cell in shared}
-    folders += sorted(mixtures)
-    folders += [study.paths.wording_tokens(cell.task, cell.model, cell.method) for cell in shared]
-    files = [file for folder in folders for file in sorted(folder.glob("*.arrow"))]
-    return [Removed("tokens", file, file.stat().st_size) for file in files]
+    folders += sorted(study.paths.training_tokens(cell) for cell in study.trainings() if study.is_shared(cell))
+    folders += [study.paths.wording_tokens(*astuple(cell)) for cell in study.cells() if study.is_shared(cell)]
+    return [file for folder in folders for file in sorted(folder.glob("*.arrow"))]
 
 
-def _models(study: Study) -> list[Removed]:
+def _models(study: Study) -> list[Path]:
     """Whole folders of base models, so that Snakemake makes them again when needed; their cards are kept elsewhere."""
-    folders = [study.paths.model(model) for model in study.grid.models]
-    return [Removed("models", folder, size_of(folder)) for folder in folders if folder.is_dir()]
+    return [folder for model in study.grid.models if (folder := study.paths.model(model)).is_dir()]
 
 
-def _weights(study: Study) -> list[Removed]:
+def _weights(study: Study) -> list[Path]:
     runs = [*study.runs(), *(run for run in study.training_runs() if study.is_shared(run.cell))]
     folders = [study.paths.run(run) / "weights" for run in [*runs, *study.formed_runs()]]
-    return [Removed("weights", folder, size_of(folder)) for folder in folders if folder.is_dir()]
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def _remove(study: Study, removal: Removed) -> None:
