@@ -8,7 +8,7 @@ from tests.support.rows_in_files import write
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.formats import ClassIndex
 from tunegrid.study.new.look import Column, look
-from tunegrid.study.new.propose import columns_for, unique_id
+from tunegrid.study.new.propose import columns_for
 from tunegrid.study.new.task import as_name, draft
 
 
@@ -17,12 +17,12 @@ def _in_own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def drafted(kind: str, rows: list[dict], **options):
+def drafted(kind: str, rows: list[dict], mapping: dict[str, str] | None = None, **options):
     write(rows, "rows.jsonl")
     paths = {"train": Path("rows.jsonl")}
     looked = look(paths)
-    mapping = columns_for(kind, looked.columns)
-    return draft(kind, looked, paths, mapping, unique_id(looked.columns), test_share=0.2, **options)
+    mapping = mapping or columns_for(kind, looked.columns)
+    return draft(kind, looked, paths, mapping, test_share=0.2, **options)
 
 
 def labelled(labels: list, **more) -> list[dict]:
@@ -65,7 +65,7 @@ def test_a_column_of_one_value_or_of_too_many_has_no_labels():
     write(rows := labelled([str(number) for number in range(1_100)]), "rows.jsonl")
     looked = look(paths := {"train": Path("rows.jsonl")})
     with pytest.raises(TuneGridError, match=r"more than 1,000 different values.*--kind generation"):
-        draft("classification", looked, paths, {"text": "text", "label": "label"}, None)
+        draft("classification", looked, paths, {"text": "text", "label": "label"})
     assert len(rows) == 1_100
 
 
@@ -82,6 +82,13 @@ def test_the_scheme_of_tags_is_the_one_that_fits(scheme):
     assert made.settings == {"types": ["loc", "per"], "scheme": scheme}
     assert made.rows["train"][0]["entities"] == "Ann Lee: per; Rome: loc"
     assert made.counts == {"loc": 12, "per": 12}
+
+
+def test_tags_inside_a_list_of_words():
+    words = [{"form": "Ann", "tag": "B-per"}, {"form": "left", "tag": "O"}]
+    made = drafted("ner", [{"words": words}] * 12, mapping={"tokens": "words.form", "tags": "words.tag"})
+    assert made.settings == {"types": ["per"], "scheme": "iob2"}
+    assert made.rows["train"][0]["entities"] == "Ann: per"
 
 
 def test_indices_of_tags_need_their_names():

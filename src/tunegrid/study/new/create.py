@@ -13,7 +13,6 @@ from tunegrid.study.load import load_study
 from tunegrid.study.local_ceilings import local_ceilings
 from tunegrid.study.new.lengths import measure, uneven_labels
 from tunegrid.study.new.look import Looked
-from tunegrid.study.new.propose import unique_id
 from tunegrid.study.new.task import draft
 from tunegrid.study.new.write import MINI, PAPER, study_text
 
@@ -44,16 +43,7 @@ def create(
             then.
     """
     kit = MINI if mini else PAPER
-    made = draft(
-        kind,
-        looked,
-        paths,
-        mapping,
-        unique_id(looked.columns),
-        labels=labels,
-        test_share=test_share,
-        licence=licence,
-    )
+    made = draft(kind, looked, paths, mapping, labels=labels, test_share=test_share, licence=licence)
     measured = measure(made, [(model, family, place) for model, family, place, _ in kit.models])
     text = study_text(name, made, measured, kit, device, output)
     with replaced(output) as temporary:

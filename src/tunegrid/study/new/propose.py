@@ -56,20 +56,15 @@ NAMES: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 ID = re.compile(r"(id|idx|index|key|no|nr|number|code)\W*$", re.IGNORECASE)  # the end of an identifier's name
-LANGUAGES = {
-    "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish",
-    "fi": "Finnish", "fr": "French", "hi": "Hindi", "hu": "Hungarian", "it": "Italian", "ja": "Japanese",
-    "ko": "Korean", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian",
-    "ru": "Russian",
-    "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
-}  # fmt: skip
-
-# What languages call themselves, in small letters without other signs.
-OWN_NAMES = {
-    "العربية": "ar", "čeština": "cs", "dansk": "da", "deutsch": "de", "español": "es", "suomi": "fi", "français": "fr",
-    "italiano": "it", "日本語": "ja", "한국어": "ko", "nederlands": "nl", "norsk": "no", "polski": "pl",
-    "português": "pt", "română": "ro", "русский": "ru", "svenska": "sv", "türkçe": "tr", "українська": "uk",
-    "中文": "zh", "ελληνικά": "el", "हिन्दी": "hi", "magyar": "hu", "tiếng việt": "vi",
+LANGUAGES = {  # name in English -> its code, and what it calls itself, in small letters without other signs
+    "Arabic": ("ar", "العربية"), "Czech": ("cs", "čeština"), "Danish": ("da", "dansk"), "German": ("de", "deutsch"),
+    "Greek": ("el", "ελληνικά"), "English": ("en",), "Spanish": ("es", "español"), "Finnish": ("fi", "suomi"),
+    "French": ("fr", "français"), "Hindi": ("hi", "हिन्दी"), "Hungarian": ("hu", "magyar"),
+    "Italian": ("it", "italiano"), "Japanese": ("ja", "日本語"), "Korean": ("ko", "한국어"),
+    "Dutch": ("nl", "nederlands"), "Norwegian": ("no", "norsk"), "Polish": ("pl", "polski"),
+    "Portuguese": ("pt", "português"), "Romanian": ("ro", "română"), "Russian": ("ru", "русский"),
+    "Swedish": ("sv", "svenska"), "Turkish": ("tr", "türkçe"), "Ukrainian": ("uk", "українська"),
+    "Vietnamese": ("vi", "tiếng việt"), "Chinese": ("zh", "中文"),
 }  # fmt: skip
 
 
@@ -109,8 +104,8 @@ def language(name: str) -> str | None:
     """The language that a column's name says: `translation.de`, `German`, `text_de`, `Deutsch`, `English (source)`."""
     words = [word.lower() for word in re.findall(r"[^\W\d_]+", name)]
     for part in (*reversed(words), name.strip().lower()):
-        for code, title in LANGUAGES.items():
-            if part in (code, title.lower()) or OWN_NAMES.get(part) == code:
+        for title, others in LANGUAGES.items():
+            if part in (title.lower(), *others):
                 return title
     return None
 

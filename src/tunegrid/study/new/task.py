@@ -15,11 +15,11 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import MOST_TOKENS, explain
 from tunegrid.models.families import Family
 from tunegrid.study.new.look import FEWEST, MOST_VALUES, Column, Looked, parsed
-from tunegrid.study.new.propose import language, missing
+from tunegrid.study.new.propose import language, missing, unique_id
 from tunegrid.tasks import TASKS, Row, RowError, Task
 from tunegrid.tasks.entities import SPAN_KEYS, Entity, entities_of_tags
 from tunegrid.tasks.rows import canonical_row
-from tunegrid.tasks.values import as_number, is_missing
+from tunegrid.tasks.values import as_number, is_missing, mapped
 
 POSITIVE = ("positive", "pos", "1", "true", "yes", "good")
 LABELLED = ("classification", "pair-classification", "sentiment")
@@ -67,7 +67,6 @@ def draft(
     looked: Looked,
     paths: Mapping[str, Path],
     mapping: Mapping[str, str],
-    identifier: str | None,
     *,
     labels: Sequence[str] = (),
     test_share: float | None = None,
@@ -77,7 +76,6 @@ def draft(
 
     Args:
         mapping: the task's columns and those of the rows.
-        identifier: the column of ids; none: the rows have no usable one.
         labels: names of labels (of tags, for entities) in the order of the indices that the rows have.
         test_share: share of the rows that is held out as test rows, where there is no file for them.
 
@@ -94,7 +92,7 @@ def draft(
     settings, counts, notes = _settings(kind, columns, mapping, labels, looked)
     source: dict[str, Any] = {"kind": "files", "paths": {split: str(path) for split, path in paths.items()}}
     names: dict[str, str | None] = dict(mapping)
-    if identifier:
+    if identifier := unique_id(columns):
         names = {"id": identifier} | names
     elif "id" in columns:
         names = {"id": None} | names
@@ -254,7 +252,6 @@ def _tags(value: Any, names: Sequence[str]) -> list[str] | None:
 
 def _scheme(tagged: Sequence[Sequence[str]]) -> str:
     """The scheme that fits the most rows; of equals the commonest."""
-
     return min(
         ("iob2", "iob1", "bioes"),
         key=lambda scheme: sum(_entities_or_none(tags, scheme) is None for tags in tagged),
@@ -269,16 +266,8 @@ def _entities_or_none(tags: Sequence[str], scheme: str) -> list[Entity] | None:
 
 
 def _value(values: Mapping[str, Any], name: str) -> Any:
-    value: Any = values
-    if name in values:
-        return _listed(values[name])
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return None if is_missing(value) else _listed(value)
-
-
-def _listed(value: Any) -> Any:
-    return parsed(value) if isinstance(value, str) else value
+    """The value of a column, lists that a text says among them; None where the row has none."""
+    return parsed(mapped(values, {name: name}, {name: None})[name])
 
 
 def _languages(mapping: Mapping[str, str]) -> tuple[dict[str, Any], Counter[str], list[str]]:

@@ -7,8 +7,8 @@ import math
 import re
 import shlex
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,10 @@ PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")  # what YAML reads as text wi
 SHOWN = 30  # labels with their counts
 FEWEST_STEPS = 300  # of a real model: fewer epochs of few rows teach it little
 BATCH = 32
+WHY = {  # beside a setting
+    "scheme": "    # the scheme that fits the most rows: iob2, iob1 or bioes",
+    "positive": "    # the label that precision, recall and F1 are about",
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,6 @@ class Kit:
     most_target: int
     methods: tuple[str, ...]
     overrides: tuple[str, ...]
-    notes: tuple[str, ...] = field(default=())
 
 
 MINI = Kit(
@@ -139,10 +142,6 @@ def scalar(value: Any) -> str:
     return value if plain else json.dumps(value, ensure_ascii=False)
 
 
-def flow(values: Mapping[str, Any]) -> str:
-    return "{" + ", ".join(f"{scalar(key)}: {scalar(value)}" for key, value in values.items()) + "}"
-
-
 def _indented(lines: Iterable[str], by: int) -> list[str]:
     return [" " * by + line for line in lines]
 
@@ -167,7 +166,7 @@ def _task(draft: Draft, measured: Sequence[Measured], kit: Kit) -> list[str]:
         elif isinstance(value, list):
             lines.append(f"{key}: [{', '.join(map(scalar, value))}]")
         else:
-            lines.append(f"{key}: {scalar(value)}{_why(key)}")
+            lines.append(f"{key}: {scalar(value)}{WHY.get(key, '')}")
     if draft.kind in ("classification", "pair-classification"):
         first = draft.settings["labels"][0]
         if uneven := uneven_labels(measured):
@@ -183,18 +182,11 @@ def _task(draft: Draft, measured: Sequence[Measured], kit: Kit) -> list[str]:
     return [*lines, *_lengths(draft, measured, kit)]
 
 
-def _why(key: str) -> str:
-    reasons = {
-        "scheme": "    # the scheme that fits the most rows: iob2, iob1 or bioes",
-        "positive": "    # the label that precision, recall and F1 are about",
-    }
-    return reasons.get(key, "")
-
-
 def _source(draft: Draft) -> list[str]:
     source = draft.source
     counts = ", ".join(f"{split} {len(rows):,}" for split, rows in draft.rows.items())
-    lines = ["kind: files", f"paths: {flow(source['paths'])}    # rows: {counts}"]
+    paths = ", ".join(f"{split}: {scalar(path)}" for split, path in source["paths"].items())
+    lines = ["kind: files", f"paths: {{{paths}}}    # rows: {counts}"]
     lines.append(f"licence: {scalar(source.get('licence', 'not stated'))}    # what the report prints of the data")
     if header := source.get("header"):
         lines.append(
