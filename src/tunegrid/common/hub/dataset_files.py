@@ -56,6 +56,14 @@ def split_names(split: str) -> set[str]:
     return {part.split("[")[0].strip() for part in split.split("+")}
 
 
+def _known_splits(splits: Iterable[str], known: Collection[str], where: str) -> set[str]:
+    """The splits that some sums of slices are made of. Raises TuneGridError for one that is not known."""
+    names = {part for split in splits for part in split_names(split)}
+    for split in sorted(names - set(known)):
+        raise TuneGridError(f"{where}: has no split {split!r}. {did_you_mean(split, known)}")
+    return names
+
+
 def refuse_outside(path: object, where: str) -> None:
     """Raises TuneGridError for a path in a file from outside that leads out of that file's folder: `../a`, a URL."""
     leaves = not isinstance(path, str) or ".." in re.split(r"[/\\]", path) or path.startswith(("/", "\\", "~"))
@@ -81,9 +89,7 @@ def configured_files(folder: Path, name: str | None, splits: Collection[str], wh
     if any("data_files" not in configuration for configuration in configurations.values()):
         return None
     files = _patterns(configurations[name])
-    names = {part for split in splits for part in split_names(split)}
-    for split in sorted(names - files.keys()):
-        raise TuneGridError(f"{where}: has no split {split!r}. {did_you_mean(split, files)}")
+    names = _known_splits(splits, files, where)
     inside = configurations[name].get("data_dir") or "."
     return {
         split: [os.path.normpath(f"{inside}/{pattern}") for pattern in patterns]
@@ -125,9 +131,7 @@ def read_layout(folder: Path, name: str | None, splits: Collection[str], where: 
     root = glob.escape(os.path.abspath(base))
     try:
         patterns = _patterns(configuration) if "data_files" in configuration else get_data_patterns(root)
-        names = {part for split in splits for part in split_names(split)}
-        for split in sorted(names - set(map(str, patterns))):
-            raise TuneGridError(f"{where}: has no split {split!r}. {did_you_mean(split, map(str, patterns))}")
+        names = _known_splits(splits, [str(split) for split in patterns], where)
         files = {
             split: [file for pattern in patterns[split] for file in _resolved(pattern, root)]
             for split in patterns
@@ -180,7 +184,8 @@ def _patterns(configuration: dict[str, Any]) -> DataFiles:
 def _chosen(configurations: dict[str, dict[str, Any]], name: str | None, where: str) -> str:
     """The name of a configuration whose files can be read."""
     if name is None and (name := configurations.get_default_config_name()) is None:
-        raise TuneGridError(f"{where}: has several configurations; choose one with `name:`. {_valid(configurations)}")
+        valid = ", ".join(sorted(configurations))
+        raise TuneGridError(f"{where}: has several configurations; choose one with `name:`. Valid: {valid}")
     if name not in configurations:
         raise TuneGridError(f"{where}: has no configuration {name!r}. {did_you_mean(name, configurations)}")
     configuration, readme = configurations[name], f"{where}: README.md"
@@ -227,7 +232,3 @@ def _card(readme: Path):
     from huggingface_hub import DatasetCard
 
     return DatasetCard.load(readme, ignore_metadata_errors=True).data
-
-
-def _valid(names: Iterable[str]) -> str:
-    return f"Valid: {', '.join(sorted(names))}"
