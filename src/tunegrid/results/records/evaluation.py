@@ -1,11 +1,11 @@
-"""`metrics.json` and `wordings.json`: scores on the test rows, and what an answer costs."""
+"""`metrics.json`: scores on the test rows, and what an answer costs."""
 
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from tunegrid.common.fields import Closed, Count, Finite, MetricValue, NonEmpty, Seconds
-from tunegrid.results.records.outcome import SCHEMA_VERSION, ModelRecord, Outcome
+from tunegrid.results.records.outcome import Outcome
 from tunegrid.runtime.provenance import Provenance
 
 ResultKind = Literal["run", "untuned", "baseline"]
@@ -103,7 +103,6 @@ class Score(Closed):
 class MetricsRecord(Outcome):
     """`metrics.json`: the scores of one result on the test set."""
 
-    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
     kind: ResultKind = Field(
         description="run: a tuned model; untuned: the base model as it is; baseline: no model at all."
     )
@@ -135,27 +134,3 @@ class MetricsRecord(Outcome):
         if (self.seed is None) != (self.kind != "run"):
             raise ValueError(f"kind {self.kind} with seed {self.seed!r}: a run, and nothing else, has a seed")
         return self
-
-
-class WordedScores(Closed):
-    """The scores of one wording."""
-
-    name: NonEmpty = Field(description="Name of the wording: train-1, unseen-2.")
-    template: NonEmpty = Field(description="The wording.")
-    trained: bool = Field(description="Whether the mixture was trained with it.")
-    metrics: dict[str, MetricValue] = Field(description="Score by name.")
-
-
-class WordingsRecord(ModelRecord):
-    """`wordings.json`: the scores of a model that is asked in several wordings, on the same test rows."""
-
-    task: NonEmpty = Field(description="Name of the task.")
-    method: NonEmpty = Field(description="Name of the instruction tuning whose wordings these are.")
-    held_out: bool = Field(description="Whether the task is not in the mixture.")
-    examples: Count = Field(description="Test examples that were answered in each wording.")
-    primary: NonEmpty = Field(description="Name of the task's primary metric.")
-    wordings: list[WordedScores] = Field(description="Scores of each wording; empty where the status is not ok.")
-    seconds: Seconds | None = Field(
-        description="Seconds of loading, prediction and scoring; null where there was none."
-    )
-    provenance: Provenance

@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from tunegrid.common.fields import Closed, NonEmpty
 
-SCHEMA_VERSION = 1
 RunStatus = Literal["ok", "diverged", "failed"]
 
 
@@ -15,6 +14,7 @@ class Outcome(Closed):
 
     status: RunStatus = Field(description="ok; diverged (the loss was not finite, …); failed.")
     reason: str | None = Field(description="Why the status is not ok; null where it is.")
+    schema_version: Literal[1] = Field(default=1, description="Version of this schema.")
 
     @model_validator(mode="after")
     def _reason_where_not_ok(self) -> Self:
@@ -28,17 +28,6 @@ class Outcome(Closed):
 class CellRecord(Outcome):
     """Fields of all records of a cell."""
 
-    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
     task: NonEmpty = Field(description="Name of the task.")
     model: NonEmpty = Field(description="Name of the base model.")
     method: NonEmpty = Field(description="Name of the tuning method.")
-
-
-class ModelRecord(Outcome):
-    """Fields of all records of what a run, or an untuned model, was asked besides its test rows."""
-
-    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
-    kind: Literal["run", "untuned"] = Field(description="run: a tuned model; untuned: the base model as it is.")
-    model: NonEmpty = Field(description="Name of the base model.")
-    method: NonEmpty = Field(description="Name of the tuning method, or 'untuned'.")
-    seed: int | None = Field(description="Seed of the run; null for an untuned model.")

@@ -1,11 +1,11 @@
 """`reward.json` and `judgement.json`: a reward model, and a run that learned from it beside the run before it."""
 
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from tunegrid.common.fields import Closed, Count, Finite, NonEmpty
-from tunegrid.results.records.outcome import SCHEMA_VERSION, CellRecord, Outcome
+from tunegrid.results.records.outcome import CellRecord, Outcome
 from tunegrid.results.records.training import Parameters, TrainingCost
 from tunegrid.runtime.provenance import Provenance
 from tunegrid.training.selection import Selection
@@ -24,7 +24,6 @@ class CalibrationBin(Closed):
 class RewardRecord(Outcome):
     """`reward.json`: a reward model, and what it is worth on pairs that it was not trained on."""
 
-    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="Version of this schema.")
     task: NonEmpty = Field(description="Name of the task.")
     model: NonEmpty = Field(description="Name of the base model.")
     reward: NonEmpty = Field(description="Name of the reward model in the study.")
