@@ -9,8 +9,7 @@ import pytest
 from tunegrid.common.package_data import published_folder
 from tunegrid.report.published import published_tables
 from tunegrid.report.render import render_published, render_table
-from tunegrid.results.paper.numbers import published_rows
-from tunegrid.results.paper.recommendations import published_recommendations
+from tunegrid.results.paper.numbers import published_recommendations, published_rows
 
 HERE = Path(__file__).parent
 TABLES = {"translation": 2, "qa": 2, "sentiment": 4}  # columns of numbers

@@ -7,8 +7,7 @@ from tunegrid.report import audit, layout
 from tunegrid.report.document import Report
 from tunegrid.report.layout import Column, ScoreLine, Section, Table
 from tunegrid.results.expected import printed_metrics
-from tunegrid.results.paper.numbers import NUMBERS, TASKS, published_rows
-from tunegrid.results.paper.recommendations import published_recommendations, published_score
+from tunegrid.results.paper.numbers import NUMBERS, TASKS, published_recommendations, published_rows, published_score
 
 
 def published_tables() -> list[Table]:

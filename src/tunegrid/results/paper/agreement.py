@@ -14,7 +14,7 @@ from typing import Any
 
 from tunegrid.common.package_data import published_folder
 from tunegrid.results.expected import Expected, ExpectedTask, Named, printed_metrics
-from tunegrid.results.paper.numbers import TASKS, published_rows
+from tunegrid.results.paper.numbers import TASKS, published_rows, published_score, published_text
 from tunegrid.tasks import Metric
 
 Row = dict[str, Any]
@@ -98,9 +98,8 @@ def _other_test(task: ExpectedTask | None, card: Mapping[str, Any]) -> dict[str,
 
 def _published(kind: str, task: Any, model: Any, method: Any, printed: Row, metric: Metric) -> Row:
     """A published score as a fraction, with the lowest and the highest score that is printed like it."""
-    text = printed[f"{metric.name}_percent" if metric.percent else metric.name]
-    unit = 100 if metric.percent else 1
-    value, half = float(text) / unit, 0.5 * 10.0 ** -len(text.partition(".")[2]) / unit
+    decimals = len(published_text(printed, metric).partition(".")[2])
+    value, half = published_score(printed, metric), 0.5 * 10.0**-decimals / (100 if metric.percent else 1)
     row = {"kind": kind, "paper_model": printed["model"], "paper_method": printed["method"], "metric": metric.name}
     row |= {key: named and named.name for key, named in (("task", task), ("model", model), ("method", method))}
     return row | {"published": value, "published_low": value - half, "published_high": value + half}
