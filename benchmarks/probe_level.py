@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tunegrid.results.read import ResultKey
 from tunegrid.results.tables.probes import difference_of, difference_scores, star_level
 
 CELLS, MODELS, PAIRS, RESAMPLES = 9, 3, 10, 10_000
@@ -55,8 +56,9 @@ def simulate(
             blocks = draw_study(generator, templates, seeds, bias, cells)
             tested = len(blocks)
             owners = np.repeat(np.arange(templates), PAIRS)
-            seeded = [number < cells for number in range(tested)]
-            scores = difference_scores(blocks, owners, seeded, [False] * tested, RESAMPLES)
+            kinds = ["run" if number < cells else "untuned" for number in range(tested)]
+            keys = [ResultKey(kind, "task", f"{number}", "method") for number, kind in enumerate(kinds)]
+            scores = difference_scores(dict(zip(keys, blocks, strict=True)), owners, (), RESAMPLES)
             level = star_level(tested, conditions)
             ends = [[difference_of(end) for end in scores.interval(row)] for row in range(tested)]
             wide = [[difference_of(end) for end in scores.interval(row, level)] for row in range(tested)]

@@ -3,7 +3,8 @@
 Only files are looked at, never their times, so that results copied from another machine read the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,6 @@ from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.paths import Paths
-from tunegrid.tasks import Metric
 
 ResultStatus = Literal["ok", "diverged", "failed", "missing"]
 TOLERANCE = 1e-6  # between a metric and what its per-example scores give
@@ -84,16 +84,20 @@ class Result:
     def key(self) -> ResultKey:
         return ResultKey(self.kind, self.task.name, self.model, self.method, self.form)
 
+    @property
+    def names(self) -> dict[str, Any]:
+        """What its records say of themselves, and its rows in the tables."""
+        of_cell = {"kind": self.kind, "task": self.task.name, "model": self.model, "method": self.method}
+        return of_cell | {"seed": self.seed}
+
     @cached_property
     def predictions(self) -> Any:
         """predictions.parquet as a pandas frame. Raises TuneGridError if it is missing or cannot be read."""
         import pandas as pd
 
         path = self.folder / "predictions.parquet"
-        try:
+        with readable(path):
             frame = pd.read_parquet(path)
-        except Exception as error:  # pyarrow raises many kinds; each means that the file is not what it should be
-            raise TuneGridError(f"{path}: cannot be read ({error}). Run its job again.") from error
         if self.metrics is not None and len(frame) != self.metrics.examples:
             raise TuneGridError(
                 f"{path}: has {len(frame)} rows, but metrics.json says {self.metrics.examples}. Evaluate it again."
@@ -105,46 +109,24 @@ class Result:
 
         Raises TuneGridError if the primary metric in metrics.json is not what the predictions give.
         """
-        values = _statistics(self.task.metric(metric), self.predictions, self.folder)
-        if values is None or self.metrics is None or metric not in self.metrics.metrics:
+        counted, predictions = self.task.metric(metric), self.predictions
+        try:
+            values = counted.statistics(predictions)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            what = f"no usable scores for {metric} ({type(error).__name__}: {error})"
+            raise TuneGridError(f"{self.folder / 'predictions.parquet'}: {what}. Evaluate again.") from error
+        if values is None or self.metrics is None:
             return None
-        recorded = self.metrics.metrics[metric].value
-        computed = float(self.task.metric(metric).aggregate(values.sum(axis=0)))
-        if abs(recorded - computed) <= TOLERANCE:
+        recorded, computed = self.metrics.metrics.get(metric), float(counted.aggregate(values.sum(axis=0)))
+        if recorded is not None and abs(recorded.value - computed) <= TOLERANCE:
             return values
         if metric == self.task.primary.name:
+            says = "nothing" if recorded is None else f"{recorded.value:.6f}"
             raise TuneGridError(
-                f"{self.folder}: metrics.json says {metric} {recorded:.6f}, but the scores in predictions.parquet give "
+                f"{self.folder}: metrics.json says {metric} {says}, but the scores in predictions.parquet give "
                 f"{computed:.6f}. One of the two files is not of this run: evaluate it again."
             )
         return None
-
-
-def example_statistics(metric: Metric, folder: Path, record: MetricsRecord) -> np.ndarray | None:
-    """What each example of the predictions in a folder contributes to a metric, see `Result.statistics`.
-
-    Raises TuneGridError if they are not those of the record.
-    """
-    result = Result(record.kind, None, record.model, record.method, record.seed, folder, "ok", None, record, None)
-    values = _statistics(metric, result.predictions, folder)
-    computed = None if values is None else float(metric.aggregate(values.sum(axis=0)))
-    recorded = record.metrics[metric.name].value if metric.name in record.metrics else None
-    if computed is not None and (recorded is None or abs(recorded - computed) > TOLERANCE):
-        raise TuneGridError(
-            f"{folder}: metrics.json says {metric.name} {recorded}, but the scores in predictions.parquet give "
-            f"{computed:.6f}. One of the two files is not of this run: evaluate it again."
-        )
-    return values
-
-
-def _statistics(metric: Metric, frame: Any, folder: Path) -> np.ndarray | None:
-    try:
-        return metric.statistics(frame)
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise TuneGridError(
-            f"{folder / 'predictions.parquet'}: no usable scores for {metric.name} ({type(error).__name__}: {error}). "
-            "Evaluate again."
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -164,24 +146,41 @@ class StudyResults:
     def of(self, task: ExpectedTask, kind: str) -> list[Result]:
         return [result for result in self.results if result.task == task and result.kind == kind]
 
+    @property
+    def paths(self) -> Paths:
+        return Paths(self.folder.name, self.folder.parent)
+
     def units(self, task: ExpectedTask) -> np.ndarray | None:
-        """Group of each test example in the bootstrap, [examples]; None: examples are drawn one by one.
+        """Group of each test example in the bootstrap, see `row_groups`."""
+        return row_groups(self.paths.split(task.name, "test"), task)
 
-        Questions about one article share it, so they are drawn together, as long as some group holds more than one.
-        Examples without a group are drawn one by one.
-        """
-        path = Paths(self.folder.name, self.folder.parent).split(task.name, "test")
-        if not task.grouped or not path.exists():
-            return None
-        import pandas as pd
 
-        try:
-            groups = pd.read_parquet(path, columns=["group"])["group"].to_numpy()
-        except Exception as error:
-            raise TuneGridError(f"{path}: cannot be read ({error}). Fetch the data again.") from error
-        groups = np.array([group or f"\0{number}" for number, group in enumerate(groups)], dtype=object)
-        distinct = len(set(groups))
-        return groups if 1 < distinct < len(groups) else None
+@contextmanager
+def readable(path: Path, remedy: str = "Run its job again.") -> Iterator[None]:
+    """Raises TuneGridError, with what to do, where a file that is read is missing or not what it should be."""
+    try:
+        yield
+    except TuneGridError:
+        raise
+    except Exception as error:  # pyarrow raises many kinds
+        raise TuneGridError(f"{path}: cannot be read ({error}). {remedy}") from error
+
+
+def row_groups(path: Path, task: ExpectedTask) -> np.ndarray | None:
+    """Group of each row of a file of test rows in the bootstrap, [rows]; None: rows are drawn one by one.
+
+    Questions about one article share it, so they are drawn together, as long as some group holds more than one.
+    Rows without a group are drawn one by one. Raises TuneGridError if the file cannot be read.
+    """
+    if not task.grouped or not path.exists():
+        return None
+    import pandas as pd
+
+    with readable(path, "Fetch the data again."):
+        groups = pd.read_parquet(path, columns=["group"])["group"].to_numpy()
+    groups = np.array([group or f"\0{number}" for number, group in enumerate(groups)], dtype=object)
+    distinct = len(set(groups))
+    return groups if 1 < distinct < len(groups) else None
 
 
 def read_results(folder: Path, expected: Expected) -> StudyResults:

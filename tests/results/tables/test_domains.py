@@ -15,7 +15,6 @@ from tunegrid.results.statistics.intervals import ExampleStatistics, resample_sc
 from tunegrid.results.tables import read_tables
 from tunegrid.results.tables.domains import _as_share, _side_by_side, domain_rows
 from tunegrid.results.tables.scores import TaskScores
-from tunegrid.study.paths import Paths
 
 EXAMPLES = 400
 BASE = expected_study(seeds=(1, 2))
@@ -41,7 +40,7 @@ def results(tmp_path) -> Path:
 
 def rows(results: Path) -> dict[str, list[dict]]:
     study = read_results(results, EXPECTED)
-    return domain_rows(TaskScores(study, TASK, 300), Paths(results.name, results.parent))
+    return domain_rows(TaskScores(study, TASK, 300))
 
 
 def test_every_cell_has_its_score_there_and_its_loss_with_an_interval(results):

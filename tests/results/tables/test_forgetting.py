@@ -19,7 +19,6 @@ from tunegrid.results.statistics.intervals import ExampleStatistics, resample_sc
 from tunegrid.results.tables import read_tables
 from tunegrid.results.tables.forgetting import SCALE, _loss, forgetting_rows
 from tunegrid.results.tables.scores import TaskScores
-from tunegrid.study.paths import Paths
 
 BASE = expected_study(seeds=(1, 2, 3))
 TASK = BASE.tasks[2]
@@ -61,8 +60,7 @@ def write_loss(
 
 
 def rows(results: Path) -> dict[str, list[dict]]:
-    scores = TaskScores(read_results(results, EXPECTED), TASK, 500)
-    return forgetting_rows(scores, Paths(results.name, results.parent))
+    return forgetting_rows(TaskScores(read_results(results, EXPECTED), TASK, 500))
 
 
 def test_a_planted_rise_is_found_in_each_cell_and_of_each_method(results):

@@ -81,7 +81,6 @@ from tunegrid.results.tables.history import history_rows
 from tunegrid.results.tables.scores import Row, TaskScores
 from tunegrid.results.tables.search import COLUMNS as SEARCH_COLUMNS
 from tunegrid.results.tables.search import search_rows
-from tunegrid.study.paths import Paths
 from tunegrid.tasks.tokenise import COUNTS
 
 COLUMNS = {
@@ -161,9 +160,8 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
         examples = read_examples(study, task)
         rows["slices"] += slices.slice_rows(examples, scores.units, resamples, scores.collapsed)
         by_type = entities.entity_tables(examples, scores.units, resamples, scores.collapsed)
-        elsewhere = domains.domain_rows(scores, Paths(results.name, results.parent))
-        further = probes.probe_rows(scores) | forgetting.forgetting_rows(scores, Paths(results.name, results.parent))
-        for name, found in (labels.label_tables(examples) | by_type | elsewhere | further).items():
+        asked = domains.domain_rows(scores) | probes.probe_rows(scores) | forgetting.forgetting_rows(scores)
+        for name, found in (labels.label_tables(examples) | by_type | asked).items():
             rows[name] += found
     rows["effects"] = effects.effect_rows(expected, of_tasks)
     rows |= over_tasks.over_tasks_rows(of_tasks)

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.results.read import ResultKey
-from tunegrid.results.records import ForgettingRecord, read_record
+from tunegrid.results.read import ResultKey, readable
+from tunegrid.results.records import ForgettingRecord
 from tunegrid.results.statistics.effects import Contrast, contrast
 from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, resample_scores
 from tunegrid.results.statistics.paired_tests import holm
+from tunegrid.results.tables.asked import Asked, by_method
+from tunegrid.results.tables.frames import with_interval
 from tunegrid.results.tables.scores import SECONDARY_RESAMPLES, TaskScores
-from tunegrid.study.paths import Paths
 
 COLUMNS = {
     "forgetting": "study kind task model method examples loss untuned_loss change change_low change_high seeds_ok "
@@ -34,71 +35,48 @@ SCALE = 100.0  # nats: a loss is computed as its share of so many, for differenc
 TOLERANCE = 1e-6
 
 
-def forgetting_rows(scores: TaskScores, paths: Paths) -> dict[str, list[dict[str, Any]]]:
+def forgetting_rows(scores: TaskScores) -> dict[str, list[dict[str, Any]]]:
     """Rows of `COLUMNS` of a task; none where the study measures no forgetting.
 
     Raises TuneGridError for results that are not what they should be.
     """
     if not scores.expected.forgetting:
         return {name: [] for name in COLUMNS}
-    measured = _Losses(scores, paths)
-    return {
-        "forgetting": measured.cell_rows(),
-        "forgetting_pairs": measured.pair_rows(),
-        "forgetting_methods": measured.method_rows(),
-    }
+    measured = _Losses(scores)
+    return dict(zip(COLUMNS, (measured.cell_rows(), measured.pair_rows(), measured.method_rows()), strict=True))
 
 
 class _Losses:
     """The losses of the cells of a task and of the untuned models."""
 
-    def __init__(self, scores: TaskScores, paths: Paths) -> None:
+    def __init__(self, scores: TaskScores) -> None:
         self.scores = scores
-        self.groups = {key: group for key, group in scores.groups.items() if key.kind == "run"}
-        self.problems: dict[ResultKey, str] = {}
-        self.blocks: dict[ResultKey, np.ndarray] = {}  # [seeds, documents, 2]: nats and tokens
+        self.asked = Asked({key: group for key, group in scores.groups.items() if key.kind == "run"})
         self.text: tuple[Path, str] | None = None  # a result and the fingerprint of what it read
-        for model in dict.fromkeys(key.model for key in self.groups):
-            key = ResultKey("untuned", scores.task.name, model, "untuned")
-            if (block := self._read(key, paths.untuned_forgetting(model), None)) is not None:
+        self.blocks: dict[ResultKey, np.ndarray] = {}  # [seeds, documents, 2]: nats and tokens
+        for model in dict.fromkeys(key.model for key in self.asked.groups):
+            key = self._untuned(model)
+            if (block := self._read(key, scores.paths.untuned_forgetting(model), None)) is not None:
                 self.blocks[key] = block[None]
-        for key, group in self.groups.items():
-            blocks = []
-            for result in group:
-                if result.status != "ok":
-                    self.problems.setdefault(key, f"{result.status}: {result.reason}")
-                elif (block := self._read(key, result.folder, result.seed)) is not None:
-                    blocks.append(block)
-            if blocks:
-                self.blocks[key] = np.stack(blocks)
+        answers = self.asked.answers(lambda key, result: self._read(key, result.folder, result.seed))
+        self.blocks |= {key: np.stack(blocks) for key, blocks in answers.items()}
         self.keys = list(self.blocks)
         if self.keys:
-            collapsed = scores.collapsed
-            samples = [
-                ExampleStatistics(block, _loss, seeded=key.kind == "run", collapsed=key in collapsed)
-                for key, block in self.blocks.items()
-            ]
-            self.resampled = resample_scores(samples, None, min(scores.resamples, SECONDARY_RESAMPLES))
+            fell = scores.collapsed
+            rows = [ExampleStatistics(b, _loss, key.kind == "run", key in fell) for key, b in self.blocks.items()]
+            self.resampled = resample_scores(rows, None, min(scores.resamples, SECONDARY_RESAMPLES))
 
     def _read(self, key: ResultKey, folder: Path, seed: int | None) -> np.ndarray | None:
-        """Nats and tokens of each document, [documents, 2]; None, and why, where there are none."""
+        """Nats and tokens of each document, [documents, 2]; None where there are none."""
         import pandas as pd
 
-        if not (folder / "forgetting.json").is_file():
-            self.problems.setdefault(key, "missing: not measured")
-            return None
         task = key.task if key.kind == "run" else None  # an untuned model's is that of all tasks
-        names = {"kind": key.kind, "task": task, "model": key.model, "method": key.method, "seed": seed}
-        record = read_record(folder / "forgetting.json", ForgettingRecord, **names)
-        if record.status != "ok":
-            self.problems.setdefault(key, f"{record.status}: {record.reason}")
+        file, scored = folder / "forgetting.json", folder / "forgetting.parquet"
+        record = self.asked.record(key, seed, file, ForgettingRecord, "not measured", task=task)
+        if record is None:
             return None
-        try:
-            block = pd.read_parquet(folder / "forgetting.parquet")[["nats", "tokens"]].to_numpy(dtype=float)
-        except (OSError, KeyError, ValueError) as error:
-            raise TuneGridError(
-                f"{folder / 'forgetting.parquet'}: cannot be read ({error}). Run its job again."
-            ) from error
+        with readable(scored):
+            block = pd.read_parquet(scored)[["nats", "tokens"]].to_numpy(dtype=float)
         nats, tokens = block.sum(axis=0)
         if len(block) != record.documents or not abs(nats / tokens - record.loss) <= TOLERANCE:
             raise TuneGridError(
@@ -119,22 +97,19 @@ class _Losses:
 
     def cell_rows(self) -> list[dict[str, Any]]:
         rows = []
-        for key, group in self.groups.items():
-            row = key._asdict() | {"seeds_expected": len(group), "seeds_ok": len(self.blocks.get(key, ()))}
-            base = self._untuned(key.model)
-            if key not in self.blocks:
-                status, _, reason = self.problems.get(key, "missing: no result").partition(": ")
-                rows.append(row | {"status": status, "reason": reason})
-                continue
-            row |= {"status": "ok", "reason": self.problems.get(key), "examples": self.blocks[key].shape[1]}
-            row["loss"] = float(SCALE * self.resampled.point[self.keys.index(key)])
-            if base in self.blocks:
-                row["untuned_loss"] = float(SCALE * self.resampled.point[self.keys.index(base)])
-                row |= _change(self._contrast([key], [base]), "change")
-            else:
-                row["reason"] = row["reason"] or f"untuned: {self.problems.get(base, 'no result')}"
+        for key in self.asked.groups:
+            row, base = self.asked.row(key, len(self.blocks.get(key, ()))), self._untuned(key.model)
+            if key in self.blocks:
+                row |= {"examples": self.blocks[key].shape[1], "loss": self._point(key)}
+                if base in self.blocks:
+                    row |= {"untuned_loss": self._point(base)} | _change(self._contrast([key], [base]), "change")
+                else:
+                    row["reason"] = row["reason"] or f"untuned: {self.asked.problems.get(base, 'no result')}"
             rows.append(row)
         return rows
+
+    def _point(self, key: ResultKey) -> float:
+        return float(SCALE * self.resampled.point[self.keys.index(key)])
 
     def pair_rows(self) -> list[dict[str, Any]]:
         """Every two methods of one model; the p-values are corrected over all pairs of the task."""
@@ -152,15 +127,10 @@ class _Losses:
 
     def method_rows(self) -> list[dict[str, Any]]:
         """Means over the models of which all methods have a loss."""
-        cells = [key for key in self.keys if key.kind == "run" and self._untuned(key.model) in self.blocks]
-        methods = list(dict.fromkeys(key.method for key in cells))
-        of_model = {key.model: {k.method for k in cells if k.model == key.model} for key in cells}
-        models = [model for model, own in of_model.items() if own == set(methods)]
         rows = []
-        for method in methods if models else ():
-            firsts = [key for key in cells if key.method == method and key.model in models]
-            one = self._contrast(firsts, [self._untuned(key.model) for key in firsts])
-            row = {"task": self.scores.task.name, "method": method, "models": len(models)}
+        for method, cells in by_method(key for key in self.keys if self._untuned(key.model) in self.blocks).items():
+            one = self._contrast(cells, [self._untuned(key.model) for key in cells])
+            row = {"task": self.scores.task.name, "method": method, "models": len(cells)}
             rows.append(row | _change(one, "change"))
         return rows
 
@@ -170,6 +140,4 @@ def _loss(sums: np.ndarray) -> np.ndarray:
 
 
 def _change(one: Contrast, name: str) -> dict[str, float]:
-    low, high = one.interval()
-    values = {name: one.difference, f"{name}_low": low, f"{name}_high": high}
-    return {key: float(SCALE * value) for key, value in values.items()}
+    return with_interval(name, SCALE * one.difference, (SCALE * end for end in one.interval()))

@@ -9,6 +9,7 @@
 """
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,12 @@ EXCEPTIONS = {("settings", "value"): "setting", ("audit", "rows"): "text", ("aud
 EXCEPTIONS |= {
     (table, "precision"): "number" for table in ("thresholds", "entities")
 }  # the metric, not that of the hardware
+
+
+def with_interval(name: str, value: float, ends: Iterable[float]) -> dict[str, float]:
+    """A value and the two ends of its interval as columns of a row: `name`, `name`_low and `name`_high."""
+    low, high = ends
+    return {name: float(value), f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
 def frame_of(table: str, columns: str, rows: list[dict[str, Any]]) -> Any:

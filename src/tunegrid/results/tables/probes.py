@@ -7,6 +7,7 @@ the same kind. The spread of the differences between seeds is what other seeds m
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import numpy as np
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.results.expected import ExpectedProbe
-from tunegrid.results.read import Result, ResultKey
-from tunegrid.results.records import ProbeRecord, read_record
+from tunegrid.results.read import Result, ResultKey, readable
+from tunegrid.results.records import ProbeRecord
 from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, resample_scores
+from tunegrid.results.tables.asked import Asked
+from tunegrid.results.tables.frames import with_interval
 from tunegrid.results.tables.scores import TaskScores
 from tunegrid.study.paths import Paths
 
@@ -36,20 +39,19 @@ def probe_rows(scores: TaskScores) -> dict[str, list[dict[str, Any]]]:
 
 
 def difference_scores(
-    values: list[np.ndarray], templates: np.ndarray, seeded: list[bool], collapsed: list[bool], resamples: int
+    values: Mapping[ResultKey, np.ndarray], templates: np.ndarray, collapsed: Collection[ResultKey], resamples: int
 ) -> ResampledScores:
-    """Differences of results, on 0 to 1 (`share`), on the same resamples of the templates.
+    """Differences of results, on 0 to 1 (`_share`), on the same resamples of the templates.
 
     Args:
         values: of each result the scores of both sides, [seeds, pairs, 2].
         templates: that of each pair, [pairs].
-        seeded: whether a result has seeds to choose.
-        collapsed: whether a seed of it collapsed.
+        collapsed: results of which a seed collapsed.
     """
     rows = []
-    for block, has_seeds, fell in zip(values, seeded, collapsed, strict=True):
+    for key, block in values.items():
         counted = np.concatenate([block, np.ones((*block.shape[:2], 1))], axis=2)
-        rows.append(ExampleStatistics(counted, _share, has_seeds, fell))
+        rows.append(ExampleStatistics(counted, _share, key.kind == "run", key in collapsed))
     return resample_scores(rows, templates, resamples)
 
 
@@ -73,36 +75,22 @@ class _Probe:
 
     def __init__(self, scores: TaskScores, probe: ExpectedProbe) -> None:
         self.scores, self.probe = scores, probe
-        self.problems: dict[ResultKey, str] = {}
-        self.frames: dict[ResultKey, list[Any]] = {}
         self.texts: tuple[Path, str | None] | None = None  # a result and the hash of its texts
-        self.groups = {key: group for key, group in scores.groups.items() if key.kind != "baseline"}
-        for key, group in self.groups.items():
-            frames = [frame for result in group if (frame := self._read(key, result)) is not None]
-            if frames:
-                self.frames[key] = frames
+        self.asked = Asked({key: group for key, group in scores.groups.items() if key.kind != "baseline"})
+        self.frames: dict[ResultKey, list[Any]] = self.asked.answers(self._read)
 
     def _read(self, key: ResultKey, result: Result) -> Any:
-        """The scores of the pairs of a result; None, and why, where there are none."""
+        """The scores of the pairs of a result; None where there are none."""
         import pandas as pd
 
-        if result.status != "ok":
-            self.problems.setdefault(key, f"{result.status}: {result.reason}")
-            return None
         folder = Paths.probe_results(result.folder) / self.probe.name
-        if not (folder / "probe.json").is_file():
-            self.problems.setdefault(key, "missing: not probed")
+        file, scored = folder / "probe.json", folder / "scores.parquet"
+        record = self.asked.record(key, result.seed, file, ProbeRecord, "not probed", probe=self.probe.name)
+        if record is None:
             return None
-        names = {"kind": key.kind, "task": key.task, "model": key.model, "method": key.method, "seed": result.seed}
-        record = read_record(folder / "probe.json", ProbeRecord, **names, probe=self.probe.name)
-        if record.status != "ok":
-            self.problems.setdefault(key, f"{record.status}: {record.reason}")
-            return None
-        try:
-            frame = pd.read_parquet(folder / "scores.parquet")
+        with readable(scored, "Probe again."):
+            frame = pd.read_parquet(scored)
             _check(folder, record, frame)
-        except (OSError, KeyError, ValueError) as error:
-            raise TuneGridError(f"{folder / 'scores.parquet'}: cannot be read ({error}). Probe again.") from error
         self.texts = self.texts or (folder, record.texts)
         if record.texts != self.texts[1]:
             raise TuneGridError(f"{folder}: its texts are not those of {self.texts[0]}. Probe both again.")
@@ -110,7 +98,7 @@ class _Probe:
 
     def rows(self) -> list[dict[str, Any]]:
         if not self.frames:
-            return [self._row(key, "", "missing") for key in self.groups]
+            return [self._row(key, "") for key in self.asked.groups]
         first = next(iter(self.frames.values()))[0]
         conditions, rows = first["condition"].unique(), []
         for condition in conditions:
@@ -125,43 +113,29 @@ class _Probe:
             values[key] = np.stack([part[["first_score", "second_score"]].to_numpy() for part in parts])
             templates = parts[0]["template"].to_numpy()
         keys = list(values)
-        collapsed = self.scores.collapsed
-        differences = difference_scores(
-            list(values.values()),
-            templates,
-            [key.kind == "run" for key in keys],
-            [key in collapsed for key in keys],
-            self.scores.resamples,
-        )
+        differences = difference_scores(values, templates, self.scores.collapsed, self.scores.resamples)
         rows = []
-        for key in self.groups:
-            if key not in values:
-                rows.append(self._row(key, condition, "missing"))
-                continue
-            number, row = keys.index(key), self._row(key, condition, "ok")
-            first, second = values[key].mean(axis=(0, 1))
-            low, high = map(difference_of, differences.interval(number))
-            widest = [difference_of(end) for end in differences.interval(number, level)]
-            row |= {"templates": len(set(templates)), "examples": len(templates), "difference": float(first - second)}
-            row |= {"first_score": float(first), "second_score": float(second)}
-            row |= {"difference_low": low, "difference_high": high}
-            row["separated"] = widest[0] > 0 or widest[1] < 0
-            untuned = ResultKey("untuned", key.task, key.model, "untuned")
-            if key.kind == "run" and untuned in values:
-                base = keys.index(untuned)
-                row["change"] = 2 * float(differences.point[number] - differences.point[base])
-                ends = differences.difference_interval(number, base)
-                row["change_low"], row["change_high"] = (2 * end for end in ends)
+        for key in self.asked.groups:
+            row = self._row(key, condition)
+            if key in values:
+                number, (first, second) = keys.index(key), values[key].mean(axis=(0, 1))
+                row |= {"templates": len(set(templates)), "examples": len(templates)}
+                row |= {"first_score": float(first), "second_score": float(second)}
+                row |= with_interval("difference", first - second, map(difference_of, differences.interval(number)))
+                low, high = map(difference_of, differences.interval(number, level))
+                row["separated"] = low > 0 or high < 0
+                untuned = ResultKey("untuned", key.task, key.model, "untuned")
+                if key.kind == "run" and untuned in values:
+                    base = keys.index(untuned)
+                    change = 2 * (differences.point[number] - differences.point[base])
+                    ends = (2 * end for end in differences.difference_interval(number, base))
+                    row |= with_interval("change", change, ends)
             rows.append(row)
         return rows
 
-    def _row(self, key: ResultKey, condition: str, status: str) -> dict[str, Any]:
-        row = key._asdict() | {"probe": self.probe.name, "condition": condition or None}
-        row |= {"seeds_ok": len(self.frames.get(key, [])), "seeds_expected": len(self.groups[key])}
-        reason = self.problems.get(key)
-        if status != "ok":
-            status, _, reason = (reason or "missing: no result").partition(": ")
-        return row | {"status": status, "reason": reason}
+    def _row(self, key: ResultKey, condition: str) -> dict[str, Any]:
+        row = self.asked.row(key, len(self.frames.get(key, ())))
+        return row | {"probe": self.probe.name, "condition": condition or None}
 
 
 def _check(folder: Path, record: ProbeRecord, frame: Any) -> None:

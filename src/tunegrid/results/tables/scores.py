@@ -23,7 +23,7 @@ class TaskScores:
     """The scores of one task: means over seeds, bootstrap, tests."""
 
     def __init__(self, study: StudyResults, task: ExpectedTask, resamples: int | None = None) -> None:
-        self.task, self.expected = task, study.expected
+        self.task, self.expected, self.paths = task, study.expected, study.paths
         self.groups: dict[ResultKey, list[Result]] = {}  # in the order of the tables
         for result in study.results:
             if result.task == task:
