@@ -120,6 +120,10 @@ class Expected:
                 if self.has(task.name, model.name, method.name):
                     yield model, method
 
+    def keys(self, task: ExpectedTask) -> list[CellKey]:
+        """Names of task, model and method of each cell of a task, in the order of its table."""
+        return [(task.name, model.name, method.name) for model, method in self.grid(task)]
+
 
 def title(names: Iterable[Named], name: str | None) -> str:
     """The title of the model, method or baseline with this name; the name itself where there is none."""

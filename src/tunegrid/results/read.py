@@ -198,10 +198,9 @@ def read_results(folder: Path, expected: Expected) -> StudyResults:
         for model in expected.models if expected.untuned else ():
             place = paths.untuned(task.name, model.name)
             results.append(_read(place, "untuned", task, model.name, "untuned", None))
-        for model, method in expected.grid(task):
+        for key in expected.keys(task):
             for seed in expected.seeds:
-                place = paths.run(Run(Cell(task.name, model.name, method.name), seed))
-                results.append(_read(place, "run", task, model.name, method.name, seed))
+                results.append(_read(paths.run(Run(Cell(*key), seed)), "run", task, *key[1:], seed))
     known = {result.folder for result in results}
     found = sorted(path.parent for path in folder.glob("runs/*/*/*/seed-*/metrics.json"))
     tasks, models = [task.name for task in expected.tasks], [model.name for model in expected.models]

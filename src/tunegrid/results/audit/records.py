@@ -16,7 +16,6 @@ from tunegrid.results.expected import ExpectedTask
 from tunegrid.results.read import TOLERANCE, Result, StudyResults
 from tunegrid.runtime.provenance import digest
 from tunegrid.study.cells import MixtureCell
-from tunegrid.study.paths import Paths
 
 MOST_WEIGHTS = 2 * 2**30  # bytes of a task's weights that are read, the smallest first; loading checks all of them
 CHECK = "records"
@@ -83,8 +82,7 @@ def _fingerprints(study: StudyResults, result: Result) -> Iterator[Disagreement]
     }
     for name, record in (("metrics.json", result.metrics), ("train.json", result.training)):
         if name == "train.json" and result.training and result.training.shared:
-            paths = Paths(study.folder.name, study.folder.parent)
-            trained = paths.training_card(MixtureCell.of(result.model, result.method))
+            trained = study.paths.training_card(MixtureCell.of(result.model, result.method))
             cards["data"] = read_card(trained, DataCard) if trained.is_file() else {}
         for kind, card in cards.items():
             recorded = getattr(record.provenance, f"{kind}_fingerprint") if record else None

@@ -75,7 +75,7 @@ from tunegrid.results.tables import (
     probes,
     recommendation,
 )
-from tunegrid.results.tables.frames import frame_of, read_frame, write_frame
+from tunegrid.results.tables.frames import frame_of, provenance_columns, read_frame, write_frame
 from tunegrid.results.tables.history import COLUMNS as HISTORY_COLUMNS
 from tunegrid.results.tables.history import history_rows
 from tunegrid.results.tables.scores import Row, TaskScores
@@ -190,32 +190,17 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
     return {name: frame_of(name, columns, named[name]) for name, columns in COLUMNS.items()}
 
 
-def _identity(result: Result) -> Row:
-    return {
-        "kind": result.kind,
-        "task": result.task.name,
-        "model": result.model,
-        "method": result.method,
-        "seed": result.seed,
-    }
-
-
 def _result_rows(result: Result, collapse: str) -> list[Row]:
     metrics = result.metrics.metrics if result.status == "ok" and result.metrics else {}
     names = list(metrics) or [metric.name for metric in result.task.metrics]
     empty = _empty_answers(result) if metrics else None
+    shared = result.names | {"status": result.status, "reason": result.reason, "predictions_empty": empty}
+    shared |= {name: getattr(result.metrics, name, None) for name in ("examples", "predictions_cut", "note")}
     rows = []
     for name in names:
-        metric = metrics.get(name)
-        rows.append(
-            _identity(result)
-            | {"metric": name, "primary": name == result.task.primary.name, "status": result.status}
-            | {"collapse": collapse if name == result.task.primary.name else ""}
-            | {"reason": result.reason, "examples": result.metrics.examples if result.metrics else None}
-            | {name: getattr(result.metrics, name, None) for name in ("predictions_cut", "note")}
-            | {"predictions_empty": empty}
-            | (metric.model_dump() if metric else {})
-        )
+        primary = name == result.task.primary.name
+        row = shared | {"metric": name, "primary": primary, "collapse": collapse if primary else ""}
+        rows.append(row | (metrics[name].model_dump() if name in metrics else {}))
     return rows
 
 
@@ -230,10 +215,8 @@ def _empty_answers(result: Result) -> int | None:
 
 
 def _setting_rows(result: Result) -> list[Row]:
-    if not result.training:
-        return []
-    settings = _flat(result.training.configuration)
-    return [_identity(result) | {"setting": name, "value": value} for name, value in settings.items()]
+    settings = _flat(result.training.configuration) if result.training else {}
+    return [result.names | {"setting": name, "value": value} for name, value in settings.items()]
 
 
 def _flat(settings: Row, prefix: str = "") -> Row:
@@ -244,13 +227,12 @@ def _flat(settings: Row, prefix: str = "") -> Row:
 
 
 def _provenance_rows(result: Result) -> list[Row]:
-    rows = []
-    for stage, record in (("train", result.training), ("evaluate", result.metrics)):
-        if record is not None:
-            row = record.provenance.model_dump()
-            row["packages"] = "; ".join(f"{name} {version}" for name, version in sorted(row["packages"].items()))
-            rows.append(_identity(result) | {"stage": stage} | row)
-    return rows
+    records = {"train": result.training, "evaluate": result.metrics}
+    return [
+        result.names | {"stage": stage} | provenance_columns(record.provenance)
+        for stage, record in records.items()
+        if record is not None
+    ]
 
 
 def _data_rows(study: StudyResults) -> list[Row]:

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import stdev
 from typing import Any
 
-from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.common.digits import absent
+from tunegrid.results.expected import CellKey, Expected
 from tunegrid.results.read import Result
 from tunegrid.results.statistics import efficiency, pareto
 
 Row = dict[str, Any]
-CellKey = tuple[str, str, str]  # names of task, model, method
 
 SPEEDS = ("latency_seconds", "latency_p90_seconds", "token_seconds", "batch_examples_per_second")
 COLUMNS = {
@@ -39,8 +39,7 @@ PARETO_COSTS = (
 
 def cost_row(result: Result) -> Row:
     """Row of costs.csv for a run; `deployed_…` is the cost of the merged model where there is one."""
-    row: Row = {"task": result.task.name, "model": result.model, "method": result.method}
-    row |= {"seed": result.seed, "status": result.status}
+    row: Row = result.names | {"status": result.status}
     record = result.training
     if record and record.parameters:
         row["parameters_total"], row["parameters_trainable"] = record.parameters.total, record.parameters.trainable
@@ -92,13 +91,13 @@ def cell_rows(
     largest = largest_base(expected, costs)
     rows: dict[str, list[Row]] = {"pareto": [], "efficiency": [], "efficiency_constants": []}
     for task in expected.tasks:
-        keys = list(_cells(expected, task))
+        keys = expected.keys(task)
         for cost in PARETO_COSTS:
             values = {key: means.get(key, {}).get(cost) for key in keys}
             spreads = {key: _spread(runs.get(key, []), cost) for key in keys}
-            rows["pareto"] += _front_rows(cost, keys, scores, values, spreads, apart)
+            rows["pareto"] += _front_rows(cost, scores, values, spreads, apart)
         measured = {key: efficiency_costs(means.get(key, {})) for key in keys}
-        known = {key: cost for key, cost in measured.items() if cost is not None and _known(scores.get(key))}
+        known = {key: cost for key, cost in measured.items() if cost is not None and not absent(scores.get(key))}
         scale = efficiency.constants(list(known.values()), largest) if known and largest else None
         rows["efficiency"] += _efficiency_rows(keys, scores, known, scale)
         if scale:
@@ -111,7 +110,7 @@ def largest_base(expected: Expected, costs: Iterable[Row]) -> float | None:
     """Parameters of the study's largest base model: a model has as many as its smallest run, for methods only add."""
     totals: dict[str, list[float]] = {model.name: [] for model in expected.models}
     for row in costs:
-        if _known(row.get("parameters_total")):
+        if not absent(row.get("parameters_total")):
             totals[row["model"]].append(row["parameters_total"])
     return max((min(values) for values in totals.values() if values), default=None)
 
@@ -119,34 +118,27 @@ def largest_base(expected: Expected, costs: Iterable[Row]) -> float | None:
 def efficiency_costs(mean: Row) -> efficiency.Costs | None:
     """Costs of a cell in the efficiency score, from its means; None where one of them is not known."""
     values = [mean.get(name) for name in ("parameters_trainable", "deployed_inference_flops", "peak_memory_bytes")]
-    return efficiency.Costs(*values) if all(map(_known, values)) else None
+    return efficiency.Costs(*values) if not any(map(absent, values)) else None
 
 
 def _front_rows(
     cost: str,
-    keys: list[CellKey],
     scores: Row,
     values: dict[CellKey, float | None],
     spreads: dict[CellKey, float | None],
     apart: set[frozenset[CellKey]],
 ) -> list[Row]:
-    known = [key for key in keys if _known(scores.get(key)) and _known(values[key])]
-    prices = [values[key] for key in known]
-    on_front = dict(zip(known, pareto.front([scores[key] for key in known], prices), strict=True))
+    known = [key for key, value in values.items() if not absent(scores.get(key)) and not absent(value)]
+    quality, prices = [scores[key] for key in known], [values[key] for key in known]
     separated = [[frozenset((first, second)) in apart for second in known] for first in known]
-    tied = dict(zip(known, pareto.cheaper_and_tied(prices, separated), strict=True))
-    near = pareto.replaceable([scores[key] for key in known], prices, [spreads[key] or 0.0 for key in known])
-    replaceable = dict(zip(known, near, strict=True))
-    rows = []
-    for key in keys:
-        cheaper, nearest = tied.get(key), replaceable.get(key)
-        rows.append(
-            dict(zip(("task", "model", "method"), key, strict=True))
-            | {"cost": cost, "score": scores.get(key), "value": values[key], "value_sd": spreads[key]}
-            | {"on_front": on_front.get(key, False)}
-            | {"tied_with_cheaper": None if cheaper is None else "/".join(known[cheaper][1:])}
-            | {"replaceable_by": None if nearest is None else "/".join(known[nearest][1:])}
-        )
+    near = pareto.replaceable(quality, prices, [spreads[key] or 0.0 for key in known])
+    found = zip(pareto.front(quality, prices), pareto.cheaper_and_tied(prices, separated), near, strict=True)
+    of_cells, rows = dict(zip(known, found, strict=True)), []
+    for key, value in values.items():
+        on_front, *others = of_cells.get(key, (False, None, None))
+        cheaper, nearest = (None if other is None else "/".join(known[other][1:]) for other in others)
+        row = {"cost": cost, "score": scores.get(key), "value": value, "value_sd": spreads[key], "on_front": on_front}
+        rows.append(_names(key) | row | {"tied_with_cheaper": cheaper, "replaceable_by": nearest})
     return rows
 
 
@@ -157,17 +149,16 @@ def _efficiency_rows(
         reached = [efficiency.score(scores[key], cost, scale, beta) for key, cost in known.items()] if scale else []
         ranked = dict(zip(known, zip(reached, efficiency.ranks(reached), strict=True), strict=False))
         for key in keys:
-            row = dict(zip(("task", "model", "method"), key, strict=True)) | {"beta": beta}
-            yield row | dict(zip(("score", "rank"), ranked.get(key, (None, None)), strict=True))
-
-
-def _cells(expected: Expected, task: ExpectedTask) -> Iterator[CellKey]:
-    for model, method in expected.grid(task):
-        yield task.name, model.name, method.name
+            score, rank = ranked.get(key, (None, None))
+            yield _names(key) | {"beta": beta, "score": score, "rank": rank}
 
 
 def _key(row: Row) -> CellKey:
     return row["task"], row["model"], row["method"]
+
+
+def _names(key: CellKey) -> Row:
+    return dict(zip(("task", "model", "method"), key, strict=True))
 
 
 def _ends(pair: Row) -> tuple[CellKey, CellKey]:
@@ -185,15 +176,11 @@ def _grouped(costs: Iterable[Row]) -> dict[CellKey, list[Row]]:
 def _means(rows: list[Row]) -> Row:
     """Mean over the seeds of every numeric column that at least one seed has."""
     names = {name for row in rows for name, value in row.items() if isinstance(value, int | float) and name != "seed"}
-    known = {name: [row[name] for row in rows if _known(row.get(name))] for name in names}
+    known = {name: [row[name] for row in rows if not absent(row.get(name))] for name in names}
     return {name: sum(values) / len(values) for name, values in known.items() if values}
 
 
 def _spread(rows: list[Row], name: str) -> float | None:
     """Standard deviation of a column over the seeds; None with fewer than two values."""
-    values = [row[name] for row in rows if _known(row.get(name))]
+    values = [row[name] for row in rows if not absent(row.get(name))]
     return stdev(values) if len(values) > 1 else None
-
-
-def _known(value: Any) -> bool:
-    return value is not None and value == value

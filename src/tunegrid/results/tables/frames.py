@@ -16,6 +16,7 @@ from typing import Any
 from tunegrid.common.digits import absent
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import write_text
+from tunegrid.runtime.provenance import Provenance
 
 # Every other column is a number.
 TEXT = frozenset(
@@ -43,6 +44,12 @@ def with_interval(name: str, value: float, ends: Iterable[float]) -> dict[str, f
     """A value and the two ends of its interval as columns of a row: `name`, `name`_low and `name`_high."""
     low, high = ends
     return {name: float(value), f"{name}_low": float(low), f"{name}_high": float(high)}
+
+
+def provenance_columns(provenance: Provenance) -> dict[str, Any]:
+    """The provenance of a record as columns of a row, its packages as one text."""
+    packages = "; ".join(f"{name} {version}" for name, version in sorted(provenance.packages.items()))
+    return provenance.model_dump() | {"packages": packages}
 
 
 def frame_of(table: str, columns: str, rows: list[dict[str, Any]]) -> Any:

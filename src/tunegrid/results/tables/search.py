@@ -1,12 +1,11 @@
 """Rows of the learning-rate search in the tidy tables: one for each trial, also for a missing one."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from tunegrid.results.read import StudyResults
 from tunegrid.results.records import ChoiceRecord, TrialRecord, read_record
+from tunegrid.results.tables.frames import provenance_columns
 from tunegrid.study.cells import Cell
-from tunegrid.study.paths import Paths
 
 COLUMNS = (
     "study task model method factor learning_rate status reason metric score validation_loss chosen edge seed "
@@ -22,7 +21,8 @@ def search_rows(study: StudyResults) -> tuple[list[Row], list[Row]]:
     Raises TuneGridError, naming the file, for a record that is not what it should be.
     """
     rows, provenance = [], []
-    for cell in _cells(study) if study.expected.search else ():
+    tasks = study.expected.tasks if study.expected.search else ()
+    for cell in [Cell(*key) for task in tasks for key in study.expected.keys(task)]:
         trials, choice = _read(study, cell)
         for factor, trial in trials.items():
             row = vars(cell) | {"factor": factor, "chosen": False}
@@ -32,23 +32,14 @@ def search_rows(study: StudyResults) -> tuple[list[Row], list[Row]]:
             if choice and choice.factor == trial.factor:
                 row |= {"chosen": True, "edge": choice.edge}
             rows.append(row | trial.model_dump(exclude={"factor", "cost", "provenance"}) | trial.cost.model_dump())
-            versions = trial.provenance.model_dump()
-            versions["packages"] = "; ".join(
-                f"{name} {number}" for name, number in sorted(versions["packages"].items())
-            )
-            provenance.append(row | {"kind": "trial", "stage": "search", "seed": trial.seed} | versions)
+            stage = {"kind": "trial", "stage": "search", "seed": trial.seed}
+            provenance.append(row | stage | provenance_columns(trial.provenance))
     return rows, provenance
-
-
-def _cells(study: StudyResults) -> Iterator[Cell]:
-    for task in study.expected.tasks:
-        for model, method in study.expected.grid(task):
-            yield Cell(task.name, model.name, method.name)
 
 
 def _read(study: StudyResults, cell: Cell) -> tuple[dict[float, TrialRecord | None], ChoiceRecord | None]:
     """(the trials of a cell by factor, None where one is missing; its choice)."""
-    paths, search = Paths(study.folder.name, study.folder.parent), study.expected.search
+    paths, search = study.paths, study.expected.search
     files = {factor: paths.trial(cell, trial) for trial, factor in search.trials.items()}
     trials = {
         factor: read_record(file, TrialRecord, **cell.names, factor=factor) if file.exists() else None
