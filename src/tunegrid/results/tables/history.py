@@ -17,11 +17,7 @@ def history_rows(study: StudyResults) -> list[dict[str, Any]]:
 
     Raises TuneGridError for a file that is not what a training writes.
     """
-    rows = []
-    for result in study.results:
-        if result.kind == "run":
-            rows += _rows(result)
-    return rows
+    return [row for result in study.results if result.kind == "run" for row in _rows(result)]
 
 
 def _rows(result: Result) -> list[dict[str, Any]]:
@@ -30,13 +26,12 @@ def _rows(result: Result) -> list[dict[str, Any]]:
         return []
     cost = result.training.cost if result.training else None
     per_step = cost.examples / cost.steps if cost and cost.steps else None
-    of_run = {"task": result.task.name, "model": result.model, "method": result.method, "seed": result.seed}
     rows = []
     try:
         with file.open(encoding="utf-8", newline="") as lines:
             for line in csv.DictReader(lines):
                 step = int(line["step"])
-                row = of_run | {"status": result.status, "step": step}
+                row = result.names | {"status": result.status, "step": step}
                 row["examples"] = None if per_step is None else round(step * per_step)
                 rows.append(row | {name: float(line[name]) for name in MEASURED if line.get(name)})
     except (KeyError, ValueError, TypeError, csv.Error) as error:

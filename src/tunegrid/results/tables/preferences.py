@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.parquet import read_parquet
-from tunegrid.results.expected import Expected
-from tunegrid.results.read import StudyResults
+from tunegrid.results.read import Result, StudyResults
 from tunegrid.results.records import JudgementRecord, RewardRecord, read_record
 from tunegrid.results.statistics.intervals import ALPHA, wilson_interval
+from tunegrid.results.tables.frames import with_interval
 from tunegrid.study.paths import Paths
 
 Row = dict[str, Any]
@@ -32,20 +33,18 @@ COLUMNS = {
 
 def preference_rows(study: StudyResults) -> dict[str, list[Row]]:
     """Rows of all tables of `COLUMNS`. Raises TuneGridError, naming the file, for a record that is none."""
-    paths, expected = Paths(study.folder.name, study.folder.parent), study.expected
     rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
-    for names in expected.rewards:
-        _reward_rows(paths, names, rows)
-    for result in study.results:
-        if result.kind == "run" and result.training is not None:
-            of_run = {"task": result.task.name, "model": result.model, "method": result.method, "seed": result.seed}
-            rows["observations"] += [
-                of_run | point.model_dump() | {"score": point.metric} for point in result.training.observations
-            ]
-    for cell, (start, reward) in expected.judged.items():
+    for names in study.expected.rewards:
+        _reward_rows(study.paths, names, rows)
+    runs = [result for result in study.results if result.kind == "run"]
+    for result in runs:
+        for point in result.training.observations if result.training else ():
+            rows["observations"].append(result.names | point.model_dump() | {"score": point.metric})
+    for cell, (start, reward) in study.expected.judged.items():
         of_cell = dict(zip(("task", "model", "method"), cell, strict=True)) | {"start": start, "reward_model": reward}
-        rows["judgements"] += _judgement_rows(study, expected, of_cell)
-        rows["preferences"] += _cell_rows(study, of_cell)
+        records = [(run, _judgement(run)) for run in runs if (run.task.name, run.model, run.method) == cell]
+        rows["judgements"] += [of_cell | row for run, record in records for row in _judgement_rows(run.seed, record)]
+        rows["preferences"] += [of_cell | row for row in _cell_rows(records)]
     return rows
 
 
@@ -65,64 +64,42 @@ def _reward_rows(paths: Paths, names: tuple[str, str, str], rows: dict[str, list
         rows["reward_calibration"].append(row | one.model_dump() | {"pairs_count": one.pairs})
 
 
-def _records(study: StudyResults, cell: Row) -> list[tuple[Any, JudgementRecord | None]]:
-    """(result, its judgement, None where it is missing) of each run of a cell."""
-    found = []
-    for result in study.results:
-        if (result.kind, result.task.name, result.model, result.method) == (
-            "run",
-            cell["task"],
-            cell["model"],
-            cell["method"],
-        ):
-            file, names = result.folder / "judgement.json", {name: cell[name] for name in ("task", "model", "method")}
-            record = read_record(file, JudgementRecord, **names, seed=result.seed) if file.exists() else None
-            found.append((result, record))
-    return found
+def _judgement(run: Result) -> JudgementRecord | None:
+    file, names = run.folder / "judgement.json", {"task": run.task.name, "model": run.model, "method": run.method}
+    return read_record(file, JudgementRecord, **names, seed=run.seed) if file.exists() else None
 
 
-def _judgement_rows(study: StudyResults, expected: Expected, cell: Row) -> list[Row]:
-    rows = []
-    for result, record in _records(study, cell):
-        for judge in JUDGES:
-            row = cell | {"seed": result.seed, "judge": judge}
-            if record is None:
-                rows.append(row | {"status": "missing", "reason": "no result"})
-                continue
+def _judgement_rows(seed: int, record: JudgementRecord | None) -> Iterator[Row]:
+    for judge in JUDGES:
+        row: Row = {"seed": seed, "judge": judge, "status": "missing", "reason": "no result"}
+        if record is not None:
             row |= {"status": record.status, "reason": record.reason, "examples": record.examples}
             if contest := getattr(record, f"by_{judge}"):
                 row |= contest.model_dump() | {"win_rate": contest.rate}
                 row |= {"mean": getattr(record, f"mean_{judge}"), "start_mean": getattr(record, f"mean_start_{judge}")}
-            rows.append(row)
-    return rows
+        yield row
 
 
-def _cell_rows(study: StudyResults, cell: Row) -> list[Row]:
+def _cell_rows(records: Iterable[tuple[Result, JudgementRecord | None]]) -> Iterator[Row]:
     """The cell over its seeds, by each judge; with intervals over seeds and test rows."""
     tables = []
-    for result, record in _records(study, cell):
+    for run, record in records:
         if record is None or record.status != "ok":
             continue
-        file = result.folder / "judgement.parquet"
+        file = run.folder / "judgement.parquet"
         table = read_parquet(file)
         if len(table) != record.examples:
             raise TuneGridError(
                 f"{file}: has {len(table)} rows, but its record says {record.examples}. Judge it again."
             )
         tables.append(table)
-    if not tables:
-        return []
-    rows = []
-    for judge in JUDGES:
+    for judge in JUDGES if tables else ():
         # [seeds, examples]
         difference = np.array([[row[judge] - row[f"start_{judge}"] for row in table] for table in tables])
         wins = np.where(np.abs(difference) <= 1e-9, 0.5, difference > 0)
-        row = cell | {"judge": judge, "seeds": len(tables), "examples": difference.shape[1]}
-        for name, values in (("difference", difference), ("win_rate", wins)):
-            low, high = interval(values)
-            row |= {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
-        rows.append(row)
-    return rows
+        row = {"judge": judge, "seeds": len(tables), "examples": difference.shape[1]}
+        row |= with_interval("difference", difference.mean(), interval(difference))
+        yield row | with_interval("win_rate", wins.mean(), interval(wins))
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
