@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_object
 from tunegrid.results.expected import ExpectedTask
-from tunegrid.results.read import Result, StudyResults
+from tunegrid.results.read import Result, StudyResults, readable
 from tunegrid.results.records import WordingsRecord, read_record
 from tunegrid.results.statistics.intervals import RESAMPLES, ExampleStatistics, resample_scores
 from tunegrid.results.statistics.permutations import PERMUTATIONS, spread_p_value
+from tunegrid.results.tables.frames import with_interval
 from tunegrid.study.cells import Cell, Run
-from tunegrid.study.paths import Paths
 from tunegrid.tasks import Metric
 
 Row = dict[str, Any]
@@ -34,14 +33,14 @@ def instruction_rows(study: StudyResults, resamples: int | None = None) -> dict[
     """
     rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
     expected = study.expected
-    shared = [method for method in expected.methods if method.name in expected.mixtures]
     for model in expected.models:
-        for method in shared:
-            rows["mixtures"] += _mixture_rows(study, model.name, method.name)
+        for method in expected.methods:
+            if method.name in expected.mixtures:
+                rows["mixtures"] += _mixture_rows(study, model.name, method.name)
     for task in expected.tasks:
-        for model, method in expected.grid(task):
-            if method in shared:
-                cell = _Cell(study, task, model.name, method.name)
+        for key in expected.keys(task):
+            if key[2] in expected.mixtures:
+                cell = _Cell(study, task, Cell(*key))
                 rows["wordings"] += cell.wording_rows()
                 rows["instruction"] += cell.rows(resamples or RESAMPLES)
     return rows
@@ -49,7 +48,7 @@ def instruction_rows(study: StudyResults, resamples: int | None = None) -> dict[
 
 def _mixture_rows(study: StudyResults, model: str, method: str) -> Iterator[Row]:
     mixed = study.expected.mixtures[method]
-    file = Paths(study.folder.name, study.folder.parent).mixture_tokens(model, method) / "stats.json"
+    file = study.paths.mixture_tokens(model, method) / "stats.json"
     splits = read_object(file).get("splits", {}) if file.is_file() else {}
     counts = {
         split: {task: sum(part["rows"] for part in parts if part["task"] == task) for task in mixed}
@@ -67,30 +66,27 @@ def _mixture_rows(study: StudyResults, model: str, method: str) -> Iterator[Row]
 class _Cell:
     """A cell of instruction tuning: the answers of its runs, and of the untuned model, to every wording."""
 
-    def __init__(self, study: StudyResults, task: ExpectedTask, model: str, method: str) -> None:
-        self.study, self.task = study, task
-        self.names = {"task": task.name, "model": model, "method": method}
-        self.in_mixture = task.name in study.expected.mixtures[method]
-        paths, cell = Paths(study.folder.name, study.folder.parent), Cell(task.name, model, method)
-        self.folders = {seed: paths.run(Run(cell, seed)) for seed in study.expected.seeds}
-        self.folders[None] = paths.untuned_wordings(task.name, model, method)
-        self.records = {seed: self._record(seed) for seed in self.folders}
+    def __init__(self, study: StudyResults, task: ExpectedTask, cell: Cell) -> None:
+        self.study, self.task, self.names = study, task, cell.names
+        self.in_mixture = task.name in study.expected.mixtures[cell.method]
+        self.folders = {seed: study.paths.run(Run(cell, seed)) for seed in study.expected.seeds}
+        self.folders[None] = study.paths.untuned_wordings(cell.task, cell.model, cell.method)
+        self.records: dict[int | None, WordingsRecord | None] = {}
+        for seed, folder in self.folders.items():
+            file = folder / "wordings.json"
+            self.records[seed] = read_record(file, WordingsRecord, **cell.names, seed=seed) if file.exists() else None
         self.ok = [seed for seed, record in self.records.items() if record and record.status == "ok"]
-
-    def _record(self, seed: int | None) -> WordingsRecord | None:
-        file = self.folders[seed] / "wordings.json"
-        if not file.exists():
-            return None
-        return read_record(file, WordingsRecord, **self.names, seed=seed)
 
     def wording_rows(self) -> Iterator[Row]:
         for seed, record in self.records.items():
             row = self.names | {"kind": "untuned" if seed is None else "run", "seed": seed}
             row |= {"in_mixture": self.in_mixture, "status": "missing", "reason": "no result"}
-            if record is None or record.status != "ok":
-                yield row | ({"status": record.status, "reason": record.reason} if record else {})
+            if record is not None:
+                row |= {"status": record.status, "reason": record.reason}
+            if row["status"] != "ok":
+                yield row
                 continue
-            row |= {"status": "ok", "reason": None, "examples": record.examples}
+            row["examples"] = record.examples
             for one in record.wordings:
                 for name, value in one.metrics.items():
                     values = {"wording": one.name, "template": one.template, "trained": one.trained}
@@ -105,7 +101,7 @@ class _Cell:
         if not seeds or None not in self.ok:
             return
         wordings = self.records[seeds[0]].wordings
-        tables = {seed: self._answers(seed) for seed in (*seeds, None)}
+        tables = {seed: self._answers(seed) for seed in self.ok}
         alike = {"wordings_p": self._alike([tables[seed] for seed in seeds], [one.name for one in wordings], resamples)}
         for asked, trained in (("trained", True), ("unseen", False)):
             if names := [one.name for one in wordings if one.trained == trained]:
@@ -153,12 +149,11 @@ class _Cell:
             "untuned": float(resampled.point[1]),
         }
         row["ci_low"], row["ci_high"] = resampled.interval(0)
-        row["difference"] = row["mean"] - row["untuned"]
-        row["difference_low"], row["difference_high"] = resampled.difference_interval(0, 1)
+        row |= with_interval("difference", row["mean"] - row["untuned"], resampled.difference_interval(0, 1))
         if prompt is not None:
             row["untuned_prompt"] = float(resampled.point[2])
-            row["prompt_difference"] = row["mean"] - row["untuned_prompt"]
-            row["prompt_difference_low"], row["prompt_difference_high"] = resampled.difference_interval(0, 2)
+            change = row["mean"] - row["untuned_prompt"]
+            row |= with_interval("prompt_difference", change, resampled.difference_interval(0, 2))
         return row
 
     def _value(self, seed: int, wording: str) -> float:
@@ -169,10 +164,8 @@ class _Cell:
         import pandas as pd
 
         file = self.folders[seed] / "wordings.parquet"
-        try:
+        with readable(file):
             return pd.read_parquet(file)
-        except Exception as error:  # pyarrow raises many kinds; each means that the file is not what it should be
-            raise TuneGridError(f"{file}: cannot be read ({error}). Run its job again.") from error
 
     @staticmethod
     def _statistics(metric: Metric, table: Any, names: Sequence[str]) -> np.ndarray:
