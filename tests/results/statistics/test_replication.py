@@ -73,7 +73,7 @@ def test_what_the_cells_have_in_common_is_as_uncertain_for_all_of_them(degrees: 
     """Eight cells with two degrees each: wholly pooled (16), half, and each by itself. s'² d' / χ²(d') in every case."""
     scores = study(np.random.default_rng(4), np.full(ROWS, 0.7), resamples=4)
     seeds = replace(scores.seeds, degrees=np.full(ROWS, degrees), variance=np.ones(ROWS), explained=np.zeros(ROWS))
-    drawn = [_draw_variances(seeds, 200, np.random.default_rng(number)).own for number in range(20)]
+    drawn = [_draw_variances(seeds, 200, np.random.default_rng(number))[0] for number in range(20)]
     inverse = degrees / np.concatenate(drawn)  # χ²(d')
     quantiles = [0.1, 0.5, 0.9]
     assert np.quantile(inverse, quantiles) == pytest.approx(chi2(degrees).ppf(quantiles), rel=0.05)

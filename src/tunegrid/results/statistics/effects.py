@@ -52,11 +52,11 @@ class Contrast:
         spread = np.sqrt(np.maximum(self.variance, 1e-18))
         return float(2 * ndtr(-abs(self.difference) / spread).mean())
 
-    def interval(self, alpha: float = ALPHA) -> tuple[float, float]:
-        """Interval of level 1 - `alpha`, within -1 and 1; (nan, nan) where the variance is not known."""
+    def interval(self) -> tuple[float, float]:
+        """Interval of level 1 - ALPHA, within -1 and 1; (nan, nan) where the variance is not known."""
         if np.isnan(self.variance).any():
             return np.nan, np.nan
-        half = float(critical_differences(np.sqrt(self.variance)[None], alpha)[0])
+        half = float(critical_differences(np.sqrt(self.variance)[None], ALPHA)[0])
         return max(self.difference - half, -1.0), min(self.difference + half, 1.0)
 
 

@@ -130,7 +130,7 @@ class ResampledScores:
             ends |= {*np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])}
         return float(min(ends)), float(max(ends))
 
-    def difference_interval(self, row: int, baseline: int, level: float = 1 - ALPHA) -> tuple[float, float]:
+    def difference_interval(self, row: int, baseline: int) -> tuple[float, float]:
         """Interval of score(row) - score(baseline), paired, within -1 and 1; (nan, nan) as for `interval`.
 
         Between two forms of the same runs it holds the choice of the test examples alone.
@@ -138,8 +138,8 @@ class ResampledScores:
         owners = self.seeds.owners
         if row != baseline and owners[row] == owners[baseline]:
             alone = replace(self, seeds=SeedVariance.unknown(self.seeds.counts, self.resampled.shape[1]))
-            return alone.difference_interval(row, baseline, level)
-        (low, high), (baseline_low, baseline_high) = self.interval(row, level), self.interval(baseline, level)
+            return alone.difference_interval(row, baseline)
+        (low, high), (baseline_low, baseline_high) = self.interval(row), self.interval(baseline)
         down, up = self.point[row] - low, high - self.point[row]
         baseline_down, baseline_up = self.point[baseline] - baseline_low, baseline_high - self.point[baseline]
         total = np.diag(self.covariance) + np.median(self.seeds.moderated, axis=1)

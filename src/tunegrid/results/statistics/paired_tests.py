@@ -35,9 +35,9 @@ class PairedTests:
     adjusted: np.ndarray  # [pairs] p-values after Holm's correction over all pairs
     spread: np.ndarray  # [pairs, resamples] draws of the standard deviation of the difference, if nothing differs
 
-    def separated(self, alpha: float = ALPHA) -> np.ndarray:
+    def separated(self) -> np.ndarray:
         """Whether two rows are separated, [rows, rows], symmetric."""
-        return _symmetric(self.adjusted <= alpha, self.first, self.second)
+        return _symmetric(self.adjusted <= ALPHA, self.first, self.second)
 
     def p_values(self, differences: np.ndarray) -> np.ndarray:
         """p-values of other differences of the same pairs, [pairs, n]."""
@@ -76,13 +76,13 @@ def difference_variance(scores: ResampledScores, first: np.ndarray, second: np.n
     return np.maximum(variance, least)
 
 
-def separated_in_resamples(scores: ResampledScores, tests: PairedTests, alpha: float = ALPHA) -> np.ndarray:
+def separated_in_resamples(scores: ResampledScores, tests: PairedTests) -> np.ndarray:
     """Which rows the same tests tell apart in each resample, [resamples, rows, rows]: the differences in it against the
     spread that they have on the test set.
     """
     p_values = tests.p_values(scores.resampled[tests.first] - scores.resampled[tests.second])
     adjusted = holm(p_values.T if scores.degrees > 0 else np.ones(p_values.T.shape))
-    return _symmetric(adjusted <= alpha, tests.first, tests.second)
+    return _symmetric(adjusted <= ALPHA, tests.first, tests.second)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

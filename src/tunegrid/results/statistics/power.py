@@ -10,6 +10,8 @@ part of it that is the runs' own, and the seeds' variance, shrink with the numbe
 where the seeds' noise alone is too large, nor more seeds where that of the rows is.
 """
 
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
@@ -18,7 +20,7 @@ import numpy as np
 from tunegrid.common.citations import BLOOM_1995, CARD_2020, Formula
 from tunegrid.results.statistics.intervals import ALPHA, ResampledScores
 from tunegrid.results.statistics.paired_tests import PairedTests, difference_variance
-from tunegrid.results.statistics.seeds import inverse_chi_squared
+from tunegrid.results.statistics.seeds import draw_added, inverse_chi_squared
 
 POWER = 0.8
 MOST_ROWS, MOST_SEEDS = 1000.0, 200  # more than this many times the rows, or seeds, is "more than"
@@ -68,8 +70,8 @@ def critical_differences(spread: np.ndarray, alpha: float) -> np.ndarray:
     )
 
 
-def detectable_differences(spread: np.ndarray, alpha: float, power: float = POWER) -> np.ndarray:
-    """The true difference that a test with this spread finds with a given power: [pairs, draws] -> [pairs].
+def detectable_differences(spread: np.ndarray, alpha: float) -> np.ndarray:
+    """The true difference that a test with this spread finds with a power of 80 %: [pairs, draws] -> [pairs].
 
     Infinite where no spread is known. `spread`: draws of the standard deviation of an observed difference.
     """
@@ -77,33 +79,29 @@ def detectable_differences(spread: np.ndarray, alpha: float, power: float = POWE
 
     critical = critical_differences(spread, alpha)
     return _bisect(
-        lambda d: ndtr((d - critical)[:, None] / spread).mean(axis=1) >= power,
+        lambda d: ndtr((d - critical)[:, None] / spread).mean(axis=1) >= POWER,
         critical,
-        critical + ndtri(power) * spread.max(axis=1),
+        critical + ndtri(POWER) * spread.max(axis=1),
     )
 
 
-def smallest_differences(tests: PairedTests, family: int, power: float = POWER, alpha: float = ALPHA) -> np.ndarray:
+def smallest_differences(tests: PairedTests, family: int) -> np.ndarray:
     """Smallest detectable difference of each pair, [pairs], where `family` pairs are tested (1: this pair alone)."""
     thinned = tests.spread[:, :: max(1, tests.spread.size // 1_000_000)]
-    return detectable_differences(thinned, alpha / family, power)
+    return detectable_differences(thinned, ALPHA / family)
 
 
-def rows_needed(scores: ResampledScores, first: int, second: int, alpha: float, power: float = POWER) -> Needed:
+def rows_needed(scores: ResampledScores, first: int, second: int, alpha: float) -> Needed:
     """How many test rows would separate two rows of `scores` at level `alpha`, with the seeds that they have.
 
     Of grouped rows: in as many more groups of the same sizes.
     """
-    if (difference := abs(scores.point[first] - scores.point[second])) < 1e-12:
-        return Needed(None, SAME)
 
     def found(factor: float) -> bool:
-        return _power(difference, _spread(scores, first, second, factor, None), alpha) >= power
+        return _power(scores, first, second, alpha, factor, None) >= POWER
 
-    if not found(1e9):
-        return Needed(None, NEVER)
-    if not found(MOST_ROWS):
-        return Needed(None, MORE)
+    if limit := _limit(scores, first, second, found, MOST_ROWS):
+        return Needed(None, limit)
     low, high = np.log(_FEWEST), np.log(MOST_ROWS)
     for _ in range(30):
         middle = (low + high) / 2
@@ -111,29 +109,28 @@ def rows_needed(scores: ResampledScores, first: int, second: int, alpha: float, 
     return Needed(ceil(scores.examples * np.exp(high) - 1e-6))
 
 
-def seeds_needed(scores: ResampledScores, first: int, second: int, alpha: float, power: float = POWER) -> Needed:
+def seeds_needed(scores: ResampledScores, first: int, second: int, alpha: float) -> Needed:
     """How many seeds of each cell would separate two rows of `scores` at level `alpha`, on the rows that there are."""
-    if not scores.seeds.known:
-        return Needed(None, UNKNOWN)
-    if (difference := abs(scores.point[first] - scores.point[second])) < 1e-12:
-        return Needed(None, SAME)
 
-    def found(seeds: int) -> bool:
-        return _power(difference, _spread(scores, first, second, 1.0, seeds), alpha) >= power
+    def found(seeds: float) -> bool:
+        return _power(scores, first, second, alpha, 1.0, seeds) >= POWER
 
-    if not found(10**9):
-        return Needed(None, NEVER)
-    if not found(MOST_SEEDS):
-        return Needed(None, MORE)
-    low, high = 1, MOST_SEEDS
-    while low + 1 < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if found(middle) else (middle, high)
-    return Needed(high)
+    if limit := _limit(scores, first, second, found, MOST_SEEDS) if scores.seeds.known else UNKNOWN:
+        return Needed(None, limit)
+    return Needed(bisect_left(range(MOST_SEEDS), True, lo=2, key=found))
+
+
+def _limit(scores: ResampledScores, first: int, second: int, found: Callable[[float], bool], most: float) -> str:
+    """Why there is no number up to `most` that separates two rows, as `Needed.limit`; "" where there is one."""
+    if abs(scores.point[first] - scores.point[second]) < 1e-12:
+        return SAME
+    if not found(1e9):
+        return NEVER
+    return "" if found(most) else MORE
 
 
 def assumed_difference(
-    rows: float, seeds: int, cells: int, seed_sd: float, disagreement: float, family: int = 1, power: float = POWER
+    rows: float, seeds: int, cells: int, seed_sd: float, disagreement: float, family: int = 1
 ) -> float:
     """Smallest detectable difference before anything has run, from assumed variances, by quantiles of Student's t.
 
@@ -155,17 +152,19 @@ def assumed_difference(
     if total == 0:
         return 0.0
     degrees = total**2 / (of_rows**2 / max(rows - 1, 1) + of_seeds**2 / known)
-    return float((t.isf(ALPHA / family / 2, degrees) + t.isf(1 - power, degrees)) * total**0.5)
+    return float((t.isf(ALPHA / family / 2, degrees) + t.isf(1 - POWER, degrees)) * total**0.5)
 
 
-def _power(difference: float, spread: np.ndarray, alpha: float) -> float:
+def _power(scores: ResampledScores, first: int, second: int, alpha: float, factor: float, seeds: float | None) -> float:
+    """Power of the test of two rows, whose true difference is the observed one; the rest as for `_spread`."""
     from scipy.special import ndtr
 
+    spread = _spread(scores, first, second, factor, seeds)
     critical = critical_differences(spread[None], alpha)[0]
-    return float(ndtr((difference - critical) / spread).mean())
+    return float(ndtr((abs(scores.point[first] - scores.point[second]) - critical) / spread).mean())
 
 
-def _spread(scores: ResampledScores, first: int, second: int, factor: float, seeds: int | None) -> np.ndarray:
+def _spread(scores: ResampledScores, first: int, second: int, factor: float, seeds: float | None) -> np.ndarray:
     """Draws of the standard deviation of a difference in a study with `factor` times the rows and so many seeds."""
     generator = np.random.default_rng(0)
     variance = float(difference_variance(scores, np.array([first]), np.array([second]))[0])
@@ -176,14 +175,11 @@ def _spread(scores: ResampledScores, first: int, second: int, factor: float, see
         explained = float(known.explained[row])
         variance -= explained * (1 / count - 1 / other)
         if known.known:
-            of_seeds = float(
-                known.variance[row]
-            )  # with what the examples explain of it, which shrinks with their number
-            less = explained / factor
+            # With what the examples explain of it, which shrinks with their number.
+            of_seeds, less = float(known.variance[row]), explained / factor
             of_seeds = of_seeds - explained + less if of_seeds >= explained else of_seeds / factor
             degrees = min(known.degrees[row] + other - count, 1e6)
-            drawn = of_seeds * inverse_chi_squared(degrees, _DRAWS, generator)
-            added = added + np.maximum(drawn - less, 0) / other
+            added = added + draw_added(of_seeds, degrees, less, other, _DRAWS, generator)
     degrees = min((scores.degrees + 1) * factor - 1, 1e6)
     if degrees <= 0:
         return np.full(_DRAWS, np.inf)
@@ -191,7 +187,7 @@ def _spread(scores: ResampledScores, first: int, second: int, factor: float, see
     return np.sqrt(rows + added)
 
 
-def _bisect(true_from: object, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _bisect(true_from: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """The smallest values, [n], between `low` and `high` from which on a condition holds, for each by itself."""
     for _ in range(40):
         middle = (low + high) / 2

@@ -15,7 +15,7 @@ are predictions (`from_tests`), or a difference at the printed precision where t
 (`from_printed`). Cells without a result are left out; the notes name them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import inf, isnan
@@ -47,6 +47,17 @@ RULE = Formula(
     "studies (true scores and variances as likely as the observed ones make them, new noise, tests of their own) in "
     "which the rule says the same.",
 )
+
+# What a cell costs by a measure of cost: the field of `Measured`, and the cost as the predicate of a sentence.
+_PRICES: dict[CostName, tuple[str, Callable[[float], str]]] = {
+    "train_hours": ("train_seconds", lambda price: f"trains in {duration(price)}"),
+    "train_gpu_memory": ("train_memory_bytes", lambda price: f"trains in {without_exponent(price / GIB)} GiB"),
+    "train_flops": ("train_flops", lambda price: f"trains with {price:.3g} floating-point operations"),
+    "saved_bytes": ("saved_bytes", lambda price: f"saves {without_exponent(price / 1e6)} MB"),
+    "prediction_seconds": ("prediction_seconds", lambda price: f"predicts the test set in {duration(price)}"),
+    "prediction_memory": ("prediction_memory_bytes", lambda price: f"predicts in {without_exponent(price / GIB)} GiB"),
+    "latency": ("latency_seconds", lambda price: f"answers in {duration(price)}"),
+}
 
 
 def named(model: str, method: str, form: str | None) -> str:
@@ -85,16 +96,9 @@ class Candidate:
     @property
     def price(self) -> float:
         """Cost of the cell by the study's measure of cost; infinite where it is not known."""
-        value = {
-            "trainable_parameters": self.trainable,
-            "train_hours": self.measured.train_seconds,
-            "train_gpu_memory": self.measured.train_memory_bytes,
-            "train_flops": self.measured.train_flops,
-            "saved_bytes": self.measured.saved_bytes,
-            "prediction_seconds": self.measured.prediction_seconds,
-            "prediction_memory": self.measured.prediction_memory_bytes,
-            "latency": self.measured.latency_seconds,
-        }[self.cost_name]
+        if self.cost_name == "trainable_parameters":
+            return self.trainable
+        value = getattr(self.measured, _PRICES[self.cost_name][0])
         return inf if value is None else value
 
     @property
@@ -111,15 +115,7 @@ class Candidate:
             return f"trains {fine_percent(self.trainable_share)} of its parameters"
         if self.price == inf:
             return "has a cost that is not known"
-        return {
-            "train_hours": f"trains in {duration(self.price)}",
-            "train_gpu_memory": f"trains in {without_exponent(self.price / GIB)} GiB",
-            "saved_bytes": f"saves {without_exponent(self.price / 1e6)} MB",
-            "train_flops": f"trains with {self.price:.3g} floating-point operations",
-            "prediction_seconds": f"predicts the test set in {duration(self.price)}",
-            "prediction_memory": f"predicts in {without_exponent(self.price / GIB)} GiB",
-            "latency": f"answers in {duration(self.price)}",
-        }[self.cost_name]
+        return _PRICES[self.cost_name][1](self.price)
 
 
 @dataclass(frozen=True)
@@ -173,7 +169,6 @@ def from_tests(
     percent: bool = False,
     margin: float | None = None,
     seeds_known: bool = True,
-    alpha: float = ALPHA,
 ) -> Recommendation:
     """Recommends by paired tests among the cells whose means can be compared.
 
@@ -194,13 +189,12 @@ def from_tests(
     kept = [candidates[number] for number in compared]
     scores = scores.rows(compared)
     tests = compare_pairs(scores)
-    separated = tests.separated(alpha)
     alike = None if margin is None else equivalence(scores, tests, margin)
-    eligible = _eligible(scores.point, separated, alike)
+    eligible = _eligible(scores.point, tests.separated(), alike)
     chosen = int(_cheapest(kept, eligible))
     stability = None
     if seeds_known:
-        again = [_recommended_in(fresh, kept, margin, alpha) for fresh in fresh_studies(scores, _by_cost(kept))]
+        again = [_recommended_in(fresh, kept, margin) for fresh in fresh_studies(scores, _by_cost(kept))]
         stability = float(np.mean(np.concatenate(again) == chosen))
     lost = loss(scores, chosen, int(np.argmax(scores.point)))
     noun = "cell" if all(candidate.form is None for candidate in kept) else "candidate"
@@ -213,12 +207,10 @@ def from_tests(
     return replace(recommendation, rationale=f"{recommendation.rationale} {named}.")
 
 
-def _recommended_in(
-    fresh: ResampledScores, candidates: Sequence[Candidate], margin: float | None, alpha: float
-) -> np.ndarray:
+def _recommended_in(fresh: ResampledScores, candidates: Sequence[Candidate], margin: float | None) -> np.ndarray:
     """Number of the candidate that each of some fresh studies recommends, [studies], by tests of its own."""
     tests = compare_pairs(fresh)
-    separated = separated_in_resamples(fresh, tests, alpha)
+    separated = separated_in_resamples(fresh, tests)
     alike = None if margin is None else equivalence(fresh, tests, margin)
     return _cheapest(candidates, _eligible(fresh.resampled.T, separated, alike))
 

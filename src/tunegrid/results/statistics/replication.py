@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tunegrid.results.statistics.intervals import ResampledScores
-from tunegrid.results.statistics.seeds import SeedVariance, inverse_chi_squared, moderate_by_mean
+from tunegrid.results.statistics.seeds import SeedVariance, draw_added, inverse_chi_squared, moderate_by_mean
 
 SCENARIOS = 100  # draws of all variances; fewer where there are fewer than ten times as many resamples
 STUDIES = 10  # fresh studies of each scenario
@@ -91,27 +91,23 @@ def _line(rows: int, by_cost: Sequence[int] | None) -> np.ndarray:
 
 def _scenarios(scores: ResampledScores, line: np.ndarray, generator: np.random.Generator) -> Iterator[_Scenario]:
     rows, count = len(scores.point), max(10, min(SCENARIOS, scores.resampled.shape[1] // 10))
-    variances = _draw_variances(scores.seeds, count, generator)
+    own, total = _draw_variances(scores.seeds, count, generator)
     examples = inverse_chi_squared(scores.degrees, count, generator)
     spread = inverse_chi_squared(scores.degrees, _DRAWS, generator)
     between = inverse_chi_squared(rows - line.shape[1], count, generator)
     owners = np.unique(scores.seeds.owners, return_inverse=True)[1]
     for number in range(count):
-        own = variances.own[number] / scores.seeds.counts
-        noise = examples[number] * scores.covariance + np.where(owners[:, None] == owners, own[:, None], 0.0)
-        yield _Scenario(noise, _square_root(noise), spread, between[number], variances.total[number])
+        added = own[number] / scores.seeds.counts
+        noise = examples[number] * scores.covariance + np.where(owners[:, None] == owners, added[:, None], 0.0)
+        yield _Scenario(noise, _square_root(noise), spread, between[number], total[number])
 
 
-@dataclass(frozen=True)
-class _Variances:
-    """Draws of the true variances between seeds, [scenarios, rows]: the seeds' own, and with the test set's part."""
+def _draw_variances(
+    seeds: SeedVariance, scenarios: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws of the true variances between seeds, [scenarios, rows]: (the seeds' own, with the test set's part).
 
-    own: np.ndarray
-    total: np.ndarray
-
-
-def _draw_variances(seeds: SeedVariance, scenarios: int, generator: np.random.Generator) -> _Variances:
-    """Draws s'² d' / χ²(d') of each row, with a part of each χ² in common.
+    Each is s'² d' / χ²(d'), with a part of each χ² in common.
 
     With d degrees of freedom of its own, D of all cells, and s'² = w s² + (1 - w) s₀², w = d / d', the s'² of two cells
     have the covariance (1 - w²) / D, relative to the variance 1 / d' of each. So χ²(d') is the sum of a part with
@@ -130,7 +126,7 @@ def _draw_variances(seeds: SeedVariance, scenarios: int, generator: np.random.Ge
             rest = generator.chisquare(whole - part, scenarios) if whole > part else 0.0
             ratios[:, row] = whole / np.maximum(common + rest, 1e-12)
     drawn = np.maximum(seeds.variance * ratios[:, owners] - seeds.explained, 0)
-    return _Variances(drawn, np.where(seeds.variance > 0, drawn + seeds.explained, 0.0))
+    return drawn, np.where(seeds.variance > 0, drawn + seeds.explained, 0.0)
 
 
 def _seeds_of_fresh_study(scores: ResampledScores, total: np.ndarray, generator: np.random.Generator) -> SeedVariance:
@@ -146,10 +142,8 @@ def _seeds_of_fresh_study(scores: ResampledScores, total: np.ndarray, generator:
     if moderated is None:  # nothing is known of any row's seeds
         return SeedVariance.unknown(seeds.counts, _DRAWS)
     draws = [
-        np.maximum(variance * inverse_chi_squared(degrees, _DRAWS, generator) - part, 0) / count
-        for variance, degrees, part, count in zip(
-            moderated.variance, moderated.degrees, seeds.explained[first], counts, strict=True
-        )
+        draw_added(*of_cell, _DRAWS, generator)
+        for of_cell in zip(moderated.variance, moderated.degrees, seeds.explained[first], counts, strict=True)
     ]
     known = seeds.degrees > 0
     return replace(seeds, moderated=np.where(known[:, None], np.array(draws)[owners], 0.0))

@@ -182,12 +182,10 @@ def draw_variances(
     for values, count, variance, degrees, part in zip(
         scores, seeds, moderated.variance, moderated.degrees, explained, strict=True
     ):
-        draws.append(np.maximum(variance * inverse_chi_squared(degrees, resamples, generator) - part, 0) / count)
+        draws.append(draw_added(variance, degrees, part, count, resamples, generator))
+        own.append(draws[-1])
         if count > 2:
-            drawn = values.var(ddof=1) * inverse_chi_squared(count - 1, resamples, generator)
-            own.append(np.maximum(drawn - part, 0) / count)
-        else:
-            own.append(draws[-1])
+            own[-1] = draw_added(values.var(ddof=1), count - 1, part, count, resamples, generator)
     return SeedVariance(
         np.array(draws),
         np.array(own),
@@ -197,6 +195,16 @@ def draw_variances(
         explained,
         np.arange(len(seeds)),
     )
+
+
+def draw_added(
+    variance: float, degrees: float, explained: float, count: float, size: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Draws of what the seeds' own variance adds to that of a mean over `count` of them, [size].
+
+    `variance`: between the seeds, with `degrees` of freedom; `explained`: the part of it that the examples explain.
+    """
+    return np.maximum(variance * inverse_chi_squared(degrees, size, generator) - explained, 0) / count
 
 
 def next_run(
