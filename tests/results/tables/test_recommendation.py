@@ -1,6 +1,7 @@
 """Compressed forms as candidates of the recommendation: their scores, ties, costs, and how they are named."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +71,25 @@ def test_other_tables_are_the_same_with_forms_as_candidates(folder):
     for name in without:
         if name != "recommendation":
             pd.testing.assert_frame_equal(without[name], within[name], obj=name)
+
+
+def test_scores_over_tasks_are_of_the_weights_as_they_were_trained(tmp_path):
+    study = replace(expected_study(), models=CELLS.models, forms=("int8",))
+    root = write_study(tmp_path, study, 50)
+    for run in sorted(root.glob("runs/*/*/full/seed-*")):
+        place = shutil.copytree(run, tmp_path / "copy" / run.relative_to(root))
+        record = json.loads((place / "metrics.json").read_text())
+        form = {"name": "int8", "saved_bytes": 1, "plain_bytes": 2, "saves": "Bytes."}
+        write_json(place / "metrics.json", record | {"form": form})
+        shutil.copytree(place, run / "variants" / "int8")
+    formed = tuple((task.name, "mini-t5", "full") for task in study.tasks)
+    settings = Recommend(forms=["plain", "int8"])
+    without, within = (
+        build_tables(root, expected, 200) for expected in (study, replace(study, formed=formed, recommend=settings))
+    )
+    assert len(within["forms"]) == 3
+    for name in ("over_tasks", "profiles"):
+        pd.testing.assert_frame_equal(without[name], within[name], obj=name)
 
 
 def test_a_form_that_ties_is_recommended_for_its_latency(folder):

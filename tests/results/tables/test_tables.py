@@ -99,6 +99,8 @@ def test_a_collapsed_seed_is_in_every_table_and_its_cell_is_not_compared(
     assert row.collapse_rate_low < 0.5 < row.collapse_rate_high
     pairs = frames["pairs"].query("task == 'qa'")
     assert pairs.collapsed.sum() == 8  # of its pairs with the eight other cells
+    over_tasks = frames["over_tasks"].set_index(["model", "method"]).collapsed
+    assert (over_tasks["mini-t5", "lora"], over_tasks.sum()) == (1, 1)
     recommendation = frames["recommendation"].set_index("task").loc["qa"]
     assert "Mini-T5 + LoRA (not recommended: 1 of 2 seeds collapsed" in recommendation.left_out
     assert "Mini-T5 + LoRA" not in recommendation.tied

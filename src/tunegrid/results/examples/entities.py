@@ -39,14 +39,12 @@ def entity_tables(
         return rows
     for result in examples.answered:
         parts = np.asarray(result.predictions["entities_malformed"])
-        identity = result.key._asdict() | {"seed": result.seed, "rows": len(parts)}
-        rows["malformed"].append(identity | {"answers": int((parts > 0).sum()), "parts": int(parts.sum())})
+        row = result.names | {"rows": len(parts), "answers": int((parts > 0).sum()), "parts": int(parts.sum())}
+        rows["malformed"].append(row)
     counts = {key: np.stack([_counts(result, metric) for result in ok]) for key, ok in examples.groups.items()}
     for number, name in enumerate(metric.types) if counts else ():
         samples = [
-            ExampleStatistics(
-                values[:, :, number], metric.aggregate, seeded=key.kind == "run", collapsed=key in collapsed
-            )
+            ExampleStatistics(values[:, :, number], metric.aggregate, key.kind == "run", key in collapsed)
             for key, values in counts.items()
         ]
         resampled = resample_scores(samples, units, min(resamples or RESAMPLES, RESAMPLES))
@@ -54,14 +52,10 @@ def entity_tables(
         for index, (key, sample) in enumerate(zip(counts, samples, strict=True)):
             right, predicted, expected = sample.values.sum(axis=1).mean(axis=0)
             low, high = resampled.interval(index) if with_type >= FEWEST else (None, None)
-            rows["entities"].append(
-                key._asdict()
-                | {"type": name, "expected": expected, "predicted": predicted, "right": right}
-                | {"precision": right / predicted if predicted else None}
-                | {"recall": right / expected if expected else None}
-                | {"f1": float(resampled.point[index]), "ci_low": low, "ci_high": high}
-                | {"seeds_ok": len(sample.values)}
-            )
+            row = key._asdict() | {"type": name, "expected": expected, "predicted": predicted, "right": right}
+            row |= {"precision": right / predicted if predicted else None}
+            row |= {"recall": right / expected if expected else None, "f1": float(resampled.point[index])}
+            rows["entities"].append(row | {"ci_low": low, "ci_high": high, "seeds_ok": len(sample.values)})
     return rows
 
 

@@ -4,6 +4,7 @@ A label's probability is that of its words among the words of all labels: the so
 predictions.parquet has in its columns `score_<label>`.
 """
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -34,19 +35,18 @@ def label_tables(examples: TaskExamples) -> dict[str, list[dict[str, Any]]]:
     # F1 of each label, which is not printed, makes no label the positive one.
     positive = next((metric.positive for metric in examples.task.metrics if isinstance(metric, LabelCounts)), None)
     for result in examples.answered:
-        identity = result.key._asdict() | {"seed": result.seed}
         references = np.array([texts[0] for texts in result.predictions["references"]], dtype=object)
         predictions = result.predictions["prediction"].to_numpy(dtype=object)
-        rows["confusion"] += [identity | row for row in confusion(references, predictions)]
+        rows["confusion"] += [result.names | row for row in confusion(references, predictions)]
         labels, probabilities = label_probabilities(result)
         if not labels:
             continue
         right = np.array(labels, dtype=object)[probabilities.argmax(axis=1)] == references
-        rows["calibration"] += [identity | row for row in calibration(probabilities.max(axis=1), right)]
+        rows["calibration"] += [result.names | row for row in calibration(probabilities.max(axis=1), right)]
         if positive in labels:
             chances = probabilities[:, labels.index(positive)]
             points = thresholds(chances, references == positive)
-            rows["thresholds"] += [identity | {"label": positive} | row for row in points]
+            rows["thresholds"] += [result.names | {"label": positive} | row for row in points]
     return rows
 
 
@@ -62,9 +62,7 @@ def label_probabilities(result: Result) -> tuple[list[str], np.ndarray]:
 
 def confusion(references: np.ndarray, predictions: np.ndarray) -> list[dict[str, Any]]:
     """The number of rows of each pair of labels that occurs."""
-    pairs: dict[tuple[str, str], int] = {}
-    for pair in zip(references, predictions, strict=True):
-        pairs[pair] = pairs.get(pair, 0) + 1
+    pairs = Counter(zip(references, predictions, strict=True))
     return [{"reference": pair[0], "prediction": pair[1], "rows": count} for pair, count in sorted(pairs.items())]
 
 

@@ -59,17 +59,14 @@ def slice_rows(
         for number, name in enumerate(dimension.slices):
             inside = dimension.members == number
             samples = [
-                ExampleStatistics(
-                    values[:, inside], metric.aggregate, seeded=key.kind == "run", collapsed=key in collapsed
-                )
+                ExampleStatistics(values[:, inside], metric.aggregate, key.kind == "run", key in collapsed)
                 for key, values in statistics.items()
             ]
-            resampled = resample_scores(
-                samples, None if units is None else units[inside], min(resamples or RESAMPLES, RESAMPLES)
-            )
-            drawn = inside.sum() if units is None else len(set(units[inside]))
+            drawn = None if units is None else units[inside]
+            resampled = resample_scores(samples, drawn, min(resamples or RESAMPLES, RESAMPLES))
+            few = (inside.sum() if drawn is None else len(set(drawn))) < FEWEST
             for index, (key, values) in enumerate(statistics.items()):
-                low, high = (None, None) if drawn < FEWEST else resampled.interval(index)
+                low, high = (None, None) if few else resampled.interval(index)
                 row = key._asdict() | {"metric": metric.name, "dimension": dimension.title, "slice": name}
                 row |= {"rows": int(inside.sum()), "mean": float(resampled.point[index])}
                 rows.append(row | {"ci_low": low, "ci_high": high, "seeds_ok": len(values)})

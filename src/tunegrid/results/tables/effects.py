@@ -48,8 +48,10 @@ def _pair_rows(factor: str, pair: tuple[str, str], tasks: Sequence[TaskScores]) 
             continue
         effect = contrast(scores.cell_scores, firsts, seconds)
         differences = scores.cell_scores.point[firsts] - scores.cell_scores.point[seconds]
-        names = {"task": scores.task.name, "metric": scores.task.primary.name, "about": scores.about, "tasks": 1}
-        found.append((names | _counts(differences, left_out) | _measured(effect), effect))
+        row = {"task": scores.task.name, "metric": scores.task.primary.name, "about": scores.about, "tasks": 1}
+        row |= {"blocks": len(differences), "blocks_ahead": int((differences > 0).sum()), "left_out_blocks": left_out}
+        row |= {"lowest": float(differences.min()), "highest": float(differences.max())}
+        found.append((row | _measured(effect), effect))
     if not found:
         return
     rows = [row for row, _ in found]
@@ -58,14 +60,9 @@ def _pair_rows(factor: str, pair: tuple[str, str], tasks: Sequence[TaskScores]) 
     about = "methods" if all(row["about"] == "methods" for row in rows) else "runs"
     whole = {"task": None, "about": about, "tasks": len(rows)} | _measured(overall)
     whole |= {name: sum(row[name] for row in rows) for name in ("blocks", "blocks_ahead")}
-    whole |= {
-        "left_out_blocks": without,
-        "lowest": min(row["lowest"] for row in rows),
-        "highest": max(row["highest"] for row in rows),
-    }
-    yield shared | whole | {"p_value": overall.p_value}
-    for row in rows:
-        yield shared | row
+    whole |= {"lowest": min(row["lowest"] for row in rows), "highest": max(row["highest"] for row in rows)}
+    whole |= {"left_out_blocks": without, "p_value": overall.p_value}
+    yield from (shared | row for row in (whole, *rows))
 
 
 def _blocks(factor: str, pair: tuple[str, str], scores: TaskScores) -> tuple[list[int], list[int], int]:
@@ -83,16 +80,6 @@ def _blocks(factor: str, pair: tuple[str, str], scores: TaskScores) -> tuple[lis
         firsts.append(ends[0])
         seconds.append(ends[1])
     return firsts, seconds, left_out
-
-
-def _counts(differences: np.ndarray, left_out: int) -> Row:
-    return {
-        "blocks": len(differences),
-        "blocks_ahead": int((differences > 0).sum()),
-        "left_out_blocks": left_out,
-        "lowest": float(differences.min()),
-        "highest": float(differences.max()),
-    }
 
 
 def _measured(effect: Contrast) -> Row:

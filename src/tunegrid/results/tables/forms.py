@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import TypeVar
 
 import numpy as np
 
 from tunegrid.results.read import Result
 from tunegrid.results.records import FormFacts, MetricsRecord, Speed
 from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
+from tunegrid.results.tables.frames import with_interval
 from tunegrid.results.tables.scores import Row, TaskScores, cell_status
 
 COLUMNS = (
@@ -21,16 +20,6 @@ COLUMNS = (
     "plain_latency_seconds batch_examples_per_second plain_batch_examples_per_second saves status reason"
 )
 RESAMPLES = 2_000
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A run with its weights as they were trained, and in another form."""
-
-    plain: Result
-    formed: Result
 
 
 def form_rows(
@@ -42,68 +31,52 @@ def form_rows(
         pairs: the runs of the task, each with its results in other forms, by the form's name.
         resamples: of the bootstrap; None: RESAMPLES.
     """
-    groups: dict[tuple, list[Pair]] = {}
+    groups: dict[tuple, list[tuple[Result, Result]]] = {}
     for plain, forms in pairs:
         for form, formed in forms.items():
-            groups.setdefault((plain.key, form), []).append(Pair(plain, formed))
+            groups.setdefault((plain.key, form), []).append((plain, formed))
     rows = []
     for (key, form), of_seeds in groups.items():
-        row: Row = {"task": key.task, "model": key.model, "method": key.method, "form": form}
-        whole = [pair for pair in of_seeds if pair.plain.status == pair.formed.status == "ok"]
-        row |= {"metric": scores.task.primary.name, "seeds_ok": len(whole), "status": "ok"}
-        if not whole:
-            row |= {"status": of_seeds[0].formed.status, "reason": of_seeds[0].formed.reason}
-        else:
-            row["reason"] = cell_status([pair.formed for pair in of_seeds])[1]
+        whole = [pair for pair in of_seeds if all(result.status == "ok" for result in pair)]
+        row: Row = key._asdict() | {"form": form, "metric": scores.task.primary.name, "seeds_ok": len(whole)}
+        if whole:
+            row |= {"status": "ok", "reason": cell_status([formed for _, formed in of_seeds])[1]}
             row |= _scores(scores, whole, min(resamples or RESAMPLES, RESAMPLES)) | _costs(whole)
+        else:
+            row |= {"status": of_seeds[0][1].status, "reason": of_seeds[0][1].reason}
         rows.append(row)
     return rows
 
 
-def _scores(scores: TaskScores, pairs: list[Pair], resamples: int) -> Row:
+def _scores(scores: TaskScores, pairs: Sequence[tuple[Result, Result]], resamples: int) -> Row:
     """The difference in the primary metric, paired by example and seed; the seeds are taken as they are."""
-    metric = scores.task.primary
-    sides = [
-        ExampleStatistics(
-            np.stack([result.statistics(metric.name) for result in results]), metric.aggregate, seeded=False
-        )
-        for results in ([pair.formed for pair in pairs], [pair.plain for pair in pairs])
-    ]
+    metric, sides = scores.task.primary, []
+    for results in reversed(list(zip(*pairs, strict=True))):  # the form first
+        blocks = np.stack([result.statistics(metric.name) for result in results])
+        sides.append(ExampleStatistics(blocks, metric.aggregate, seeded=False))
     resampled = resample_scores(sides, scores.units, resamples)
-    low, high = resampled.difference_interval(0, 1)
-    changed = [
-        int((pair.formed.predictions["prediction"] != pair.plain.predictions["prediction"]).sum()) for pair in pairs
-    ]
-    return {
-        "score": float(resampled.point[0]),
-        "plain_score": float(resampled.point[1]),
-        "difference": float(resampled.point[0] - resampled.point[1]),
-        "difference_low": low,
-        "difference_high": high,
-        "examples": resampled.examples * len(pairs),
-        "changed": sum(changed),
-    }
+    score, plain_score = map(float, resampled.point)
+    changed = [(plain.predictions["prediction"] != formed.predictions["prediction"]).sum() for plain, formed in pairs]
+    row = {"score": score, "plain_score": plain_score, "examples": resampled.examples * len(pairs)}
+    row["changed"] = int(sum(changed))
+    return row | with_interval("difference", score - plain_score, resampled.difference_interval(0, 1))
 
 
-def _costs(pairs: list[Pair]) -> Row:
-    formed, plain = ([getattr(pair, side).metrics for pair in pairs] for side in ("formed", "plain"))
+def _costs(pairs: Sequence[tuple[Result, Result]]) -> Row:
+    plain, formed = ([result.metrics for result in side] for side in zip(*pairs, strict=True))
     facts = [record.form for record in formed]
-    row: Row = {
-        "saved_bytes": fmean(fact.saved_bytes for fact in facts),
-        "plain_bytes": fmean(fact.plain_bytes for fact in facts),
-        "zeros": _mean(facts, lambda fact: fact.zeros),
-        "parameters": facts[0].parameters,
-        "encoder_layers": facts[0].encoder_layers and len(facts[0].encoder_layers),
-        "decoder_layers": facts[0].decoder_layers and len(facts[0].decoder_layers),
-        "tuning_steps": _mean(facts, lambda fact: fact.tuning_steps),
-        "tuning_seconds": _mean(facts, _tuning_seconds),
-        "saves": facts[0].saves,
-    }
+    row: Row = {"parameters": facts[0].parameters, "saves": facts[0].saves}
+    for name in ("encoder_layers", "decoder_layers"):
+        kept = getattr(facts[0], name)
+        row[name] = kept and len(kept)
+    for name in ("saved_bytes", "plain_bytes", "zeros", "tuning_steps"):
+        row[name] = _mean(getattr(fact, name) for fact in facts)
+    row["tuning_seconds"] = _mean(map(_tuning_seconds, facts))
     for prefix, records in (("prediction_", formed), ("plain_", plain)):
-        row[f"{prefix}peak_memory_bytes"] = _mean(records, lambda record: record.cost.peak_memory_bytes)
+        row[f"{prefix}peak_memory_bytes"] = _mean(record.cost.peak_memory_bytes for record in records)
     for prefix, records in (("", formed), ("plain_", plain)):
         for name in ("latency_seconds", "batch_examples_per_second"):
-            row[f"{prefix}{name}"] = _mean(records, lambda record, name=name: getattr(_speed(record), name, None))
+            row[f"{prefix}{name}"] = _mean(getattr(_speed(record), name, None) for record in records)
     return row
 
 
@@ -118,6 +91,6 @@ def _speed(record: MetricsRecord) -> Speed | None:
     return inference and (inference.merged or inference.unmerged)
 
 
-def _mean(records: Sequence[T], value: Callable[[T], float | None]) -> float | None:
-    values = [value(record) for record in records]
+def _mean(values: Iterable[float | None]) -> float | None:
+    values = list(values)
     return None if None in values else fmean(values)

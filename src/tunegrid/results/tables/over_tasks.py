@@ -1,11 +1,12 @@
 """Rows of the tables of scores over tasks: interquartile means, and performance profiles."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from tunegrid.results.statistics.intervals import ALPHA
 from tunegrid.results.statistics.over_tasks import THRESHOLDS, interquartile_mean, normalise, profile, resample_runs
+from tunegrid.results.tables.frames import with_interval
 from tunegrid.results.tables.scores import Row, TaskScores
 
 COLUMNS = {
@@ -32,17 +33,14 @@ def over_tasks_rows(tasks: Sequence[TaskScores]) -> dict[str, list[Row]]:
         resampled = resample_runs([runs[cell][1] for runs in of_tasks])
         named = {"model": cell[0], "method": cell[1]}
         row = named | {"tasks": len(counted), "runs": len(observed)}
-        row |= _measured("iqm", interquartile_mean, observed, resampled)
-        row |= _measured("mean", lambda scores: scores.mean(axis=-1), observed, resampled)
+        for name, mean in (("iqm", interquartile_mean), ("mean", lambda runs: runs.mean(axis=-1))):
+            row |= with_interval(name, mean(observed), _ends(mean(resampled)))
         row["about"] = "methods" if all(scores.about == "methods" for scores in counted) else "runs"
-        row["collapsed"] = sum(
-            scores.collapses[key].count for scores in counted for key in scores.cells if key[2:] == cell
-        )
+        of_cell = [(scores, key) for scores in counted for key in scores.cells if (key.model, key.method) == cell]
+        row["collapsed"] = sum(scores.collapses[key].count for scores, key in of_cell)
         tables["over_tasks"].append(row)
-        low, high = _ends(profile(resampled))
-        for number, share in enumerate(profile(observed)):
-            ends = {"share_low": low[number], "share_high": high[number]}
-            tables["profiles"].append(named | {"threshold": THRESHOLDS[number], "share": share} | ends)
+        for threshold, share, ends in zip(THRESHOLDS, profile(observed), _ends(profile(resampled)).T, strict=True):
+            tables["profiles"].append(named | {"threshold": threshold} | with_interval("share", share, ends))
     return tables
 
 
@@ -60,7 +58,7 @@ def _runs(scores: TaskScores) -> dict[Cell, tuple[np.ndarray, np.ndarray]]:
     keys, resampled = scores.by_run
     trivial, places = _trivial(scores), {}
     for place, (key, _) in enumerate(keys):
-        if key != scores.trivial:
+        if key in scores.cells:  # and is no form of a cell's weights, nor the baseline
             places.setdefault((key.model, key.method), []).append(place)
     return {
         cell: (normalise(resampled.point[of], trivial), normalise(resampled.resampled[of].T, trivial))
@@ -68,12 +66,6 @@ def _runs(scores: TaskScores) -> dict[Cell, tuple[np.ndarray, np.ndarray]]:
     }
 
 
-def _measured(name: str, of: Callable[[np.ndarray], np.ndarray], observed: np.ndarray, resampled: np.ndarray) -> Row:
-    low, high = _ends(of(resampled))
-    return {name: float(of(observed)), f"{name}_low": float(low), f"{name}_high": float(high)}
-
-
-def _ends(resampled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval over the first axis."""
-    low, high = np.quantile(resampled, [ALPHA / 2, 1 - ALPHA / 2], axis=0)
-    return low, high
+def _ends(resampled: np.ndarray) -> np.ndarray:
+    """Percentile interval over the first axis: [low and high, ...]."""
+    return np.quantile(resampled, [ALPHA / 2, 1 - ALPHA / 2], axis=0)
