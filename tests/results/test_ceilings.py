@@ -62,6 +62,7 @@ def test_lengths_of_another_setting_are_left_out():
     rows = ceiling_rows(replace(EXPECTED, tasks=(task,)), {("qa", "mini-t5"): record("qa", too_long=3)})
     assert {row["metric"] for row in rows} == {"exact_match", "f1"}
     assert not any({"within_lengths", "too_long"} & row.keys() for row in rows)
+    assert ceiling_sentences(replace(EXPECTED, tasks=(task,)), rows) == []
     task = replace(task, max_new_tokens=24)
     rows = ceiling_rows(replace(EXPECTED, tasks=(task,)), {("qa", "mini-t5"): record("qa", too_long=3)})
     assert [(row["within_lengths"], row["too_long"]) for row in rows] == [(1.0, 3)] * 2

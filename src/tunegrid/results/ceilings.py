@@ -2,7 +2,6 @@
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tunegrid.common.digits import absent
@@ -79,14 +78,6 @@ def lost_characters(text: str | None, most: int = CHARACTERS) -> str:
     return ", ".join(shown[:most]) + (", …" if len(shown) > most else "")
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Models of a task with the same ceiling."""
-
-    row: Row
-    titles: list[str]
-
-
 def ceiling_sentences(expected: Expected, rows: Iterable[Row]) -> list[str]:
     """What a reader of the scores has to know: ceilings below 0.99, and sources that are not read.
 
@@ -97,23 +88,23 @@ def ceiling_sentences(expected: Expected, rows: Iterable[Row]) -> list[str]:
         of_task = [row for row in rows if row["task"] == task.name]
         texts += _on_references(task, of_task)
         primary = [row for row in of_task if row["primary"]]
-        for group in _groups(expected, primary, ("references", "written", "not_written", "lost_characters")):
-            texts += _on_vocabulary(task, group)
-        for group in _groups(expected, primary, ("written", "within_lengths", "too_long", "longest_target")):
-            texts += _on_lengths(task, group)
-        for group in _groups(expected, primary, ("unread", "unread_characters")):
-            texts += _on_sources(task, group)
+        for sentence, columns in (
+            (_on_vocabulary, ("references", "written", "not_written", "lost_characters")),
+            (_on_lengths, ("written", "within_lengths", "too_long", "longest_target")),
+            (_on_sources, ("unread", "unread_characters")),
+        ):
+            texts += filter(None, (sentence(task, *group) for group in _groups(expected, primary, columns)))
     return texts
 
 
-def _groups(expected: Expected, rows: list[Row], names: tuple[str, ...]) -> Iterator[_Group]:
+def _groups(expected: Expected, rows: list[Row], names: tuple[str, ...]) -> Iterator[tuple[Row, str]]:
+    """(a row, the titles of its models) of each group of rows that say the same in these columns."""
     titles = {model.name: model.title for model in expected.models}
-    groups: dict[tuple[Any, ...], _Group] = {}
+    groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault(tuple(map(str, (row[name] for name in names))), _Group(row, [])).titles.append(
-            titles[row["model"]]
-        )
-    yield from groups.values()
+        groups.setdefault(tuple(str(row.get(name)) for name in names), []).append(row)
+    for group in groups.values():
+        yield group[0], listed((titles[row["model"]] for row in group), 4)
 
 
 def _on_references(task: ExpectedTask, rows: list[Row]) -> list[str]:
@@ -137,39 +128,37 @@ def _on_references(task: ExpectedTask, rows: list[Row]) -> list[str]:
     return texts
 
 
-def _on_vocabulary(task: ExpectedTask, group: _Group) -> list[str]:
-    row = group.row
+def _on_vocabulary(task: ExpectedTask, row: Row, models: str) -> str:
+    """A sentence if the vocabulary cannot write the references; "" if it can. `models`: their titles."""
     if not row["written"] < NOTABLE * row["references"]:
-        return []
+        return ""
     lost = lost_characters(row["lost_characters"])
-    return [
-        f"{task.title}: {listed(group.titles, 4)} can score at most {task.primary.label} "
-        f"{task.primary.short(row['written'])}: {_of(row['not_written'], row)} hold what the vocabulary cannot write"
-        f"{f' ({lost})' if lost else ''}."
-    ]
+    return (
+        f"{task.title}: {models} can score at most {task.primary.label} {task.primary.short(row['written'])}: "
+        f"{_of(row['not_written'], row)} hold what the vocabulary cannot write{f' ({lost})' if lost else ''}."
+    )
 
 
-def _on_lengths(task: ExpectedTask, group: _Group) -> list[str]:
-    row = group.row
+def _on_lengths(task: ExpectedTask, row: Row, models: str) -> str:
+    """A sentence if the lengths of the task cut the references off; "" if they do not, or if that is not known."""
     if absent(row.get("within_lengths")) or not row["within_lengths"] < NOTABLE * row["written"]:
-        return []
+        return ""
     lengths = f"max_new_tokens ({row['max_new_tokens']:.0f}) or max_target_length ({row['max_target_length']:.0f})"
-    return [
-        f"{task.title}: the lengths of the task let {listed(group.titles, 4)} score at most {task.primary.label} "
+    return (
+        f"{task.title}: the lengths of the task let {models} score at most {task.primary.label} "
         f"{task.primary.short(row['within_lengths'])}: {_of(row['too_long'], row)} are longer than {lengths} allow; "
         f"the longest needs {row['longest_target']:,.0f} tokens."
-    ]
+    )
 
 
-def _on_sources(task: ExpectedTask, group: _Group) -> list[str]:
-    """A sentence if most sources hold characters that the vocabulary does not have."""
-    row = group.row
+def _on_sources(task: ExpectedTask, row: Row, models: str) -> str:
+    """A sentence if most sources hold characters that the vocabulary does not have; "" if not."""
     if row["unread"] <= row["examples"] / 2:
-        return []
-    sources = f"{row['unread']:,.0f} of {row['examples']:,.0f} test sources"
+        return ""
     characters = lost_characters(row["unread_characters"])
-    return [f"{task.title}: of {sources} {listed(group.titles, 4)} cannot read every character ({characters})."]
+    sources = _of(row["unread"], row, "sources")
+    return f"{task.title}: of {sources} {models} cannot read every character ({characters})."
 
 
-def _of(number: float, row: Row) -> str:
-    return f"{number:,.0f} of {row['examples']:,.0f} test references"
+def _of(number: float, row: Row, what: str = "references") -> str:
+    return f"{number:,.0f} of {row['examples']:,.0f} test {what}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ VOLATILE = (
     "git_commit",
     "code_version",
 )
-BYTES = (".safetensors", ".parquet", ".arrow")
+DIFFERENT = dict.fromkeys((".safetensors", ".parquet", ".arrow"), "bytes differ") | {".csv": "rows differ"}
 # How far the primary score of a run of the mini study may lie from that of another machine, measured as
 # docs/ARTIFACT.md says; on the same machine, with the same versions and threads, everything is the same byte for byte.
 TOLERANCE = 0.01
@@ -65,10 +66,9 @@ def moved_scores(first: Path, second: Path) -> str:
 def _primary(file: Path) -> float | None:
     """The primary score in a record of a run; None without one."""
     record: Any = read_json(file)
-    value = record
-    for key in ("metrics", record.get("primary") if isinstance(record, dict) else None, "value"):
-        value = value.get(key) if isinstance(value, dict) and isinstance(key, str) else None
-    return float(value) if isinstance(value, int | float) else None
+    with suppress(KeyError, TypeError, ValueError):
+        return float(record["metrics"][record["primary"]]["value"])
+    return None
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -84,8 +84,6 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _compare_files(name: str, first: Path, second: Path) -> list[str]:
-    if first.suffix in BYTES:
-        return [] if first.read_bytes() == second.read_bytes() else [f"{name}: the bytes differ"]
     if first.suffix == ".json":
         values = [read_json(file) for file in (first, second)]
         try:
@@ -94,9 +92,9 @@ def _compare_files(name: str, first: Path, second: Path) -> list[str]:
             raise TuneGridError(
                 f"{first}: not valid JSON (nested too deeply). Delete it and run its job again."
             ) from None
-    if first.suffix == ".csv":
-        return [] if first.read_bytes() == second.read_bytes() else [f"{name}: the rows differ"]
-    return [] if first.read_bytes() == second.read_bytes() else [f"{name}: the content differs"]
+    if first.read_bytes() == second.read_bytes():
+        return []
+    return [f"{name}: the {DIFFERENT.get(first.suffix, 'content differs')}"]
 
 
 def _compare_values(key: str, first: Any, second: Any) -> list[str]:

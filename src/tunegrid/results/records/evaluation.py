@@ -44,6 +44,11 @@ class InferenceCost(Closed):
     merged_differences: Count | None = Field(description="Those of them that the two forms answered differently.")
     measuring_seconds: Seconds = Field(description="What all of this took: part of no other time of the record.")
 
+    @property
+    def deployed(self) -> Speed | None:
+        """The speed of the merged model where it was measured, else as it predicted."""
+        return self.merged or self.unmerged
+
 
 class EvaluationCost(Closed):
     """Cost of predicting and scoring the test set, in wall-clock seconds."""

@@ -8,7 +8,7 @@ from statistics import fmean
 import numpy as np
 
 from tunegrid.results.read import Result
-from tunegrid.results.records import FormFacts, MetricsRecord, Speed
+from tunegrid.results.records import FormFacts
 from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
 from tunegrid.results.tables.frames import with_interval
 from tunegrid.results.tables.scores import Row, TaskScores, cell_status
@@ -75,20 +75,15 @@ def _costs(pairs: Sequence[tuple[Result, Result]]) -> Row:
     for prefix, records in (("prediction_", formed), ("plain_", plain)):
         row[f"{prefix}peak_memory_bytes"] = _mean(record.cost.peak_memory_bytes for record in records)
     for prefix, records in (("", formed), ("plain_", plain)):
+        speeds = [record.cost.inference and record.cost.inference.deployed for record in records]
         for name in ("latency_seconds", "batch_examples_per_second"):
-            row[f"{prefix}{name}"] = _mean(getattr(_speed(record), name, None) for record in records)
+            row[f"{prefix}{name}"] = _mean(getattr(speed, name, None) for speed in speeds)
     return row
 
 
 def _tuning_seconds(fact: FormFacts) -> float | None:
     """The tuning of a form's weights, its teacher's answers included."""
     return None if fact.recovery_seconds is None else fact.recovery_seconds + (fact.answering_seconds or 0.0)
-
-
-def _speed(record: MetricsRecord) -> Speed | None:
-    """The speed of the merged model where it was measured, else as it predicted."""
-    inference = record.cost.inference
-    return inference and (inference.merged or inference.unmerged)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

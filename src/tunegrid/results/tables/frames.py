@@ -128,7 +128,8 @@ def _setting_text(value: Any) -> str:
     if value is None:
         return ""
     text = str(value)
-    return text if _same(_setting(text), value) else repr(value)
+    same = _setting(text)
+    return text if type(same) is type(value) and same == value else repr(value)
 
 
 def _setting(text: str) -> Any:
@@ -136,7 +137,3 @@ def _setting(text: str) -> Any:
         return ast.literal_eval(text) if text else None
     except (ValueError, SyntaxError):
         return text
-
-
-def _same(value: Any, other: Any) -> bool:
-    return type(value) is type(other) and value == other

@@ -1,6 +1,6 @@
 """The row of a task's recommendation: its candidates with their costs, and what the rule says of them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -91,22 +91,23 @@ def _measured(scores: TaskScores, key: ResultKey) -> Measured:
     ok = scores.ok[key]
     trained = [r.training.cost for r in scores.ok[cell_key(key)] if r.training and r.training.cost]
     scored = [r.metrics.cost for r in ok if r.metrics and r.metrics.cost]
-    known = [cost.prediction_seconds for cost in scored if cost.prediction_seconds is not None]
-    memory = [cost.peak_memory_bytes for cost in trained if cost.peak_memory_bytes is not None]
-    predicting = [cost.peak_memory_bytes for cost in scored if cost.peak_memory_bytes is not None]
-    flops = [cost.training_flops for cost in trained if cost.training_flops is not None]
-    speeds = [cost.inference.merged or cost.inference.unmerged for cost in scored if cost.inference]
-    latencies = [speed.latency_seconds for speed in speeds if speed is not None]
+    speeds = [cost.inference.deployed for cost in scored if cost.inference]
     saved = [r.metrics.form.saved_bytes for r in ok] if key.form else [cost.saved_bytes for cost in trained]
     return Measured(
-        train_seconds=float(np.mean([cost.optimisation_seconds for cost in trained])) if trained else None,
-        train_memory_bytes=float(max(memory)) if memory else None,
-        train_flops=float(np.mean(flops)) if flops else None,
-        prediction_memory_bytes=float(max(predicting)) if predicting else None,
-        latency_seconds=float(np.mean(latencies)) if latencies else None,
-        saved_bytes=float(max(saved)) if saved else None,
-        prediction_seconds=float(np.mean(known)) if known else None,
+        train_seconds=_over(np.mean, (cost.optimisation_seconds for cost in trained)),
+        train_memory_bytes=_over(max, (cost.peak_memory_bytes for cost in trained)),
+        train_flops=_over(np.mean, (cost.training_flops for cost in trained)),
+        prediction_memory_bytes=_over(max, (cost.peak_memory_bytes for cost in scored)),
+        latency_seconds=_over(np.mean, (speed.latency_seconds for speed in speeds if speed)),
+        saved_bytes=_over(max, saved),
+        prediction_seconds=_over(np.mean, (cost.prediction_seconds for cost in scored)),
     )
+
+
+def _over(seeds: Callable[[list[float]], float], values: Iterable[float | None]) -> float | None:
+    """The values of the seeds as one number, their mean or their maximum; None where none is known."""
+    known = [value for value in values if value is not None]
+    return float(seeds(known)) if known else None
 
 
 def _candidate(scores: TaskScores, key: ResultKey, measured: Measured) -> recommend.Candidate:

@@ -14,6 +14,7 @@ from tunegrid.results.statistics.intervals import ALPHA, RESAMPLES, ExampleStati
 from tunegrid.results.statistics.paired_tests import PairedTests, compare_pairs
 from tunegrid.results.statistics.replication import probability_best
 from tunegrid.results.statistics.seeds import next_run
+from tunegrid.results.tables.frames import with_interval
 
 Row = dict[str, Any]
 SECONDARY_RESAMPLES = 2_000  # of metrics that nothing is tested in: enough for an interval
@@ -155,8 +156,8 @@ class TaskScores:
             if self.trivial in keys and key != self.trivial:
                 number, baseline = keys.index(key), keys.index(self.trivial)
                 row["baseline"] = self.task.trivial
-                row["difference"] = float(scores.point[number] - scores.point[baseline])
-                row["difference_low"], row["difference_high"] = scores.difference_interval(number, baseline)
+                change = scores.point[number] - scores.point[baseline]
+                row |= with_interval("difference", change, scores.difference_interval(number, baseline))
         if row["primary"] and key in self.cells:
             collapses = self.collapses[key]
             row |= {"median": collapses.median, "collapsed": collapses.count, "collapse_rate": collapses.rate}
