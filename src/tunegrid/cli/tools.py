@@ -65,11 +65,25 @@ def _published(options: argparse.Namespace) -> None:
 
 
 def _audit(options: argparse.Namespace) -> int:
+    """Prints the audit of a folder, by default of the paper's tables; returns 1 if it finds an error, else 0."""
+    from tunegrid.common.files import write_text
     from tunegrid.common.package_data import published_folder
-    from tunegrid.results.audit.command import audit
+    from tunegrid.results.audit import show
+    from tunegrid.results.audit.checks import audit_folder
+    from tunegrid.results.audit.folder import read_folder
 
-    check_tables_output(options.folder or published_folder(), options.csv, options.pairs)
-    return audit(options.folder, options.csv, options.pairs, options.time_limit)
+    folder = options.folder or published_folder()
+    check_tables_output(folder, options.csv, options.pairs)
+    tables = read_folder(folder)
+    result = audit_folder(tables, time_limit=options.time_limit, progress=True)
+    print(show.report(tables, result, str(options.folder or "the paper's tables")))
+    for file, text in (
+        (options.csv, show.findings_csv(result.findings)),
+        (options.pairs, show.pairs_csv(result.groups)),
+    ):
+        if file:
+            write_text(file, text)
+    return 1 if result.failed else 0
 
 
 def _seconds(text: str) -> float:

@@ -80,6 +80,7 @@ def _write_task(examples: TaskExamples, frames: Frames, expected: Expected, fold
     for number, (start, text) in enumerate(_files(examples, order, distinct)):
         starts.append(start)
         write_text(folder / f"rows-{number:04}.js", text)
+    judge, right_from = examples.task.judge
     index = {
         "name": examples.task.name,
         "title": examples.task.title,
@@ -87,7 +88,7 @@ def _write_task(examples: TaskExamples, frames: Frames, expected: Expected, fold
         "starts": starts,
         "columns": [name.replace("_", " ").capitalize() for name in _columns(examples)],
         "labelled": examples.task.labels is not None,
-        "judge": {"title": examples.judge.title, "from": examples.right_from, "graded": _graded(scores)},
+        "judge": {"title": judge.title, "from": right_from, "graded": _graded(scores)},
         "steps": STEPS,
         "order": _bytes(order.astype("<u4")),
         "scores": _bytes(scores[:, order]),
@@ -112,7 +113,7 @@ def _order(examples: TaskExamples, scores: np.ndarray) -> np.ndarray:
     """Rows that most runs get wrong first; among those, the ones with the lowest scores; then the order of the data."""
     runs = [number for number, result in enumerate(examples.answered) if result.kind == "run"]
     of_runs = scores[runs] if runs else scores
-    wrong = (of_runs < np.floor(examples.right_from * STEPS)).sum(axis=0)
+    wrong = (of_runs < np.floor(examples.task.judge[1] * STEPS)).sum(axis=0)
     return np.lexsort((of_runs.sum(axis=0, dtype=np.int64), -wrong))
 
 

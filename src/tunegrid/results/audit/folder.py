@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
@@ -28,7 +28,7 @@ STATES = ("untuned", "tuned")
 @dataclass(frozen=True)
 class Folder:
     tables: tuple[ScoreTable, ...]
-    left_out: tuple[str, ...] = field(default=())  # CSV files that tables.csv does not list
+    left_out: tuple[str, ...] = ()  # CSV files that tables.csv does not list
 
 
 def read_folder(folder: Path) -> Folder:

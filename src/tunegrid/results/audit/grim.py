@@ -62,9 +62,13 @@ class Size:
 
 def sizes(values: Sequence[Printed], bound: int) -> list[Size]:
     """All test sizes up to `bound` that fit every value."""
-    # The longest numbers exclude most sizes, so they are tried first.
-    values = sorted(set(values), key=lambda value: -value.scale)
+    values = _longest_first(values)
     return [Size(size, ways) for size in range(1, bound + 1) if (ways := common_roundings(values, size))]
+
+
+def _longest_first(values: Iterable[Printed]) -> list[Printed]:
+    """The distinct values in the order in which they are tried: the longest numbers exclude most sizes."""
+    return sorted(set(values), key=lambda value: -value.scale)
 
 
 def all_but_one(values: Sequence[Printed], fits: Sequence[int], bound: int) -> tuple[int, Printed, float] | None:
@@ -78,7 +82,7 @@ def all_but_one(values: Sequence[Printed], fits: Sequence[int], bound: int) -> t
         by accident, whatever the true size is; None: there is no such size.
     """
     # None right and all right fit every size.
-    distinct = sorted((value for value in set(values) if value.value not in (0, 1)), key=lambda value: -value.scale)
+    distinct = [value for value in _longest_first(values) if value.value not in (0, 1)]
     if len(distinct) <= LEAST_AGREEING:
         return None
     for size in range(1, fits[0] if fits else bound):
@@ -114,7 +118,7 @@ def _accidents(values: Sequence[Printed], size: int, fits: Sequence[int], bound:
 
 def smallest_size(values: Sequence[Printed], bound: int) -> int:
     """The smallest test size that fits every value; `bound` if none below it does."""
-    distinct = sorted(set(values), key=lambda value: -value.scale)
+    distinct = _longest_first(values)
     return next((size for size in range(1, bound) if common_roundings(distinct, size)), bound)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -62,13 +63,7 @@ def _distance(scores: LabelScores, size: int, positives: int, true: int) -> Call
 
 def _lowest(distance: Callable[[int], float], low: int, high: int) -> int:
     """Where a function is lowest that falls, then rises: each score's distance does, and so does the largest."""
-    while low < high:
-        middle = (low + high) // 2
-        if distance(middle) <= distance(middle + 1):
-            high = middle
-        else:
-            low = middle + 1
-    return low
+    return bisect_left(range(high), True, lo=low, hi=high, key=lambda false: distance(false) <= distance(false + 1))
 
 
 def _true_positives(scores: LabelScores, size: int, positives: int, most: float) -> range:

@@ -45,19 +45,9 @@ class TaskExamples:
             groups.setdefault(result.key, []).append(result)
         return groups
 
-    @property
-    def judge(self) -> Any:
-        """The metric that scores each answer by itself."""
-        return self.task.judge[0]
-
-    @property
-    def right_from(self) -> float:
-        """The score from which an answer counts as right."""
-        return self.task.judge[1]
-
     def scores(self, result: Result) -> np.ndarray:
         """The score of each answer of a result, from 0 to 1, [rows]."""
-        column, *_ = self.judge.columns
+        column = self.task.judge[0].columns[0]
         try:
             return np.asarray(result.predictions[column], dtype=np.float64)
         except (KeyError, ValueError, TypeError) as error:
@@ -71,7 +61,7 @@ def read_examples(study: StudyResults, task: ExpectedTask) -> TaskExamples:
 
     Raises TuneGridError, naming the file, for a file that is damaged, or for answers to other rows.
     """
-    paths = Paths(study.folder.name, study.folder.parent)
+    paths = study.paths
     results = tuple(result for result in study.results if result.task == task)
     path = paths.split(task.name, "test")
     rows: Sequence[dict[str, Any]] = read_parquet(path) if path.is_file() else ()
@@ -89,9 +79,10 @@ def read_examples(study: StudyResults, task: ExpectedTask) -> TaskExamples:
         raise TuneGridError(f"{paths.overlap(task.name)}: is not about the rows of {path}. Fetch the data again.")
     unknown = {}
     for model in study.expected.models:
-        counts = _read_unknown(paths, task.name, model.name)
-        if counts is not None and len(counts) == len(rows):
-            unknown[model.name] = counts
+        file = paths.unknown_tokens(task.name, model.name)
+        counts = read_parquet(file, ["unknown"]) if file.is_file() else []
+        if len(counts) == len(rows) > 0:
+            unknown[model.name] = np.array([row["unknown"] for row in counts], dtype=np.int64)
     return TaskExamples(task, results, rows, unknown, overlap)
 
 
@@ -111,10 +102,3 @@ def read_overlap(folder: Path, task: str) -> dict[str, Any] | None:
     if missing := [name for name in names if name not in table.column_names]:
         raise TuneGridError(f"{path}: has no column {', '.join(missing)}. Delete it and fetch the data again.")
     return {name: table.column(name).to_numpy() for name in names}
-
-
-def _read_unknown(paths: Paths, task: str, model: str) -> np.ndarray | None:
-    path = paths.unknown_tokens(task, model)
-    if not path.is_file():
-        return None
-    return np.array([row["unknown"] for row in read_parquet(path, ["unknown"])], dtype=np.int64)

@@ -7,6 +7,7 @@ import numpy as np
 from tunegrid.results.expected import title
 from tunegrid.results.read import Result, ResultKey
 from tunegrid.results.statistics import recommend
+from tunegrid.results.tables.frames import with_interval
 from tunegrid.results.tables.scores import Row, TaskScores, cell_key, cell_status
 from tunegrid.study.limits import PLAIN, Measured
 
@@ -53,11 +54,10 @@ def recommendation_row(scores: TaskScores) -> Row:
         chosen, best = (keys[candidates.index(one)] for one in (recommended.chosen, recommended.tied[0]))
         row |= {"model": chosen.model, "method": chosen.method, "form": chosen.form}
         row |= {"best_model": best.model, "best_method": best.method, "best_form": best.form}
-        row |= {"score": recommended.chosen.score, "margin": settings.margin}
-        row["collapsed"] = recommended.chosen.collapsed
-        if recommended.loss:
-            row |= {"loss": recommended.loss.value, "loss_low": recommended.loss.low}
-            row["loss_high"] = recommended.loss.high
+        row |= {"score": recommended.chosen.score, "collapsed": recommended.chosen.collapsed}
+        row["margin"] = settings.margin
+        if lost := recommended.loss:
+            row |= with_interval("loss", lost.value, (lost.low, lost.high))
     return row
 
 
