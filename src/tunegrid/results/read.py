@@ -209,7 +209,10 @@ def read_results(folder: Path, expected: Expected) -> StudyResults:
         expected=expected,
         results=tuple(results),
         data_cards={task: _card(paths.data_card(task), DataCard) for task in tasks},
-        model_cards={model: _model_card(paths, model) for model in models},
+        model_cards={
+            model: _card(paths.model_card(model), ModelCard) or _card(paths.kept_card(model), ModelCard)
+            for model in models
+        },
         tokens={
             (task, model): _card(paths.tokens(task, model) / "stats.json", TokenStats)
             for task in tasks
@@ -260,10 +263,6 @@ def _status(metrics: MetricsRecord | None, training: TrainRecord | None) -> tupl
     if metrics is not None:
         return metrics.status, metrics.reason
     return "missing", "trained, but not evaluated" if training is not None else "no result"
-
-
-def _model_card(paths: Paths, model: str) -> dict[str, Any]:
-    return _card(paths.model_card(model), ModelCard) or _card(paths.kept_card(model), ModelCard)
 
 
 def _card(path: Path, cls: Any) -> dict[str, Any]:

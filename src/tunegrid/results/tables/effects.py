@@ -67,19 +67,12 @@ def _pair_rows(factor: str, pair: tuple[str, str], tasks: Sequence[TaskScores]) 
 
 def _blocks(factor: str, pair: tuple[str, str], scores: TaskScores) -> tuple[list[int], list[int], int]:
     """(numbers of the first's cells, of the second's in the same blocks, number of blocks that are left out)."""
-    numbers = {(key.model, key.method): number for number, key in enumerate(scores.cells)}
-    firsts, seconds, left_out = [], [], 0
-    others = dict.fromkeys(key.model if factor == METHODS else key.method for key in scores.cells)
-    for other in others:
-        ends = [numbers.get((other, name) if factor == METHODS else (name, other)) for name in pair]
-        if None in ends:
-            continue
-        if any(scores.collapses[scores.cells[number]].count for number in ends):
-            left_out += 1
-            continue
-        firsts.append(ends[0])
-        seconds.append(ends[1])
-    return firsts, seconds, left_out
+    places = [(key.model, key.method) if factor == METHODS else (key.method, key.model) for key in scores.cells]
+    numbers = {place: number for number, place in enumerate(places)}
+    blocks = [[numbers.get((other, name)) for name in pair] for other in dict.fromkeys(other for other, _ in places)]
+    whole = [ends for ends in blocks if None not in ends]
+    kept = [ends for ends in whole if not any(scores.collapses[scores.cells[number]].count for number in ends)]
+    return [first for first, _ in kept], [second for _, second in kept], len(whole) - len(kept)
 
 
 def _measured(effect: Contrast) -> Row:

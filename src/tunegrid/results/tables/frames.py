@@ -35,9 +35,7 @@ FLAGS = frozenset(
 )
 # Columns whose names have another type in other tables.
 EXCEPTIONS = {("settings", "value"): "setting", ("audit", "rows"): "text", ("audit", "numbers"): "text"}
-EXCEPTIONS |= {
-    (table, "precision"): "number" for table in ("thresholds", "entities")
-}  # the metric, not that of the hardware
+EXCEPTIONS |= {(table, "precision"): "number" for table in ("thresholds", "entities")}  # a metric, not the hardware's
 
 
 def with_interval(name: str, value: float, ends: Iterable[float]) -> dict[str, float]:
@@ -105,21 +103,15 @@ def _typed(table: str, frame: Any) -> Any:
     def flag(value: Any) -> bool | None:
         return None if absent(value) or value == "" else {"True": True, "False": False}[str(value)]
 
+    read = {"text": text, "flag": flag, "setting": lambda value: None if absent(value) else value}
     columns, index = {}, frame.index
     for name in frame.columns:
-        values = frame[name]
-        match _type(table, name):
-            case "text":
-                values = pd.Series([text(value) for value in values], index, dtype=object)
-            case "flag":
-                flags = [flag(value) for value in values]
-                values = pd.Series(flags, index, dtype=object if None in flags else bool)
-            case "number":
-                values = pd.to_numeric(values)
-                values = values if values.dtype == "int64" else values.astype(float)
-            case "setting":
-                values = pd.Series([None if absent(value) else value for value in values], index, dtype=object)
-        columns[name] = values
+        if (kind := _type(table, name)) == "number":
+            values = pd.to_numeric(frame[name])
+            columns[name] = values if values.dtype == "int64" else values.astype(float)
+        else:
+            cells = [read[kind](value) for value in frame[name]]
+            columns[name] = pd.Series(cells, index, dtype=bool if kind == "flag" and None not in cells else object)
     return pd.DataFrame(columns, index)  # its own index: with another each column would be aligned by itself
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tunegrid.common.files import read_object
 from tunegrid.results.expected import ExpectedTask
-from tunegrid.results.read import Result, StudyResults, readable
+from tunegrid.results.read import StudyResults, readable
 from tunegrid.results.records import WordingsRecord, read_record
 from tunegrid.results.statistics.intervals import RESAMPLES, ExampleStatistics, resample_scores
 from tunegrid.results.statistics.permutations import PERMUTATIONS, spread_p_value
@@ -69,6 +69,8 @@ class _Cell:
     def __init__(self, study: StudyResults, task: ExpectedTask, cell: Cell) -> None:
         self.study, self.task, self.names = study, task, cell.names
         self.in_mixture = task.name in study.expected.mixtures[cell.method]
+        untuned = [result for result in study.of(task, "untuned") if result.model == cell.model]
+        self.untuned = next((result for result in untuned if result.status == "ok"), None)  # in the task's own prompt
         self.folders = {seed: study.paths.run(Run(cell, seed)) for seed in study.expected.seeds}
         self.folders[None] = study.paths.untuned_wordings(cell.task, cell.model, cell.method)
         self.records: dict[int | None, WordingsRecord | None] = {}
@@ -128,10 +130,9 @@ class _Cell:
             ExampleStatistics(blocks[None][None], score, seeded=False),
         ]
         ids = tables[None][tables[None]["wording"] == names[0]]["id"].tolist()
-        chosen, untuned = self._untuned(ids)
-        prompt = None if untuned is None else untuned.statistics(metric.name)
+        prompt = None if self.untuned is None else self.untuned.statistics(metric.name)
         if prompt is not None:
-            samples.append(ExampleStatistics(prompt[chosen][None], metric.aggregate, seeded=False))
+            samples.append(ExampleStatistics(prompt[self._places(ids)][None], metric.aggregate, seeded=False))
         resampled = resample_scores(samples, self._units(ids), resamples)
         each = [[self._value(seed, name) for name in names] for seed in seeds]
         means = np.mean(each, axis=0)
@@ -175,16 +176,13 @@ class _Cell:
 
     def _units(self, ids: Sequence[str]) -> np.ndarray | None:
         """The unit of each example in resamples; None: each is one."""
-        units, (chosen, _) = self.study.units(self.task), self._untuned(ids)
-        return None if units is None or chosen is None else units[chosen]
+        units = self.study.units(self.task)
+        return None if units is None or self.untuned is None else units[self._places(ids)]
 
-    def _untuned(self, ids: Sequence[str]) -> tuple[np.ndarray | None, Result | None]:
-        """(places of the examples in the test set, the untuned model's answers to the family's own prompt)."""
-        for result in self.study.of(self.task, "untuned"):
-            if result.model == self.names["model"] and result.status == "ok":
-                place = {name: number for number, name in enumerate(result.predictions["id"])}
-                return np.array([place[name] for name in ids]), result
-        return None, None
+    def _places(self, ids: Sequence[str]) -> np.ndarray:
+        """Places of these examples in the test set, by the untuned model's answers to it."""
+        place = {name: number for number, name in enumerate(self.untuned.predictions["id"])}
+        return np.array([place[name] for name in ids])
 
 
 def _mean_over(metric: Metric, wordings: int) -> Any:

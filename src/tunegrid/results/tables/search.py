@@ -20,29 +20,20 @@ def search_rows(study: StudyResults) -> tuple[list[Row], list[Row]]:
 
     Raises TuneGridError, naming the file, for a record that is not what it should be.
     """
-    rows, provenance = [], []
-    tasks = study.expected.tasks if study.expected.search else ()
+    rows, provenance, search = [], [], study.expected.search
+    tasks = study.expected.tasks if search else ()
     for cell in [Cell(*key) for task in tasks for key in study.expected.keys(task)]:
-        trials, choice = _read(study, cell)
-        for factor, trial in trials.items():
-            row = vars(cell) | {"factor": factor, "chosen": False}
-            if trial is None:
+        file = study.paths.choice(cell)
+        choice = read_record(file, ChoiceRecord, **cell.names) if file.exists() else None
+        for name, factor in search.trials.items():
+            row, file = cell.names | {"factor": factor, "chosen": False}, study.paths.trial(cell, name)
+            if not file.exists():
                 rows.append(row | {"status": "missing", "reason": "no result"})
                 continue
+            trial = read_record(file, TrialRecord, **cell.names, factor=factor)
             if choice and choice.factor == trial.factor:
                 row |= {"chosen": True, "edge": choice.edge}
             rows.append(row | trial.model_dump(exclude={"factor", "cost", "provenance"}) | trial.cost.model_dump())
             stage = {"kind": "trial", "stage": "search", "seed": trial.seed}
             provenance.append(row | stage | provenance_columns(trial.provenance))
     return rows, provenance
-
-
-def _read(study: StudyResults, cell: Cell) -> tuple[dict[float, TrialRecord | None], ChoiceRecord | None]:
-    """(the trials of a cell by factor, None where one is missing; its choice)."""
-    paths, search = study.paths, study.expected.search
-    files = {factor: paths.trial(cell, trial) for trial, factor in search.trials.items()}
-    trials = {
-        factor: read_record(file, TrialRecord, **cell.names, factor=factor) if file.exists() else None
-        for factor, file in files.items()
-    }
-    return trials, read_record(paths.choice(cell), ChoiceRecord, **cell.names) if paths.choice(cell).exists() else None
