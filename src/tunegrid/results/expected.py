@@ -50,9 +50,8 @@ class ExpectedTask(Named):
     labels: int | None = None  # how many labels the model chooses among; None: it generates
     own_metrics: tuple[Metric, ...] = ()  # where the settings of the task change its metrics
     own_primary: str = ""  # name of the metric that cells are tested on, where the settings choose it
-    own_judge: tuple[str, float] | None = (
-        None  # the same of the metric that scores an answer by itself, and `right_from`
-    )
+    # The same of the metric that scores an answer by itself, and the score from which it is right.
+    own_judge: tuple[str, float] | None = None
     domains: tuple[str, ...] = ()  # names of its other test rows
     probes: tuple[ExpectedProbe, ...] = ()
     max_new_tokens: int | None = None  # the length that answers are cut to

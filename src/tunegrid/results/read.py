@@ -93,15 +93,12 @@ class Result:
     @cached_property
     def predictions(self) -> Any:
         """predictions.parquet as a pandas frame. Raises TuneGridError if it is missing or cannot be read."""
-        import pandas as pd
-
         path = self.folder / "predictions.parquet"
-        with readable(path):
-            frame = pd.read_parquet(path)
-        if self.metrics is not None and len(frame) != self.metrics.examples:
-            raise TuneGridError(
-                f"{path}: has {len(frame)} rows, but metrics.json says {self.metrics.examples}. Evaluate it again."
-            )
+        with parquet_frame(path) as frame:
+            if self.metrics is not None and len(frame) != self.metrics.examples:
+                raise TuneGridError(
+                    f"{path}: has {len(frame)} rows, but metrics.json says {self.metrics.examples}. Evaluate it again."
+                )
         return frame
 
     def statistics(self, metric: str) -> np.ndarray | None:
@@ -156,10 +153,15 @@ class StudyResults:
 
 
 @contextmanager
-def readable(path: Path, remedy: str = "Run its job again.") -> Iterator[None]:
-    """Raises TuneGridError, with what to do, where a file that is read is missing or not what it should be."""
+def parquet_frame(path: Path, remedy: str = "Run its job again.", columns: list[str] | None = None) -> Iterator[Any]:
+    """A Parquet file as a pandas frame.
+
+    Raises TuneGridError, with what to do, where it cannot be read, or is not what is made of it in the block.
+    """
+    import pandas as pd
+
     try:
-        yield
+        yield pd.read_parquet(path, columns=columns)
     except TuneGridError:
         raise
     except Exception as error:  # pyarrow raises many kinds
@@ -174,11 +176,8 @@ def row_groups(path: Path, task: ExpectedTask) -> np.ndarray | None:
     """
     if not task.grouped or not path.exists():
         return None
-    import pandas as pd
-
-    with readable(path, "Fetch the data again."):
-        groups = pd.read_parquet(path, columns=["group"])["group"].to_numpy()
-    groups = np.array([group or f"\0{number}" for number, group in enumerate(groups)], dtype=object)
+    with parquet_frame(path, "Fetch the data again.", ["group"]) as frame:
+        groups = np.array([group or f"\0{number}" for number, group in enumerate(frame["group"])], dtype=object)
     distinct = len(set(groups))
     return groups if 1 < distinct < len(groups) else None
 

@@ -53,9 +53,8 @@
 from pathlib import Path
 from typing import Any
 
+from tunegrid.results import ceilings
 from tunegrid.results.audit import study as study_audit
-from tunegrid.results.ceilings import COLUMNS as CEILING_COLUMNS
-from tunegrid.results.ceilings import ceiling_rows
 from tunegrid.results.examples import entities, labels, slices
 from tunegrid.results.examples.read import read_examples
 from tunegrid.results.expected import Expected
@@ -69,18 +68,16 @@ from tunegrid.results.tables import (
     effects,
     forgetting,
     forms,
+    history,
     instruction,
     over_tasks,
     preferences,
     probes,
     recommendation,
+    search,
 )
 from tunegrid.results.tables.frames import frame_of, provenance_columns, read_frame, write_frame
-from tunegrid.results.tables.history import COLUMNS as HISTORY_COLUMNS
-from tunegrid.results.tables.history import history_rows
 from tunegrid.results.tables.scores import Row, TaskScores
-from tunegrid.results.tables.search import COLUMNS as SEARCH_COLUMNS
-from tunegrid.results.tables.search import search_rows
 from tunegrid.tasks.tokenise import COUNTS
 
 COLUMNS = {
@@ -100,7 +97,7 @@ COLUMNS = {
     **costs.COLUMNS,
     "forms": forms.COLUMNS,
     "settings": "study task model method seed setting value",
-    "history": HISTORY_COLUMNS,
+    "history": history.COLUMNS,
     "provenance": "study kind task model method seed stage code_version git_commit python platform processor "
     "instruction_set accelerator threads precision fp32_library packages data_fingerprint model_fingerprint "
     "data_revision model_revision started finished",
@@ -115,8 +112,8 @@ COLUMNS = {
     **probes.COLUMNS,
     **forgetting.COLUMNS,
     "cuts": f"study task model split rows {' '.join(COUNTS)} share_cut",
-    "ceilings": CEILING_COLUMNS,
-    "search": SEARCH_COLUMNS,
+    "ceilings": ceilings.COLUMNS,
+    "search": search.COLUMNS,
     **preferences.COLUMNS,
     "audit": study_audit.COLUMNS,
     **instruction.COLUMNS,
@@ -176,10 +173,10 @@ def build_tables(results: Path, expected: Expected, resamples: int | None = None
     rows["data"], rows["models"], rows["cuts"] = _data_rows(study), _model_rows(study), _cut_rows(study)
     rows["contamination"] = contamination.contamination_rows(results, expected)
     rows["pretraining"] = contamination.pretraining_rows(expected)
-    rows["ceilings"] = ceiling_rows(expected, study.ceilings)
-    rows["search"], provenance = search_rows(study)
+    rows["ceilings"] = ceilings.ceiling_rows(expected, study.ceilings)
+    rows["search"], provenance = search.search_rows(study)
     rows["provenance"] += provenance
-    rows["history"] = history_rows(study)
+    rows["history"] = history.history_rows(study)
     rows |= preferences.preference_rows(study)
     costs.add_search(rows["costs"], rows["search"])
     rows |= costs.cell_rows(expected, rows["cells"], rows["costs"], rows["pairs"])
@@ -267,8 +264,8 @@ def _cut_rows(study: StudyResults) -> list[Row]:
     for (task, model), stats in study.tokens.items():
         for split in SPLITS:
             counts = (stats.get("splits") or {}).get(split) or {}
-            row: Row = {"task": task, "model": model, "split": split, "rows": counts.get("rows")}
-            row |= {name: counts.get(name) for name in COUNTS}
+            row: Row = {"task": task, "model": model, "split": split}
+            row |= {name: counts.get(name) for name in ("rows", *COUNTS)}
             row["share_cut"] = row["sources_cut"] / row["rows"] if row["rows"] else None
             rows.append(row)
     return rows

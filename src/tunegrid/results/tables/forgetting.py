@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.results.read import ResultKey, readable
+from tunegrid.results.read import ResultKey, parquet_frame
 from tunegrid.results.records import ForgettingRecord
 from tunegrid.results.statistics.effects import Contrast, contrast
 from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, resample_scores
@@ -68,15 +68,13 @@ class _Losses:
 
     def _read(self, key: ResultKey, folder: Path, seed: int | None) -> np.ndarray | None:
         """Nats and tokens of each document, [documents, 2]; None where there are none."""
-        import pandas as pd
-
         task = key.task if key.kind == "run" else None  # an untuned model's is that of all tasks
-        file, scored = folder / "forgetting.json", folder / "forgetting.parquet"
+        file = folder / "forgetting.json"
         record = self.asked.record(key, seed, file, ForgettingRecord, "not measured", task=task)
         if record is None:
             return None
-        with readable(scored):
-            block = pd.read_parquet(scored)[["nats", "tokens"]].to_numpy(dtype=float)
+        with parquet_frame(file.with_suffix(".parquet")) as frame:
+            block = frame[["nats", "tokens"]].to_numpy(dtype=float)
         nats, tokens = block.sum(axis=0)
         if len(block) != record.documents or not abs(nats / tokens - record.loss) <= TOLERANCE:
             raise TuneGridError(

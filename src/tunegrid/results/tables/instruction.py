@@ -7,7 +7,7 @@ import numpy as np
 
 from tunegrid.common.files import read_object
 from tunegrid.results.expected import ExpectedTask
-from tunegrid.results.read import StudyResults, readable
+from tunegrid.results.read import StudyResults, parquet_frame
 from tunegrid.results.records import WordingsRecord, read_record
 from tunegrid.results.statistics.intervals import RESAMPLES, ExampleStatistics, resample_scores
 from tunegrid.results.statistics.permutations import PERMUTATIONS, spread_p_value
@@ -162,11 +162,8 @@ class _Cell:
         return next(one.metrics[record.primary] for one in record.wordings if one.name == wording)
 
     def _answers(self, seed: int | None) -> Any:
-        import pandas as pd
-
-        file = self.folders[seed] / "wordings.parquet"
-        with readable(file):
-            return pd.read_parquet(file)
+        with parquet_frame(self.folders[seed] / "wordings.parquet") as table:
+            return table
 
     @staticmethod
     def _statistics(metric: Metric, table: Any, names: Sequence[str]) -> np.ndarray:

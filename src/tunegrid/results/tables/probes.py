@@ -15,7 +15,7 @@ import numpy as np
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.results.expected import ExpectedProbe
-from tunegrid.results.read import Result, ResultKey, readable
+from tunegrid.results.read import Result, ResultKey, parquet_frame
 from tunegrid.results.records import ProbeRecord
 from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, resample_scores
 from tunegrid.results.tables.asked import Asked
@@ -81,15 +81,12 @@ class _Probe:
 
     def _read(self, key: ResultKey, result: Result) -> Any:
         """The scores of the pairs of a result; None where there are none."""
-        import pandas as pd
-
         folder = Paths.probe_results(result.folder) / self.probe.name
-        file, scored = folder / "probe.json", folder / "scores.parquet"
+        file = folder / "probe.json"
         record = self.asked.record(key, result.seed, file, ProbeRecord, "not probed", probe=self.probe.name)
         if record is None:
             return None
-        with readable(scored, "Probe again."):
-            frame = pd.read_parquet(scored)
+        with parquet_frame(folder / "scores.parquet", "Probe again.") as frame:
             _check(folder, record, frame)
         self.texts = self.texts or (folder, record.texts)
         if record.texts != self.texts[1]:
