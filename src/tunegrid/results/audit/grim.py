@@ -42,11 +42,11 @@ def roundings(printed: Printed, size: int, halves: int = EXACT) -> frozenset[str
     return frozenset(ways)
 
 
-def common_roundings(values: Iterable[Printed], size: int, halves: int = EXACT) -> frozenset[str]:
+def common_roundings(values: Iterable[Printed], size: int) -> frozenset[str]:
     """Ways of rounding under which all values fit one test size."""
     ways = ROUNDINGS
     for value in values:
-        ways &= roundings(value, size, halves)
+        ways &= roundings(value, size)
         if not ways:
             break
     return ways

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from tunegrid.results.statistics.seeds import next_run
 from tunegrid.results.tables.frames import with_interval
 
 Row = dict[str, Any]
+K = TypeVar("K")
 SECONDARY_RESAMPLES = 2_000  # of metrics that nothing is tested in: enough for an interval
 
 
@@ -63,20 +64,18 @@ class TaskScores:
 
     def _resample(self, metric: str) -> tuple[list[ResultKey], ResampledScores] | None:
         """Resampled scores in a metric, with the keys of their rows; None where no row has per-example statistics."""
-        keys, samples = [], []
-        primary = metric == self.task.primary.name
+        samples: dict[ResultKey, ExampleStatistics] = {}
+        primary, score = metric == self.task.primary.name, self.task.metric(metric).aggregate
         for key in [*self.groups, *(self.formed if primary else [])]:
             blocks = [result.statistics(metric) for result in self.ok[key]]
             if blocks and all(block is not None for block in blocks):
-                keys.append(key)
-                score = self.task.metric(metric).aggregate
-                blocks, seeded = np.stack(blocks), key.kind == "run"
-                owner = keys.index(cell_key(key)) if key.form else None
-                samples.append(ExampleStatistics(blocks, score, seeded, key in self.collapsed, owner))
-        if not keys:
-            return None
-        resamples = self.resamples if primary else min(self.resamples, SECONDARY_RESAMPLES)
-        return keys, resample_scores(samples, self.units, resamples)
+                owner = list(samples).index(cell_key(key)) if key.form else None
+                fell = key in self.collapsed
+                samples[key] = ExampleStatistics(np.stack(blocks), score, key.kind == "run", fell, owner)
+        return self._on_units(samples, self.resamples if primary else min(self.resamples, SECONDARY_RESAMPLES))
+
+    def _on_units(self, samples: dict[K, ExampleStatistics], resamples: int) -> tuple[list[K], ResampledScores] | None:
+        return (list(samples), resample_scores(list(samples.values()), self.units, resamples)) if samples else None
 
     def _next_runs(self, metric: str) -> dict[ResultKey, tuple[float, float] | None]:
         """For each cell, where one more run of it would score on the same test set; None where that is not known."""
@@ -88,17 +87,13 @@ class TaskScores:
 
     def _resample_runs(self) -> tuple[list[tuple[ResultKey, int | None]], ResampledScores] | None:
         """Resampled scores of every single run and of the trivial baseline in the primary metric, seeds not shifted."""
-        metric = self.task.primary
-        keys, samples = [], []
+        metric, samples = self.task.primary, {}
         for key in [*self.cells, *([self.trivial] if self.trivial else []), *self.formed]:
             for result in self.ok[key]:
                 statistics = result.statistics(metric.name)
                 if statistics is not None:
-                    keys.append((key, result.seed))
-                    samples.append(ExampleStatistics(statistics[None], metric.aggregate, seeded=False))
-        if not keys:
-            return None
-        return keys, resample_scores(samples, self.units, min(self.resamples, SECONDARY_RESAMPLES))
+                    samples[key, result.seed] = ExampleStatistics(statistics[None], metric.aggregate, seeded=False)
+        return self._on_units(samples, min(self.resamples, SECONDARY_RESAMPLES))
 
     def _collapses(self, key: ResultKey) -> Collapses:
         name = self.task.primary.name
