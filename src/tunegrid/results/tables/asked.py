@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from tunegrid.common.records import Record
 from tunegrid.results.read import Result, ResultKey
 from tunegrid.results.records import read_record
+from tunegrid.results.statistics.intervals import ExampleStatistics, ResampledScores, resample_scores
+from tunegrid.results.tables.scores import SECONDARY_RESAMPLES, TaskScores
 
 T = TypeVar("T")
 
@@ -16,8 +20,8 @@ T = TypeVar("T")
 class Asked:
     """The results of a task that one question was put to, and the first reason why each cell lacks an answer."""
 
-    def __init__(self, groups: Mapping[ResultKey, list[Result]]) -> None:
-        self.groups = groups
+    def __init__(self, scores: TaskScores, groups: Mapping[ResultKey, list[Result]]) -> None:
+        self.scores, self.groups = scores, groups
         self.problems: dict[ResultKey, str] = {}
 
     def answers(self, read: Callable[[ResultKey, Result], T | None]) -> dict[ResultKey, list[T]]:
@@ -52,6 +56,17 @@ class Asked:
             self.problems.setdefault(key, f"{record.status}: {record.reason}")
             return None
         return record
+
+    def resample(
+        self,
+        blocks: Mapping[ResultKey, np.ndarray],
+        score: Callable[[np.ndarray], np.ndarray],
+        units: np.ndarray | None = None,
+    ) -> ResampledScores:
+        """Scores of cells on the same resamples, in their order; `blocks`: [seeds, examples, statistics] of each."""
+        fell = self.scores.collapsed
+        rows = [ExampleStatistics(block, score, key.kind == "run", key in fell) for key, block in blocks.items()]
+        return resample_scores(rows, units, min(self.scores.resamples, SECONDARY_RESAMPLES))
 
     def row(self, key: ResultKey, seeds: int) -> dict[str, Any]:
         """The names of a cell, how many of its seeds have an answer, and why not all of them, as columns of a row."""

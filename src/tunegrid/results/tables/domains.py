@@ -15,10 +15,10 @@ import numpy as np
 
 from tunegrid.results.read import Result, ResultKey, row_groups
 from tunegrid.results.records import MetricsRecord
-from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, resample_scores
+from tunegrid.results.statistics.intervals import ALPHA
 from tunegrid.results.tables.asked import Asked, by_method
 from tunegrid.results.tables.frames import with_interval
-from tunegrid.results.tables.scores import SECONDARY_RESAMPLES, TaskScores
+from tunegrid.results.tables.scores import TaskScores
 from tunegrid.study.paths import Paths
 
 COLUMNS = {
@@ -46,7 +46,7 @@ class _Domain:
 
     def __init__(self, scores: TaskScores, name: str) -> None:
         self.scores, self.name, self.metric = scores, name, scores.task.primary
-        self.asked = Asked(scores.groups)
+        self.asked = Asked(scores, scores.groups)
         self.answers = self.asked.answers(self._statistics)
         self.keys = list(self.answers)
         if not self.keys:
@@ -56,10 +56,10 @@ class _Domain:
         )
         self.own = [self.metric.aggregate(block.sum(axis=1)).mean() for block in own.values()]
         units = row_groups(scores.paths.domain(scores.task.name, name) / "test.parquet", scores.task)
-        self.other = self._resample(other, self.metric.aggregate, units)
+        self.other = self.asked.resample(other, self.metric.aggregate, units)
         (first, width), second = own[self.keys[0]].shape[1:], other[self.keys[0]].shape[1]
         both = {key: _side_by_side(own[key], other[key]) for key in self.keys}
-        self.losses = self._resample(
+        self.losses = self.asked.resample(
             both,
             lambda sums: _as_share(self.metric.aggregate, sums, width),
             _both_units(scores.units, units, first, second),
@@ -75,16 +75,6 @@ class _Domain:
         own = result.statistics(self.metric.name)
         other = replace(result, folder=folder, metrics=record).statistics(self.metric.name)
         return None if own is None or other is None else (own, other)
-
-    def _resample(
-        self,
-        blocks: dict[ResultKey, np.ndarray],
-        score: Callable[[np.ndarray], np.ndarray],
-        units: np.ndarray | None,
-    ) -> ResampledScores:
-        fell = self.scores.collapsed
-        rows = [ExampleStatistics(block, score, key.kind == "run", key in fell) for key, block in blocks.items()]
-        return resample_scores(rows, units, min(self.scores.resamples, SECONDARY_RESAMPLES))
 
     def cell_rows(self) -> list[dict[str, Any]]:
         rows = []

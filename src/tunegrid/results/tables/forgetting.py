@@ -18,11 +18,11 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.results.read import ResultKey, parquet_frame
 from tunegrid.results.records import ForgettingRecord
 from tunegrid.results.statistics.effects import Contrast, contrast
-from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, resample_scores
+from tunegrid.results.statistics.intervals import ALPHA
 from tunegrid.results.statistics.paired_tests import holm
 from tunegrid.results.tables.asked import Asked, by_method
 from tunegrid.results.tables.frames import with_interval
-from tunegrid.results.tables.scores import SECONDARY_RESAMPLES, TaskScores
+from tunegrid.results.tables.scores import TaskScores
 
 COLUMNS = {
     "forgetting": "study kind task model method examples loss untuned_loss change change_low change_high seeds_ok "
@@ -51,7 +51,7 @@ class _Losses:
 
     def __init__(self, scores: TaskScores) -> None:
         self.scores = scores
-        self.asked = Asked({key: group for key, group in scores.groups.items() if key.kind == "run"})
+        self.asked = Asked(scores, {key: group for key, group in scores.groups.items() if key.kind == "run"})
         self.text: tuple[Path, str] | None = None  # a result and the fingerprint of what it read
         self.blocks: dict[ResultKey, np.ndarray] = {}  # [seeds, documents, 2]: nats and tokens
         for model in dict.fromkeys(key.model for key in self.asked.groups):
@@ -62,9 +62,7 @@ class _Losses:
         self.blocks |= {key: np.stack(blocks) for key, blocks in answers.items()}
         self.keys = list(self.blocks)
         if self.keys:
-            fell = scores.collapsed
-            rows = [ExampleStatistics(b, _loss, key.kind == "run", key in fell) for key, b in self.blocks.items()]
-            self.resampled = resample_scores(rows, None, min(scores.resamples, SECONDARY_RESAMPLES))
+            self.resampled = self.asked.resample(self.blocks, _loss)
 
     def _read(self, key: ResultKey, folder: Path, seed: int | None) -> np.ndarray | None:
         """Nats and tokens of each document, [documents, 2]; None where there are none."""

@@ -76,7 +76,7 @@ class _Probe:
     def __init__(self, scores: TaskScores, probe: ExpectedProbe) -> None:
         self.scores, self.probe = scores, probe
         self.texts: tuple[Path, str | None] | None = None  # a result and the hash of its texts
-        self.asked = Asked({key: group for key, group in scores.groups.items() if key.kind != "baseline"})
+        self.asked = Asked(scores, {key: group for key, group in scores.groups.items() if key.kind != "baseline"})
         self.frames: dict[ResultKey, list[Any]] = self.asked.answers(self._read)
 
     def _read(self, key: ResultKey, result: Result) -> Any:
