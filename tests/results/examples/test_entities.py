@@ -24,7 +24,8 @@ GOOD, HALF = ["Ann: person; Rome: LOC"] * 20, [*["Ann: person"] * 10, *["Ann: LO
 def result(answers: list[str], seed: int) -> SimpleNamespace:
     table = pd.DataFrame({"prediction": answers, "references": [[row["entities"]] for row in ROWS]})
     scored = TASK.score(answers, ROWS).examples
-    return SimpleNamespace(key=KEY, seed=seed, predictions=pd.concat([table, scored], axis=1))
+    names = KEY._asdict() | {"seed": seed}
+    return SimpleNamespace(key=KEY, names=names, predictions=pd.concat([table, scored], axis=1))
 
 
 def examples(*answers: list[str]) -> SimpleNamespace:
