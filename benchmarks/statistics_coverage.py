@@ -39,8 +39,8 @@ from tunegrid.results.statistics.paired_tests import compare_pairs
 from tunegrid.results.statistics.recommend import Candidate, from_tests
 from tunegrid.results.statistics.replication import probability_best
 from tunegrid.results.statistics.seeds import between_seeds, inverse_chi_squared, next_run
-from tunegrid.tasks.metrics.accuracy import Accuracy
 from tunegrid.tasks.metrics.bleu import Bleu
+from tunegrid.tasks.metrics.label_counts import Accuracy
 
 MEAN = Accuracy().aggregate
 CELLS, RESAMPLES = 9, 1000

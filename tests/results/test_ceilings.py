@@ -14,8 +14,7 @@ from tunegrid.results.expected import Expected
 from tunegrid.results.tables import build_tables
 from tunegrid.study.paths import Paths
 from tunegrid.tasks.ceiling import CeilingRecord
-from tunegrid.tasks.metrics.accuracy import Accuracy
-from tunegrid.tasks.metrics.class_f1 import ClassF1
+from tunegrid.tasks.metrics.label_counts import Accuracy, ClassF1
 
 EXPECTED = expected_study()
 TASKS = {task.name: task for task in EXPECTED.tasks}

@@ -11,11 +11,8 @@ from tunegrid.models.families import Family
 from tunegrid.tasks.base import TaskSettings
 from tunegrid.tasks.label_task import LabelSettings, LabelTask
 from tunegrid.tasks.metrics import METRICS
-from tunegrid.tasks.metrics.accuracy import Accuracy
-from tunegrid.tasks.metrics.class_f1 import ClassF1
-from tunegrid.tasks.metrics.confusion import MOST_LABELS
-from tunegrid.tasks.metrics.macro_f1 import MacroF1
-from tunegrid.tasks.metrics.matthews import Matthews
+from tunegrid.tasks.metrics.confusion import MOST_LABELS, MacroF1, Matthews
+from tunegrid.tasks.metrics.label_counts import Accuracy, ClassF1
 
 
 class ClassificationSettings(LabelSettings):

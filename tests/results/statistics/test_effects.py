@@ -7,7 +7,7 @@ from scipy import stats
 from tunegrid.results.statistics.effects import contrast, mean_of
 from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
 from tunegrid.results.statistics.paired_tests import compare_pairs
-from tunegrid.tasks.metrics.accuracy import Accuracy
+from tunegrid.tasks.metrics.label_counts import Accuracy
 
 MEAN = Accuracy().aggregate
 FIRST, SECOND = [0, 3, 6], [1, 4, 7]  # cells of two methods, model by model

@@ -6,8 +6,8 @@ import pytest
 from tests.support.sentences import bleu_statistics, sentences
 from tunegrid.results.statistics import intervals
 from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores, wilson_interval
-from tunegrid.tasks.metrics.accuracy import Accuracy
 from tunegrid.tasks.metrics.bleu import Bleu
+from tunegrid.tasks.metrics.label_counts import Accuracy
 
 MEAN = Accuracy().aggregate
 

@@ -11,7 +11,7 @@ from tunegrid.results.statistics.paired_tests import (
     holm,
     separated_in_resamples,
 )
-from tunegrid.tasks.metrics.accuracy import Accuracy
+from tunegrid.tasks.metrics.label_counts import Accuracy
 
 MEAN = Accuracy().aggregate
 

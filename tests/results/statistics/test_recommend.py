@@ -7,7 +7,7 @@ from tunegrid.results.statistics.collapses import find_collapses
 from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
 from tunegrid.results.statistics.recommend import Candidate, Recommendation, from_printed, from_tests
 from tunegrid.study.limits import Measured, Recommend
-from tunegrid.tasks.metrics.accuracy import Accuracy
+from tunegrid.tasks.metrics.label_counts import Accuracy
 
 MEAN = Accuracy().aggregate
 

@@ -8,7 +8,7 @@ from tunegrid.results.statistics import seeds
 from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
 from tunegrid.results.statistics.paired_tests import compare_pairs
 from tunegrid.results.statistics.seeds import moderate
-from tunegrid.tasks.metrics.accuracy import Accuracy
+from tunegrid.tasks.metrics.label_counts import Accuracy
 
 MEAN = Accuracy().aggregate
 

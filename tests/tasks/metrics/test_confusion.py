@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from tunegrid.tasks.metrics import METRICS
-from tunegrid.tasks.metrics.class_f1 import ClassF1
-from tunegrid.tasks.metrics.confusion import MOST_LABELS
-from tunegrid.tasks.metrics.macro_f1 import MacroF1
-from tunegrid.tasks.metrics.matthews import Matthews
+from tunegrid.tasks.metrics.confusion import MOST_LABELS, MacroF1, Matthews
+from tunegrid.tasks.metrics.label_counts import ClassF1
 
 
 def table(predictions, references):

@@ -5,12 +5,11 @@ import pytest
 
 from tests.support.rows_of_tasks import ROWS, make_task
 from tunegrid.tasks import METRICS, TASKS
-from tunegrid.tasks.metrics.accuracy import Accuracy
 from tunegrid.tasks.metrics.bleu import Bleu
 from tunegrid.tasks.metrics.chrf import ChrF
 from tunegrid.tasks.metrics.cosine_similarity import CosineSimilarity
 from tunegrid.tasks.metrics.evaluate_metric import as_evaluate
-from tunegrid.tasks.metrics.precision import Precision
+from tunegrid.tasks.metrics.label_counts import Accuracy, Precision
 
 
 def test_metrics_combine_with_others_offline():

@@ -4,11 +4,8 @@ import evaluate
 import numpy as np
 import pytest
 
-from tunegrid.tasks.metrics.accuracy import Accuracy
 from tunegrid.tasks.metrics.evaluate_metric import as_evaluate
-from tunegrid.tasks.metrics.label_f1 import LabelF1
-from tunegrid.tasks.metrics.precision import Precision
-from tunegrid.tasks.metrics.recall import Recall
+from tunegrid.tasks.metrics.label_counts import Accuracy, LabelF1, Precision, Recall
 
 
 def label_scores(predictions: list[str], references: list[str], positive: str = "positive") -> dict[str, float]:

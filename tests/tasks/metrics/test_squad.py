@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from tunegrid.tasks.metrics.evaluate_metric import as_evaluate
-from tunegrid.tasks.metrics.exact_match import ExactMatch
-from tunegrid.tasks.metrics.squad_f1 import SquadF1
+from tunegrid.tasks.metrics.squad import ExactMatch, SquadF1
 
 WORDS = [
     "the",

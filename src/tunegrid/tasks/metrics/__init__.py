@@ -1,23 +1,18 @@
-"""One file per metric: its columns per example, their sums, its score.
+"""One file per metric, or for those of one formula: columns per example, their sums, the score.
 
 To add a metric: a class like these in a new file, and its name here.
 """
 
-from tunegrid.tasks.metrics.accuracy import Accuracy
 from tunegrid.tasks.metrics.base import Metric
 from tunegrid.tasks.metrics.bleu import Bleu
 from tunegrid.tasks.metrics.chrf import ChrF, ChrFCounts
+from tunegrid.tasks.metrics.confusion import MacroF1, Matthews
 from tunegrid.tasks.metrics.cosine_similarity import CosineSimilarity
 from tunegrid.tasks.metrics.entities import EntitiesExact, EntityF1, EntityPrecision, EntityRecall
-from tunegrid.tasks.metrics.exact_match import ExactMatch
 from tunegrid.tasks.metrics.exact_text import ExactText
-from tunegrid.tasks.metrics.label_f1 import LabelF1
-from tunegrid.tasks.metrics.macro_f1 import MacroF1
-from tunegrid.tasks.metrics.matthews import Matthews
-from tunegrid.tasks.metrics.precision import Precision
-from tunegrid.tasks.metrics.recall import Recall
+from tunegrid.tasks.metrics.label_counts import Accuracy, LabelF1, Precision, Recall
 from tunegrid.tasks.metrics.rouge import Rouge1, Rouge2, RougeL, RougeLsum
-from tunegrid.tasks.metrics.squad_f1 import SquadF1
+from tunegrid.tasks.metrics.squad import ExactMatch, SquadF1
 
 METRICS: dict[str, type[Metric]] = {
     "accuracy": Accuracy,

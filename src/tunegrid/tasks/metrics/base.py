@@ -102,6 +102,15 @@ class Metric(ABC):
 class MeanMetric(Metric):
     """A metric with one column, whose score is the mean of that column."""
 
+    def value(self, prediction: str, references: Sequence[str]) -> float:
+        """The value of the column for one prediction; a metric that computes them all at once has `examples`."""
+        raise NotImplementedError
+
+    def examples(self, predictions: Sequence[str], references: References) -> dict[str, list[float]]:
+        (column,) = self.columns
+        pairs = zip(predictions, references, strict=True)
+        return {column: [self.value(prediction, texts) for prediction, texts in pairs]}
+
     def statistics(self, table: Mapping[str, Any]) -> np.ndarray:
         import numpy as np
 

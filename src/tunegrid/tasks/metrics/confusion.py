@@ -1,4 +1,4 @@
-"""The common ground of scores over all labels: true and false predictions of each."""
+"""Macro F1 and the Matthews correlation: scores over all labels, from true and false predictions of each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.citations import GORODKIN_2004, Formula
-from tunegrid.tasks.metrics.base import Metric, References
+from tunegrid.tasks.metrics.base import Metric, References, ratio
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +77,49 @@ class Confusion(Metric):
             for texts in (table["prediction"], references)
         )
         return predicted, actual, len(labels)
+
+
+class MacroF1(Confusion):
+    """The mean F1 of the labels that occur among predictions or references, as scikit-learn's `average="macro"`."""
+
+    name, title, label = "macro_f1", "Macro F1", "macro F1"
+    description = "Mean F1 of the labels that occur among predictions or references, from 0 to 1."
+
+    def aggregate(self, sums: np.ndarray) -> np.ndarray:
+        right, wrong, missed = by_label(sums)
+        occurs = right + wrong + missed > 0
+        return ratio(ratio(2 * right, 2 * right + wrong + missed).sum(axis=-1), occurs.sum(axis=-1))
+
+
+class Matthews(Confusion):
+    """Matthews correlation of two labels, Gorodkin's of more: 0 is chance, below it is worse. It has no interval."""
+
+    name, title, label = "matthews", "Matthews Correlation", "Matthews correlation"
+    lowest = -1.0
+    description = "Matthews correlation of predictions and references, from -1 to 1; 0 where one has a single label."
+    citation = "Gorodkin 2004, Comparing two K-category assignments by a K-category correlation coefficient"
+
+    def statistics(self, table: Mapping[str, Any]) -> None:
+        return None  # intervals are of scores on 0 to 1
+
+    def aggregate(self, sums: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        right, wrong, missed = by_label(sums)
+        actual, predicted = right + missed, right + wrong
+        examples, correct = actual.sum(axis=-1), right.sum(axis=-1)
+        covariance = correct * examples - (actual * predicted).sum(axis=-1)
+        spread = (examples**2 - (predicted**2).sum(axis=-1)) * (examples**2 - (actual**2).sum(axis=-1))
+        return np.where(spread > 0, covariance / np.sqrt(np.where(spread > 0, spread, 1)), 0.0)
+
+    def undefined(self, table: Mapping[str, Any]) -> str | None:
+        for name, texts in (
+            ("prediction", table["prediction"]),
+            ("test row", [references[0] for references in table["references"]]),
+        ):
+            if len(labels := set(texts)) == 1:
+                return f"every {name} is “{labels.pop()}”"
+        return None
 
 
 def by_label(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -48,9 +48,7 @@ class EntityCounts(Metric):
         return {name: [row[number] for row in rows] for number, name in enumerate(self.columns)}
 
     def statistics(self, table: Mapping[str, Any]) -> np.ndarray:
-        import numpy as np
-
-        return np.stack([np.asarray(table[column], dtype=np.float64) for column in self.columns[:3]], axis=1)
+        return super().statistics(table)[:, :3]
 
     def undefined(self, table: Mapping[str, Any]) -> str | None:
         _, predicted, expected = self.statistics(table).sum(axis=0)
@@ -108,10 +106,9 @@ class EntitiesExact(MeanMetric):
     columns = ("entities_exact",)
     description = "Share of rows whose entities are all right, and none too many, from 0 to 1."
 
-    def examples(self, predictions: Sequence[str], references: References) -> dict[str, list[int]]:
+    def value(self, prediction: str, references: Sequence[str]) -> int:
         def mentions(text: str) -> tuple[Counter[tuple[str, str]], int]:
             found, malformed = read_mentions(text, self.types, self.separator)
             return Counter(found), malformed
 
-        pairs = zip(predictions, references, strict=True)
-        return {"entities_exact": [int(mentions(prediction) == mentions(texts[0])) for prediction, texts in pairs]}
+        return int(mentions(prediction) == mentions(references[0]))

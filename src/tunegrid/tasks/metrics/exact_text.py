@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tunegrid.common.citations import Formula
-from tunegrid.tasks.metrics.base import MeanMetric, References
+from tunegrid.tasks.metrics.base import MeanMetric
 
 
 class ExactText(MeanMetric):
@@ -26,8 +26,5 @@ class ExactText(MeanMetric):
     )
     many_references = True
 
-    def examples(self, predictions: Sequence[str], references: References) -> dict[str, list[int]]:
-        pairs = zip(predictions, references, strict=True)
-        return {
-            "exact_text": [int(prediction.split() in [text.split() for text in texts]) for prediction, texts in pairs]
-        }
+    def value(self, prediction: str, references: Sequence[str]) -> int:
+        return int(prediction.split() in [text.split() for text in references])

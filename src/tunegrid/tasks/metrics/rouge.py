@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
 from tunegrid.common.citations import LIN_2004, Formula
-from tunegrid.tasks.metrics.base import MeanMetric, References
+from tunegrid.tasks.metrics.base import MeanMetric
 from tunegrid.tasks.sentences import sentences
 
 if TYPE_CHECKING:
@@ -34,15 +34,9 @@ class Rouge(MeanMetric):
     formula = FORMULA
     many_references = True
 
-    def examples(self, predictions: Sequence[str], references: References) -> dict[str, list[float]]:
-        scorer, (column,) = _scorer(self.variant), self.columns
-        pairs = zip(predictions, references, strict=True)
-        return {
-            column: [
-                max(scorer.score(self._text(text), self._text(prediction))[self.variant].fmeasure for text in texts)
-                for prediction, texts in pairs
-            ]
-        }
+    def value(self, prediction: str, references: Sequence[str]) -> float:
+        scorer, written = _scorer(self.variant), self._text(prediction)
+        return max(scorer.score(self._text(text), written)[self.variant].fmeasure for text in references)
 
     def _text(self, text: str) -> str:
         return text
