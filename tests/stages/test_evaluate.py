@@ -208,12 +208,12 @@ def test_a_baseline_that_fails_is_a_row_with_its_reason(tiny_study, monkeypatch,
     import pandas as pd
 
     from tunegrid.stages.evaluate import evaluate_baseline
-    from tunegrid.tasks import label_task
+    from tunegrid.tasks import Task
 
     def fail(*_: object) -> list[str]:
         raise error
 
-    monkeypatch.setattr(label_task, "majority_class", fail)
+    monkeypatch.setattr(Task, "commonest_answer", fail)
     record = evaluate_baseline(tiny_study(), "sentiment", "majority-class", Path("majority"))
     assert (record.status, record.reason, record.metrics) == ("failed", f"{type(error).__name__}: {error}", {})
     assert len(pd.read_parquet("majority/predictions.parquet")) == 0
@@ -267,10 +267,10 @@ def test_a_baseline_that_is_killed_is_a_row_with_its_reason(tiny, tiny_study, mo
 
     from tunegrid.cli import main
     from tunegrid.results.records import MetricsRecord, read_record
-    from tunegrid.tasks import label_task
+    from tunegrid.tasks import Task
 
     monkeypatch.delenv("TUNEGRID_WARM", raising=False)
-    monkeypatch.setattr(label_task, "majority_class", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(Task, "commonest_answer", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     study = tiny_study()
     command = ["baseline", str(tiny), "--task", "sentiment", "--name", "majority-class", "--mem-mb", "1000"]
     assert main(command) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -107,7 +108,7 @@ class Task(ABC):
     Settings: ClassVar[type[TaskSettings]] = TaskSettings
     title: ClassVar[str]
     columns: ClassVar[dict[str, str]]  # canonical column -> the column of the Hub's format
-    optional: ClassVar[dict[str, Any]] = {}  # canonical columns that may be absent, with their value then
+    optional: ClassVar[dict[str, Any]] = {"id": None}  # canonical columns that may be absent, with their value then
     list_columns: ClassVar[tuple[str, ...]] = ()  # canonical columns of several texts: in CSV they may be JSON lists
     mapping_columns: ClassVar[tuple[str, ...]] = ()  # those of them in which a mapping of CSV is never a text
     instead: ClassVar[dict[str, str]] = {}  # source column -> the column that stands for it where a row lacks it
@@ -172,8 +173,9 @@ class Task(ABC):
     def source_text(self, row: Row, family: str) -> str:
         return self.prompt(family).format_map(row | self.prompt_fields())
 
-    @abstractmethod
-    def target_text(self, row: Row) -> str: ...
+    def target_text(self, row: Row) -> str:
+        """The text that a model is trained to answer a row with."""
+        return self.references(row)[0]
 
     @abstractmethod
     def references(self, row: Row) -> list[str]: ...
@@ -225,3 +227,9 @@ class Task(ABC):
     @abstractmethod
     def baselines(self) -> dict[str, Baseline]:
         """Baselines that need no pretrained model, by name."""
+
+    def commonest_answer(self, train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:
+        """A baseline: the most frequent first reference of the training rows."""
+        counts = Counter(self.references(row)[0] for row in train)
+        # Ties go to the first in the alphabet, so that the order of the rows does not matter.
+        return [min(counts, key=lambda answer: (-counts[answer], answer))] * len(test)

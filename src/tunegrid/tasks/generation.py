@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections import Counter
-from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -45,7 +42,6 @@ class TextGeneration(Task):
     settings: TextGenerationSettings
     title = "Text Generation"
     columns: ClassVar = {"id": "id", "source": "source", "target": "target"}
-    optional: ClassVar = {"id": None}
     list_columns = ("source", "target")
     source_columns = ("source",)
     text_columns = ("source", "target")
@@ -73,21 +69,11 @@ class TextGeneration(Task):
             raise RowError("column target: the row has no target", "target")
         return {"id": row["id"], **self.clean_source(row), "target": targets}
 
-    def target_text(self, row: Row) -> str:
-        return row["target"][0]
-
     def references(self, row: Row) -> list[str]:
         return row["target"]
 
     def baselines(self) -> dict[str, Baseline]:
         return {
             self.trivial_baseline: Baseline("Source copied", copy_source, ()),
-            "commonest-target": Baseline("Commonest target", commonest_target, ("target",)),
+            "commonest-target": Baseline("Commonest target", self.commonest_answer, ("target",)),
         }
-
-
-def commonest_target(train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:
-    """The most frequent first target of the training rows."""
-    counts = Counter(row["target"][0] for row in train)
-    # Ties go to the first in the alphabet, so that the order of the rows does not matter.
-    return [min(counts, key=lambda target: (-counts[target], target))] * len(test)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
@@ -44,7 +43,6 @@ class LabelTask(Task):
     """A text, or several, to one of the labels."""
 
     settings: LabelSettings
-    optional: ClassVar = {"id": None}
     primary = "accuracy"
     example_metric = "accuracy"
     trivial_baseline = "majority-class"
@@ -67,19 +65,11 @@ class LabelTask(Task):
     def baselines(self) -> dict[str, Baseline]:
         regression = partial(ngram_logistic_regression, columns=self.source_columns)
         return {
-            self.trivial_baseline: Baseline("Majority class", majority_class, ("label",)),
+            self.trivial_baseline: Baseline("Majority class", self.commonest_answer, ("label",)),
             "ngram-logistic-regression": Baseline(
                 "n-gram logistic regression", regression, (*self.source_columns, "label")
             ),
         }
-
-
-def majority_class(train: Sequence[Row], test: Sequence[Row], generator: random.Random) -> list[str]:
-    """The most frequent label of the training rows."""
-    counts = Counter(row["label"] for row in train)
-    # Ties go to the first in the alphabet, so that the order of the rows does not matter.
-    majority = min(counts, key=lambda label: (-counts[label], label))
-    return [majority] * len(test)
 
 
 def ngram_logistic_regression(

@@ -157,9 +157,6 @@ class Ner(Task):
             raise RowError(f"column tags: expected names or indices of tags, found {shown(row['tags'])}", "tags")
         return tags
 
-    def target_text(self, row: Row) -> str:
-        return row["entities"]
-
     def references(self, row: Row) -> list[str]:
         return [row["entities"]]
 

@@ -103,9 +103,6 @@ class QuestionAnswering(Task):
             "candidates": texts_of(row, "candidates"),
         }
 
-    def target_text(self, row: Row) -> str:
-        return row["answers"][0]
-
     def references(self, row: Row) -> list[str]:
         return row["answers"]
 

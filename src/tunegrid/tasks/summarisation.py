@@ -28,7 +28,6 @@ class Summarisation(Task):
     settings: SummarisationSettings
     title = "Summarisation"
     columns: ClassVar = {"id": "id", "document": "document", "summary": "summary"}
-    optional: ClassVar = {"id": None}
     list_columns = ("document", "summary")
     source_columns = text_columns = ("document",)
     truncatable = "document"
@@ -45,9 +44,6 @@ class Summarisation(Task):
         if not summaries:
             raise RowError("column summary: the row has no summary", "summary")
         return {"id": row["id"], **self.clean_source(row), "summary": summaries}
-
-    def target_text(self, row: Row) -> str:
-        return row["summary"][0]
 
     def references(self, row: Row) -> list[str]:
         return row["summary"]

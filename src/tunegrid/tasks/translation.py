@@ -25,7 +25,6 @@ class Translation(Task):
     settings: TranslationSettings
     title = "Translation"
     columns: ClassVar = {"id": "id", "source": "translation.en", "target": "translation.de"}
-    optional: ClassVar = {"id": None}
     source_columns = ("source",)
     text_columns = ("source", "target")
     truncatable = "source"
@@ -39,9 +38,6 @@ class Translation(Task):
 
     def clean(self, row: Row) -> Row:
         return {"id": row["id"], **self.clean_source(row), "target": text_of(row, "target")}
-
-    def target_text(self, row: Row) -> str:
-        return row["target"]
 
     def references(self, row: Row) -> list[str]:
         return [row["target"]]
