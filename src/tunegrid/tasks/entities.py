@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tunegrid.tasks.values import RowError, is_missing, shown
+from tunegrid.tasks.values import RowError, column_error, is_missing, shown
 
 NONE = "none"  # what stands for no entity
 BETWEEN, BEFORE_TYPE = ";", ":"
@@ -66,10 +66,10 @@ def entities_of_tags(tags: Sequence[str], scheme: str) -> list[Entity]:
 
 
 def _wrong(tag: str, number: int, scheme: str, where: str) -> RowError:
-    return RowError(
-        f"column tags: tag {number + 1} is {shown(tag)}{where}, which is not {scheme.upper()}. "
-        "Is `scheme` of the task the right one: iob1, iob2 or bioes?",
+    return column_error(
         "tags",
+        f"tag {number + 1} is {shown(tag)}{where}, which is not {scheme.upper()}. "
+        "Is `scheme` of the task the right one: iob1, iob2 or bioes?",
     )
 
 
@@ -87,11 +87,9 @@ def entities_of_spans(spans: Sequence[Any], text: str) -> list[Entity]:
             parts = list(span) if isinstance(span, list | tuple) else []
         whole = len(parts) == 3 and all(isinstance(part, int) and not isinstance(part, bool) for part in parts[:2])
         if not whole or not isinstance(parts[2], str):
-            raise RowError(f"column spans: expected start, end and label, found {shown(span)}", "spans")
+            raise column_error("spans", f"expected start, end and label, found {shown(span)}")
         if not 0 <= parts[0] < parts[1] <= len(text) or is_missing(text[parts[0] : parts[1]]):
-            raise RowError(
-                f"column spans: {shown(span)} is no part of the text, which has {len(text)} characters", "spans"
-            )
+            raise column_error("spans", f"{shown(span)} is no part of the text, which has {len(text)} characters")
         entities.append(Entity(*parts))
     return sorted(entities)
 

@@ -12,7 +12,7 @@ from tunegrid.models.families import Family
 from tunegrid.tasks.base import Baseline, Task, TaskSettings
 from tunegrid.tasks.metrics import METRICS, Metric
 from tunegrid.tasks.translation import copy_source
-from tunegrid.tasks.values import RowError, texts_of
+from tunegrid.tasks.values import column_error, texts_of
 
 Choice = Literal["chrf", "bleu", "rouge1", "rouge2", "rouge_l", "rouge_lsum", "exact_match", "exact_text"]
 CHOICES: dict[Choice, type[Metric]] = {
@@ -66,7 +66,7 @@ class TextGeneration(Task):
     def clean(self, row: Row) -> Row:
         targets = texts_of(row, "target")
         if not targets:
-            raise RowError("column target: the row has no target", "target")
+            raise column_error("target", "the row has no target")
         return {"id": row["id"], **self.clean_source(row), "target": targets}
 
     def references(self, row: Row) -> list[str]:

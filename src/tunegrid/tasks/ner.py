@@ -20,7 +20,7 @@ from tunegrid.models.families import Family
 from tunegrid.tasks.base import Baseline, Task, TaskSettings
 from tunegrid.tasks.entities import BEFORE_TYPE, BETWEEN, entities_of_spans, entities_of_tags, read_mentions, written
 from tunegrid.tasks.metrics import METRICS
-from tunegrid.tasks.values import RowError, as_number, is_missing, refuse_printed, shown, text_of
+from tunegrid.tasks.values import as_number, column_error, is_missing, refuse_printed, shown, text_of
 
 
 class NerSettings(TaskSettings):
@@ -114,10 +114,10 @@ class Ner(Task):
         cleaned = self.clean_source(row)
         if is_missing(row["tokens"]):
             if not isinstance(row["spans"], list | tuple):
-                raise RowError(
-                    f"column spans: expected a list of start, end and label, found {shown(row['spans'])}. "
-                    "A row has `tokens` and `ner_tags`, or `text` and `entities`; `columns` says other names",
+                raise column_error(
                     "spans",
+                    f"expected a list of start, end and label, found {shown(row['spans'])}. A row has `tokens` and "
+                    "`ner_tags`, or `text` and `entities`; `columns` says other names",
                 )
             text = row["text"]  # as it is: the spans count its characters
             entities = entities_of_spans(row["spans"], text)
@@ -125,16 +125,16 @@ class Ner(Task):
         else:
             words, tags = _words(row, "tokens"), self._tags(row)
             if len(words) != len(tags):
-                raise RowError(f"column tags: {len(tags)} tags for {len(words)} words", "tags")
+                raise column_error("tags", f"{len(tags)} tags for {len(words)} words")
             entities = entities_of_tags(tags, self.settings.scheme)
             mentions = [(" ".join(words[entity.begin : entity.end]), entity.type) for entity in entities]
         column = "spans" if is_missing(row["tokens"]) else "tags"
         for text, name in mentions:
             if is_missing(text):
-                raise RowError(f"column {column}: an entity of the type {shown(name)} has no text", column)
+                raise column_error(column, f"an entity of the type {shown(name)} has no text")
             if name not in self.settings.types:
                 known = ", ".join(self.settings.types)
-                raise RowError(f"column {column}: {shown(name)} is not one of the types: {known}", column)
+                raise column_error(column, f"{shown(name)} is not one of the types: {known}")
         words = [(text, self._word(name)) for text, name in mentions]
         return {"id": row["id"], **cleaned, "entities": written(words, self.settings.separator)}
 
@@ -150,11 +150,11 @@ class Ner(Task):
                     known = (
                         f"`tags` of the task has {len(names)} names" if names else "say their names: `tags: [O, B-…]`"
                     )
-                    raise RowError(f"column tags: {shown(tag)} is the index of a tag; {known}", "tags")
+                    raise column_error("tags", f"{shown(tag)} is the index of a tag; {known}")
                 name = names[int(number)]
             tags.append(tag.strip() if name is None and isinstance(tag, str) else name)
         if None in tags:
-            raise RowError(f"column tags: expected names or indices of tags, found {shown(row['tags'])}", "tags")
+            raise column_error("tags", f"expected names or indices of tags, found {shown(row['tags'])}")
         return tags
 
     def references(self, row: Row) -> list[str]:
@@ -214,7 +214,7 @@ def _items(row: Row, column: str) -> list[Any]:
             refuse_printed(value, column)
         value = parsed if isinstance(parsed, list) else value.split()
     if not isinstance(value, list | tuple):
-        raise RowError(f"column {column}: expected a list, found {shown(value)}", column)
+        raise column_error(column, f"expected a list, found {shown(value)}")
     return list(value)
 
 
@@ -222,5 +222,5 @@ def _words(row: Row, column: str) -> list[str]:
     words = _items(row, column)
     for word in words:
         if not isinstance(word, str):
-            raise RowError(f"column {column}: expected a list of words, found {shown(word)} in it", column)
+            raise column_error(column, f"expected a list of words, found {shown(word)} in it")
     return words

@@ -21,7 +21,7 @@ from tunegrid.data.sources.base import DataSource, Row, RowLimits
 from tunegrid.data.sources.files import FilesSource
 from tunegrid.data.sources.hub import HubSource
 from tunegrid.tasks.base import Task
-from tunegrid.tasks.values import RowError, identifier_of, is_missing, mapped, text_of
+from tunegrid.tasks.values import RowError, column_error, identifier_of, is_missing, mapped, text_of
 
 COLUMNS = ("prompt", "chosen", "rejected")
 ASSISTANT, HUMAN = "\n\nAssistant:", "\n\nHuman:"
@@ -186,10 +186,9 @@ def pair_of(raw: RawRow, columns: Mapping[str, str | None]) -> Row:
 def _kept(row: Row, column: str) -> str:
     """The text of a column with the spaces around it: a dialogue begins with line breaks."""
     if isinstance(row[column], list | tuple) and all(isinstance(turn, Mapping) for turn in row[column]):
-        raise RowError(
-            f"column {column}: a list of messages; give the answer alone as text, and the messages before it as "
-            "the text of `prompt`",
+        raise column_error(
             column,
+            "a list of messages; give the answer alone as text, and the messages before it as the text of `prompt`",
         )
     text_of(row, column)
     return row[column]
@@ -199,13 +198,13 @@ def _last_turn(dialogue: str, column: str) -> tuple[str, str]:
     """(all before the last turn of the assistant and its mark, that turn)."""
     before, mark, answer = dialogue.rpartition(ASSISTANT)
     if not mark:
-        raise RowError(
-            f"column {column}: no turn of the assistant ({ASSISTANT!r}) and no column prompt: a row has either prompt, "
-            "chosen and rejected, or whole dialogues. Name the prompt's column in the source's `columns`",
+        raise column_error(
             column,
+            f"no turn of the assistant ({ASSISTANT!r}) and no column prompt: a row has either prompt, chosen and "
+            "rejected, or whole dialogues. Name the prompt's column in the source's `columns`",
         )
     if HUMAN in answer:
-        raise RowError(f"column {column}: the dialogue does not end with a turn of the assistant", column)
+        raise column_error(column, "the dialogue does not end with a turn of the assistant")
     return before + mark, answer
 
 

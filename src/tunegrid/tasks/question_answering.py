@@ -14,7 +14,7 @@ from tunegrid.data.sources import ReadSource
 from tunegrid.data.sources.base import Row
 from tunegrid.tasks.base import Baseline, Task, TaskSettings
 from tunegrid.tasks.metrics import METRICS
-from tunegrid.tasks.values import RowError, identifier_of, texts_of
+from tunegrid.tasks.values import column_error, identifier_of, texts_of
 
 
 class QuestionAnsweringSettings(TaskSettings):
@@ -94,7 +94,7 @@ class QuestionAnswering(Task):
     def clean(self, row: Row) -> Row:
         answers = texts_of(row, "answers")
         if not answers:
-            raise RowError("column answers: the row has no answer", "answers")
+            raise column_error("answers", "the row has no answer")
         return {
             "id": row["id"],
             "group": identifier_of(row, "group"),

@@ -12,7 +12,7 @@ from tunegrid.data.sources.base import Row
 from tunegrid.tasks.base import Baseline, ScoredPredictions, Task, TaskSettings
 from tunegrid.tasks.metrics import METRICS
 from tunegrid.tasks.sentences import sentences
-from tunegrid.tasks.values import RowError, texts_of
+from tunegrid.tasks.values import column_error, texts_of
 
 
 class SummarisationSettings(TaskSettings):
@@ -42,7 +42,7 @@ class Summarisation(Task):
     def clean(self, row: Row) -> Row:
         summaries = texts_of(row, "summary")
         if not summaries:
-            raise RowError("column summary: the row has no summary", "summary")
+            raise column_error("summary", "the row has no summary")
         return {"id": row["id"], **self.clean_source(row), "summary": summaries}
 
     def references(self, row: Row) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from tunegrid.common.words import plural
 from tunegrid.tasks.base import Row, Task
 from tunegrid.tasks.tokenise import as_text, encode, special_token_names
+from tunegrid.tasks.values import is_visible
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -24,7 +24,7 @@ def unreadable(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list
     """
     texts = as_text({"texts": list(texts)}, special_token_names(tokenizer))["texts"]
     unknown = tokenizer.unk_token_id
-    alphabet = sorted({character for text in texts for character in text if _is_visible(character)})
+    alphabet = sorted({character for text in texts for character in text if is_visible(character)})
     alone = encode(tokenizer, "text", alphabet, special_tokens=False)
     dropped = {character for character, ids in zip(alphabet, alone, strict=True) if not ids}
     unknown_alone = {character for character, ids in zip(alphabet, alone, strict=True) if unknown in ids}
@@ -77,9 +77,5 @@ def _unknown(tokenizer: PreTrainedTokenizerBase, text: str, alone: set[str]) -> 
     for token, (begin, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True):
         if token == tokenizer.unk_token_id:
             # A tokenizer may give up a whole word for a single character.
-            unknown |= alone & set(text[begin:end]) or set(filter(_is_visible, text[begin:end]))
+            unknown |= alone & set(text[begin:end]) or set(filter(is_visible, text[begin:end]))
     return unknown
-
-
-def _is_visible(character: str) -> bool:
-    return not character.isspace() and unicodedata.category(character) not in ("Cc", "Cf")

@@ -38,6 +38,11 @@ class RowError(ValueError):
         self.column = column
 
 
+def column_error(column: str, problem: str) -> RowError:
+    """The error of a row that is wrong in one of its columns."""
+    return RowError(f"column {column}: {problem}", column)
+
+
 def shown(value: object) -> str:
     """A value for a message: cut where it is long or deep."""
     return _short.repr(value)
@@ -46,12 +51,12 @@ def shown(value: object) -> str:
 def is_missing(value: object) -> bool:
     """Whether a value stands for none: None, NaN, or a text without a visible character."""
     if isinstance(value, str):
-        return not any(_is_visible(character) for character in value)
+        return not any(map(is_visible, value))
     return value is None or (isinstance(value, float | Decimal) and value != value)
 
 
-def _is_visible(character: str) -> bool:
-    # NUL and other control characters, byte order marks and zero-width spaces print nothing.
+def is_visible(character: str) -> bool:
+    """Whether a character prints something: no white space, control character, byte order mark or zero-width space."""
     return not character.isspace() and unicodedata.category(character) not in ("Cc", "Cf")
 
 
@@ -59,16 +64,14 @@ def text_of(row: Row, column: str) -> str:
     """A column that has to be non-empty text."""
     value = row[column]
     if not isinstance(value, str) or is_missing(value):
-        raise RowError(f"column {column}: expected text, found {shown(value)}", column)
+        raise column_error(column, f"expected text, found {shown(value)}")
     return _without_nul(value, column).strip()
 
 
 def _without_nul(text: str, column: str) -> str:
     if "\0" in text:
-        raise RowError(
-            f"column {column}: {shown(text)} holds the character NUL, as files do that are damaged or are no UTF-8",
-            column,
-        )
+        problem = f"{shown(text)} holds the character NUL, as files do that are damaged or are no UTF-8"
+        raise column_error(column, problem)
     return text
 
 
@@ -81,7 +84,7 @@ def joined_text(row: Row, column: str) -> str:
         return text_of(row, column)
     joined = " ".join(texts_of(row, column))
     if is_missing(joined):
-        raise RowError(f"column {column}: expected text, found {shown(value)}", column)
+        raise column_error(column, f"expected text, found {shown(value)}")
     return text_of({column: joined}, column)
 
 
@@ -90,20 +93,20 @@ def _refuse_several(value: object, column: str) -> None:
     for part in value if isinstance(value, list | tuple) else ():
         texts = [key for key, held in part.items() if isinstance(held, str)] if isinstance(part, Mapping) else []
         if len(texts) > 1:
-            raise RowError(
-                f"column {column}: its parts hold several texts ({', '.join(map(shown, texts))}). Name one of them "
-                f"after a dot, `columns: {{{column}: ….{texts[-1]}}}`, or join them in the file",
+            raise column_error(
                 column,
+                f"its parts hold several texts ({', '.join(map(shown, texts))}). Name one of them after a dot, "
+                f"`columns: {{{column}: ….{texts[-1]}}}`, or join them in the file",
             )
 
 
 def refuse_printed(value: object, column: str, pattern: re.Pattern[str] = PRINTED) -> None:
     """Raises RowError if a text is a list or a mapping that somebody printed."""
     if isinstance(value, str) and pattern.fullmatch(value.strip()):
-        raise RowError(
-            f"column {column}: {shown(value)} is a list or a mapping that was printed as text. Give it as such in JSON "
-            "Lines or Parquet, or as JSON in CSV; if it is the text itself, as a list of one",
+        raise column_error(
             column,
+            f"{shown(value)} is a list or a mapping that was printed as text. Give it as such in JSON Lines or "
+            "Parquet, or as JSON in CSV; if it is the text itself, as a list of one",
         )
 
 
@@ -145,10 +148,10 @@ def list_in_text(row: Row, column: str, mappings: bool = False) -> object:
     if isinstance(parsed, list):
         if parsed and not any(isinstance(item, str | list | dict) for item in parsed):
             texts = json.dumps([str(item) for item in parsed])
-            raise RowError(
-                f"column {column}: {shown(value)} is a text or a list of numbers. Write it as a list of texts: "
-                f"{texts if len(texts) < 80 else ''} or {json.dumps([value]):.80}",
+            raise column_error(
                 column,
+                f"{shown(value)} is a text or a list of numbers. Write it as a list of texts: "
+                f"{texts if len(texts) < 80 else ''} or {json.dumps([value]):.80}",
             )
         return parsed
     return parsed if isinstance(parsed, dict) and (mappings or "text" in parsed) else value
@@ -156,11 +159,10 @@ def list_in_text(row: Row, column: str, mappings: bool = False) -> object:
 
 def _field(value: Mapping, column: str) -> object:
     if "text" not in value:
-        raise RowError(
-            f"column {column}: expected a text or a list of texts, found a mapping with "
-            f"{', '.join(map(shown, value)) or 'nothing'}. Name the field that holds the text in the source's "
-            f"`columns: {{{column}: …}}`, with a dot before it",
+        raise column_error(
             column,
+            f"expected a text or a list of texts, found a mapping with {', '.join(map(shown, value)) or 'nothing'}. "
+            f"Name the field that holds the text in the source's `columns: {{{column}: …}}`, with a dot before it",
         )
     return value["text"]
 
@@ -173,7 +175,7 @@ def _as_text(value: object, column: str) -> str:
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return str(value)
     # 1998.0 may be what a library has made of 1998: no text is the right one for sure.
-    raise RowError(f"column {column}: expected a text or a list of texts, found {shown(value)}", column)
+    raise column_error(column, f"expected a text or a list of texts, found {shown(value)}")
 
 
 def identifier_of(row: Row, column: str) -> str:
@@ -185,10 +187,8 @@ def identifier_of(row: Row, column: str) -> str:
     value = row[column]
     if is_missing(value):
         return ""
-    if isinstance(value, list | tuple | bytes | Mapping):
-        raise RowError(f"column {column}: expected a text or a number, found {shown(value)}", column)
-    if isinstance(value, bool) and column == "id":
-        raise RowError(f"column {column}: expected a text or a number, found {shown(value)}", column)
+    if isinstance(value, list | tuple | bytes | Mapping) or (isinstance(value, bool) and column == "id"):
+        raise column_error(column, f"expected a text or a number, found {shown(value)}")
     return _without_nul(str((isinstance(value, ClassIndex) and value.name) or value), column)
 
 
@@ -224,11 +224,8 @@ def label_of(row: Row, column: str, labels: Sequence[str]) -> str:
         return named[number]
     if number is not None and not named and 0 <= number < len(labels) and number == int(number):
         return labels[int(number)]
-    raise RowError(
-        f"column {column}: {shown(value)} is not a label. Valid: {', '.join(labels)}"
-        f"{'' if named else ', or their index from 0'}",
-        column,
-    )
+    index = "" if named else ", or their index from 0"
+    raise column_error(column, f"{shown(value)} is not a label. Valid: {', '.join(labels)}{index}")
 
 
 def as_number(value: object) -> Decimal | None:
