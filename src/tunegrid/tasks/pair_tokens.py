@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tunegrid.tasks.base import Task
 from tunegrid.tasks.pairs import Preferences
 from tunegrid.tasks.tokenise import as_text, encode, special_token_names
+from tunegrid.tasks.windows import first_ids
 
 if TYPE_CHECKING:
     import pyarrow
@@ -33,15 +34,16 @@ def pair_table(
     special, settings = special_token_names(tokenizer), task.settings
     rows = [as_text(pair, special) for pair in pairs]
     prompts = encode(tokenizer, "text", [preferences.source_text(task, task.family.name, row) for row in rows])
-    answers = {name: encode(tokenizer, "text_target", [row[name] for row in rows]) for name in ("chosen", "rejected")}
     start = tokenizer.num_special_tokens_to_add() - 1  # special tokens in front: BART's `<s>`
-    ends = {name: [_without_end(ids, settings.max_target_length) for ids in texts] for name, texts in answers.items()}
-    columns = {
-        "input_ids": [_fitted(ids, settings.max_source_length, start, "prompt" in row)
-                      for ids, row in zip(prompts, rows, strict=True)],
-        "labels": ends["chosen"],
-        "rejected": ends["rejected"],
-    }  # fmt: skip
+    limit = settings.max_source_length
+    fitted = [
+        _last_ids(ids, limit, start) if "prompt" in row else first_ids(ids, limit)
+        for ids, row in zip(prompts, rows, strict=True)
+    ]
+    columns = {"input_ids": fitted}
+    for name, column in (("labels", "chosen"), ("rejected", "rejected")):
+        answers = encode(tokenizer, "text_target", [row[column] for row in rows])
+        columns[name] = [first_ids(ids, settings.max_target_length) for ids in answers]
     table = {name: pyarrow.array(ids, pyarrow.list_(pyarrow.int32())) for name, ids in columns.items()}
     numbers = pyarrow.array(range(first, first + len(rows)), pyarrow.int32())
     return pyarrow.table(table | {"row": numbers})
@@ -51,15 +53,9 @@ def prompt_ids(task: Task, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Ro
     """Token ids of what a model reads of a task's own rows, cut as those of pairs."""
     special, limit = special_token_names(tokenizer), task.settings.max_source_length
     texts = [task.source_text(as_text(row, special), task.family.name) for row in rows]
-    return [_fitted(ids, limit, 0, False) for ids in encode(tokenizer, "text", texts)]
+    return [first_ids(ids, limit) for ids in encode(tokenizer, "text", texts)]
 
 
-def _fitted(ids: list[int], limit: int, start: int, from_the_end: bool) -> list[int]:
-    if len(ids) <= limit:
-        return ids
-    return [*ids[:start], *ids[start - limit :]] if from_the_end else [*ids[: limit - 1], ids[-1]]
-
-
-def _without_end(ids: list[int], limit: int) -> list[int]:
-    """The ids, at most so many, with the last one as their end."""
-    return ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]]
+def _last_ids(ids: list[int], limit: int, start: int) -> list[int]:
+    """The last ids, at most so many, with the first `start` in front of them."""
+    return ids if len(ids) <= limit else [*ids[:start], *ids[start - limit :]]

@@ -34,10 +34,10 @@ def window_sources(
 ) -> list[Window] | None:
     """Windows over `row[task.truncatable]`, in order.
 
-    Slices begin and end between tokens of the text, every
-    token is in one of them, and neighbours share `overlap` tokens; less where the rest of the prompt leaves so little
-    room that they would be more than half of it. A slice is tokenised again in its prompt, so it can come out a token
-    or two longer than it was inside the text; it then loses as many at its end, and the next window begins earlier.
+    Slices begin and end between tokens of the text, every token is in one of them, and neighbours share `overlap`
+    tokens; less where the rest of the prompt leaves so little room that they would be more than half of it. A slice is
+    tokenised again in its prompt, so it can come out a token or two longer than it was inside the text; it then loses
+    as many at its end, and the next window begins earlier.
 
     None: the prompt leaves no room for a single token of the text.
     """
@@ -94,10 +94,15 @@ def cut_source(task: Task, family: str, tokenizer: PreTrainedTokenizerBase, row:
         ids = tokenizer(task.source_text({**row, task.truncatable: text}, family), verbose=False)["input_ids"]
         if len(ids) <= limit or not text:
             # With nothing left to cut, the template alone is too long: only its end can go.
-            return (ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]]), text
+            return first_ids(ids, limit), text
         offsets = _offsets(tokenizer, text)
         keep = max(len(offsets) - (len(ids) - limit), 0)
         text = text[: offsets[keep][0]].rstrip() if keep < len(offsets) else text[:-1]
+
+
+def first_ids(ids: list[int], limit: int) -> list[int]:
+    """The ids, at most so many, with the last one as their end."""
+    return ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]]
 
 
 def _offsets(tokenizer: PreTrainedTokenizerBase, text: str) -> list[tuple[int, int]]:

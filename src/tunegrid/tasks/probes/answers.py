@@ -37,13 +37,10 @@ class AnswerProbes(TemplateSet):
     conditions: ClassVar = ("ambiguous", "disambiguated")
     slots: ClassVar = ("word", "other")
     choices: ClassVar = 2
+    measure: ClassVar = "probability of the tested answer against the other one"
 
     kind: Literal["answers"]
     templates: list[AnswerTemplate] = Field(min_length=2, max_length=1_000, description="Contexts with questions.")
-
-    @property
-    def measure(self) -> str:
-        return "probability of the tested answer against the other one"
 
     def parts(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         for template in self.templates:

@@ -32,12 +32,9 @@ class BBQProbes(RowSet):
 
     conditions: ClassVar[tuple[str, ...]] = tuple(CONDITIONS.values())
     choices: ClassVar = len(ANSWERS)
+    measure: ClassVar = "probability of the answer among the three"
 
     kind: Literal["bbq"]
-
-    @property
-    def measure(self) -> str:
-        return "probability of the answer among the three"
 
     def unfit(self, task: Task) -> str | None:
         return answers_problem(task)

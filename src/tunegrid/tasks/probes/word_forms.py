@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,6 +24,8 @@ Forms = Annotated[list[Annotated[list[Word], Field(min_length=1, max_length=100)
 
 class WordFormProbes(TemplateSet):
     """Sources for a task that writes a text."""
+
+    measure: ClassVar = "share of translations with the form of their own side"
 
     kind: Literal["word-forms"]
     about: str = Field(
@@ -54,10 +56,6 @@ class WordFormProbes(TemplateSet):
             if self.about not in self._slots_of(text):
                 raise ValueError(f"template {number} does not use {{{self.about}}}, whose translation is looked at")
         return self
-
-    @property
-    def measure(self) -> str:
-        return "share of translations with the form of their own side"
 
     def parts(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         return (("", {"text": text}) for text in self.templates)
