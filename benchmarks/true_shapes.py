@@ -159,7 +159,7 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     from tunegrid.runtime import cpu_kernels
     from tunegrid.runtime.measure import peak_memory
     from tunegrid.tasks import TASKS
-    from tunegrid.tasks.predict import predict
+    from tunegrid.tasks.predict import predict_rows
 
     model = cpu_kernels.place(method.load(base, options.weights), torch.device(options.device)).eval()
     kind = TASKS["qa"]
@@ -173,9 +173,9 @@ def generate(options: argparse.Namespace) -> dict[str, Any]:
     }
     task = kind(TypeAdapter(kind.Settings).validate_python(settings))
     table, tokenizer = tokens(options, len(load_tokenizer(base)), 1), load_tokenizer(base)
-    predict(model, tokenizer, task, table.slice(0, 1), 1, precision=options.precision)  # whatever is slow once
+    predict_rows(model, tokenizer, task, table.slice(0, 1), 1, precision=options.precision)  # whatever is slow once
     started = time.perf_counter()
-    predict(model, tokenizer, task, table, len(table), precision=options.precision)
+    predict_rows(model, tokenizer, task, table, len(table), precision=options.precision)
     return {"generation_seconds": time.perf_counter() - started, "generation_gib": peak_memory() / 2**30}
 
 

@@ -102,15 +102,15 @@ def test_a_first_observation_is_what_the_start_is_worth(rewarded):
     record = train(study)
     from tunegrid.data.parquet import read_parquet
     from tunegrid.data.tokens import load_tokenizer, read_tokens
-    from tunegrid.tasks.predict import predict
+    from tunegrid.tasks.predict import predict_rows
 
     paths, task = study.paths, study.task("translation", "t5")
     start = Run(Cell("translation", "t5", "full"), 1)
     model = study.method(start.cell).load(paths.model("t5"), paths.run(start) / "weights").eval()
     rows = read_parquet(paths.split("translation", "validation"))
     tokens = read_tokens(paths.tokens("translation", "t5") / "validation.arrow")
-    answers, _ = predict(model, load_tokenizer(paths.model("t5")), task, tokens, len(rows), precision="fp32")
-    assert record.observations[0].metric == task.score(answers, rows).metrics["bleu"]
+    predicted = predict_rows(model, load_tokenizer(paths.model("t5")), task, tokens, len(rows), precision="fp32")
+    assert record.observations[0].metric == task.score(predicted.texts, rows).metrics["bleu"]
 
 
 @pytest.mark.parametrize("update", slow_except(LORA, [{"kind": "full"}, LORA]), ids=["full", "lora"])

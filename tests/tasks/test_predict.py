@@ -14,7 +14,7 @@ def table(sources: list[list[int]], rows: list[int]):
 def test_the_window_with_the_highest_score_answers(random_model):
     from tests.support.rows_of_tasks import make_task
     from tunegrid.models.generate import generate
-    from tunegrid.tasks.predict import predict, predict_rows
+    from tunegrid.tasks.predict import predict_rows
 
     model, tokenizer = random_model("t5")
     task = make_task("qa", evaluation_batch_size=2)
@@ -32,12 +32,11 @@ def test_the_window_with_the_highest_score_answers(random_model):
     )
     assert predicted.columns["window_score"].isna().tolist() == [False, True, False]
     assert predicted.cut == sum(not answers[index].ended for index in (first, 2, last))
-    assert predict(model, tokenizer, task, table(sources, owners), 3, precision="fp32")[0] == predicted.texts
     alone = predict_rows(model, tokenizer, task, table(sources, list(range(5))), 5, precision="fp32")
     assert (alone.texts, alone.columns) == ([answer.text for answer in answers], None)
     for rows, count in ((owners, 4), (owners, 2), ([0, 0, 2, 2, 3], 4)):
         with pytest.raises(ValueError, match=rf"but {count} rows: tokenise again"):
-            predict(model, tokenizer, task, table(sources, rows), count, precision="fp32")
+            predict_rows(model, tokenizer, task, table(sources, rows), count, precision="fp32")
 
 
 def test_an_empty_answer_wins_only_where_there_is_no_other():

@@ -284,7 +284,7 @@ def test_who_evaluates_more_often_trains_the_same_weights(trained):
 def test_selection_by_the_metric_is_by_what_the_evaluation_stage_computes(tiny_study, trained, task, limit):
     from tunegrid.data.parquet import read_parquet
     from tunegrid.data.tokens import load_tokenizer, read_tokens
-    from tunegrid.tasks.predict import predict
+    from tunegrid.tasks.predict import predict_rows
 
     run = Run(Cell(task, "bart", "full"), 1)
     settings = WORSE | {"learning_rate": 0.02, "max_steps": 8}
@@ -303,8 +303,8 @@ def test_selection_by_the_metric_is_by_what_the_evaluation_stage_computes(tiny_s
     model = study.method(run.cell).load(base, folder / "weights").eval()
     rows = read_parquet(study.paths.split(task, "validation"))
     tokens = read_tokens(study.paths.tokens(task, "bart") / "validation.arrow")
-    predictions, _ = predict(model, load_tokenizer(base), task_, tokens, len(rows), precision="fp32")
-    assert task_.score(predictions, rows).metrics[task_.primary] == chosen.validation_metric
+    predicted = predict_rows(model, load_tokenizer(base), task_, tokens, len(rows), precision="fp32")
+    assert task_.score(predicted.texts, rows).metrics[task_.primary] == chosen.validation_metric
 
 
 # -- what does not fit together ---------------------------------------------------------------------------------------

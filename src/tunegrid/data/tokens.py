@@ -58,7 +58,7 @@ def labelled(tokens: Any) -> Any:
 def take_rows(tokens: pyarrow.Table, chosen: np.ndarray) -> pyarrow.Table:
     """Selects some rows of a split's token ids, in order, and numbers them as if the split had no others.
 
-    A row that is tokenised to several windows (column `row`) keeps all of them.
+    A row that is tokenised to several windows keeps all of them: `row` says whose they are.
 
     Args:
         chosen: indices of the rows, sorted.
@@ -66,17 +66,8 @@ def take_rows(tokens: pyarrow.Table, chosen: np.ndarray) -> pyarrow.Table:
     import numpy as np
     import pyarrow
 
-    numbers = row_numbers(tokens)
+    numbers = tokens["row"].to_numpy()
     kept = np.flatnonzero(np.isin(numbers, chosen))
     taken = tokens.take(pyarrow.array(kept))
-    if "row" not in tokens.column_names:
-        return taken
     renumbered = pyarrow.array(np.searchsorted(chosen, numbers[kept]), tokens.schema.field("row").type)
     return taken.set_column(tokens.column_names.index("row"), "row", renumbered)
-
-
-def row_numbers(tokens: pyarrow.Table) -> np.ndarray:
-    """For each row of token ids, the index in its split of the example that it belongs to."""
-    import numpy as np
-
-    return tokens["row"].to_numpy() if "row" in tokens.column_names else np.arange(len(tokens))

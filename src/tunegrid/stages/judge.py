@@ -66,7 +66,7 @@ def _scores(
     study: Study, run: Run, folder: Path, start: Run, reward_name: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """(columns of judgement.parquet, the facts of the record that follow from them)."""
-    from tunegrid.data.tokens import load_tokenizer, read_tokens, row_numbers
+    from tunegrid.data.tokens import load_tokenizer, read_tokens
     from tunegrid.tasks.tokenise import as_text, encode, special_token_names
 
     cell, paths = run.cell, study.paths
@@ -79,7 +79,7 @@ def _scores(
     task, tokenizer = study.task(cell.task, cell.model), load_tokenizer(paths.model(cell.model))
     tokens = read_tokens(paths.tokens(cell.task, cell.model) / "test.arrow")
     # Of a row in windows the first.
-    _, first = np.unique(row_numbers(tokens), return_index=True)
+    _, first = np.unique(tokens["row"].to_numpy(), return_index=True)
     every = tokens.column("input_ids").to_pylist()
     sources = [every[place] for place in first]
     metric = next(metric for metric in task.metrics if metric.name == task.example_metric)

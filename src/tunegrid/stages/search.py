@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.temporary import temporary_folder
-from tunegrid.data.tokens import row_numbers, take_rows
+from tunegrid.data.tokens import take_rows
 from tunegrid.methods import Method
 from tunegrid.methods.needs import PreferencePairs
 from tunegrid.results.records import (
@@ -147,7 +147,7 @@ def _train_and_score(
 
     from tunegrid.data.parquet import read_parquet
     from tunegrid.stages.session import prepare
-    from tunegrid.tasks.predict import predict
+    from tunegrid.tasks.predict import predict_rows
 
     search, paths = study.search, study.paths
     method = study.method(cell)
@@ -157,7 +157,7 @@ def _train_and_score(
     chosen = sample(len(rows), search.validation_rows, search.seed)
     session = _shortened(session, study, cell, chosen, scratch)
     pairs = _shorten_pairs(study, cell, method)
-    facts |= {"train_rows": pairs or len(np.unique(row_numbers(session.train))), "validation_rows": len(chosen)}
+    facts |= {"train_rows": pairs or len(np.unique(session.train["row"].to_numpy())), "validation_rows": len(chosen)}
     summary = method.fit(session)
     facts["validation_loss"] = _validation_loss(summary)
     cost |= {
@@ -169,8 +169,8 @@ def _train_and_score(
     }
     clock, task, model = time.perf_counter(), study.task(cell.task, cell.model), session.model.eval()
     precision = study.hardware.precision
-    predictions, _ = predict(model, session.tokenizer, task, session.validation, len(chosen), precision=precision)
-    facts["score"] = task.score(predictions, [rows[i] for i in chosen]).metrics[task.primary]
+    predicted = predict_rows(model, session.tokenizer, task, session.validation, len(chosen), precision=precision)
+    facts["score"] = task.score(predicted.texts, [rows[i] for i in chosen]).metrics[task.primary]
     cost["prediction_seconds"] = time.perf_counter() - clock
 
 
@@ -187,7 +187,7 @@ def _shortened(
     """The session of a trial: with a sample of the training and validation rows, and without checkpoints to keep."""
     import numpy as np
 
-    search, known = study.search, np.unique(row_numbers(session.train))
+    search, known = study.search, np.unique(session.train["row"].to_numpy())
     count = search.train_rows(study.training_settings(cell), len(known))
     chosen = known[sample(len(known), count, search.seed)]
     return replace(

@@ -37,14 +37,6 @@ class Predicted:
     written: list[int] | None = None
 
 
-def predict(
-    model: Any, tokenizer: PreTrainedTokenizerBase, task: Task, tokens: pyarrow.Table, rows: int, *, precision: str
-) -> tuple[list[str], pd.DataFrame | None]:
-    """(one prediction per row, further columns of each row if there are any), see `predict_rows`."""
-    predicted = predict_rows(model, tokenizer, task, tokens, rows, precision=precision)
-    return predicted.texts, predicted.columns
-
-
 def predict_rows(
     model: Any, tokenizer: PreTrainedTokenizerBase, task: Task, tokens: pyarrow.Table, rows: int, *, precision: str
 ) -> Predicted:
@@ -55,9 +47,9 @@ def predict_rows(
         tokens: the token ids of so many rows of one split, in their order.
     """
     sources = tokens.column("input_ids").to_pylist()
-    owners = tokens.column("row").to_pylist() if "row" in tokens.column_names else []
+    owners = tokens.column("row").to_pylist()
     windows = Counter(owners)
-    if len(owners) != len(sources) or windows.keys() != set(range(rows)):
+    if windows.keys() != set(range(rows)):
         raise ValueError(f"{len(windows)} tokenised rows, but {rows} rows: tokenise again")
     if isinstance(model, Converted):
         write, choose = model.generate, model.choose_labels

@@ -12,8 +12,6 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
 
-from tunegrid.data.tokens import row_numbers
-
 IGNORED = -100  # the label of padding, for transformers and for torch
 REJECTED = "rejected"  # of a preference pair: a second answer, beside the labels
 BUCKET = 50  # batches whose examples are sorted by length together: enough to save padding, few enough to stay mixed
@@ -30,7 +28,7 @@ class TokenDataset(Dataset):
     """
 
     def __init__(self, table: Any, with_rows: bool = False) -> None:
-        self._rows = row_numbers(table) if with_rows else None
+        self._rows = table["row"].to_numpy() if with_rows else None
         names = ("input_ids", "labels", *([REJECTED] if REJECTED in table.column_names else []))
         chunks = {name: table.column(name).chunks for name in names}
         # Column -> for each chunk (all token ids, where each row's begin and the last row's end).

@@ -52,12 +52,12 @@ class ValidationMetric:
 
     def __call__(self, model: torch.nn.Module) -> float:
         """The metric of a model in evaluation mode, from 0 to 1; higher is better."""
-        from tunegrid.tasks.predict import predict
+        from tunegrid.tasks.predict import predict_rows
 
-        predictions, _ = predict(
+        predicted = predict_rows(
             model, self.tokenizer, self.task, self.tokens, len(self.rows), precision=self.precision
         )
-        return self.task.score(predictions, self.rows).metrics[self.name]
+        return self.task.score(predicted.texts, self.rows).metrics[self.name]
 
 
 class MeanMetric:

@@ -49,13 +49,13 @@ class Observer:
         self.rows, self.tokens = [rows[place] for place in chosen], take_rows(tokens, chosen)
 
     def __call__(self, model: Any) -> dict[str, float]:
-        from tunegrid.tasks.predict import predict
+        from tunegrid.tasks.predict import predict_rows
 
         model.eval()
-        predictions, _ = predict(
+        predicted = predict_rows(
             model, self.tokenizer, self.task, self.tokens, len(self.rows), precision=self.precision
         )
-        metric = self.task.score(predictions, self.rows).metrics[self.task.primary]
+        metric = self.task.score(predicted.texts, self.rows).metrics[self.task.primary]
         device = next(model.parameters()).device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(SEED)
