@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunegrid.data.parquet import whole, write_columns
+from tunegrid.data.parquet import record_batches, write_columns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,16 +103,9 @@ def _hashed(
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet
 
     names = list(dict.fromkeys((*whole_columns, *columns)))
-    with whole(path):
-        batches = pyarrow.parquet.ParquetFile(path, pre_buffer=False).iter_batches(BATCH, columns=names)
-    while True:
-        with whole(path):
-            batch = next(batches, None)
-        if batch is None:
-            return
+    for batch in record_batches(path, BATCH, names):
         keys, grams, owners = np.zeros(len(batch), np.uint64), [], []
         for name in names:
             texts, owner = batch.column(name), None

@@ -49,19 +49,24 @@ def count_rows(path: Path) -> int:
         return pyarrow.parquet.read_metadata(path).num_rows
 
 
-def iterate_parquet(path: Path, batch_size: int) -> Iterator[list[Row]]:
-    """Yields the canonical rows of one split in batches, in order: a whole split may not fit into memory."""
+def record_batches(path: Path, size: int, columns: Sequence[str] | None = None) -> Iterator[pyarrow.RecordBatch]:
+    """Yields one split, or only some of its columns, in batches, in order: a whole split may not fit into memory."""
     import pyarrow.parquet
 
     # With `pre_buffer`, the whole file would be in memory at the end.
     with whole(path):
-        batches = pyarrow.parquet.ParquetFile(path, pre_buffer=False).iter_batches(batch_size)
+        batches = pyarrow.parquet.ParquetFile(path, pre_buffer=False).iter_batches(size, columns=columns)
     while True:
         with whole(path):  # and not around the caller's work
             batch = next(batches, None)
         if batch is None:
             return
-        yield batch.to_pylist()
+        yield batch
+
+
+def iterate_parquet(path: Path, batch_size: int) -> Iterator[list[Row]]:
+    """Yields the canonical rows of one split in batches, in order."""
+    return (batch.to_pylist() for batch in record_batches(path, batch_size))
 
 
 def write_columns(path: Path, columns: Mapping[str, Any]) -> None:

@@ -35,7 +35,6 @@ _STRONG = {
     "dative": {"m": "en", "f": "en", "n": "en", "p": "en"},
 }
 _EIN_WORDS = {"a": "ein", "no": "kein", "my": "mein", "his": "sein", "our": "unser"}
-_IN_DEM = {"in dem": "im"}
 
 
 @dataclass(frozen=True)
@@ -112,9 +111,7 @@ class Clause:
 
     def german_place(self) -> str:
         place = f"{lexicon.PREPOSITIONS[self.preposition]} {self.place.german('dative')}" if self.place else ""
-        for long, short in _IN_DEM.items():
-            place = short + place.removeprefix(long) if place.startswith(long + " ") else place
-        return place
+        return "im" + place.removeprefix("in dem") if place.startswith("in dem ") else place
 
     def german_infinitive(self) -> str:
         """The German object and infinitive: "einen Apfel kaufen"."""

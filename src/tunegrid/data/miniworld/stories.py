@@ -105,10 +105,12 @@ def draw_story(random: Random, relations: int = RELATIONS_PER_STORY, cast: int =
     return Story(people, chosen, facts)
 
 
-def draw_stories(random: Random, split: str, world: World) -> Iterator[Story]:
+def draw_stories(
+    random: Random, split: str, world: World = HOME, relations: int = RELATIONS_PER_STORY
+) -> Iterator[Story]:
     """Yields stories of a split, which the cast decides, without end."""
     while True:
-        story = draw_story(random, world=world)
+        story = draw_story(random, relations, world=world)
         if story.split == split:
             yield story
 
@@ -171,11 +173,7 @@ def draw_document(random: Random) -> str:
     """
     if random.random() < 0.1:
         return _kinds_of(random.choice(RELATIONS), random)
-    relations = 1 if random.random() < 0.5 else RELATIONS_PER_STORY
-    while True:
-        story = draw_story(random, relations)
-        if story.split == "train":
-            break
+    story = next(draw_stories(random, "train", relations=1 if random.random() < 0.5 else RELATIONS_PER_STORY))
     facts = random.sample([(person, relation) for relation in story.relations for person in story.people], 2)
     again = [
         (
