@@ -136,19 +136,19 @@ class Adapters(AdaptersLibrary):
 
     def trainable_count(self, shape: Shape) -> int | None:
         if self.settings.config:
-            return inserted(self, shape, self._way)[0] if self._way else None
+            return inserted(self, shape, self._way)[0]
         # Down and up, each with a bias.
         bottleneck = max(1, int(shape.d_model // self.settings.reduction_factor))
         return self.expected_modules(shape) * (2 * shape.d_model * bottleneck + bottleneck + shape.d_model)
 
     def added_count(self, shape: Shape) -> int:
         if self.settings.config:
-            return inserted(self, shape, self._way)[1] if self._way else 0
+            return inserted(self, shape, self._way)[1]
         return self.trainable_count(shape)
 
     def stacks(self, shape: Shape) -> Stacks | None:
         if self.settings.config:
-            return inserted(self, shape, self._way)[2] if self._way else None
+            return inserted(self, shape, self._way)[2]
         return super().stacks(shape)
 
     def counted(self, model: torch.nn.Module) -> Stacks:

@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from tunegrid.models.shape import Shape
 
 
-def inserted(method: Method, shape: Shape, way: str) -> tuple[int, int, Stacks]:
+def inserted(method: Method, shape: Shape, way: str | None) -> tuple[int | None, int, Stacks | None]:
     """Parameters that are trained, those that are added, and all by stack, in a model without trained weights.
 
     Args:
         way: "meta": in a model without any weights; "weights": in one with random weights; "layers": from models of
-            few layers with random weights, because each layer adds the same.
+            few layers with random weights, because each layer adds the same. None: they are not known before a run.
 
     Raises:
         TuneGridError: the settings do not fit the sizes, by the library's own checks.
     """
+    if way is None:
+        return None, 0, None
     settings = method.settings.model_dump_json()
     if way == "layers":
         return _extrapolated(type(method), settings, shape)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from tunegrid.common.citations import HU_2021, Formula
-from tunegrid.common.files import write_json
-from tunegrid.methods.base import FP32, Method, MethodSettings
+from tunegrid.methods.base import FP32, MethodSettings
+from tunegrid.methods.peft_library import PeftLibrary
 from tunegrid.models.families import ROLES, Role
 from tunegrid.runtime import cpu_tricks
 
@@ -33,14 +31,13 @@ class LoraSettings(MethodSettings):
     )
 
 
-class Lora(Method):
+class Lora(PeftLibrary):
     """Trains a low-rank update of linear layers; the base stays as it is."""
 
     Settings = LoraSettings
     settings: LoraSettings
     title = "LoRA"
     tunes = "low-rank updates"
-    library = "peft"
     about = Formula(
         title,
         r"W = W_0 + \dfrac{\alpha}{r}\, B A, \quad B \in \mathbb{R}^{d \times r},\quad A \in \mathbb{R}^{r \times k}",
@@ -52,7 +49,7 @@ class Lora(Method):
     )
 
     def inject(self, model: PreTrainedModel) -> PeftModel:
-        from peft import LoraConfig, TaskType, get_peft_model
+        from peft import LoraConfig, TaskType
 
         config = LoraConfig(
             task_type=TaskType.SEQ_2_SEQ_LM,
@@ -61,21 +58,27 @@ class Lora(Method):
             lora_dropout=self.settings.dropout,
             target_modules=self.family.linear_names(self.settings.targets),
         )
-        # The folder that the base was read from is no property of the weights, but peft would save it with them.
-        model.name_or_path = model.config.name_or_path = ""
-        tuned = get_peft_model(model, config)
+        tuned = self.put_into(model, config)
         if cpu_tricks.are_on():
             self.lighten(tuned)
         return tuned
 
     def lighten(self, model: PeftModel) -> None:
-        """Replaces the modules of each update by those that take less time and memory on a CPU."""
-        _lighten(model, self.settings.dropout)
-
-    def injected_modules(self, model: PeftModel) -> list[str]:
+        """Replaces the modules of each update by those of `training.fast.lora`, which take less time and memory."""
+        import torch
         from peft.tuners.lora import LoraLayer
 
-        return [name for name, module in model.named_modules() if isinstance(module, LoraLayer)]
+        from tunegrid.training.fast.lora import Added, DroppedLinear, multiply_at_once
+
+        for module in model.modules():
+            if isinstance(module, LoraLayer):
+                for name, layer in module.lora_A.items():
+                    module.lora_variant[name] = Added()
+                    if self.settings.dropout:
+                        module.lora_A[name] = DroppedLinear(layer, self.settings.dropout)
+                        module.lora_dropout[name] = torch.nn.Identity()
+                    else:
+                        multiply_at_once(module, name)
 
     def expected_modules(self, shape: Shape) -> int:
         return shape.linear_count(self.settings.targets)
@@ -106,36 +109,5 @@ class Lora(Method):
         own = target * (2 * attention + feed_forward(shape.decoder_d_ff or shape.d_ff))
         return encoder, shape.decoder_layers * (own + source * width * (key + value))
 
-    def save(self, model: PeftModel, folder: Path) -> None:
-        # Without "auto", peft asks the Hub whether the base's vocabulary was resized.
-        model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
-        # peft keeps the targets in a set, whose order differs from process to process.
-        file = folder / "adapter_config.json"
-        config = json.loads(file.read_text())
-        write_json(file, config | {"target_modules": sorted(config["target_modules"])})
-
-    def load(self, base: Path, weights: Path) -> PeftModel:
-        from peft import PeftModel
-
-        return PeftModel.from_pretrained(self.load_base(base), weights, local_files_only=True)
-
     def merge(self, model: PeftModel) -> PreTrainedModel:
-        return model.merge_and_unload(safe_merge=True)
-
-
-def _lighten(model: PeftModel, dropout: float) -> None:
-    """Replaces the modules of each update by those of `training.fast.lora`, which take less time and memory."""
-    import torch
-    from peft.tuners.lora import LoraLayer
-
-    from tunegrid.training.fast.lora import Added, DroppedLinear, multiply_at_once
-
-    for module in model.modules():
-        if isinstance(module, LoraLayer):
-            for name, layer in module.lora_A.items():
-                module.lora_variant[name] = Added()
-                if dropout:
-                    module.lora_A[name] = DroppedLinear(layer, dropout)
-                    module.lora_dropout[name] = torch.nn.Identity()
-                else:
-                    multiply_at_once(module, name)
+        return self.merge_library(model)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from tunegrid.common.files import write_json
-from tunegrid.methods.base import FP32, Method, MethodSettings
+from tunegrid.methods.base import FP32, MethodSettings
 from tunegrid.methods.inserted import inserted, misfit
+from tunegrid.methods.peft_library import PeftLibrary
 from tunegrid.methods.tuners import Tuner, tuners
 from tunegrid.models.families import Family, Role
 from tunegrid.models.flops import Stacks, counted
@@ -77,14 +75,13 @@ class PeftSettings(MethodSettings):
         return self.tuner
 
 
-class Peft(Method):
+class Peft(PeftLibrary):
     """Trains what a tuner of peft puts into the model."""
 
     Settings = PeftSettings
     settings: PeftSettings
     title = "PEFT"
     tunes = "the tuner's modules"
-    library = "peft"
 
     @classmethod
     def why_not(cls, settings: PeftSettings, family: Family) -> str | None:
@@ -102,20 +99,14 @@ class Peft(Method):
         return misfit(self, shape, on_meta=self.tuner.counted == "meta")
 
     def inject(self, model: PreTrainedModel) -> PeftModel:
-        from peft import get_peft_model
-
-        # The folder that the base was read from is no property of the weights, but peft would save it with them.
-        model.name_or_path = model.config.name_or_path = ""
         config = self._config(model)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tuned = get_peft_model(model, config)
+            tuned = self.put_into(model, config)
         _check_sizes(tuned, config)
         return tuned
 
     def _config(self, model: PreTrainedModel) -> Any:
-        from dataclasses import fields
-
         from peft import TaskType
         from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
@@ -138,11 +129,7 @@ class Peft(Method):
         return [name for role in roles for name in family.linear[role][-1 if role == "feed-forward" else 0 :]]
 
     def injected_modules(self, model: PeftModel) -> list[str]:
-        from peft.tuners.tuners_utils import BaseTunerLayer
-
-        if self.added_tokens:
-            return ["prompt_encoder.default"]
-        return [name for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
+        return ["prompt_encoder.default"] if self.added_tokens else super().injected_modules(model)
 
     def expected_modules(self, shape: Shape) -> int:
         if self.added_tokens:
@@ -156,19 +143,13 @@ class Peft(Method):
         return count
 
     def trainable_count(self, shape: Shape) -> int | None:
-        inserted = self._inserted(shape)
-        return None if inserted is None else inserted[0]
+        return inserted(self, shape, self.tuner.counted)[0]
 
     def added_count(self, shape: Shape) -> int:
-        inserted = self._inserted(shape)
-        return 0 if inserted is None else inserted[1]
+        return inserted(self, shape, self.tuner.counted)[1]
 
     def stacks(self, shape: Shape) -> Stacks | None:
-        inserted = self._inserted(shape)
-        return None if inserted is None else inserted[2]
-
-    def _inserted(self, shape: Shape) -> tuple[int, int, Stacks] | None:
-        return inserted(self, shape, self.tuner.counted) if self.tuner.counted else None
+        return inserted(self, shape, self.tuner.counted)[2]
 
     def counted(self, model: PeftModel) -> Stacks:
         # A prompt is made once a step, whatever the number of tokens.
@@ -182,31 +163,11 @@ class Peft(Method):
         prompt = FP32 * self.added_tokens * shape.d_model
         return prompt + FP32 * source * (inputs - in_decoder), FP32 * max(source, target) * in_decoder
 
-    def save(self, model: PeftModel, folder: Path) -> None:
-        model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
-        # peft keeps names of modules in sets, whose order differs from process to process.
-        file = folder / "adapter_config.json"
-        config = json.loads(file.read_text())
-        for name in ("target_modules", "feedforward_modules"):
-            if isinstance(config.get(name), list):
-                config[name] = sorted(config[name])
-        write_json(file, config)
-
-    def load(self, base: Path, weights: Path) -> PeftModel:
-        from peft import PeftModel
-
-        return PeftModel.from_pretrained(self.load_base(base), weights, local_files_only=True)
-
     def why_unmerged(self) -> str | None:
         return self.tuner.why_unmerged(self.settings.tuner, self.family, self.settings.settings)
 
     def merge(self, model: PeftModel) -> PreTrainedModel | None:
         return self.merge_library(model) if self.why_unmerged() is None else None
-
-    @staticmethod
-    def merge_library(model: PeftModel) -> PreTrainedModel:
-        """The model as the library merges it, be that exact or not."""
-        return model.merge_and_unload(safe_merge=True)
 
 
 def _check_sizes(model: PeftModel, config: Any) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from tunegrid.common.citations import LESTER_2021, Formula
-from tunegrid.methods.base import FP32, Method, MethodSettings
+from tunegrid.methods.base import FP32, MethodSettings
+from tunegrid.methods.peft_library import PeftLibrary
 from tunegrid.models.families import Family
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class PromptSettings(MethodSettings):
     )
 
 
-class Prompt(Method):
+class Prompt(PeftLibrary):
     """Trains vectors in front of the embedded source; the model stays as it is."""
 
     Settings = PromptSettings
@@ -42,7 +43,6 @@ class Prompt(Method):
     title = "Prompt Tuning"
     tunes = "vectors in front"
     trains = "prompt"
-    library = "peft"
     about = Formula(
         title,
         r"P^{*} = \arg\min_{P} \sum_{(x, y)} -\log\, p_{W_0}(y \mid [P; E(x)])",
@@ -69,15 +69,14 @@ class Prompt(Method):
 
     def inject(self, model: PreTrainedModel) -> PeftModel:
         import torch
-        from peft import PromptTuningConfig, TaskType, get_peft_model
+        from peft import PromptTuningConfig, TaskType
 
-        model.name_or_path = model.config.name_or_path = ""
         # Without the last argument peft makes as many vectors for the decoder, which nothing uses or trains.
         config = PromptTuningConfig(
             task_type=TaskType.SEQ_2_SEQ_LM, num_virtual_tokens=self.settings.length, num_transformer_submodules=1
         )
         start = self._start(model.get_input_embeddings().weight)
-        tuned = get_peft_model(model, config)
+        tuned = self.put_into(model, config)
         with torch.no_grad():
             tuned.prompt_encoder["default"].embedding.weight.copy_(start)
         return tuned
@@ -120,8 +119,3 @@ class Prompt(Method):
 
     def save(self, model: PeftModel, folder: Path) -> None:
         model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
-
-    def load(self, base: Path, weights: Path) -> PeftModel:
-        from peft import PeftModel
-
-        return PeftModel.from_pretrained(self.load_base(base), weights, local_files_only=True)
