@@ -11,14 +11,13 @@ from pydantic import Field, field_validator, model_serializer, model_validator
 
 from tunegrid.common.citations import HOULSBY_2019, Formula
 from tunegrid.methods import adapters_configs as configs
-from tunegrid.methods.adapters_library import NAME, AdaptersLibrary
+from tunegrid.methods.adapters_library import AdaptersLibrary
 from tunegrid.methods.base import FP32, MethodSettings
 from tunegrid.methods.inserted import inserted, misfit
 from tunegrid.models.families import Family
-from tunegrid.models.flops import Stacks, counted
+from tunegrid.models.flops import Stacks
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel
 
     from tunegrid.models.shape import Shape
@@ -125,9 +124,6 @@ class Adapters(AdaptersLibrary):
     def has_prefixes(self) -> bool:
         return configs.has_prefixes(self.config())
 
-    def injected_modules(self, model: PreTrainedModel) -> list[str]:
-        return configs.injected_modules(model, NAME)
-
     def expected_modules(self, shape: Shape) -> int:
         if self.settings.config:
             return configs.expected_modules(self.config(), shape)
@@ -150,10 +146,6 @@ class Adapters(AdaptersLibrary):
         if self.settings.config:
             return inserted(self, shape, self._way)[2]
         return super().stacks(shape)
-
-    def counted(self, model: torch.nn.Module) -> Stacks:
-        # Prefixes are made once a step, whatever the number of tokens.
-        return counted(model, without=".prefix_tunings.")
 
     def activation_bytes(self, shape: Shape, source: float, target: float) -> tuple[float, float]:
         if self.settings.config:

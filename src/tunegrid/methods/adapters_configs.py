@@ -16,8 +16,6 @@ from tunegrid.methods.base import FP32
 from tunegrid.methods.tuners import Tuner, tuners
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
     from tunegrid.models.shape import Shape
 
 PART = re.compile(r"(?P<name>[^\[\]|\n]+)(?:\[(?P<settings>.*)\])?")
@@ -88,20 +86,6 @@ def library_config(text: str) -> Any:
         raise ValueError(f"{text!r} is read by the adapters library as {parts}")
     configs = [ADAPTER_CONFIG_MAP[name].replace(**settings) for name, settings in parts]
     return configs[0] if len(configs) == 1 else ConfigUnion(*configs)
-
-
-def injected_modules(model: PreTrainedModel, name: str) -> list[str]:
-    """Names of the modules of the library that hold something of the adapter `name`."""
-    from adapters.methods.bottleneck import Adapter
-    from adapters.methods.modeling import GLOWCouplingBlock, NICECouplingBlock
-
-    def holds(module: Any) -> bool:
-        parts = (getattr(module, attribute, None) for attribute in ("loras", "prefixes", "refts"))
-        return isinstance(module, Adapter | GLOWCouplingBlock | NICECouplingBlock) or any(
-            part is not None and name in part for part in parts
-        )
-
-    return [place for place, module in model.named_modules() if holds(module)]
 
 
 def expected_modules(config: Any, shape: Shape) -> int:

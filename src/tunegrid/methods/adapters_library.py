@@ -15,6 +15,7 @@ from tunegrid.common.files import write_json
 from tunegrid.common.words import listed
 from tunegrid.methods.base import Method, MethodSettings
 from tunegrid.models.families import Family
+from tunegrid.models.flops import Stacks, counted
 
 if TYPE_CHECKING:
     import torch
@@ -91,6 +92,22 @@ class AdaptersLibrary(Method):
         with _without_false_alarm():
             model.train_adapter(NAME)
         return model
+
+    def injected_modules(self, model: PreTrainedModel) -> list[str]:
+        from adapters.methods.bottleneck import Adapter
+        from adapters.methods.modeling import GLOWCouplingBlock, NICECouplingBlock
+
+        def holds(module: Any) -> bool:
+            parts = (getattr(module, attribute, None) for attribute in ("loras", "prefixes", "refts"))
+            return isinstance(module, Adapter | GLOWCouplingBlock | NICECouplingBlock) or any(
+                part is not None and NAME in part for part in parts
+            )
+
+        return [place for place, module in model.named_modules() if holds(module)]
+
+    def counted(self, model: torch.nn.Module) -> Stacks:
+        # Prefixes are made once a step, whatever the number of tokens.
+        return counted(model, without=".prefix_tunings.")
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         from adapters.loading import AdapterLoader

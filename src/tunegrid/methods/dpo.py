@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -92,13 +92,12 @@ class Dpo(StartedMethod):
         plain = counted(self.reference())
         # At the start the model in the session is the reference itself.
         datasets = [TokenDataset(table, with_rows=True) for table in tables.values()]
-        collator, size = Collator(session.tokenizer, session.model), session.training.batch_size
+        collator = Collator(session.tokenizer, session.model)
         with session.stop.interrupting():
             found = [
-                _log_probabilities(session, collator([dataset[place] for place in range(start, end)]))
+                _log_probabilities(session, batch)
                 for dataset in datasets
-                for start in range(0, len(dataset), size)
-                for end in [min(start + size, len(dataset))]
+                for batch in _batches(session, collator, dataset)
             ]
         self._reference = [torch.cat(parts) for parts in zip(*found, strict=True)]
         seconds = measure.clock() - clock
@@ -138,13 +137,8 @@ class Dpo(StartedMethod):
         judge = self._judge(session)
 
         def observe(model: torch.nn.Module) -> dict[str, float]:
-            size, device = session.training.batch_size, next(model.parameters()).device
-            margins = []
-            for start in range(0, len(dataset), size):
-                batch = collator([dataset[place] for place in range(start, min(start + size, len(dataset)))])
-                with torch.inference_mode(), session.autocast():
-                    on_device = {name: each.to(device) for name, each in batch.items()}
-                    margins.append(self._margins(session, on_device)[0])
+            with torch.inference_mode(), session.autocast():
+                margins = [self._margins(session, batch)[0] for batch in _batches(session, collator, dataset)]
             margin = torch.cat(margins)
             return {
                 "pair_accuracy": float((margin > 0).float().mean()),
@@ -171,12 +165,19 @@ def _tokens(tables: Iterable[Any]) -> Tokens:
     return Tokens(targets, sum(lengths[::3]), sum(lengths[1::3]) + sum(lengths[2::3]))
 
 
+def _batches(session: TrainingSession, collator: Any, dataset: Any) -> Iterator[dict[str, torch.Tensor]]:
+    """The rows of a data set in their order, where the model in the session is."""
+    size, device = session.training.batch_size, next(session.model.parameters()).device
+    for start in range(0, len(dataset), size):
+        batch = collator([dataset[place] for place in range(start, min(start + size, len(dataset)))])
+        yield {name: tensor.to(device) for name, tensor in batch.items()}
+
+
 def _log_probabilities(session: TrainingSession, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     import torch
 
     from tunegrid.models.likelihood import pair_log_probabilities
 
-    model, device = session.model.eval(), next(session.model.parameters()).device
     # No inference mode: these tensors are part of what is differentiated later.
     with torch.no_grad(), session.autocast():
-        return pair_log_probabilities(model, {name: tensor.to(device) for name, tensor in batch.items()})
+        return pair_log_probabilities(session.model.eval(), batch)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+from typing import Any
 
 
 @dataclass(frozen=True)
 class OtherRun:
-    """The run of another method: of the same task, model and seed. Its value is a `TunedModel`."""
+    """The run of another method: of the same task, model and seed.
+
+    `load(base)` of its value gives the tuned model without the modules of the method that tuned it; `base`: the folder
+    of the pretrained model.
+    """
 
     method: str
 
@@ -36,14 +37,4 @@ class TrainedReward:
 
 
 Need = Path | OtherRun | PreferencePairs | TrainedReward
-
-
-class TunedModel(Protocol):
-    """A tuned model that another method starts from."""
-
-    def load(self, base: Path) -> PreTrainedModel:
-        """The model without the modules of the method that tuned it; `base`: the folder of the pretrained model."""
-        ...
-
-
 Inputs = dict[Need, Any]

@@ -13,14 +13,10 @@ from pydantic import Field
 
 from tunegrid.common.citations import LI_2021, Formula
 from tunegrid.methods.adapters_configs import prefix_activation_bytes
-from tunegrid.methods.adapters_library import NAME, AdaptersLibrary
+from tunegrid.methods.adapters_library import AdaptersLibrary
 from tunegrid.methods.base import MethodSettings
-from tunegrid.models.flops import Stacks, base_stacks
 
 if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
-
     from tunegrid.models.shape import Shape
 
 
@@ -70,15 +66,6 @@ class Prefix(AdaptersLibrary):
     def has_prefixes(self) -> bool:
         return True
 
-    def injected_modules(self, model: PreTrainedModel) -> list[str]:
-        from adapters.methods.prefix_tuning import PrefixTuningLayer
-
-        return [
-            name
-            for name, module in model.named_modules()
-            if isinstance(module, PrefixTuningLayer) and NAME in module.prefixes
-        ]
-
     def expected_modules(self, shape: Shape) -> int:
         return shape.encoder_layers + 2 * shape.decoder_layers
 
@@ -103,15 +90,6 @@ class Prefix(AdaptersLibrary):
 
     def added_count(self, shape: Shape) -> int:
         return self.trainable_count(shape)
-
-    def stacks(self, shape: Shape) -> Stacks:
-        # Prefixes are made once a step, whatever the number of tokens.
-        return base_stacks(shape)
-
-    def counted(self, model: torch.nn.Module) -> Stacks:
-        from tunegrid.models.flops import counted
-
-        return counted(model, without=".prefix_tunings.")
 
     def activation_bytes(self, shape: Shape, source: float, target: float) -> tuple[float, float]:
         return prefix_activation_bytes(shape, self.settings.length, source, target)

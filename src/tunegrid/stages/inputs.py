@@ -31,7 +31,7 @@ class UnusableInput(Exception):
 
 @dataclass(frozen=True)
 class RunModel:
-    """The tuned model of a run, see `methods.needs.TunedModel`."""
+    """The tuned model of a run, see `methods.needs.OtherRun`."""
 
     cell: Cell
     method: Method
