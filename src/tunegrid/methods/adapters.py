@@ -121,9 +121,6 @@ class Adapters(AdaptersLibrary):
             dropout=self.settings.dropout,
         )
 
-    def has_prefixes(self) -> bool:
-        return configs.has_prefixes(self.config())
-
     def expected_modules(self, shape: Shape) -> int:
         if self.settings.config:
             return configs.expected_modules(self.config(), shape)

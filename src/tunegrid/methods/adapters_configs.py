@@ -132,15 +132,6 @@ def activation_bytes(config: Any, shape: Shape, source: float, target: float) ->
     return FP32 * width * encoder, FP32 * width * decoder
 
 
-def has_prefixes(config: Any) -> bool:
-    """Whether a configuration object puts anything in front of keys and values."""
-    from adapters import ConfigUnion, PrefixTuningConfig
-
-    if isinstance(config, ConfigUnion):
-        return any(map(has_prefixes, config.configs))
-    return isinstance(config, PrefixTuningConfig)
-
-
 def prefix_activation_bytes(shape: Shape, length: int, source: float, target: float) -> tuple[float, float]:
     """Of each attention: the prefix of each row, its keys and values with the prefix in front, its wider scores."""
     inner = shape.heads * shape.d_kv

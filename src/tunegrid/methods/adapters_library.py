@@ -65,7 +65,10 @@ class AdaptersLibrary(Method):
 
     def has_prefixes(self) -> bool:
         """Whether keys and values stand in front of those of attention."""
-        return False
+        from adapters import PrefixTuningConfig
+
+        config = self.config()
+        return any(isinstance(part, PrefixTuningConfig) for part in getattr(config, "configs", [config]))
 
     @property
     def attention(self) -> Literal["eager"] | None:

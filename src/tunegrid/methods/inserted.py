@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -71,8 +71,7 @@ def _extrapolated(cls: type[Method], settings: str, shape: Shape) -> tuple[int, 
     counts = []
     for model in models:
         trainable, added, stacks = _inserted(cls, settings, model, False)
-        counts.append((trainable, added, stacks.encoder, stacks.encoder_trainable, stacks.decoder,
-                       stacks.decoder_trainable))  # fmt: skip
+        counts.append((trainable, added, *astuple(stacks)[:4]))  # without those of the head
     trainable, added, *stacks = (
         at + (encoder - at) * (shape.encoder_layers - 1) + (decoder - at) * (shape.decoder_layers - 1)
         for at, encoder, decoder in zip(*counts, strict=True)

@@ -88,9 +88,6 @@ class Lora(PeftLibrary):
         layers = shape.linear(self.settings.targets)
         return sum(self.settings.r * (layer.inputs + layer.outputs) * layer.count for layer in layers)
 
-    def added_count(self, shape: Shape) -> int:
-        return self.trainable_count(shape)
-
     def activation_bytes(self, shape: Shape, source: float, target: float) -> tuple[float, float]:
         # A layer with an update keeps its input, which layers that share it keep once, and a byte per number for its
         # dropout's mask (training/fast/lora.py). All decoder layers share the encoder's output.

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
     from transformers import PreTrainedModel
 
+    from tunegrid.models.shape import Shape
+
 
 class PeftLibrary(Method):
     """A method of the peft library: modules by a configuration of the library."""
@@ -31,6 +33,9 @@ class PeftLibrary(Method):
         from peft.tuners.tuners_utils import BaseTunerLayer
 
         return [name for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
+
+    def added_count(self, shape: Shape) -> int | None:
+        return self.trainable_count(shape)
 
     def save(self, model: PeftModel, folder: Path) -> None:
         # Without "auto", peft asks the Hub whether the base's vocabulary was resized.

@@ -63,9 +63,6 @@ class Prefix(AdaptersLibrary):
             dropout=self.settings.dropout,
         )
 
-    def has_prefixes(self) -> bool:
-        return True
-
     def expected_modules(self, shape: Shape) -> int:
         return shape.encoder_layers + 2 * shape.decoder_layers
 

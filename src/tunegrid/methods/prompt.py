@@ -111,9 +111,6 @@ class Prompt(PeftLibrary):
     def trainable_count(self, shape: Shape) -> int:
         return self.settings.length * shape.d_model
 
-    def added_count(self, shape: Shape) -> int:
-        return self.trainable_count(shape)
-
     def activation_bytes(self, shape: Shape, source: float, target: float) -> tuple[float, float]:
         return FP32 * self.settings.length * shape.d_model, 0
 

@@ -47,15 +47,11 @@ def shipped_wordings(kind: str) -> Wordings:
 
 def wordings_of(kind: str, own: Wordings | None) -> list[Wording]:
     """The wordings of a task, the trained ones first: its own, and where it gives none those of its kind."""
-    shipped, own = shipped_wordings(kind), own or Wordings()
-    listed = {}
-    for part in ("train", "unseen"):
-        given = getattr(own, part)
-        listed[part] = (getattr(shipped, part) or []) if given is None else given
+    listed = shipped_wordings(kind).model_dump() | (own or Wordings()).model_dump(exclude_none=True)
     return [
         Wording(f"{part}-{number}", template, part == "train")
         for part, templates in listed.items()
-        for number, template in enumerate(templates, start=1)
+        for number, template in enumerate(templates or (), start=1)
     ]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
 from tunegrid.data.formats.base import ClassIndex, RawRow
 from tunegrid.data.formats.columns import read_columns
-from tunegrid.data.formats.delimited import read_csv, read_tsv
+from tunegrid.data.formats.delimited import read_csv
 from tunegrid.data.formats.json_rows import read_json, read_json_lines
 from tunegrid.data.formats.lines import COMPRESSIONS
 from tunegrid.data.formats.parquet_rows import read_parquet_rows
@@ -17,7 +18,7 @@ READERS: dict[str, Callable[[Any], Iterator[RawRow]]] = {
     ".jsonl": read_json_lines,
     ".json": read_json,
     ".csv": read_csv,
-    ".tsv": read_tsv,
+    ".tsv": partial(read_csv, separator="\t"),
     ".parquet": read_parquet_rows,
     **dict.fromkeys((".conll", ".bio", ".iob", ".iob2"), read_columns),
 }

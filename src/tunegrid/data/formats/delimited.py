@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, dropwhile, islice
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
@@ -13,7 +13,7 @@ from tunegrid.data.formats.base import RawRow
 from tunegrid.data.formats.lines import Place, numbered_lines
 
 LONGEST_FIELD = 2**31 - 1  # characters; the module's own limit is 131,072, which a document exceeds
-AHEAD = 50  # lines by which the separator of a file without a header is found
+AHEAD = 51  # lines by which the separator of a file without a header is found
 NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}  # of the separators, the likeliest first
 EXCEL_SEPARATOR = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)  # the first line of some files that Excel writes
 
@@ -22,42 +22,32 @@ class _Lines:
     """Lines for the `csv` module, with the number of the last one, and those that the row so far consists of."""
 
     def __init__(self, place: Place) -> None:
-        self._is_file = isinstance(place, Path)
         self._lines = numbered_lines(place)
-        self._first = next(self._lines, (0, ""))
         self.number = 0
         self.row: list[str] = []
 
+    def ahead(self, count: int) -> list[str]:
+        """The next lines, which stay to be read."""
+        numbered = list(islice(self._lines, count))
+        self._lines = chain(numbered, self._lines)
+        return [line for _, line in numbered]
+
     def take_separator(self) -> str | None:
         """The separator that the first line names, which is then none of the rows."""
-        if not (match := EXCEL_SEPARATOR.fullmatch(self._first[1])):
-            return None
-        self._first = next(self._lines, (0, ""))
-        return match[1]
+        if match := EXCEL_SEPARATOR.fullmatch("".join(self.ahead(1))):
+            next(self._lines)
+        return match and match[1]
 
     def skip_empty(self) -> str:
         """The first line that is not empty, which stays to be read."""
-        while self._first[0] and not self._first[1].strip("\r\n"):
-            self._first = next(self._lines, (0, ""))
-        return self._first[1]
-
-    def ahead(self) -> list[str]:
-        """The first lines of a file, or the first one of a stream, which may have no more yet; all stay to be read."""
-        numbered = list(islice(self._lines, AHEAD)) if self._is_file else []
-        self._lines = chain(numbered, self._lines)
-        return [line for _, line in (self._first, *numbered)]
+        self._lines = dropwhile(lambda numbered: not numbered[1].strip("\r\n"), self._lines)
+        return "".join(self.ahead(1))
 
     def __iter__(self) -> Iterator[str]:
-        numbered = [self._first] if self._first[0] else []
-        for number, line in chain(numbered, self._lines):
+        for number, line in self._lines:
             self.number = number
             self.row.append(line)
             yield line
-
-
-def read_tsv(place: Place, names: Sequence[str] = ()) -> Iterator[RawRow]:
-    """The rows of a file with a header, or `names` in its place, and tabs."""
-    return read_csv(place, "\t", names)
 
 
 def read_csv(place: Place, separator: str | None = None, names: Sequence[str] = ()) -> Iterator[RawRow]:
@@ -74,7 +64,7 @@ def read_csv(place: Place, separator: str | None = None, names: Sequence[str] = 
     """
     csv.field_size_limit(LONGEST_FIELD)
     lines = _Lines(place)
-    separator = lines.take_separator() or separator or _separator(lines, len(names))
+    separator = lines.take_separator() or separator or _separator(lines, place, len(names))
     reader = csv.reader(iter(lines), delimiter=separator, strict=True)
     header: list[str] = []
     try:
@@ -123,12 +113,12 @@ def check_columns(columns: list[str], place: object) -> None:
             raise TuneGridError(f"{place}: the column {column!r} stands there twice. Rename or remove one of them.")
 
 
-def _separator(lines: _Lines, fields: int) -> str:
+def _separator(lines: _Lines, place: Place, fields: int) -> str:
     """The separator by the header or, where there is none, the one that makes most lines rows of so many fields."""
     header = lines.skip_empty()
     if not fields:
         return next((separator for separator in NAMES if _count(header, separator) > 1), ",")
-    ahead = lines.ahead()
+    ahead = lines.ahead(AHEAD if isinstance(place, Path) else 1)  # a stream may have no more yet
     return max(NAMES, key=lambda separator: sum(_count(line, separator) == fields for line in ahead))
 
 

@@ -51,7 +51,7 @@ class TemplateSet(ProbeSet):
 
     @model_validator(mode="after")
     def _templates_fit(self) -> ProbeSet:
-        unused = set(self.fill)
+        unused, total = set(self.fill), 0
         counts = dict.fromkeys(self.conditions, 0)
         for number, (condition, texts) in enumerate(self.parts(), start=1):
             named = {slot for text in texts.values() for slot in self._slots_of(text)}
@@ -61,13 +61,14 @@ class TemplateSet(ProbeSet):
                 )
             unused -= named
             counts[condition] += 1
+            total += len(self.pairs) * prod(len(words) for slot, words in self.fill.items() if slot in named)
         if unused:
             raise ValueError(f"no template uses {{{sorted(unused)[0]}}}, which `fill` has words for")
         for condition, count in counts.items():
             if count == 1:
                 of_it = f" that are {condition}" if condition else ""
                 raise ValueError(f"one template{of_it}: two are needed, as intervals are drawn over templates")
-        if (total := sum(self._sizes())) > MOST_PAIRS:
+        if total > MOST_PAIRS:
             raise ValueError(f"makes {total:,} pairs of texts; {MOST_PAIRS:,} at most")
         return self
 
@@ -83,11 +84,6 @@ class TemplateSet(ProbeSet):
             for first, second in self.pairs:
                 sides = ({"word": first, "other": second}, {"word": second, "other": first})
                 yield (first, second), tuple(filled | side for side in sides)
-
-    def _sizes(self) -> Iterator[int]:
-        for _, texts in self.parts():
-            named = {slot for text in texts.values() for slot in self._slots_of(text)} & self.fill.keys()
-            yield len(self.pairs) * prod(len(self.fill[slot]) for slot in named)
 
     def _slots_of(self, text: str) -> set[str]:
         """The slots that a template names. Raises ValueError for one that is no template, or names an unknown slot."""
