@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -107,14 +108,11 @@ def ceiling(task: Task, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row])
     words = label_words(task, tokenizer)
     best = _choose(tokenizer, words, task, rows) if words else _write(tokenizer, task, rows)
     references = [task.references(row)[0] for row in rows]
-    scores: list[tuple[list[str], Scores]] = []
 
-    def score(texts: list[str]) -> Scores:
+    @cache
+    def score(*texts: str) -> Scores:
         """Scores of answers; often all are the same, and BLEU takes its time."""
-        known = next((metrics for other, metrics in scores if other == texts), None)
-        if known is None:
-            scores.append((texts, known := task.score(texts, rows).metrics))
-        return known
+        return task.score(list(texts), rows).metrics
 
     sources = [" ".join(row[column] for column in task.source_columns) for row in rows]
     unread = unreadable(tokenizer, sources)
@@ -122,9 +120,9 @@ def ceiling(task: Task, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row])
         examples=len(rows),
         max_target_length=task.settings.max_target_length,
         max_new_tokens=task.settings.generation.max_new_tokens,
-        references=score(references),
-        written=score(best.texts),
-        within_lengths=score(best.cut_texts),
+        references=score(*references),
+        written=score(*best.texts),
+        within_lengths=score(*best.cut_texts),
         not_written=best.not_written,
         spacing_changed=best.spacing_changed,
         too_long=best.too_long,

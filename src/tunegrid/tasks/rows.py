@@ -50,18 +50,11 @@ def unlabelled_row(task: Task, raw: RawRow) -> Row:
     if raw.problem:
         raise RowError(raw.problem)
     columns, values = task.columns | getattr(task.settings.source, "columns", {}), raw.values
-
-    def look_up(name: str) -> Row:
-        for column in (columns.get(name, name), name):
+    found: Row = {}
+    for name in ("id", *task.source_columns, *task.instead.values()):
+        for column in (name, columns.get(name, name)):  # the source's name counts where a row has both
             with suppress(RowError):
-                return mapped(values, {name: column}, {})
-        return {}
-
-    found = {
-        name: value
-        for column in ("id", *task.source_columns, *task.instead.values())
-        for name, value in look_up(column).items()
-    }
+                found |= mapped(values, {name: column}, {})
     missing = [name for name in task.source_columns if not {name, task.instead.get(name)} & found.keys()]
     if missing:
         names = [name if columns[name] == name else f"{name} (or {columns[name]})" for name in missing]

@@ -15,7 +15,8 @@ from tunegrid.data.miniworld.keys import SPLITS, contained_keys, text_key
 __all__ = ["TASKS", "contained_keys", "documents", "instructions", "languages", "row_texts", "rows", "text_key"]
 
 DOMAINS = ("home", "away")
-# Kind of task -> the module that draws its rows; HELD_OUT: columns whose text must not occur in training text.
+# Kind of task -> the module that draws its rows; HELD_OUT: columns whose text must not occur in training text;
+# LANGUAGES: codes of those of the rows, default: English.
 _MODULES = {
     "qa": stories,
     "translation": grammar,
@@ -58,7 +59,7 @@ def row_texts(task: str, row: dict) -> tuple[str, ...]:
 
 def languages(task: str) -> tuple[str, ...]:
     """Codes of the languages of a task's rows."""
-    return _MODULES[task].LANGUAGES
+    return getattr(_MODULES[task], "LANGUAGES", ("en",))
 
 
 def documents(seed: int) -> Iterator[str]:

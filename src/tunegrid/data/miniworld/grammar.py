@@ -16,26 +16,6 @@ from tunegrid.data.miniworld.lexicon import Noun, Nouns, Verb
 HELD_OUT = ("source", "target")
 LANGUAGES = ("en", "de")
 
-# Endings of "der" words, by case and by gender (p: plural).
-_DEFINITE = {
-    "nominative": {"m": "der", "f": "die", "n": "das", "p": "die"},
-    "accusative": {"m": "den", "f": "die", "n": "das", "p": "die"},
-    "dative": {"m": "dem", "f": "der", "n": "dem", "p": "den"},
-}
-# Endings of "ein", "kein", "mein" and so on.
-_EIN_ENDINGS = {
-    "nominative": {"m": "", "f": "e", "n": "", "p": "e"},
-    "accusative": {"m": "en", "f": "e", "n": "", "p": "e"},
-    "dative": {"m": "em", "f": "er", "n": "em", "p": "en"},
-}
-# Adjective endings where the article does not show case and gender: after a bare "ein", and without any article.
-_STRONG = {
-    "nominative": {"m": "er", "f": "e", "n": "es", "p": "e"},
-    "accusative": {"m": "en", "f": "e", "n": "es", "p": "e"},
-    "dative": {"m": "en", "f": "en", "n": "en", "p": "en"},
-}
-_EIN_WORDS = {"a": "ein", "no": "kein", "my": "mein", "his": "sein", "our": "unser"}
-
 
 @dataclass(frozen=True)
 class Phrase:
@@ -55,14 +35,14 @@ class Phrase:
     def german(self, case: str) -> str:
         gender = "p" if self.plural else self.noun.gender
         if self.determiner == "the":
-            determiner = _DEFINITE[case][gender]
+            determiner = lexicon.DEFINITE[case][gender]
             singular_e = (case == "nominative" and gender != "p") or (case == "accusative" and gender in "fn")
             ending = "e" if singular_e else "en"
         elif self.determiner:
-            determiner = _EIN_WORDS[self.determiner] + _EIN_ENDINGS[case][gender]
-            ending = "en" if gender == "p" else _STRONG[case][gender]
+            determiner = lexicon.EIN_WORDS[self.determiner] + lexicon.EIN_ENDINGS[case][gender]
+            ending = "en" if gender == "p" else lexicon.STRONG_ENDINGS[case][gender]
         else:
-            determiner, ending = "", _STRONG[case][gender]
+            determiner, ending = "", lexicon.STRONG_ENDINGS[case][gender]
         adjective = lexicon.ADJECTIVES[self.adjective] + ending if self.adjective else ""
         noun = self.noun.german_plural if self.plural else self.noun.german
         if self.plural and case == "dative":

@@ -64,6 +64,8 @@ def nouns(domain: str) -> Nouns:
     return Nouns(*(getattr(HOME, name) + _entries(Noun, more[name]) for name in ("beings", "things", "places")))
 
 
+DEFINITE, EIN_WORDS, EIN_ENDINGS = (_LEXICON["articles"][name] for name in ("definite", "ein_words", "ein_endings"))
+STRONG_ENDINGS: dict[str, dict[str, str]] = _LEXICON["adjectives"]["strong_endings"]
 ADJECTIVES: dict[str, str] = _LEXICON["adjectives"]["german"]
 BEING_ADJECTIVES, THING_ADJECTIVES = (tuple(_LEXICON["adjectives"][name].split()) for name in ("beings", "things"))
 TIMES: dict[str, str] = _LEXICON["times"]

@@ -12,7 +12,6 @@ from tunegrid.data.miniworld import reviews, stories
 from tunegrid.data.miniworld.tables import table
 
 HELD_OUT = ("text",)
-LANGUAGES = ("en",)
 
 PERSON, TOWN = "person", "town"
 TYPES = (PERSON, TOWN, *sorted(table("reviews")["works"]))

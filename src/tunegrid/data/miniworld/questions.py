@@ -9,7 +9,6 @@ from random import Random
 from tunegrid.data.miniworld import stories
 
 HELD_OUT = ("source",)
-LANGUAGES = ("en",)
 
 
 def draw_examples(random: Random, split: str, domain: str = "home") -> Iterator[dict]:

@@ -14,7 +14,6 @@ from tunegrid.data.miniworld.keys import split_of
 from tunegrid.data.miniworld.tables import table
 
 HELD_OUT = ("text",)
-LANGUAGES = ("en",)
 
 LABELS = ("negative", "positive")
 Words = dict[str, Any]  # a table of words and sentences, as resources/miniworld/reviews.yaml is

@@ -11,7 +11,6 @@ from tunegrid.data.miniworld.keys import split_of, text_key
 from tunegrid.data.miniworld.tables import table
 
 HELD_OUT = ("context",)
-LANGUAGES = ("en",)
 
 # People of a story, and relations that it tells of each of them.
 CAST, RELATIONS_PER_STORY = 3, 2

@@ -10,7 +10,6 @@ from random import Random
 from tunegrid.data.miniworld import stories
 
 HELD_OUT = ("text",)
-LANGUAGES = ("en",)
 
 LABELS = tuple(relation.noun for relation in stories.RELATIONS)
 # How often the second relation is told and denied.
