@@ -7,7 +7,6 @@ one, the merged one against the unmerged one. Reading them needs no library, so 
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from math import isfinite
 from typing import Any, Literal
@@ -178,7 +177,7 @@ class Tuners(BaseModel):
 @cache
 def tuners(library: Library) -> Tuners:
     """The tuners of a library, as they were tried."""
-    return Tuners.model_validate(json.loads((tuners_folder() / f"{library}.json").read_text(encoding="utf-8")))
+    return Tuners.model_validate_json((tuners_folder() / f"{library}.json").read_text(encoding="utf-8"))
 
 
 def alike(family: Family) -> str | None:

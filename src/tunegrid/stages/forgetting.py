@@ -48,7 +48,7 @@ def _measure(study: Study, subject: Subject) -> None:
     plain = study.model_copy(update={"evaluation": Evaluation()})
     tuned = subject.load(plain)
     special = special_token_names(tuned.tokenizer)
-    rows = [as_text(row, special) for row in read_parquet(study.paths.held_out_text / "text.parquet")]
+    rows = as_text(read_parquet(study.paths.held_out_text / "text.parquet"), special)
     try:
         losses = pretraining_losses(
             tuned.model, tuned.tokenizer, subject.method.family.model_types[0], rows, study.forgetting, tuned.precision

@@ -68,6 +68,7 @@ def _scores(
     """(columns of judgement.parquet, the facts of the record that follow from them)."""
     from tunegrid.data.tokens import load_tokenizer, read_tokens
     from tunegrid.tasks.tokenise import as_text, encode, special_token_names
+    from tunegrid.tasks.windows import first_ids
 
     cell, paths = run.cell, study.paths
     load = reward_loader(study, cell.task, cell.model, reward_name)
@@ -86,9 +87,8 @@ def _scores(
     special, limit = special_token_names(tokenizer), task.settings.max_target_length
     columns: dict[str, Any] = {"id": list(answers[""]["id"])}
     for prefix, table in answers.items():
-        texts = [as_text({"text": task.word(text)}, special)["text"] for text in table["prediction"]]
-        ids = [found[-limit:] if len(found) <= limit else [*found[: limit - 1], found[-1]]
-               for found in encode(tokenizer, "text_target", texts)]  # fmt: skip
+        texts = as_text([task.word(text) for text in table["prediction"]], special)
+        ids = [first_ids(found, limit) for found in encode(tokenizer, "text_target", texts)]
         scores = reward.scores(tokenizer, sources, ids, task.settings.evaluation_batch_size)
         columns[f"{prefix}reward"] = scores.double().numpy()
         columns[f"{prefix}metric"] = np.asarray(table[metric.columns[0]], dtype=np.float64)

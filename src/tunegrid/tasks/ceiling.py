@@ -17,7 +17,7 @@ from pydantic import Field
 from tunegrid.common.fields import Closed, Count, MetricValue
 from tunegrid.models.decoding import decode
 from tunegrid.tasks.base import Row, Task
-from tunegrid.tasks.label_words import LabelWord, encode_words, label_words
+from tunegrid.tasks.label_words import LabelWord, label_words
 from tunegrid.tasks.tokenise import as_text, encode, special_token_names
 from tunegrid.tasks.unreadable import unreadable
 
@@ -138,11 +138,10 @@ def ceiling(task: Task, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row])
 
 def _write(tokenizer: PreTrainedTokenizerBase, task: Task, rows: Sequence[Row]) -> _Answers:
     """The references after encoding and decoding."""
-    special = special_token_names(tokenizer)
     around = tokenizer.num_special_tokens_to_add()
     room = max(0, min(task.settings.generation.max_new_tokens, task.settings.max_target_length - around))
     references = [task.references(row) for row in rows]
-    flat = as_text({"texts": [text for texts in references for text in texts]}, special)["texts"]
+    flat = as_text([text for texts in references for text in texts], special_token_names(tokenizer))
     ids = encode(tokenizer, "text_target", flat, special_tokens=False)
     decoded = decode(tokenizer, ids)
     cut = [
@@ -170,7 +169,7 @@ def _choose(
     tokenizer: PreTrainedTokenizerBase, words: Sequence[LabelWord], task: Task, rows: Sequence[Row]
 ) -> _Answers:
     """The labels of the rows; of labels whose words are the same tokens, the first."""
-    ids = encode_words(tokenizer, [word.word for word in words])
+    ids = encode(tokenizer, "text_target", [word.word for word in words])
     first: dict[tuple[int, ...], str] = {}
     answers = {word.label: first.setdefault(tuple(tokens), word.label) for word, tokens in zip(words, ids, strict=True)}
     lost = {word.label: _lost(word.word, text) for word, text in zip(words, decode(tokenizer, ids), strict=True)}

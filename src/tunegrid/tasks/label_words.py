@@ -10,7 +10,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import Closed, Count
 from tunegrid.models.decoding import decode
 from tunegrid.tasks.base import Task
-from tunegrid.tasks.tokenise import special_token_names
+from tunegrid.tasks.tokenise import encode, special_token_names
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -29,7 +29,7 @@ def label_words(task: Task, tokenizer: PreTrainedTokenizerBase) -> list[LabelWor
     """The words of a task's labels in their order; none where the task has no labels."""
     labels = task.labels() or []
     words = [task.word(label) for label in labels]
-    ids = encode_words(tokenizer, words)
+    ids = encode(tokenizer, "text_target", words)
     return [
         LabelWord(label=label, word=word, tokens=len(tokens), written=text == word.strip())
         for label, word, tokens, text in zip(labels, words, ids, decode(tokenizer, ids), strict=True)
@@ -51,7 +51,7 @@ def check_label_words(task: Task, tokenizer: PreTrainedTokenizerBase, model: str
     kind, limit = task.settings.kind, task.settings.max_target_length
     special = special_token_names(tokenizer)
     seen: dict[tuple[int, ...], str] = {}
-    for word, ids in zip(words, encode_words(tokenizer, words), strict=True):
+    for word, ids in zip(words, encode(tokenizer, "text_target", words), strict=True):
         if name := special.search(word):
             raise TuneGridError(
                 f"tasks: the label word {word!r} of the {kind} task holds {name[0]!r}, a special token of {model}. "
@@ -69,8 +69,3 @@ def check_label_words(task: Task, tokenizer: PreTrainedTokenizerBase, model: str
             f"tasks: max_target_length of the {kind} task is {limit}, but the label word {longest!r} takes {length} "
             f"tokens for {model}, special tokens included: it would be cut in training. Set it to {length} or more."
         )
-
-
-def encode_words(tokenizer: PreTrainedTokenizerBase, words: list[str]) -> list[list[int]]:
-    """Token ids of label words as training and scoring have them, with the tokenizer's special tokens."""
-    return tokenizer(text_target=words, return_attention_mask=False)["input_ids"] if words else []

@@ -31,8 +31,7 @@ def pair_table(
     """
     import pyarrow
 
-    special, settings = special_token_names(tokenizer), task.settings
-    rows = [as_text(pair, special) for pair in pairs]
+    settings, rows = task.settings, as_text(list(pairs), special_token_names(tokenizer))
     prompts = encode(tokenizer, "text", [preferences.source_text(task, task.family.name, row) for row in rows])
     start = tokenizer.num_special_tokens_to_add() - 1  # special tokens in front: BART's `<s>`
     limit = settings.max_source_length
@@ -51,9 +50,9 @@ def pair_table(
 
 def prompt_ids(task: Task, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row]) -> list[list[int]]:
     """Token ids of what a model reads of a task's own rows, cut as those of pairs."""
-    special, limit = special_token_names(tokenizer), task.settings.max_source_length
-    texts = [task.source_text(as_text(row, special), task.family.name) for row in rows]
-    return [first_ids(ids, limit) for ids in encode(tokenizer, "text", texts)]
+    plain = as_text(list(rows), special_token_names(tokenizer))
+    ids = encode(tokenizer, "text", [task.source_text(row, task.family.name) for row in plain])
+    return [first_ids(each, task.settings.max_source_length) for each in ids]
 
 
 def _last_ids(ids: list[int], limit: int, start: int) -> list[int]:

@@ -135,8 +135,7 @@ def tokenise_unlabelled(
     """Token ids of rows without answers, as the file of a test split has them, but without labels."""
     import pyarrow
 
-    special = special_token_names(tokenizer)
-    texts = [as_text(row, special) for row in rows]
+    texts = as_text(list(rows), special_token_names(tokenizer))
     encoded = encode(tokenizer, "text", [task.source_text(row, family) for row in texts])
     columns: dict[str, list[Any]] = {"input_ids": [], "row": []}
     for number, (row, ids) in enumerate(zip(texts, encoded, strict=True)):
@@ -172,16 +171,10 @@ def special_token_names(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, names)) or "(?!)")
 
 
-def as_text(row: Row, special: re.Pattern[str]) -> Row:
-    """The row with the names of special tokens in it taken apart, see `special_token_names`."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, list):
-            return [plain(item) for item in value]
-        return special.sub(_apart, value) if isinstance(value, str) else value
-
-    return {name: plain(value) for name, value in row.items()}
-
-
-def _apart(name: re.Match[str]) -> str:
-    return f"{name[0][0]} {name[0][1:]}"
+def as_text(value: Any, special: re.Pattern[str]) -> Any:
+    """A text, texts, a row or rows with the names of special tokens in them taken apart, see `special_token_names`."""
+    if isinstance(value, dict):
+        return {name: as_text(item, special) for name, item in value.items()}
+    if isinstance(value, list):
+        return [as_text(item, special) for item in value]
+    return special.sub(lambda name: f"{name[0][0]} {name[0][1:]}", value) if isinstance(value, str) else value

@@ -22,7 +22,7 @@ def unreadable(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list
 
     White space and control characters are left out: what tokenizers make of them says nothing about the text.
     """
-    texts = as_text({"texts": list(texts)}, special_token_names(tokenizer))["texts"]
+    texts = as_text(list(texts), special_token_names(tokenizer))
     unknown = tokenizer.unk_token_id
     alphabet = sorted({character for text in texts for character in text if is_visible(character)})
     alone = encode(tokenizer, "text", alphabet, special_tokens=False)

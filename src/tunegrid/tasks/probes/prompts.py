@@ -22,8 +22,7 @@ def encode_prompts(
     Raises:
         TuneGridError: a text is longer than `max_source_length`, for the word that differs might be cut away.
     """
-    special = special_token_names(tokenizer)
-    texts = [task.source_text(as_text(row, special), family) for row in rows]
+    texts = [task.source_text(row, family) for row in as_text(list(rows), special_token_names(tokenizer))]
     sources = encode(tokenizer, "text", texts)
     longest = max(range(len(sources)), key=lambda number: len(sources[number]))
     if len(sources[longest]) > (limit := task.settings.max_source_length):
