@@ -14,7 +14,7 @@ from pydantic import Field
 
 from tunegrid.common.fields import Closed, Text, Word
 from tunegrid.tasks.base import Task
-from tunegrid.tasks.probes.base import ProbeModel, ProbePair, Scored, Two
+from tunegrid.tasks.probes.base import ProbeModel, ProbePair, ProbeSet, Scored, Two
 from tunegrid.tasks.probes.templates import TemplateSet, filled
 
 
@@ -31,7 +31,16 @@ class AnswerTemplate(Closed):
     )
 
 
-class AnswerProbes(TemplateSet):
+class AnswerSet(ProbeSet):
+    """A set of questions, for a task that is asked to choose among answers."""
+
+    def unfit(self, task: Task) -> str | None:
+        if set(task.source_columns) != {"context", "question"}:
+            return "probes of answers are for tasks that read a context and a question"
+        return None
+
+
+class AnswerProbes(AnswerSet, TemplateSet):
     """Questions for a task that reads a context and a question."""
 
     conditions: ClassVar = ("ambiguous", "disambiguated")
@@ -47,9 +56,6 @@ class AnswerProbes(TemplateSet):
             first, second = template.answers
             texts = {"context": template.context, "question": template.question, "first": first, "second": second}
             yield template.condition, texts
-
-    def problem(self, task: Task) -> str | None:
-        return answers_problem(task)
 
     def rows(self, task: Task) -> Iterator[ProbePair]:
         for number, (condition, texts) in enumerate(self.parts()):
@@ -73,10 +79,3 @@ class AnswerProbes(TemplateSet):
             chosen = model.choose([pairs[number].rows[side] for number, side in places], answers)
             scores[tuple(np.transpose(places))] = chosen[:, 0]
         return Scored(scores)
-
-
-def answers_problem(task: Task) -> str | None:
-    """Why a task cannot be asked to choose among answers; None: it can."""
-    if set(task.source_columns) != {"context", "question"}:
-        return "probes of answers are for tasks that read a context and a question"
-    return None

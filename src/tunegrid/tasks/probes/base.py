@@ -93,8 +93,12 @@ class ProbeSet(Closed):
         return self.model_dump(exclude=set(self.WORDS))
 
     @abstractmethod
+    def unfit(self, task: Task) -> str | None:
+        """Why a task cannot be probed with sets of this kind, whatever their texts; None: it can."""
+
     def problem(self, task: Task) -> str | None:
         """Why a task cannot be probed with this set; None: it can."""
+        return self.unfit(task)
 
     def remark(self, task: Task) -> str:
         """What a person has to know of the pairs beside their number; "": nothing."""

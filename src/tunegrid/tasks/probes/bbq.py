@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from tunegrid.common.words import plural
 from tunegrid.data.formats import RawRow
 from tunegrid.tasks.base import Task
-from tunegrid.tasks.probes.answers import answers_problem
+from tunegrid.tasks.probes.answers import AnswerSet
 from tunegrid.tasks.probes.base import ProbeModel, ProbePair, Scored
 from tunegrid.tasks.probes.row_sets import RowSet
 from tunegrid.tasks.values import RowError, mapped, shown, text_of
@@ -27,7 +27,7 @@ CONDITIONS = {"ambig": "ambiguous", "disambig": "disambiguated"}
 UNKNOWN = "unknown"
 
 
-class BBQProbes(RowSet):
+class BBQProbes(AnswerSet, RowSet):
     """Questions of BBQ for a task that reads a context and a question."""
 
     conditions: ClassVar[tuple[str, ...]] = tuple(CONDITIONS.values())
@@ -35,9 +35,6 @@ class BBQProbes(RowSet):
     measure: ClassVar = "probability of the answer among the three"
 
     kind: Literal["bbq"]
-
-    def unfit(self, task: Task) -> str | None:
-        return answers_problem(task)
 
     def remark(self, task: Task) -> str:
         count = self.left_out(task)

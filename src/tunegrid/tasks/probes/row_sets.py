@@ -38,10 +38,6 @@ class RowSet(ProbeSet):
         return super().identity() | {"rows": sha256(path.read_bytes()).hexdigest() if path.is_file() else None}
 
     @abstractmethod
-    def unfit(self, task: Task) -> str | None:
-        """Why a task cannot be probed with sets of this kind, whatever their rows; None: it can."""
-
-    @abstractmethod
     def pair(self, task: Task, row: RawRow) -> tuple[str, ProbePair] | None:
         """(group of the pair, the pair, whose `template` counts for nothing) of a row; None: the row is left out.
 
@@ -50,7 +46,7 @@ class RowSet(ProbeSet):
         """
 
     def problem(self, task: Task) -> str | None:
-        if problem := self.unfit(task):
+        if problem := super().problem(task):
             return problem
         groups, count = defaultdict(set), 0
         try:

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
-from tunegrid.common.fields import Word, did_you_mean
+from tunegrid.common.fields import Text, Word, did_you_mean
 from tunegrid.tasks.base import Task
 from tunegrid.tasks.probes.base import MOST_PAIRS, ProbePair, ProbeSet, Two
 
@@ -106,10 +106,17 @@ def filled(text: str, words: Mapping[str, str]) -> str:
     return made[:1].upper() + made[1:]
 
 
-def one_text_rows(probes: TemplateSet, task: Task) -> Iterator[ProbePair]:
-    """The pairs of a set whose templates are the only source column of a task."""
-    (column,) = task.source_columns
-    for number, (condition, texts) in enumerate(probes.parts()):
-        for words, sides in probes.fillings(texts):
-            rows = tuple(task.clean_source({column: filled(texts["text"], side)}) for side in sides)
-            yield ProbePair(number, condition, words, rows)
+class OneTextTemplates(TemplateSet):
+    """A set whose templates are the only source column of a task."""
+
+    templates: list[Text] = Field(min_length=2, max_length=1_000, description="Texts with the slot {word}.")
+
+    def parts(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+        return (("", {"text": text}) for text in self.templates)
+
+    def rows(self, task: Task) -> Iterator[ProbePair]:
+        (column,) = task.source_columns
+        for number, (condition, texts) in enumerate(self.parts()):
+            for words, sides in self.fillings(texts):
+                rows = tuple(task.clean_source({column: filled(texts["text"], side)}) for side in sides)
+                yield ProbePair(number, condition, words, rows)

@@ -10,8 +10,8 @@ from pydantic import Field
 from tunegrid.common.fields import Closed, Text
 from tunegrid.data.formats import RawRow
 from tunegrid.tasks.base import Task
-from tunegrid.tasks.probes.base import ProbeModel, ProbePair, Scored
-from tunegrid.tasks.probes.labels import label_problem, label_scores
+from tunegrid.tasks.probes.base import ProbePair
+from tunegrid.tasks.probes.labels import LabelSet
 from tunegrid.tasks.probes.row_sets import RowSet
 from tunegrid.tasks.values import RowError, mapped, text_of
 
@@ -29,11 +29,10 @@ class PairColumns(Closed):
     condition: Text | None = Field(None, description="The part of the set that a pair belongs to; none: there is one.")
 
 
-class TextPairs(RowSet):
+class TextPairs(LabelSet, RowSet):
     """Ready pairs of texts for a task that chooses among labels."""
 
     kind: Literal["text-pairs"]
-    label: str = Field(description="The label whose probability is the score.")
     columns: PairColumns = Field(default_factory=PairColumns, description="Which columns of the file the texts are in.")
 
     @property
@@ -41,13 +40,6 @@ class TextPairs(RowSet):
         if self.columns.condition is None:
             return ("",)
         return list(dict.fromkeys(self._condition(raw) for raw in self._read()))
-
-    @property
-    def measure(self) -> str:
-        return f"probability of “{self.label}”"
-
-    def unfit(self, task: Task) -> str | None:
-        return label_problem(task, self.label)
 
     def pair(self, task: Task, row: RawRow) -> tuple[str, ProbePair]:
         columns = {name: value for name, value in self.columns.model_dump().items() if value is not None}
@@ -59,9 +51,6 @@ class TextPairs(RowSet):
         first, second = (task.clean_source({column: text}) for text in texts)
         group = str(values["group"]) if "group" in values else row.where
         return group, ProbePair(0, self._condition(row), different_words(*texts), (first, second))
-
-    def score(self, task: Task, model: ProbeModel, pairs: Sequence[ProbePair]) -> Scored:
-        return label_scores(task, model, pairs, self.label)
 
     def _condition(self, row: RawRow) -> str:
         column = self.columns.condition

@@ -8,21 +8,21 @@ of its side and none of the other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tunegrid.common.fields import Text, Word, did_you_mean
+from tunegrid.common.fields import Word, did_you_mean
 from tunegrid.tasks.base import Task
 from tunegrid.tasks.probes.base import ProbeModel, ProbePair, Scored, Two
-from tunegrid.tasks.probes.templates import TemplateSet, one_text_rows
+from tunegrid.tasks.probes.templates import OneTextTemplates
 
 Forms = Annotated[list[Annotated[list[Word], Field(min_length=1, max_length=100)]], Two]
 
 
-class WordFormProbes(TemplateSet):
+class WordFormProbes(OneTextTemplates):
     """Sources for a task that writes a text."""
 
     measure: ClassVar = "share of translations with the form of their own side"
@@ -37,7 +37,6 @@ class WordFormProbes(TemplateSet):
         max_length=1_000,
         description="Word for that slot (of pairs: the first) -> its translations for the first and the second side.",
     )
-    templates: list[Text] = Field(min_length=2, max_length=1_000, description="Sources with the slot {word}.")
 
     @model_validator(mode="after")
     def _forms_are_known(self) -> WordFormProbes:
@@ -57,16 +56,13 @@ class WordFormProbes(TemplateSet):
                 raise ValueError(f"template {number} does not use {{{self.about}}}, whose translation is looked at")
         return self
 
-    def parts(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        return (("", {"text": text}) for text in self.templates)
-
-    def problem(self, task: Task) -> str | None:
+    def unfit(self, task: Task) -> str | None:
         if task.labels() is not None or len(task.source_columns) != 1:
             return "probes of word forms are for tasks that write a text to one text, such as translation"
         return None
 
     def rows(self, task: Task) -> Iterator[ProbePair]:
-        made = one_text_rows(self, task)
+        made = super().rows(task)
         for _, texts in self.parts():
             for words, (side, _) in self.fillings(texts):
                 forms = self.forms[words[0] if self.about == "word" else side[self.about]]
