@@ -97,7 +97,5 @@ def ngram_logistic_regression(
                 raise
             raise BaselineUndefined("no training row has a word of two letters or digits") from error
         test_features.append(vectorizer.transform(row[column] for row in test))
-    features, unseen = (
-        parts[0] if len(parts) == 1 else hstack(parts, "csr") for parts in (train_features, test_features)
-    )
+    features, unseen = (hstack(parts, "csr") for parts in (train_features, test_features))
     return LogisticRegression(max_iter=1000).fit(features, labels).predict(unseen).tolist()

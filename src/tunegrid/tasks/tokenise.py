@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     import pyarrow
     from transformers import PreTrainedTokenizerBase
 
-ENCODED = (
-    1_000  # texts tokenised at once: what the tokenizer makes of a text takes a hundred times the memory of its ids
-)
+# Texts tokenised at once: what the tokenizer makes of a text takes a hundred times the memory of its ids.
+ENCODED = 1_000
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 # What is counted of each split. `unknown_tokens` counts tokens; the windows are counted one by one, all else is rows.
 COUNTS = (
@@ -54,7 +53,8 @@ class SplitTokeniser:
         lengths: dict[str, list[Any]] = {"source_length": [], "target_length": []}
         with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_file(sink, schema) as writer:
             for batch in batches:
-                rows = [self._as_text(row) for row in batch]
+                rows = as_text(batch, self.special)
+                self.counts["special_tokens_as_text"] += sum(new != old for new, old in zip(rows, batch, strict=True))
                 sources = encode(self.tokenizer, "text", [self.task.source_text(row, self.family) for row in rows])
                 targets = encode(self.tokenizer, "text_target", [self.task.target_text(row) for row in rows])
                 for name, encoded in zip(lengths, (sources, targets), strict=True):
@@ -122,11 +122,6 @@ class SplitTokeniser:
             return target
         self.counts["targets_cut"] += 1
         return [*target[: limit - 1], self.tokenizer.eos_token_id]
-
-    def _as_text(self, row: Row) -> Row:
-        changed = as_text(row, self.special)
-        self.counts["special_tokens_as_text"] += changed != row
-        return changed
 
 
 def tokenise_unlabelled(
