@@ -17,7 +17,7 @@ from tunegrid.stages.empty_splits import no_usable_row, none_left
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row, RowError
 from tunegrid.tasks.pairs import CorruptedAnswers, corrupted_pairs, pair_of
-from tunegrid.tasks.rows import EXAMPLES
+from tunegrid.tasks.rows import TO_SKIP, note_skipped
 from tunegrid.tasks.values import shown
 
 
@@ -109,14 +109,9 @@ def _usable(name: str, source: Any, split: Split, rows: Any, unusable: dict[str,
             pair = pair_of(raw, source.columns)
         except RowError as error:
             if source.unusable_rows == "error":
-                raise TuneGridError(
-                    f"preferences.{name}: {raw.where}: {str(error).removesuffix('.')}. To leave such rows out, "
-                    "and have them counted: `unusable_rows: skip` in the source"
-                ) from None
-            skipped = unusable.setdefault(split, {}).setdefault(error.column, {"rows": 0, "examples": []})
-            skipped["rows"] += 1
-            if len(skipped["examples"]) < EXAMPLES:
-                skipped["examples"].append(f"{raw.where}: {error}")
+                problem = f"{raw.where}: {str(error).removesuffix('.')}"
+                raise TuneGridError(f"preferences.{name}: {problem}. {TO_SKIP}") from None
+            note_skipped(unusable.setdefault(split, {}), raw.where, error)
             continue
         pair["id"] = pair["id"] or f"{split}-{number:06}"
         if pair["id"] in seen:

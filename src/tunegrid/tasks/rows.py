@@ -14,6 +14,8 @@ from tunegrid.tasks import Row, RowError, Task
 from tunegrid.tasks.values import identifier_of, list_in_text, mapped, named
 
 EXAMPLES = 3  # rows that are named for each reason to skip some
+TO_SKIP = "To leave such rows out, and have them counted: `unusable_rows: skip` in the source"
+Unusable = dict[str, dict[str, Any]]  # column -> how many rows were skipped for it, and where the first of them are
 
 
 def canonical_row(task: Task, raw: RawRow) -> Row:
@@ -81,6 +83,13 @@ def _with_lists(task: Task, row: Row) -> Row:
     return row | {name: list_in_text(row, name, mappings=name in task.mapping_columns) for name in columns}
 
 
+def note_skipped(unusable: Unusable, where: str, error: RowError) -> None:
+    skipped = unusable.setdefault(error.column, {"rows": 0, "examples": []})
+    skipped["rows"] += 1
+    if len(skipped["examples"]) < EXAMPLES:
+        skipped["examples"].append(f"{where}: {error}")
+
+
 @dataclass
 class Rows:
     """The usable rows of one of the source's splits, cleaned; they can be read as often as needed.
@@ -88,7 +97,7 @@ class Rows:
     Attributes:
         holds_out: the splits whose rows come out of these.
         count: how many there were when they were last read to the end.
-        unusable: those that were skipped then: column -> how many, and where the first of them are.
+        unusable: those that were skipped then.
     """
 
     name: str
@@ -96,7 +105,7 @@ class Rows:
     split: Split
     holds_out: tuple[Split, ...] = ()
     count: int = 0
-    unusable: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unusable: Unusable = field(default_factory=dict)
 
     def read(self) -> Iterator[tuple[str, Row]]:
         """(where the row stands, the canonical row), in the source's order.
@@ -108,7 +117,7 @@ class Rows:
         skips, hint = False, ""  # no generated row is unusable
         if isinstance(source, ReadSource):
             skips = source.unusable_rows == "skip"
-            hint = ". To leave such rows out, and have them counted: `unusable_rows: skip` in the source"
+            hint = f". {TO_SKIP}"
         self.count, self.unusable = 0, {}
         for number, row in enumerate(source.read(self.split, task.settings.kind) or (), start=1):
             try:
@@ -116,7 +125,7 @@ class Rows:
             except RowError as error:
                 if not skips:
                     raise TuneGridError(f"{row.where}: {str(error).removesuffix('.')}{hint}") from None
-                self._skip(f"{row.where}: {error}", error.column)
+                note_skipped(self.unusable, row.where, error)
                 continue
             # Skipped rows count here, so that an id leads to its row of the source.
             canonical["id"] = canonical["id"] or f"{self.split}-{number:06}"
@@ -124,12 +133,6 @@ class Rows:
             yield row.where, canonical
         if not self.count:
             self._refuse()
-
-    def _skip(self, problem: str, column: str) -> None:
-        skipped = self.unusable.setdefault(column, {"rows": 0, "examples": []})
-        skipped["rows"] += 1
-        if len(skipped["examples"]) < EXAMPLES:
-            skipped["examples"].append(problem)
 
     def _refuse(self) -> None:
         where = self.task.settings.source.describe()
