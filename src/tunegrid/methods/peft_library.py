@@ -23,6 +23,7 @@ class PeftLibrary(Method):
 
     @staticmethod
     def put_into(model: PreTrainedModel, config: PeftConfig) -> PeftModel:
+        """The model with the modules that a configuration of the library says."""
         from peft import get_peft_model
 
         # The folder that the base was read from is no property of the weights, but peft would save it with them.

@@ -53,7 +53,7 @@ def assign_wordings(rows: int, count: int, wordings: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class MixedTask:
-    """A task of a mixture, bound to a family of models, with the wordings it is learnt in and its number of rows."""
+    """A task of a mixture, bound to a family of models, with the wordings that it is learnt in."""
 
     name: str
     task: Task
