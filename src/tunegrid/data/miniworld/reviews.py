@@ -21,11 +21,15 @@ Words = dict[str, Any]  # a table of words and sentences, as resources/miniworld
 
 @dataclass(frozen=True)
 class Review:
-    """A review: its text, its verdict (1 or -1), and the sign of the writer's opinion of each aspect."""
+    """A review: its sentences, its verdict (1 or -1), and the sign of the writer's opinion of each aspect."""
 
-    text: str
+    sentences: tuple[str, ...]
     verdict: int
     opinions: dict[str, int]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.sentences)
 
     @property
     def label(self) -> str:
@@ -58,7 +62,7 @@ def draw_review(random: Random, split: str, words: Words | None = None) -> Revie
     if random.random() < 0.6:
         sentences.insert(random.randrange(len(sentences) + 1), hearsay(random, words, kind))
     opening = random.choice(words["openings"]).format(k=kind, t=title)
-    return Review(" ".join((opening, *sentences)), verdict, opinions)
+    return Review((opening, *sentences), verdict, opinions)
 
 
 def _word(random: Random, words: Words, sign: int) -> str:
