@@ -17,7 +17,8 @@ from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.models import Shape
 from tunegrid.models.forms import Form, form_named
 from tunegrid.models.seal import check_base, digests
-from tunegrid.results.records import FormFacts, MetricsRecord
+from tunegrid.results.records import MetricsRecord
+from tunegrid.results.records.evaluation import FormFacts
 from tunegrid.runtime import cpu_kernels, cpu_memory
 from tunegrid.stages.evaluate import Asked, evaluate_loaded, write_unscored
 from tunegrid.stages.subject import run_subject

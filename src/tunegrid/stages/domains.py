@@ -15,7 +15,7 @@ from typing import Any
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder
 from tunegrid.data.parquet import read_parquet
-from tunegrid.results.records import EvaluationCost
+from tunegrid.results.records.evaluation import EvaluationCost
 from tunegrid.runtime.measure import reset_peak_memory
 from tunegrid.runtime.provenance import now
 from tunegrid.stages.evaluate import Stopwatch, cost_after, write_scores, write_unscored

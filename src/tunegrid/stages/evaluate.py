@@ -12,14 +12,9 @@ from typing import TYPE_CHECKING, Any
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced
 from tunegrid.data.parquet import read_parquet
-from tunegrid.results.records import (
-    EvaluationCost,
-    MetricsRecord,
-    RunStatus,
-    Score,
-    write_record,
-    written_since,
-)
+from tunegrid.results.records import MetricsRecord, write_record, written_since
+from tunegrid.results.records.evaluation import EvaluationCost, Score
+from tunegrid.results.records.outcome import RunStatus
 from tunegrid.runtime import measure
 from tunegrid.runtime.measure import peak_memory, reset_peak_memory
 from tunegrid.runtime.provenance import now

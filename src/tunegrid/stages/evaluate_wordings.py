@@ -8,7 +8,8 @@ from typing import Any
 from tunegrid.common.files import replaced
 from tunegrid.data.parquet import read_parquet
 from tunegrid.data.tokens import read_tokens, take_rows
-from tunegrid.results.records import WordedScores, WordingsRecord, write_record
+from tunegrid.results.records import WordingsRecord, write_record
+from tunegrid.results.records.asked import WordedScores
 from tunegrid.runtime import measure
 from tunegrid.runtime.provenance import now
 from tunegrid.stages.latency import spread

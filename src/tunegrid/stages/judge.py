@@ -15,7 +15,8 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.data.parquet import read_parquet, write_columns
 from tunegrid.methods.needs import OtherRun, TrainedReward
 from tunegrid.models.seal import check_base
-from tunegrid.results.records import Contest, JudgementRecord, MetricsRecord, read_record, write_record
+from tunegrid.results.records import JudgementRecord, MetricsRecord, read_record, write_record
+from tunegrid.results.records.preferences import Contest
 from tunegrid.runtime import cpu_kernels
 from tunegrid.runtime.provenance import now
 from tunegrid.runtime.torch_device import pick_device

@@ -16,7 +16,7 @@ from tunegrid.methods import Method
 from tunegrid.models import Shape
 from tunegrid.models.converted import Converted
 from tunegrid.models.flops import PREDICTION_FORMULA, Stacks, counted, prediction_flops
-from tunegrid.results.records import InferenceCost, Speed
+from tunegrid.results.records.evaluation import InferenceCost, Speed
 from tunegrid.runtime import measure
 from tunegrid.tasks import Task
 from tunegrid.tasks.predict import Predicted, predict_rows

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.files import replaced, replaced_folder
-from tunegrid.results.records import ProbeRecord, ProbeScores, write_record
+from tunegrid.results.records import ProbeRecord, write_record
+from tunegrid.results.records.asked import ProbeScores
 from tunegrid.runtime.provenance import digest, now
 from tunegrid.stages.evaluate import Stopwatch
 from tunegrid.stages.record_facts import study_provenance

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tunegrid.models.flops import FLOPS_FORMULA, Stacks, training_flops
-from tunegrid.results.records import TrainingCost
+from tunegrid.results.records.training import TrainingCost
 from tunegrid.runtime.measure import peak_memory
 from tunegrid.runtime.provenance import Provenance, provenance
 from tunegrid.study.study import Study

@@ -20,15 +20,8 @@ from tunegrid.common.temporary import temporary_folder
 from tunegrid.data.tokens import take_rows
 from tunegrid.methods import Method
 from tunegrid.methods.needs import PreferencePairs
-from tunegrid.results.records import (
-    ChoiceRecord,
-    Edge,
-    TrialCost,
-    TrialRecord,
-    read_record,
-    write_record,
-    written_since,
-)
+from tunegrid.results.records import ChoiceRecord, TrialRecord, read_record, write_record, written_since
+from tunegrid.results.records.search import Edge, TrialCost
 from tunegrid.runtime import locks
 from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
 from tunegrid.runtime.measure import peak_memory

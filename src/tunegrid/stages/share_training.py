@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder
-from tunegrid.results.records import Shared, TrainRecord, read_record, write_record
+from tunegrid.results.records import TrainRecord, read_record, write_record
+from tunegrid.results.records.training import Shared
 from tunegrid.runtime.provenance import digest
 from tunegrid.stages.train import hold_lock
 from tunegrid.study.cells import Run

@@ -12,14 +12,8 @@ from tunegrid.common.files import size_of
 from tunegrid.methods import Method
 from tunegrid.models.flops import numbers_in, trainable_parameters
 from tunegrid.models.seal import digests
-from tunegrid.results.records import (
-    Injected,
-    Observation,
-    Parameters,
-    TrainRecord,
-    write_record,
-    written_since,
-)
+from tunegrid.results.records import TrainRecord, write_record, written_since
+from tunegrid.results.records.training import Injected, Observation, Parameters
 from tunegrid.runtime import locks
 from tunegrid.runtime.attempts import ONLY, Attempt
 from tunegrid.runtime.measure import reset_peak_memory

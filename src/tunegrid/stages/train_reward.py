@@ -11,7 +11,9 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_object, size_of
 from tunegrid.models.flops import counted, trainable_parameters
 from tunegrid.models.seal import check_base, digests
-from tunegrid.results.records import CalibrationBin, Parameters, RewardRecord, write_record, written_since
+from tunegrid.results.records import RewardRecord, write_record, written_since
+from tunegrid.results.records.preferences import CalibrationBin
+from tunegrid.results.records.training import Parameters
 from tunegrid.runtime import cpu_kernels, locks
 from tunegrid.runtime.attempts import ONLY, Attempt
 from tunegrid.runtime.measure import reset_peak_memory

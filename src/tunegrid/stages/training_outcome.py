@@ -21,7 +21,7 @@ from tunegrid.training.history import keep_history, write_history
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
 if TYPE_CHECKING:
-    from tunegrid.results.records import RunStatus
+    from tunegrid.results.records.outcome import RunStatus
 
 
 class Unusable(Exception):

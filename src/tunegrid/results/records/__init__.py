@@ -14,47 +14,12 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import explain
 from tunegrid.common.files import write_text
 from tunegrid.common.records import Record, check_place, read_valid
-from tunegrid.results.records.asked import ForgettingRecord, ProbeRecord, ProbeScores, WordedScores, WordingsRecord
-from tunegrid.results.records.evaluation import EvaluationCost, FormFacts, InferenceCost, MetricsRecord, Score, Speed
-from tunegrid.results.records.outcome import RunStatus
-from tunegrid.results.records.preferences import CalibrationBin, Contest, JudgementRecord, RewardRecord
-from tunegrid.results.records.search import ChoiceRecord, Edge, TrialCost, TrialRecord
-from tunegrid.results.records.training import Injected, Observation, Parameters, Shared, TrainingCost, TrainRecord
+from tunegrid.results.records.asked import ForgettingRecord, ProbeRecord, WordingsRecord
+from tunegrid.results.records.evaluation import MetricsRecord
+from tunegrid.results.records.preferences import JudgementRecord, RewardRecord
+from tunegrid.results.records.search import ChoiceRecord, TrialRecord
+from tunegrid.results.records.training import TrainRecord
 from tunegrid.tasks.ceiling import CeilingRecord
-
-__all__ = [
-    "CalibrationBin",
-    "ChoiceRecord",
-    "Contest",
-    "Edge",
-    "EvaluationCost",
-    "ForgettingRecord",
-    "FormFacts",
-    "InferenceCost",
-    "Injected",
-    "JudgementRecord",
-    "MetricsRecord",
-    "Observation",
-    "Parameters",
-    "ProbeRecord",
-    "ProbeScores",
-    "RewardRecord",
-    "RunStatus",
-    "Score",
-    "Shared",
-    "Speed",
-    "TrainRecord",
-    "TrainingCost",
-    "TrialCost",
-    "TrialRecord",
-    "WordedScores",
-    "WordingsRecord",
-    "json_schemas",
-    "read_any_record",
-    "read_record",
-    "write_record",
-    "written_since",
-]
 
 # By the name of its file; the file of a trial has the name of its factor.
 RECORDS: dict[str, type[BaseModel]] = {

@@ -8,7 +8,7 @@ from statistics import fmean
 import numpy as np
 
 from tunegrid.results.read import Result
-from tunegrid.results.records import FormFacts
+from tunegrid.results.records.evaluation import FormFacts
 from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
 from tunegrid.results.tables.frames import with_interval
 from tunegrid.results.tables.scores import Row, TaskScores, cell_status
