@@ -24,8 +24,12 @@ def token_log_probabilities(
         decoder_input_ids=model.prepare_decoder_input_ids_from_labels(labels=labels),
         use_cache=False,
     )
-    tokens = labels.clamp(min=0).unsqueeze(-1)
-    found = output.logits.float().log_softmax(-1).gather(-1, tokens).squeeze(-1)
+    return label_log_probabilities(output.logits, labels)
+
+
+def label_log_probabilities(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Log-probability of each label, [rows, tokens]; 0 where there is padding (`IGNORED`)."""
+    found = logits.float().log_softmax(-1).gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
     return found.masked_fill(labels == IGNORED, 0.0)
 
 

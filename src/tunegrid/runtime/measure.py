@@ -2,8 +2,10 @@
 
 import resource
 import sys
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from tunegrid.runtime.pauses import watch
 
@@ -23,6 +25,34 @@ def clock() -> float:
 def paused_seconds() -> float:
     """Seconds that this process has been stopped since its first look at the clock."""
     return watch().paused
+
+
+class Timesheet:
+    """The seconds of a training, from now on, by the kind of work: evaluating, saving, and its steps, all else.
+
+    Attributes:
+        earlier: what `seconds` was when the training was interrupted.
+    """
+
+    def __init__(self) -> None:
+        self.earlier: Mapping[str, float] = {}
+        self._spent = {"evaluation_seconds": 0.0, "saving_seconds": 0.0}
+        self._start, self._paused = clock(), paused_seconds()
+
+    @contextmanager
+    def counted_as(self, kind: Literal["evaluation_seconds", "saving_seconds"]) -> Iterator[None]:
+        """A context whose time is no step's."""
+        start = clock()
+        try:
+            yield
+        finally:
+            self._spent[kind] += clock() - start
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of each kind of work so far, those before an interruption included."""
+        steps = clock() - self._start - sum(self._spent.values())
+        now = {**self._spent, "optimisation_seconds": steps, "paused_seconds": paused_seconds() - self._paused}
+        return {name: seconds + self.earlier.get(name, 0.0) for name, seconds in now.items()}
 
 
 def reset_peak_memory() -> None:

@@ -12,7 +12,8 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
 
-IGNORED = -100  # the label of padding, for transformers and for torch
+from tunegrid.models.likelihood import IGNORED
+
 REJECTED = "rejected"  # of a preference pair: a second answer, beside the labels
 BUCKET = 50  # batches whose examples are sorted by length together: enough to save padding, few enough to stay mixed
 

@@ -84,10 +84,9 @@ class TrainingSession:
 
     def autocast(self) -> torch.autocast:
         """A context in which the model computes in the session's precision."""
-        import torch
+        from tunegrid.models.generate import autocast
 
-        device = next(self.model.parameters()).device.type
-        return torch.autocast(device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+        return autocast(self.model, self.precision)
 
 
 @dataclass

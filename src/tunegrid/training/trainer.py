@@ -23,11 +23,12 @@ from transformers.trainer_callback import ExportableState
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.tokens import labelled
 from tunegrid.models.generate import NonFiniteLogits
+from tunegrid.models.likelihood import IGNORED
 from tunegrid.runtime import cpu_memory, cpu_tricks, measure
 from tunegrid.runtime.stopping import Interrupted, Stopped
 from tunegrid.training import history
 from tunegrid.training.arguments import training_arguments
-from tunegrid.training.batches import IGNORED, Collator, SeededSampler, TokenDataset, target_tokens
+from tunegrid.training.batches import Collator, SeededSampler, TokenDataset, target_tokens
 from tunegrid.training.callbacks import Flow, ProgressLine
 from tunegrid.training.checkpoints import STATE, checkpoint, is_last, lacks_evaluation, last_checkpoint, prune, seal
 from tunegrid.training.fast.dropout import sparing_dropout
@@ -52,7 +53,6 @@ def fit(session: TrainingSession) -> TrainingSummary:
     """
     before = last_checkpoint(session.checkpoints, keep_best=session.training.keep_best)
     trainer = GridTrainer(session)
-    trainer.start = measure.clock()
     try:
         at_its_end = before is not None and is_last(before)
         if before is not None and lacks_evaluation(before):
@@ -84,10 +84,6 @@ class GridTrainer(Trainer):
         self.examples, self.saved_step = 0, 0
         self.largest = 0  # tokens of a batch so far, padding included
         self.evaluated_state: TrainerState | None = None
-        self.start, self.evaluation_seconds, self.saving_seconds = measure.clock(), 0.0, 0.0
-        kinds = ("optimisation_seconds", "evaluation_seconds", "saving_seconds", "paused_seconds")
-        self.earlier = dict.fromkeys(kinds, 0.0)
-        self.paused_before = measure.paused_seconds()
         callbacks = [ProgressLine(), Flow()]
         if training.early_stopping_patience is not None:
             stop = EarlyStoppingCallback(training.early_stopping_patience, training.early_stopping_threshold)
@@ -111,6 +107,7 @@ class GridTrainer(Trainer):
         # An objective of a method's own may be of the whole batch.
         self.may_group = fast and session.loss is None and session.tokenizer.padding_side == "right"
         self.groups = 1  # of the batch at hand
+        self.times = measure.Timesheet()
 
     # -- batches and losses -------------------------------------------------------------------------------------------
 
@@ -196,13 +193,9 @@ class GridTrainer(Trainer):
     # -- evaluation ---------------------------------------------------------------------------------------------------
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
-        start = measure.clock()
-        try:
-            # A DataLoader draws a number when it starts: without this, whoever evaluates gets other dropout.
-            with torch.random.fork_rng(devices=[]):
-                return super().evaluate(*arguments, **options)
-        finally:
-            self.evaluation_seconds += measure.clock() - start
+        # A DataLoader draws a number when it starts: without the fork, whoever evaluates gets other dropout.
+        with self.times.counted_as("evaluation_seconds"), torch.random.fork_rng(devices=[]):
+            return super().evaluate(*arguments, **options)
 
     def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
         with self.session.stop.interrupting():  # nothing is changed by it, and it can take long
@@ -264,9 +257,9 @@ class GridTrainer(Trainer):
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
     def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
-        start = measure.clock()
         try:
-            super()._save_checkpoint(*arguments, **options)
+            with self.times.counted_as("saving_seconds"):
+                super()._save_checkpoint(*arguments, **options)
         except (OSError, RuntimeError, SafetensorError) as error:
             # The half of it takes space. Going on would hide, until the very end, that nothing can be saved.
             folder = checkpoint(self.session.checkpoints, self.state.global_step)
@@ -275,7 +268,6 @@ class GridTrainer(Trainer):
                 f"{folder}: the checkpoint of step {self.state.global_step} cannot be written ({error}). "
                 "Mend that (is the disk full?) and start again: the run goes on from the checkpoint before."
             ) from error
-        self.saving_seconds += measure.clock() - start
         self.saved_step = self.state.global_step
 
     def _rotate_checkpoints(self, use_mtime: bool = False, output_dir: str | None = None) -> None:
@@ -293,7 +285,7 @@ class GridTrainer(Trainer):
             "target_tokens": int(self.target_tokens),
             "loss_sum": self.loss_sum.item(),
             "steps_logged": self.steps_logged,
-            **self.seconds(),
+            **self.times.seconds(),
         }
         (folder / COUNTS).write_text(json.dumps(counts))
         tensors = {name: tensor.detach() for name, tensor in self.model.named_parameters() if tensor.requires_grad}
@@ -307,7 +299,7 @@ class GridTrainer(Trainer):
         self.source_tokens = torch.tensor(counts["source_tokens"])
         self.target_tokens = torch.tensor(counts["target_tokens"])
         self.loss_sum = torch.tensor(counts["loss_sum"])
-        self.earlier = {name: counts.get(name, 0.0) for name in self.earlier}
+        self.times.earlier = counts
 
     def _load_best_model(self) -> None:
         self._load_tensors(checkpoint(self.session.checkpoints, self.state.best_global_step))
@@ -326,13 +318,6 @@ class GridTrainer(Trainer):
             self._load_best_model()
 
     # -- outcome ------------------------------------------------------------------------------------------------------
-
-    def seconds(self) -> dict[str, float]:
-        """Seconds of each kind of work so far, those before an interruption included."""
-        now = {"evaluation_seconds": self.evaluation_seconds, "saving_seconds": self.saving_seconds}
-        now["optimisation_seconds"] = measure.clock() - self.start - sum(now.values())
-        now["paused_seconds"] = measure.paused_seconds() - self.paused_before
-        return {name: seconds + self.earlier[name] for name, seconds in now.items()}
 
     def history(self) -> list[dict[str, float]]:
         """Rows of history.csv."""
@@ -354,7 +339,7 @@ class GridTrainer(Trainer):
             examples=self.examples,
             source_tokens=int(self.source_tokens),
             target_tokens=int(self.target_tokens),
-            **self.seconds(),
+            **self.times.seconds(),
             history=rows,
             observations=self.observations(),
             selection=selection(

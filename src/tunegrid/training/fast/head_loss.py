@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from tunegrid.training.batches import IGNORED
+from tunegrid.models.likelihood import IGNORED
 from tunegrid.training.fast.groups import tokens_per_part
 
 PADDING = 2**18  # logits; with fewer, leaving them out saves less than it costs

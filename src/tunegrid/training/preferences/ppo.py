@@ -103,11 +103,7 @@ class _Loop:
         )
         self.schedule = get_scheduler(training.schedule, self.optimiser, warmup, updates)
         self.progress = Progress(coefficient=options.kl_coefficient)
-        self.start, self.paused_before, self.other = (
-            measure.clock(),
-            measure.paused_seconds(),
-            {"evaluation": 0.0, "saving": 0.0},
-        )
+        self.times = measure.Timesheet()
 
     def run(self) -> None:
         session, training, progress = self.session, self.session.training, self.progress
@@ -206,34 +202,37 @@ class _Loop:
         }
 
     def observe(self) -> None:
-        clock = measure.clock()
-        if self.session.observe is not None:
-            try:
-                with self.session.stop.interrupting(), torch.random.fork_rng(devices=self.devices):
-                    found = self.session.observe(self.model)
-            except Interrupted:
-                self.save()
-                raise Stopped(self.session.stop, self.progress.step) from None
-            found["coefficient"] = self.progress.coefficient
-            self.progress.observations.append({"step": self.progress.step, **found})
-            text = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
-            print(f"step {self.progress.step}/{self.steps}  validation: {text}", flush=True)
-        self.other["evaluation"] += measure.clock() - clock
+        if self.session.observe is None:
+            return
+        try:
+            with (
+                self.times.counted_as("evaluation_seconds"),
+                self.session.stop.interrupting(),
+                torch.random.fork_rng(devices=self.devices),
+            ):
+                found = self.session.observe(self.model)
+        except Interrupted:
+            self.save()
+            raise Stopped(self.session.stop, self.progress.step) from None
+        found["coefficient"] = self.progress.coefficient
+        self.progress.observations.append({"step": self.progress.step, **found})
+        text = "  ".join(f"{name} {value:.4f}" for name, value in found.items())
+        print(f"step {self.progress.step}/{self.steps}  validation: {text}", flush=True)
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
     def save(self) -> None:
-        clock, folder = measure.clock(), checkpoint(self.session.checkpoints, self.progress.step)
+        folder = checkpoint(self.session.checkpoints, self.progress.step)
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {**self.trained, **{f"value_head.{name}": each for name, each in self.head.named_parameters()}}
-        save_file({name: each.detach().contiguous() for name, each in tensors.items()}, folder / TENSORS)
-        state = {"optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict()}
-        state["random"] = torch.get_rng_state()
-        if torch.cuda.is_available():
-            state["random_cuda"] = torch.cuda.get_rng_state_all()
-        torch.save(state, folder / STATE)
-        self.other["saving"] += measure.clock() - clock
-        (folder / PROGRESS).write_text(json.dumps(asdict(self.progress) | {"seconds": self.seconds()}))
+        with self.times.counted_as("saving_seconds"):
+            tensors = {**self.trained, **{f"value_head.{name}": each for name, each in self.head.named_parameters()}}
+            save_file({name: each.detach().contiguous() for name, each in tensors.items()}, folder / TENSORS)
+            state = {"optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict()}
+            state["random"] = torch.get_rng_state()
+            if torch.cuda.is_available():
+                state["random_cuda"] = torch.cuda.get_rng_state_all()
+            torch.save(state, folder / STATE)
+        (folder / PROGRESS).write_text(json.dumps(asdict(self.progress) | {"seconds": self.times.seconds()}))
         seal(folder)
         prune(self.session.checkpoints, self.session.training.checkpoints_kept)
 
@@ -251,28 +250,22 @@ class _Loop:
         if "random_cuda" in state and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(state["random_cuda"])
         self.progress = Progress(**json.loads((folder / PROGRESS).read_text()))
+        self.times.earlier = self.progress.seconds
 
     # -- outcome ------------------------------------------------------------------------------------------------------
 
-    def seconds(self) -> dict[str, float]:
-        """Seconds of each kind of work so far, those before an interruption included."""
-        now = {"optimisation": measure.clock() - self.start - sum(self.other.values()), **self.other}
-        now["paused"] = measure.paused_seconds() - self.paused_before
-        return {name: spent + self.progress.seconds.get(name, 0.0) for name, spent in now.items()}
-
     def rows(self) -> list[dict[str, float]]:
         """Rows of history.csv."""
-        columns = (*history.COLUMNS,)
-        return [{name: row[name] for name in columns if name in row} for row in self.progress.history]
+        return [{name: row[name] for name in history.COLUMNS if name in row} for row in self.progress.history]
 
     def summary(self) -> TrainingSummary:
-        progress, seconds = self.progress, self.seconds()
+        progress = self.progress
         return TrainingSummary(
             steps=progress.step,
             examples=progress.examples,
             source_tokens=progress.source_tokens,
             target_tokens=progress.target_tokens,
-            **{f"{name}_seconds": spent for name, spent in seconds.items()},
+            **self.times.seconds(),
             history=self.rows(),
             observations=progress.observations,
         )

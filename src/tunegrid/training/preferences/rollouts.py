@@ -10,7 +10,7 @@ from transformers import LogitsProcessorList
 
 from tunegrid.models.decoding import Generation
 from tunegrid.models.generate import FiniteLogits, generation_config
-from tunegrid.models.likelihood import IGNORED, encode, token_log_probabilities
+from tunegrid.models.likelihood import IGNORED, encode, label_log_probabilities, token_log_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +104,5 @@ def log_probabilities_and_values(
         output_hidden_states=True,
         use_cache=False,
     )
-    found = output.logits.float().log_softmax(-1).gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
     values = head(output.decoder_hidden_states[-1].float()).squeeze(-1)
-    return found.masked_fill(labels == IGNORED, 0.0), values
+    return label_log_probabilities(output.logits, labels), values
