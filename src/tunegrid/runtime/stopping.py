@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 # The signals that ask a process to end. SIGHUP: the terminal is gone.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@contextmanager
+def handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """A context in which a function handles the signals that ask this process to end."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, current in before.items():
+        if number == signal.SIGTERM or current is not signal.SIG_IGN:  # nohup has it ignore SIGHUP
+            signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, current in before.items():
+            signal.signal(number, current)
 
 
 class Stopped(Exception):
@@ -56,15 +70,8 @@ class Stop:
         if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
             yield self
             return
-        before = {number: signal.getsignal(number) for number in SIGNALS}
-        for number, handler in before.items():
-            if number == signal.SIGTERM or handler is not signal.SIG_IGN:  # nohup has it ignore SIGHUP
-                signal.signal(number, self._note)
-        try:
+        with handled(self._note):
             yield self
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:

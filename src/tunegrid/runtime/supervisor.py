@@ -11,12 +11,12 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 from tunegrid.runtime import parent
 from tunegrid.runtime.attempts import Attempt
-from tunegrid.runtime.stopping import SIGNALS
+from tunegrid.runtime.stopping import SIGNALS, handled
 
 TYPE_CHECKING = False  # `typing` itself would be a tenth of the start
 if TYPE_CHECKING:
@@ -61,7 +61,12 @@ class Fork:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            _run_and_exit(run, starter)
+
+            def work() -> int:
+                parent.stop_when_gone(lambda: os.getppid() == starter)
+                return run()
+
+            exit_with(work)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(writer)
 
@@ -73,14 +78,6 @@ class Fork:
         """Waits for the end."""
         _, status, usage = os.wait4(self.pid, 0)
         return End.from_status(status, usage.ru_maxrss * 1024)
-
-
-def _run_and_exit(run: Callable[[], int], starter: int) -> NoReturn:
-    def work() -> int:
-        parent.stop_when_gone(lambda: os.getppid() == starter)
-        return run()
-
-    exit_with(work)
 
 
 def exit_with(work: Callable[[], int]) -> NoReturn:
@@ -114,19 +111,6 @@ class Supervisor:
         self.stopped_by: str | None = None
         self.worker: object | None = None
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """A context in which this process passes signals to end on to the worker."""
-        before = {number: signal.getsignal(number) for number in SIGNALS}
-        for number, handler in before.items():
-            if number == signal.SIGTERM or handler is not signal.SIG_IGN:  # nohup has it ignore SIGHUP
-                signal.signal(number, self._pass_on)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
     def run(self, start: Callable[[], object]) -> End | None:
         """Starts the work and waits for its end; None: the process that knew how it ended is gone."""
         self.worker = start()
@@ -138,7 +122,7 @@ class Supervisor:
                 self._ask_to_end()
         return self.worker.end()
 
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+    def pass_on(self, number: int, frame: FrameType | None) -> None:
         again, self.stopped_by = self.stopped_by is not None, self.stopped_by or signal.Signals(number).name
         # A signal handler must not use a buffered stream, which may be in the middle of a line.
         words = "is still being saved" if again else f"{self.stopped_by}: is being saved, then it ends"
@@ -165,45 +149,39 @@ def supervise(
         record: writes the record of a failure, given its reason.
     """
     supervisor = Supervisor(what)
-    with supervisor.listening():
-        return _supervise(supervisor, options, start, record)
-
-
-def _supervise(
-    supervisor: Supervisor,
-    options: argparse.Namespace | SimpleNamespace,
-    start: Callable[[], object],
-    record: Callable[[str], None],
-) -> int:
-    attempt, kills, what = Attempt(options.attempt, options.attempts), _memory_kills(), supervisor.what
-    end = supervisor.run(start)
-    if end is None and (supervisor.stopped_by or not parent.snakemake_is_alive()):
-        return STOPPED  # the warm process ended with Snakemake; the work has logged where it stopped
-    if end is None:
-        _log_error(f"{what}: the process that its work was handed to is gone; it has to be started again.", options.log)
-        return 1
-    if end.code == ATTEMPT_FAILED:
+    with handled(supervisor.pass_on):
+        attempt, kills = Attempt(options.attempt, options.attempts), _memory_kills()
+        end = supervisor.run(start)
+        if end is None and (supervisor.stopped_by or not parent.snakemake_is_alive()):
+            return STOPPED  # the warm process ended with Snakemake; the work has logged where it stopped
+        if end is None:
+            _log_error(
+                f"{what}: the process that its work was handed to is gone; it has to be started again.", options.log
+            )
+            return 1
+        if end.code == ATTEMPT_FAILED:
+            _keep_log(options.log, attempt)
+            return 1
+        if end.code == EXPLAINED:
+            return 1
+        if end.code in (0, STOPPED):
+            return end.code
+        if supervisor.stopped_by or end.signal in SIGNALS:
+            by = supervisor.stopped_by or signal.Signals(end.signal).name
+            _log_error(
+                f"{what}: stopped by {by} before it could save; it goes on from its last checkpoint, if any.",
+                options.log,
+            )
+            return STOPPED
+        reason = _last_line(options.log) if end.code == CRASHED else None
+        reason = attempt.label(reason or death_reason(end, options.mem_mb, _memory_kills() > kills))
+        if attempt.is_last:
+            _log_error(f"{what} has failed: {reason}", options.log)
+            record(reason)
+            return 0
+        _log_error(f"{what}: {reason}", options.log)
         _keep_log(options.log, attempt)
         return 1
-    if end.code == EXPLAINED:
-        return 1
-    if end.code in (0, STOPPED):
-        return end.code
-    if supervisor.stopped_by or end.signal in SIGNALS:
-        by = supervisor.stopped_by or signal.Signals(end.signal).name
-        _log_error(
-            f"{what}: stopped by {by} before it could save; it goes on from its last checkpoint, if any.", options.log
-        )
-        return STOPPED
-    reason = _last_line(options.log) if end.code == CRASHED else None
-    reason = attempt.label(reason or death_reason(end, options.mem_mb, _memory_kills() > kills))
-    if attempt.is_last:
-        _log_error(f"{what} has failed: {reason}", options.log)
-        record(reason)
-        return 0
-    _log_error(f"{what}: {reason}", options.log)
-    _keep_log(options.log, attempt)
-    return 1
 
 
 def death_reason(end: End, asked: int | None, memory_ran_out: bool) -> str:
