@@ -9,12 +9,11 @@ from pydantic import Field
 
 from tunegrid.common.package_data import models_folder
 from tunegrid.common.records import ModelCard, read_card
-from tunegrid.models.families import Family
 from tunegrid.models.seal import CARD, check_base
-from tunegrid.models.sources import DirectoryModel, ModelSource
+from tunegrid.models.sources import LocalModel
 
 
-class PackagedModel(ModelSource):
+class PackagedModel(LocalModel):
     """A model of resources/models/, pretrained by config/pretrain-mini.yaml on the generated language world."""
 
     kind: Literal["packaged"]
@@ -27,8 +26,8 @@ class PackagedModel(ModelSource):
     text: ClassVar = "miniworld"  # as of `PretrainSource`
 
     @property
-    def _directory(self) -> DirectoryModel:
-        return DirectoryModel(kind="directory", path=str(models_folder() / self.name))
+    def place(self) -> str:
+        return str(models_folder() / self.name)
 
     def fetch(self, folder: Path) -> dict[str, Any]:
         """Copies the model; returns its card, which says how it was pretrained.
@@ -36,18 +35,9 @@ class PackagedModel(ModelSource):
         Raises:
             TuneGridError: files are missing, or are not those that the card was written for.
         """
-        self._directory.fetch(folder)
+        super().fetch(folder)
         check_base(folder)
         return {"name": self.name, "pretraining": read_card(folder / CARD, ModelCard)}
-
-    def check(self) -> None:
-        self._directory.check()
-
-    def files(self) -> list[Path]:
-        return self._directory.files()
-
-    def known_config(self, family: Family) -> dict[str, Any] | None:
-        return self._directory.known_config(family)
 
     def describe(self) -> str:
         return f"packaged model {self.name}, pretrained on the generated language world"

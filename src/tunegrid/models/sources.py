@@ -13,6 +13,7 @@ from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import Closed, Text, Title, Word
 from tunegrid.common.hub.source import OnHub
 from tunegrid.models.checkpoint import check_checkpoint
+from tunegrid.models.shape import known_config
 
 if TYPE_CHECKING:
     from tunegrid.models.families import Family
@@ -65,11 +66,10 @@ class HubModel(OnHub, ModelSource):
 
         commit = self.commit or download.resolve("model", self.id, self.revision)
         for file in download.download_model(self.id, commit):
-            _copy(file, folder / file.name, link=True)
+            copy_file(file, folder / file.name, link=file.suffix == ".safetensors")  # nobody edits the Hub's cache
         return {"id": self.id, "revision": self.revision, "commit": commit}
 
     def known_config(self, family: Family) -> dict[str, Any] | None:
-        from tunegrid.models.shape import known_config
 
         return known_config(self.id)
 
@@ -77,39 +77,55 @@ class HubModel(OnHub, ModelSource):
         return f"Hub model {self.id}" + (f" at {self.revision}" if self.revision else "")
 
 
-class DirectoryModel(ModelSource):
+class LocalModel(ModelSource):
+    """A folder of this machine in the Hub's layout."""
+
+    @property
+    def place(self) -> str:
+        """The folder."""
+        raise NotImplementedError
+
+    def fetch(self, folder: Path) -> dict[str, Any]:
+        self.check()  # before weights are copied
+        for file in _wanted(Path(self.place)):
+            copy_file(file, folder / file.name)
+        return {"path": self.place}
+
+    def check(self) -> None:
+        check_checkpoint(Path(self.place), f"local folder {self.place}")
+
+    def files(self) -> list[Path]:
+        return sorted({Path(self.place) / "config.json", *_wanted(Path(self.place))})
+
+    def known_config(self, family: Family) -> dict[str, Any] | None:
+        try:
+            config = json.loads((Path(self.place) / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # whoever fetches it says what is wrong
+            return None
+        return config if isinstance(config, dict) else None
+
+
+class DirectoryModel(LocalModel):
     """A local folder in the Hub's layout."""
 
     kind: Literal["directory"]
     path: Text = Field(description="The folder, relative to the folder that the study is run in.")
 
-    def fetch(self, folder: Path) -> dict[str, Any]:
-        source = Path(self.path)
-        self.check()  # before weights are copied
-        for file in _wanted(source):
-            _copy(file, folder / file.name)
-        return {"path": self.path}
-
-    def check(self) -> None:
-        check_checkpoint(Path(self.path), self.describe())
-
-    def files(self) -> list[Path]:
-        return sorted({Path(self.path) / "config.json", *_wanted(Path(self.path))})
-
-    def known_config(self, family: Family) -> dict[str, Any] | None:
-        try:
-            config = json.loads((Path(self.path) / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # whoever fetches it says what is wrong
-            return None
-        return config if isinstance(config, dict) else None
+    @property
+    def place(self) -> str:
+        return self.path
 
     def describe(self) -> str:
         return f"local folder {self.path}"
 
 
-def _copy(file: Path, target: Path, link: bool = False) -> None:
-    """Copies a file. `link`: weights become a second name of it, where that can be: nobody edits the Hub's cache."""
-    if link and file.suffix == ".safetensors":
+def copy_file(file: Path, target: Path, link: bool = False) -> None:
+    """Copies a file; with `link` it gets a second name instead, where that can be.
+
+    Raises:
+        TuneGridError: it cannot be copied.
+    """
+    if link:
         try:
             target.hardlink_to(file.resolve())
         except OSError:  # another disk, or one without such names

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder
+from tunegrid.models.sources import copy_file
 from tunegrid.results.records import TrainRecord, read_record, write_record
 from tunegrid.results.records.training import Shared
 from tunegrid.runtime.provenance import digest
@@ -45,7 +46,7 @@ def share_training(study: Study, run: Run, folder: Path) -> TrainRecord:
             for file in sorted(files):
                 target = weights / file.relative_to(source / "weights")
                 target.parent.mkdir(parents=True, exist_ok=True)
-                _link(file, target)
+                copy_file(file, target, link=True)
         shutil.copyfile(source / "history.csv", folder / "history.csv")
         tasks = mixed_names(study, settings_of(study, cell))
         shared = Shared(
@@ -59,11 +60,3 @@ def share_training(study: Study, run: Run, folder: Path) -> TrainRecord:
     role = "held out of" if shared.held_out else "one of"
     print(f"{cell}, seed {run.seed}: {source} ({cell.task} is {role} its tasks {', '.join(tasks)})", flush=True)
     return own
-
-
-def _link(file: Path, target: Path) -> None:
-    """Gives a file a second name; copies it where that cannot be: on another disk, say."""
-    try:
-        target.hardlink_to(file.resolve())
-    except OSError:
-        shutil.copyfile(file, target)
