@@ -6,13 +6,12 @@ A base model is sealed in its card.json, the weights of a run in its train.json.
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import read_json
+from tunegrid.common.files import read_object
 from tunegrid.common.records import ModelCard, read_card
 
 # What transformers, peft and adapters read; a README, say, may be edited.
@@ -39,22 +38,13 @@ def fingerprint(files: Mapping[str, str]) -> str:
 def check_base(folder: Path) -> None:
     """Compares the files of a base model with its card.
 
-    Cards of earlier versions have no digests of the single files: their fingerprint of all of them is compared.
-
     Raises:
         TuneGridError: a file is damaged, missing, another one or not of the model; or there is no card.
     """
     card = folder / CARD
-    content = read_json(card)
-    recorded, known = (content.get(key) if isinstance(content, dict) else None for key in ("files", "fingerprint"))
+    content = read_object(card)
+    recorded, known = content.get("files"), content.get("fingerprint")
     remedy = "Get the model again: tunegrid fetch-model (or pretrain) with the study's configuration."
-    if recorded is None:
-        if (now := fingerprint(digests(folder))) != known:
-            raise TuneGridError(
-                f"{folder}: is not the model that it was: the fingerprint of its files is {now}, but {card} says "
-                f"{known}. {remedy}"
-            )
-        return
     if not _is_seal(recorded) or fingerprint(recorded) != known:
         raise TuneGridError(f"{card}: its fingerprint ({known}) is not that of the files that it lists. {remedy}")
     _compare(folder, recorded, card, remedy)
@@ -82,17 +72,15 @@ def check_weights(folder: Path, recorded: Mapping[str, str] | None, record: Path
     """Compares a run's saved weights with what its record says of them.
 
     Args:
-        recorded: SHA-256 by path; None: a record of an earlier version, with which nothing can be compared.
+        recorded: SHA-256 by path; None: the record has none.
         record: where that stands, for messages.
         remedy: what to do, in a sentence.
 
     Raises:
-        TuneGridError: a file is damaged, missing, another one or not of the run.
+        TuneGridError: a file is damaged, missing, another one or not of the run, or there is nothing to compare with.
     """
     if recorded is None:
-        note = f"{record}: has no digests of the weights, for an earlier version wrote it: they are not checked."
-        print(note, file=sys.stderr, flush=True)
-        return
+        raise TuneGridError(f"{record}: has no digests of the weights. {remedy}")
     _compare(folder, recorded, record, remedy)
 
 
