@@ -4,42 +4,39 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from tunegrid.common.files import replaced_folder
+from tunegrid.data import miniworld
+from tunegrid.data.miniworld import text_key
 from tunegrid.data.parquet import iterate_parquet
 from tunegrid.data.sources import Split
-from tunegrid.runtime import gpus
 from tunegrid.runtime.provenance import installed_packages, processor
+from tunegrid.runtime.torch_device import pick_device
 from tunegrid.stages.fetch_model import accept
 from tunegrid.study.study import Study
 from tunegrid.tasks import Row
 
-BATCH = 10_000  # rows of a task read at once
-
 
 def pretrain_model(study: Study, name: str, folder: Path) -> None:
     """Pretrains a model on text without anything of the validation and test rows of the study's tasks."""
-    from tunegrid.data import miniworld
-    from tunegrid.models.pretrain.loop import pretrain
+    from tunegrid.models.pretrain.loop import prepare, pretrain
 
     settings = study.models[name]
     source = settings.source
     generated = source.text == "miniworld"
-    held_out = held_out_keys(study)
+    held_out, device = held_out_keys(study), pick_device(study.hardware)
     with replaced_folder(folder) as new:
-        facts = pretrain(
+        prepared = prepare(
             source,
             settings.family,
             miniworld.documents(source.seed) if generated else _task_texts(study, source.seed),
             (lambda easy: miniworld.instructions(source.seed, easy)) if generated else None,
             held_out,
-            new,
-            study.hardware.threads,
-            lambda line: print(line, flush=True),
-            gpus.torch_device(study.hardware),
         )
+        facts = pretrain(prepared, new, partial(print, flush=True), device)
         recipe = source.model_dump(exclude={"kind", "licence"})
         machine = {"processor": processor(), "threads": study.hardware.threads, "packages": installed_packages()}
         accept(
@@ -49,8 +46,6 @@ def pretrain_model(study: Study, name: str, folder: Path) -> None:
 
 def held_out_keys(study: Study) -> set[str]:
     """The keys of all texts of the validation and test rows of the study's tasks."""
-    from tunegrid.data.miniworld import text_key
-
     return {
         text_key(text)
         for task in study.grid.tasks
@@ -72,4 +67,4 @@ def _task_texts(study: Study, seed: int) -> Iterator[str]:
 
 
 def _rows(study: Study, task: str, split: Split) -> Iterator[Row]:
-    return chain.from_iterable(iterate_parquet(study.paths.split(task, split), BATCH))
+    return chain.from_iterable(iterate_parquet(study.paths.split(task, split)))

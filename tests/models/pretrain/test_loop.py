@@ -29,7 +29,7 @@ def exercises(easy):
 
 def run(folder, family, source=TINY, documents=None, instructions=None, excluded=frozenset(), log=lambda line: None):
     documents = miniworld.documents(1) if documents is None else documents
-    return pretrain(source, family, iter(documents), instructions, set(excluded), folder, 1, log)
+    return pretrain(prepare(source, family, iter(documents), instructions, set(excluded)), folder, log)
 
 
 def from_sentinels(source: list[int], target: list[int], sentinels: list[int]) -> list[int]:

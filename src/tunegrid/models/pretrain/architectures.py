@@ -2,6 +2,10 @@
 
 import math
 
+import torch
+
+from tunegrid.models.pretrain.settings import MIN_POSITIONS
+
 # The bias of a head that looks in one direction against tokens in the other.
 FAR = -6.0
 # Of the heads that BART starts with, see `_start_as_look_up`: how many tokens away they look (a value is three tokens
@@ -46,8 +50,6 @@ def _match_like(query, key, heads: int, scale: float) -> None:
 
     This is the second step of looking up a fact, see `_prefer_near`: the name in a question finds the name in a story.
     """
-    import torch
-
     first = query.weight.shape[0] // heads * (heads // 2)
     with torch.no_grad():
         query.weight[first:] = scale * key.weight[first:]
@@ -60,8 +62,6 @@ def _prefer_near(model, slope: float) -> None:
     start neither step pays without the other, and small models stay on that plateau; heads that look nearby give the
     first. T5's relative position bias has half of its buckets for each direction, nearest first.
     """
-    import torch
-
     bias = model.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight  # buckets x heads
     buckets, heads = bias.shape
     distance = torch.arange(buckets // 2)
@@ -75,8 +75,6 @@ def _prefer_near(model, slope: float) -> None:
 
 def _build_bart(source, tokeniser):
     from transformers import BartConfig, BartForConditionalGeneration
-
-    from tunegrid.models.pretrain.settings import MIN_POSITIONS
 
     config = BartConfig(
         vocab_size=len(tokeniser),
@@ -111,8 +109,6 @@ def _start_as_look_up(model, source) -> None:
     last layer, whose comparison is random. All of it is trained like the other weights. T5 learns to look up from a
     preference for near tokens (`_prefer_near`); BART did not from sine waves.
     """
-    import torch
-
     width, quarter = source.d_model // source.heads, source.d_model // 4
     size, half = min(width, quarter) // 2 * 2, source.d_model // 2
     rates = torch.logspace(math.log10(2.5), math.log10(0.3), size // 2)  # radians per token
@@ -143,8 +139,6 @@ def _look_nearby(attention, heads: int, rates) -> None:
 
 def _write(attention, size: int, half: int, place: int) -> None:
     """Let the first head read tokens, which are in the upper half of the dimensions, and write to those at `place`."""
-    import torch
-
     attention.v_proj.weight[:size] *= 2.0
     attention.v_proj.weight[:size, :half] = 0.0
     attention.out_proj.weight[:, :size] = 0.0
@@ -153,8 +147,6 @@ def _write(attention, size: int, half: int, place: int) -> None:
 
 def _match(attention, first: int, size: int, place: int) -> None:
     """Let the head of the rows from `first` compare what was written to the dimensions at `place`."""
-    import torch
-
     rows = slice(first, first + size)
     attention.k_proj.weight[rows] = 0.0
     attention.k_proj.weight[rows, place : place + size] = torch.eye(size)
@@ -163,8 +155,6 @@ def _match(attention, first: int, size: int, place: int) -> None:
 
 def _copy(attention, first: int, dimensions: slice) -> None:
     """Let the head of the rows from `first` copy these dimensions of what it looks at."""
-    import torch
-
     count = dimensions.stop - dimensions.start
     rows = slice(first, first + count)
     attention.v_proj.weight[rows], attention.out_proj.weight[:, rows] = 0.0, 0.0
@@ -174,8 +164,6 @@ def _copy(attention, first: int, dimensions: slice) -> None:
 
 def _start_as_waves(positions, rates, scale: float) -> None:
     """Start learned positions as sine waves of `rates` radians per token in the first dimensions, else as zeros."""
-    import torch
-
     angles, end = torch.arange(len(positions)).unsqueeze(1) * rates, 2 * len(rates)
     positions.zero_()
     positions[:, 0:end:2], positions[:, 1:end:2] = scale * angles.sin(), scale * angles.cos()
@@ -183,8 +171,6 @@ def _start_as_waves(positions, rates, scale: float) -> None:
 
 def _turned(rates, distance: float):
     """The matrix that turns each wave (sine, cosine) back by `distance` tokens."""
-    import torch
-
     # sin(x - d) = sin x cos d - cos x sin d, cos(x - d) = cos x cos d + sin x sin d
     sine, cosine = (rates * distance).sin(), (rates * distance).cos()
     return torch.block_diag(

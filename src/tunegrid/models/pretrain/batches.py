@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 
 from tunegrid.models.pretrain.corruption import last_boundary, recurrence_mask, span_mask, to_masks, to_sentinels
 from tunegrid.models.pretrain.tokenizers import SENTINELS, sentinel
@@ -19,13 +21,10 @@ BUCKET_BATCHES = 32
 
 @dataclass(frozen=True)
 class Corruption:
-    """How documents are corrupted, with the token ids that the family needs."""
+    """How documents are corrupted, by a PretrainSource or Forgetting, with the token ids that the family needs."""
 
     family: str
-    rate: float
-    mean_span: float
-    recurrence_share: float
-    continuation_share: float
+    source: Any
     boundaries: frozenset[int]
     start: tuple[int, ...]
     end: int
@@ -37,10 +36,7 @@ class Corruption:
         bart = family == "bart"
         return cls(
             family=family,
-            rate=source.corruption_rate,
-            mean_span=source.mean_span,
-            recurrence_share=source.recurrence_share,
-            continuation_share=source.continuation_share,
+            source=source,
             boundaries=frozenset(number for token, number in tokeniser.get_vocab().items() if token[-1:] in BOUNDARIES),
             start=(tokeniser.bos_token_id,) if bart else (),
             end=tokeniser.eos_token_id,
@@ -52,16 +48,16 @@ class Corruption:
         self, tokens: list[int], counts: dict[int, int], random: np.random.Generator
     ) -> tuple[list[int], list[int]]:
         """(source, target) for one document, special tokens included."""
-        if random.random() < self.continuation_share and (cut := last_boundary(tokens, self.boundaries)):
+        settings = self.source
+        if random.random() < settings.continuation_share and (cut := last_boundary(tokens, self.boundaries)):
             return [*self.start, *tokens[:cut], self.end], [*self.start, *tokens[cut:], self.end]
-        if random.random() < self.recurrence_share:
+        mask = np.zeros(0, dtype=bool)
+        if random.random() < settings.recurrence_share:
             # BART's decoder writes the whole text: it could copy all but a first occurrence from its own words.
             last = self.family != "bart" and random.random() < 0.5
             mask = recurrence_mask(tokens, counts, last)
-            if not mask.any():
-                mask = span_mask(len(tokens), self.rate, self.mean_span, random)
-        else:
-            mask = span_mask(len(tokens), self.rate, self.mean_span, random)
+        if not mask.any():
+            mask = span_mask(len(tokens), settings.corruption_rate, settings.mean_span, random)
         if self.family == "bart":
             source, target = to_masks(tokens, mask, self.mask), tokens
         else:
@@ -112,7 +108,6 @@ def _groups(lengths: list[int], size: int, random: np.random.Generator) -> Itera
 
 def collate(pairs: list[tuple[list[int], list[int]]], pad: int) -> dict:
     """(source, target) token ids as padded `input_ids`, `attention_mask`, `labels`, where padding is -100."""
-    import torch
 
     def padded(rows: list[list[int]], value: int):
         width = max(len(row) for row in rows)

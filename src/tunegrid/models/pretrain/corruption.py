@@ -64,15 +64,7 @@ def to_sentinels(tokens: list[int], mask: np.ndarray, sentinels: list[int]) -> t
 
 def to_masks(tokens: list[int], mask: np.ndarray, mask_token: int) -> list[int]:
     """BART's source for text infilling: every hidden span is one mask token. The target is the whole text."""
-    source: list[int] = []
-    inside = False
-    for token, hidden in zip(tokens, mask, strict=True):
-        if not hidden:
-            source.append(token)
-        elif not inside:
-            source.append(mask_token)
-        inside = bool(hidden)
-    return source
+    return to_sentinels(tokens, mask, [mask_token] * len(tokens))[0]
 
 
 def _parts(total: int, count: int, random: np.random.Generator) -> np.ndarray:

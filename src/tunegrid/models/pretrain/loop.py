@@ -1,23 +1,26 @@
 """Pretraining a small encoder-decoder inside the pipeline: tokeniser, model and checkpoint in the Hub's layout."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import torch
+from transformers import GenerationConfig
+
 from tunegrid.common.errors import TuneGridError
+from tunegrid.data.miniworld.keys import contained_keys
+from tunegrid.models.flops import total_parameters
+from tunegrid.models.pretrain.architectures import build_model
+from tunegrid.models.pretrain.batches import Corruption, instruction_batches, span_batches
 from tunegrid.models.pretrain.settings import PretrainSource
-from tunegrid.runtime import cpu_memory
+from tunegrid.models.pretrain.tokenizers import train_tokeniser
 from tunegrid.runtime.provenance import digest
 
 # Steps whose losses are recorded too, so that a rerun of the first of them can be held against the record.
 FIRST_LOSSES = (10, 20, 30, 40, 50)
-
-
-def default_rate(family: str) -> float:
-    """The peak learning rate where the study names none. T5's is relative, see `relative_rate`."""
-    return 2.0e-3 if family == "bart" else 2.0e-2
 
 
 def relative_rate(rms: float) -> float:
@@ -38,38 +41,18 @@ class Prepared:
     batches: Iterator[dict]
     source: PretrainSource
     facts: dict[str, Any]
+    started: float  # by the monotonic clock
 
 
-def pretrain(
-    source: PretrainSource,
-    family: str,
-    documents: Iterator[str],
-    instructions: Callable[[bool], Iterator[tuple[str, str]]] | None,
-    excluded: set[str],
-    folder: Path,
-    threads: int,
-    log: Callable[[str], None],
-    device: str = "cpu",
-) -> dict:
-    """Pretrain a model on `documents` and exercises, in the order that `source` says; write its checkpoint to `folder`.
-
-    `instructions(easy)` yields the exercises, easy ones or those of all kinds: (source, target) texts.
-    `excluded` holds the `text_key` of every held-out text: a document or instruction that contains one is left out.
-    Returns facts for the model's card. Raises TuneGridError where there is nothing to read.
-    """
-    import time
-
-    import torch
-
-    cpu_memory.keep_freed()
-    torch.set_num_threads(threads)
-    started = time.monotonic()
-    prepared = prepare(source, family, documents, instructions, excluded)
+def pretrain(prepared: Prepared, folder: Path, log: Callable[[str], None], device: str | torch.device = "cpu") -> dict:
+    """Pretrain a model and write its checkpoint to `folder`; return facts for the model's card."""
     size = {name: prepared.facts[name] for name in ("documents", "instructions", "vocabulary")}
-    log(f"pretrain {family}: {', '.join(f'{name} {count}' for name, count in size.items())}")
-    facts = optimise(prepared, source.steps, log, device)
-    _save(prepared.model, prepared.tokeniser, folder)
-    return {**prepared.facts, **facts, "seconds": round(time.monotonic() - started, 1)}
+    log(f"pretrain {prepared.facts['family']}: {', '.join(f'{name} {count}' for name, count in size.items())}")
+    facts = optimise(prepared, prepared.source.steps, log, device)
+    prepared.model.generation_config = GenerationConfig.from_model_config(prepared.model.config)
+    prepared.model.save_pretrained(folder, safe_serialization=True)
+    prepared.tokeniser.save_pretrained(folder)
+    return {**prepared.facts, **facts, "seconds": round(time.monotonic() - prepared.started, 1)}
 
 
 def prepare(
@@ -79,16 +62,17 @@ def prepare(
     instructions: Callable[[bool], Iterator[tuple[str, str]]] | None,
     excluded: set[str],
 ) -> Prepared:
-    """Reads the text, trains the tokeniser and builds the model. Arguments, errors: see `pretrain`."""
-    import torch
+    """Reads documents and exercises, trains the tokeniser and builds the model; their order is what `source` says.
 
-    from tunegrid.models.pretrain.architectures import build_model
-    from tunegrid.models.pretrain.batches import Corruption, instruction_batches, span_batches
-    from tunegrid.models.pretrain.tokenizers import train_tokeniser
-
+    `instructions(easy)` yields the exercises, easy ones or those of all kinds: (source, target) texts.
+    `excluded` holds the `text_key` of every held-out text: a document or instruction that contains one is left out.
+    Raises TuneGridError where there is nothing to read.
+    """
+    started = time.monotonic()
     torch.manual_seed(source.seed)
     if source.learning_rate is None:
-        source = source.model_copy(update={"learning_rate": default_rate(family)})
+        # T5's is relative, see `relative_rate`.
+        source = source.model_copy(update={"learning_rate": 2.0e-3 if family == "bart" else 2.0e-2})
     tally = {"left_out": 0}
     texts = list(islice(allowed(documents, lambda text: (text,), excluded, tally), source.documents))
     if not texts:
@@ -125,9 +109,9 @@ def prepare(
         "left_out": tally["left_out"],
         "text_fingerprint": digest(read),
         "vocabulary": len(tokeniser),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "parameters": total_parameters(model),
     }
-    return Prepared(model, tokeniser, chain.from_iterable(batches), source, facts)
+    return Prepared(model, tokeniser, chain.from_iterable(batches), source, facts, started)
 
 
 def _spread(items: Iterator, count: int, others: Iterator, other_count: int) -> Iterator:
@@ -139,8 +123,6 @@ def _spread(items: Iterator, count: int, others: Iterator, other_count: int) -> 
 
 def allowed(items: Iterable, texts_of: Callable, excluded: set[str], tally: dict) -> Iterator:
     """The items none of whose texts contains a held-out text; `tally["left_out"]` counts the others."""
-    from tunegrid.data.miniworld.keys import contained_keys
-
     for item in items:
         if excluded and any(not excluded.isdisjoint(contained_keys(text)) for text in texts_of(item)):
             tally["left_out"] += 1
@@ -148,15 +130,11 @@ def allowed(items: Iterable, texts_of: Callable, excluded: set[str], tally: dict
             yield item
 
 
-def optimise(prepared: Prepared, steps: int, log: Callable[[str], None], device: str = "cpu") -> dict:
+def optimise(prepared: Prepared, steps: int, log: Callable[[str], None], device: str | torch.device = "cpu") -> dict:
     """Trains the model for `steps` steps of its schedule: AdamW; warm-up, constant rate, linear decay.
 
     Returns steps, tokens, and `losses`: step -> mean loss of the steps since the one before in it.
     """
-    import time
-
-    import torch
-
     model, source = prepared.model.to(device), prepared.source
     optimiser = torch.optim.AdamW(_parameter_groups(model, source), betas=(0.9, 0.98), fused=True)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_at(step, source))
@@ -211,18 +189,3 @@ def rate_at(step: int, source: PretrainSource) -> float:
     warmup = max(1.0, steps * source.warmup_ratio)
     decay = max(1.0, steps * source.decay_ratio)
     return peak * max(0.0, min((step + 1) / warmup, 1.0, (steps - step) / decay))
-
-
-def _save(model, tokeniser, folder: Path) -> None:
-    """Write the checkpoint next to `folder` and rename it, so that an interrupted job leaves nothing half-written."""
-    import shutil
-
-    from transformers import GenerationConfig
-
-    temporary = folder.with_name(folder.name + ".part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    model.generation_config = GenerationConfig.from_model_config(model.config)
-    model.save_pretrained(temporary, safe_serialization=True)
-    tokeniser.save_pretrained(temporary)
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
