@@ -1,6 +1,7 @@
 """Rows to token ids: what is cut, what is never cut, and the account of it."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -176,7 +177,7 @@ def test_many_batches_give_what_one_gives(tokenised, monkeypatch):
     from tunegrid.stages import tokenise as module
 
     whole = tokenised("t5")
-    monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(module, "iterate_parquet", partial(module.iterate_parquet, batch_size=2))
     parts = tokenised("t5")
     assert parts[:2] == whole[:2]
 

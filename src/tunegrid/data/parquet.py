@@ -64,7 +64,7 @@ def record_batches(path: Path, size: int, columns: Sequence[str] | None = None) 
         yield batch
 
 
-def iterate_parquet(path: Path, batch_size: int) -> Iterator[list[Row]]:
+def iterate_parquet(path: Path, batch_size: int = ROW_GROUP) -> Iterator[list[Row]]:
     """Yields the canonical rows of one split in batches, in order."""
     return (batch.to_pylist() for batch in record_batches(path, batch_size))
 

@@ -19,8 +19,6 @@ from tunegrid.tasks.probes import ProbeSet
 from tunegrid.tasks.probes.prompts import check_prompts
 from tunegrid.tasks.tokenise import SplitTokeniser
 
-BATCH = 10_000  # rows read and written at once: bounds the memory
-
 
 def tokenise(
     task: Task, family: str, data: Path, model: Path, folder: Path, probes: Mapping[str, ProbeSet] | None = None
@@ -46,7 +44,7 @@ def tokenise(
     with replaced_folder(folder) as new:
         stats = {}
         for split in SPLITS:
-            batches = iterate_parquet(data / f"{split}.parquet", BATCH)
+            batches = iterate_parquet(data / f"{split}.parquet")
             tokeniser = SplitTokeniser(task, family, tokenizer, training=split == "train")
             stats[split] = tokeniser.write(batches, new / f"{split}.arrow")
             if split != "test" and not tokeniser.learnable:

@@ -18,8 +18,6 @@ from tunegrid.study.study import Study
 from tunegrid.tasks.label_words import check_label_words
 from tunegrid.tasks.mixture import assign_wordings, mixed_counts, write_mixture
 
-BATCH = 10_000  # rows read at once: bounds the memory
-
 
 def tokenise_mixture(study: Study, cell: MixtureCell, folder: Path) -> None:
     """Writes `train.arrow` and `validation.arrow` as `tokenise` does, `stats.json` and the mixture's `card.json`.
@@ -43,7 +41,7 @@ def tokenise_mixture(study: Study, cell: MixtureCell, folder: Path) -> None:
 
             def parts(split: str = split, rows: Any = rows, counts: Any = counts) -> Iterator[Any]:
                 for mixed in tasks:
-                    read = partial(iterate_parquet, paths.split(mixed.name, split), BATCH)
+                    read = partial(iterate_parquet, paths.split(mixed.name, split))
                     times = assign_wordings(rows[mixed.name], counts[mixed.name], len(mixed.templates))
                     for wording, of_wording in enumerate(times):
                         yield mixed, wording, read, of_wording

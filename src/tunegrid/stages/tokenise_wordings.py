@@ -15,8 +15,6 @@ from tunegrid.tasks.label_words import check_label_words
 from tunegrid.tasks.tokenise import SplitTokeniser
 from tunegrid.tasks.wordings import worded
 
-BATCH = 10_000  # rows read and written at once: bounds the memory
-
 
 def tokenise_wordings(study: Study, cell: Cell, folder: Path) -> None:
     """Writes `<wording>.arrow` for each wording of the cell's task, and `stats.json`: what was cut in each.
@@ -32,6 +30,6 @@ def tokenise_wordings(study: Study, cell: Cell, folder: Path) -> None:
         for wording in wordings(study, cell.task, settings_of(study, cell)):
             asked = worded(task, wording.template)
             tokeniser = SplitTokeniser(asked, task.family.name, tokenizer, training=False)
-            batches = iterate_parquet(paths.split(cell.task, "test"), BATCH)
+            batches = iterate_parquet(paths.split(cell.task, "test"))
             stats[wording.name] = tokeniser.write(batches, new / f"{wording.name}.arrow")
         write_json(new / "stats.json", {"wordings": stats})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.files import read_object
 from tunegrid.data.parquet import count_rows, iterate_parquet, read_parquet
+from tunegrid.data.tokens import read_tokens
 from tunegrid.study.cells import Cell, MixtureCell
 from tunegrid.study.mixtures import mixed_tasks
 from tunegrid.study.study import Study
@@ -17,8 +18,6 @@ from tunegrid.training.selection import MeanMetric, ValidationMetric
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-BATCH = 10_000  # rows read at once: bounds the memory
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,6 @@ class TrainingData:
 
 def training_data(study: Study, cell: Cell) -> TrainingData:
     """Reads what the runs of a cell, or of a mixture, are trained on."""
-    from tunegrid.data.tokens import read_tokens
-
     folder = study.paths.training_tokens(cell)
     train, validation = (read_tokens(folder / f"{split}.arrow") for split in ("train", "validation"))
     if isinstance(cell, MixtureCell):
@@ -64,9 +61,7 @@ def _of_mixture(study: Study, cell: MixtureCell, train: Any, validation: Any) ->
     tasks = mixed_tasks(study, cell)
 
     def metric(tokenizer: PreTrainedTokenizerBase) -> MeanMetric:
-        account = read_object(study.paths.mixture_tokens(cell.model, cell.method) / "stats.json")["splits"][
-            "validation"
-        ]
+        accounts = read_object(study.paths.training_tokens(cell) / "stats.json")["splits"]
         limit = study.training_settings(cell).validation_rows
         share = None if limit is None else max(1, limit // len(tasks))
         return MeanMetric(
@@ -74,7 +69,7 @@ def _of_mixture(study: Study, cell: MixtureCell, train: Any, validation: Any) ->
                 ValidationMetric(
                     mixed.task,
                     tokenizer,
-                    part_of_task(validation, account, mixed.name),
+                    part_of_task(validation, accounts["validation"], mixed.name),
                     validation_rows(study, mixed),
                     limit=share,
                     precision=study.hardware.precision,
@@ -93,6 +88,6 @@ def validation_rows(study: Study, mixed: MixedTask) -> list[Row]:
     return [
         row
         for times in assign_wordings(rows, rows, len(mixed.templates))
-        for batch in chosen_rows(iterate_parquet(file, BATCH), times)
+        for batch in chosen_rows(iterate_parquet(file), times)
         for row in batch
     ]

@@ -19,6 +19,21 @@ if TYPE_CHECKING:
     from tunegrid.tasks import Row, Task
 
 
+def primary_score(
+    model: torch.nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    task: Task,
+    tokens: Any,
+    rows: Sequence[Row],
+    precision: str,
+) -> float:
+    """The task's primary metric, from 0 to 1, of a model's predictions; `tokens`: those of the rows."""
+    from tunegrid.tasks.predict import predict_rows
+
+    predicted = predict_rows(model, tokenizer, task, tokens, len(rows), precision=precision)
+    return task.score(predicted.texts, rows).metrics[task.primary]
+
+
 class ValidationMetric:
     """The task's primary metric on validation rows, as the evaluation stage computes it on test rows.
 
@@ -39,25 +54,16 @@ class ValidationMetric:
     ) -> None:
         import numpy as np
 
-        self.task, self.tokenizer, self.precision = task, tokenizer, precision
+        self.name, self.task, self.tokenizer, self.precision = task.primary, task, tokenizer, precision
         chosen = list(range(len(rows)))
         if limit is not None and limit < len(rows):
             chosen = sorted(random.Random(task.settings.source.seed).sample(chosen, limit))
         self.rows = [rows[i] for i in chosen]
         self.tokens = take_rows(tokens, np.array(chosen)) if len(chosen) < len(rows) else tokens
 
-    @property
-    def name(self) -> str:
-        return self.task.primary
-
     def __call__(self, model: torch.nn.Module) -> float:
         """The metric of a model in evaluation mode, from 0 to 1; higher is better."""
-        from tunegrid.tasks.predict import predict_rows
-
-        predicted = predict_rows(
-            model, self.tokenizer, self.task, self.tokens, len(self.rows), precision=self.precision
-        )
-        return self.task.score(predicted.texts, self.rows).metrics[self.name]
+        return primary_score(model, self.tokenizer, self.task, self.tokens, self.rows, self.precision)
 
 
 class MeanMetric:

@@ -10,6 +10,7 @@ import torch
 
 from tunegrid.data.tokens import take_rows
 from tunegrid.training.preferences.rollouts import divergences, sample
+from tunegrid.training.selection import primary_score
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -49,13 +50,7 @@ class Observer:
         self.rows, self.tokens = [rows[place] for place in chosen], take_rows(tokens, chosen)
 
     def __call__(self, model: Any) -> dict[str, float]:
-        from tunegrid.tasks.predict import predict_rows
-
-        model.eval()
-        predicted = predict_rows(
-            model, self.tokenizer, self.task, self.tokens, len(self.rows), precision=self.precision
-        )
-        metric = self.task.score(predicted.texts, self.rows).metrics[self.task.primary]
+        metric = primary_score(model.eval(), self.tokenizer, self.task, self.tokens, self.rows, self.precision)
         device = next(model.parameters()).device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(SEED)
