@@ -5,19 +5,19 @@ from __future__ import annotations
 import random
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced
 from tunegrid.data.parquet import read_parquet
+from tunegrid.data.tokens import read_tokens
 from tunegrid.results.records import MetricsRecord, write_record, written_since
 from tunegrid.results.records.evaluation import EvaluationCost, Score
 from tunegrid.results.records.outcome import RunStatus
 from tunegrid.runtime import measure
 from tunegrid.runtime.measure import peak_memory, reset_peak_memory
-from tunegrid.runtime.provenance import now
+from tunegrid.runtime.provenance import Provenance, now
 from tunegrid.stages.record_facts import study_provenance
 from tunegrid.stages.subject import Subject, run_subject, untuned_subject
 from tunegrid.study.cells import Run
@@ -46,8 +46,6 @@ class Stopwatch:
 def evaluate_run(study: Study, run: Run, folder: Path) -> MetricsRecord:
     """Predicts and scores the test set with a run's weights; a run that failed gets a record without scores."""
     subject = run_subject(study, run, folder)
-    if subject.failure:
-        return write_unscored(study, folder, subject.names, **subject.failure)
     return _evaluate(study, subject, test_tokens(study, run.cell), study.measure.latency_examples)
 
 
@@ -58,25 +56,31 @@ def evaluate_untuned(study: Study, task: str, model: str, folder: Path) -> Metri
 
 
 def _evaluate(study: Study, subject: Subject, tokens: Path, latency_examples: int = 0) -> MetricsRecord:
-    def load() -> tuple[TunedModel, dict[str, Any]]:
-        return subject.load(study), {}
+    if subject.failure:
+        return write_unscored(study, subject.folder, subject.names, **subject.failure)
+    return evaluate_loaded(
+        study, subject.folder, subject.names, lambda: (subject.load(study), {}), tokens, latency_examples
+    )
 
-    asked = Asked(subject.task, tokens)
-    return evaluate_loaded(study, subject.folder, subject.names, load, asked, latency_examples)
 
-
-def evaluate_baseline(study: Study, task_name: str, baseline: str, folder: Path) -> MetricsRecord:
+def evaluate_baseline(
+    study: Study, task_name: str, baseline: str, folder: Path, domain: str | None = None
+) -> MetricsRecord:
     """Scores a baseline that needs no pretrained model.
 
     Where the training rows do not define it, the trivial baseline stands in for it, and the record says so. Where it
     fails, the record has no scores, but the reason.
+
+    Args:
+        domain: another domain of the task, whose test rows are predicted; None: the task's own.
     """
     started, watch = now(), Stopwatch()
     task = study.task(task_name)
     data = study.paths.data(task_name)
-    names = {"kind": "baseline", "task": task_name, "model": None, "method": baseline, "seed": None}
+    names = _baseline_names(task_name, baseline) | {"domain": domain}
     defined = task.baselines()[baseline]
-    train, test = _training_rows(data, defined), read_parquet(data / "test.parquet")
+    rows = study.paths.domain(task_name, domain) if domain else data
+    train, test = _training_rows(data, defined), read_parquet(rows / "test.parquet")
     seconds = {"load_seconds": watch.lap()}
     reset_peak_memory()
     note = None
@@ -103,9 +107,12 @@ def write_failed_baseline(
     study: Study, task: str, baseline: str, folder: Path, reason: str, started: str
 ) -> MetricsRecord:
     """Writes the results of a baseline whose process died at `started` or later, unless it had written them."""
-    names = {"kind": "baseline", "task": task, "model": None, "method": baseline, "seed": None}
     written = written_since(started, folder / "metrics.json", MetricsRecord)
-    return written or write_unscored(study, folder, names, "failed", reason)
+    return written or write_unscored(study, folder, _baseline_names(task, baseline), "failed", reason)
+
+
+def _baseline_names(task: str, baseline: str) -> dict[str, Any]:
+    return {"kind": "baseline", "task": task, "model": None, "method": baseline, "seed": None}
 
 
 def _training_rows(data: Path, baseline: Baseline) -> list[Row]:
@@ -117,21 +124,13 @@ def _generator(task: Task) -> random.Random:
     return random.Random(task.settings.source.seed)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A task as a model is asked, and the token ids of its test rows."""
-
-    task: Task
-    tokens: Path
-
-
 def evaluate_loaded(
     study: Study,
     folder: Path,
     names: dict[str, Any],
     load: Callable[[], tuple[TunedModel, dict[str, Any]]],
-    asked: Asked,
-    latency_examples: int = 0,
+    token_file: Path,
+    latency_examples: int,
     **computed: str,
 ) -> MetricsRecord:
     """Predicts and scores the test set with a model, and writes the results into a folder.
@@ -139,18 +138,18 @@ def evaluate_loaded(
     Args:
         names: fields of the record that say what is evaluated.
         load: loads the model; returns it and further fields of the record.
+        token_file: of the test rows' token ids, as the model is asked.
         latency_examples: test examples whose latency is measured.
         computed: `engine` and `precision` of the computation, where they are not the study's.
     """
     started, watch = now(), Stopwatch()
-    from tunegrid.data.tokens import read_tokens
     from tunegrid.models.generate import NonFiniteLogits
     from tunegrid.stages.latency import inference_cost
 
     tuned, more = load()
     names = names | more
     rows = read_parquet(study.paths.split(names["task"], "test"))
-    tokens = read_tokens(asked.tokens)
+    tokens = read_tokens(token_file)
     seconds = {"load_seconds": watch.lap()}
     reset_peak_memory()  # loading may have needed more
     try:
@@ -161,7 +160,7 @@ def evaluate_loaded(
     except NonFiniteLogits as error:
         return write_unscored(study, folder, names, "failed", str(error))
     return write_scores(
-        study, folder, names, asked.task, rows, predicted.texts, predicted.columns, cost, started, predicted.cut,
+        study, folder, names, tuned.task, rows, predicted.texts, predicted.columns, cost, started, predicted.cut,
         **computed,
     )  # fmt: skip
 
@@ -249,15 +248,8 @@ def write_unscored(study: Study, folder: Path, names: dict[str, Any], status: Ru
     return record
 
 
-def _provenance(
-    study: Study, names: dict[str, Any], started: str, engine: str | None = None, precision: str | None = None
-) -> Any:
-    return study_provenance(
-        study, started, data=_data_card(study, names), model=names["model"], engine=engine, precision=precision
-    )
-
-
-def _data_card(study: Study, names: dict[str, Any]) -> Path:
+def _provenance(study: Study, names: dict[str, Any], started: str, **computed: str | None) -> Provenance:
+    data = study.paths.data_card(names["task"])
     if domain := names.get("domain"):
-        return study.paths.domain(names["task"], domain) / "card.json"
-    return study.paths.data_card(names["task"])
+        data = study.paths.domain(names["task"], domain) / "card.json"
+    return study_provenance(study, started, data=data, model=names["model"], **computed)

@@ -8,6 +8,7 @@ from typing import Any
 from tunegrid.common.files import replaced
 from tunegrid.data.parquet import read_parquet
 from tunegrid.data.tokens import read_tokens, take_rows
+from tunegrid.models.generate import NonFiniteLogits
 from tunegrid.results.records import WordingsRecord, write_record
 from tunegrid.results.records.asked import WordedScores
 from tunegrid.runtime import measure
@@ -25,10 +26,7 @@ def evaluate_wordings(study: Study, run: Run, folder: Path) -> WordingsRecord:
 
     A run that failed gets a record without scores.
     """
-    subject = run_subject(study, run, folder)
-    if subject.failure:
-        return _write(study, run.cell, run.seed, folder, now(), **subject.failure)
-    return _evaluate(study, run.cell, subject)
+    return _evaluate(study, run.cell, run_subject(study, run, folder))
 
 
 def evaluate_untuned_wordings(study: Study, cell: Cell, folder: Path) -> WordingsRecord:
@@ -39,10 +37,10 @@ def evaluate_untuned_wordings(study: Study, cell: Cell, folder: Path) -> Wording
 def _evaluate(study: Study, cell: Cell, subject: Subject) -> WordingsRecord:
     import pandas as pd
 
-    from tunegrid.models.generate import NonFiniteLogits
-
     started, clock = now(), measure.clock()
-    paths, settings, folder, seed = study.paths, settings_of(study, cell), subject.folder, subject.names["seed"]
+    if subject.failure:
+        return _write(study, cell, subject, started, **subject.failure)
+    paths, settings = study.paths, settings_of(study, cell)
     task, tuned = study.task(cell.task, cell.model), subject.load(study)
     rows = read_parquet(paths.split(cell.task, "test"))
     chosen = spread(len(rows), settings.wording_rows or len(rows))
@@ -52,7 +50,7 @@ def _evaluate(study: Study, cell: Cell, subject: Subject) -> WordingsRecord:
         try:
             answers = tuned.predict(take_rows(tokens, chosen), len(rows)).texts
         except NonFiniteLogits as error:
-            return _write(study, cell, seed, folder, started, status="failed", reason=str(error))
+            return _write(study, cell, subject, started, status="failed", reason=str(error))
         scored = task.score(answers, rows)
         first = {"wording": wording.name, "id": [row["id"] for row in rows], "prediction": answers}
         first["references"] = [task.references(row) for row in rows]
@@ -62,28 +60,22 @@ def _evaluate(study: Study, cell: Cell, subject: Subject) -> WordingsRecord:
         )
         print(f"{wording.name}: {task.primary} {scored.metrics[task.primary]:.4f}  ({wording.template})", flush=True)
     facts = {"examples": len(rows), "wordings": scores, "seconds": measure.clock() - clock}
-    return _write(study, cell, seed, folder, started, pd.concat(tables, ignore_index=True), **facts)
+    return _write(study, cell, subject, started, pd.concat(tables, ignore_index=True), **facts)
 
 
-def _write(
-    study: Study, cell: Cell, seed: int | None, folder: Path, started: str, table: Any = None, **facts: Any
-) -> WordingsRecord:
+def _write(study: Study, cell: Cell, subject: Subject, started: str, table: Any = None, **facts: Any) -> WordingsRecord:
     import pandas as pd
 
     if table is None:
         table = pd.DataFrame({"wording": [], "id": [], "prediction": [], "references": []})
-    with replaced(folder / "wordings.parquet") as temporary:
+    with replaced(subject.folder / "wordings.parquet") as temporary:
         table.to_parquet(temporary, index=False)
     record = WordingsRecord(
-        kind="untuned" if seed is None else "run",
-        task=cell.task,
-        model=cell.model,
-        method=cell.method,
-        seed=seed,
+        **subject.names | {"method": cell.method},  # of an untuned model the method whose wordings it is asked in
         held_out=cell.task not in mixed_names(study, settings_of(study, cell)),
         primary=study.task(cell.task).primary,
         **{"status": "ok", "reason": None, "examples": 0, "wordings": [], "seconds": None} | facts,
         provenance=study_provenance(study, started, data=study.paths.data_card(cell.task), model=cell.model),
     )
-    write_record(folder / "wordings.json", record)
+    write_record(subject.folder / "wordings.json", record)
     return record

@@ -10,6 +10,7 @@ from typing import Any
 
 from tunegrid.common.files import replaced
 from tunegrid.data.parquet import read_parquet
+from tunegrid.models.pretrain.forgetting import pretraining_losses
 from tunegrid.results.records import ForgettingRecord, write_record
 from tunegrid.runtime import measure
 from tunegrid.runtime.provenance import now
@@ -18,15 +19,12 @@ from tunegrid.stages.subject import Subject, run_subject, untuned_subject
 from tunegrid.study.cells import Run
 from tunegrid.study.evaluation_settings import Evaluation
 from tunegrid.study.study import Study
+from tunegrid.tasks.tokenise import as_text, special_token_names
 
 
 def forgetting_of_run(study: Study, run: Run) -> None:
     """Writes the pretraining loss of a run with what its method added; of a run that failed a record without one."""
-    subject = run_subject(study, run)
-    if subject.failure:
-        _write(study, subject, now(), **subject.failure)
-        return
-    _measure(study, subject)
+    _measure(study, run_subject(study, run))
 
 
 def forgetting_of_untuned(study: Study, model: str) -> None:
@@ -39,10 +37,11 @@ def _measure(study: Study, subject: Subject) -> None:
     import pandas as pd
 
     from tunegrid.models.generate import NonFiniteLogits
-    from tunegrid.models.pretrain.forgetting import pretraining_losses
-    from tunegrid.tasks.tokenise import as_text, special_token_names
 
     started, clock = now(), measure.clock()
+    if subject.failure:
+        _write(study, subject, started, **subject.failure)
+        return
     subject.folder.mkdir(parents=True, exist_ok=True)
     # Losses are those of transformers' model, whichever engine predicts.
     plain = study.model_copy(update={"evaluation": Evaluation()})

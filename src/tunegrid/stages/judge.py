@@ -6,6 +6,7 @@ had no part in that training, so a run that gains by the one and loses by the ot
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.parquet import read_parquet, write_columns
-from tunegrid.methods.needs import OtherRun, TrainedReward
+from tunegrid.data.tokens import load_tokenizer, read_tokens
 from tunegrid.models.seal import check_base
 from tunegrid.results.records import JudgementRecord, MetricsRecord, read_record, write_record
 from tunegrid.results.records.preferences import Contest
@@ -22,8 +23,11 @@ from tunegrid.runtime.provenance import now
 from tunegrid.runtime.torch_device import pick_device
 from tunegrid.stages.inputs import UnusableInput, reward_loader
 from tunegrid.stages.record_facts import study_provenance
-from tunegrid.study.cells import Cell, Run
+from tunegrid.study.cells import Run
+from tunegrid.study.needs import judged_cells
 from tunegrid.study.study import Study
+from tunegrid.tasks.tokenise import as_text, encode, special_token_names
+from tunegrid.tasks.windows import first_ids
 
 SAME = 1e-9  # difference of two scores that rounding makes
 
@@ -35,11 +39,8 @@ def judge(study: Study, run: Run, folder: Path) -> JudgementRecord:
         TuneGridError: predictions are missing, or are not of the same rows.
     """
     started, cell = now(), run.cell
-    needs = study.method(cell).needs()
-    start = Run(
-        Cell(cell.task, cell.model, next(need.method for need in needs if isinstance(need, OtherRun))), run.seed
-    )
-    reward = next(need.name for need in needs if isinstance(need, TrainedReward))
+    start_method, reward = judged_cells(study)[cell]
+    start = Run(replace(cell, method=start_method), run.seed)
     facts: dict[str, Any] = {"status": "ok", "reason": None}
     columns: dict[str, Any] = {"id": [], "reward": [], "start_reward": [], "metric": [], "start_metric": []}
     try:
@@ -49,11 +50,8 @@ def judge(study: Study, run: Run, folder: Path) -> JudgementRecord:
         facts = {"status": "failed", "reason": str(error)}
     write_columns(folder / "judgement.parquet", columns)
     record = JudgementRecord(
-        task=cell.task,
-        model=cell.model,
-        method=cell.method,
-        seed=run.seed,
-        start=start.cell.method,
+        **run.names,
+        start=start_method,
         reward_model=reward,
         metric=study.task(cell.task).example_metric,
         provenance=study_provenance(study, started, data=study.paths.data_card(cell.task), model=cell.model),
@@ -67,10 +65,6 @@ def _scores(
     study: Study, run: Run, folder: Path, start: Run, reward_name: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """(columns of judgement.parquet, the facts of the record that follow from them)."""
-    from tunegrid.data.tokens import load_tokenizer, read_tokens
-    from tunegrid.tasks.tokenise import as_text, encode, special_token_names
-    from tunegrid.tasks.windows import first_ids
-
     cell, paths = run.cell, study.paths
     load = reward_loader(study, cell.task, cell.model, reward_name)
     answers = {"": _predictions(run, folder), "start_": _predictions(start, paths.run(start))}

@@ -33,11 +33,7 @@ if TYPE_CHECKING:
 
 def probe_run(study: Study, run: Run) -> None:
     """Scores a run on the bias probes of its task; of a run that failed each set gets a record without scores."""
-    subject = run_subject(study, run)
-    if subject.failure:
-        _write_each(study, subject, lambda new, names, _: _write(study, new, names, now(), **subject.failure))
-        return
-    _probe(study, subject)
+    _probe(study, run_subject(study, run))
 
 
 def probe_untuned(study: Study, task: str, model: str) -> None:
@@ -77,6 +73,9 @@ class _Asked:
 def _probe(study: Study, subject: Subject) -> None:
     from tunegrid.models.generate import NonFiniteLogits
 
+    if subject.failure:
+        _write_each(study, subject, lambda new, names, _: _write(study, new, names, now(), **subject.failure))
+        return
     tuned, asked = subject.load(study), subject.task
 
     def write(new: Path, identity: dict[str, Any], probes: ProbeSet) -> None:
