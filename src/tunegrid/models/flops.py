@@ -52,6 +52,11 @@ def numbers_in(parameter: torch.nn.Parameter) -> int:
     return parameter.numel() if state is None else state.shape.numel()
 
 
+def total_parameters(model: torch.nn.Module) -> int:
+    """The number of all parameters, each tensor once, those of packed weights unpacked."""
+    return sum(map(numbers_in, model.parameters()))
+
+
 def trainable_parameters(model: torch.nn.Module) -> int:
     """The number of parameters that the optimiser changes."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -19,6 +19,23 @@ class Attempt:
         """Adds the number of the attempt to a reason, if there can be several."""
         return f"{reason} (attempt {self.number} of {self.count})" if self.count > 1 else reason
 
+    def failure(self, what: str, error: Exception) -> str:
+        """The reason of a failure at the last attempt; writes the traceback of the error to the error stream.
+
+        Args:
+            what: that was attempted, for messages.
+
+        Raises:
+            AttemptFailed: there will be another attempt.
+        """
+        import traceback  # late, for the supervisor is to stay light
+
+        traceback.print_exception(error)
+        reason = self.label(f"{type(error).__name__}: {error}")
+        if not self.is_last:
+            raise AttemptFailed(f"{what}: {reason}") from error
+        return reason
+
 
 ONLY = Attempt()
 

@@ -12,16 +12,20 @@ from weakref import finalize
 
 from tunegrid.common.files import replaced_folder
 from tunegrid.common.temporary import temporary_folder
+from tunegrid.data.tokens import load_tokenizer
 from tunegrid.methods import Untuned
 from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.models import Shape
+from tunegrid.models.flops import counted, total_parameters
 from tunegrid.models.forms import Form, form_named
+from tunegrid.models.forms.base import weight_bytes
 from tunegrid.models.seal import check_base, digests
 from tunegrid.results.records import MetricsRecord
 from tunegrid.results.records.evaluation import FormFacts
 from tunegrid.runtime import cpu_kernels, cpu_memory
-from tunegrid.stages.evaluate import Asked, evaluate_loaded, write_unscored
-from tunegrid.stages.subject import run_subject
+from tunegrid.runtime.torch_device import pick_device
+from tunegrid.stages.evaluate import evaluate_loaded, write_unscored
+from tunegrid.stages.subject import Subject, run_subject
 from tunegrid.stages.tune_form import tune_form
 from tunegrid.study.cells import Run
 from tunegrid.study.engine import plain_model, require_engine
@@ -47,7 +51,6 @@ def evaluate_form(study: Study, run: Run, name: str, folder: Path) -> MetricsRec
         return write_unscored(study, folder, names, **subject.failure)
     engine = "ctranslate2" if form.converts else "transformers"
     require_engine(engine)
-    asked = Asked(subject.task, test_tokens(study, run.cell))
     from tunegrid.models.generate import NonFiniteLogits
 
     try:
@@ -55,8 +58,8 @@ def evaluate_form(study: Study, run: Run, name: str, folder: Path) -> MetricsRec
             study,
             folder,
             names,
-            lambda: _load(study, run, form, folder, asked),
-            asked,
+            lambda: _load(study, run, form, folder, subject),
+            test_tokens(study, run.cell),
             study.measure.latency_examples,
             engine=engine,
             precision=form.precision,
@@ -67,27 +70,23 @@ def evaluate_form(study: Study, run: Run, name: str, folder: Path) -> MetricsRec
         return write_unscored(study, folder, names, "failed", f"its teacher: {error}")
 
 
-def _load(study: Study, run: Run, form: Form, folder: Path, asked: Asked) -> tuple[TunedModel, dict[str, Any]]:
+def _load(study: Study, run: Run, form: Form, folder: Path, subject: Subject) -> tuple[TunedModel, dict[str, Any]]:
     """The run's model in the form, and the form's part of the record."""
-    from tunegrid.data.tokens import load_tokenizer
-    from tunegrid.models.flops import counted
-    from tunegrid.models.forms.base import weight_bytes
     from tunegrid.models.load import load_model
-    from tunegrid.runtime.torch_device import pick_device
     from tunegrid.stages.latency import TunedModel
 
-    base, method = study.paths.model(run.cell.model), study.method(run.cell)
+    base, method = study.paths.model(run.cell.model), subject.method
     check_base(base)
     device, tokenizer = pick_device(study.hardware), load_tokenizer(base)
-    plain = plain_model(method, method.load(base, study.paths.run(Run(run.cell, run.seed)) / "weights"))
-    stacks, plain_bytes, parameters = counted(plain), weight_bytes(plain), _size(plain)
+    plain = plain_model(method, method.load(base, subject.weights))
+    stacks, plain_bytes, parameters = counted(plain), weight_bytes(plain), total_parameters(plain)
     with ExitStack() as stack:
         place, threads = stack.enter_context(temporary_folder(folder / "converted")), study.hardware.threads
         formed = form.make(plain, tokenizer, place, family=method.family, device=device.type, threads=threads)
         finalize(formed.predictor, stack.pop_all().close)
     predictor, config, tuning = formed.predictor, json.loads((base / "config.json").read_text()), {}
     if formed.decoder_layers is not None:
-        config, stacks, parameters = predictor.config.to_dict(), counted(predictor), _size(predictor)
+        config, stacks, parameters = predictor.config.to_dict(), counted(predictor), total_parameters(predictor)
     if form.tuned_by:
         tuning = _tuned(study, run, form, predictor, plain, tokenizer, folder)
         # As it will answer later, and in a process that holds nothing of its training.
@@ -110,24 +109,19 @@ def _load(study: Study, run: Run, form: Form, folder: Path, asked: Asked) -> tup
     )
     as_it_is = Untuned(UntunedSettings(), method.family)  # nothing is left to merge
     # No autocast: a form has its own precision.
-    tuned = TunedModel(predictor, as_it_is, shape, tokenizer, asked.task, "fp32", stacks)
+    tuned = TunedModel(predictor, as_it_is, shape, tokenizer, subject.task, "fp32", stacks)
     return tuned, {"form": facts}
 
 
 def _tuned(study: Study, run: Run, form: Form, model: Any, plain: Any, tokenizer: Any, folder: Path) -> dict[str, Any]:
     """Tunes and saves the weights of a form, in `weights/` of its folder; returns what the record says of that."""
     with temporary_folder(folder / form.tuned_by) as place:
-        tuning = tune_form(study, run, form, model, plain, tokenizer, place)
+        summary, answering_seconds = tune_form(study, run, form, model, plain, tokenizer, place)
     with replaced_folder(folder / "weights") as weights:
         model.save_pretrained(weights, safe_serialization=True)
     return {
-        "tuning_steps": tuning.summary.steps,
-        "recovery_seconds": tuning.summary.optimisation_seconds,
-        "answering_seconds": tuning.answering_seconds,
+        "tuning_steps": summary.steps,
+        "recovery_seconds": summary.optimisation_seconds,
+        "answering_seconds": answering_seconds,
         "weights": digests(folder / "weights"),
     }
-
-
-def _size(model: Any) -> int:
-    """Parameters of a model, each tensor once."""
-    return sum(parameter.numel() for parameter in model.parameters())

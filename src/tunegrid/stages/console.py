@@ -120,9 +120,7 @@ def describe(dag: Any, study: Study, verb: str) -> Iterator[str]:
     at_once = gpus.jobs_at_once(study.hardware, None)
     if seconds := _estimate(study, to_do, at_once):
         yield f"About {rough_duration(seconds)} with {at_once} at once, by the plan (tunegrid plan), without downloads."
-    yield "Each job with its files, reason and command: " + (
-        "snakemake -n -p" if verb == "would run" else "snakemake -p"
-    )
+    yield f"Each job with its files, reason and command: snakemake {'-n ' if verb == 'would run' else ''}-p"
 
 
 def _estimate(study: Study, to_do: Sequence[Item], at_once: int) -> float:

@@ -14,6 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced_folder, write_json
 from tunegrid.common.words import plural
@@ -27,7 +29,6 @@ from tunegrid.tasks import Row, Task
 from tunegrid.tasks.rows import Rows
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow
 
 
@@ -136,7 +137,6 @@ def _plan(rows: Rows) -> tuple[np.ndarray | None, dict[Split, int]]:
         return None, {}
     if not (published or rows.holds_out) and getattr(source.rows, rows.split) is None:
         return None, {}
-    import numpy as np
 
     into: tuple[Split, ...] = (rows.split,)
     if rows.holds_out:
@@ -201,8 +201,6 @@ def _write(rows: Rows, plan: np.ndarray | None, outputs: dict[Split, SplitWriter
 
 def _refuse_repeated(rows: Rows, ids: array) -> None:
     """Raises TuneGridError if an id is repeated; where two hashes are equal, the ids themselves are compared."""
-    import numpy as np
-
     hashes = np.frombuffer(ids, dtype=np.int64)
     hashes.sort()
     suspects = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
@@ -228,8 +226,6 @@ def _seen(train: array, test: array) -> int:
 
     With 64 bits, the chance that any two of a million training and ten thousand test texts agree by accident is 1e-9.
     """
-    import numpy as np
-
     known = np.frombuffer(train, dtype=np.uint64)
     known.sort()
     wanted = np.frombuffer(test, dtype=np.uint64)

@@ -60,17 +60,11 @@ def accept(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None
     check_token_ids(folder, label, model)
     check_computes(model, label)
     check_numbers(folder, label)
-    _write_card(study, name, folder, facts)
-
-
-def _write_card(study: Study, name: str, folder: Path, facts: dict[str, Any]) -> None:
-    """Writes the card of a model, with a fingerprint and the SHA-256 of its files."""
-    settings = study.models[name]
     files = digests(folder)
     card = {
         "model": name,
-        "family": settings.family,
-        "source": settings.source.describe(),
+        "family": study.models[name].family,
+        "source": study.models[name].source.describe(),
         **facts,
         "fingerprint": fingerprint(files),
         "files": files,

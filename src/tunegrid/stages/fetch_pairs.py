@@ -37,10 +37,8 @@ def fetch_pairs(study: Study, task: str, name: str, folder: Path) -> None:
         splits = _read_all(name, source, unusable)
     with replaced_folder(folder) as new:
         for split, pairs in splits.items():
-            splits[split] = kept = limited(pairs, getattr(source.rows, split), source.seed)
-            with SplitWriter(new / f"{split}.parquet") as output:
-                for pair in kept:
-                    output.add(pair)
+            splits[split] = limited(pairs, getattr(source.rows, split), source.seed)
+            write_pairs(new / f"{split}.parquet", splits[split])
         known = {_prompt(pair) for pair in splits["train"]}
         card = {
             "task": task,
@@ -128,6 +126,13 @@ def _held_out(pairs: Sequence[Row], share: float, seed: str) -> tuple[list[Row],
     for pair in pairs:
         parts[pair["prompt"] in chosen].append(pair)
     return parts
+
+
+def write_pairs(path: Path, pairs: Sequence[Row]) -> None:
+    """Writes pairs as a Parquet file; there has to be one."""
+    with SplitWriter(path) as output:
+        for pair in pairs:
+            output.add(pair)
 
 
 def limited(pairs: list[Row], most: int | None, seed: int) -> list[Row]:

@@ -10,7 +10,9 @@ from typing import Any
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import replaced, replaced_folder, write_json
 from tunegrid.common.records import ModelCard, read_card
+from tunegrid.data import miniworld
 from tunegrid.data.documents import documents_in
+from tunegrid.data.miniworld import text_key
 from tunegrid.runtime.provenance import digest
 from tunegrid.study.study import Study
 
@@ -47,8 +49,6 @@ def write_held_out_text(study: Study, folder: Path) -> None:
 
 def _generated(study: Study) -> tuple[list[dict[str, str]], dict[str, Any]]:
     """(rows of the generated world that are none of those of a model's pretraining, facts about them)."""
-    from tunegrid.data.miniworld import text_key
-
     settings = study.forgetting
     seen: set[str] = set()
     for seed, count in sorted(_pretrainings(study)):
@@ -83,8 +83,6 @@ def _pretrainings(study: Study) -> set[tuple[int, int]]:
 
 def _rows(objective: str, seed: int, easy: bool = False) -> Iterator[dict[str, str]]:
     """Yields what a pretraining with this seed reads, without end."""
-    from tunegrid.data import miniworld
-
     if objective == "infilling":
         return ({"text": text} for text in miniworld.documents(seed))
     return ({"source": source, "target": target} for source, target in miniworld.instructions(seed, easy))

@@ -12,8 +12,9 @@ from tunegrid.common.files import read_object
 from tunegrid.data.parquet import read_parquet
 from tunegrid.methods import Method
 from tunegrid.methods.needs import Inputs, OtherRun, PreferencePairs, TrainedReward
-from tunegrid.models.seal import check_trained_from, check_weights
+from tunegrid.models.seal import check_weights
 from tunegrid.results.records import RewardRecord, TrainRecord, read_record
+from tunegrid.stages.subject import check_run
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.needs import files_of, pairs_place
 from tunegrid.study.study import Study
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class UnusableInput(Exception):
-    """A run cannot be trained, because another one that it needs has failed; the message says which and why."""
+    """A run cannot be trained, because something that it needs has failed; the message says what and why."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ def open_inputs(study: Study, run: Run, method: Method) -> Inputs:
     """
     found: Inputs = {}
     for need in method.needs():
-        first, *more = files_of(study, run, need)
-        for path in (first, *more):
+        for path in files_of(study, run, need):
             if not path.exists():
                 raise TuneGridError(f"{path}: missing, but {run.cell} is trained with it.{_remedy(study, run, need)}")
         if isinstance(need, OtherRun):
@@ -131,11 +131,8 @@ def run_model(study: Study, run: Run) -> RunModel:
     record = read_record(file, TrainRecord, **run.names)
     if record.status != "ok":
         raise UnusableInput(f"it starts from {run.cell}, seed {run.seed}, which is {record.status}: {record.reason}")
-    base, weights = study.paths.model(run.cell.model), file.parent / "weights"
-    check_trained_from(base, file.parent, record.provenance.model_fingerprint)
-    again = f"Train that run again: snakemake … --forcerun {run.cell.training_rule} {run.cell.target}"
-    check_weights(weights, record.weights, file, again)
-    return RunModel(run.cell, study.method(run.cell), weights)
+    check_run(study, run, file.parent, record)
+    return RunModel(run.cell, study.method(run.cell), file.parent / "weights")
 
 
 def _pairs_command(place: tuple[str, str, str | None]) -> str:

@@ -6,6 +6,7 @@ from tunegrid.models.flops import FLOPS_FORMULA, Stacks, training_flops
 from tunegrid.results.records.training import TrainingCost
 from tunegrid.runtime.measure import peak_memory
 from tunegrid.runtime.provenance import Provenance, provenance
+from tunegrid.runtime.torch_device import accelerator
 from tunegrid.study.study import Study
 from tunegrid.training.session import TrainingSummary
 
@@ -27,8 +28,6 @@ def study_provenance(
         engine: the package that predicted; None: the study's trainer or no model.
         precision: of the computation; None: that of the study.
     """
-    from tunegrid.runtime.torch_device import accelerator
-
     return provenance(
         started=started,
         threads=study.hardware.threads,

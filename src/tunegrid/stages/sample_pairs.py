@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import time
-import traceback
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -14,21 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_json, read_object, replaced_folder, write_json
-from tunegrid.data.parquet import SplitWriter, read_parquet, write_columns
+from tunegrid.data.parquet import read_parquet, write_columns
 from tunegrid.data.sources import SPLITS
 from tunegrid.data.sources.base import Row
+from tunegrid.data.tokens import load_tokenizer
 from tunegrid.models.seal import check_base
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.runtime import cpu_kernels, locks
-from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
+from tunegrid.runtime.attempts import ONLY, Attempt
 from tunegrid.runtime.provenance import digest, file_digest
 from tunegrid.runtime.torch_device import pick_device
-from tunegrid.stages.fetch_pairs import limited
+from tunegrid.stages.fetch_pairs import limited, write_pairs
 from tunegrid.stages.inputs import UnusableInput, run_model
 from tunegrid.study.needs import sampled_from
 from tunegrid.study.stage_settings import pairs_settings
 from tunegrid.study.study import Study
 from tunegrid.tasks import Task
+from tunegrid.tasks.pair_tokens import prompt_ids
 
 if TYPE_CHECKING:
     from tunegrid.tasks.pairs import SampledAnswers
@@ -62,10 +63,7 @@ def sample_pairs(study: Study, task: str, model: str, name: str, folder: Path, a
         except (TuneGridError, OSError):  # the user has to fix something: a full disk, say
             raise
         except Exception as error:
-            traceback.print_exc()
-            reason = attempt.label(f"{type(error).__name__}: {error}")
-            if not attempt.is_last:
-                raise AttemptFailed(f"the pairs {name} of {model}: {reason}") from error
+            reason = attempt.failure(f"the pairs {name} of {model}", error)
             facts, splits = {"reason": reason}, {split: [] for split in SPLITS}
         _write(study, (task, model, name), folder, splits, facts | {"sampling_seconds": time.perf_counter() - start})
         if parts:
@@ -90,8 +88,6 @@ def _answers(
     study: Study, task: str, model: str, name: str
 ) -> tuple[Path, dict[str, tuple[list[Row], list[list[str]]]]]:
     """(the folder of what was sampled so far, split -> (rows, the answers to each))."""
-    from tunegrid.data.tokens import load_tokenizer
-
     paths, source = study.paths, study.preferences[name].source
     run = sampled_from(study, task, model, name)
     if not (paths.run(run) / "train.json").is_file():
@@ -130,7 +126,6 @@ class _Sampler:
         """Several answers to each row. They follow from the rows and the seed alone, wherever a process goes on."""
         import torch
 
-        from tunegrid.tasks.pair_tokens import prompt_ids
         from tunegrid.training.preferences.rollouts import sample
 
         torch.manual_seed(int(digest(seed)[:15], 16))
@@ -190,9 +185,7 @@ def _write(
     with replaced_folder(folder) as new:
         for split, pairs in splits.items():
             if pairs:
-                with SplitWriter(new / f"{split}.parquet") as output:
-                    for pair in pairs:
-                        output.add(pair)
+                write_pairs(new / f"{split}.parquet", pairs)
             else:
                 write_columns(new / f"{split}.parquet", {"id": [], "chosen": [], "rejected": []})
         card = {

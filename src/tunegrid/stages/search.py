@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-import traceback
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -17,20 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.temporary import temporary_folder
+from tunegrid.data.parquet import read_parquet
 from tunegrid.data.tokens import take_rows
 from tunegrid.methods import Method
 from tunegrid.methods.needs import PreferencePairs
 from tunegrid.results.records import ChoiceRecord, TrialRecord, read_record, write_record, written_since
 from tunegrid.results.records.search import Edge, TrialCost
 from tunegrid.runtime import locks
-from tunegrid.runtime.attempts import ONLY, Attempt, AttemptFailed
+from tunegrid.runtime.attempts import ONLY, Attempt
 from tunegrid.runtime.measure import peak_memory
 from tunegrid.runtime.provenance import digest, now
 from tunegrid.stages.inputs import UnusableInput
 from tunegrid.stages.record_facts import study_provenance
+from tunegrid.stages.session import prepare
 from tunegrid.study.cells import Cell, Run
 from tunegrid.study.stage_settings import choice_settings, trial_settings, trial_study
 from tunegrid.study.study import Study
+from tunegrid.training.selection import primary_score
 from tunegrid.training.session import Diverged, TrainingSession, TrainingSummary
 
 if TYPE_CHECKING:
@@ -48,23 +50,14 @@ def run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt = ONLY) -> 
         AttemptFailed: the trial raised an error, and there will be another attempt.
         TuneGridError: the user has to fix something before any trial can work.
     """
-    with hold_lock(study, cell, trial):
-        return _run_trial(study, cell, trial, attempt)
-
-
-def hold_lock(study: Study, cell: Cell, trial: str) -> AbstractContextManager[None]:
-    """Holds the lock on a trial's record."""
-    return locks.hold(study.paths.lock(f"search/{cell.path}/factor-{trial}"), f"the trial {trial} of {cell}")
-
-
-def _run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt) -> TrialRecord:
-    started, clock = now(), time.perf_counter()
-    settings, file = trial_settings(study, cell, trial), study.paths.trial(cell, trial)
-    facts: dict[str, Any] = dict.fromkeys(("score", "validation_loss", "train_rows", "validation_rows"))
-    cost: dict[str, Any] = dict.fromkeys(TrialCost.model_fields)
-    status, reason = "ok", None
     # Next to the record, as the disk of temporary files may be too small for what a trainer writes.
-    with temporary_folder(file.with_suffix("")) as scratch:
+    folder = study.paths.trial(cell, trial).with_suffix("")
+    with hold_lock(study, cell, trial), temporary_folder(folder) as scratch:
+        started, clock = now(), time.perf_counter()
+        settings = trial_settings(study, cell, trial)
+        facts: dict[str, Any] = {}
+        cost: dict[str, Any] = {}
+        status, reason = "ok", None
         try:
             _train_and_score(trial_study(study, cell, trial), cell, settings, scratch, facts, cost)
         except Diverged as error:
@@ -74,56 +67,42 @@ def _run_trial(study: Study, cell: Cell, trial: str, attempt: Attempt) -> TrialR
         except TuneGridError:
             raise  # the user has to fix something before any trial can work
         except Exception as error:
-            traceback.print_exc()
-            reason = attempt.label(f"{type(error).__name__}: {error}")
-            if not attempt.is_last:
-                raise AttemptFailed(f"{cell}, search x {trial}: {reason}") from error
-            status = "failed"
-    cost |= {"total_seconds": time.perf_counter() - clock, "peak_memory_bytes": peak_memory()}
-    return _write_trial(study, cell, trial, started, facts, cost, status, reason)
+            status, reason = "failed", attempt.failure(f"{cell}, search x {trial}", error)
+        cost |= {"total_seconds": time.perf_counter() - clock, "peak_memory_bytes": peak_memory()}
+        return _write_trial(study, cell, trial, started, cost, status=status, reason=reason, **facts)
+
+
+def hold_lock(study: Study, cell: Cell, trial: str) -> AbstractContextManager[None]:
+    """Holds the lock on a trial's record."""
+    return locks.hold(study.paths.lock(f"search/{cell.path}/factor-{trial}"), f"the trial {trial} of {cell}")
 
 
 def write_failed_trial(study: Study, cell: Cell, trial: str, reason: str, started: str) -> TrialRecord:
     """Writes the record of a trial whose process died, unless it had done so before."""
-    facts: dict[str, Any] = dict.fromkeys(("score", "validation_loss", "train_rows", "validation_rows"))
     passed = datetime.fromisoformat(now()) - datetime.fromisoformat(started)
-    seconds = max(0.0, passed.total_seconds())  # somebody may have set the clock back
-    cost = dict.fromkeys(TrialCost.model_fields) | {"total_seconds": seconds}
+    cost = {"total_seconds": max(0.0, passed.total_seconds())}  # somebody may have set the clock back
     with hold_lock(study, cell, trial):
         written = written_since(started, study.paths.trial(cell, trial), TrialRecord)
-        return written or _write_trial(study, cell, trial, started, facts, cost, "failed", reason)
+        return written or _write_trial(study, cell, trial, started, cost, status="failed", reason=reason)
 
 
-def _write_trial(
-    study: Study,
-    cell: Cell,
-    trial: str,
-    started: str,
-    facts: dict[str, Any],
-    cost: dict[str, Any],
-    status: str,
-    reason: str | None,
-) -> TrialRecord:
-
+def _write_trial(study: Study, cell: Cell, trial: str, started: str, cost: dict[str, Any], **facts: Any) -> TrialRecord:
+    """Writes the record of a trial; what is not among its facts and costs it did not come to."""
     settings = trial_settings(study, cell, trial)
     record = TrialRecord(
-        task=cell.task,
-        model=cell.model,
-        method=cell.method,
+        **cell.names,
         metric=study.task(cell.task).primary,
-        status=status,
-        reason=reason,
         factor=study.search.trials[trial],
         learning_rate=settings["training"]["learning_rate"],
         seed=study.search.seed,
-        **facts | ({"score": None} if status != "ok" else {}),
+        **dict.fromkeys(("score", "validation_loss", "train_rows", "validation_rows")) | facts,
         configuration=settings,
         configuration_hash=digest(settings),
-        cost=TrialCost(**cost),
+        cost=TrialCost(**dict.fromkeys(TrialCost.model_fields) | cost),
         provenance=study_provenance(study, started, data=study.paths.data_card(cell.task), model=cell.model),
     )
     write_record(study.paths.trial(cell, trial), record)
-    outcome = f"{record.metric} {record.score:.4f}" if status == "ok" else f"{status}: {reason}"
+    outcome = f"{record.metric} {record.score:.4f}" if record.status == "ok" else f"{record.status}: {record.reason}"
     print(f"{cell}, learning rate {record.learning_rate:g} (x {trial}): {outcome}", flush=True)
     return record
 
@@ -137,10 +116,6 @@ def _train_and_score(
         study: the study of the trial.
     """
     import numpy as np
-
-    from tunegrid.data.parquet import read_parquet
-    from tunegrid.stages.session import prepare
-    from tunegrid.tasks.predict import predict_rows
 
     search, paths = study.search, study.paths
     method = study.method(cell)
@@ -160,10 +135,10 @@ def _train_and_score(
         "examples": summary.examples,
         "tokens": summary.source_tokens + summary.target_tokens,
     }
-    clock, task, model = time.perf_counter(), study.task(cell.task, cell.model), session.model.eval()
-    precision = study.hardware.precision
-    predicted = predict_rows(model, session.tokenizer, task, session.validation, len(chosen), precision=precision)
-    facts["score"] = task.score(predicted.texts, [rows[i] for i in chosen]).metrics[task.primary]
+    clock, task, chosen_rows = time.perf_counter(), study.task(cell.task, cell.model), [rows[i] for i in chosen]
+    facts["score"] = primary_score(
+        session.model.eval(), session.tokenizer, task, session.validation, chosen_rows, study.hardware.precision
+    )
     cost["prediction_seconds"] = time.perf_counter() - clock
 
 
@@ -226,16 +201,12 @@ def choose_rate(study: Study, cell: Cell) -> ChoiceRecord:
     chosen = best(trials)
     outcomes = "; ".join(f"{trial.learning_rate:g} {trial.status}: {trial.reason}" for trial in trials)
     record = ChoiceRecord(
-        task=cell.task,
-        model=cell.model,
-        method=cell.method,
+        **cell.names,
         metric=study.task(cell.task).primary,
         status="ok" if chosen else "failed",
         reason=None if chosen else f"no learning rate of the search could be scored ({outcomes})",
-        factor=chosen.factor if chosen else None,
-        learning_rate=chosen.learning_rate if chosen else None,
+        **{name: getattr(chosen, name, None) for name in ("factor", "learning_rate", "score")},
         configured_learning_rate=study.training_settings(cell).learning_rate,
-        score=chosen.score if chosen else None,
         edge=edge(chosen, trials) if chosen else None,
         trials=len(trials),
         search_seconds=sum(trial.cost.total_seconds for trial in trials),

@@ -7,6 +7,7 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_object
+from tunegrid.data.tokens import load_tokenizer
 from tunegrid.methods import Method
 from tunegrid.models import Shape
 from tunegrid.models.flops import trainable_parameters
@@ -15,7 +16,7 @@ from tunegrid.results.records import ChoiceRecord, read_record
 from tunegrid.runtime import cpu_kernels
 from tunegrid.runtime.provenance import digest, installed_packages
 from tunegrid.runtime.torch_device import pick_device
-from tunegrid.stages.inputs import fingerprints, open_inputs
+from tunegrid.stages.inputs import UnusableInput, fingerprints, open_inputs
 from tunegrid.stages.training_data import training_data
 from tunegrid.study.cells import Cell, MixtureCell, Run
 from tunegrid.study.stage_settings import choice_settings
@@ -26,7 +27,7 @@ from tunegrid.training.session import TrainingSession
 LIBRARIES = ("accelerate", "adapters", "bitsandbytes", "numpy", "peft", "torch", "transformers", "tunegrid")
 
 
-class NoLearningRate(Exception):
+class NoLearningRate(UnusableInput):
     """No trial of a cell's search could be scored; the message says why."""
 
 
@@ -66,8 +67,6 @@ def prepare(
         start: the run whose needs it is trained with, the start of another method, say; None: its own.
     """
     from transformers import set_seed
-
-    from tunegrid.data.tokens import load_tokenizer
 
     cell, paths = run.cell, study.paths
     device = pick_device(study.hardware)

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
 from tunegrid.common.temporary import temporary_folder
+from tunegrid.data.tokens import load_tokenizer
 from tunegrid.methods import Method, Untuned
 from tunegrid.methods.untuned import UntunedSettings
 from tunegrid.models import Shape
+from tunegrid.models.flops import counted
 from tunegrid.models.seal import check_base, check_trained_from, check_weights
 from tunegrid.results.records import TrainRecord, read_record
 from tunegrid.runtime import cpu_kernels
+from tunegrid.runtime.torch_device import pick_device
 from tunegrid.study.cells import UNTUNED, Run
 from tunegrid.study.engine import compute_type, plain_model, require_engine
 from tunegrid.study.mixtures import cell_task
@@ -48,10 +51,7 @@ class Subject:
     def load(self, study: Study) -> TunedModel:
         """Loads the model into the study's engine, whose form of it may lie in `folder` while it is used."""
         require_engine(study.evaluation.engine)
-        from tunegrid.data.tokens import load_tokenizer
         from tunegrid.models.converted import Converted, convert
-        from tunegrid.models.flops import counted
-        from tunegrid.runtime.torch_device import pick_device
         from tunegrid.stages.latency import TunedModel
 
         base = study.paths.model(self.names["model"])

@@ -11,6 +11,7 @@ from typing import Any
 from tunegrid.common.files import read_object
 from tunegrid.common.records import read_rows
 from tunegrid.methods.needs import OtherRun, PreferencePairs, TrainedReward
+from tunegrid.results.records import ChoiceRecord, MetricsRecord, RewardRecord, TrainRecord, read_record
 from tunegrid.stages.expected import expected
 from tunegrid.study.cells import UNTUNED, Run
 from tunegrid.study.needs import pairs_place, used_rewards
@@ -62,8 +63,6 @@ def summarise(study: Study, files: Sequence[str] = (DEFAULT,)) -> tuple[str, boo
 
 def _outcome(study: Study, run: Run) -> tuple[str, str]:
     """(status, reason) of a run. The reason of a missing run is a suffix of its name: the stage it reached, its log."""
-    from tunegrid.results.records import MetricsRecord, TrainRecord, read_record
-
     folder = study.paths.run(run)
     training, metrics = folder / "train.json", folder / "metrics.json"
     if training.is_file() and (record := read_record(training, TrainRecord, **run.names)).status != "ok":
@@ -88,16 +87,12 @@ def _failed_rewards(study: Study) -> list[str]:
 
 def _reward(study: Study, task: str, model: str, name: str) -> Any:
     """The record of a reward model; None: it is not there yet."""
-    from tunegrid.results.records import RewardRecord, read_record
-
     file = study.paths.reward(task, model, name) / "reward.json"
     return read_record(file, RewardRecord, task=task, model=model, reward=name) if file.is_file() else None
 
 
 def _failed_references(study: Study) -> list[str]:
     """Lines on the baselines and untuned models that have no score."""
-    from tunegrid.results.records import MetricsRecord, read_record
-
     lines = []
 
     def add(title: str, folder: Path, **names: Any) -> None:
@@ -121,8 +116,6 @@ def _files_to_remake(study: Study, run: Run) -> list[str]:
     They are its record, or that of the mixture that it is a part of, and those of the reward model and the pairs
     that it lacks; or the trials of a failed search. None: its start or reward model diverged, and would do so again.
     """
-    from tunegrid.results.records import ChoiceRecord, read_record
-
     file = study.paths.choice(run.cell)
     if study.search is None or not file.is_file() or read_record(file, ChoiceRecord, **run.cell.names).status == "ok":
         cell, files = run.cell, [study.paths.run(Run(study.training_of(run.cell), run.seed)) / "train.json"]

@@ -9,8 +9,7 @@ from typing import Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import size_of
-from tunegrid.methods import Method
-from tunegrid.models.flops import numbers_in, trainable_parameters
+from tunegrid.models.flops import total_parameters, trainable_parameters
 from tunegrid.models.seal import digests
 from tunegrid.results.records import TrainRecord, write_record, written_since
 from tunegrid.results.records.training import Injected, Observation, Parameters
@@ -58,15 +57,17 @@ def _train(study: Study, run: Run, folder: Path, attempt: Attempt, stop: Stop) -
     started, clock = now(), time.perf_counter()
     settings, cell = run_settings(study, run.cell), run.cell
     method, title = study.method(cell), f"{run.cell}, seed {run.seed}"
-    with training_outcome(title, folder, attempt, stop, (NoLearningRate,)) as outcome:
+    with training_outcome(title, folder, attempt, stop) as outcome:
         study, origin = searched(study, cell)
         settings = run_settings(study, cell) | origin
         with stop.interrupting():
             outcome.session = session = prepare(study, run, method, settings)
         session.stop = stop
-        outcome.facts = _size(method, session.model)
-        size, injected = outcome.facts["parameters"], outcome.facts["injected"].count
-        print(f"{title}: {size.trainable} of {size.total} parameters, {injected} modules injected")
+        size = Parameters(total=total_parameters(session.model), trainable=trainable_parameters(session.model))
+        modules = method.injected_modules(session.model)
+        injected = Injected(count=len(modules), expected=len(modules), modules=modules)
+        outcome.facts = {"parameters": size, "injected": injected}
+        print(f"{title}: {size.trainable} of {size.total} parameters, {injected.count} modules injected")
         loading_seconds = time.perf_counter() - clock
         reset_peak_memory()  # loading may have needed more
         outcome.summary = summary = method.fit(session)
@@ -117,10 +118,7 @@ def _write_record(
 ) -> TrainRecord:
     cell, paths = run.cell, study.paths
     record = TrainRecord(
-        task=cell.task,
-        model=cell.model,
-        method=cell.method,
-        seed=run.seed,
+        **run.names,
         configuration=settings,
         configuration_hash=digest({**settings, "seed": run.seed}),
         **{"parameters": None, "injected": None, "cost": None} | facts,
@@ -146,12 +144,3 @@ def _check_generation(session: TrainingSession) -> None:
         check_agreement(session.model, session.tokenizer, sources, short)
     except (Disagreement, NonFiniteLogits) as error:
         raise Unusable(str(error)) from None
-
-
-def _size(method: Method, model: Any) -> dict[str, Any]:
-    total = sum(map(numbers_in, model.parameters()))
-    modules = method.injected_modules(model)
-    return {
-        "parameters": Parameters(total=total, trainable=trainable_parameters(model)),
-        "injected": Injected(count=len(modules), expected=len(modules), modules=modules),
-    }

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_object, size_of
-from tunegrid.models.flops import counted, trainable_parameters
+from tunegrid.data.tokens import load_tokenizer
+from tunegrid.models.flops import counted, total_parameters, trainable_parameters
 from tunegrid.models.seal import check_base, digests
 from tunegrid.results.records import RewardRecord, write_record, written_since
 from tunegrid.results.records.preferences import CalibrationBin
@@ -27,6 +28,7 @@ from tunegrid.stages.training_outcome import explaining_a_full_disk, leave_no_we
 from tunegrid.study.needs import pairs_place
 from tunegrid.study.stage_settings import reward_settings
 from tunegrid.study.study import Study
+from tunegrid.tasks.pair_tokens import pair_table
 from tunegrid.training.history import keep_history
 from tunegrid.training.session import TrainingSession
 
@@ -94,8 +96,7 @@ def _train(study: Study, names: tuple[str, str, str], folder: Path, attempt: Att
         saved_bytes = size_of(outcome.weights)
         outcome.facts = measured | {
             "parameters": Parameters(
-                total=sum(parameter.numel() for parameter in session.model.parameters()),
-                trainable=trainable_parameters(session.model),
+                total=total_parameters(session.model), trainable=trainable_parameters(session.model)
             ),
             "selection": summary.selection,
             "weights": digests(outcome.weights),
@@ -110,10 +111,8 @@ def _prepare(study: Study, task_name: str, model_name: str, name: str) -> tuple[
     """(the session of the training, the table of the test pairs)."""
     from transformers import set_seed
 
-    from tunegrid.data.tokens import load_tokenizer
     from tunegrid.models.load import load_model
     from tunegrid.models.reward import RewardModel
-    from tunegrid.tasks.pair_tokens import pair_table
     from tunegrid.training.preferences.objectives import bradley_terry
 
     settings, paths = study.rewards[name], study.paths

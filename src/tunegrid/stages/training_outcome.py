@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,15 +57,12 @@ class TrainingOutcome:
 
 
 @contextmanager
-def training_outcome(
-    title: str, folder: Path, attempt: Attempt, stop: Stop, unusable: tuple[type[Exception], ...] = ()
-) -> Iterator[TrainingOutcome]:
+def training_outcome(title: str, folder: Path, attempt: Attempt, stop: Stop) -> Iterator[TrainingOutcome]:
     """Turns how its body ends into an outcome, and leaves `weights/` and `history.csv` in a folder.
 
     Args:
         title: what is trained, for messages.
         stop: a training that it interrupts before its first step has nothing to save.
-        unusable: errors with which every attempt would end, besides `UnusableInput` and `Unusable`.
 
     Raises:
         AttemptFailed: the body raised an error, and there will be another attempt.
@@ -82,18 +78,14 @@ def training_outcome(
             raise Stopped(stop, 0) from None
         except Diverged as error:
             outcome.status, outcome.reason, outcome.summary.history = "diverged", str(error), error.history
-        except (UnusableInput, Unusable, *unusable) as error:
+        except (UnusableInput, Unusable) as error:  # every attempt would end like this
             outcome.status, outcome.reason = "failed", str(error)
         except (Stopped, TuneGridError):
             raise
         except Exception as error:
             if problem := _no_space(folder / "weights", error):  # says nothing about the method
                 raise problem from error
-            traceback.print_exc()
-            reason = attempt.label(f"{type(error).__name__}: {error}")
-            if not attempt.is_last:
-                raise AttemptFailed(f"{title}: {reason}") from error
-            outcome.status, outcome.reason = "failed", reason
+            outcome.status, outcome.reason = "failed", attempt.failure(title, error)
         if outcome.status != "ok":  # weights that were saved in part would look complete
             shutil.rmtree(weights)
             weights.mkdir()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow
 
 from tunegrid.models.forms import Form
 from tunegrid.models.forms.pruned import linear_weights
@@ -16,27 +19,21 @@ from tunegrid.stages.training_data import TrainingData, training_data
 from tunegrid.study.cells import Run
 from tunegrid.study.study import Study
 from tunegrid.tasks import Task
+from tunegrid.tasks.tokenise import encode
 from tunegrid.training.session import TrainingSession, TrainingSummary
 from tunegrid.training.settings import Training
 
 if TYPE_CHECKING:
-    import pyarrow
     import torch
     from transformers import PreTrainedTokenizerBase
 
 
-@dataclass(frozen=True)
-class Tuning:
-    """What the tuning of a form's weights did; `answering_seconds`: of the teacher, None where there is none."""
-
-    summary: TrainingSummary
-    answering_seconds: float | None = None
-
-
 def tune_form(
     study: Study, run: Run, form: Form, model: Any, teacher: Any, tokenizer: PreTrainedTokenizerBase, folder: Path
-) -> Tuning:
+) -> tuple[TrainingSummary, float | None]:
     """Trains the weights of a form in place, on its run's training rows, by the study's section for it.
+
+    Returns what the training did, and the seconds in which a teacher answered (None where there is none).
 
     Args:
         teacher: the run's plain model; it may be the same as `model` where the form learns from none.
@@ -56,7 +53,7 @@ def tune_form(
         data, seconds = replace(data, train=answers), measure.clock() - clock
     model = cpu_kernels.place(model.requires_grad_(True), device)
     with _zeros_held(model) if form.tuned_by == "recovery" else nullcontext():
-        return Tuning(_fit(study, run, model, tokenizer, data, training, folder), seconds)
+        return _fit(study, run, model, tokenizer, data, training, folder), seconds
 
 
 def _fit(
@@ -112,8 +109,6 @@ def _only_where(kept: torch.Tensor) -> Any:
 
 def drawn(tokens: pyarrow.Table, training: Training, seed: int) -> pyarrow.Table:
     """The entries that a training will see, so that a teacher answers no others: all of them, or a random part."""
-    import numpy as np
-
     seen = training.max_steps * training.batch_size * training.gradient_accumulation_steps
     if seen >= len(tokens):
         return tokens
@@ -124,11 +119,7 @@ def answered(
     teacher: Any, tokenizer: PreTrainedTokenizerBase, task: Task, tokens: pyarrow.Table, precision: str
 ) -> pyarrow.Table:
     """Training entries whose labels are a model's answers, as it answers test rows; each window by itself."""
-    import numpy as np
-    import pyarrow
-
     from tunegrid.tasks.predict import predict_rows
-    from tunegrid.tasks.tokenise import encode
 
     alone = pyarrow.table({"input_ids": tokens["input_ids"], "row": np.arange(len(tokens))})
     texts = predict_rows(teacher, tokenizer, task, alone, len(tokens), precision=precision).texts
