@@ -50,7 +50,7 @@ def _inserted(cls: type[Method], settings: str, shape: Shape, on_meta: bool) -> 
     light_imports.drop_hints()  # the libraries are imported by commands that compute nothing, too
     import torch
 
-    from tunegrid.models.empty import empty_model
+    from tunegrid.models.shape import empty_model
 
     method = cls(cls.Settings.model_validate_json(settings), shape.family)
     with torch.random.fork_rng(devices=[]), torch.device("meta" if on_meta else "cpu"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -74,10 +75,7 @@ def _shared(model: Any, batch: dict[str, torch.Tensor], answers: Sequence[Sequen
 
 def _common(first: Sequence[int], second: Sequence[int]) -> int:
     """How many tokens two texts have in common from their beginning on."""
-    count = 0
-    while count < min(len(first), len(second)) and first[count] == second[count]:
-        count += 1
-    return count
+    return sum(1 for _ in takewhile(lambda tokens: tokens[0] == tokens[1], zip(first, second, strict=False)))
 
 
 def _decoder_inputs(

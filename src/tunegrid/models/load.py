@@ -40,9 +40,7 @@ def load_model(folder: Path) -> PreTrainedModel:
     Raises:
         TuneGridError: the checkpoint's tensors do not fit the model that its config.json describes.
     """
-    model, problem = _load(folder)
-    if problem:
-        raise TuneGridError(f"{folder}: {problem}")
+    model = _load(folder, str(folder))
     _complete_tied(model, folder)
     return model
 
@@ -60,14 +58,11 @@ def check_fit(folder: Path, name: str) -> PreTrainedModel:
         TuneGridError: a tensor is missing, unknown, or of another shape.
     """
     try:
-        model, problem = _load(folder, device_map="meta")
+        return _load(folder, name, device_map="meta")
     except TuneGridError:
         raise
     except Exception as error:  # of any kind, by what config.json holds
         raise TuneGridError(f"{name}: transformers cannot make a model from config.json: {_one_line(error)}") from None
-    if problem:
-        raise TuneGridError(f"{name}: {problem}")
-    return model
 
 
 def check_computes(model: PreTrainedModel, name: str) -> None:
@@ -143,11 +138,11 @@ def _tensors(folder: Path, name: str) -> Iterator[tuple[str, torch.Tensor]]:
                 yield tensor, weights.get_tensor(tensor)
 
 
-def _load(folder: Path, **options: Any) -> tuple[PreTrainedModel, str | None]:
-    """(the model of a checkpoint, why its tensors do not fit; None: they do)."""
+def _load(folder: Path, name: str, **options: Any) -> PreTrainedModel:
+    """The model of a checkpoint. Raises TuneGridError if its tensors do not fit."""
     from transformers import AutoModelForSeq2SeqLM
 
-    check_code(folder, str(folder))
+    check_code(folder, name)
     with _without_warnings():  # pages of names, which are in the facts too
         model, facts = AutoModelForSeq2SeqLM.from_pretrained(
             folder,
@@ -159,13 +154,15 @@ def _load(folder: Path, **options: Any) -> tuple[PreTrainedModel, str | None]:
             ignore_mismatched_sizes=True,
             **options,
         )
-    tensors = _tensors(folder, str(folder)) if facts["mismatched_keys"] else ()
+    tensors = _tensors(folder, name) if facts["mismatched_keys"] else ()
     shapes = {tensor: values.shape for tensor, values in tensors}
     mismatched = [
         f"{tensor} ({_size(shapes.get(tensor, ()))}, not {_size(model.get_parameter_or_buffer(tensor).shape)})"
         for tensor in facts["mismatched_keys"]
     ]
-    return model, _misfit(model, facts["missing_keys"], facts["unexpected_keys"], mismatched)
+    if problem := _misfit(model, facts["missing_keys"], facts["unexpected_keys"], mismatched):
+        raise TuneGridError(f"{name}: {problem}")
+    return model
 
 
 @contextmanager

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.package_data import architectures_folder
 from tunegrid.models.families import ROLES, Family, Role
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,25 @@ class Shape:
         feed_forward = (into + out) * self.d_model * d_ff + biased * (into * d_ff + self.d_model) + norm
         relative = (self.relative_buckets or 0) * self.heads
         return layers * (attentions * attention + feed_forward) + norm + relative
+
+
+def empty_model(shape: Shape) -> PreTrainedModel:
+    """A model of this shape, built from its configuration alone: to see what a library puts into it.
+
+    It is on torch's current default device; on `meta` it takes no memory, elsewhere its weights are random.
+    """
+    from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+    family = shape.family
+    values = dict(family.defaults) | {"tie_word_embeddings": shape.tied}
+    if family.gated:
+        values["feed_forward_proj"] = "gated-gelu"
+    for size in fields(shape):
+        key, value = getattr(family.sizes, size.name, None), getattr(shape, size.name)
+        if key and value is not None:
+            values[key] = value
+    config = AutoConfig.for_model(family.model_types[0], **values)
+    return AutoModelForSeq2SeqLM.from_config(config)
 
 
 def known_config(hub_id: str) -> dict[str, Any] | None:

@@ -99,9 +99,13 @@ def _error() -> float:
 
 
 def _listed(key: str) -> set[str]:
-    """The words of a line of /proc/cpuinfo, for the first processor; an empty set on other systems than Linux."""
+    return set(cpuinfo(key).split())
+
+
+def cpuinfo(key: str) -> str:
+    """A line of /proc/cpuinfo for the first processor; empty where it has none, as on other systems than Linux."""
     try:
         lines = CPUINFO.read_text().splitlines()
     except OSError:
-        return set()
-    return next((set(line.split(":", 1)[1].split()) for line in lines if line.split(":")[0].strip() == key), set())
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.split(":")[0].strip() == key), "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -9,6 +11,7 @@ from typing import Literal
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import did_you_mean
 from tunegrid.runtime import cpu_kernels
+from tunegrid.runtime.provenance import processor
 
 Precision = Literal["fp32", "bf16"]
 
@@ -114,11 +117,7 @@ def measured_cpu(threads: int, precision: Precision, seconds: float = 0.5) -> De
 
     In seconds of CPU time, so that other programs on the machine do not make it look slow; once in a process.
     """
-    import time
-
     import torch
-
-    from tunegrid.runtime.provenance import processor
 
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -128,12 +127,12 @@ def measured_cpu(threads: int, precision: Precision, seconds: float = 0.5) -> De
         source = torch.randn(4_000_000)
         target = torch.empty_like(source)
         work = 2 * 512 * 768 * 768 * threads
-        multiplications = _rate(lambda: torch.mm(left, right), seconds, time.process_time)
+        multiplications = _rate(lambda: torch.mm(left, right), seconds)
         wide = None
         if precision == "fp32" and cpu_kernels.onednn_is_faster():
             with cpu_kernels.onednn():
-                wide = _rate(lambda: torch.mm(left, right), seconds, time.process_time) * work
-        copies = _rate(lambda: target.copy_(source), seconds / 2, time.process_time) * threads
+                wide = _rate(lambda: torch.mm(left, right), seconds) * work
+        copies = _rate(lambda: target.copy_(source), seconds / 2) * threads
     finally:
         torch.set_num_threads(before)
     title = f"this CPU ({processor()}), {threads} thread(s)"
@@ -151,11 +150,11 @@ def _cpu(title: str, peak: float, bandwidth: float, precision: Precision, wide_f
     return Device("cpu", title, peaks, None, bandwidth, *shares, wide_fp32=wide_fp32)
 
 
-def _rate(work, seconds: float, clock) -> float:
-    """Calls of `work` per second, by a clock."""
+def _rate(work: Callable[[], object], seconds: float) -> float:
+    """Calls of `work` per second of CPU time."""
     work()
-    start, count = clock(), 0
-    while (spent := clock() - start) < seconds:
+    start, count = time.process_time(), 0
+    while (spent := time.process_time() - start) < seconds:
         work()
         count += 1
     return count / spent

@@ -158,11 +158,6 @@ def pretended_device() -> str | None:
     return _lease.device if _lease and _pretended() else None
 
 
-def torch_device(hardware: Hardware) -> str:
-    """torch's name for the device of a study's jobs: the study's device, but the CPU where a GPU is pretended."""
-    return "cpu" if pretended_device() else hardware.device
-
-
 def jobs_at_once(hardware: Hardware, cores: int | None = None, gpus: int | None = None) -> int:
     """Number of jobs that compute at once on this machine: one per `threads` cores, and no more than GPUs.
 

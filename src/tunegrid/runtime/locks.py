@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.runtime.provenance import now
 
 WAIT = 60.0  # seconds: a process that is asked to end may take as long to save a checkpoint
 WAIT_VARIABLE = "TUNEGRID_LOCK_WAIT"
@@ -30,7 +31,6 @@ class Holder:
 
     @classmethod
     def this_process(cls) -> Holder:
-        from tunegrid.runtime.provenance import now
 
         return cls(socket.gethostname(), os.getpid(), now(), shlex.join(sys.argv), os.environ.get("SLURM_JOB_ID"))
 
@@ -56,12 +56,13 @@ class Holder:
 
 
 @contextmanager
-def hold(path: Path, what: str, wait: float | None = None) -> Iterator[None]:
+def hold(path: Path, what: str) -> Iterator[None]:
     """Holds a lock file. The system frees it when the process dies.
+
+    It waits for another process, for TUNEGRID_LOCK_WAIT seconds or a minute.
 
     Args:
         what: the work that the lock protects, for messages.
-        wait: seconds to wait for another process; default: TUNEGRID_LOCK_WAIT, or a minute.
 
     Raises:
         TuneGridError: another process holds it; the message says which one.
@@ -73,10 +74,9 @@ def hold(path: Path, what: str, wait: float | None = None) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        wait = float(os.environ.get(WAIT_VARIABLE, WAIT)) if wait is None else wait
         print(f"waiting for {Holder.read(path) or 'another process'}, which works on {what} too", flush=True)
         try:
-            lock.acquire(timeout=wait)
+            lock.acquire(timeout=float(os.environ.get(WAIT_VARIABLE, WAIT)))
         except filelock.Timeout:
             raise TuneGridError(
                 f"{what} is being worked on by another process ({Holder.read(path) or 'unknown'}), and two would write "

@@ -44,9 +44,9 @@ def hold(results: Path) -> None:
             f"({Holder.read(results) or 'unknown'}), from another folder, and two would write over each other's files. "
             "Wait until it is done, or give this study another name."
         ) from None
-    Holder.this_process().write(results)
-    atexit.register(shared.release)
     holder = Holder.this_process()
+    holder.write(results)
+    atexit.register(shared.release)
     file = HOLDERS / f"{holder.host}-{holder.pid}.lock"
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(file)

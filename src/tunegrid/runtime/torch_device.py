@@ -20,7 +20,7 @@ def pick_device(hardware: Hardware) -> Any:
     cpu_tricks.switch(hardware.cpu_tricks)
     torch.set_num_threads(hardware.threads)
     cpu_memory.keep_freed()
-    device = gpus.torch_device(hardware)
+    device = "cpu" if gpus.pretended_device() else hardware.device
     if device == "cuda" and not torch.cuda.is_available():
         raise TuneGridError("hardware.device is cuda, but no GPU can be used here. Set it to cpu, or run where one is.")
     return torch.device(device)

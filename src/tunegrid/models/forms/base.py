@@ -36,7 +36,7 @@ class Formed:
 class Form(ABC):
     """Another form of a plain model's weights. A new one is a subclass in a new file, named in `forms.KINDS`."""
 
-    names: ClassVar[tuple[str, ...]]  # examples of the names of this kind
+    names: ClassVar[tuple[str, ...]]  # of this kind; where a name has numbers in it, examples
     name: str  # of this form
     precision: ClassVar[str]  # of its computation
     converts: ClassVar[bool] = False  # whether CTranslate2 computes it
@@ -44,9 +44,9 @@ class Form(ABC):
     saves: ClassVar[str]  # what it saves, and what it does not, in a sentence
 
     @classmethod
-    @abstractmethod
     def named(cls, name: str) -> Self | None:
         """The form of this name; None: the name is that of another kind."""
+        return cls() if name in cls.names else None
 
     @abstractmethod
     def make(

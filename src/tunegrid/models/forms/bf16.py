@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from tunegrid.models.families import Family
 from tunegrid.models.forms.base import Form, Formed, weight_bytes
@@ -14,10 +14,6 @@ class Bf16(Form):
 
     names, name, precision = ("bf16",), "bf16", "bf16"
     saves = "Half of the weights' bytes and memory; time only where the processor multiplies bf16."
-
-    @classmethod
-    def named(cls, name: str) -> Self | None:
-        return cls() if name == "bf16" else None
 
     def make(self, model: Any, tokenizer: Any, folder: Path, *, family: Family, device: str, threads: int) -> Formed:
         import torch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from tunegrid.models.families import Family
 from tunegrid.models.forms.base import Form, Formed
@@ -15,10 +15,6 @@ class Int8(Form):
     names, name, precision = ("int8",), "int8", "int8"
     converts = True
     saves = "A quarter of the weights' bytes, and time: products are of 8-bit integers."
-
-    @classmethod
-    def named(cls, name: str) -> Self | None:
-        return cls() if name == "int8" else None
 
     def make(self, model: Any, tokenizer: Any, folder: Path, *, family: Family, device: str, threads: int) -> Formed:
         from tunegrid.models.converted import Converted, convert

@@ -60,14 +60,14 @@ class Pruned(Form):
 
     def prune(self, weights: Sequence[torch.Tensor]) -> None:
         """Sets the smallest of some weights, [outputs, inputs] each, to 0 in place."""
-        if self.within == "four":
-            for weight in weights:
-                _two_of_four(weight)
-        elif self.within == "layer":
-            for weight in weights:
-                _smallest([weight], self.share)
-        else:
+        if self.within == "model":
             _smallest(weights, self.share)
+            return
+        for weight in weights:
+            if self.within == "four":
+                _two_of_four(weight)
+            else:
+                _smallest([weight], self.share)
 
 
 def linear_weights(model: Any) -> list[torch.nn.Parameter]:
