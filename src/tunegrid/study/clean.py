@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
+from itertools import chain
 from pathlib import Path
 
 from tunegrid.common.digits import binary_size
@@ -13,15 +13,6 @@ from tunegrid.common.files import read_json, size_of, write_json
 from tunegrid.common.temporary import leftovers, remove
 from tunegrid.runtime.snakemake import LOCKS, is_locked
 from tunegrid.study.study import Study
-
-
-@dataclass(frozen=True)
-class Removed:
-    """A file or folder that was removed, or would be: `kind` is checkpoints, leftovers, tokens, models or weights."""
-
-    kind: str
-    path: Path
-    size: int
 
 
 def clean(study: Study, *, weights: bool = False, checkpoints_only: bool = False, dry_run: bool = False) -> str:
@@ -45,11 +36,14 @@ def clean(study: Study, *, weights: bool = False, checkpoints_only: bool = False
     found = {"checkpoints": _checkpoints(study), "leftovers": _leftovers(study)}
     if not checkpoints_only:
         found |= {"tokens": _tokens(study), "models": _models(study), "weights": _weights(study) if weights else []}
-    removed = [Removed(kind, path, size_of(path)) for kind, paths in found.items() for path in paths]
+    sizes = {kind: {path: size_of(path) for path in paths} for kind, paths in found.items()}
     if not dry_run:
-        for removal in removed:
-            _remove(study, removal)
-    return _text(removed, study, dry_run)
+        for folder in found.get("models", ()):
+            if (card := folder / "card.json").is_file():
+                write_json(study.paths.kept_card(folder.name), read_json(card))
+        for path in chain(*found.values()):
+            remove(path)
+    return _text(sizes, study, dry_run)
 
 
 def _require_finished(study: Study) -> None:
@@ -120,25 +114,16 @@ def _weights(study: Study) -> list[Path]:
     return [folder for folder in folders if folder.is_dir()]
 
 
-def _remove(study: Study, removal: Removed) -> None:
-    if removal.kind == "models":
-        card = removal.path / "card.json"
-        if card.is_file():
-            write_json(study.paths.kept_card(removal.path.name), read_json(card))
-    remove(removal.path)
-
-
-def _text(removed: list[Removed], study: Study, dry_run: bool) -> str:
-    if not removed:
+def _text(sizes: dict[str, dict[Path, int]], study: Study, dry_run: bool) -> str:
+    """What was removed, or would be, and how many bytes of each kind."""
+    lines = [f"{path}  {binary_size(size)}" for paths in sizes.values() for path, size in paths.items()]
+    if not lines:
         return f"{study.paths.root}/ holds nothing that can be removed"
-    lines, sizes = [], Counter()
-    for removal in removed:
-        lines.append(f"{removal.path}  {binary_size(removal.size)}")
-        sizes[removal.kind] += removal.size
+    totals = {kind: sum(paths.values()) for kind, paths in sizes.items() if paths}
     verb = "would be removed" if dry_run else "removed"
-    total = ", ".join(f"{kind} {binary_size(size)}" for kind, size in sizes.items())
-    lines.append(f"{binary_size(sizes.total())} {verb}: {total}")
-    if {"tokens", "models"} & sizes.keys():
+    total = ", ".join(f"{kind} {binary_size(size)}" for kind, size in totals.items())
+    lines.append(f"{binary_size(sum(totals.values()))} {verb}: {total}")
+    if {"tokens", "models"} & totals.keys():
         lines.append(
             "The report can be rebuilt, and every result stays. Further seeds or cells fetch and tokenise again, and "
             "then train again what used that data and model."
