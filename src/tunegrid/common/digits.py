@@ -113,14 +113,9 @@ def setting(value: object) -> str:
     return str(value)
 
 
-def score(value: float, percent: bool) -> str:
-    """A score, 0 to 1, as tables print it: four decimals, of the fraction or of its percentage."""
-    return f"{100 * value:.4f}%" if percent else f"{value:.4f}"
-
-
-def short_score(value: float, percent: bool) -> str:
-    """A score, 0 to 1, as sentences print it: a percentage with one decimal, or the fraction with four."""
-    return f"{100 * value:.1f}%" if percent else f"{value:.4f}"
+def score(value: float, percent: bool, decimals: int = 4) -> str:
+    """A score, 0 to 1: its percentage with `decimals`, which are four in tables, or the fraction with four."""
+    return f"{100 * value:.{decimals}f}%" if percent else f"{value:.4f}"
 
 
 def significant(value: float) -> str:

@@ -96,7 +96,7 @@ class Metric(ABC):
 
     def short(self, value: float) -> str:
         """A score as sentences print it."""
-        return digits.short_score(value, self.percent)
+        return digits.score(value, self.percent, decimals=1)
 
 
 class MeanMetric(Metric):
