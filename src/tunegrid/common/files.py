@@ -19,9 +19,8 @@ from typing import Any, TextIO
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.temporary import remove, remove_leftovers, temporary_path
 
-MARKER = (
-    ".tunegrid.json"  # in a folder that a command wrote for the user, and may replace: what wrote it, and its files
-)
+# In a folder that a command wrote for the user, and may replace: what wrote it, and its files.
+MARKER = ".tunegrid.json"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _KINDS = {
     stat.S_IFREG: "file",

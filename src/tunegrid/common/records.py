@@ -31,21 +31,6 @@ class UnusableRows(_Open):
     rows: Count
 
 
-class DataCard(_Open):
-    """`data/<task>/card.json`."""
-
-    fingerprint: NonEmpty
-    source: str = ""
-    rows: dict[str, Count] = {}
-    rows_available: dict[str, Count | None] | None = None
-    unusable_rows: dict[str, dict[str, UnusableRows]] = {}
-    test_rows_seen_in_training: Count | None = None
-    test_contexts_seen_in_training: Count | None = None
-    commit: str | None = None
-    revision: str | None = None
-    protocol: str | None = None
-
-
 class ModelCard(_Open):
     """`models/<model>/card.json`."""
 
@@ -53,6 +38,17 @@ class ModelCard(_Open):
     source: str = ""
     commit: str | None = None
     revision: str | None = None
+
+
+class DataCard(ModelCard):
+    """`data/<task>/card.json`: what the card of a model has too, and its rows."""
+
+    rows: dict[str, Count] = {}
+    rows_available: dict[str, Count | None] | None = None
+    unusable_rows: dict[str, dict[str, UnusableRows]] = {}
+    test_rows_seen_in_training: Count | None = None
+    test_contexts_seen_in_training: Count | None = None
+    protocol: str | None = None
 
 
 class SplitStats(_Open):

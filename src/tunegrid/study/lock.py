@@ -91,7 +91,7 @@ def apply(study: Study, config: Path | str) -> None:
     for place, source in hub_sources(study):
         pin = lock.find(source)
         if pin is None:
-            raise KeyProblem(*_not_locked(place, source, lock, path, config))
+            raise _not_locked(place, source, lock, path, config)
         if re.fullmatch(COMMIT, source.revision or "") and source.revision != pin.commit:
             raise KeyProblem(
                 (*place, "revision"),
@@ -101,16 +101,15 @@ def apply(study: Study, config: Path | str) -> None:
         source.hold_to(pin.commit)
 
 
-def _not_locked(place: Place, source: OnHub, lock: Lock, path: Path, config: Path | str) -> tuple[Place, str]:
+def _not_locked(place: Place, source: OnHub, lock: Lock, path: Path, config: Path | str) -> KeyProblem:
     pinned = [pin for pin in lock.pins(source) if pin.id == source.hub_id]
     name = f"{source.hub_id} (revision {source.revision or 'default'})"
     instead = f"; it has {', '.join(f'{pin} at commit {pin.commit}' for pin in pinned)}" if pinned else ""
-    key = "revision" if pinned else source.hub_key
-    message = (
+    return KeyProblem(
+        (*place, "revision" if pinned else source.hub_key),
         f"{source.hub_kind} {name} is not in the lock file {path}{instead}. A study with a lock file runs on nothing "
-        f"else: put back what is locked, or pin the study again (tunegrid pin {shlex.quote(str(config))})"
+        f"else: put back what is locked, or pin the study again (tunegrid pin {shlex.quote(str(config))})",
     )
-    return (*place, key), message
 
 
 def pin(study: Study, config: Path | str, check: bool = False) -> int:

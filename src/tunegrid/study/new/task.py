@@ -107,30 +107,29 @@ def draft(
     if licence:
         source["licence"] = licence
     task = make_task(kind, settings, source)
-    rows, problems, count = _canonical(task, looked)
+    rows, count, reason = _canonical(task, looked)
     usable = sum(map(len, rows.values()))
     if count > MOST_UNUSABLE * (usable + count):
-        raise TuneGridError(f"{kind}: {count:,} of {usable + count:,} rows cannot be used. {problems[0]}")
+        raise TuneGridError(f"{kind}: {count:,} of {usable + count:,} rows cannot be used. {reason}")
     if usable < FEWEST:
         raise TuneGridError(f"{usable} usable row(s) make no study; {FEWEST} are needed.")
     if count:
         source["unusable_rows"] = "skip"
-    return Draft(kind, settings, source, counts, rows, (count, problems[0] if problems else ""), notes)
+    return Draft(kind, settings, source, counts, rows, (count, reason), notes)
 
 
-def _canonical(task: Task, looked: Looked) -> tuple[dict[str, list[Row]], list[str], int]:
-    rows: dict[str, list[Row]] = {}
-    problems: list[str] = []
-    count = 0
+def _canonical(task: Task, looked: Looked) -> tuple[dict[str, list[Row]], int, str]:
+    """(the rows of each split that the task can use, how many it cannot, and the first reason)."""
+    rows: dict[str, list[Row]] = {split: [] for split in looked.rows}
+    count, reason = 0, ""
     for split, raws in looked.rows.items():
-        rows[split] = []
         for raw in raws:
             try:
                 rows[split].append(canonical_row(task, raw))
             except RowError as error:
                 count += 1
-                problems = problems or [f"The first: {raw.where}: {str(error).removesuffix('.')}."]
-    return rows, problems, count
+                reason = reason or f"The first: {raw.where}: {str(error).removesuffix('.')}."
+    return rows, count, reason
 
 
 # -- what the settings of each kind are made of ------------------------------------------------------------------------

@@ -189,11 +189,6 @@ class Estimator:
             training_memory(tuned, settings.training, split, self.precision, self.device.is_gpu).peak,
         )
 
-    def tokenising_seconds(self, task: str, model: str) -> float:
-        """Seconds of turning a task's rows into tokens."""
-        splits = self.sizes.of(task, model).splits.values()
-        return sum(split.entries * (split.source.mean + split.target.mean) for split in splits) / TOKENS_PER_SECOND
-
 
 def _flops(tuned: Tuned, seen: Tokens, train: SplitSize, validation: SplitSize) -> float:
     """FLOPs of a run by the formulas of the records."""
@@ -208,7 +203,6 @@ def _flops(tuned: Tuned, seen: Tokens, train: SplitSize, validation: SplitSize) 
 
 
 HOST_BYTES = 3 * 2**30  # of a process that uses a GPU, beside the weights on their way to it
-TOKENS_PER_SECOND = 150_000  # of a tokenizer on one core, with the writing
 
 
 def sampling_seconds(estimator: Estimator, task: str, model: str, name: str) -> float | None:
