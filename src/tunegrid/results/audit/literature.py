@@ -43,23 +43,23 @@ def partial_credit(table: ScoreTable) -> list[Finding]:
     )
     systems = [known for known in table.known if known.tuned and {"exact_match", "f1"} <= set(known.values)]
     others = sorted((_credit(known.values), known.model) for known in systems)
+    under = [row for row in rows if others and credits[row.name] < others[0][0]]
     if not others:
         meaning = "Published systems on the same data should have about as much."
-        return [Finding("partial-credit", "note", table.title, (), f"{computed}.", meaning, numbers)]
-    under = [row for row in rows if credits[row.name] < others[0][0]]
-    numbers["published"] = {model: round(credit, 4) for credit, model in others}
-    computed += (
-        f"; that of {plural(len(others), 'published system')} is {others[0][0]:.2f} to {others[-1][0]:.2f} "
-        f"({listed(f'{model} {credit:.2f}' for credit, model in others)})."
-    )
-    if not under:
+    else:
+        numbers["published"] = {model: round(credit, 4) for credit, model in others}
+        computed += (
+            f"; that of {plural(len(others), 'published system')} is {others[0][0]:.2f} to {others[-1][0]:.2f} "
+            f"({listed(f'{model} {credit:.2f}' for credit, model in others)})"
+        )
         meaning = "The answers that are not exact are about as close as those of published systems."
-        return [Finding("partial-credit", "note", table.title, (), computed, meaning, numbers)]
-    meaning = (
-        "The answers that are not exact share fewer words with the gold answers than those of any of these systems: "
-        "other test questions, fewer gold answers to each, or another scorer."
-    )
-    return [Finding("partial-credit", "warning", table.title, names(under), computed, meaning, numbers)]
+    if under:
+        meaning = (
+            "The answers that are not exact share fewer words with the gold answers than those of any of these "
+            "systems: other test questions, fewer gold answers to each, or another scorer."
+        )
+    severity = "warning" if under else "note"
+    return [Finding("partial-credit", severity, table.title, names(under), f"{computed}.", meaning, numbers)]
 
 
 def unlike_credit(table: ScoreTable) -> list[Finding]:

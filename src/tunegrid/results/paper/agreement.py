@@ -106,24 +106,21 @@ def _published(kind: str, task: Any, model: Any, method: Any, printed: Row, metr
 
 
 def _verdict(row: Row, ours: Row | None, causes: Mapping[str, str]) -> Row:
-    same_cell = causes.keys() <= {OTHER_TEST}
     result: Row = {"verdict": NOT_COMPARED, "cause": " ".join(causes), "reason": "; ".join(causes.values())}
-    if not same_cell:
+    if causes.keys() - {OTHER_TEST}:
         return result
-    mean = ours["mean"] if ours else None
-    if ours is None or mean is None:
+    if ours is None or ours["mean"] is None:
         status, why = (ours["status"], ours["reason"]) if ours else ("missing", "no result")
         reason = why if status == "missing" else f"{status}: {why}"
         return result | {"cause": f"{result['cause']} result".strip(), "reason": reason}
     low, high = ours.get("next_low"), ours.get("next_high")
-    result |= {"reproduced": mean, "next_low": low, "next_high": high, "difference": mean - row["published"]}
+    result |= {"reproduced": ours["mean"], "difference": ours["mean"] - row["published"]}
+    result |= {"next_low": low, "next_high": high}
     if causes:
         return result
     if low is None:
-        return result | {
-            "cause": "seeds",
-            "reason": "one seed: how far another run of the cell would land is not known",
-        }
+        reason = "one seed: how far another run of the cell would land is not known"
+        return result | {"cause": "seeds", "reason": reason}
     agrees = low <= row["published_high"] and row["published_low"] <= high
     return result | {"verdict": AGREES if agrees else DIFFERS}
 

@@ -35,6 +35,7 @@ PARETO_COSTS = (
     "deployed_latency_seconds",
     "saved_bytes",
 )
+EFFICIENCY_COSTS = ("parameters_trainable", "deployed_inference_flops", "peak_memory_bytes")  # as `efficiency.Costs`
 
 
 def cost_row(result: Result) -> Row:
@@ -96,8 +97,12 @@ def cell_rows(
             values = {key: means.get(key, {}).get(cost) for key in keys}
             spreads = {key: _spread(runs.get(key, []), cost) for key in keys}
             rows["pareto"] += _front_rows(cost, scores, values, spreads, apart)
-        measured = {key: efficiency_costs(means.get(key, {})) for key in keys}
-        known = {key: cost for key, cost in measured.items() if cost is not None and not absent(scores.get(key))}
+        measured = {key: [means.get(key, {}).get(cost) for cost in EFFICIENCY_COSTS] for key in keys}
+        known = {
+            key: efficiency.Costs(*values)
+            for key, values in measured.items()
+            if not any(map(absent, (*values, scores.get(key))))
+        }
         scale = efficiency.constants(list(known.values()), largest) if known and largest else None
         rows["efficiency"] += _efficiency_rows(keys, scores, known, scale)
         if scale:
@@ -113,12 +118,6 @@ def largest_base(expected: Expected, costs: Iterable[Row]) -> float | None:
         if not absent(row.get("parameters_total")):
             totals[row["model"]].append(row["parameters_total"])
     return max((min(values) for values in totals.values() if values), default=None)
-
-
-def efficiency_costs(mean: Row) -> efficiency.Costs | None:
-    """Costs of a cell in the efficiency score, from its means; None where one of them is not known."""
-    values = [mean.get(name) for name in ("parameters_trainable", "deployed_inference_flops", "peak_memory_bytes")]
-    return efficiency.Costs(*values) if not any(map(absent, values)) else None
 
 
 def _front_rows(

@@ -25,11 +25,9 @@ def effect_rows(expected: Expected, tasks: Sequence[TaskScores]) -> list[Row]:
     either cell are left out and counted. Holm's correction is over the pairs of methods, or of models, over all tasks.
     """
     rows: list[Row] = []
-    for factor, names in (
-        (METHODS, [named.name for named in expected.methods]),
-        (MODELS, [named.name for named in expected.models]),
-    ):
-        over_all = [row for pair in combinations(names, 2) for row in _pair_rows(factor, pair, tasks)]
+    for factor, levels in ((METHODS, expected.methods), (MODELS, expected.models)):
+        pairs = combinations([level.name for level in levels], 2)
+        over_all = [row for pair in pairs for row in _pair_rows(factor, pair, tasks)]
         corrected = [row for row in over_all if row["task"] is None and np.isfinite(row["p_value"])]
         for row, adjusted in zip(corrected, holm(np.array([row["p_value"] for row in corrected])), strict=True):
             row |= {"p_holm": float(adjusted), "separated": bool(adjusted <= ALPHA)}

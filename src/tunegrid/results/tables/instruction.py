@@ -122,7 +122,7 @@ class _Cell:
     def _row(
         self, asked: str, names: Sequence[str], seeds: Sequence[int], tables: dict[int | None, Any], resamples: int
     ) -> Row:
-        metric = self.task.primary
+        metric, records = self.task.primary, [self.records[seed] for seed in seeds]
         blocks = {seed: self._statistics(metric, table, names) for seed, table in tables.items()}
         score = _mean_over(metric, len(names))
         samples = [
@@ -134,8 +134,8 @@ class _Cell:
         if prompt is not None:
             samples.append(ExampleStatistics(prompt[self._places(ids)][None], metric.aggregate, seeded=False))
         resampled = resample_scores(samples, self._units(ids), resamples)
-        each = [[self._value(seed, name) for name in names] for seed in seeds]
-        means = np.mean(each, axis=0)
+        scored = [{one.name: one.metrics[record.primary] for one in record.wordings} for record in records]
+        means = np.mean([[scores[name] for name in names] for scores in scored], axis=0)
         row: Row = self.names | {
             "metric": metric.name,
             "in_mixture": self.in_mixture,
@@ -156,10 +156,6 @@ class _Cell:
             change = row["mean"] - row["untuned_prompt"]
             row |= with_interval("prompt_difference", change, resampled.difference_interval(0, 2))
         return row
-
-    def _value(self, seed: int, wording: str) -> float:
-        record = self.records[seed]
-        return next(one.metrics[record.primary] for one in record.wordings if one.name == wording)
 
     def _answers(self, seed: int | None) -> Any:
         with parquet_frame(self.folders[seed] / "wordings.parquet") as table:
