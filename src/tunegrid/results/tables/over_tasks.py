@@ -22,11 +22,9 @@ def over_tasks_rows(tasks: Sequence[TaskScores]) -> dict[str, list[Row]]:
     No rows where fewer than two tasks have one. Collapsed runs count as they are, and are counted.
     """
     tables: dict[str, list[Row]] = {name: [] for name in COLUMNS}
-    counted = [scores for scores in tasks if _trivial(scores) is not None]
-    of_tasks = [_runs(scores) for scores in counted]
-    if len(counted) < 2:
-        return tables
-    for cell in of_tasks[0]:
+    counted = {scores: runs for scores in tasks if (runs := _runs(scores)) is not None}
+    of_tasks = list(counted.values())
+    for cell in of_tasks[0] if len(counted) > 1 else ():
         if not all(cell in runs for runs in of_tasks):
             continue
         observed = np.concatenate([runs[cell][0] for runs in of_tasks])
@@ -44,19 +42,16 @@ def over_tasks_rows(tasks: Sequence[TaskScores]) -> dict[str, list[Row]]:
     return tables
 
 
-def _trivial(scores: TaskScores) -> float | None:
-    """Score of the task's trivial baseline; None where there is none, or none that leaves room above it."""
+def _runs(scores: TaskScores) -> dict[Cell, tuple[np.ndarray, np.ndarray]] | None:
+    """Normalised scores of each model and method: (on the test rows [runs], on resamples [resamples, runs]).
+
+    None: the task has no trivial baseline, or none that leaves room above it.
+    """
     keys, resampled = scores.by_run or ([], None)
-    if resampled is None or (scores.trivial, None) not in keys:
+    baseline = (scores.trivial, None)
+    if baseline not in keys or (trivial := float(resampled.point[keys.index(baseline)])) >= 1:
         return None
-    trivial = float(resampled.point[keys.index((scores.trivial, None))])
-    return trivial if trivial < 1 else None
-
-
-def _runs(scores: TaskScores) -> dict[Cell, tuple[np.ndarray, np.ndarray]]:
-    """Normalised scores of each model and method: (on the test rows [runs], on resamples [resamples, runs])."""
-    keys, resampled = scores.by_run
-    trivial, places = _trivial(scores), {}
+    places: dict[Cell, list[int]] = {}
     for place, (key, _) in enumerate(keys):
         if key in scores.cells:  # and is no form of a cell's weights, nor the baseline
             places.setdefault((key.model, key.method), []).append(place)
