@@ -1,21 +1,16 @@
-"""What vocabularies and lengths let the models score: warnings for page one, and a section with a table."""
+"""What vocabularies and lengths let the models score: a section with a table."""
 
 from typing import Any
 
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent
 from tunegrid.report import layout
-from tunegrid.report.layout import Column, Section
-from tunegrid.report.tables import Frames, Titles
-from tunegrid.results.ceilings import ceiling_sentences, lost_characters
+from tunegrid.report.layout import Column, Section, right
+from tunegrid.report.tables import Frames, Titles, where
+from tunegrid.results.ceilings import lost_characters
 from tunegrid.results.expected import Expected, ExpectedTask
 
 SHOWN = 8  # lost characters in the table
-
-
-def sentences(frames: Frames, expected: Expected) -> list[str]:
-    """Warnings for page one: ceilings below 0.99."""
-    return ceiling_sentences(expected, frames["ceilings"].to_dict("records"))
 
 
 def section(frames: Frames, expected: Expected) -> Section | None:
@@ -31,13 +26,9 @@ def section(frames: Frames, expected: Expected) -> Section | None:
     )
     heads = (
         Column("Model"),
-        Column("Ceiling", "right"),
-        Column("Within lengths", "right"),
-        Column("Not written", "right"),
-        Column("Too long", "right"),
+        *right("Ceiling", "Within lengths", "Not written", "Too long"),
         Column("Lost", width=0.14),
-        Column("Not read", "right"),
-        Column("Tokens per word", "right"),
+        *right("Not read", "Tokens per word"),
     )
     caption = (
         "Ceilings in each task's primary metric. Of the test rows: those none of whose references comes back whole "
@@ -49,9 +40,8 @@ def section(frames: Frames, expected: Expected) -> Section | None:
 
 
 def _rows(frames: Frames, expected: Expected, task: ExpectedTask) -> list[tuple[str, ...]]:
-    titles, frame = Titles(expected), frames["ceilings"]
-    chosen = frame[(frame["task"] == task.name) & frame["primary"].astype(bool)]
-    return [_row(titles, task, row) for row in chosen.itertuples()]
+    chosen = where(frames["ceilings"], task=task.name, primary=True)
+    return [_row(Titles(expected), task, row) for row in chosen.itertuples()]
 
 
 def _row(titles: Titles, task: ExpectedTask, row: Any) -> tuple[str, ...]:

@@ -1,12 +1,10 @@
 """What models may have seen of the test rows: a section, and a note below each table of scores."""
 
-from typing import Any
-
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent
 from tunegrid.report import layout
-from tunegrid.report.layout import Column, Section, Table
-from tunegrid.report.tables import Frames, Titles
+from tunegrid.report.layout import Column, Section, Table, right
+from tunegrid.report.tables import Frames, Titles, where
 from tunegrid.results.expected import Expected, ExpectedTask
 
 RELATIONS = {
@@ -35,28 +33,24 @@ def section(frames: Frames, expected: Expected) -> Section | None:
 def note(frames: Frames, expected: Expected, task: ExpectedTask) -> str:
     """What models had seen of a task, in sentences for below its scores; "" where there is nothing to say."""
     sentences = []
-    for row in _of(frames["contamination"], task):
+    for row in where(frames["contamination"], task=task.name).itertuples():
         if row.same or row.overlapping:
             sentences.append(
                 f"Test rows with the same words as a training row: {digits.count(row.same)} of "
                 f"{digits.count(row.test_rows)}; with {row.ngram:.0f} words in a row of one: "
                 f"{digits.count(row.overlapping)}."
             )
-    trained = [row.model for row in _of(frames["pretraining"], task) if row.relation == "trained on it"]
-    if trained:
+    trained = where(frames["pretraining"], task=task.name, relation="trained on it")["model"]
+    if len(trained):
         titles = Titles(expected).models
         sentences.append(f"Trained on this data set before this study: {', '.join(titles[name] for name in trained)}.")
     return " ".join(sentences)
 
 
-def _of(frame: Any, task: ExpectedTask) -> list[Any]:
-    return list(frame[frame["task"] == task.name].itertuples())
-
-
 def _overlap(frames: Frames, expected: Expected) -> Table | None:
     rows = []
     for task in expected.tasks:
-        for row in _of(frames["contamination"], task):
+        for row in where(frames["contamination"], task=task.name).itertuples():
             counts = (row.test_rows, row.same, row.overlapping, row.mostly_overlapping, row.too_short)
             share = digits.percent(row.ngrams_seen / row.ngrams) if row.ngrams else DASH
             rows.append((task.title, *map(digits.count, counts), share))
@@ -70,23 +64,16 @@ def _overlap(frames: Frames, expected: Expected) -> Table | None:
         "punctuation left aside, within one column; with at least half of their n-grams. Rows with fewer words have "
         "no n-gram. Last: the share of all n-grams of the test rows."
     )
-    columns = [Column("Task"), *(Column(title, "right") for title in heads)]
-    return layout.plain_table("contamination", caption, columns, rows)
+    return layout.plain_table("contamination", caption, [Column("Task"), *right(*heads)], rows)
 
 
 def _pretraining(frames: Frames, expected: Expected) -> Table | None:
     titles, groups = Titles(expected), []
     for task in expected.tasks:
-        known = [row for row in _of(frames["pretraining"], task) if not absent(row.text)]
-        rows = [
-            (
-                titles.models[row.model],
-                RELATIONS[row.relation] + ("" if absent(row.remark) else f": {row.remark}"),
-                row.text,
-                row.reference,
-            )
-            for row in known
-        ]
+        rows = []
+        for row in where(frames["pretraining"], task=task.name).dropna(subset=["text"]).itertuples():
+            relation = RELATIONS[row.relation] + ("" if absent(row.remark) else f": {row.remark}")
+            rows.append((titles.models[row.model], relation, row.text, row.reference))
         groups.append((task.title, rows))
     if not any(rows for _, rows in groups):
         return None

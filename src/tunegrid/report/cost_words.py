@@ -1,11 +1,12 @@
 """The report's words about cost: units, numbers as text, and the paragraphs that explain its tables."""
 
+from itertools import groupby
 from typing import Any
 
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent
 from tunegrid.common.words import listed
-from tunegrid.report.tables import Frames, Titles
+from tunegrid.report.tables import Frames, Titles, where
 from tunegrid.results.expected import Expected
 
 COST_TITLES = {
@@ -26,16 +27,6 @@ def unit_of(cost: str) -> tuple[float, str]:
     if cost == "deployed_latency_seconds":
         return 1e-3, "ms"
     return UNITS.get(cost.rsplit("_", 1)[-1], (1.0, ""))
-
-
-def mean(runs: Any, name: str) -> float:
-    """Mean of a column of costs; NaN where no row has a value."""
-    return runs[name].mean()
-
-
-def total(runs: Any, name: str) -> float:
-    """Sum of a column of costs."""
-    return runs[name].sum()
 
 
 def trainings(costs: Any) -> Any:
@@ -66,7 +57,7 @@ def cost_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
     )
     examples = costs["latency_examples"].dropna()
     if len(examples) and examples.max() > 0:
-        compared, different = (total(costs, f"merged_{name}") for name in ("compared", "differences"))
+        compared, different = (costs[f"merged_{name}"].sum() for name in ("compared", "differences"))
         texts.append(
             f"Latency is measured on {examples.max():,.0f} test examples, the same for all cells of a task, drawn "
             "evenly over the test set and answered one at a time with the task's settings, after a warm-up. Answers "
@@ -96,7 +87,7 @@ def cost_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
 def pareto_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
     """Paragraphs on what a front is, how certain it is, and which cells are on it."""
     table = frames["pareto"]
-    chosen = table[table["on_front"]]
+    chosen = where(table, on_front=True)
     if chosen.empty:
         return ()
     doubtful = int(chosen["tied_with_cheaper"].notna().sum())
@@ -109,7 +100,7 @@ def pareto_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
     )
     titles, sentences = Titles(expected), []
     for task in expected.tasks:
-        places = table[(table["task"] == task.name) & table["score"].notna() & table["value"].notna()]
+        places = where(table, task=task.name).dropna(subset=["score", "value"])
         counts = places.groupby(["model", "method"], sort=False)["on_front"].sum()
         if len(counts) < 2:
             continue
@@ -119,7 +110,7 @@ def pareto_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
         nowhere = int((counts == 0).sum())
         text = f"{task.title}: {nowhere} of {len(counts)} cells are on no front"
         if len(most) and most.max() > 0:
-            names = [f"{titles.models[key[0]]} + {titles.methods[key[1]]}" for key in most[most == most.max()].index]
+            names = [titles.cell(*key) for key in most[most == most.max()].index]
             text += f"; beside the best, {listed(names)} on the most ({most.max()} of {places['cost'].nunique()}"
             text += f"; {_counted_places(places, names, titles)})"
         sentences.append(f"{text}.")
@@ -144,7 +135,7 @@ def _measured_places(chosen: Any, expected: Expected) -> str:
 def _counted_places(places: Any, names: list[str], titles: Titles) -> str:
     """On how many fronts of counted costs each of the named cells is: `2 and 1 of the 3 that need no measuring`."""
     counted = places[places["cost"].isin(COUNTED)]
-    on = [f"{titles.models[row.model]} + {titles.methods[row.method]}" for row in counted.itertuples() if row.on_front]
+    on = [titles.cell(row.model, row.method) for row in counted.itertuples() if row.on_front]
     numbers = listed(str(on.count(name)) for name in names)
     return f"{numbers} of the {counted['cost'].nunique()} that need no measuring"
 
@@ -158,19 +149,14 @@ def efficiency_text(frames: Frames, expected: Expected) -> tuple[str, ...]:
     constants = frames["efficiency_constants"].set_index("task")
     largest = constants["parameters"].max()
     for task in expected.tasks:
-        rows = table[(table["task"] == task.name) & table["rank"].notna()]
+        rows = where(table, task=task.name).dropna(subset=["rank"])
         if rows.empty:
             continue
         scale = constants.loc[task.name]
         scales.append(f"{task.title}: {operations(scale.flops)} FLOPs and {digits.binary_size(scale.memory_bytes)}")
-        best = rows[rows["rank"] == 1].drop_duplicates("beta")
-        runs: list[tuple[str, list[float]]] = []
-        for row in best.itertuples():
-            name = f"{titles.models[row.model]} + {titles.methods[row.method]}"
-            if not runs or runs[-1][0] != name:
-                runs.append((name, []))
-            runs[-1][1].append(row.beta)
-        cells = [f"{name} ({_betas(betas)})" for name, betas in runs]
+        best = where(rows, rank=1).drop_duplicates("beta")
+        runs = groupby(best.itertuples(), key=lambda row: titles.cell(row.model, row.method))
+        cells = [f"{name} ({_betas([row.beta for row in same])})" for name, same in runs]
         firsts.append(f"{task.title}: {', then '.join(cells)}")
     rule = (
         "The efficiency score is that of PSCP (Belanec et al. 2025; its equation is in the section on methods): the "

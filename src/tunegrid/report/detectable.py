@@ -6,16 +6,26 @@ from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent, without_exponent
 from tunegrid.common.words import listed
 from tunegrid.report import layout
-from tunegrid.report.layout import Column, Section, Table
+from tunegrid.report.layout import Column, Section, Table, right
 from tunegrid.report.tables import Frames, Titles, number
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics.intervals import LEVEL
 from tunegrid.results.statistics.power import MORE, MOST_ROWS, MOST_SEEDS, NEVER, POWER, SAME, UNKNOWN
 
-TITLE = "How much data would tell"
 CHANCE = f"{100 * POWER:.0f}%"
 TWO_SEEDS = "65 to 75%"  # what simulated studies of two seeds find of it (docs/statistics.md)
 LARGEST = 1.0  # difference of two scores
+ROWS_LIMITS = {
+    SAME: "the difference is 0",
+    NEVER: "no number of rows: the seeds' noise alone is larger",
+    MORE: f"more than {MOST_ROWS:,.0f} times as many",
+}
+SEEDS_LIMITS = {
+    SAME: "the difference is 0",
+    NEVER: "no number of seeds: the test rows' noise alone is larger",
+    MORE: f"more than {MOST_SEEDS}",
+    UNKNOWN: DASH,
+}
 
 
 def section(frames: Frames, expected: Expected) -> Section | None:
@@ -40,7 +50,7 @@ def section(frames: Frames, expected: Expected) -> Section | None:
     )
     if not several:
         needed += " With one seed per cell it is about these trained models; how many seeds it takes is not known."
-    return Section(TITLE, (text, needed), (_smallest(frames, expected), _needed(frames, expected)))
+    return Section("How much data would tell", (text, needed), (_smallest(frames, expected), _needed(frames, expected)))
 
 
 def summary(frames: Frames, expected: Expected) -> list[str]:
@@ -75,13 +85,13 @@ def summary(frames: Frames, expected: Expected) -> list[str]:
 
 
 def _smallest(frames: Frames, expected: Expected) -> Table:
-    titles, rows = Titles(expected), []
+    rows, tasks = [], {task.name: task for task in expected.tasks}
     for row in frames["detectable"].itertuples():
-        task = next(task for task in expected.tasks if task.name == row.task)
+        task = tasks[row.task]
         unit = " %" if task.primary.percent else ""
         rows.append(
             (
-                titles.tasks[row.task],
+                task.title,
                 f"{task.primary.title},{unit}" if unit else task.primary.title,
                 digits.count(row.examples) + (f" in {row.units:,.0f} groups" if row.units != row.examples else ""),
                 _range(row.seeds_least, row.seeds_most),
@@ -91,8 +101,7 @@ def _smallest(frames: Frames, expected: Expected) -> Table:
                 _number(task, row.smallest_alone),
             )
         )
-    columns = [Column("Task"), Column("Metric"), Column("Test rows", "right"), Column("Seeds", "right")]
-    columns += [Column(title, "right") for title in ("Cells", "Smallest", "Of all pairs", "Alone")]
+    heads = ("Test rows", "Seeds", "Cells", "Smallest", "Of all pairs", "Alone")
     caption = (
         f"The smallest true difference between two cells that a study like this finds with a power of {CHANCE}: of the "
         "median pair, and the range of all pairs, with Holm's correction at its first step; alone: of the median pair "
@@ -100,21 +109,18 @@ def _smallest(frames: Frames, expected: Expected) -> Table:
     )
     if (frames["detectable"][["smallest", "smallest_high", "smallest_alone"]] > LARGEST).any(axis=None):
         caption += " None: not even the largest difference that there can be is found so often."
-    return layout.plain_table("detectable", caption, columns, rows)
+    return layout.plain_table("detectable", caption, [Column("Task"), Column("Metric"), *right(*heads)], rows)
 
 
 def _needed(frames: Frames, expected: Expected) -> Table:
-    titles, rows = Titles(expected), []
+    titles, rows, tasks = Titles(expected), [], {task.name: task for task in expected.tasks}
     for row in frames["detectable"].itertuples():
-        task = next(task for task in expected.tasks if task.name == row.task)
-        cells = (
-            f"{titles.models[row.first_model]} + {titles.methods[row.first_method]}",
-            f"{titles.models[row.second_model]} + {titles.methods[row.second_method]}",
-        )
+        task = tasks[row.task]
+        first, second = titles.cell(row.first_model, row.first_method), titles.cell(row.second_model, row.second_method)
         needed = ("separated here", "separated here") if row.separated else (_rows(row), _seeds(row))
-        rows.append((titles.tasks[row.task], *cells, _number(task, row.difference, "+"), *needed))
+        rows.append((task.title, first, second, _number(task, row.difference, "+"), *needed))
     columns = [Column("Task", width=0.14), Column("First", width=0.17), Column("Second", width=0.17)]
-    columns += [Column("Difference", "right"), Column("Test rows that would separate them", width=0.17)]
+    columns += [*right("Difference"), Column("Test rows that would separate them", width=0.17)]
     columns.append(Column("Seeds that would", width=0.17))
     caption = (
         "What would separate the best cell from the second, with a power of "
@@ -125,26 +131,15 @@ def _needed(frames: Frames, expected: Expected) -> Table:
 
 
 def _rows(row: Any) -> str:
-    words = {
-        SAME: "the difference is 0",
-        NEVER: "no number of rows: the seeds' noise alone is larger",
-        MORE: f"more than {MOST_ROWS:,.0f} times as many",
-    }
     if not absent(row.rows_limit):
-        return words[row.rows_limit]
+        return ROWS_LIMITS[row.rows_limit]
     of_groups = ", in as many more groups" if row.units != row.examples else ""
     return f"about {_rough(row.rows_needed)}{of_groups} (now {row.examples:,.0f})"
 
 
 def _seeds(row: Any) -> str:
-    words = {
-        SAME: "the difference is 0",
-        NEVER: "no number of seeds: the test rows' noise alone is larger",
-        MORE: f"more than {MOST_SEEDS}",
-        UNKNOWN: DASH,
-    }
     if not absent(row.seeds_limit):
-        return words[row.seeds_limit]
+        return SEEDS_LIMITS[row.seeds_limit]
     return f"about {_rough(row.seeds_needed)} (now {_range(row.seeds_least, row.seeds_most)})"
 
 

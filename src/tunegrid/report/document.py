@@ -57,7 +57,7 @@ def study_report(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]
         abstract=(expected.description, *expected.caveats),
         summary=tuple(summary.sentences(frames, expected)),
         warnings=tuple(summary.warnings(frames, expected)),
-        sections=tuple(with_distinct_names(sections(frames, expected, drawn))),
+        sections=tuple(with_distinct_names(filter(None, sections(frames, expected, drawn)))),
         glance=summary.glance(frames, expected),
         picture=drawn.get("figure-scores"),
         references=formulas.references(frames, expected),

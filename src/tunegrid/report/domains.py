@@ -4,37 +4,30 @@ from typing import Any
 
 from tunegrid.common.digits import DASH, absent
 from tunegrid.report import layout
-from tunegrid.report.layout import Column, Section, Table
-from tunegrid.report.tables import Frames, Titles, number, with_interval
+from tunegrid.report.layout import Section, Table, right
+from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, number, where, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics.intervals import CONFIDENCE
 
 
 def section(frames: Frames, expected: Expected) -> Section | None:
     """The section on other domains; None where no task is evaluated on any."""
-    tables = [
-        table
-        for task in expected.tasks
-        for domain in task.domains
-        for table in (_cells(frames, expected, task, domain),)
-        if table is not None
-    ]
-    if not tables:
+    tables = [_cells(frames, expected, task, domain) for task in expected.tasks for domain in task.domains]
+    if not any(tables):
         return None
-    if (by_method := _methods(frames, expected)) is not None:
-        tables.append(by_method)
+    tables.append(_methods(frames, expected))
     text = (
         "The runs of the tables of scores, on test rows of other domains: nothing was trained or chosen on them. The "
         "loss is a cell's score on its own test set less that on the other; both test sets are resampled for its "
         "interval, and the spread of the losses between seeds is part of it. A domain can be harder or easier by "
         "itself: the losses of the baselines and of the untuned models show it."
     )
-    return Section("Other domains", (text, *_sentences(frames, expected)), tuple(tables))
+    return Section("Other domains", (text, *_sentences(frames, expected)), tuple(filter(None, tables)))
 
 
 def _cells(frames: Frames, expected: Expected, task: ExpectedTask, domain: str) -> Table | None:
-    frame, titles, metric = frames["domains"], Titles(expected), task.primary
-    chosen = frame[(frame["task"] == task.name) & (frame["domain"] == domain)]
+    titles, metric = Titles(expected), task.primary
+    chosen = where(frames["domains"], task=task.name, domain=domain)
     if not len(chosen):
         return None
     rows = []
@@ -46,13 +39,11 @@ def _cells(frames: Frames, expected: Expected, task: ExpectedTask, domain: str) 
         loss = with_interval(metric, row.loss, row.loss_low, row.loss_high, "+")
         rows.append((*titles.line(row), number(metric, row.in_domain), score, loss))
     unit = ", %" if metric.percent else ""
-    columns = [Column("Model"), Column("Method"), Column(f"In domain{unit}", "right")]
-    columns += [Column(f"{domain}{unit} [{CONFIDENCE} interval]", "right")]
-    columns.append(Column(f"Loss [{CONFIDENCE} interval]", "right"))
+    heads = (f"In domain{unit}", f"{domain}{unit} [{CONFIDENCE} interval]", f"Loss [{CONFIDENCE} interval]")
     examples = chosen["examples"].dropna()
     size = f"; {examples.max():,.0f} test rows" if len(examples) else ""
     caption = f"{task.title} on the domain “{domain}”: {metric.title} on its own test set and there{size}."
-    return layout.plain_table(f"domains-{task.name}-{domain}", caption, columns, rows)
+    return layout.plain_table(f"domains-{task.name}-{domain}", caption, [MODEL, METHOD, *right(*heads)], rows)
 
 
 def _methods(frames: Frames, expected: Expected) -> Table | None:
@@ -66,8 +57,7 @@ def _methods(frames: Frames, expected: Expected) -> Table | None:
         loss = with_interval(metric, row.loss, row.loss_low, row.loss_high, "+")
         line = (titles.methods[row.method], number(metric, row.in_domain), number(metric, row.score), loss)
         groups.setdefault(f"{titles.tasks[row.task]}: {row.domain}", []).append(line)
-    columns = [Column("Method"), Column("In domain", "right"), Column("There", "right")]
-    columns.append(Column(f"Loss [{CONFIDENCE} interval]", "right"))
+    columns = [METHOD, *right("In domain", "There", f"Loss [{CONFIDENCE} interval]")]
     caption = "What each method scores and loses on other domains: means over the models that have all methods."
     return layout.grouped_table("transfer", caption, columns, groups.items())
 

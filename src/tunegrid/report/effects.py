@@ -5,13 +5,12 @@ from typing import Any
 from tunegrid.common.digits import DASH, absent, bare_score
 from tunegrid.common.words import listed, number_word, plural
 from tunegrid.report import layout
-from tunegrid.report.layout import Column, Figure, Section, Table
-from tunegrid.report.tables import Frames, Titles
+from tunegrid.report.layout import Column, Figure, Section, Table, right
+from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, where
 from tunegrid.results.expected import Expected
 from tunegrid.results.statistics.intervals import CONFIDENCE
 from tunegrid.results.tables.effects import METHODS, MODELS
 
-TITLE = "Methods and models on the whole"
 FEW_TASKS = 8  # below which the middle half of the runs is of one or two tasks
 MOST_PAIRS = 6  # for which the report prints the tasks one by one
 DISAGREE = "†"  # after a pair
@@ -24,7 +23,7 @@ def section(frames: Frames, expected: Expected, figures: tuple[Figure, ...] = ()
     if not compared and together is None:
         return None
     texts = ([_on_effects(frames, expected)] if compared else []) + ([_on_tasks(frames)] if together else [])
-    return Section(TITLE, tuple(texts), (*compared, *filter(None, [together])), figures)
+    return Section("Methods and models on the whole", tuple(texts), (*compared, *filter(None, [together])), figures)
 
 
 def _on_effects(frames: Frames, expected: Expected) -> str:
@@ -64,16 +63,14 @@ def _over_tasks(frames: Frames, expected: Expected) -> Table | None:
         return None
     rows = [
         (
-            titles.models[row.model],
-            titles.methods[row.method],
+            *titles.line(row),
             f"{row.runs:.0f}",
             f"{_points(row.iqm)} [{_points(row.iqm_low)}, {_points(row.iqm_high)}]",
             f"{_points(row.mean)} [{_points(row.mean_low)}, {_points(row.mean_high)}]",
         )
         for row in frame.itertuples()
     ]
-    columns = [Column("Model"), Column("Method"), Column("Runs", "right")]
-    columns += [Column(f"{title} [{CONFIDENCE} interval]", "right") for title in ("IQM", "Mean")]
+    columns = [MODEL, METHOD, *right("Runs", f"IQM [{CONFIDENCE} interval]", f"Mean [{CONFIDENCE} interval]")]
     about = "seeds and test rows" if (frame["about"] == "methods").all() else "test rows alone"
     caption = (
         f"All {plural(int(frame['tasks'].max()), 'task')} together: interquartile mean and mean of the normalised "
@@ -86,20 +83,25 @@ def _over_tasks(frames: Frames, expected: Expected) -> Table | None:
 
 
 def _table(frames: Frames, expected: Expected, kind: str) -> Table | None:
-    effects, titles = frames["effects"], Titles(expected)
-    effects = effects[effects["kind"] == kind]
+    effects, titles = where(frames["effects"], kind=kind), Titles(expected)
+    if not len(effects):
+        return None
     named = titles.methods if kind == METHODS else titles.models
     groups: dict[str, list[tuple[str, ...]]] = {}
-    overall = effects[effects["task"].isna()]
-    for row in effects.itertuples():
-        if absent(row.task) or len(overall) <= MOST_PAIRS:
-            where = f"All {plural(int(row.tasks), 'task')}" if absent(row.task) else titles.tasks[row.task]
-            where = "This task" if absent(row.task) and row.tasks == 1 else where
-            groups.setdefault(f"{named[row.first]} less {named[row.second]}", []).append((where, *_cells(row)))
-    if not groups:
-        return None
-    columns = [Column("Where"), Column(f"Difference, points [{CONFIDENCE} interval]", "right")]
-    columns += [Column(title, "right") for title in ("p (Holm)", "Cells ahead", "Range of cells")]
+    overall, apart = where(effects, task=None), _disagreements(effects, titles)
+    if many := len(overall) > MOST_PAIRS:  # a line for each pair, all of the first one together
+        heads = [Column("Less"), *right("Tasks")]
+        for row in overall.itertuples():
+            mark = f" {DISAGREE}" if (row.first, row.second) in apart else ""
+            cells = (named[row.second] + mark, f"{row.tasks:.0f}", *_cells(row))
+            groups.setdefault(named[row.first], []).append(cells)
+    else:
+        heads = [Column("Where")]
+        for row in effects.itertuples():
+            together = "This task" if row.tasks == 1 else f"All {plural(int(row.tasks), 'task')}"
+            place = together if absent(row.task) else titles.tasks[row.task]
+            groups.setdefault(f"{named[row.first]} less {named[row.second]}", []).append((place, *_cells(row)))
+    heads += right(f"Difference, points [{CONFIDENCE} interval]", "p (Holm)", "Cells ahead", "Range of cells")
     over = "models and tasks" if kind == METHODS else "methods and tasks"
     caption = (
         f"{'Methods' if kind == METHODS else 'Models'} against one another, over {over}. p: of the difference over all "
@@ -107,50 +109,31 @@ def _table(frames: Frames, expected: Expected, kind: str) -> Table | None:
         f"same {'model' if kind == METHODS else 'method'} in which the first scores higher. Range: their lowest and "
         "highest difference."
     )
-    name, note = f"effects-{kind}s", _note(effects, titles, named)
-    if len(overall) > MOST_PAIRS:  # a line for each pair, all of the first one together
-        columns = [Column("Less"), Column("Tasks", "right"), *columns[1:]]
-        groups = {}
-        for row in overall.itertuples():
-            cells = (named[row.second] + _mark(effects, row), f"{row.tasks:.0f}", *_cells(row))
-            groups.setdefault(named[row.first], []).append(cells)
-    return layout.grouped_table(name, caption, columns, groups.items(), note)
-
-
-def _note(effects: Any, titles: Titles, named: dict[str, str]) -> str:
-    """The pairs of which one task says the opposite of another, and how many cells were left out."""
-    sentences, marked = [], False
-    many = effects["task"].isna().sum() > MOST_PAIRS
-    for (first, second), rows in effects[effects["task"].notna()].groupby(["first", "second"], sort=False):
-        above, below = ([titles.tasks[name] for name in rows.loc[side, "task"]] for side in _sides(rows))
-        if above and below and many:
-            marked = True
-        elif above and below:
-            sentences.append(
-                f"{named[first]} less {named[second]}: tasks disagree, beyond their intervals ({listed(above)}: above "
-                f"0; {listed(below)}: below), so that the mean over the tasks describes none of them."
-            )
-    if marked:
-        sentences.append(
+    if many and apart:
+        sentences = [
             f"{DISAGREE} Tasks disagree, beyond their intervals, so that the mean over tasks describes none of them."
-        )
-    if left_out := int(effects.loc[effects["task"].isna(), "left_out_blocks"].sum()):
+        ]
+    else:
+        sentences = [
+            f"{named[first]} less {named[second]}: tasks disagree, beyond their intervals ({listed(above)}: above "
+            f"0; {listed(below)}: below), so that the mean over the tasks describes none of them."
+            for (first, second), (above, below) in apart.items()
+        ]
+    if left_out := int(overall["left_out_blocks"].sum()):
         sentences.append(
             f"Left out, for a seed of one of the two cells collapsed: {plural(left_out, 'pair')} of cells."
         )
-    return " ".join(sentences)
+    return layout.grouped_table(f"effects-{kind}s", caption, heads, groups.items(), " ".join(sentences))
 
 
-def _mark(effects: Any, pair: Any) -> str:
-    """The sign of a pair on which tasks disagree."""
-    same = (effects["first"] == pair.first) & (effects["second"] == pair.second) & effects["task"].notna()
-    above, below = _sides(effects[same])
-    return f" {DISAGREE}" if above.any() and below.any() else ""
-
-
-def _sides(rows: Any) -> tuple[Any, Any]:
-    """Which intervals lie above 0, and which below."""
-    return rows["ci_low"] > 0, rows["ci_high"] < 0
+def _disagreements(effects: Any, titles: Titles) -> dict[tuple[str, str], tuple[list[str], list[str]]]:
+    """Pairs of which one task says the opposite of another: the tasks whose interval is above 0, and those below."""
+    pairs = {}
+    for pair, rows in effects.dropna(subset=["task"]).groupby(["first", "second"], sort=False):
+        above, below = rows[rows["ci_low"] > 0], rows[rows["ci_high"] < 0]
+        if len(above) and len(below):
+            pairs[pair] = tuple([titles.tasks[name] for name in side["task"]] for side in (above, below))
+    return pairs
 
 
 def _cells(row: Any) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from typing import Any
 
 from tunegrid.common.digits import DASH, absent
 from tunegrid.report import layout
-from tunegrid.report.layout import Column, Section, Table
-from tunegrid.report.tables import Frames, Titles
+from tunegrid.report.layout import Section, Table, right
+from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, where
 from tunegrid.results.expected import Expected, ExpectedTask
 
 SHOWN = 6  # types with a column, those of the most entities
@@ -25,7 +25,7 @@ def section(frames: Frames, expected: Expected) -> Section | None:
 
 
 def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table | None:
-    scores, malformed = (frames[name][frames[name]["task"] == task.name] for name in ("entities", "malformed"))
+    scores, malformed = (where(frames[name], task=task.name) for name in ("entities", "malformed"))
     if not len(scores):
         return None
     titles = Titles(expected)
@@ -36,8 +36,7 @@ def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table | No
         cells = {row.type: row for row in group.itertuples()}
         first = next(iter(cells.values()))
         rows.append((*titles.line(first), *(_score(cells[name]) for name in shown), _share(malformed, first)))
-    columns = [Column("Model"), Column("Method"), *(Column(name, "right") for name in shown)]
-    columns.append(Column("Malformed", "right"))
+    columns = [MODEL, METHOD, *right(*shown, "Malformed")]
     listed = "; ".join(f"{name}: {counts[name]:,.0f}" for name in shown)
     caption = (
         f"{task.title}: F1 of whole entities of each type, with intervals, and the share of answers with a malformed "
@@ -53,7 +52,6 @@ def _score(row: Any) -> str:
 
 def _share(malformed: Any, row: Any) -> str:
     """Share of the malformed answers of a cell's seeds together."""
-    own = malformed[(malformed["kind"] == row.kind) & (malformed["method"] == row.method)]
-    own = own[own["model"].isna()] if absent(row.model) else own[own["model"] == row.model]
+    own = where(malformed, kind=row.kind, model=row.model, method=row.method)
     answers, rows = own["answers"].sum(), own["rows"].sum()
     return f"{100 * answers / rows:.1f}%" if rows else DASH

@@ -1,11 +1,9 @@
 """The section on forgetting: the pretraining loss on held-out text before and after tuning, and the paper's claim."""
 
-from typing import Any
-
-from tunegrid.common.digits import DASH, absent
+from tunegrid.common.digits import DASH
 from tunegrid.report import claims, layout
-from tunegrid.report.layout import Column, Section, Table
-from tunegrid.report.tables import METHOD, MODEL, Frames, Titles
+from tunegrid.report.layout import Section, Table, right
+from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, change, decimal, where
 from tunegrid.report.techniques import claims_table
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics.intervals import CONFIDENCE
@@ -40,15 +38,15 @@ def section(frames: Frames, expected: Expected) -> Section | None:
 
 
 def _cells(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
-    frame, titles, lines, documents = frames["forgetting"], Titles(expected), [], None
-    for row in frame[frame["task"] == task.name].itertuples():
+    titles, lines, documents = Titles(expected), [], None
+    for row in where(frames["forgetting"], task=task.name).itertuples():
         if row.status != "ok":
             lines.append((*titles.line(row), row.status, DASH, DASH))
             continue
         documents = row.examples
-        lines.append((*titles.line(row), _number(row.untuned_loss), _number(row.loss), _change(row)))
-    columns = [MODEL, METHOD, Column("Loss before", "right"), Column("After", "right")]
-    columns.append(Column(f"Change [{CONFIDENCE} interval]", "right"))
+        changed = change(row.change, row.change_low, row.change_high)
+        lines.append((*titles.line(row), decimal(row.untuned_loss), decimal(row.loss), changed))
+    columns = [MODEL, METHOD, *right("Loss before", "After", f"Change [{CONFIDENCE} interval]")]
     size = f", {documents:,.0f} documents" if documents else ""
     caption = f"{task.title}: pretraining loss before and after tuning, nats per token{size}."
     return layout.plain_table(f"forgetting-{task.name}", caption, columns, lines)
@@ -58,18 +56,8 @@ def _methods(frames: Frames, expected: Expected) -> Table:
     titles = Titles(expected)
     groups: dict[str, list[tuple[str, str]]] = {}
     for row in frames["forgetting_methods"].itertuples():
-        groups.setdefault(titles.tasks[row.task], []).append((titles.methods[row.method], _change(row)))
-    columns = [METHOD, Column(f"Change [{CONFIDENCE} interval]", "right")]
+        changed = change(row.change, row.change_low, row.change_high)
+        groups.setdefault(titles.tasks[row.task], []).append((titles.methods[row.method], changed))
+    columns = [METHOD, *right(f"Change [{CONFIDENCE} interval]")]
     caption = "Change of the pretraining loss by method: means over the models that have all methods."
     return layout.grouped_table("forgetting-methods", caption, columns, groups.items())
-
-
-def _number(value: float, sign: str = "") -> str:
-    return DASH if absent(value) else f"{value:{sign}.3f}".replace("-", "−")
-
-
-def _change(row: Any) -> str:
-    if absent(row.change):
-        return DASH
-    ends = "" if absent(row.change_low) else f" [{_number(row.change_low, '+')}, {_number(row.change_high, '+')}]"
-    return _number(row.change, "+") + ends

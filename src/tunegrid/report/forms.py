@@ -6,8 +6,8 @@ from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent
 from tunegrid.common.words import listed
 from tunegrid.report import layout
-from tunegrid.report.layout import Column, Section, Table
-from tunegrid.report.tables import Frames, Titles, with_interval
+from tunegrid.report.layout import Column, Section, Table, right
+from tunegrid.report.tables import Frames, Titles, where, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics.intervals import CONFIDENCE
 
@@ -31,24 +31,24 @@ def section(frames: Frames, expected: Expected) -> Section | None:
 
 def _tables(frames: Frames, expected: Expected) -> list[Table]:
     titles, made = Titles(expected), []
-    columns = [Column("Form"), Column(f"Difference [{CONFIDENCE} interval]", "right")]
-    columns += [Column(title, "right") for title in ("Other answers", "Bytes", "Memory", "Latency, ms", "Examples / s")]
+    columns = [Column("Form"), *right(f"Difference [{CONFIDENCE} interval]", "Other answers", "Bytes", "Memory")]
+    columns += right("Latency, ms", "Examples / s")
     tuned = bool(frames["forms"]["tuning_seconds"].notna().any())
-    columns += [Column("Tuning, s", "right")] * tuned
+    columns += right("Tuning, s") * tuned
     for task in expected.tasks:
         groups: dict[str, list[tuple[str, ...]]] = {}
-        for row in frames["forms"][frames["forms"]["task"] == task.name].itertuples():
-            name = f"{titles.models[row.model]} + {titles.methods[row.method]}"
-            groups.setdefault(name, []).append((row.form, *_cells(task, row)[: len(columns) - 1]))
+        for row in where(frames["forms"], task=task.name).itertuples():
+            cells = (row.form, *_cells(task, row)[: len(columns) - 1])
+            groups.setdefault(titles.cell(row.model, row.method), []).append(cells)
         if groups:
             caption = (
-                f"{titles.tasks[task.name]}: weights in other forms. Difference: in {task.primary.title}, to the run "
+                f"{task.title}: weights in other forms. Difference: in {task.primary.title}, to the run "
                 "as it was trained. Bytes: of the weights, as a share of those of the plain model in fp32. Memory, "
                 "latency and throughput: of the form, and of the run itself in brackets."
                 + " Tuning: of the form's weights, a teacher's answers included."
                 * tuned
             )
-            made.append(layout.grouped_table(f"forms-{task.name}", caption, columns, groups.items(), ""))
+            made.append(layout.grouped_table(f"forms-{task.name}", caption, columns, groups.items()))
     return made
 
 
@@ -60,19 +60,11 @@ def _cells(task: ExpectedTask, row: Any) -> tuple[str, ...]:
         f"{row.changed:,.0f} of {row.examples:,.0f}",
         digits.percent(row.saved_bytes / row.plain_bytes, 0),
         _beside(digits.binary_size, row.prediction_peak_memory_bytes, row.plain_peak_memory_bytes),
-        _beside(_milliseconds, row.latency_seconds, row.plain_latency_seconds),
-        _beside(_rate, row.batch_examples_per_second, row.plain_batch_examples_per_second),
-        DASH if absent(row.tuning_seconds) else digits.seconds(row.tuning_seconds),
+        _beside(digits.significant, 1000 * row.latency_seconds, 1000 * row.plain_latency_seconds),
+        _beside(digits.significant, row.batch_examples_per_second, row.plain_batch_examples_per_second),
+        digits.seconds(row.tuning_seconds),
     )
 
 
 def _beside(words: Any, value: float, plain: float) -> str:
-    return DASH if absent(value) else f"{words(value)} ({DASH if absent(plain) else words(plain)})"
-
-
-def _milliseconds(value: float) -> str:
-    return digits.significant(1000 * value)
-
-
-def _rate(value: float) -> str:
-    return digits.significant(value)
+    return DASH if absent(value) else f"{words(value)} ({words(plain)})"

@@ -41,15 +41,13 @@ def used_formulas(frames: Frames, expected: Expected) -> list[Formula]:
     if len(expected.seeds) > 1:
         formulas.append(seeds.SEEDS)
     formulas += [intervals.DIFFERENCE, paired_tests.TESTS, recommend.RULE]
-    if len(frames["effects"]):
-        formulas.append(effects.EFFECT)
-    if len(frames["over_tasks"]):
-        formulas.append(over_tasks.NORMALISED)
-    if len(frames["detectable"]):
-        formulas.append(power.DETECTABLE)
-    if frames["efficiency"]["rank"].notna().any():
-        formulas.append(efficiency.SCORE)
-    return [formula for formula in formulas if formula]
+    of_tables = {
+        effects.EFFECT: len(frames["effects"]),
+        over_tasks.NORMALISED: len(frames["over_tasks"]),
+        power.DETECTABLE: len(frames["detectable"]),
+        efficiency.SCORE: frames["efficiency"]["rank"].count(),
+    }
+    return [*filter(None, formulas), *(formula for formula, rows in of_tables.items() if rows)]
 
 
 def references(frames: Frames, expected: Expected) -> tuple[Reference, ...]:

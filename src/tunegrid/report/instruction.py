@@ -7,9 +7,9 @@ from tunegrid.common.citations import RAFFEL_2020, Formula
 from tunegrid.common.digits import DASH, absent
 from tunegrid.common.words import listed
 from tunegrid.report import layout
-from tunegrid.report.layout import Column, Section, Table
-from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, number, with_interval
-from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.report.layout import Column, Section, Table, right
+from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, number, where, with_interval
+from tunegrid.results.expected import Expected
 from tunegrid.results.statistics.intervals import CONFIDENCE
 
 MIXING = Formula(
@@ -47,13 +47,12 @@ def section(frames: Frames, expected: Expected) -> Section | None:
 
 def held_out(frames: Frames, expected: Expected) -> str:
     """What tuning on the other tasks did for those that were held out, in a sentence; "" without such cells."""
-    rows = [row for row in frames["instruction"].itertuples() if not row.in_mixture]
-    if not rows:
+    rows = where(frames["instruction"], in_mixture=False)
+    if not len(rows):
         return ""
     titles, sides = Titles(expected), {"above": [], "below": [], "level": []}
-    for row in rows:
-        name = f"{titles.tasks[row.task]} ({titles.models[row.model]} + {titles.methods[row.method]})"
-        sides[held_out_side(row)].append(name)
+    for row in rows.itertuples():
+        sides[held_out_side(row)].append(f"{titles.tasks[row.task]} ({titles.cell(row.model, row.method)})")
     parts = []
     if sides["above"]:
         parts.append(f"above the untuned model, however that is asked, in {listed(sides['above'])}")
@@ -76,18 +75,9 @@ def held_out_side(row: Any) -> str:
 def _mixtures(frames: Frames, expected: Expected) -> Table:
     titles, rows = Titles(expected), []
     for row in frames["mixtures"].itertuples():
-        known = not absent(row.examples)
-        rows.append(
-            (
-                titles.models[row.model],
-                titles.methods[row.method],
-                titles.tasks[row.task],
-                "in the mixture" if row.in_mixture else "held out",
-                digits.count(row.examples) if known else DASH,
-                digits.percent(row.share) if known else DASH,
-            )
-        )
-    columns = (MODEL, METHOD, Column("Task"), Column("Role"), Column("Examples", "right"), Column("Share", "right"))
+        place = (titles.tasks[row.task], "in the mixture" if row.in_mixture else "held out")
+        rows.append((*titles.line(row), *place, digits.count(row.examples), digits.percent(row.share)))
+    columns = (MODEL, METHOD, Column("Task"), Column("Role"), *right("Examples", "Share"))
     caption = "Mixtures: training examples of each task in one pass, and their share of the mixture."
     return layout.plain_table("mixtures", caption, columns, rows)
 
@@ -96,14 +86,13 @@ def _summary(frames: Frames, expected: Expected) -> Table:
     titles, groups = Titles(expected), []
     for task in expected.tasks:
         metric, rows = task.primary, []
-        for row in _of(frames["instruction"], task):
+        for row in where(frames["instruction"], task=task.name).itertuples():
             rows.append(
                 (
-                    titles.models[row.model],
-                    titles.methods[row.method],
+                    *titles.line(row),
                     f"{row.asked}, {row.wordings}" if row.in_mixture else f"held out, {row.wordings}",
                     with_interval(metric, row.mean, row.ci_low, row.ci_high),
-                    DASH if absent(row.sd_wordings) else number(metric, row.sd_wordings),
+                    number(metric, row.sd_wordings),
                     with_interval(metric, row.difference, row.difference_low, row.difference_high, "+"),
                     with_interval(
                         metric, row.prompt_difference, row.prompt_difference_low, row.prompt_difference_high, "+"
@@ -111,8 +100,7 @@ def _summary(frames: Frames, expected: Expected) -> Table:
                 )
             )
         groups.append((f"{task.title}: {metric.title}", rows))
-    columns = (MODEL, METHOD, Column("Wordings"), Column("Score", "right"), Column("Spread", "right"))
-    columns += (Column("To untuned", "right"), Column("To its prompt", "right"))
+    columns = (MODEL, METHOD, Column("Wordings"), *right("Score", "Spread", "To untuned", "To its prompt"))
     caption = (
         "Instruction tuning against the untuned model: mean score over the wordings, spread between wordings, "
         "difference to the untuned model in the same wordings, and to the untuned model with its family's prompt."
@@ -123,28 +111,23 @@ def _summary(frames: Frames, expected: Expected) -> Table:
 def _wordings(frames: Frames, expected: Expected) -> Table:
     titles, groups = Titles(expected), []
     for task in expected.tasks:
-        metric, frame = task.primary, frames["wordings"]
-        frame = frame[(frame["task"] == task.name) & (frame["metric"] == metric.name)]
+        metric = task.primary
+        frame = where(frames["wordings"], task=task.name, metric=metric.name)
         for method, of_method in frame.groupby("method", sort=False):
             rows = []
             for _, of_wording in of_method.groupby("wording", sort=False):
                 template = of_wording["template"].iloc[0]
                 for model in expected.models:
-                    own = of_wording[of_wording["model"] == model.name]
-                    tuned, untuned = own[own["kind"] == "run"]["value"], own[own["kind"] == "untuned"]["value"]
+                    own = where(of_wording, model=model.name)
+                    tuned, untuned = (where(own, kind=kind)["value"] for kind in ("run", "untuned"))
                     if not len(tuned):
                         continue
                     spread = f" ± {number(metric, tuned.std())}" if len(tuned) > 1 else ""
                     role = "trained" if own["trained"].iloc[0] else "unseen"
                     score = number(metric, tuned.mean()) + spread
                     plain = number(metric, untuned.iloc[0]) if len(untuned) else DASH
-                    rows.append((template, role, titles.models[model.name], score, plain))
+                    rows.append((template, role, model.title, score, plain))
             groups.append((f"{task.title}, {titles.methods[method]}: {metric.title}", rows))
-    columns = (Column("Wording", width=0.45), Column("Role"), MODEL, Column("Tuned", "right"))
-    columns += (Column("Untuned", "right"),)
+    columns = (Column("Wording", width=0.45), Column("Role"), MODEL, *right("Tuned", "Untuned"))
     caption = "Scores in each wording, means over seeds with their standard deviation, and those of the untuned model."
     return layout.grouped_table("wordings", caption, columns, groups)
-
-
-def _of(frame: Any, task: ExpectedTask) -> list[Any]:
-    return list(frame[frame["task"] == task.name].itertuples())

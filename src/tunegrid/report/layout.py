@@ -31,6 +31,11 @@ class Column:
     width: float | None = None
 
 
+def right(*titles: str) -> list[Column]:
+    """Columns of numbers, which end at the right."""
+    return [Column(title, "right") for title in titles]
+
+
 @dataclass(frozen=True)
 class TableRow:
     cells: tuple[TableCell, ...]
@@ -109,7 +114,7 @@ def score_table(
                 cells.append(TableCell(line.status if number == 0 and not line.values else DASH))
         rows.append(TableRow(tuple(cells), rule=new and bool(rows)))
         group = line.group
-    columns = [Column("Model"), Column("Method"), *(Column(metric.title, "right") for metric in metrics)]
+    columns = [Column("Model"), Column("Method"), *right(*(metric.title for metric in metrics))]
     return Table(name, caption, tuple(columns), tuple(rows), note)
 
 
@@ -119,19 +124,18 @@ def _best(metric: Metric, lines: Iterable[ScoreLine]) -> str | None:
 
 
 def plain_table(
-    name: str, caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]], note: str = ""
+    name: str, caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str | TableCell]], note: str = ""
 ) -> Table:
-    """Lays out rows of text; the first column is blank while it stays the same."""
+    """Lays out rows of text, or of cells; the first column, of text, is blank while it stays the same."""
     rows = list(rows)
     firsts = [row[0] for row in rows]
     grouped = len(set(firsts)) < len(firsts)  # lines between groups of one row would be lines between rows
     table_rows: list[TableRow] = []
-    before = None
-    for row in rows:
+    for row, before in zip(rows, [None, *firsts], strict=False):
         new = row[0] != before
-        cells = tuple(TableCell(text) for text in ("" if not new else row[0], *row[1:]))
+        texts = ("" if not new else row[0], *row[1:])
+        cells = tuple(TableCell(text) if isinstance(text, str) else text for text in texts)
         table_rows.append(TableRow(cells, rule=new and bool(table_rows) and grouped))
-        before = row[0]
     return Table(name, caption, tuple(columns), tuple(table_rows), note)
 
 
@@ -139,7 +143,7 @@ def grouped_table(
     name: str,
     caption: str,
     columns: Sequence[Column],
-    groups: Iterable[tuple[str, Iterable[Sequence[str]]]],
+    groups: Iterable[tuple[str, Iterable[Sequence[str | TableCell]]]],
     note: str = "",
 ) -> Table:
     """Lays out groups of rows, each under a heading; rows of a group as in `plain_table`."""
@@ -150,6 +154,3 @@ def grouped_table(
             table_rows.append(TableRow((TableCell(heading, bold=True),), rule=bool(table_rows), heading=True))
             table_rows += [TableRow(row.cells) for row in inner]
     return Table(name, caption, tuple(columns), tuple(table_rows), note)
-
-
-# Numbers as text -----------------------------------------------------------------------------------------------------

@@ -5,23 +5,23 @@ from typing import Any
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent
 from tunegrid.report import layout
-from tunegrid.report.layout import Column, Table
-from tunegrid.report.tables import Frames, Titles
-from tunegrid.results.expected import Expected
+from tunegrid.report.layout import Column, Table, right
+from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, cell_of, where
+from tunegrid.results.expected import Expected, ExpectedTask, Named
 from tunegrid.results.read import SPLITS
 
 
 def sources(frames: Frames, expected: Expected) -> Table:
     """Table of data and models with their sources, licences and sizes."""
-    titles, rows = Titles(expected), []
+    rows = []
     for task in expected.tasks:
-        splits = frames["data"][frames["data"]["task"] == task.name].set_index("split")
+        splits = where(frames["data"], task=task.name).set_index("split")
         sizes = " / ".join(digits.count(rows) for rows in splits["rows"].reindex(SPLITS))
-        rows.append((titles.tasks[task.name], *_source(splits.iloc[0]), sizes + _row_remarks(splits)))
+        rows.append((task.title, *_source(splits.iloc[0]), sizes + _row_remarks(splits)))
     for model in expected.models:
-        source = frames["models"][frames["models"]["model"] == model.name].iloc[0]
-        totals = frames["costs"].loc[frames["costs"]["model"] == model.name, "parameters_total"]
-        rows.append((model.title, *_source(source), f"{digits.count(totals.min())} parameters"))
+        source = where(frames["models"], model=model.name).iloc[0]
+        total = where(frames["costs"], model=model.name)["parameters_total"].min()
+        rows.append((model.title, *_source(source), f"{digits.count(total)} parameters"))
     columns = [Column("Data or model", width=0.2), Column("Source", width=0.33), Column("Licence", width=0.14)]
     columns.append(Column("Rows (train / validation / test) or size", width=0.24))
     return layout.plain_table("sources", "Data and models: source, licence and size.", columns, rows)
@@ -86,20 +86,19 @@ def cuts(frames: Frames, expected: Expected) -> tuple[Table, ...]:
 
 def _counts(name: str, caption: str, columns: dict[str, str], frames: Frames, expected: Expected) -> Table:
     """Table of counts in the three splits by task and model, without columns of zeros and tasks with nothing else."""
-    titles, groups, frame = Titles(expected), [], frames["cuts"]
+    groups, frame = [], frames["cuts"]
     shown = {column: title for column, title in columns.items() if (frame[column].fillna(0) != 0).any()}
     for task in expected.tasks if shown else ():
-        of_task = frame[frame["task"] == task.name]
+        of_task = where(frame, task=task.name)
         if not (of_task[list(shown)].fillna(0) != 0).any(axis=None):
             continue
         rows = []
         for model in expected.models:
-            stats = of_task[of_task["model"] == model.name].set_index("split")
+            stats = where(of_task, model=model.name).set_index("split")
             counts = [" / ".join(digits.count(stats.loc[split, column]) for split in SPLITS) for column in shown]
-            rows.append((titles.models[model.name], *counts))
+            rows.append((model.title, *counts))
         groups.append((task.title, rows))
-    heads = (Column("Model"), *(Column(title, "right") for title in shown.values()))
-    return layout.grouped_table(name, caption, heads, groups)
+    return layout.grouped_table(name, caption, [MODEL, *right(*shown.values())], groups)
 
 
 def _unfinished(frames: Frames, expected: Expected) -> Table:
@@ -107,40 +106,33 @@ def _unfinished(frames: Frames, expected: Expected) -> Table:
 
     Its columns are the methods; where those are many, the tasks.
     """
-    titles, groups, frame, shown = Titles(expected), [], frames["results"], []
-    frame = frame[frame["primary"]]
-    methods = ("untuned", *(method.name for method in expected.methods))
+    frame = where(frames["results"], primary=True)
+    shown = [task for task in expected.tasks if where(frame, task=task.name)["predictions_cut"].sum() > 0]
+    named = {"untuned": "Untuned"} | Titles(expected).methods
 
-    def cell(task: str, model: str, method: str) -> str:
-        chosen = frame[(frame["task"] == task) & (frame["model"] == model) & (frame["method"] == method)]
-        chosen = chosen[chosen["predictions_cut"].notna()]
+    def cell(task: ExpectedTask, model: Named, method: str) -> str:
+        chosen = cell_of(frame, task, model.name, method).dropna(subset=["predictions_cut"])
         if not len(chosen):
             return DASH
         return f"{digits.count(chosen['predictions_cut'].sum())} of {digits.count(chosen['examples'].sum())}"
 
-    for task in expected.tasks:
-        if frame.loc[frame["task"] == task.name, "predictions_cut"].fillna(0).sum() == 0:
-            continue
-        shown.append(task)
-        rows = [
-            (model.title, *(cell(task.name, model.name, method) for method in methods)) for model in expected.models
-        ]
-        groups.append((task.title, rows))
     caption = (
         "Predictions on the test data, all seeds together, that the model had not ended when they were as long as the "
         "task allows (max_new_tokens). Tasks without any are left out."
     )
-    named = {method: titles.methods.get(method, "Untuned") for method in methods}
-    if len(methods) > MOST_COLUMNS:
+    if len(named) > MOST_COLUMNS:
         rows = [
-            (model.title, named[method], *(cell(task.name, model.name, method) for task in shown))
+            (model.title, title, *(cell(task, model, method) for task in shown))
             for model in expected.models
-            for method in methods
+            for method, title in named.items()
         ]
-        heads = [Column("Model"), Column("Method"), *(Column(task.title, "right") for task in shown)]
+        heads = [MODEL, METHOD, *right(*(task.title for task in shown))]
         return layout.plain_table("unfinished", caption, heads, rows if shown else [])
-    heads = [Column("Model"), *(Column(title, "right") for title in named.values())]
-    return layout.grouped_table("unfinished", caption, heads, groups)
+    groups = [
+        (task.title, [(model.title, *(cell(task, model, method) for method in named)) for model in expected.models])
+        for task in shown
+    ]
+    return layout.grouped_table("unfinished", caption, [MODEL, *right(*named.values())], groups)
 
 
 def versions(frames: Frames) -> Table:
@@ -159,7 +151,7 @@ def versions(frames: Frames) -> Table:
         "code_version": "TuneGrid's code",
         "git_commit": "Git commit",
     }
-    trained = frame[frame["stage"] == "train"]
+    trained = where(frame, stage="train")
     for name, title in fields.items():
         # Baselines compute without a model: what they lack says nothing about the study.
         of_models = name in ("instruction_set", "accelerator", "precision", "fp32_library")
@@ -183,22 +175,15 @@ def _merged(lists: list[str]) -> str:
 
 def not_ok(frames: Frames, expected: Expected, missing: bool) -> Table | None:
     """Table of the failed results, or of the missing ones; None without any."""
-    titles, frame = Titles(expected), frames["results"]
-    chosen = frame[(frame["status"] == "missing") == missing]
-    chosen = chosen[(chosen["status"] != "ok") & chosen["primary"]]
-    rows = [
-        (
-            titles.tasks[row.task],
-            *titles.line(row),
-            DASH if absent(row.seed) else f"{row.seed:.0f}",
-            row.status,
-            row.reason,
-        )
-        for row in chosen.itertuples()
-    ]
-    if not rows:
+    titles, frame = Titles(expected), where(frames["results"], primary=True)
+    chosen = where(frame, status="missing") if missing else frame[~frame["status"].isin(["missing", "ok"])]
+    if not len(chosen):
         return None
-    columns = [Column("Task", width=0.2), Column("Model"), Column("Method"), Column("Seed", "right")]
+    rows = []
+    for row in chosen.itertuples():
+        seed = DASH if absent(row.seed) else f"{row.seed:.0f}"
+        rows.append((titles.tasks[row.task], *titles.line(row), seed, row.status, row.reason))
+    columns = [Column("Task", width=0.2), MODEL, METHOD, *right("Seed")]
     columns += [Column("Status"), Column("Reason", width=0.3)]
     name, caption = ("missing", "Results that are not there.") if missing else ("failures", "Results that failed.")
     return layout.plain_table(name, caption, columns, rows)

@@ -6,8 +6,8 @@ from typing import Any
 from tunegrid.common.digits import DASH, absent
 from tunegrid.common.words import listed, plural
 from tunegrid.report import layout
-from tunegrid.report.layout import Column, Section, Table
-from tunegrid.report.tables import Frames, Titles, number, with_interval
+from tunegrid.report.layout import Column, Section, Table, right
+from tunegrid.report.tables import METHOD, Frames, Titles, number, where, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.paper.agreement import AGREES, DIFFERS, NOT_COMPARED
 from tunegrid.results.statistics.intervals import CONFIDENCE
@@ -35,11 +35,9 @@ def summary(frames: Frames, expected: Expected) -> list[str]:
     shown = _shown(frames)
     if not len(shown):
         return []
-    counts = shown["verdict"].value_counts()
-    compared = len(shown) - int(counts.get(NOT_COMPARED, 0))
-    agree, differ = int(counts.get(AGREES, 0)), int(counts.get(DIFFERS, 0))
+    agree, differ, not_compared = (len(where(shown, verdict=kind)) for kind in (AGREES, DIFFERS, NOT_COMPARED))
     return [
-        f"Of the paper’s {_numbers(frames)} numbers, {compared} can be compared with this study: "
+        f"Of the paper’s {_numbers(frames)} numbers, {len(shown) - not_compared} can be compared with this study: "
         f"{agree} {'agrees' if agree == 1 else 'agree'} with ours, {differ} {'differs' if differ == 1 else 'differ'}."
     ]
 
@@ -86,11 +84,11 @@ def agreement(frames: Frames, expected: Expected, shown: Any) -> Table:
     """Table of the agreement per task: numbers that agree, order of the cells, recommendation."""
     titles, rows = Titles(expected), []
     for row in frames["agreement"].itertuples():
-        of_task = shown[shown["task"] == row.task]
+        of_task = where(shown, task=row.task)
         if not len(of_task):
             continue
         test = "" if absent(row.same_test) or row.same_test else ", on other test examples"
-        not_compared = int((of_task["verdict"] == NOT_COMPARED).sum())
+        not_compared = len(where(of_task, verdict=NOT_COMPARED))
         tau = DASH if absent(row.kendall_tau) else f"{row.kendall_tau:.2f} (p = {row.p_value:.3f})".replace("-", "−")
         rows.append(
             (
@@ -120,14 +118,11 @@ def _recommendation(row: Any) -> str:
 
 
 def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
-    shown, titles = _shown(frames), Titles(expected)
+    shown, titles = where(_shown(frames), task=task.name), Titles(expected)
     groups: dict[str, list[tuple[str, ...]]] = {}
     notes: dict[str, None] = {}
-    shown = shown[shown["task"] == task.name]
-    several = (
-        shown.drop_duplicates(["model", "method"]).shape[0]
-        > shown.drop_duplicates(["paper_model", "paper_method"]).shape[0]
-    )
+    ours, theirs = (len(shown.drop_duplicates([f"{of}model", f"{of}method"])) for of in ("", "paper_"))
+    several = ours > theirs
     for row in shown.itertuples():
         metric = task.metric(row.metric)
         notes |= dict.fromkeys(_notes(row))
@@ -137,17 +132,13 @@ def _table(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
                 metric.title,
                 number(metric, row.published, decimals=4),
                 with_interval(metric, row.reproduced, row.next_low, row.next_high),
-                DASH if absent(row.difference) else number(metric, row.difference, "+"),
+                number(metric, row.difference, "+"),
                 "not compared" if row.verdict == NOT_COMPARED else row.verdict,
             )
         )
     unit = ", %" if task.primary.percent else ""
-    columns = [Column("Method"), Column("Metric"), Column(f"Published{unit}", "right")]
-    columns += [
-        Column(f"Reproduced{unit} [one more run, {CONFIDENCE}]", "right"),
-        Column("Difference", "right"),
-        Column("Verdict"),
-    ]
+    heads = (f"Published{unit}", f"Reproduced{unit} [one more run, {CONFIDENCE}]", "Difference")
+    columns = [METHOD, Column("Metric"), *right(*heads), Column("Verdict")]
     caption = f"{task.title}: the paper’s numbers and ours."
     note = "; ".join(notes)
     note = f"{note[0].upper()}{note[1:]}." if note else ""

@@ -8,13 +8,12 @@ from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent
 from tunegrid.common.words import listed
 from tunegrid.methods import METHODS
-from tunegrid.report.cost_words import mean, operations
-from tunegrid.report.layout import Column, Figure, Section, Table, plain_table
-from tunegrid.report.tables import Frames, Titles, cell_of
+from tunegrid.report.cost_words import operations
+from tunegrid.report.layout import Column, Figure, Section, Table, plain_table, right
+from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, cell_of, where
 from tunegrid.results.expected import Expected, Named
 from tunegrid.results.statistics.intervals import CONFIDENCE
 
-TITLE = "Learning from preferences"
 CHANCE = 0.5  # share of the pairs that who knows nothing orders rightly
 
 
@@ -29,9 +28,8 @@ def section(frames: Frames, expected: Expected, figures: tuple[Figure, ...] = ()
     if len(frames["rewards"]):
         text.append(
             "A reward model is measured on pairs that it never saw. Rewards are in standard deviations of the rewards "
-            "of "
-            "validation answers. Its calibration error is the mean distance between the probability that it gives the "
-            "answer it prefers and the share of such answers that were the preferred ones."
+            "of validation answers. Its calibration error is the mean distance between the probability that it gives "
+            "the answer it prefers and the share of such answers that were the preferred ones."
         )
     if len(frames["preferences"]):
         text.append(
@@ -52,7 +50,7 @@ def section(frames: Frames, expected: Expected, figures: tuple[Figure, ...] = ()
         _operations(frames, expected),
         _last(frames, expected),
     )
-    return Section(TITLE, tuple(text), tuple(table for table in made if table), figures)
+    return Section("Learning from preferences", tuple(text), tuple(table for table in made if table), figures)
 
 
 def samplers(expected: Expected) -> list[Named]:
@@ -72,11 +70,8 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
                 f"{_accuracy(row)} of {digits.count(row.test_pairs)} held-out pairs. What was trained to please it has "
                 "learned nothing that is preferred."
             )
-    for row in found[found["judge"] == "reward"].itertuples():
-        metric = found[
-            (found["task"] == row.task) & (found["model"] == row.model) & (found["method"] == row.method)
-            & (found["judge"] == "metric")
-        ]  # fmt: skip
+    for row in where(found, judge="reward").itertuples():
+        metric = where(found, task=row.task, model=row.model, method=row.method, judge="metric")
         if row.difference_low > 0 and (metric["difference_high"] < 0).any():
             texts.append(
                 f"Over-optimised: {titles.methods[row.method]} with {titles.models[row.model]} on "
@@ -97,8 +92,8 @@ def _rewards(frames: Frames, expected: Expected) -> Table | None:
             continue
         numbers = (_accuracy(row), f"{row.test_loss:.3f}", f"{row.calibration_error:.3f}")
         rows.append([*cells, digits.count(row.test_pairs), *numbers, digits.seconds(row.optimisation_seconds)])
-    columns = [Column("Task"), Column("Model"), Column("Reward model")]
-    columns += [Column(title, "right") for title in ("Pairs", "Accuracy", "Loss", "Calibration error", "Training, s")]
+    columns = [Column("Task"), MODEL, Column("Reward model")]
+    columns += right("Pairs", "Accuracy", "Loss", "Calibration error", "Training, s")
     caption = (
         "Reward models on held-out pairs: in how many the preferred answer gets the higher reward (50% is chance) with "
         f"{CONFIDENCE} intervals (Wilson 1927), the Bradley-Terry loss (0.693 is chance), the calibration error, and "
@@ -129,8 +124,7 @@ def _judged(frames: Frames, expected: Expected) -> Table | None:
         rate = f"{digits.percent(row.win_rate)} ({low} to {high})"
         difference = f"{row.difference:+.3f} ({row.difference_low:+.3f} to {row.difference_high:+.3f})"
         rows.append([f"{titles.tasks[row.task]}, {titles.models[row.model]}", name, by, rate, difference])
-    columns = [Column("Task, model"), Column("Method"), Column("Judge"), Column("Win rate", "right")]
-    columns.append(Column("Difference", "right"))
+    columns = [Column("Task, model"), METHOD, Column("Judge"), *right("Win rate", "Difference")]
     caption = (
         "Answers to the test rows against those of SFT, by two judges: the win rate (50%: no better, no worse) and the "
         "mean difference, in standard deviations of the reward or in the score of an answer, from 0 to 1, with "
@@ -141,35 +135,33 @@ def _judged(frames: Frames, expected: Expected) -> Table | None:
 
 def _operations(frames: Frames, expected: Expected) -> Table | None:
     """What the runs compute in training, beside those that they start from."""
-    titles, rows = Titles(expected), []
+    rows = []
     for task in expected.tasks:
         for model, method in expected.grid(task):
             start, name = expected.judged.get((task.name, model.name, method.name), (None, None))
             if start is None:
                 continue
             own, before = (cell_of(frames["costs"], task, model.name, each) for each in (method.name, start))
-            forward, whole = mean(own, "forward_flops"), mean(own, "training_flops")
-            rewards = frames["rewards"]
-            rewards = rewards[(rewards["task"] == task.name) & (rewards["model"] == model.name)]
+            first, whole = (runs["training_flops"].mean() for runs in (before, own))
+            forward = own["forward_flops"].mean()
             # A reward model that only judges has no part in the training.
             learnt = METHODS[method.kind].samples
-            reward = rewards.loc[rewards["reward_model"] == name, "training_flops"].sum() if learnt else 0.0
-            ratio = (whole + reward) / mean(before, "training_flops")
-            parts = (mean(before, "training_flops"), whole - forward, forward)
+            rewards = where(frames["rewards"], task=task.name, model=model.name, reward_model=name)
+            reward = rewards["training_flops"].sum() if learnt else 0.0
+            ratio = (whole + reward) / first
             rows.append(
                 [
-                    f"{task.title}, {titles.models[model.name]}",
-                    titles.methods[method.name],
-                    *map(operations, parts),
+                    f"{task.title}, {model.title}",
+                    method.title,
+                    *map(operations, (first, whole - forward, forward)),
                     operations(reward) if learnt else DASH,
                     DASH if absent(ratio) else f"{ratio:.1f}",
                 ]
             )
     if not rows:
         return None
-    columns = [Column("Task, model"), Column("Method")]
     heads = ("SFT", "Updates", "Forward passes", "Reward model", "Times SFT")
-    columns += [Column(title, "right") for title in heads]
+    columns = [Column("Task, model"), METHOD, *right(*heads)]
     caption = (
         "Operations of training, means over seeds: of the run that a method starts from (SFT), of its own updates, of "
         "the forward passes beside them (answers that are sampled, what SFT and the reward model say of answers), of "
@@ -191,21 +183,17 @@ def _last(frames: Frames, expected: Expected) -> Table | None:
             values = [
                 _number(row["reward"], "+.3f"), _number(row["kl"], ".3f"), _number(row["length"], ".1f"),
                 DASH if absent(row["score"]) else metric.text(row["score"]),
-                DASH if absent(row["pair_accuracy"]) else digits.percent(row["pair_accuracy"]),
-                _number(row["pair_margin"], "+.3f"),
+                digits.percent(row["pair_accuracy"]), _number(row["pair_margin"], "+.3f"),
             ]  # fmt: skip
             run = [titles.methods[method], f"{seed:.0f}"] if number == 0 else ["", ""]
             rows.append([name, *run, f"{row['step']:.0f}", *values])
-    columns = [Column("Task, model"), Column("Method")]
     heads = ("Seed", "Step", "Reward", "KL", "Tokens", "Metric", "Pairs right", "Margin")
-    columns += [Column(title, "right") for title in heads]
+    columns = [Column("Task, model"), METHOD, *right(*heads)]
     caption = (
         "What each run came to on validation rows, at its first and at its last evaluation: the mean reward of sampled "
         "answers, their divergence from SFT in nats per answer, their tokens; the task's metric of its usual decoding; "
-        "the "
-        "share of validation pairs in the right order and their mean margin, by DPO's own reward. All evaluations are "
-        "in "
-        "observations.csv."
+        "the share of validation pairs in the right order and their mean margin, by DPO's own reward. All evaluations "
+        "are in observations.csv."
     )
     return plain_table("observations", caption, columns, rows)
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from tunegrid.common.digits import DASH, absent
+from tunegrid.common.digits import DASH
 from tunegrid.common.words import plural
 from tunegrid.report import layout
-from tunegrid.report.layout import Column, Section, Table
-from tunegrid.report.tables import METHOD, MODEL, Frames, Titles
+from tunegrid.report.layout import Section, Table, right
+from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, change, decimal, where
 from tunegrid.results.expected import Expected, ExpectedProbe, ExpectedTask
 from tunegrid.results.statistics.intervals import CONFIDENCE, LEVEL
 
@@ -34,65 +34,36 @@ def section(frames: Frames, expected: Expected) -> Section | None:
     )
     paragraphs, tables = [text, warning], []
     for task, probe in probed:
-        found = _tables(frames, expected, task, probe)
-        tables += found
-        paragraphs.append(_words(frames, task, probe))
+        rows = where(frames["probes"], task=task.name, probe=probe.name)
+        paragraphs.append(_words(where(rows, status="ok"), task, probe))
+        tables += [_table(rows, expected, task, probe, condition) for condition in rows["condition"].unique()]
     return Section("Bias probes", tuple(paragraphs), tuple(tables))
 
 
-def _words(frames: Frames, task: ExpectedTask, probe: ExpectedProbe) -> str:
-    rows = _rows(frames, task, probe)
-    rows = rows[rows["status"] == "ok"]
-    apart = int(rows["separated"].astype(bool).sum()) if len(rows) else 0
-    tiny = int((rows["separated"].astype(bool) & (rows["difference"].abs() < SMALLEST)).sum()) if apart else 0
+def _words(rows: Any, task: ExpectedTask, probe: ExpectedProbe) -> str:
+    apart = where(rows, separated=True)
+    tiny = int((apart["difference"].abs() < SMALLEST).sum())
     by_little = f", {tiny} of them by less than {SMALLEST}" if tiny else ""
-    verdict = (
-        f"{apart} of {plural(len(rows), 'difference')} apart from 0{by_little}." if len(rows) else "Nothing was scored."
-    )
+    verdict = f"{len(apart)} of {plural(len(rows), 'difference')} apart from 0{by_little}."
+    verdict = verdict if len(rows) else "Nothing was scored."
     return f"{probe.title} ({task.title}). {probe.shows} What it cannot show: {probe.blind} Here: {verdict}"
 
 
-def _rows(frames: Frames, task: ExpectedTask, probe: ExpectedProbe) -> Any:
-    frame = frames["probes"]
-    return frame[(frame["task"] == task.name) & (frame["probe"] == probe.name)]
-
-
-def _tables(frames: Frames, expected: Expected, task: ExpectedTask, probe: ExpectedProbe) -> list[Table]:
-    rows = _rows(frames, task, probe)
-    conditions = list(dict.fromkeys("" if absent(value) else value for value in rows["condition"]))
-    return [_table(rows, expected, task, probe, condition) for condition in conditions]
-
-
-def _table(frame: Any, expected: Expected, task: ExpectedTask, probe: ExpectedProbe, condition: str) -> Table:
+def _table(frame: Any, expected: Expected, task: ExpectedTask, probe: ExpectedProbe, condition: str | None) -> Table:
     titles, lines, sizes = Titles(expected), [], None
     order = [model.name for model in expected.models]
-    for row in sorted(frame.itertuples(), key=lambda row: order.index(row.model)):  # each model before and after tuning
-        if ("" if absent(row.condition) else row.condition) != condition:
-            continue
+    rows = where(frame, condition=condition).itertuples()
+    for row in sorted(rows, key=lambda row: order.index(row.model)):  # each model before and after tuning
         if row.status != "ok":
             lines.append((*titles.line(row), row.status, DASH, DASH, DASH))
             continue
         sizes = f"{plural(int(row.examples), 'pair')} of {plural(int(row.templates), 'template')}"
         star = "*" if row.separated else ""
-        difference = _with_interval(row.difference, row.difference_low, row.difference_high) + star
-        change = _with_interval(row.change, row.change_low, row.change_high)
-        lines.append((*titles.line(row), _number(row.first_score), _number(row.second_score), difference, change))
-    first, second = probe.sides
-    columns = [MODEL, METHOD, Column(first, "right"), Column(second, "right")]
-    columns.append(Column(f"Difference [{CONFIDENCE} interval]", "right"))
-    columns.append(Column("Change by tuning", "right"))
+        difference = change(row.difference, row.difference_low, row.difference_high) + star
+        changed = change(row.change, row.change_low, row.change_high)
+        lines.append((*titles.line(row), decimal(row.first_score), decimal(row.second_score), difference, changed))
+    columns = [MODEL, METHOD, *right(*probe.sides, f"Difference [{CONFIDENCE} interval]", "Change by tuning")]
     of_condition = f", condition “{condition}”" if condition else ""
     caption = f"{task.title}: {probe.title}{of_condition}. Score: {probe.measure}{f'; {sizes}' if sizes else ''}."
     name = "-".join(filter(None, ("probe", probe.name, condition)))
     return layout.plain_table(name, caption, columns, lines)
-
-
-def _number(value: float, sign: str = "") -> str:
-    return DASH if absent(value) else f"{value:{sign}.3f}".replace("-", "−")
-
-
-def _with_interval(value: float, low: float, high: float) -> str:
-    if absent(value):
-        return DASH
-    ends = "" if absent(low) else f" [{_number(low, '+')}, {_number(high, '+')}]"
-    return _number(value, "+") + ends

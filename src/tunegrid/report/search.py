@@ -5,8 +5,9 @@ from typing import Any
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent
 from tunegrid.common.words import listed
-from tunegrid.report.layout import Column, Section, Table, TableCell, TableRow
-from tunegrid.report.tables import Frames, Titles
+from tunegrid.report import layout
+from tunegrid.report.layout import Column, Section, Table, TableCell, right
+from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, cell_of, where
 from tunegrid.results.expected import Expected, ExpectedTask
 
 
@@ -35,35 +36,24 @@ def section(frames: Frames, expected: Expected) -> Section | None:
 
 def table(frames: Frames, expected: Expected) -> Table:
     """Table of the learning rates of each cell: scores, choice, and cost of all trials."""
-    titles, rows = Titles(expected), []
-    factors = sorted(expected.search.factors)
+    factors, groups = sorted(expected.search.factors), []
     for task in expected.tasks:
-        heading = f"{task.title}: {task.primary.title}"
-        rows.append(TableRow((TableCell(heading, bold=True),), rule=bool(rows), heading=True))
-        group = None
+        rows = []
         for model, method in expected.grid(task):
-            trials = _of_cell(frames["search"], task.name, model.name, method.name)
-            by_factor = {trial.factor: trial for trial in trials}
-            cost = sum(trial.total_seconds for trial in trials if not absent(trial.total_seconds))
-            edge = next((trial.edge for trial in trials if trial.chosen and not absent(trial.edge)), DASH)
-            name = titles.models[model.name]
-            cells = [TableCell("" if name == group else name), TableCell(titles.methods[method.name])]
-            cells += [_outcome(by_factor[factor], task) for factor in factors]
-            rows.append(TableRow((*cells, TableCell(edge), TableCell(digits.seconds(cost)))))
-            group = name
-    columns = [Column("Model"), Column("Method"), *(Column(f"× {factor:g}", "right") for factor in factors)]
-    columns += [Column("At the edge"), Column("Search, s", "right")]
+            trials = cell_of(frames["search"], task, model.name, method.name)
+            by_factor = {trial.factor: trial for trial in trials.itertuples()}
+            edge = next(iter(where(trials, chosen=True)["edge"].dropna()), DASH)
+            outcomes = (_outcome(by_factor[factor], task) for factor in factors)
+            rows.append((model.title, method.title, *outcomes, edge, digits.seconds(trials["total_seconds"].sum())))
+        groups.append((f"{task.title}: {task.primary.title}", rows))
+    columns = [MODEL, METHOD, *right(*(f"× {factor:g}" for factor in factors))]
+    columns += [Column("At the edge"), *right("Search, s")]
     caption = (
         "The search for each cell's learning rate: the rates that were tried, each with its score on validation rows, "
         "the chosen one bold; whether that is the lowest or highest that was tried; seconds of all trials of the cell. "
         "More about each trial is in search.csv."
     )
-    return Table("search", caption, tuple(columns), tuple(rows))
-
-
-def _of_cell(frame: Any, task: str, model: str, method: str) -> list[Any]:
-    chosen = frame[(frame["task"] == task) & (frame["model"] == model) & (frame["method"] == method)]
-    return list(chosen.itertuples())
+    return layout.grouped_table("search", caption, columns, groups)
 
 
 def _outcome(trial: Any, task: ExpectedTask) -> TableCell:
@@ -83,11 +73,11 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
             f"Learning rates: in {len(edges)} of {cells} cells the chosen one is the lowest or highest that was tried, "
             f"so the best may lie outside of search.factors. They are: {_first(edges)}"
         )
-    used = frames["settings"][frames["settings"]["setting"] == "training.learning_rate"]
+    used = where(frames["settings"], setting="training.learning_rate")
     others = [
         _name(row, expected)
-        for row in frame[frame["chosen"]].itertuples()
-        if {run.value for run in _of_cell(used, row.task, row.model, row.method)} - {row.learning_rate}
+        for row in where(frame, chosen=True).itertuples()
+        if {*where(used, task=row.task, model=row.model, method=row.method)["value"]} - {row.learning_rate}
     ]
     if others:
         texts.append(
@@ -99,7 +89,7 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
 
 def _name(row: Any, expected: Expected) -> str:
     titles = Titles(expected)
-    return f"{titles.tasks[row.task]}, {titles.models[row.model]} + {titles.methods[row.method]}"
+    return f"{titles.tasks[row.task]}, {titles.cell(row.model, row.method)}"
 
 
 def _first(names: list[str]) -> str:

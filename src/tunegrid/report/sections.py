@@ -27,7 +27,7 @@ from tunegrid.report import (
     tables,
     techniques,
 )
-from tunegrid.report.cost_words import trainings
+from tunegrid.report.cost_words import cost_text, efficiency_text, pareto_text, trainings
 from tunegrid.report.layout import Figure, Section, Table
 from tunegrid.report.links import PAGE
 from tunegrid.report.tables import Frames
@@ -36,8 +36,11 @@ from tunegrid.results.statistics.collapses import DROP
 from tunegrid.results.statistics.intervals import CONFIDENCE, LEVEL
 
 
-def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) -> Iterator[Section]:
-    """All sections, in the order of the report; `drawn`: the figures that were drawn, by name."""
+def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) -> Iterator[Section | None]:
+    """All sections, in the order of the report; None for each that the study has nothing for.
+
+    `drawn`: the figures that were drawn, by name.
+    """
 
     def figures(*names: str) -> tuple[Figure, ...]:
         return tuple(drawn[name] for name in names if name in drawn)
@@ -50,51 +53,34 @@ def sections(frames: Frames, expected: Expected, drawn: Mapping[str, Figure]) ->
         (_on_intervals(expected),),
         tuple(tables.intervals(frames, expected, task) for task in tasks),
     )
-    if compared := effects.section(frames, expected, figures("figure-profiles")):
-        yield compared
-    if detected := detectable.section(frames, expected):
-        yield detected
-    if elsewhere := domains.section(frames, expected):
-        yield elsewhere
-    if probed := probes.section(frames, expected):
-        yield probed
-    if forgotten := forgetting.section(frames, expected):
-        yield forgotten
-    if by_type := entities.section(frames, expected):
-        yield by_type
-    yield paper.section(frames, expected)
+    yield effects.section(frames, expected, figures("figure-profiles"))
+    for part in (detectable, domains, probes, forgetting, entities, paper):
+        yield part.section(frames, expected)
     of_cost = {table.name: table for table in cost.tables(frames, expected)}
     spent = tuple(table for name, table in of_cost.items() if name.startswith("costs-"))
-    yield Section("Cost", cost.cost_text(frames, expected), spent, figures("figure-breakdown"))
-    weighed = (*cost.pareto_text(frames, expected), *cost.efficiency_text(frames, expected))
+    yield Section("Cost", cost_text(frames, expected), spent, figures("figure-breakdown"))
+    weighed = (*pareto_text(frames, expected), *efficiency_text(frames, expected))
     if weighed:
         rest = tuple(table for table in of_cost.values() if table not in spent)
         yield Section("Quality against cost", weighed, rest, figures("figure-pareto", "figure-efficiency"))
-    if side := techniques.section(frames, expected):
-        yield side
-    if smaller := forms.section(frames, expected):
-        yield smaller
+    yield techniques.section(frames, expected)
+    yield forms.section(frames, expected)
     if curves := figures("figure-curves"):
         yield Section("How the runs learned", (_on_curves(expected),), figures=curves)
-    if instructed := instruction.section(frames, expected):
-        yield instructed
-    if preferred := preferences.section(frames, expected, figures("figure-preferences")):
-        yield preferred
-    if searched := search.section(frames, expected):
-        yield searched
+    yield instruction.section(frames, expected)
+    yield preferences.section(frames, expected, figures("figure-preferences"))
+    yield search.section(frames, expected)
     yield formulas.section(frames, expected)
     yield Section(
         "How it was run",
         (_on_runs(frames, expected),),
         (origins.versions(frames), origins.sources(frames, expected), tables.settings(frames, expected)),
     )
-    if seen := contamination.section(frames, expected):
-        yield seen
+    yield contamination.section(frames, expected)
     yield audit.study_section(frames, expected)
     cuts = origins.cuts(frames, expected)
     yield Section("What was cut", (_on_cuts(bool(cuts)),), cuts)
-    if written := ceilings.section(frames, expected):
-        yield written
+    yield ceilings.section(frames, expected)
     if failures := origins.not_ok(frames, expected, missing=False):
         text = "Failed and diverged runs are no part of any mean. A cell none of whose runs is left has no score."
         yield Section("Failures", (text,), (failures,))

@@ -5,9 +5,10 @@ from typing import Any
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent, duration
 from tunegrid.common.words import listed, plural
-from tunegrid.report import ceilings, detectable, layout, paper, preferences, search
-from tunegrid.report.layout import Column, Table
-from tunegrid.report.tables import Frames, Titles, cell_of, with_interval
+from tunegrid.report import detectable, layout, paper, preferences, search
+from tunegrid.report.layout import Column, Table, right
+from tunegrid.report.tables import Frames, Titles, cell_of, where, with_interval
+from tunegrid.results.ceilings import ceiling_sentences
 from tunegrid.results.expected import Expected, ExpectedTask
 from tunegrid.results.statistics.intervals import CONFIDENCE
 
@@ -23,7 +24,7 @@ def glance(frames: Frames, expected: Expected) -> Table | None:
     margin = expected.recommend.margin
     tied = "Tied with the best" if margin is None else f"Shown within {margin:g} of the best"
     columns += [Column("Recommended", width=0.23), Column(tied, width=0.1)]
-    columns += [Column("Stability", "right"), Column("Cost of the recommended", width=0.18)]
+    columns += [*right("Stability"), Column("Cost of the recommended", width=0.18)]
     caption = "What wins, how sure, and at what cost. The sections below say how each of these is found."
     note = ""  # with one seed, the first sentence of the page says what is not known
     if len(expected.seeds) > 1:
@@ -36,14 +37,12 @@ def glance(frames: Frames, expected: Expected) -> Table | None:
 
 
 def _of_task(frames: Frames, expected: Expected, task: ExpectedTask) -> tuple[str, ...] | None:
-    cells = frames["cells"]
-    cells = cells[(cells["task"] == task.name) & cells["primary"] & (cells["kind"] == "run")]
-    cells = cells[cells["mean"].notna()]
+    cells = where(frames["cells"], task=task.name, primary=True, kind="run").dropna(subset=["mean"])
     if not len(cells):
         return None
     recommendation = frames["recommendation"].set_index("task").loc[task.name]
     best = cells.loc[cells["mean"].idxmax()]
-    recommended = cells[(cells["model"] == recommendation.model) & (cells["method"] == recommendation.method)]
+    recommended = where(cells, model=recommendation.model, method=recommendation.method)
     first = _named(expected, task, best) + _truly_best(expected, best) + _collapse(task, best)
     if not len(recommended):
         return task.title, first, DASH, DASH, DASH, DASH
@@ -52,8 +51,7 @@ def _of_task(frames: Frames, expected: Expected, task: ExpectedTask) -> tuple[st
     ties, others = recommendation.tied.count("; "), len(cells) - 1
     named, cost = _named(expected, task, chosen), _cost(frames, task, chosen)
     if not absent(recommendation.form):
-        titles = Titles(expected)
-        named = titles.candidate(recommendation.model, recommendation.method, recommendation.form)
+        named = Titles(expected).cell(recommendation.model, recommendation.method, recommendation.form)
         named += f": {task.primary.label} {task.primary.short(recommendation.score)}"
         cost += _form_cost(frames, task, recommendation)
     return (
@@ -103,31 +101,29 @@ def _against_best(expected: Expected, task: ExpectedTask, recommendation: Any, b
     ends = recommendation.loss, recommendation.loss_low, recommendation.loss_high
     against = "the best"
     if (best["model"], best["method"], None) != compared:
-        against = Titles(expected).candidate(*compared)
+        against = Titles(expected).cell(*compared)
     unit = " points" if task.primary.percent else ""
     return f"; {with_interval(task.primary, *ends, sign='+')}{unit} against {against}"
 
 
 def _named(expected: Expected, task: ExpectedTask, cell: Any) -> str:
-    titles = Titles(expected)
     ends = with_interval(task.primary, cell["mean"], cell["ci_low"], cell["ci_high"]).partition(" ")[2]
-    name = f"{titles.models[cell['model']]} + {titles.methods[cell['method']]}"
+    name = Titles(expected).cell(cell["model"], cell["method"])
     return f"{name}: {task.primary.label} {task.primary.short(cell['mean'])} {ends}".rstrip()
 
 
 def _cost(frames: Frames, task: ExpectedTask, cell: Any) -> str:
     runs = cell_of(frames["costs"], task, cell["model"], cell["method"])
-    mean = {name: runs[name].mean() for name in ("trainable_share", "saved_bytes")}
     return (
-        f"trains {digits.percent(mean['trainable_share'])} of its parameters in "
-        f"{_seconds(runs['optimisation_seconds'].dropna())}, saves {digits.binary_size(mean['saved_bytes'])}"
+        f"trains {digits.percent(runs['trainable_share'].mean())} of its parameters in "
+        f"{_seconds(runs['optimisation_seconds'].dropna())}, saves {digits.binary_size(runs['saved_bytes'].mean())}"
     )
 
 
 def _form_cost(frames: Frames, task: ExpectedTask, recommendation: Any) -> str:
     """Bytes and latency of the recommended form, as the end of a table's cell."""
     forms = cell_of(frames["forms"], task, recommendation.model, recommendation.method)
-    form = forms[forms["form"] == recommendation.form].iloc[0]
+    form = where(forms, form=recommendation.form).iloc[0]
     latency = "" if absent(form.latency_seconds) else f", answers in {duration(form.latency_seconds)}"
     return f"; as {recommendation.form} {digits.binary_size(form.saved_bytes)}{latency}"
 
@@ -144,7 +140,7 @@ def _seconds(runs: Any) -> str:
 def sentences(frames: Frames, expected: Expected) -> list[str]:
     """Sentences for page one that its table does not contain."""
     titles, runs = Titles(expected), frames["costs"]
-    done = int((runs["status"] == "ok").sum())
+    done = len(where(runs, status="ok"))
     texts = _claims(expected)
     texts += [
         f"{done} of {len(runs)} runs have a result: {plural(len(expected.tasks), 'task')}, "
@@ -192,9 +188,8 @@ def _claims(expected: Expected) -> list[str]:
 
 def _better_baseline(frames: Frames, task: ExpectedTask, titles: Titles) -> list[str]:
     """A sentence if the best baseline scores higher than some cells, so that no reader has to find that in a table."""
-    cells = frames["cells"]
-    scores = cells[(cells["task"] == task.name) & cells["primary"] & cells["mean"].notna()]
-    baselines, tuned = scores[scores["kind"] == "baseline"], scores[scores["kind"] == "run"]
+    scores = where(frames["cells"], task=task.name, primary=True).dropna(subset=["mean"])
+    baselines, tuned = where(scores, kind="baseline"), where(scores, kind="run")
     if not len(baselines):
         return []
     best = baselines.loc[baselines["mean"].idxmax()]
@@ -209,26 +204,21 @@ def _better_baseline(frames: Frames, task: ExpectedTask, titles: Titles) -> list
 
 def warnings(frames: Frames, expected: Expected) -> list[str]:
     """Warnings for page one; none for a complete study without contradictions."""
-    results, provenance = frames["results"], frames["provenance"]
-    primary = results[results["primary"]]
+    provenance, primary = frames["provenance"], where(frames["results"], primary=True)
     texts = []
-    missing = int((primary["status"] == "missing").sum())
-    if missing:
+    if missing := len(where(primary, status="missing")):
         texts.append(
             f"Incomplete: {plural(missing, 'result')} of {len(primary)} missing; see the section on what is missing."
         )
-    failed = int(primary["status"].isin(["failed", "diverged"]).sum())
-    if failed:
+    if failed := int(primary["status"].isin(["failed", "diverged"]).sum()):
         texts.append(f"Not all went well: {plural(failed, 'result')} failed or diverged; see the section on failures.")
     texts += _collapsed(frames, expected) + _unfinished(frames, expected)
-    contradictions = int((frames["audit"]["severity"] == "error").sum())
-    if contradictions:
+    if contradictions := len(where(frames["audit"], severity="error")):
         texts.append(
             f"The audit finds {plural(contradictions, 'contradiction')} in these numbers: they cannot be right as "
             "they stand; see the section on the audit."
         )
-    codes = provenance["code_version"].nunique()
-    if codes > 1:
+    if (codes := provenance["code_version"].nunique()) > 1:
         texts.append(
             f"These results come from {codes} versions of TuneGrid's code. Where the difference matters, numbers "
             "cannot be compared; run the older ones again."
@@ -237,9 +227,8 @@ def warnings(frames: Frames, expected: Expected) -> list[str]:
         title = Titles(expected).tasks[task]
         texts.append(f"{title}: results come from different data (their fingerprints differ); run them again.")
     texts += _on_test_rows(frames, Titles(expected))
-    texts += ceilings.sentences(frames, expected)
-    unexpected = frames["unexpected"]["folder"].tolist()
-    if unexpected:
+    texts += ceiling_sentences(expected, frames["ceilings"].to_dict("records"))
+    if unexpected := frames["unexpected"]["folder"].tolist():
         texts.append(
             f"{plural(len(unexpected), 'run')} in the results folder, but not in this study's configuration, not "
             f"shown: {', '.join(unexpected[:3])}{', …' if len(unexpected) > 3 else ''}."
@@ -289,8 +278,7 @@ def _unfinished(frames: Frames, expected: Expected) -> list[str]:
 
 def _many(frames: Frames, expected: Expected, counted: str) -> str:
     """The cells with a fifth or more of their answers in a column of counts, with the share; "" where there is none."""
-    titles, runs = Titles(expected), frames["results"]
-    runs = runs[runs["primary"] & (runs["kind"] == "run") & runs[counted].notna()]
+    titles, runs = Titles(expected), where(frames["results"], primary=True, kind="run").dropna(subset=[counted])
     sums = runs.groupby(["task", "model", "method"], sort=False)[[counted, "examples"]].sum().reset_index()
     sums["share"] = sums[counted] / sums["examples"]
     many = sums[sums["share"] >= MANY].itertuples()
@@ -300,14 +288,14 @@ def _many(frames: Frames, expected: Expected, counted: str) -> str:
 
 def _cell(titles: Titles, cell: Any) -> str:
     """A cell's name inside an enumeration, with its task where the study has several."""
-    name = f"{titles.models[cell.model]} + {titles.methods[cell.method]}"
+    name = titles.cell(cell.model, cell.method)
     return name if len(titles.tasks) == 1 else f"{name} on {titles.tasks[cell.task]}"
 
 
 def _on_test_rows(frames: Frames, titles: Titles) -> list[str]:
     """Warnings about the test rows of each task."""
     texts = []
-    for row in frames["data"].query("split == 'test'").itertuples():
+    for row in where(frames["data"], split="test").itertuples():
         title, size = titles.tasks[row.task], digits.count(row.rows)
         remarks = {
             "test_rows_seen_in_training": f"of {size} test rows occur among the training rows as well.",

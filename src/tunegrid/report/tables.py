@@ -1,15 +1,15 @@
 """The tables of a study's report, laid out from its tidy tables."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent
 from tunegrid.common.words import listed
 from tunegrid.report import layout
-from tunegrid.report.layout import Column, ScoreLine, Table
+from tunegrid.report.layout import Column, ScoreLine, Table, TableCell, right
 from tunegrid.report.links import link_to
-from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.expected import Expected, ExpectedTask, Named
 from tunegrid.results.statistics.collapses import RULE
 from tunegrid.results.statistics.intervals import CONFIDENCE
 from tunegrid.results.statistics.recommend import named
@@ -28,39 +28,63 @@ class Titles:
         self.methods = {method.name: method.title for method in expected.methods}
         self.baselines = {(task.name, named.name): named.title for task in expected.tasks for named in task.baselines}
 
-    def candidate(self, model: str, method: str, form: str | None) -> str:
-        """The name of a cell, or of a form of its weights, that may be recommended."""
+    def cell(self, model: str, method: str, form: str | None = None) -> str:
+        """The name of a cell, or of a form of its weights: T5 + LoRA, T5 + LoRA as int8."""
         return named(self.models[model], self.methods[method], None if absent(form) else form)
 
     def line(self, row: Any) -> tuple[str, str]:
-        """The two leading cells of a row about a cell, an untuned model or a baseline."""
-        if row.kind == "baseline":
+        """The two leading cells of a row about an untuned model, a baseline or, as where it has no kind, a cell."""
+        kind = getattr(row, "kind", "run")
+        if kind == "baseline":
             return "Baseline", self.baselines[row.task, row.method]
-        return self.models[row.model], "Untuned" if row.kind == "untuned" else self.methods[row.method]
+        return self.models[row.model], "Untuned" if kind == "untuned" else self.methods[row.method]
 
 
-def _rows(frame: Any, task: ExpectedTask, metric: str | None = None) -> Iterator[Any]:
-    """Rows of a frame for a task, and for a metric if one is given."""
-    chosen = frame[frame["task"] == task.name]
-    if metric is not None:
-        chosen = chosen[chosen["metric"] == metric]
-    yield from chosen.itertuples()
+def where(frame: Any, **values: Any) -> Any:
+    """Rows of a tidy table with these values in these columns; None or NaN: those that have none there."""
+    for column, value in values.items():
+        frame = frame[frame[column].isna() if absent(value) else frame[column] == value]
+    return frame
 
 
-def _by_model(rows: list[Any], expected: Expected) -> list[Any]:
+def cell_of(frame: Any, task: ExpectedTask, model: str, method: str) -> Any:
+    """Rows of a tidy table for one cell."""
+    return where(frame, task=task.name, model=model, method=method)
+
+
+def per_cell(
+    name: str,
+    caption: str,
+    columns: Iterable[Column],
+    expected: Expected,
+    line: Callable[[ExpectedTask, Named, Named], Sequence[str | TableCell] | None],
+) -> Table:
+    """A table with a line for each cell of the study, under a heading for each task.
+
+    Args:
+        columns: those behind the model and the method.
+        line: what a cell's line holds behind the model, given task, model and method; None: the cell has no line.
+    """
+    groups = []
+    for task in expected.tasks:
+        lines = ((model.title, line(task, model, method)) for model, method in expected.grid(task))
+        groups.append((task.title, [(title, *cells) for title, cells in lines if cells is not None]))
+    return layout.grouped_table(name, caption, [MODEL, METHOD, *columns], groups)
+
+
+def _by_model(rows: Any, expected: Expected) -> list[Any]:
     """Sorts rows for a table: baselines, then model by model, untuned before tuned."""
     order = {model.name: number for number, model in enumerate(expected.models)}
-    return sorted(rows, key=lambda row: -1 if row.kind == "baseline" else order[row.model])
+    return sorted(rows.itertuples(), key=lambda row: -1 if row.kind == "baseline" else order[row.model])
 
 
 def scores(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
     """Table of a task's scores in the paper's form, with the trivial baselines and the untuned models as rows."""
     titles, cells = Titles(expected), frames["cells"]
     lines = []
-    for row in _by_model(list(_rows(cells, task, task.primary.name)), expected):
+    for row in _by_model(where(cells, task=task.name, metric=task.primary.name), expected):
         group, label = titles.line(row)
-        same = cells[(cells["task"] == row.task) & (cells["kind"] == row.kind) & (cells["method"] == row.method)]
-        same = same[same["model"].isna() if absent(row.model) else same["model"] == row.model]
+        same = where(cells, task=row.task, kind=row.kind, model=row.model, method=row.method)
         values = {name: mean for name, mean in zip(same["metric"], same["mean"], strict=True) if not absent(mean)}
         if row.status == "ok" and row.seeds_ok < row.seeds_expected:
             label += f" ({row.seeds_ok} of {row.seeds_expected} seeds)"
@@ -78,12 +102,10 @@ def scores(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
 
 def _ceilings(frames: Frames, expected: Expected, task: ExpectedTask) -> list[ScoreLine]:
     """Lines of the ceilings of a task, models with the same printed scores on one; none where none was recorded."""
-    frame = frames["ceilings"]
-    frame = frame[frame["task"] == task.name]
     models: dict[tuple[str, ...], list[str]] = {}
     values: dict[tuple[str, ...], dict[str, float]] = {}
     for model in expected.models:
-        own = frame[frame["model"] == model.name]
+        own = where(frames["ceilings"], task=task.name, model=model.name)
         scores = {name: score for name, score in zip(own["metric"], own["written"], strict=True) if not absent(score)}
         if scores:
             printed = tuple(metric.text(scores[metric.name]) for metric in task.metrics if metric.name in scores)
@@ -99,7 +121,7 @@ def _notes(frames: Frames, titles: Titles, task: ExpectedTask) -> str:
     notes: dict[str, None] = {}
     without_value: dict[tuple[str, str], list[str]] = {}
     printed = {metric.name: metric for metric in task.metrics}
-    for row in _rows(frames["cells"], task):
+    for row in where(frames["cells"], task=task.name).itertuples():
         group, label = titles.line(row)
         if not absent(row.note):
             notes[f"{label}: {row.note}."] = None
@@ -117,23 +139,21 @@ def intervals(frames: Frames, expected: Expected, task: ExpectedTask) -> Table:
     """Table of the primary metric of a task with intervals and differences to the trivial baseline."""
     titles, metric = Titles(expected), task.primary
     several = len(expected.seeds) > 1
-    lines = _by_model(list(_rows(frames["cells"], task, metric.name)), expected)
+    lines = _by_model(where(frames["cells"], task=task.name, metric=metric.name), expected)
     any_collapsed = any(not absent(row.collapsed) and row.collapsed for row in lines)
     rows = []
     for row in lines:
         score = row.status if absent(row.mean) else with_interval(metric, row.mean, row.ci_low, row.ci_high)
-        spread = [DASH if absent(row.sd) else number(metric, row.sd)] if several else []
+        spread = [number(metric, row.sd)] if several else []
         difference = with_interval(metric, row.difference, row.difference_low, row.difference_high, "+")
-        seeds = [DASH if absent(row.median) else number(metric, row.median), _rate(row)] if any_collapsed else []
-        best = DASH if absent(row.probability_best) else digits.percent(row.probability_best, 0)
+        seeds = [number(metric, row.median), _rate(row)] if any_collapsed else []
+        best = digits.percent(row.probability_best, 0)
         rows.append((*titles.line(row), score, *spread, difference, best, *seeds))
     unit = ", %" if metric.percent else ""
-    columns = [MODEL, METHOD, Column(f"{metric.title}{unit} [{CONFIDENCE} interval]", "right")]
-    columns += [Column("SD of seeds", "right")] if several else []
-    columns += [Column(f"Difference [{CONFIDENCE} interval]", "right"), Column("Best", "right")]
-    columns += (
-        [Column("Median", "right"), Column(f"Collapsed [{CONFIDENCE} interval]", "right")] if any_collapsed else []
-    )
+    columns = [MODEL, METHOD, *right(f"{metric.title}{unit} [{CONFIDENCE} interval]")]
+    columns += right("SD of seeds") if several else []
+    columns += right(f"Difference [{CONFIDENCE} interval]", "Best")
+    columns += right("Median", f"Collapsed [{CONFIDENCE} interval]") if any_collapsed else []
     trivial = titles.baselines.get((task.name, task.trivial or ""), "trivial baseline")
     caption = (
         f"{task.title}: {metric.title} with its interval, and the paired difference to the baseline “{trivial}”. Best: "
@@ -165,8 +185,19 @@ def with_interval(metric: Metric, value: float, low: float, high: float, sign: s
 
 
 def number(metric: Metric, value: float, sign: str = "", decimals: int = 1) -> str:
-    """A score without its unit, with a minus sign that is as wide as a plus."""
-    return digits.bare_score(value, metric.percent, sign, decimals).replace("-", "−")
+    """A score without its unit, with a minus sign that is as wide as a plus; a dash where it is missing."""
+    return DASH if absent(value) else digits.bare_score(value, metric.percent, sign, decimals).replace("-", "−")
+
+
+def decimal(value: float, sign: str = "") -> str:
+    """A number that is no score of a task, with three decimals; a dash where it is missing."""
+    return DASH if absent(value) else f"{value:{sign}.3f}".replace("-", "−")
+
+
+def change(value: float, low: float, high: float) -> str:
+    """A difference of such numbers with its interval, where it has one: +0.012 [−0.003, +0.027]."""
+    ends = "" if absent(value) or absent(low) else f" [{decimal(low, '+')}, {decimal(high, '+')}]"
+    return decimal(value, "+") + ends
 
 
 def recommendation(frames: Frames, expected: Expected) -> Table:
@@ -174,7 +205,7 @@ def recommendation(frames: Frames, expected: Expected) -> Table:
     titles, rows = Titles(expected), []
     metrics = {task.name: task.primary for task in expected.tasks}
     for row in frames["recommendation"].itertuples():
-        chosen = DASH if absent(row.model) else titles.candidate(row.model, row.method, row.form)
+        chosen = DASH if absent(row.model) else titles.cell(row.model, row.method, row.form)
         why = row.rationale + (f" Not compared: {row.left_out}." if row.left_out else "")
         is_best = (row.model, row.method, row.form) == (row.best_model, row.best_method, row.best_form)
         loss = with_interval(metrics[row.task], row.loss, row.loss_low, row.loss_high, "+")
@@ -182,7 +213,7 @@ def recommendation(frames: Frames, expected: Expected) -> Table:
         rows.append((titles.tasks[row.task], chosen, loss, why, digits.percent(row.stability, 0)))
     columns = [Column("Task", width=0.15), Column("Recommended set-up", width=0.16)]
     columns += [Column("Against the best", width=0.14), Column("Rationale", width=0.37)]
-    columns.append(Column("Stability", "right"))
+    columns += right("Stability")
     what = "candidate" if expected.recommend.compressed else "cell"
     caption = (
         "Recommended model and tuning method per task, by the rule above. Against the best: its score less that of the "
@@ -191,41 +222,29 @@ def recommendation(frames: Frames, expected: Expected) -> Table:
     return layout.plain_table("recommendation", caption, columns, rows)
 
 
-def cell_of(frame: Any, task: ExpectedTask, model: str, method: str) -> Any:
-    """Rows of a tidy table for one cell."""
-    return frame[(frame["task"] == task.name) & (frame["model"] == model) & (frame["method"] == method)]
-
-
 def settings(frames: Frames, expected: Expected) -> Table:
     """Table of the settings of each cell, taken from its first run."""
-    titles, groups = Titles(expected), []
-    for task in expected.tasks:
-        rows = []
-        for model, method in expected.grid(task):
-            used = cell_of(frames["settings"], task, model.name, method.name).drop_duplicates("setting")
-            values = dict(zip(used["setting"], used["value"], strict=True))
-            steps = cell_of(frames["costs"], task, model.name, method.name)["steps"].dropna()
-            batch = values.get("training.batch_size")
-            accumulated = values.get("training.gradient_accumulation_steps") or 1
-            of_method = [
-                f"{name.removeprefix('method.').replace('_', ' ')} {digits.setting(value)}"
-                for name, value in values.items()
-                if name.startswith("method.") and name != "method.kind" and not absent(value)
-            ]
-            rows.append(
-                (
-                    titles.models[model.name],
-                    titles.methods[method.name],
-                    digits.setting(values["training.learning_rate"]) if "training.learning_rate" in values else DASH,
-                    digits.count(steps.max()) if len(steps) else DASH,
-                    DASH if batch is None else digits.setting(batch * accumulated),
-                    "; ".join(of_method) or DASH,
-                )
-            )
-        groups.append((task.title, rows))
-    columns = [MODEL, METHOD, Column("Learning rate", "right"), Column("Steps", "right"), Column("Batch", "right")]
-    columns.append(Column("The method's own settings", width=0.36))
+
+    def line(task: ExpectedTask, model: Named, method: Named) -> tuple[str, ...]:
+        used = cell_of(frames["settings"], task, model.name, method.name).drop_duplicates("setting")
+        values = dict(zip(used["setting"], used["value"], strict=True))
+        batch = values.get("training.batch_size")
+        accumulated = values.get("training.gradient_accumulation_steps") or 1
+        of_method = [
+            f"{name.removeprefix('method.').replace('_', ' ')} {digits.setting(value)}"
+            for name, value in values.items()
+            if name.startswith("method.") and name != "method.kind" and not absent(value)
+        ]
+        return (
+            method.title,
+            digits.setting(values["training.learning_rate"]) if "training.learning_rate" in values else DASH,
+            digits.count(cell_of(frames["costs"], task, model.name, method.name)["steps"].max()),
+            DASH if batch is None else digits.setting(batch * accumulated),
+            "; ".join(of_method) or DASH,
+        )
+
+    columns = [*right("Learning rate", "Steps", "Batch"), Column("The method's own settings", width=0.36)]
     caption = "Settings of each cell. Batch: examples per optimiser step. All others are in settings.csv."
     if expected.search:
         caption += " Learning rates are those that the search chose."
-    return layout.grouped_table("settings", caption, columns, groups)
+    return per_cell("settings", caption, columns, expected, line)

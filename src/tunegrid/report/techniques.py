@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from tunegrid.common import digits
 from tunegrid.common.digits import DASH, absent
 from tunegrid.common.words import listed
 from tunegrid.methods import METHODS
 from tunegrid.report import claims, layout
-from tunegrid.report.cost_words import mean
-from tunegrid.report.layout import Column, Section, Table
-from tunegrid.report.tables import METHOD, MODEL, Frames, Titles, cell_of, with_interval
+from tunegrid.report.layout import Column, Section, Table, right
+from tunegrid.report.tables import METHOD, MODEL, Frames, cell_of, where, with_interval
 from tunegrid.results.expected import Expected, ExpectedTask, Named
 from tunegrid.results.statistics.intervals import CONFIDENCE
 
@@ -42,13 +42,12 @@ def section(frames: Frames, expected: Expected) -> Section | None:
 
 def _at_the_baseline(frames: Frames, expected: Expected) -> str:
     """Names the cells that are not shown to be above the trivial baseline of their task; "" without any."""
-    titles, names = Titles(expected), []
-    for task in expected.tasks:
-        for model, method in expected.grid(task):
-            cells = cell_of(frames["cells"], task, model.name, method.name)
-            cells = cells[cells["primary"] & (cells["kind"] == "run")]
-            if any(row.difference_low <= 0 for row in cells.itertuples() if not absent(row.difference_low)):
-                names.append(f"{titles.models[model.name]} with {titles.methods[method.name]} on {task.title}")
+    names = [
+        f"{model.title} with {method.title} on {task.title}"
+        for task in expected.tasks
+        for model, method in expected.grid(task)
+        if (_scores(frames, task, model, method)["difference_low"] <= 0).any()
+    ]
     if not names:
         return ""
     return (
@@ -59,8 +58,8 @@ def _at_the_baseline(frames: Frames, expected: Expected) -> str:
 
 def side_by_side(frames: Frames, expected: Expected, task: ExpectedTask) -> Table | None:
     """Table of the techniques on one task; None where no run of it is scored."""
-    titles, metric, several = Titles(expected), task.primary, len(expected.models) > 1
-    rows = list(_rows(frames, expected, task, titles))
+    metric, several = task.primary, len(expected.models) > 1
+    rows = list(_rows(frames, expected, task))
     if not rows:
         return None
     unit = ", %" if metric.percent else ""
@@ -68,8 +67,7 @@ def side_by_side(frames: Frames, expected: Expected, task: ExpectedTask) -> Tabl
         MODEL,
         METHOD,
         Column("Trained", width=0.13 if several else 0.22),
-        *(Column(title, "right") for title in ("Share", "Memory", "Time, s", "Latency, ms", "Saved")),
-        Column(f"{metric.title}{unit} [{CONFIDENCE} interval]", "right"),
+        *right("Share", "Memory", "Time, s", "Latency, ms", "Saved", f"{metric.title}{unit} [{CONFIDENCE} interval]"),
     )
     where = task.title if several else f"{task.title} with {expected.models[0].title}"
     caption = (
@@ -81,24 +79,26 @@ def side_by_side(frames: Frames, expected: Expected, task: ExpectedTask) -> Tabl
     return layout.plain_table(f"techniques-{task.name}", caption, columns, rows)
 
 
-def _rows(frames: Frames, expected: Expected, task: ExpectedTask, titles: Titles) -> Iterator[tuple[str, ...]]:
+def _scores(frames: Frames, task: ExpectedTask, model: Named, method: Named) -> Any:
+    """The row of cells.csv with a cell's primary metric; no row where there is none."""
+    return where(cell_of(frames["cells"], task, model.name, method.name), primary=True, kind="run")
+
+
+def _rows(frames: Frames, expected: Expected, task: ExpectedTask) -> Iterator[tuple[str, ...]]:
     for model, method in expected.grid(task):
-        runs = cell_of(frames["costs"], task, model.name, method.name)
-        runs = runs[runs["status"] == "ok"]
-        cells = cell_of(frames["cells"], task, model.name, method.name)
-        cells = cells[cells["primary"] & (cells["kind"] == "run")]
-        if not len(runs) or not len(cells):
+        runs = where(cell_of(frames["costs"], task, model.name, method.name), status="ok")
+        score = next(_scores(frames, task, model, method).itertuples(), None)
+        if not len(runs) or score is None:
             continue
-        score = next(cells.itertuples())
         yield (
-            titles.models[model.name],
-            titles.methods[method.name],
+            model.title,
+            method.title,
             _trained(method),
-            digits.percent(mean(runs, "trainable_share"), 2),
-            digits.binary_size(mean(runs, "peak_memory_bytes")),
-            digits.significant(mean(runs, "optimisation_seconds")),
-            _milliseconds(mean(runs, "deployed_latency_seconds")),
-            digits.binary_size(mean(runs, "saved_bytes")),
+            digits.percent(runs["trainable_share"].mean(), 2),
+            digits.binary_size(runs["peak_memory_bytes"].mean()),
+            digits.significant(runs["optimisation_seconds"].mean()),
+            digits.significant(1e3 * runs["deployed_latency_seconds"].mean()),
+            digits.binary_size(runs["saved_bytes"].mean()),
             score.status
             if absent(score.mean)
             else with_interval(task.primary, score.mean, score.ci_low, score.ci_high),
@@ -108,10 +108,6 @@ def _rows(frames: Frames, expected: Expected, task: ExpectedTask, titles: Titles
 def _trained(method: Named) -> str:
     words = METHODS[method.kind].tunes if method.described else "the library's modules"
     return f"{words}, on all tasks at once" if method.mixture else words or DASH
-
-
-def _milliseconds(value: float) -> str:
-    return DASH if absent(value) else digits.significant(1e3 * value)
 
 
 def claims_table(name: str, caption: str, verdicts: list[claims.Verdict]) -> Table:

@@ -204,7 +204,7 @@ def test_records_from_before_there_was_an_inference_cost_still_read(made_up, own
         "costs-inference",
         "pareto",
     ]
-    assert cost.efficiency_text(frames, EXPECTED) == ()
+    assert cost_words.efficiency_text(frames, EXPECTED) == ()
     assert compare(made_up, own_made_up) == []  # what one answer costs is no result
 
 
@@ -233,19 +233,19 @@ def test_the_tables_of_the_report_say_what_the_tidy_tables_hold(made_up_tables):
 def test_paragraphs_follow_from_the_numbers(made_up_tables):
     assert any(
         "1,440 examples" in text and "18 have another answer" in text
-        for text in cost.cost_text(made_up_tables, EXPECTED)
+        for text in cost_words.cost_text(made_up_tables, EXPECTED)
     )
     marked = made_up_tables["pareto"][
         made_up_tables["pareto"].on_front.astype(bool) & made_up_tables["pareto"].tied_with_cheaper.notna()
     ]
-    rule, _ = cost.pareto_text(made_up_tables, EXPECTED)
+    rule, _ = cost_words.pareto_text(made_up_tables, EXPECTED)
     assert f"for {len(marked)} of the" in rule
     measured = made_up_tables["pareto"].query("on_front and cost not in @cost_words.COUNTED")
     near = measured.replaceable_by.notna().sum()
     assert f"for {near} of the {len(measured)} places that rest on them a cell" in rule
-    one = cost.pareto_text(made_up_tables, replace(EXPECTED, seeds=(1,)))[0]
+    one = cost_words.pareto_text(made_up_tables, replace(EXPECTED, seeds=(1,)))[0]
     assert f"on which {len(measured)} of the places rest, are those of one run per cell" in one
-    rule, firsts = cost.efficiency_text(made_up_tables, EXPECTED)
+    rule, firsts = cost_words.efficiency_text(made_up_tables, EXPECTED)
     assert "largest base model (250,000 parameters)" in rule
     assert "11 M FLOPs and 700 MiB" in rule
     for row in made_up_tables["efficiency"].query("rank == 1 and beta == 4").itertuples():
