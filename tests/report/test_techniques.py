@@ -45,7 +45,7 @@ def frames_of(expected, separated=lambda first, second: True, latency=None):
                     "separated": separated(first, second),
                 })  # fmt: skip
     rows = {"costs": costs, "cells": cells, "pairs": pairs}
-    return {name: frame_of(name, COLUMNS[name], value) for name, value in rows.items()}
+    return {name: frame_of(name, columns, rows.get(name, [])) for name, columns in COLUMNS.items()}
 
 
 def outcomes(frames, expected):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from tunegrid.common.digits import absent
 from tunegrid.report.instruction import held_out_side
-from tunegrid.report.tables import Frames, cell_of
+from tunegrid.report.tables import Frames, cell_of, where
 from tunegrid.results.expected import Expected
 from tunegrid.results.statistics.intervals import ALPHA
 
@@ -32,15 +32,28 @@ class Counts(NamedTuple):
 NOTHING = Counts(0, 0, 0)
 
 
+def _of_signs(differences: Iterable[float]) -> Counts:
+    """Counts differences above 0 for a claim, and those below against it."""
+    known = list(differences)
+    return Counts(sum(value > 0 for value in known), sum(value < 0 for value in known), len(known))
+
+
+def _of_facts(facts: Iterable[bool], note: str = "") -> Counts:
+    """Counts what is so for a claim, and what is not against it."""
+    known = list(facts)
+    held = int(sum(known))
+    return Counts(held, len(known) - held, len(known), note)
+
+
 class Cells:
-    """The cells of a study by kind of method, their costs and the tests between them."""
+    """The cells of a study by kind of method, with their rows in the tidy tables."""
 
     def __init__(self, frames: Frames, expected: Expected) -> None:
-        self.expected, self.costs, self.pairs = expected, frames["costs"], frames["pairs"]
-        self.preferences, self.rewards = frames.get("preferences"), frames.get("rewards")
-        self.instruction, self.observations = frames.get("instruction"), frames.get("observations")
-        self.results, self.cells, self.settings = frames.get("results"), frames.get("cells"), frames.get("settings")
-        self.forgetting, self.forgetting_pairs = frames.get("forgetting"), frames.get("forgetting_pairs")
+        self.expected, self.frames = expected, frames
+
+    def rows(self, table: str, task: Any, model: str, method: str) -> Any:
+        """Rows of a tidy table for one cell."""
+        return cell_of(self.frames[table], task, model, method)
 
     def of_kind(self, kind: str) -> Iterator[tuple[Any, str, str]]:
         """(task, model, method) of the cells of a kind of method."""
@@ -65,18 +78,15 @@ class Cells:
 
     def setting(self, task: Any, model: str, method: str, name: str) -> Any:
         """Value of a setting of a cell, None where it has no such setting."""
-        runs = cell_of(self.settings, task, model, method)
-        return next(iter(runs.loc[runs["setting"] == name, "value"]), None)
+        return next(iter(where(self.rows("settings", task, model, method), setting=name)["value"]), None)
 
     def cost(self, task: Any, model: str, method: str, name: str) -> float:
         """Mean of a column of costs over the seeds of a cell; NaN where it is not known."""
-        runs = cell_of(self.costs, task, model, method)
-        return runs[runs["status"] == "ok"][name].mean()
+        return where(self.rows("costs", task, model, method), status="ok")[name].mean()
 
     def difference(self, task: Any, model: str, first: str, second: str) -> float | None:
         """Score of the first less that of the second; 0 where no test separates them; None where none was made."""
-        own = self.pairs[self.pairs["task"] == task.name]
-        for row in own.itertuples():
+        for row in where(self.frames["pairs"], task=task.name).itertuples():
             ends = ((row.first_model, row.first_method), (row.second_model, row.second_method))
             if set(ends) == {(model, first), (model, second)} and not absent(row.difference):
                 sign = 1 if ends[0] == (model, first) else -1
@@ -92,8 +102,7 @@ def higher_scores(other: str | None = None, sign: int = 1) -> Rule:
 
     def test(cells: Cells, kind: str) -> Counts:
         differences = [cells.difference(*pair) for pair in cells.beside(kind, other)]
-        known = [sign * value for value in differences if value is not None]
-        return Counts(sum(value > 0 for value in known), sum(value < 0 for value in known), len(known))
+        return _of_signs(sign * value for value in differences if value is not None)
 
     return test
 
@@ -107,8 +116,7 @@ def compared_cost(name: str, other: str | None, low: float, high: float) -> Rule
             values = cells.cost(task, model, first, name), cells.cost(task, model, second, name)
             if not any(map(absent, values)) and values[1] > 0:
                 ratios.append(values[0] / values[1])
-        held = sum(low <= ratio <= high for ratio in ratios)
-        return Counts(held, len(ratios) - held, len(ratios))
+        return _of_facts(low <= ratio <= high for ratio in ratios)
 
     return test
 
@@ -118,83 +126,63 @@ def share_within(low: float, high: float) -> Rule:
 
     def test(cells: Cells, kind: str) -> Counts:
         shares = [cells.cost(*cell, "trainable_share") for cell in cells.of_kind(kind)]
-        known = [share for share in shares if not absent(share)]
-        held = sum(low <= share <= high for share in known)
-        return Counts(held, len(known) - held, len(known))
+        return _of_facts(low <= share <= high for share in shares if not absent(share))
 
     return test
 
 
 def forgets(cells: Cells, kind: str) -> Counts:
     """The pretraining loss on held-out text rises by tuning: its interval is above 0, in cells of the kind."""
-    if cells.forgetting is None:
-        return NOTHING
-    rows = [row for cell in cells.of_kind(kind) for row in cell_of(cells.forgetting, *cell).itertuples()]
+    rows = [row for cell in cells.of_kind(kind) for row in cells.rows("forgetting", *cell).itertuples()]
     known = [row for row in rows if not absent(row.change_low)]
     return Counts(sum(row.change_low > 0 for row in known), sum(row.change_high < 0 for row in known), len(known))
 
 
 def keeps(cells: Cells, kind: str) -> Counts:
     """The pretraining loss on held-out text is lower than after full fine-tuning of the same model on the same task."""
-    if cells.forgetting_pairs is None:
-        return NOTHING
-    known = []
+    gains = []
     for task, model, first, second in cells.beside(kind, "full"):
-        table = cells.forgetting_pairs
-        for row in table[(table["task"] == task.name) & (table["model"] == model)].itertuples():
+        for row in where(cells.frames["forgetting_pairs"], task=task.name, model=model).itertuples():
             if {row.first_method, row.second_method} == {first, second}:
-                sign = 1 if row.first_method == first else -1
-                known.append(sign * row.difference if row.separated else 0.0)
-    return Counts(sum(value < 0 for value in known), sum(value > 0 for value in known), len(known))
+                sign = -1 if row.first_method == first else 1
+                gains.append(sign * row.difference if row.separated else 0.0)
+    return _of_signs(gains)
 
 
 def over_optimised(cells: Cells, kind: str) -> Counts:
     """The reward model finds a cell's answers better than those of its start, the task's own score finds them worse."""
-    if cells.preferences is None:
-        return NOTHING
-    table, held, total = cells.preferences, 0, 0
-    for task, model, method in cells.of_kind(kind):
-        judged = {row.judge: row for row in cell_of(table, task, model, method).itertuples()}
+    known = []
+    for cell in cells.of_kind(kind):
+        judged = {row.judge: row for row in cells.rows("preferences", *cell).itertuples()}
         if {"reward", "metric"} <= judged.keys():
-            total += 1
-            held += judged["reward"].difference_low > 0 and judged["metric"].difference_high < 0
-    return Counts(int(held), total - int(held), total)
+            known.append(judged["reward"].difference_low > 0 and judged["metric"].difference_high < 0)
+    return _of_facts(known)
 
 
 def computes_more_than_its_start(cells: Cells, kind: str) -> Counts:
     """A cell and its reward model compute more in training than the run that the cell starts from did."""
-    if cells.rewards is None:
-        return NOTHING
     known = []
     for task, model, method in cells.of_kind(kind):
         start, name = cells.expected.judged.get((task.name, model, method), (None, None))
-        rewards = cells.rewards[(cells.rewards["task"] == task.name) & (cells.rewards["model"] == model)]
-        reward = rewards.loc[rewards["reward_model"] == name, "training_flops"].sum(min_count=1)
+        rewards = where(cells.frames["rewards"], task=task.name, model=model, reward_model=name)
+        reward = rewards["training_flops"].sum(min_count=1)
         own, before = (cells.cost(task, model, each, "training_flops") for each in (method, start))
         if not any(map(absent, (reward, own, before))):
             known.append(own + reward > before)
-    return Counts(sum(known), len(known) - sum(known), len(known))
+    return _of_facts(known)
 
 
 def answers_held_out_tasks(cells: Cells, kind: str) -> Counts:
     """On a task that was held out a cell scores above the untuned model, however that is asked."""
-    if cells.instruction is None:
-        return NOTHING
-    held, against, total = 0, 0, 0
-    for cell in cells.of_kind(kind):
-        rows = cell_of(cells.instruction, *cell)
-        for row in rows[~rows["in_mixture"].astype(bool)].itertuples():
-            side = held_out_side(row)
-            held, against, total = held + (side == "above"), against + (side == "below"), total + 1
-    return Counts(held, against, total)
+    known = [cells.rows("instruction", *cell) for cell in cells.of_kind(kind)]
+    sides = [held_out_side(row) for rows in known for row in where(rows, in_mixture=False).itertuples()]
+    return Counts(sides.count("above"), sides.count("below"), len(sides))
 
 
 def depends_on(*settings: str) -> Rule:
     """Two cells of the kind that differ in one of these settings score differently: the paired test separates them."""
 
     def test(cells: Cells, kind: str) -> Counts:
-        if cells.settings is None:
-            return NOTHING
         known = []
         for task, model, *pair in cells.variants(kind):
             first, second = ([cells.setting(task, model, method, name) for name in settings] for method in pair)
@@ -208,29 +196,25 @@ def depends_on(*settings: str) -> Rule:
 
 def depends_on_wording(cells: Cells, kind: str) -> Counts:
     """A cell's answers differ between wordings by more than chance."""
-    if cells.instruction is None:
-        return NOTHING
-    rows = [next(cell_of(cells.instruction, *cell).itertuples(), None) for cell in cells.of_kind(kind)]
+    rows = [next(cells.rows("instruction", *cell).itertuples(), None) for cell in cells.of_kind(kind)]
     known = [row.wordings_p <= ALPHA for row in rows if row is not None and not absent(row.wordings_p)]
     return Counts(sum(known), 0, len(known))
 
 
 def unstable(cells: Cells, kind: str) -> Counts:
     """A run diverges, collapses, or ends with less reward than it had; the note says how far scores spread."""
-    if cells.results is None or cells.observations is None:
-        return NOTHING
     known, spreads = [], []
     for task, model, method in cells.of_kind(kind):
-        runs = cell_of(cells.results, task, model, method)
-        for run in runs[runs["primary"] & runs["status"].isin(["ok", "diverged"])].itertuples():
-            points = cell_of(cells.observations, task, model, method)
-            lost = _lost_reward(points[points["seed"] == run.seed].sort_values("step"))
+        runs = where(cells.rows("results", task, model, method), primary=True)
+        for run in runs[runs["status"].isin(["ok", "diverged"])].itertuples():
+            points = where(cells.rows("observations", task, model, method), seed=run.seed)
+            lost = _lost_reward(points.sort_values("step"))
             known.append(run.status == "diverged" or not absent(run.collapse) or lost)
         start, _ = cells.expected.judged.get((task.name, model, method), (None, None))
         spreads.append([_spread(cells, task, model, each) for each in (method, start)])
     ratios = [own / before for own, before in spreads if not absent(own) and not absent(before) and before > 0]
     note = f"scores of seeds spread {max(ratios):.1f} times as far as those of SFT" if ratios else ""
-    return Counts(sum(known), len(known) - sum(known), len(known), note)
+    return _of_facts(known, note)
 
 
 def _lost_reward(points: Any) -> bool:
@@ -245,7 +229,5 @@ def _lost_reward(points: Any) -> bool:
 
 def _spread(cells: Cells, task: Any, model: str, method: str | None) -> float | None:
     """Standard deviation of a cell's primary metric over its seeds."""
-    if cells.cells is None or method is None:
-        return None
-    rows = cell_of(cells.cells, task, model, method)
-    return next(iter(rows.loc[rows["primary"] & (rows["kind"] == "run"), "sd"]), None)
+    rows = where(cells.rows("cells", task, model, method), primary=True, kind="run")
+    return next(iter(rows["sd"]), None)
