@@ -12,11 +12,9 @@ from typing import Any, NamedTuple
 
 from tunegrid.report.figures.style import settings
 from tunegrid.report.layout import Figure
+from tunegrid.report.tables import Frames
 from tunegrid.results.expected import Expected
 from tunegrid.results.statistics.intervals import CONFIDENCE
-
-Frames = dict[str, Any]
-
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -59,8 +57,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "figure-preferences",
         "Runs that learn from preferences, on validation rows: the mean reward of sampled answers, their divergence "
-        "from "
-        "the run at the start, their tokens, and the task's own metric. Each seed is a line.",
+        "from the run at the start, their tokens, and the task's own metric. Each seed is a line.",
         "preferences",
     ),
 )

@@ -7,43 +7,36 @@ from itertools import product
 from typing import Any
 
 from tunegrid.common.digits import absent
-from tunegrid.report.figures.style import PANELS_PER_LINE, STYLES, WIDTH, short, tidy
+from tunegrid.report.figures.style import PANELS_PER_LINE, STYLES, panels, short, tidy
+from tunegrid.report.tables import where
 from tunegrid.results.expected import Expected, ExpectedTask
 
-# (title, columns of costs, colour, hatch): the hatches tell the parts apart in grey.
+# (title, column of costs, colour, hatch): the hatches tell the parts apart in grey.
 PARTS = (
-    ("loading", ("loading_seconds",), STYLES[4][0], ""),
-    ("optimisation", ("optimisation_seconds",), STYLES[0][0], ""),
-    ("validation", ("evaluation_seconds",), STYLES[2][0], "////"),
-    ("saving", ("saving_seconds",), "0.25", ""),
-    ("loading again", ("prediction_load_seconds",), STYLES[4][0], "...."),
-    ("prediction", ("prediction_seconds",), STYLES[1][0], "\\\\\\\\"),
-    ("scoring", ("scoring_seconds",), STYLES[5][0], ""),
-    ("measuring latency", ("measuring_seconds",), STYLES[3][0], "xxxx"),
+    ("loading", "loading_seconds", STYLES[4][0], ""),
+    ("optimisation", "optimisation_seconds", STYLES[0][0], ""),
+    ("validation", "evaluation_seconds", STYLES[2][0], "////"),
+    ("saving", "saving_seconds", "0.25", ""),
+    ("loading again", "prediction_load_seconds", STYLES[4][0], "...."),
+    ("prediction", "prediction_seconds", STYLES[1][0], "\\\\\\\\"),
+    ("scoring", "scoring_seconds", STYLES[5][0], ""),
+    ("measuring latency", "measuring_seconds", STYLES[3][0], "xxxx"),
 )
 
 
 def draw(frames: dict[str, Any], expected: Expected) -> Any:
     """The figure; None where no run has a cost."""
-    import matplotlib.pyplot as plt
-
-    costs = frames["costs"]
-    costs = costs[costs["optimisation_seconds"].notna()]
+    costs = frames["costs"].dropna(subset=["optimisation_seconds"])
     if costs.empty:
         return None
     tasks = [task for task in expected.tasks if (costs["task"] == task.name).any()]
-    lines, columns = -(-len(tasks) // PANELS_PER_LINE), min(len(tasks), PANELS_PER_LINE)
     of_any_task = {cell for task in tasks for cell in expected.grid(task)}
     cells = [cell for cell in product(expected.models, expected.methods) if cell in of_any_task]
-    figure, axes = plt.subplots(
-        lines, columns, figsize=(WIDTH, lines * (0.7 + 0.15 * len(cells)) + 0.5), squeeze=False, layout="constrained"
-    )
-    for number, (axis, task) in enumerate(zip(axes.flat, tasks, strict=False)):
-        _panel(axis, task, costs[costs["task"] == task.name], cells)
-        if number % columns:
+    figure, shown = panels(tasks, 0.7 + 0.15 * len(cells), 0.5)
+    for number, (axis, task) in enumerate(shown):
+        _panel(axis, task, where(costs, task=task.name), cells)
+        if number % PANELS_PER_LINE:
             axis.tick_params(labelleft=False)
-    for axis in axes.flat[len(tasks) :]:
-        axis.set_visible(False)
     _legend(figure)
     return figure
 
@@ -64,10 +57,10 @@ def _panel(axis: Any, task: ExpectedTask, costs: Any, cells: list[tuple[Any, Any
     labels, model_before = [], None
     for number, (model, method) in enumerate(cells):
         labels.append(f"{short(model.title, 20)} · {short(method.title, 16)}".replace("\n", " "))
-        runs = costs[(costs["model"] == model.name) & (costs["method"] == method.name)]
+        runs = where(costs, model=model.name, method=method.name)
         left = 0.0
-        for title, columns, colour, hatch in PARTS:
-            width = runs[list(columns)].sum(axis=1, min_count=1).mean()
+        for title, column, colour, hatch in PARTS:
+            width = runs[column].mean()
             if absent(width):
                 continue
             axis.barh(

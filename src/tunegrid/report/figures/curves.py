@@ -8,6 +8,7 @@ from typing import Any
 
 from tunegrid.report import preferences
 from tunegrid.report.figures.style import WIDTH, legend, methods, short, tidy
+from tunegrid.report.tables import where
 from tunegrid.results.expected import Expected
 
 TRAINING, VALIDATION = "training loss", "validation loss"
@@ -21,8 +22,7 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
     from matplotlib.lines import Line2D
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-    history = frames["history"]
-    history = history[history[["loss", "validation_loss"]].notna().any(axis=1)]
+    history = frames["history"].dropna(subset=["loss", "validation_loss"], how="all")
     samplers = preferences.samplers(expected)
     learners = [method for method in expected.methods if method not in samplers]
     history = history[history["method"].isin([method.name for method in learners])]
@@ -35,16 +35,12 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
     height = 1.25 if lines > 1 else 2.2  # inches of a line
     size = {"figsize": (WIDTH, 0.7 + lines * min(height, 7.4 / lines)), "squeeze": False, "layout": "constrained"}
     figure, axes = plt.subplots(lines, len(blocks[0]), sharex="col" if len(blocks) == 1 else False, **size)
-    for number, model in product(range(len(blocks)), models):
-        line = models.index(model)
-        row = axes[number * len(models) + line]
-        for axis in row[len(blocks[number]) :]:
+    for number, (block, model) in enumerate(product(blocks, models)):
+        line = number % len(models)
+        for axis in axes[number][len(block) :]:
             axis.set_visible(False)
-        for column, task in enumerate(blocks[number]):
-            axis = row[column]
-            _panel(
-                axis, history[(history["task"] == task.name) & (history["model"] == model.name)], axis_column, expected
-            )
+        for column, (axis, task) in enumerate(zip(axes[number], block, strict=False)):
+            _panel(axis, where(history, task=task.name, model=model.name), axis_column, expected)
             if line == 0:
                 axis.set_title(short(task.title, 30 if len(tasks) < TASKS_PER_LINE else 18))
             if column == 0:
@@ -76,10 +72,10 @@ def _panel(axis: Any, history: Any, column: str, expected: Expected) -> None:
     styles = methods(expected)
     for method in expected.methods:
         colour, marker, dashes = styles[method.name]
-        of_method = history[history["method"] == method.name]
+        of_method = where(history, method=method.name)
         width = 1.2 if of_method["seed"].nunique() < 2 else 0.6
         for _, run in of_method.groupby("seed"):
-            trained, checked = run[run["loss"].notna()], run[run["validation_loss"].notna()]
+            trained, checked = (run.dropna(subset=[loss]) for loss in ("loss", "validation_loss"))
             axis.plot(trained[column], trained["loss"], color=colour, linestyle=dashes, linewidth=width)
             axis.plot(
                 checked[column], checked["validation_loss"], color=colour, linestyle=":", linewidth=0.4,

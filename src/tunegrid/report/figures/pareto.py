@@ -1,11 +1,22 @@
 """Quality against cost: a row of panels per task, a panel per cost, a point per cell, the front as a line of steps."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from tunegrid.common.digits import absent
 from tunegrid.report.cost_words import COST_TITLES, unit_of
-from tunegrid.report.figures.style import TALLEST, WIDTH, axis_title, legend, methods, scale, short, tidy
+from tunegrid.report.figures.style import (
+    TALLEST,
+    WIDTH,
+    axis_title,
+    explain_letters,
+    legend,
+    methods,
+    model_letters,
+    scale,
+    short,
+    tidy,
+)
+from tunegrid.report.tables import where
 from tunegrid.results.expected import Expected, ExpectedTask
 
 # The others are in pareto.csv: operations go with seconds, and the saved weights with the parameters.
@@ -17,8 +28,7 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
     """The figure; None where no cell has a score and a cost."""
     import matplotlib.pyplot as plt
 
-    table = frames["pareto"]
-    table = table[table["score"].notna() & table["value"].notna()]
+    table = frames["pareto"].dropna(subset=["score", "value"])
     shown = [cost for cost in SHOWN if (table["cost"] == cost).any()]
     if not shown:
         return None
@@ -32,32 +42,20 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
         squeeze=False,
         layout="constrained",
     )
-    letters = model_letters(expected)
     for line, task in enumerate(tasks):
         for column, cost in enumerate(shown):
-            rows = table[(table["task"] == task.name) & (table["cost"] == cost)]
-            _panel(axes[line, column], task, list(rows.itertuples()), expected, letters)
-    for column, cost in enumerate(shown):
-        _cost_axis(axes[:, column], cost, table.loc[table["cost"] == cost, "value"])
-    for line, task in enumerate(tasks):
+            rows = where(table, task=task.name, cost=cost)
+            _panel(axes[line, column], task, list(rows.itertuples()), expected)
         axes[line, 0].set_ylabel(f"{short(task.title, 18)}\n{axis_title(task)}")
+    for column, cost in enumerate(shown):
+        _cost_axis(axes[:, column], cost, where(table, cost=cost)["value"])
     legend(figure, [*(method.title for method in expected.methods), FRONT, CHANCE])
-    key = ", ".join(f"{letter}: {title}" for letter, title in zip(letters.values(), _titles(expected), strict=True))
-    figure.supxlabel(short(key, 110), fontsize=7.5)
+    explain_letters(figure, expected)
     return figure
 
 
-def model_letters(expected: Expected) -> dict[str, str]:
-    """Letter next to the points of each model: A, B, C, … in the order of the tables, by name."""
-    return {model.name: chr(ord("A") + number % 26) for number, model in enumerate(expected.models)}
-
-
-def _titles(expected: Expected) -> Iterable[str]:
-    return (model.title for model in expected.models)
-
-
-def _panel(axis: Any, task: ExpectedTask, rows: list[Any], expected: Expected, letters: dict[str, str]) -> None:
-    factor, styles, titles = scale(task), methods(expected), {method.name: method.title for method in expected.methods}
+def _panel(axis: Any, task: ExpectedTask, rows: list[Any], expected: Expected) -> None:
+    factor, styles, letters = scale(task), methods(expected), model_letters(expected)
     for row in rows:
         colour, marker, _ = styles[row.method]
         factor_unit = unit_of(row.cost)[0]
@@ -72,9 +70,11 @@ def _panel(axis: Any, task: ExpectedTask, rows: list[Any], expected: Expected, l
         axis.annotate(
             letters[row.model], (x, y), xytext=(3.2, 2.2), textcoords="offset points", fontsize=6, color="0.25"
         )
-    for method in {row.method for row in rows}:  # one entry of the legend each, whatever its points look like here
-        colour, marker, _ = styles[method]
-        axis.plot([], [], marker, color=colour, markersize=5, label=titles[method])
+    own = {row.method for row in rows}
+    for method in expected.methods:  # one entry of the legend each, whatever its points look like here
+        if method.name in own:
+            colour, marker, _ = styles[method.name]
+            axis.plot([], [], marker, color=colour, markersize=5, label=method.title)
     if any(row.on_front and not absent(row.tied_with_cheaper) for row in rows):
         axis.plot([], [], "o", color="0.3", markerfacecolor="white", markersize=5, markeredgewidth=1.1, label=CHANCE)
     front = sorted((row.value / unit_of(row.cost)[0], factor * row.score) for row in rows if row.on_front)

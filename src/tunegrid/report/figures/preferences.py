@@ -3,6 +3,7 @@
 from typing import Any
 
 from tunegrid.report.figures.style import WIDTH, axis_title, legend, methods, scale, short, tidy
+from tunegrid.report.tables import Titles
 from tunegrid.results.expected import Expected
 
 PANELS = (("reward", "reward"), ("kl", "KL, nats per answer"), ("length", "tokens"), ("score", None))
@@ -13,16 +14,13 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
     import matplotlib.pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
-    found = frames["observations"]
-    found = found[found["reward"].notna()]
-    groups = list(found.groupby(["task", "model"], sort=False))
+    groups = list(frames["observations"].dropna(subset=["reward"]).groupby(["task", "model"], sort=False))
     if not groups:
         return None
     figure, axes = plt.subplots(
         len(groups), len(PANELS), figsize=(WIDTH, 0.6 + 1.5 * len(groups)), squeeze=False, layout="constrained"
     )
-    styles, titles = methods(expected), {method.name: method.title for method in expected.methods}
-    models = {model.name: model.title for model in expected.models}
+    styles, titles = methods(expected), Titles(expected)
     for line, ((task_name, model), points) in enumerate(groups):
         task = next(task for task in expected.tasks if task.name == task_name)
         for axis, (column, title) in zip(axes[line], PANELS, strict=True):
@@ -30,7 +28,7 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
             for (method, _), run in points.groupby(["method", "seed"], sort=False):
                 colour, marker, dashes = styles[method]
                 axis.plot(run["step"], factor * run[column], color=colour, marker=marker, linestyle=dashes, ms=3,
-                          linewidth=0.9, label=titles[method])  # fmt: skip
+                          linewidth=0.9, label=titles.methods[method])  # fmt: skip
             axis.set_title(title or axis_title(task))
             axis.xaxis.set_major_locator(MaxNLocator(3, integer=True))
             axis.yaxis.set_major_locator(MaxNLocator(4))
@@ -38,6 +36,6 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
             tidy(axis)
             if line == len(groups) - 1:
                 axis.set_xlabel("step")
-        axes[line, 0].set_ylabel(short(f"{task.title}, {models[model]}"))
+        axes[line, 0].set_ylabel(short(f"{task.title}, {titles.models[model]}"))
     legend(figure, [method.title for method in expected.methods])
     return figure

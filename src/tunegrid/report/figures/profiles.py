@@ -2,32 +2,22 @@
 
 from typing import Any
 
-from tunegrid.report.figures.style import PANELS_PER_LINE, WIDTH, legend, methods, short, tidy
+from tunegrid.report.figures.style import PANELS_PER_LINE, legend, methods, panels, short, tidy
+from tunegrid.report.tables import where
 from tunegrid.results.expected import Expected
 
 
 def draw(frames: dict[str, Any], expected: Expected) -> Any:
     """The figure, a panel for each model; None where no method has a run in every task."""
-    import matplotlib.pyplot as plt
-
     profiles = frames["profiles"]
     models = [model for model in expected.models if (profiles["model"] == model.name).any()]
     if not models:
         return None
-    lines, columns = -(-len(models) // PANELS_PER_LINE), min(len(models), PANELS_PER_LINE)
-    figure, axes = plt.subplots(
-        lines,
-        columns,
-        figsize=(WIDTH, 1.7 * lines + 0.4),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    figure, shown = panels(models, 1.7, 0.4, sharex=True, sharey=True)
     styles = methods(expected)
-    for axis, model in zip(axes.flat, models, strict=False):
+    for number, (axis, model) in enumerate(shown):
         for method in expected.methods:
-            rows = profiles[(profiles["model"] == model.name) & (profiles["method"] == method.name)]
+            rows = where(profiles, model=model.name, method=method.name)
             if not len(rows):
                 continue
             colour, _, dashes = styles[method.name]
@@ -42,9 +32,7 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
         axis.set_ylim(0, 1.02)
         axis.grid(color="0.9", linewidth=0.6)
         tidy(axis)
-    for line in axes:
-        line[0].set_ylabel("runs above τ")
-    for axis in axes.flat[len(models) :]:
-        axis.set_visible(False)
+        if number % PANELS_PER_LINE == 0:
+            axis.set_ylabel("runs above τ")
     legend(figure, [method.title for method in expected.methods])
     return figure

@@ -6,7 +6,8 @@ The axis names models, whose methods lie below one another; or, where there is o
 from typing import Any
 
 from tunegrid.common.digits import absent
-from tunegrid.report.figures.style import PANELS_PER_LINE, WIDTH, axis_title, legend, methods, scale, short, tidy
+from tunegrid.report.figures.style import axis_title, legend, methods, panels, scale, short, tidy
+from tunegrid.report.tables import where
 from tunegrid.results.expected import Expected, ExpectedTask
 
 BASELINE, UNTUNED, SEED, COLLAPSED = "trivial baseline", "untuned", "a seed", "a collapsed seed"
@@ -14,25 +15,17 @@ BASELINE, UNTUNED, SEED, COLLAPSED = "trivial baseline", "untuned", "a seed", "a
 
 def draw(frames: dict[str, Any], expected: Expected) -> Any:
     """The figure; None where no row has a score."""
-    import matplotlib.pyplot as plt
-
-    cells = frames["cells"]
-    if not cells["mean"].notna().any():
+    cells = frames["cells"].dropna(subset=["mean"])
+    if cells.empty:
         return None
-    tasks, models = expected.tasks, expected.models
-    lines, columns = -(-len(tasks) // PANELS_PER_LINE), min(len(tasks), PANELS_PER_LINE)
+    models = expected.models
     line = 0.105 if len(models) > 1 else 0.15  # inches that a cell takes
-    height = lines * (0.65 + line * len(models) * (len(expected.methods) + 1)) + 0.35
-    figure, axes = plt.subplots(
-        lines, columns, figsize=(WIDTH, height), sharey=True, squeeze=False, layout="constrained"
-    )
-    for axis, task in zip(axes.flat, tasks, strict=False):
-        rows = cells[(cells["task"] == task.name) & cells["primary"] & cells["mean"].notna()]
-        _panel(axis, task, rows, expected)
+    height = 0.65 + line * len(models) * (len(expected.methods) + 1)
+    figure, shown = panels(expected.tasks, height, 0.35, sharey=True)
+    for axis, task in shown:
+        _panel(axis, task, where(cells, task=task.name, primary=True), expected)
         if len(expected.seeds) > 1:
             _seeds(axis, task, frames["results"], expected)
-    for axis in axes.flat[len(tasks) :]:
-        axis.set_visible(False)
     named = [method.title for method in expected.methods] if len(models) > 1 else []
     legend(figure, [*named, SEED, COLLAPSED, UNTUNED, BASELINE])
     return figure
@@ -43,12 +36,12 @@ def _panel(axis: Any, task: ExpectedTask, rows: Any, expected: Expected) -> None
 
     place = {model.name: -number for number, model in enumerate(expected.models)}
     step, factor = _step(expected), scale(task)
-    for row in rows[(rows["kind"] == "baseline") & (rows["method"] == task.trivial)].itertuples():
+    for row in where(rows, kind="baseline", method=task.trivial).itertuples():
         axis.axvline(factor * row.mean, color="0.35", linewidth=1, linestyle="--", label=BASELINE, zorder=1)
     styles = methods(expected)
     for column, method in enumerate(expected.methods):
         colour, marker, _ = styles[method.name]
-        points = list(rows[(rows["kind"] == "run") & (rows["method"] == method.name)].itertuples())
+        points = list(where(rows, kind="run", method=method.name).itertuples())
         heights = [place[point.model] + 0.4 - step * (column + 0.5) for point in points]
         for point, height in zip(points, heights, strict=True):
             if not absent(point.ci_low):
@@ -57,7 +50,7 @@ def _panel(axis: Any, task: ExpectedTask, rows: Any, expected: Expected) -> None
         values = [factor * point.mean for point in points]
         if points:
             axis.plot(values, heights, marker, color=colour, markersize=4.5, label=method.title, zorder=3)
-    untuned = list(rows[rows["kind"] == "untuned"].itertuples())
+    untuned = list(where(rows, kind="untuned").itertuples())
     if untuned:
         heights = [place[row.model] + 0.4 - step * (len(expected.methods) + 0.5) for row in untuned]
         axis.plot([factor * row.mean for row in untuned], heights, "x", color="0.2", markersize=4.5, label=UNTUNED)
@@ -88,21 +81,12 @@ def _step(expected: Expected) -> float:
 def _seeds(axis: Any, task: ExpectedTask, results: Any, expected: Expected) -> None:
     """Draws every seed as a dot just below its cell's interval, and a ring around each that collapsed."""
     models, methods_ = [[named.name for named in names] for names in (expected.models, expected.methods)]
-    rows = results[(results["task"] == task.name) & results["primary"] & (results["kind"] == "run")]
-    rows = rows[rows["value"].notna() & (rows["status"] == "ok")]
+    rows = where(results, task=task.name, primary=True, kind="run", status="ok").dropna(subset=["value"])
     step, factor = _step(expected), scale(task)
     heights = [-models.index(row.model) + 0.4 - step * (methods_.index(row.method) + 0.78) for row in rows.itertuples()]
-    values = (factor * rows["value"]).tolist()
-    axis.plot(values, heights, ".", color="0.25", markersize=2.5, label=SEED, zorder=4)
-    fallen = [place for place, reason in enumerate(rows["collapse"]) if not absent(reason)]
-    if fallen:
-        axis.plot(
-            [values[place] for place in fallen],
-            [heights[place] for place in fallen],
-            "o",
-            color="#D40000",
-            fillstyle="none",
-            markersize=6,
-            label=COLLAPSED,
-            zorder=4,
-        )
+    rows = rows.assign(x=factor * rows["value"], y=heights)
+    axis.plot(rows["x"], rows["y"], ".", color="0.25", markersize=2.5, label=SEED, zorder=4)
+    fallen = rows.dropna(subset=["collapse"])
+    if len(fallen):
+        look = {"color": "#D40000", "fillstyle": "none", "markersize": 6}
+        axis.plot(fallen["x"], fallen["y"], "o", **look, label=COLLAPSED, zorder=4)

@@ -1,9 +1,10 @@
 """Sizes, fonts, colours and markers of all figures."""
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
-from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.expected import Expected, ExpectedTask, Named
 
 # Okabe and Ito's colours: told apart by colour-blind eyes; markers and dashes tell them apart in grey.
 STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#56B4E9", "v"), ("#E69F00", "P"))
@@ -28,6 +29,24 @@ def settings() -> dict[str, Any]:
     }
 
 
+def panels(shown: Sequence[Named], height: float, rest: float, **options: Any) -> tuple[Any, list[tuple[Any, Any]]]:
+    """A figure with a panel for each task or model that is shown: the figure, and (panel, what it shows) of each.
+
+    Args:
+        height: inches of a line of panels.
+        rest: inches of what is above and below them all.
+        options: of `plt.subplots`.
+    """
+    import matplotlib.pyplot as plt
+
+    lines, columns = -(-len(shown) // PANELS_PER_LINE), min(len(shown), PANELS_PER_LINE)
+    size = (WIDTH, lines * height + rest)
+    figure, axes = plt.subplots(lines, columns, figsize=size, squeeze=False, layout="constrained", **options)
+    for axis in axes.flat[len(shown) :]:
+        axis.set_visible(False)
+    return figure, list(zip(axes.flat, shown, strict=False))
+
+
 def methods(expected: Expected) -> dict[str, tuple[str, str, Any]]:
     """(colour, marker, dashes) of each method, by name: the same in every figure. Twelve have a look of their own."""
     looks = {}
@@ -37,6 +56,18 @@ def methods(expected: Expected) -> dict[str, tuple[str, str, Any]]:
         marker = MORE_MARKERS[place] if again % 2 else marker
         looks[method.name] = (colour, marker, DASHES[(place + again) % len(DASHES)])
     return looks
+
+
+def model_letters(expected: Expected) -> dict[str, str]:
+    """Letter next to the points of each model: A, B, C, … in the order of the tables, by name."""
+    return {model.name: chr(ord("A") + number % 26) for number, model in enumerate(expected.models)}
+
+
+def explain_letters(figure: Any, expected: Expected) -> None:
+    """Says below all panels which model a letter stands for."""
+    letters = model_letters(expected)
+    key = ", ".join(f"{letters[model.name]}: {model.title}" for model in expected.models)
+    figure.supxlabel(short(key, 110), fontsize=7.5)
 
 
 def axis_title(task: ExpectedTask) -> str:
