@@ -6,7 +6,6 @@ does (`report/templates/model-card-code.py.j2`); the tests execute it from the c
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from string import Formatter
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from tunegrid import __version__
 from tunegrid.common.digits import DASH, binary_size, count, percent, seconds
 from tunegrid.common.errors import TuneGridError
-from tunegrid.common.package_data import templates_folder
-from tunegrid.common.records import DataCard, read_card
+from tunegrid.common.records import DataCard, read_card, read_rows
 from tunegrid.data.sources import SPLITS
 from tunegrid.deploy.choose import Winner
 from tunegrid.deploy.front_matter import base_licence, front_matter, languages_of
+from tunegrid.report.templates import environment
 from tunegrid.results.records import ChoiceRecord, MetricsRecord, read_record
 from tunegrid.results.statistics.intervals import CONFIDENCE
 from tunegrid.study.cells import Run
@@ -87,18 +86,9 @@ def _flat(text: str) -> str:
 
 
 def _template(name: str) -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(  # Markdown and Python, not HTML: nothing is escaped
-        loader=FileSystemLoader(templates_folder()),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    environment.filters["literal"] = repr
-    return environment.get_template(name)
+    made = environment(autoescape=False)  # Markdown and Python, not HTML
+    made.filters["literal"] = repr
+    return made.get_template(name)
 
 
 # -- scores -----------------------------------------------------------------------------------------------------------
@@ -116,22 +106,21 @@ def _results(study: Study, winner: Winner, task: Task, metrics: MetricsRecord | 
         return []
     cell, rows = winner.run.cell, []
     file = study.paths.tables / "cells.csv"
-    table = []
-    if file.is_file():
-        with file.open(encoding="utf-8", newline="") as lines:
-            table = [row for row in csv.DictReader(lines) if (row["task"], row["model"]) == (cell.task, cell.model)]
+    key = ("task", "model", "kind", "method", "metric")
+    table = read_rows(file, *key, "mean", "ci_low", "ci_high") if file.is_file() else []
+    by_key = {tuple(row[name] for name in key): row for row in table}
     for metric in task.metrics:
-        found = {
-            kind: next((r for r in table if (r["kind"], r["method"], r["metric"]) == (kind, method, metric.name)), {})
+        own, before = (
+            by_key.get((cell.task, cell.model, kind, method, metric.name), {})
             for kind, method in (("run", cell.method), ("untuned", "untuned"))
-        }
-        own, value = {} if winner.form else found["run"], metrics.metrics[metric.name].value
+        )
+        own, value = {} if winner.form else own, metrics.metrics[metric.name].value
         if own.get("seeds_ok") == "1" and len(study.seeds) == 1 and abs(float(own["mean"]) - value) > SAME:
             raise TuneGridError(
                 f"{file}: says {metric.name} {own['mean']} for {cell}, but its metrics.json {value}. The tables are of "
                 "other results: write them again with `tunegrid tables`."
             )
-        numbers = [own.get(key) for key in ("mean", "ci_low", "ci_high")] + [found["untuned"].get("mean")]
+        numbers = [own.get(key) for key in ("mean", "ci_low", "ci_high")] + [before.get("mean")]
         mean, low, high, untuned = (metric.short(float(number)) if number else DASH for number in numbers)
         over = f"{mean} ({own['seeds_ok']} of {own['seeds_expected']})" if own else DASH
         interval = DASH if DASH in (low, high) else f"{low} to {high}"

@@ -7,10 +7,9 @@ import hashlib
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tunegrid.common.package_data import templates_folder
+from tunegrid.report.templates import environment, file_text
 from tunegrid.tasks import Task
 
 
@@ -28,7 +27,7 @@ def docs_page(schema: dict[str, Any], run: dict[str, str], address: str, *, want
 @cache
 def security_headers() -> dict[str, str]:
     """Headers of every response: pages run this one script and ask this one server."""
-    digest = base64.b64encode(hashlib.sha256(_file("serve.js").encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(file_text("serve.js").encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; connect-src 'self'"
     return {
         "Content-Security-Policy": f"{policy}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -38,14 +37,6 @@ def security_headers() -> dict[str, str]:
     }
 
 
-@cache
-def _file(name: str) -> str:
-    return (templates_folder() / name).read_text(encoding="utf-8")
-
-
 def _render(template: str, **values: Any) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(templates_folder()), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    own = {"style": Markup(_file("serve.css")), "script": Markup(_file("serve.js"))}
-    return environment.get_template(template).render(**values, **own)
+    own = {"style": Markup(file_text("serve.css")), "script": Markup(file_text("serve.js"))}
+    return environment(keep_trailing_newline=False).get_template(template).render(**values, **own)

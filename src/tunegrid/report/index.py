@@ -16,9 +16,8 @@ _LETTERS = 70  # of a title
 
 def entries(report: "Report") -> list[dict[str, Any]]:
     """Tables and figures in the order of the report: name of the files, kind, number, section, title, caption."""
-    first = [("table", report.glance)] if report.glance else []
-    first += [("figure", report.picture)] if report.picture else []
-    items = [(0, "Summary", *item) for item in first]
+    first = (("table", report.glance), ("figure", report.picture))
+    items = [(0, "Summary", kind, item) for kind, item in first if item]
     for number, section in enumerate(report.sections, 1):
         items += [(number, section.title, "figure", figure) for figure in section.figures]
         items += [(number, section.title, "table", table) for table in section.tables]
@@ -35,10 +34,6 @@ def entries(report: "Report") -> list[dict[str, Any]]:
         }
         for number, section, kind, item in items
     ]
-
-
-def as_json(report: "Report") -> str:
-    return json.dumps(entries(report), indent=2, ensure_ascii=False) + "\n"
 
 
 def read_index(folder: Path) -> dict[str, dict[str, Any]]:

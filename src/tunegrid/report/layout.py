@@ -61,17 +61,12 @@ class Table:
 class Figure(NamedTuple):
     """A figure of the report; `name` is its files', without the suffix, `module` draws it.
 
-    `words`: what is to be seen, for those who do not see it; "": the caption says it.
+    The caption is also for those who do not see the figure.
     """
 
     name: str
     caption: str
     module: str  # of this package
-    words: str = ""
-
-    @property
-    def alt(self) -> str:
-        return self.words or self.caption
 
 
 @dataclass(frozen=True)

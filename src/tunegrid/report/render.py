@@ -7,15 +7,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tunegrid.common.errors import TuneGridError
-from tunegrid.common.files import replaced_folder, write_text
-from tunegrid.common.package_data import templates_folder
+from tunegrid.common.files import replaced_folder, write_json, write_text
 from tunegrid.report import export, formulas, index, latex, published
 from tunegrid.report.document import Report, study_report
 from tunegrid.report.figures import Drawing, draw_figures
 from tunegrid.report.latex import TEX_HINT, compile_pdf, tex_engine
 from tunegrid.report.layout import Table
 from tunegrid.report.tables import Frames
+from tunegrid.report.templates import environment, file_text
 from tunegrid.results.expected import Expected
 
 __all__ = ["TEX_HINT", "compile_pdf", "render_published", "render_report", "render_table", "tex_engine"]
@@ -61,13 +60,13 @@ def _write(report: Report, drawn: dict[str, Drawing], folder: Path, pdf: bool) -
         for entry in index.entries(report):
             write_text(captions / f"{entry['name']}.html", str(Markup("<p>{}</p>\n").format(entry["caption"])))
     names = ("preamble.tex", "report.tex", "report.html", index.INDEX)
-    write_text(folder / "preamble.tex", _template_text("preamble.tex"))
+    write_text(folder / "preamble.tex", file_text("preamble.tex"))
     document = _latex().get_template("report.tex.j2").render(report=report, cited=formulas.cited)
     write_text(folder / "report.tex", document)
     with ThreadPoolExecutor(1) as pool:  # LaTeX is another process, and needs no SVG: the page is made while it works
         compiled = pool.submit(compile_pdf, folder, report.epoch) if pdf else None
         write_text(folder / "report.html", _page(report, drawn, folder))
-        write_text(folder / index.INDEX, index.as_json(report))
+        write_json(folder / index.INDEX, index.entries(report))
     written = [folder / name for name in names]
     written += sorted(path for part in ("tables", "figures") for path in (folder / part).glob("*"))
     return written + ([compiled.result()] if compiled else [])
@@ -79,7 +78,7 @@ def _page(report: Report, drawn: dict[str, Drawing], folder: Path) -> str:
     for name, drawing in drawn.items():
         text = drawing.as_svg()
         write_text(folder / f"figures/{name}.svg", text)
-        drawings[name] = _inline(text, drawing.figure.alt)
+        drawings[name] = _inline(text, drawing.figure.caption)
     equations = {
         formula.title: _inline(formulas.drawn(formula), formula.spoken)
         for section in report.sections
@@ -91,7 +90,7 @@ def _page(report: Report, drawn: dict[str, Drawing], folder: Path) -> str:
 
 def _table_files(report: Report) -> dict[str, str]:
     """Contents of the files of all tables in all forms, and of the preamble of a single table, by file name."""
-    files = {"preamble.tex": _template_text("tables.tex")}
+    files = {"preamble.tex": file_text("tables.tex")}
     for table in report.tables:
         name = latex.label(table.name)
         files[f"{name}.tex"] = render_table(table)
@@ -99,10 +98,6 @@ def _table_files(report: Report) -> dict[str, str]:
         files[f"{name}.md"] = export.as_markdown(table)
         files[f"{name}.html"] = _html().get_template("table.html.j2").render(table=table, number=None)
     return files
-
-
-def _template_text(name: str) -> str:
-    return (templates_folder() / name).read_text(encoding="utf-8")
 
 
 def _inline(drawing: str, alt: str) -> Markup:
@@ -114,7 +109,7 @@ def _inline(drawing: str, alt: str) -> Markup:
 @cache
 def _latex() -> Any:
     """Jinja2 with delimiters that mean nothing to LaTeX: ((( value ))), ((* statement *)), ((= comment =))."""
-    environment = _environment(
+    made = environment(
         variable_start_string="(((",
         variable_end_string=")))",
         block_start_string="((*",
@@ -124,33 +119,16 @@ def _latex() -> Any:
         # Every value passes this; what a macro made is Markup and passes unchanged.
         finalize=latex.escape,
     )
-    environment.filters["column_types"] = _column_types
-    environment.filters["font"] = _font
-    environment.filters["tex"] = Markup  # of equations in the package's own code, which are LaTeX already
-    return environment
+    # Equations in the package's own code are LaTeX already.
+    made.filters |= {"label": latex.label, "column_types": _column_types, "font": _font, "tex": Markup}
+    return made
 
 
+@cache
 def _html() -> Any:
-    return _environment()
-
-
-def _environment(**options: Any) -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    folder = templates_folder()
-    if not (folder / "report.tex.j2").exists():
-        raise TuneGridError(f"{folder}: the report's templates are not there. Install the package again.")
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        **options,
-    )
-    environment.filters["label"] = latex.label
-    return environment
+    made = environment()
+    made.filters["label"] = latex.label
+    return made
 
 
 def _column_types(table: Table) -> Markup:

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tunegrid.common.digits import absent
 from tunegrid.common.files import replaced_folder, write_text
-from tunegrid.common.package_data import templates_folder
 from tunegrid.report.links import key_of
-from tunegrid.report.tables import Frames, Titles
+from tunegrid.report.tables import Frames, Titles, where
+from tunegrid.report.templates import environment, file_text
 from tunegrid.results.examples.read import TaskExamples, read_examples
 from tunegrid.results.examples.slices import dimensions
 from tunegrid.results.expected import Expected
@@ -56,15 +55,13 @@ def write_examples(study: StudyResults, frames: Frames, folder: Path) -> list[Pa
 
 
 def _page(expected: Expected, tasks: list[dict[str, Any]]) -> str:
-    templates = templates_folder()
-    environment = Environment(
-        loader=FileSystemLoader(templates), undefined=StrictUndefined, autoescape=True, keep_trailing_newline=True
-    )
-    parts = {name: Markup((templates / f"examples.{name}").read_text(encoding="utf-8")) for name in ("css", "js")}
+    parts = {name: Markup(file_text(f"examples.{name}")) for name in ("css", "js")}
     study = _json({"title": expected.title, "tasks": tasks})
     # In a script of an HTML page, "<" could begin the end of the script.
-    return environment.get_template("examples.html.j2").render(
-        title=expected.title, study=Markup(study.replace("<", "\\u003c")), **parts
+    return (
+        environment()
+        .get_template("examples.html.j2")
+        .render(title=expected.title, study=Markup(study.replace("<", "\\u003c")), **parts)
     )
 
 
@@ -74,7 +71,7 @@ def _write_task(examples: TaskExamples, frames: Frames, expected: Expected, fold
     for number, result in enumerate(answered):
         # A score just below the threshold must not be rounded up to it.
         scores[number] = np.floor(np.clip(examples.scores(result), 0, 1) * STEPS + 1e-9)
-    order = _order(examples, scores)
+    order, graded = _order(examples, scores), bool(((scores > 0) & (scores < STEPS)).any())
     distinct, indices = _distinct_answers(answered, len(examples.rows))
     starts = []
     for number, (start, text) in enumerate(_files(examples, order, distinct)):
@@ -88,7 +85,7 @@ def _write_task(examples: TaskExamples, frames: Frames, expected: Expected, fold
         "starts": starts,
         "columns": [name.replace("_", " ").capitalize() for name in _columns(examples)],
         "labelled": examples.task.labels is not None,
-        "judge": {"title": judge.title, "from": right_from, "graded": _graded(scores)},
+        "judge": {"title": judge.title, "from": right_from, "graded": graded},
         "steps": STEPS,
         "order": _bytes(order.astype("<u4")),
         "scores": _bytes(scores[:, order]),
@@ -115,10 +112,6 @@ def _order(examples: TaskExamples, scores: np.ndarray) -> np.ndarray:
     of_runs = scores[runs] if runs else scores
     wrong = (of_runs < np.floor(examples.task.judge[1] * STEPS)).sum(axis=0)
     return np.lexsort((of_runs.sum(axis=0, dtype=np.int64), -wrong))
-
-
-def _graded(scores: np.ndarray) -> bool:
-    return bool(((scores > 0) & (scores < STEPS)).any())
 
 
 def _distinct_answers(answered: list[Result], rows: int) -> tuple[list[list[str]], np.ndarray]:
@@ -172,8 +165,8 @@ def _bytes(values: np.ndarray) -> str:
 def _groups(examples: TaskExamples, frames: Frames, expected: Expected) -> list[dict[str, Any]]:
     """The results with answers, seeds together, with the score that the report prints for them."""
     titles, places = Titles(expected), {id(result): number for number, result in enumerate(examples.answered)}
-    cells, metric = frames["cells"], examples.task.primary
-    cells = cells[(cells["task"] == examples.task.name) & (cells["metric"] == metric.name)]
+    metric = examples.task.primary
+    cells = where(frames["cells"], task=examples.task.name, metric=metric.name)
     rows = {key_of(row): row for row in cells.itertuples()}
     groups = []
     for key, results in examples.groups.items():
@@ -206,29 +199,21 @@ def _tables(examples: TaskExamples, frames: Frames) -> dict[str, Any]:
     metric = examples.task.primary
 
     def rows(name: str) -> list[Any]:
-        frame = frames[name]
-        return list(frame[frame["task"] == examples.task.name].itertuples())
+        return list(where(frames[name], task=examples.task.name).itertuples())
 
-    def values(row: Any, *names: str) -> list[Any]:
-        return [None if absent(value := getattr(row, name)) else value for name in names]
+    def values(row: Any, names: str) -> list[Any]:
+        return [key_of(row), *(None if absent(value := getattr(row, name)) else value for name in names.split())]
 
     def interval(row: Any) -> str:
         return "" if absent(row.ci_low) else f"[{metric.short(row.ci_low)}, {metric.short(row.ci_high)}]"
 
-    return {
-        "metric": metric.title,
-        "slices": [
-            [key_of(row), *values(row, "dimension", "slice", "rows", "mean"), metric.short(row.mean), interval(row)]
-            for row in rows("slices")
-        ],
-        "confusion": [
-            [key_of(row), *values(row, "seed", "reference", "prediction", "rows")] for row in rows("confusion")
-        ],
-        "calibration": [
-            [key_of(row), *values(row, "seed", "rows", "confidence", "accuracy", "ece")] for row in rows("calibration")
-        ],
-        "thresholds": [
-            [key_of(row), *values(row, "seed", "label", "threshold", "precision", "recall", "f1", "accuracy")]
-            for row in rows("thresholds")
-        ],
+    columns = {
+        "confusion": "seed reference prediction rows",
+        "calibration": "seed rows confidence accuracy ece",
+        "thresholds": "seed label threshold precision recall f1 accuracy",
     }
+    slices = [
+        [*values(row, "dimension slice rows mean"), metric.short(row.mean), interval(row)] for row in rows("slices")
+    ]
+    others = {name: [values(row, names) for row in rows(name)] for name, names in columns.items()}
+    return {"metric": metric.title, "slices": slices, **others}
