@@ -49,6 +49,21 @@ def known(given: Any, valid: object, what: str) -> Any:
     return given
 
 
+def number(fits: Callable[[float], bool], words: str) -> Callable[[str], float]:
+    """The type of an option that is a number which `fits`; `words`: what any other text is, behind that text."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not fits(value):
+            raise argparse.ArgumentTypeError(f"{text!r} {words}")
+        return value
+
+    return parse
+
+
 def prepare_to_compute(study: Study, model: bool = False) -> None:
     """Sets the number of threads, forbids the network and leases a GPU, before the first heavy import: transformers.
 

@@ -12,7 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tunegrid.cli.command import Commands
+from tunegrid.cli.command import Commands, number
 from tunegrid.cli.outputs import check_output, output_path
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import did_you_mean
@@ -43,8 +43,9 @@ def add_to(commands: Commands) -> None:
         "--test", type=Path, metavar="FILE", help="test rows; default: a file beside, or a share of the rows"
     )
     new.add_argument("--validation", type=Path, metavar="FILE", help="validation rows; default: the same")
+    share = number(lambda value: 0 < value < 1, "is no share: a number above 0 and below 1, such as 0.2")
     new.add_argument(
-        "--test-share", type=_share, metavar="SHARE", help=f"share of the rows for the test; default: {TEST_SHARE}"
+        "--test-share", type=share, metavar="SHARE", help=f"share of the rows for the test; default: {TEST_SHARE}"
     )
     header = new.add_mutually_exclusive_group()
     header.add_argument(
@@ -61,16 +62,6 @@ def add_to(commands: Commands) -> None:
     new.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda; with --mini cpu")
     new.add_argument("--licence", default="", help="the data's licence, as the report prints it")
     new.add_argument("--force", action="store_true", help="replace the file that is there")
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share: a number above 0 and below 1, such as 0.2")
-    return share
 
 
 def _new(options: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import argparse
 from collections import Counter
 from collections.abc import Callable
 
-from tunegrid.cli.command import Commands
+from tunegrid.cli.command import Commands, number
 from tunegrid.cli.outputs import check_study_output, output_path
 from tunegrid.study.checks import check_files
 from tunegrid.study.load import load_study
@@ -70,17 +70,7 @@ def _findable(study: Study, seed_sd: float, disagreement: float) -> str:
 
 def _number(least: float, most: float) -> Callable[[str], float]:
     """The type of an option that is a number from `least` to `most`."""
-
-    def number(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
-        return value
-
-    return number
+    return number(lambda value: least <= value <= most, f"is no number from {least:g} to {most:g}")
 
 
 def _ceilings(study: Study) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tunegrid.cli.command import Commands
+from tunegrid.cli.command import Commands, number
 from tunegrid.cli.outputs import check_tables_output, output_path
 from tunegrid.study.study import Study
 
@@ -31,7 +31,7 @@ def add_to(commands: Commands) -> None:
     )
     audit.add_argument(
         "--time-limit",
-        type=_seconds,
+        type=number(lambda value: 0 < value <= 1e6, "is not a number of seconds above 0, and at most 1,000,000"),
         default=120.0,
         metavar="SECONDS",
         help="how long is searched for counts that give the scores, over all tables (default: 120)",
@@ -84,16 +84,6 @@ def _audit(options: argparse.Namespace) -> int:
         if file:
             write_text(file, text)
     return 1 if result.failed else 0
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0, and at most 1,000,000")
-    return seconds
 
 
 def _unlock(options: argparse.Namespace) -> None:
