@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -170,18 +170,13 @@ def _chosen(study: Study, options: argparse.Namespace) -> Winner:
     return choose(study, options.task, options.model, options.method, options.seed)
 
 
-@dataclass(frozen=True)
-class _Ready:
-    """A study on the device that is asked for, the run that answers, what computes, and the form of the weights."""
+def _ready(
+    study: Study, options: argparse.Namespace, unmerged: bool = False
+) -> tuple[Study, Winner, Engine, Form | None]:
+    """The study on the device that is asked for, the run that answers, what computes, and the form of the weights.
 
-    study: Study
-    winner: Winner
-    engine: Engine
-    form: Form | None
-
-
-def _ready(study: Study, options: argparse.Namespace, unmerged: bool = False) -> _Ready:
-    """What answers, by the command's options. Raises TuneGridError if they do not fit each other or the run."""
+    Raises TuneGridError if the command's options do not fit each other or the run.
+    """
     engine = options.engine or study.evaluation.engine
     computes = [option for option in ("engine", "compute_type") if getattr(options, option)]
     if options.form and (computes or unmerged):
@@ -202,7 +197,7 @@ def _ready(study: Study, options: argparse.Namespace, unmerged: bool = False) ->
     elif engine == "ctranslate2" and (reason := why_not_converted(study.method(winner.run.cell))):
         raise TuneGridError(f"{winner.run.cell}: {reason}. Add --engine transformers.")
     winner = replace(winner, form=form and form.name)
-    return _Ready(_on_device(study, options), winner, engine, form)
+    return _on_device(study, options), winner, engine, form
 
 
 def _form(study: Study, winner: Winner, name: str) -> Form:
@@ -224,8 +219,7 @@ def _predict(study: Study, options: argparse.Namespace) -> int:
     from tunegrid.deploy.input import Input, Stream
 
     check_study_output(study, options.config, options.output, None if options.input == STDIN else options.input)
-    ready = _ready(study, options, unmerged=options.unmerged)
-    study, winner = ready.study, ready.winner
+    study, winner, engine, form = _ready(study, options, unmerged=options.unmerged)
     task = study.task(options.task)
     print(winner, file=sys.stderr, flush=True)  # standard output is for answers alone
     if options.input in (None, STDIN) and sys.stdin and sys.stdin.isatty():
@@ -237,7 +231,7 @@ def _predict(study: Study, options: argparse.Namespace) -> int:
         if not isinstance(source.place, Stream):
             check_rows(source)  # before anything is loaded or written
         prepare_to_compute(study)
-        answerer = Answerer(study, winner, not options.unmerged, ready.engine, options.compute_type, ready.form)
+        answerer = Answerer(study, winner, not options.unmerged, engine, options.compute_type, form)
         answer_all(answerer, source, options.output, options.at_once)
     except KeyboardInterrupt:
         return 130
@@ -253,14 +247,13 @@ def _serve(study: Study, options: argparse.Namespace) -> None:
     if options.exported:
         answerer, what = _exported(study, options)
     else:
-        ready = _ready(study, options)
-        study, winner, form = ready.study, ready.winner, ready.form
+        study, winner, engine, form = _ready(study, options)
         print(winner, file=sys.stderr, flush=True)
         prepare_to_compute(study)
         from tunegrid.deploy.predict import Answerer
 
-        answerer = Answerer(study, winner, engine=ready.engine, compute=options.compute_type, form=form)
-        what = served(study, winner, answerer, ready.engine, form.name if form else None)
+        answerer = Answerer(study, winner, engine=engine, compute=options.compute_type, form=form)
+        what = served(study, winner, answerer, engine, form.name if form else None)
     batch_rows = options.batch_rows or answerer.task.settings.evaluation_batch_size
     limits = Limits(batch_rows=batch_rows, queue_rows=options.queue_rows, seconds=options.timeout)
     serve(what, limits, host=options.host, port=options.port, token=token)

@@ -42,17 +42,23 @@ def _train_died(stage: ModuleType, study: Study, reason: str, started: str, cell
     stage.write_failure(study, run, study.paths.run(run), reason, started)
 
 
+def _run(study: Study, options: argparse.Namespace) -> Run | None:
+    """The run that is evaluated; None: the untuned model."""
+    if options.method == UNTUNED and options.seed is None:
+        return None
+    return Run(checked("cell", study, options), checked("seed", study, options))
+
+
 def _evaluate(stage: ModuleType, study: Study, options: argparse.Namespace, task: str, model: str) -> None:
-    if options.method == UNTUNED:
-        if options.seed is not None:
-            raise TuneGridError(
-                f"--seed {options.seed}: the untuned model has no seed. For a run name its method; for the untuned "
-                f"model: tunegrid evaluate {shlex.join(options.config)} --task {task} --model {model} --method untuned"
-            )
-        stage.evaluate_untuned(study, task, model, study.paths.untuned(task, model))
-    else:
-        run = Run(checked("cell", study, options), checked("seed", study, options))
+    if options.method == UNTUNED and options.seed is not None:
+        raise TuneGridError(
+            f"--seed {options.seed}: the untuned model has no seed. For a run name its method; for the untuned "
+            f"model: tunegrid evaluate {shlex.join(options.config)} --task {task} --model {model} --method untuned"
+        )
+    if run := _run(study, options):
         stage.evaluate_run(study, run, study.paths.run(run))
+    else:
+        stage.evaluate_untuned(study, task, model, study.paths.untuned(task, model))
 
 
 def _evaluate_wordings(stage: ModuleType, study: Study, options: argparse.Namespace, cell: Cell) -> None:
@@ -64,18 +70,18 @@ def _evaluate_wordings(stage: ModuleType, study: Study, options: argparse.Namesp
 
 
 def _evaluate_domains(stage: ModuleType, study: Study, options: argparse.Namespace, task: str, model: str) -> None:
-    if options.method == UNTUNED and options.seed is None:
-        stage.evaluate_untuned_on_domains(study, task, model)
+    if run := _run(study, options):
+        stage.evaluate_run_on_domains(study, run)
     else:
-        stage.evaluate_run_on_domains(study, Run(checked("cell", study, options), checked("seed", study, options)))
+        stage.evaluate_untuned_on_domains(study, task, model)
 
 
 def _evaluate_probes(stage: ModuleType, study: Study, options: argparse.Namespace, task: str, model: str) -> None:
     known(task, [settings.task for settings in study.probes.values()], "task with probes")
-    if options.method == UNTUNED and options.seed is None:
-        stage.probe_untuned(study, task, model)
+    if run := _run(study, options):
+        stage.probe_run(study, run)
     else:
-        stage.probe_run(study, Run(checked("cell", study, options), checked("seed", study, options)))
+        stage.probe_untuned(study, task, model)
 
 
 def _with_forgetting(study: Study) -> Study:

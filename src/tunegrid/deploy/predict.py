@@ -145,8 +145,8 @@ def load_model(study: Study, winner: Winner, merged: bool = True) -> Any:
     return model if plain is None else plain
 
 
-def answer_all(answerer: Answerer, source: Input, output: Path | None, at_once: int | None = None) -> int:
-    """Answers every row of the input, in order; returns how many there were.
+def answer_all(answerer: Answerer, source: Input, output: Path | None, at_once: int | None) -> None:
+    """Answers every row of the input, in order.
 
     Warns once, at the end, if the input holds characters that the model's vocabulary does not have.
 
@@ -163,16 +163,16 @@ def answer_all(answerer: Answerer, source: Input, output: Path | None, at_once: 
         answerer.expect_many()
     try:
         if output is None:
-            return _write(answerer, _blocks(source, at_once), sys.stdout, plain=True)
-        with written(output) as file:
-            return _write(answerer, _blocks(source, at_once), file, plain=False)
+            _write(answerer, _blocks(source, at_once), sys.stdout, plain=True)
+        else:
+            with written(output) as file:
+                _write(answerer, _blocks(source, at_once), file, plain=False)
     finally:
         if warning := answerer.unread.warning():
             print(f"tunegrid: {warning}", file=sys.stderr, flush=True)
 
 
-def _write(answerer: Answerer, blocks: Iterable[list[Row]], file: TextIO, plain: bool) -> int:
-    count = 0
+def _write(answerer: Answerer, blocks: Iterable[list[Row]], file: TextIO, plain: bool) -> None:
     for block in blocks:
         for answer in answerer.answer(block):
             # One line stays one line, whatever a model writes.
@@ -183,8 +183,6 @@ def _write(answerer: Answerer, blocks: Iterable[list[Row]], file: TextIO, plain:
             )
             file.write(line + "\n")
         file.flush()
-        count += len(block)
-    return count
 
 
 def _blocks(source: Input, size: int) -> Iterator[list[Row]]:
@@ -211,9 +209,7 @@ def _blocks(source: Input, size: int) -> Iterator[list[Row]]:
         yield block
 
 
-def check_rows(source: Input) -> int:
-    """Counts the rows of a file, reading all. Raises TuneGridError if there is none, or one cannot be used."""
-    count = sum(1 for _ in source.rows())
-    if not count:
+def check_rows(source: Input) -> None:
+    """Reads all rows of a file. Raises TuneGridError if there is none, or one cannot be used."""
+    if not sum(1 for _ in source.rows()):
         raise TuneGridError(f"{source.place}: has no rows.")
-    return count
