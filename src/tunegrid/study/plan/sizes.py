@@ -43,14 +43,12 @@ class TaskRows:
 
     Attributes:
         rows: of each split.
-        exact: whether they are counted, not estimated.
         basis: where the counts come from, in words.
         facts: what is known of the lengths: an entry of resources/datasets.yaml, or nothing.
         sample: some rows, canonical.
     """
 
     rows: dict[str, int]
-    exact: bool
     basis: str
     facts: dict[str, Any] | None = None
     sample: list[dict[str, Any]] = field(default_factory=list)
@@ -61,7 +59,6 @@ class TaskSize:
     """A task in a model's tokens; `row_bytes` is what the text of a row has on average."""
 
     splits: dict[str, SplitSize]
-    exact: bool
     basis: str
     row_bytes: float
 
@@ -82,7 +79,7 @@ class Sizes:
         found = _by_source(self.study.task(name))
         if card.is_file():
             rows = read_card(card, DataCard)["rows"]
-            return TaskRows(rows, True, f"rows counted ({card})", found.facts, found.sample)
+            return TaskRows(rows, f"rows counted ({card})", found.facts, found.sample)
         return found
 
     def _of(self, name: str, model: str) -> TaskSize:
@@ -91,16 +88,16 @@ class Sizes:
         folder = self.study.paths.tokens(name, model)
         row_bytes = BYTES_PER_WORD * _words_of_row(found, task)
         if (splits := counted(folder, found.rows)) is not None:
-            return TaskSize(splits, True, f"tokens counted ({folder})", row_bytes)
+            return TaskSize(splits, f"tokens counted ({folder})", row_bytes)
         settings = task.settings
         limits = (settings.max_source_length, settings.max_target_length)
         stats = folder / "stats.json"
         if stats.is_file():
             content = read_card(stats, TokenStats)
             if content.get("max_source_length") == limits[0] and (splits := from_quantiles(content, limits)):
-                return TaskSize(splits, False, f"token lengths by {stats}", row_bytes)
+                return TaskSize(splits, f"token lengths by {stats}", row_bytes)
         splits, basis = self._estimate(found, task, model, limits)
-        return TaskSize(splits, False, f"{found.basis}; {basis}", row_bytes)
+        return TaskSize(splits, f"{found.basis}; {basis}", row_bytes)
 
     def _domain(self, name: str, domain: str, model: str) -> SplitSize:
         """Test rows of another domain of a task in a model's tokens: longer than its own as they have more words.
@@ -183,13 +180,12 @@ def _by_source(task: Task) -> TaskRows:
     source = task.settings.source
     if not isinstance(source, ReadSource):  # made to order
         rows = {split: getattr(source.rows, split) for split in SPLITS}
-        return TaskRows(rows, True, "rows as the study says", sample=_sample(task))
+        return TaskRows(rows, "rows as the study says", sample=_sample(task))
     if source.kind == "files":
         sizes = {split: rows_in(Path(name)) for split, name in source.paths.model_dump(exclude_none=True).items()}
-        exact = all(counted for _, counted in sizes.values())
         counts = {split: rows for split, (rows, _) in sizes.items()}
-        basis = "rows counted in the files" if exact else "rows by file size"
-        return TaskRows(_splits(task, counts), exact, basis, sample=_sample(task))
+        basis = "rows counted in the files" if all(exact for _, exact in sizes.values()) else "rows by file size"
+        return TaskRows(_splits(task, counts), basis, sample=_sample(task))
     facts, names = _facts_of(source), source.splits.model_dump(exclude_none=True)
     sizes = {split: hub_rows(source, name) for split, name in names.items()}
     unknown = [split for split, rows in sizes.items() if rows is None]
@@ -200,7 +196,7 @@ def _by_source(task: Task) -> TaskRows:
         basis = f"rows of {source.path} are not known: {UNKNOWN_ROWS:,} taken for {', '.join(limited)}"
     else:
         basis = f"rows of {source.path} known" if facts else f"rows of {source.path} by the study's limits"
-    return TaskRows(rows, not limited, basis, facts)
+    return TaskRows(rows, basis, facts)
 
 
 def _splits(task: Task, counts: dict[str, int]) -> dict[str, int]:

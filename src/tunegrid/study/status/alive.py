@@ -50,10 +50,6 @@ class Alive:
     locked: bool = False
     note: str = ""
 
-    @property
-    def anything(self) -> bool:
-        return bool(self.snakemake or self.commands or self.queue)
-
 
 def look(configs: Iterable[str | Path]) -> Alive:
     """Finds what works in the current folder on the study of these files."""
