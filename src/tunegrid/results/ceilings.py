@@ -2,11 +2,10 @@
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from tunegrid.common.digits import absent
 from tunegrid.common.words import listed
-from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.expected import Expected, ExpectedTask, Row
 from tunegrid.results.records import read_record
 from tunegrid.study.paths import Paths
 from tunegrid.tasks.ceiling import CeilingRecord, LostCharacter, TextTokens
@@ -20,7 +19,6 @@ NOTABLE = 0.99  # a ceiling below this share of what the right answers score is 
 CHARACTERS = 6  # lost characters that a sentence names
 
 Ceilings = Mapping[tuple[str, str], CeilingRecord]  # by task and model
-Row = dict[str, Any]
 
 
 def read_ceilings(paths: Paths, expected: Expected) -> Ceilings:

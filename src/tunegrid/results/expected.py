@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tunegrid.study.limits import Recommend
 from tunegrid.study.search_settings import Search
 from tunegrid.tasks import TASKS, Metric
 
 CellKey = tuple[str, str, str]  # names of task, model, method
+Row = dict[str, Any]  # of a tidy table, by column
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ WRONG = {
     "an unknown group": ("tables.csv", "table,known\nscores,squad\n", "has no squad"),
     "an unknown state": ("known.csv", "known,model,state,conditions,source,mark,f1\nx,A,new,,,V,0.5\n", "'new' is not one of untuned, tuned"),
     "an unknown mark": ("known.csv", "known,model,state,conditions,source,mark,f1\nx,A,tuned,,,X,0.5\n", "column mark"),
-    "a value that is none": ("known.csv", "known,model,state,conditions,source,mark,f1\nx,A,tuned,,,V,50%\n", "line 2: '50%'"),
+    "a value that is none": ("known.csv", "known,model,state,conditions,source,mark,f1\nx,A,tuned,,,V,50%\n", "line 2, column f1: '50%'"),
 }  # fmt: skip
 
 

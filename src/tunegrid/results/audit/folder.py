@@ -13,7 +13,7 @@ from pathlib import Path
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.fields import did_you_mean
 from tunegrid.data.formats import read_rows as read_rows_of_file
-from tunegrid.results.audit.printed import parse
+from tunegrid.results.audit.printed import Printed, parse
 from tunegrid.results.audit.table import METRICS, Known, ScoreRow, ScoreTable
 
 COUNTS = ("examples", "positives")
@@ -86,14 +86,6 @@ def read_rows(path: Path) -> tuple[list[ScoreRow], list[str]]:
     aside = [column for column in others if column != "seed" and _all_numbers(line[column] for _, line in lines)]
     rows = []
     for place, line in lines:
-        values = {}
-        for column, metric in scores.items():
-            try:
-                value = parse(line[column], column.endswith(PERCENT))
-            except ValueError as error:
-                raise TuneGridError(f"{place}, column {column}: {error}.") from error
-            if value is not None:
-                values[metric] = value
         labels = [
             f"seed {line[column]}" if column == "seed" else line[column]
             for column in others
@@ -101,7 +93,7 @@ def read_rows(path: Path) -> tuple[list[ScoreRow], list[str]]:
         ]
         name = " + ".join(labels) or place.removeprefix(f"{path}, ")
         whole = {column: _whole(place, column, line[column]) for column in counts if line[column]}
-        rows.append(ScoreRow(name, values, line.get("model", ""), **whole))
+        rows.append(ScoreRow(name, _scores(place, line, scores), line.get("model", ""), **whole))
     return rows, aside
 
 
@@ -142,15 +134,21 @@ def _read_known(path: Path) -> dict[str, list[Known]]:
             raise TuneGridError(f"{place}, column state: {line['state']!r} is not one of {', '.join(STATES)}.")
         if line["mark"] not in ("V", "M"):
             raise TuneGridError(f"{place}, column mark: V (read in the source) or M (from memory, not used).")
-        try:
-            values = {metric: parse(line[column], column.endswith(PERCENT)) for column, metric in scores.items()}
-        except ValueError as error:
-            raise TuneGridError(f"{place}: {error}.") from error
-        group = groups.setdefault(line["known"], [])
+        group, values = groups.setdefault(line["known"], []), _scores(place, line, scores)
         if line["mark"] == "V":
-            scored = {metric: value for metric, value in values.items() if value is not None}
-            group.append(Known(line["model"], line["state"] == "tuned", scored, line["conditions"], line["source"]))
+            group.append(Known(line["model"], line["state"] == "tuned", values, line["conditions"], line["source"]))
     return groups
+
+
+def _scores(place: str, line: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, Printed]:
+    """The scores of a row by metric, without those that are missing; `columns`: the metric of each column of scores."""
+    scores = {}
+    for column, metric in columns.items():
+        try:
+            scores[metric] = parse(line[column], column.endswith(PERCENT))
+        except ValueError as error:
+            raise TuneGridError(f"{place}, column {column}: {error}.") from error
+    return {metric: score for metric, score in scores.items() if score is not None}
 
 
 def _read_csv(path: Path) -> tuple[list[str], list[tuple[str, dict[str, str]]]]:

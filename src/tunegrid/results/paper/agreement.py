@@ -13,11 +13,10 @@ from functools import cache
 from typing import Any
 
 from tunegrid.common.package_data import published_folder
-from tunegrid.results.expected import Expected, ExpectedTask, Named, printed_metrics
+from tunegrid.results.expected import Expected, ExpectedTask, Named, Row, printed_metrics
 from tunegrid.results.paper.numbers import TASKS, published_rows, published_score, published_text
 from tunegrid.tasks import Metric
 
-Row = dict[str, Any]
 AGREES, DIFFERS, NOT_COMPARED = "agrees", "differs", "cannot be compared"
 OTHER_TEST = "test"  # the only cause for which cells can still be ranked
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tunegrid.common.citations import CARTER_2017, HOLM_1979, KOEHN_2004, Formula
 from tunegrid.results.statistics.intervals import ALPHA, LEVEL, ResampledScores
@@ -85,7 +86,7 @@ def separated_in_resamples(scores: ResampledScores, tests: PairedTests) -> np.nd
     return _symmetric(adjusted <= ALPHA, tests.first, tests.second)
 
 
-def holm(p_values: np.ndarray) -> np.ndarray:
+def holm(p_values: ArrayLike) -> np.ndarray:
     """Holm's step-down adjusted p-values over the last axis (Holm 1979): compare them with the level itself."""
     p_values = np.asarray(p_values, dtype=float)
     count = p_values.shape[-1]

@@ -57,7 +57,7 @@ from tunegrid.results import ceilings
 from tunegrid.results.audit import study as study_audit
 from tunegrid.results.examples import entities, labels, slices
 from tunegrid.results.examples.read import read_examples
-from tunegrid.results.expected import Expected
+from tunegrid.results.expected import Expected, Row
 from tunegrid.results.paper import agreement
 from tunegrid.results.read import SPLITS, Result, StudyResults, read_results
 from tunegrid.results.tables import (
@@ -77,7 +77,7 @@ from tunegrid.results.tables import (
     search,
 )
 from tunegrid.results.tables.frames import frame_of, provenance_columns, read_frame, write_frame
-from tunegrid.results.tables.scores import Row, TaskScores
+from tunegrid.results.tables.scores import TaskScores
 from tunegrid.tasks.tokenise import COUNTS
 
 COLUMNS = {

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tunegrid.common.records import Record
+from tunegrid.results.expected import Row
 from tunegrid.results.read import Result, ResultKey
 from tunegrid.results.records import read_record
 from tunegrid.results.statistics.intervals import ExampleStatistics, ResampledScores, resample_scores
@@ -68,7 +69,7 @@ class Asked:
         rows = [ExampleStatistics(block, score, key.kind == "run", key in fell) for key, block in blocks.items()]
         return resample_scores(rows, units, min(self.scores.resamples, SECONDARY_RESAMPLES))
 
-    def row(self, key: ResultKey, seeds: int) -> dict[str, Any]:
+    def row(self, key: ResultKey, seeds: int) -> Row:
         """The names of a cell, how many of its seeds have an answer, and why not all of them, as columns of a row."""
         status, reason = "ok", self.problems.get(key)
         if not seeds:

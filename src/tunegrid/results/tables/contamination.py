@@ -8,14 +8,13 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from tunegrid.common.package_data import pretraining_file
 from tunegrid.data.overlap import NGRAM
 from tunegrid.results.examples.read import read_overlap
-from tunegrid.results.expected import Expected, ExpectedTask, Named
+from tunegrid.results.expected import Expected, ExpectedTask, Named, Row
 
 COLUMNS = {
     "contamination": "study task ngram test_rows same too_short overlapping mostly_overlapping ngrams ngrams_seen",
@@ -24,7 +23,7 @@ COLUMNS = {
 MOSTLY = 0.5  # share of a row's n-grams
 
 
-def contamination_rows(folder: Path, expected: Expected) -> list[dict[str, Any]]:
+def contamination_rows(folder: Path, expected: Expected) -> list[Row]:
     """The counts of each task whose overlap.parquet is there; the columns are explained in docs/metrics.md."""
     rows = []
     for task in expected.tasks:
@@ -44,7 +43,7 @@ def contamination_rows(folder: Path, expected: Expected) -> list[dict[str, Any]]
     return rows
 
 
-def pretraining_rows(expected: Expected) -> list[dict[str, Any]]:
+def pretraining_rows(expected: Expected) -> list[Row]:
     """What is published about each model of the study and the data of each of its tasks."""
     return [
         {"task": task.name, "model": model.name} | _relation(task, model)
@@ -53,7 +52,7 @@ def pretraining_rows(expected: Expected) -> list[dict[str, Any]]:
     ]
 
 
-def _relation(task: ExpectedTask, model: Named) -> dict[str, Any]:
+def _relation(task: ExpectedTask, model: Named) -> Row:
     known = next((entry for entry in _published().values() if model.hub_id in entry["models"]), None)
     if known is None:
         return {"relation": "not known"}
@@ -67,5 +66,5 @@ def _relation(task: ExpectedTask, model: Named) -> dict[str, Any]:
 
 
 @cache
-def _published() -> dict[str, Any]:
+def _published() -> Row:
     return yaml.safe_load(pretraining_file().read_text(encoding="utf-8"))

@@ -5,11 +5,10 @@ from statistics import stdev
 from typing import Any
 
 from tunegrid.common.digits import absent
-from tunegrid.results.expected import CellKey, Expected
+from tunegrid.results.expected import CellKey, Expected, Row
 from tunegrid.results.read import Result
 from tunegrid.results.statistics import efficiency, pareto
-
-Row = dict[str, Any]
+from tunegrid.study.cells import Cell
 
 SPEEDS = ("latency_seconds", "latency_p90_seconds", "token_seconds", "batch_examples_per_second")
 COLUMNS = {
@@ -137,7 +136,7 @@ def _front_rows(
         on_front, *others = of_cells.get(key, (False, None, None))
         cheaper, nearest = (None if other is None else "/".join(known[other][1:]) for other in others)
         row = {"cost": cost, "score": scores.get(key), "value": value, "value_sd": spreads[key], "on_front": on_front}
-        rows.append(_names(key) | row | {"tied_with_cheaper": cheaper, "replaceable_by": nearest})
+        rows.append(Cell(*key).names | row | {"tied_with_cheaper": cheaper, "replaceable_by": nearest})
     return rows
 
 
@@ -149,15 +148,11 @@ def _efficiency_rows(
         ranked = dict(zip(known, zip(reached, efficiency.ranks(reached), strict=True), strict=False))
         for key in keys:
             score, rank = ranked.get(key, (None, None))
-            yield _names(key) | {"beta": beta, "score": score, "rank": rank}
+            yield Cell(*key).names | {"beta": beta, "score": score, "rank": rank}
 
 
 def _key(row: Row) -> CellKey:
     return row["task"], row["model"], row["method"]
-
-
-def _names(key: CellKey) -> Row:
-    return dict(zip(("task", "model", "method"), key, strict=True))
 
 
 def _ends(pair: Row) -> tuple[CellKey, CellKey]:

@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from tunegrid.results.expected import Row
 from tunegrid.results.statistics import power
 from tunegrid.results.statistics.collapses import comparable
 from tunegrid.results.statistics.intervals import ALPHA
 from tunegrid.results.statistics.paired_tests import compare_pairs
-from tunegrid.results.tables.scores import Row, TaskScores
+from tunegrid.results.tables.scores import TaskScores
 
 COLUMNS = (
     "study task metric about power cells pairs examples units seeds_least seeds_most smallest smallest_low "

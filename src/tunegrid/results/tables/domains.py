@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from tunegrid.results.expected import Row
 from tunegrid.results.read import Result, ResultKey, row_groups
 from tunegrid.results.records import MetricsRecord
 from tunegrid.results.statistics.intervals import ALPHA
@@ -28,12 +28,12 @@ COLUMNS = {
 }
 
 
-def domain_rows(scores: TaskScores) -> dict[str, list[dict[str, Any]]]:
+def domain_rows(scores: TaskScores) -> dict[str, list[Row]]:
     """Rows of `domains` and `transfer` of a task, in its primary metric; none where it is evaluated on no other domain.
 
     Raises TuneGridError for results on other domains that are not what they should be.
     """
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in COLUMNS}
+    rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
     for domain in scores.task.domains:
         measured = _Domain(scores, domain)
         rows["domains"] += measured.cell_rows()
@@ -76,7 +76,7 @@ class _Domain:
         other = replace(result, folder=folder, metrics=record).statistics(self.metric.name)
         return None if own is None or other is None else (own, other)
 
-    def cell_rows(self) -> list[dict[str, Any]]:
+    def cell_rows(self) -> list[Row]:
         rows = []
         for key in self.scores.groups:
             row = self.asked.row(key, len(self.answers.get(key, ())))
@@ -89,7 +89,7 @@ class _Domain:
             rows.append(row)
         return rows
 
-    def method_rows(self) -> list[dict[str, Any]]:
+    def method_rows(self) -> list[Row]:
         """What each method loses, as a mean over the models of which all methods have a score."""
         rows = []
         for method, cells in by_method(self.keys).items():

@@ -5,11 +5,11 @@ from itertools import combinations
 
 import numpy as np
 
-from tunegrid.results.expected import Expected
+from tunegrid.results.expected import Expected, Row
 from tunegrid.results.statistics.effects import Contrast, contrast, mean_of
 from tunegrid.results.statistics.intervals import ALPHA
 from tunegrid.results.statistics.paired_tests import holm
-from tunegrid.results.tables.scores import Row, TaskScores
+from tunegrid.results.tables.scores import TaskScores
 
 COLUMNS = (
     "study kind task metric first second difference ci_low ci_high p_value p_holm separated about tasks blocks "
@@ -29,7 +29,7 @@ def effect_rows(expected: Expected, tasks: Sequence[TaskScores]) -> list[Row]:
         pairs = combinations([level.name for level in levels], 2)
         over_all = [row for pair in pairs for row in _pair_rows(factor, pair, tasks)]
         corrected = [row for row in over_all if row["task"] is None and np.isfinite(row["p_value"])]
-        for row, adjusted in zip(corrected, holm(np.array([row["p_value"] for row in corrected])), strict=True):
+        for row, adjusted in zip(corrected, holm([row["p_value"] for row in corrected]), strict=True):
             row |= {"p_holm": float(adjusted), "separated": bool(adjusted <= ALPHA)}
         rows += over_all
     return rows

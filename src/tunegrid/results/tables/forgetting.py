@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.results.expected import Row
 from tunegrid.results.read import ResultKey, parquet_frame
 from tunegrid.results.records import ForgettingRecord
 from tunegrid.results.statistics.effects import Contrast, contrast
@@ -35,7 +35,7 @@ SCALE = 100.0  # nats: a loss is computed as its share of so many, for differenc
 TOLERANCE = 1e-6
 
 
-def forgetting_rows(scores: TaskScores) -> dict[str, list[dict[str, Any]]]:
+def forgetting_rows(scores: TaskScores) -> dict[str, list[Row]]:
     """Rows of `COLUMNS` of a task; none where the study measures no forgetting.
 
     Raises TuneGridError for results that are not what they should be.
@@ -91,7 +91,7 @@ class _Losses:
     def _contrast(self, firsts: Sequence[ResultKey], seconds: Sequence[ResultKey]) -> Contrast:
         return contrast(self.resampled, [self.keys.index(k) for k in firsts], [self.keys.index(k) for k in seconds])
 
-    def cell_rows(self) -> list[dict[str, Any]]:
+    def cell_rows(self) -> list[Row]:
         rows = []
         for key in self.asked.groups:
             row, base = self.asked.row(key, len(self.blocks.get(key, ()))), self._untuned(key.model)
@@ -107,21 +107,19 @@ class _Losses:
     def _point(self, key: ResultKey) -> float:
         return float(SCALE * self.resampled.point[self.keys.index(key)])
 
-    def pair_rows(self) -> list[dict[str, Any]]:
+    def pair_rows(self) -> list[Row]:
         """Every two methods of one model; the p-values are corrected over all pairs of the task."""
         cells = [key for key in self.keys if key.kind == "run"]
         pairs = [pair for pair in combinations(cells, 2) if pair[0].model == pair[1].model]
         contrasts = [self._contrast([first], [second]) for first, second in pairs]
-        p_values = np.array([one.p_value for one in contrasts])
-        adjusted = holm(p_values) if len(pairs) else p_values
-        rows = []
-        for (first, second), one, p_value, p_holm in zip(pairs, contrasts, p_values, adjusted, strict=True):
+        rows, adjusted = [], holm([one.p_value for one in contrasts])
+        for (first, second), one, p_holm in zip(pairs, contrasts, adjusted, strict=True):
             row = {"task": first.task, "model": first.model, "first_method": first.method}
-            row |= {"second_method": second.method, "p_value": float(p_value), "p_holm": float(p_holm)}
+            row |= {"second_method": second.method, "p_value": one.p_value, "p_holm": float(p_holm)}
             rows.append(row | _change(one, "difference") | {"separated": bool(p_holm <= ALPHA)})
         return rows
 
-    def method_rows(self) -> list[dict[str, Any]]:
+    def method_rows(self) -> list[Row]:
         """Means over the models of which all methods have a loss."""
         rows = []
         for method, cells in by_method(key for key in self.keys if self._untuned(key.model) in self.blocks).items():

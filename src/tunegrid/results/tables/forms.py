@@ -7,11 +7,12 @@ from statistics import fmean
 
 import numpy as np
 
+from tunegrid.results.expected import Row
 from tunegrid.results.read import Result
 from tunegrid.results.records.evaluation import FormFacts
 from tunegrid.results.statistics.intervals import ExampleStatistics, resample_scores
 from tunegrid.results.tables.frames import with_interval
-from tunegrid.results.tables.scores import Row, TaskScores, cell_status
+from tunegrid.results.tables.scores import TaskScores, cell_status
 
 COLUMNS = (
     "study task model method form metric seeds_ok score plain_score difference difference_low difference_high examples "

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import csv
-from typing import Any
 
 from tunegrid.common.errors import TuneGridError
+from tunegrid.results.expected import Row
 from tunegrid.results.read import Result, StudyResults
 
 MEASURED = ("epoch", "loss", "validation_loss", "validation_metric", "learning_rate", "gradient_norm")
 COLUMNS = f"study task model method seed status step examples {' '.join(MEASURED)}"
 
 
-def history_rows(study: StudyResults) -> list[dict[str, Any]]:
+def history_rows(study: StudyResults) -> list[Row]:
     """A row for each line of each history.csv, also of failed runs; `examples`: examples seen up to that step.
 
     Raises TuneGridError for a file that is not what a training writes.
@@ -20,7 +20,7 @@ def history_rows(study: StudyResults) -> list[dict[str, Any]]:
     return [row for result in study.results if result.kind == "run" for row in _rows(result)]
 
 
-def _rows(result: Result) -> list[dict[str, Any]]:
+def _rows(result: Result) -> list[Row]:
     file = result.folder / "history.csv"
     if not file.is_file():
         return []

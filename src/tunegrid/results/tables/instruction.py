@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tunegrid.common.files import read_object
-from tunegrid.results.expected import ExpectedTask
+from tunegrid.results.expected import ExpectedTask, Row
 from tunegrid.results.read import StudyResults, parquet_frame
 from tunegrid.results.records import WordingsRecord, read_record
 from tunegrid.results.statistics.intervals import RESAMPLES, ExampleStatistics, resample_scores
@@ -15,7 +15,6 @@ from tunegrid.results.tables.frames import with_interval
 from tunegrid.study.cells import Cell, Run
 from tunegrid.tasks import Metric
 
-Row = dict[str, Any]
 COLUMNS = {
     "mixtures": "study model method task in_mixture examples share validation_examples",
     "wordings": "study kind task model method seed wording template trained in_mixture metric primary value examples "

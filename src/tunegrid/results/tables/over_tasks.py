@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tunegrid.results.expected import Row
 from tunegrid.results.statistics.intervals import ALPHA
 from tunegrid.results.statistics.over_tasks import THRESHOLDS, interquartile_mean, normalise, profile, resample_runs
 from tunegrid.results.tables.frames import with_interval
-from tunegrid.results.tables.scores import Row, TaskScores
+from tunegrid.results.tables.scores import TaskScores
 
 COLUMNS = {
     "over_tasks": "study model method about tasks runs iqm iqm_low iqm_high mean mean_low mean_high collapsed",

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.data.parquet import read_parquet
+from tunegrid.results.expected import Row
 from tunegrid.results.read import Result, StudyResults
 from tunegrid.results.records import JudgementRecord, RewardRecord, read_record
 from tunegrid.results.statistics.intervals import ALPHA, wilson_interval
 from tunegrid.results.tables.frames import with_interval
+from tunegrid.study.cells import Cell
 from tunegrid.study.paths import Paths
 
-Row = dict[str, Any]
 MEASURED = "pair_accuracy pair_margin reward reward_error kl length score coefficient"
 JUDGES = ("reward", "metric")
 COLUMNS = {
@@ -41,7 +41,7 @@ def preference_rows(study: StudyResults) -> dict[str, list[Row]]:
         for point in result.training.observations if result.training else ():
             rows["observations"].append(result.names | point.model_dump() | {"score": point.metric})
     for cell, (start, reward) in study.expected.judged.items():
-        of_cell = dict(zip(("task", "model", "method"), cell, strict=True)) | {"start": start, "reward_model": reward}
+        of_cell = Cell(*cell).names | {"start": start, "reward_model": reward}
         records = [(run, _judgement(run)) for run in runs if (run.task.name, run.model, run.method) == cell]
         rows["judgements"] += [of_cell | row for run, record in records for row in _judgement_rows(run.seed, record)]
         rows["preferences"] += [of_cell | row for row in _cell_rows(records)]
@@ -65,7 +65,7 @@ def _reward_rows(paths: Paths, names: tuple[str, str, str], rows: dict[str, list
 
 
 def _judgement(run: Result) -> JudgementRecord | None:
-    file, names = run.folder / "judgement.json", {"task": run.task.name, "model": run.model, "method": run.method}
+    file, names = run.folder / "judgement.json", Cell(run.task.name, run.model, run.method).names
     return read_record(file, JudgementRecord, **names, seed=run.seed) if file.exists() else None
 
 

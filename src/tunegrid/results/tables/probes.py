@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.results.expected import ExpectedProbe
+from tunegrid.results.expected import ExpectedProbe, Row
 from tunegrid.results.read import Result, ResultKey, parquet_frame
 from tunegrid.results.records import ProbeRecord
 from tunegrid.results.statistics.intervals import ALPHA, ExampleStatistics, ResampledScores, resample_scores
@@ -30,7 +30,7 @@ COLUMNS = {
 TOLERANCE = 1e-6  # between a record and the scores of its pairs
 
 
-def probe_rows(scores: TaskScores) -> dict[str, list[dict[str, Any]]]:
+def probe_rows(scores: TaskScores) -> dict[str, list[Row]]:
     """Rows of `probes` of a task; none where it has no probes.
 
     Raises TuneGridError for results that are not what they should be.
@@ -93,7 +93,7 @@ class _Probe:
             raise TuneGridError(f"{folder}: its texts are not those of {self.texts[0]}. Probe both again.")
         return frame
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Row]:
         if not self.frames:
             return [self._row(key, "") for key in self.asked.groups]
         first = next(iter(self.frames.values()))[0]
@@ -102,7 +102,7 @@ class _Probe:
             rows += self._condition_rows(condition, star_level(len(self.frames), len(conditions)))
         return rows
 
-    def _condition_rows(self, condition: str, level: float) -> list[dict[str, Any]]:
+    def _condition_rows(self, condition: str, level: float) -> list[Row]:
         """`level`: of the interval that has to exclude 0 for a star."""
         values, templates = {}, np.array([])
         for key, frames in self.frames.items():
@@ -130,7 +130,7 @@ class _Probe:
             rows.append(row)
         return rows
 
-    def _row(self, key: ResultKey, condition: str) -> dict[str, Any]:
+    def _row(self, key: ResultKey, condition: str) -> Row:
         row = self.asked.row(key, len(self.frames.get(key, ())))
         return row | {"probe": self.probe.name, "condition": condition or None}
 

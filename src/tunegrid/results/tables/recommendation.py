@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from tunegrid.results.expected import title
+from tunegrid.results.expected import Row, title
 from tunegrid.results.read import Result, ResultKey
 from tunegrid.results.statistics import recommend
 from tunegrid.results.tables.frames import with_interval
-from tunegrid.results.tables.scores import Row, TaskScores, cell_key, cell_status
+from tunegrid.results.tables.scores import TaskScores, cell_key, cell_status
 from tunegrid.study.limits import PLAIN, Measured
 
 COLUMNS = (

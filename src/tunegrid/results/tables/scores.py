@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from tunegrid.common.errors import TuneGridError
-from tunegrid.results.expected import ExpectedTask
+from tunegrid.results.expected import ExpectedTask, Row
 from tunegrid.results.read import Result, ResultKey, StudyResults
 from tunegrid.results.statistics.collapses import Collapses, find_collapses
 from tunegrid.results.statistics.intervals import ALPHA, RESAMPLES, ExampleStatistics, ResampledScores, resample_scores
@@ -16,7 +16,6 @@ from tunegrid.results.statistics.replication import probability_best
 from tunegrid.results.statistics.seeds import next_run
 from tunegrid.results.tables.frames import with_interval
 
-Row = dict[str, Any]
 K = TypeVar("K")
 SECONDARY_RESAMPLES = 2_000  # of metrics that nothing is tested in: enough for an interval
 

@@ -1,7 +1,6 @@
 """Rows of the learning-rate search in the tidy tables: one for each trial, also for a missing one."""
 
-from typing import Any
-
+from tunegrid.results.expected import Row
 from tunegrid.results.read import StudyResults
 from tunegrid.results.records import ChoiceRecord, TrialRecord, read_record
 from tunegrid.results.tables.frames import provenance_columns
@@ -12,7 +11,6 @@ COLUMNS = (
     "train_rows validation_rows steps examples tokens total_seconds optimisation_seconds evaluation_seconds "
     "prediction_seconds peak_memory_bytes"
 )
-Row = dict[str, Any]
 
 
 def search_rows(study: StudyResults) -> tuple[list[Row], list[Row]]:
