@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -111,11 +111,10 @@ class Peft(PeftLibrary):
         from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
         cls = PEFT_TYPE_TO_CONFIG_MAPPING[self.settings.tuner]
-        known = {field.name for field in fields(cls)}
         values = FIXED.get(self.settings.tuner, {}) | self.settings.settings
         if self.settings.targets:
             values["target_modules"] = self._names(self.settings.targets)
-            if "feedforward_modules" in known:
+            if self.settings.tuner == "IA3":
                 values["feedforward_modules"] = self._names([t for t in self.settings.targets if t == "feed-forward"])
         elif self.settings.tuner == "LN_TUNING":
             values["target_modules"] = [name for name, module in model.named_modules() if _is_normalisation(module)]
@@ -123,10 +122,9 @@ class Peft(PeftLibrary):
 
     def _names(self, roles: list[Role]) -> list[str]:
         """Names of the linear layers with these roles; of IA3 the feed-forward one is that whose input it scales."""
-        family = self.family
         if self.settings.tuner != "IA3":
-            return family.linear_names(roles)
-        return [name for role in roles for name in family.linear[role][-1 if role == "feed-forward" else 0 :]]
+            return self.family.linear_names(roles)
+        return [name for role in roles for name in self.family.linear[role][-1 if role == "feed-forward" else 0 :]]
 
     def injected_modules(self, model: PeftModel) -> list[str]:
         return ["prompt_encoder.default"] if self.added_tokens else super().injected_modules(model)

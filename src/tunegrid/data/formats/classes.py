@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from tunegrid.data.formats.base import ClassIndex
 
 Classes = dict[tuple[str, ...], tuple[str, ...]]  # path of a column -> names of its classes
-DIGITS = re.compile(r"-?[0-9]{1,9}")
 
 
 def declared_classes(features: Any, path: tuple[str, ...] = ()) -> Classes:

@@ -107,8 +107,6 @@ class EntitiesExact(MeanMetric):
     description = "Share of rows whose entities are all right, and none too many, from 0 to 1."
 
     def value(self, prediction: str, references: Sequence[str]) -> int:
-        def mentions(text: str) -> tuple[Counter[tuple[str, str]], int]:
-            found, malformed = read_mentions(text, self.types, self.separator)
-            return Counter(found), malformed
-
-        return int(mentions(prediction) == mentions(references[0]))
+        texts = (prediction, references[0])
+        (found, malformed), (expected, wrong) = (read_mentions(text, self.types, self.separator) for text in texts)
+        return int(sorted(found) == sorted(expected) and malformed == wrong)
