@@ -75,12 +75,12 @@ def test_training_raises_the_margin_of_chosen_over_rejected_answers(preferring, 
     study = preferring(
         model,
         methods={"dpo": {"kind": "dpo", "sft": "full", "pairs": "worse", "update": update}},
-        training=PLAIN | {"max_steps": 40, "learning_rate": rate, "evaluation_steps": 20},
+        training=PLAIN | {"max_steps": 40, "learning_rate": rate, "evaluation_steps": 10},
     )
     record = train(study, model)
     assert (record.status, record.reason) == ("ok", None)
     margins = [point.pair_margin for point in record.observations]
-    assert [point.step for point in record.observations] == [20, 40]
+    assert [point.step for point in record.observations] == [10, 20, 30, 40]
     assert margins[-1] > margins[0] > 0
     assert record.observations[-1].pair_accuracy > 0.6
     assert record.selection.best_value < math.log(2), "the loss at the start"
