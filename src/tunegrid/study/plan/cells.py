@@ -142,15 +142,25 @@ class Estimator:
 
     def untuned(self, task: str, model: str) -> tuple[float, float] | None:
         """(seconds, bytes at the peak) of the evaluation of a model as it is; None: its architecture is not known."""
-        tuned = self.tuned(task, model)
+        return self.predictions(task, model, None, [(self.sizes.of(task, model).splits["test"], None)])
+
+    def predictions(
+        self, task: str, model: str, method: str | None, asked: list[tuple[SplitSize, int | None]]
+    ) -> tuple[float, float] | None:
+        """(seconds, bytes at the peak) of predicting some splits; None: as for `tuned`.
+
+        Args:
+            asked: each split with its `choices`, see `prediction_seconds`.
+        """
+        tuned = self.tuned(task, model, method)
         if tuned is None:
             return None
-        test = self.sizes.of(task, model).splits["test"]
-        arguments = (tuned, self.study.task(task, model), test)
-        return (
-            prediction_seconds(*arguments, self.device, self.precision),
-            prediction_memory(*arguments, self.precision, self.device.is_gpu),
-        )
+        bound, seconds, memory = self.study.task(task, model), 0.0, 0.0
+        for split, choices in asked:
+            longer = split.with_longer_sources(tuned.method.added_tokens)
+            seconds += prediction_seconds(tuned, bound, longer, self.device, self.precision, choices)
+            memory = max(memory, prediction_memory(tuned, bound, longer, self.precision, self.device.is_gpu))
+        return seconds, memory
 
     def pretraining(self, model: str) -> tuple[float, float] | None:
         """(seconds, bytes at the peak) of a model's pretraining; None where the pipeline does not pretrain it."""

@@ -19,7 +19,6 @@ from tunegrid.data.documents import documents_in
 from tunegrid.data.sources.base import ReadSource
 from tunegrid.runtime.device_models import STEP_SECONDS_PER_LAYER
 from tunegrid.study.plan.cells import Estimator
-from tunegrid.study.plan.duration import prediction_seconds
 from tunegrid.study.plan.flops import executed
 from tunegrid.study.plan.lengths import Lengths, SplitSize
 from tunegrid.study.plan.memory import FP32, prediction_memory
@@ -58,14 +57,14 @@ def domains_work(estimator: Estimator, task: str, model: str, method: str | None
     """All other domains of a task. `method`: None is untuned."""
     rows = domain_rows(estimator, task)
     splits = [estimator.sizes.domain(task, domain, model).of_rows(count) for domain, count in rows.items()]
-    return _predictions(estimator, task, model, method, [(split, None) for split in splits])
+    return estimator.predictions(task, model, method, [(split, None) for split in splits])
 
 
 def probes_work(estimator: Estimator, task: str, model: str, method: str | None = None) -> tuple[float, float] | None:
     """All bias probes of a task."""
     sets = estimator.study.probe_sets(task).values()
     asked = [(_texts(estimator, task, model, probes), probes.choices) for probes in sets]
-    return _predictions(estimator, task, model, method, asked)
+    return estimator.predictions(task, model, method, asked)
 
 
 def _texts(estimator: Estimator, task: str, model: str, probes: ProbeSet) -> SplitSize:
@@ -79,21 +78,6 @@ def _texts(estimator: Estimator, task: str, model: str, probes: ProbeSet) -> Spl
     if asked.labels() is None and probes.choices is None:
         target = Lengths(target.mean * share, target.spread, math.ceil(target.longest * share))
     return SplitSize(len(texts), len(texts), source, target)
-
-
-def _predictions(
-    estimator: Estimator, task: str, model: str, method: str | None, asked: list[tuple[SplitSize, int | None]]
-) -> tuple[float, float] | None:
-    tuned = estimator.tuned(task, model, method)
-    if tuned is None:
-        return None
-    bound, device, precision = estimator.study.task(task, model), estimator.device, estimator.precision
-    seconds, memory = 0.0, 0.0
-    for split, choices in asked:
-        longer = split.with_longer_sources(tuned.method.added_tokens)
-        seconds += prediction_seconds(tuned, bound, longer, device, precision, choices)
-        memory = max(memory, prediction_memory(tuned, bound, longer, precision, device.is_gpu))
-    return seconds, memory
 
 
 def forgetting_work(

@@ -89,6 +89,7 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
     trained = [one for cell in study.trainings() if (one := estimator.cell(cell))]  # one for all cells that share it
     untuned = [estimator.untuned(task, model) for task in study.grid.tasks for model in study.grid.models]
     pretraining = [found for model in study.grid.models if (found := estimator.pretraining(model))]
+    losing = study.grid.tasks if study.forgetting else []  # an untuned model's loss is that of all tasks
     sums = {
         "training": Sum.of_trainings(trained, seeds),
         "validation": Sum(0, seeds * sum(one.validation_seconds for one in trained)),
@@ -98,7 +99,7 @@ def plan(study: Study, device: Device, jobs: int = 1) -> StudyPlan:
         "evaluation, untuned": Sum(len(untuned), sum(found[0] for found in untuned if found)),
         "other domains": _further(estimator, domains_work, [t for t in study.grid.tasks if study.tasks[t].evaluate_on]),
         "bias probes": _further(estimator, probes_work, [t for t in study.grid.tasks if study.probe_sets(t)]),
-        "forgetting": _forgetting(estimator),
+        "forgetting": _further(estimator, forgetting_work, losing, losing[:1]),
         "sampling pairs": _sampling(estimator),
         "reward models": _rewards(estimator),
         "search": _search(estimator),
@@ -132,22 +133,13 @@ def _wordings(estimator: Estimator) -> Sum:
     return Sum(each * len(found), sum(each * one for one in found))
 
 
-def _further(estimator: Estimator, work: Work, tasks: list[str]) -> Sum:
-    """A further evaluation of the runs and the untuned models of some tasks."""
+def _further(estimator: Estimator, work: Work, tasks: list[str], untuned_tasks: list[str] | None = None) -> Sum:
+    """A further evaluation of the runs and untuned models of some tasks; `untuned_tasks`: of the latter, if fewer."""
     study = estimator.study
     runs = [found for cell in study.cells() if cell.task in tasks and (found := work(estimator, *astuple(cell)))]
-    untuned = [found for names in product(tasks, study.grid.models) if (found := work(estimator, *names))]
+    names = product(tasks if untuned_tasks is None else untuned_tasks, study.grid.models)
+    untuned = [found for each in names if (found := work(estimator, *each))]
     return Sum.of(seconds for seconds, _ in len(study.seeds) * runs + untuned)
-
-
-def _forgetting(estimator: Estimator) -> Sum:
-    """The pretraining loss of each run, and once of each untuned model."""
-    study = estimator.study
-    if study.forgetting is None:
-        return Sum(0, 0.0)
-    names = [astuple(cell) for cell in study.cells()] * len(study.seeds)
-    names += [(study.grid.tasks[0], model) for model in study.grid.models]
-    return Sum.of(work[0] for each in names if (work := forgetting_work(estimator, *each)))
 
 
 def _sampling(estimator: Estimator) -> Sum:
