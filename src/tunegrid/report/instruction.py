@@ -53,13 +53,12 @@ def held_out(frames: Frames, expected: Expected) -> str:
     titles, sides = Titles(expected), {"above": [], "below": [], "level": []}
     for row in rows.itertuples():
         sides[held_out_side(row)].append(f"{titles.tasks[row.task]} ({titles.cell(row.model, row.method)})")
-    parts = []
-    if sides["above"]:
-        parts.append(f"above the untuned model, however that is asked, in {listed(sides['above'])}")
-    if sides["level"]:
-        parts.append(f"not shown to be above it in {listed(sides['level'])}")
-    if sides["below"]:
-        parts.append(f"below it, asked in one of the two ways, in {listed(sides['below'])}")
+    words = {
+        "above": "above the untuned model, however that is asked, in",
+        "level": "not shown to be above it in",
+        "below": "below it, asked in one of the two ways, in",
+    }
+    parts = [f"{text} {listed(sides[side])}" for side, text in words.items() if sides[side]]
     return f"Tasks that were held out: the tuned model is {'; '.join(parts)}."
 
 

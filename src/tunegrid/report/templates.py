@@ -1,14 +1,11 @@
 """The templates of reports, cards and pages: Jinja2 over `report/templates/`."""
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.package_data import templates_folder
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 
 def environment(**options: Any) -> Environment:
@@ -16,8 +13,6 @@ def environment(**options: Any) -> Environment:
 
     Raises TuneGridError where the templates are not there.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     folder = templates_folder()
     if not (folder / "report.tex.j2").exists():
         raise TuneGridError(f"{folder}: the report's templates are not there. Install the package again.")

@@ -58,11 +58,8 @@ def _page(expected: Expected, tasks: list[dict[str, Any]]) -> str:
     parts = {name: Markup(file_text(f"examples.{name}")) for name in ("css", "js")}
     study = _json({"title": expected.title, "tasks": tasks})
     # In a script of an HTML page, "<" could begin the end of the script.
-    return (
-        environment()
-        .get_template("examples.html.j2")
-        .render(title=expected.title, study=Markup(study.replace("<", "\\u003c")), **parts)
-    )
+    page = environment().get_template("examples.html.j2")
+    return page.render(title=expected.title, study=Markup(study.replace("<", "\\u003c")), **parts)
 
 
 def _write_task(examples: TaskExamples, frames: Frames, expected: Expected, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from tunegrid.common.digits import absent
 from tunegrid.report.cost_words import COST_TITLES, unit_of
 from tunegrid.report.figures.style import (
     TALLEST,
@@ -17,7 +16,7 @@ from tunegrid.report.figures.style import (
     tidy,
 )
 from tunegrid.report.tables import where
-from tunegrid.results.expected import Expected, ExpectedTask
+from tunegrid.results.expected import Expected
 
 # The others are in pareto.csv: operations go with seconds, and the saved weights with the parameters.
 SHOWN = ("parameters_trainable", "optimisation_seconds", "peak_memory_bytes", "deployed_latency_seconds")
@@ -45,7 +44,9 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
     for line, task in enumerate(tasks):
         for column, cost in enumerate(shown):
             rows = where(table, task=task.name, cost=cost)
-            _panel(axes[line, column], task, list(rows.itertuples()), expected)
+            unit = unit_of(cost)[0]
+            rows = rows.assign(x=rows["value"] / unit, spread=rows["value_sd"] / unit, y=scale(task) * rows["score"])
+            _panel(axes[line, column], rows, expected)
         axes[line, 0].set_ylabel(f"{short(task.title, 18)}\n{axis_title(task)}")
     for column, cost in enumerate(shown):
         _cost_axis(axes[:, column], cost, where(table, cost=cost)["value"])
@@ -54,33 +55,30 @@ def draw(frames: dict[str, Any], expected: Expected) -> Any:
     return figure
 
 
-def _panel(axis: Any, task: ExpectedTask, rows: list[Any], expected: Expected) -> None:
-    factor, styles, letters = scale(task), methods(expected), model_letters(expected)
-    for row in rows:
+def _panel(axis: Any, rows: Any, expected: Expected) -> None:
+    styles, letters = methods(expected), model_letters(expected)
+    front = where(rows, on_front=True).sort_values(["x", "y"])
+    doubtful = set(front.dropna(subset=["tied_with_cheaper"]).index)
+    for row in rows.itertuples():
         colour, marker, _ = styles[row.method]
-        factor_unit = unit_of(row.cost)[0]
-        x, y = row.value / factor_unit, factor * row.score
-        chance = row.on_front and not absent(row.tied_with_cheaper)
-        style = {"markerfacecolor": "white" if chance else colour, "markeredgewidth": 1.1}
+        style = {"markerfacecolor": "white" if row.Index in doubtful else colour, "markeredgewidth": 1.1}
         alpha = 1.0 if row.on_front else 0.45
-        axis.plot([x], [y], marker, color=colour, markersize=5, alpha=alpha, zorder=3, **style)
-        if row.value_sd > 0:  # not so where it is missing
-            spread = row.value_sd / factor_unit
-            axis.plot([max(x - spread, x / 3), x + spread], [y, y], color=colour, linewidth=0.6, alpha=alpha, zorder=2)
+        axis.plot([row.x], [row.y], marker, color=colour, markersize=5, alpha=alpha, zorder=3, **style)
+        if row.spread > 0:  # not so where it is missing
+            ends = [max(row.x - row.spread, row.x / 3), row.x + row.spread]
+            axis.plot(ends, [row.y] * 2, color=colour, linewidth=0.6, alpha=alpha, zorder=2)
         axis.annotate(
-            letters[row.model], (x, y), xytext=(3.2, 2.2), textcoords="offset points", fontsize=6, color="0.25"
+            letters[row.model], (row.x, row.y), xytext=(3.2, 2.2), textcoords="offset points", fontsize=6, color="0.25"
         )
-    own = {row.method for row in rows}
+    own = set(rows["method"])
     for method in expected.methods:  # one entry of the legend each, whatever its points look like here
         if method.name in own:
             colour, marker, _ = styles[method.name]
             axis.plot([], [], marker, color=colour, markersize=5, label=method.title)
-    if any(row.on_front and not absent(row.tied_with_cheaper) for row in rows):
+    if doubtful:
         axis.plot([], [], "o", color="0.3", markerfacecolor="white", markersize=5, markeredgewidth=1.1, label=CHANCE)
-    front = sorted((row.value / unit_of(row.cost)[0], factor * row.score) for row in rows if row.on_front)
-    if front:
-        xs, ys = zip(*front, strict=True)
-        axis.step([*xs], [*ys], where="post", color="0.35", linewidth=0.9, zorder=2, label=FRONT)
+    if len(front):
+        axis.step(front["x"], front["y"], where="post", color="0.35", linewidth=0.9, zorder=2, label=FRONT)
     axis.grid(color="0.9", linewidth=0.6)
     axis.margins(0.12, 0.12)
     tidy(axis)
