@@ -123,7 +123,7 @@ def test_its_operations_are_those_that_torch_counts(rewarded, monkeypatch, updat
 
     seen = []
     monkeypatch.setattr(ppo, "sampling_flops", lambda *given: seen.append(given) or sampling_flops(*given))
-    monkeypatch.setattr(ppo.Ppo, "observer", lambda *given: None)
+    monkeypatch.setattr("tunegrid.training.preferences.observe.Observer", lambda *given: None)
     monkeypatch.setattr("tunegrid.stages.train._check_generation", lambda session: None)
     study = rewarded(update=update, training={"max_steps": 1, "batch_size": 1}, options={"minibatches": 1})
     with FlopCounterMode(display=False) as counter:

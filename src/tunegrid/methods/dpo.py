@@ -150,11 +150,13 @@ class Dpo(StartedMethod):
 
     def _judge(self, session: TrainingSession) -> Observer:
         """Computes what the reward model says of the answers; nothing without one."""
+        from tunegrid.training.preferences import observe
+
         if self.settings.reward is None:
             return lambda model: {}
         device = next(session.model.parameters()).device
         reward = self.inputs[TrainedReward(self.settings.reward)]().to(device)
-        return self.observer(session, self.reference().to(device).requires_grad_(False), reward)
+        return observe.Observer(session, self.reference().to(device).requires_grad_(False), reward)
 
 
 def _tokens(tables: Iterable[Any]) -> Tokens:

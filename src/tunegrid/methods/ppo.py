@@ -77,6 +77,7 @@ class Ppo(StartedMethod):
 
     def fit(self, session: TrainingSession) -> TrainingSummary:
         from tunegrid.training.preferences import ppo
+        from tunegrid.training.preferences.observe import Observer
 
         device = next(session.model.parameters()).device
         reference = self.reference().to(device).requires_grad_(False)
@@ -89,7 +90,7 @@ class Ppo(StartedMethod):
                        zip(batch["input_ids"], batch["attention_mask"], strict=True)]  # fmt: skip
             return reward.scores(session.tokenizer, sources, answers.token_ids(), size).to(device)
 
-        observed = replace(session, observe=self.observer(session, reference, reward))
+        observed = replace(session, observe=Observer(session, reference, reward))
         sources = session.train.column("input_ids").to_pylist()
         summary = ppo.fit(observed, reference, scores, self.settings.options, sources)
         seen = Tokens(summary.examples, summary.source_tokens // self.passes, summary.target_tokens // self.passes)

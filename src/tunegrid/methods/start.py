@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from tunegrid.models.reward import RewardModel
     from tunegrid.models.shape import Shape
-    from tunegrid.training.preferences.observe import Observer
-    from tunegrid.training.session import TrainingSession
 
 
 class StartedSettings(MethodSettings):
@@ -65,21 +62,6 @@ class StartedMethod(Method):
     def reference(self) -> PreTrainedModel:
         """The model at the start once more, in evaluation mode: what the tuned one is compared with."""
         return self.start(self._base).eval()
-
-    def observer(self, session: TrainingSession, reference: PreTrainedModel, reward: RewardModel) -> Observer:
-        """Computes reward, divergence, length and the task's metric on validation rows, see `preferences.observe`."""
-        from tunegrid.training.preferences.observe import Observer
-
-        return Observer(
-            session.task,
-            session.tokenizer,
-            session.validation,
-            session.validation_rows,
-            reference,
-            reward,
-            limit=session.training.validation_rows,
-            precision=session.precision,
-        )
 
     def inject(self, model: PreTrainedModel) -> torch.nn.Module:
         from tunegrid.models.likelihood import without_dropout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +12,8 @@ from tunegrid.training.preferences.rollouts import divergences, sample
 from tunegrid.training.selection import primary_score
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from tunegrid.models.reward import RewardModel
-    from tunegrid.tasks import Row, Task
+    from tunegrid.training.session import TrainingSession
 
 ROWS = 200  # validation rows that are answered at each observation, where the study names no number
 SEED = 0  # of the sampled answers: the same for every observation
@@ -26,28 +23,14 @@ class Observer:
     """Answers validation rows in two ways: as the task decodes, for its metric, and by sampling, for all else.
 
     Args:
-        tokens, rows: of the validation split.
         reference: the model at the start, for the divergence.
-        limit: at most so many rows.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        tokenizer: PreTrainedTokenizerBase,
-        tokens: Any,
-        rows: Sequence[Row],
-        reference: Any,
-        reward: RewardModel,
-        *,
-        limit: int | None,
-        precision: str,
-    ) -> None:
-        self.task, self.tokenizer, self.reference, self.reward, self.precision = (
-            task, tokenizer, reference, reward, precision,
-        )  # fmt: skip
-        chosen = np.arange(min(limit or ROWS, len(rows)))
-        self.rows, self.tokens = [rows[place] for place in chosen], take_rows(tokens, chosen)
+    def __init__(self, session: TrainingSession, reference: Any, reward: RewardModel) -> None:
+        self.task, self.tokenizer, self.precision = session.task, session.tokenizer, session.precision
+        self.reference, self.reward, rows = reference, reward, session.validation_rows
+        chosen = np.arange(min(session.training.validation_rows or ROWS, len(rows)))
+        self.rows, self.tokens = [rows[place] for place in chosen], take_rows(session.validation, chosen)
 
     def __call__(self, model: Any) -> dict[str, float]:
         metric = primary_score(model.eval(), self.tokenizer, self.task, self.tokens, self.rows, self.precision)
