@@ -38,6 +38,7 @@ def _row_settings(settings: TaskSettings) -> dict[str, Any]:
 
 
 def _source_settings(source: Closed) -> dict[str, Any]:
+    """A source at its locked commit, without the licence, which alters nothing."""
     return source.model_dump(exclude={"licence"}) | commit_of(source)
 
 
