@@ -14,6 +14,8 @@ EXCLUSIVE = (
     ("evaluation_steps", "evaluations"),
     ("checkpoint_steps", "checkpoints"),
 )
+Steps = Annotated[int, Field(gt=0, le=MOST_STEPS)]
+Times = Annotated[int, Field(gt=0, le=10_000)]  # that something is done or kept
 # Settings that alter no bit of a result: a change of them runs nothing again, and orphans no checkpoint.
 WITHOUT_EFFECT = frozenset({"checkpoint_steps", "checkpoints", "checkpoints_kept", "keep_checkpoints"})
 
@@ -22,7 +24,7 @@ class Training(Closed):
     """How long, how fast and on what: passed to `transformers`' own arguments."""
 
     learning_rate: float = Field(gt=0, le=10, description="Peak learning rate of AdamW.")
-    max_steps: int | None = Field(None, gt=0, le=MOST_STEPS, description="Optimiser steps; either this or epochs.")
+    max_steps: Steps | None = Field(None, description="Optimiser steps; either this or epochs.")
     epochs: float | None = Field(
         None, gt=0, le=10_000, description="Passes over the training rows; either this or max_steps."
     )
@@ -31,11 +33,8 @@ class Training(Closed):
     schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(
         "linear", description="Course of the learning rate after the warm-up, as `transformers` names it."
     )
-    warmup_steps: int | None = Field(
-        None,
-        gt=0,
-        le=MOST_STEPS,
-        description="Steps in which the learning rate rises, fewer than the run has; either this or warmup_ratio.",
+    warmup_steps: Steps | None = Field(
+        None, description="Steps in which the learning rate rises, fewer than the run has; either this or warmup_ratio."
     )
     warmup_ratio: float | None = Field(
         default_factory=lambda given: 0.06 if given.get("warmup_steps") is None else None,
@@ -55,19 +54,13 @@ class Training(Closed):
         description="Batches of examples of similar length: less padding on a GPU, but a model learns less a step.",
     )
     gradient_checkpointing: bool = Field(False, description="Less memory for more time.")
-    logging_steps: int = Field(
-        50, gt=0, le=MOST_STEPS, description="Steps between two lines of the log and of history.csv."
-    )
-    evaluation_steps: int | None = Field(
+    logging_steps: Steps = Field(50, description="Steps between two lines of the log and of history.csv.")
+    evaluation_steps: Steps | None = Field(
         None,
-        gt=0,
-        le=MOST_STEPS,
         description="Steps between two evaluations on validation data, the last at the end; none: only at the end.",
     )
-    evaluations: int | None = Field(
+    evaluations: Times | None = Field(
         None,
-        gt=0,
-        le=10_000,
         description=(
             "The same as a number, for runs of different length: at most so many, evenly spaced, the last at the end."
         ),
@@ -85,10 +78,8 @@ class Training(Closed):
         le=MOST_ROWS,
         description="select_by metric: at most so many validation rows are predicted; none: all.",
     )
-    early_stopping_patience: int | None = Field(
+    early_stopping_patience: Times | None = Field(
         None,
-        gt=0,
-        le=10_000,
         description=(
             "Evaluations in a row without an improvement after which a run ends; none: it goes on to its last step."
         ),
@@ -96,17 +87,14 @@ class Training(Closed):
     early_stopping_threshold: float = Field(
         0.0, ge=0, le=1_000, description="A smaller difference to the best value so far is no improvement."
     )
-    checkpoint_steps: int | None = Field(
-        None,
-        gt=0,
-        le=MOST_STEPS,
-        description="Steps between two checkpoints, from which an interrupted run goes on; none: no checkpoint.",
+    checkpoint_steps: Steps | None = Field(
+        None, description="Steps between two checkpoints, from which an interrupted run goes on; none: no checkpoint."
     )
-    checkpoints: int | None = Field(
-        None, gt=0, le=10_000, description="The same as a number: at most so many, evenly spaced, the last at the end."
+    checkpoints: Times | None = Field(
+        None, description="The same as a number: at most so many, evenly spaced, the last at the end."
     )
-    checkpoints_kept: int = Field(
-        2, gt=0, le=10_000, description="Newest checkpoints kept while the run goes on, the best one included."
+    checkpoints_kept: Times = Field(
+        2, description="Newest checkpoints kept while the run goes on, the best one included."
     )
     keep_checkpoints: Literal["until-success", "always"] = Field(
         "until-success", description="Whether checkpoints are removed when the run's weights and record are written."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,7 @@ from tunegrid.models.sources import ModelSource
 
 FAMILIES = ("t5", "flan-t5", "bart")
 MIN_POSITIONS = 512  # of a BART model
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class PretrainSource(ModelSource):
@@ -61,35 +62,25 @@ class PretrainSource(ModelSource):
         "by looking at like tokens; BART: above 0, heads of the encoder start by looking three tokens back, and by "
         "copying tokens where they see the same. 0: a random start",
     )
-    warmup_ratio: float = Field(0.05, ge=0, le=1, description="Share of the steps in which the rate rises")
-    decay_ratio: float = Field(
-        0.4, ge=0, le=1, description="Share of the steps, at the end, in which the rate falls to zero"
-    )
+    warmup_ratio: Share = Field(0.05, description="Share of the steps in which the rate rises")
+    decay_ratio: Share = Field(0.4, description="Share of the steps, at the end, in which the rate falls to zero")
     weight_decay: float = Field(0.01, ge=0, le=10, description="AdamW's weight decay")
     corruption_rate: float = Field(0.4, gt=0, lt=1, description="Share of the tokens that is hidden")
     mean_span: float = Field(2.5, ge=1, le=1_000, description="Mean length of a hidden span in tokens")
-    recurrence_share: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="Share of the documents in which words are hidden that occur again elsewhere in them",
+    recurrence_share: Share = Field(
+        0.5, description="Share of the documents in which words are hidden that occur again elsewhere in them"
     )
-    continuation_share: float = Field(
+    continuation_share: Share = Field(
         0.0,
-        ge=0,
-        le=1,
         description="Share of the documents of which the last sentence (in a glossary: the last translation) is not "
         "hidden but written as their continuation",
     )
-    instruction_share: float = Field(
-        0.4,
-        ge=0,
-        le=1,
-        description="Share of the steps that are exercises; those on plain text come before, or between (`spread`)",
+    instruction_share: Share = Field(
+        0.4, description="Share of the steps that are exercises; those on plain text come before, or between (`spread`)"
     )
 
-    easy_share: float = Field(
-        0.0, ge=0, le=1, description="Share of the steps on exercises, the first of them, whose exercises are easy"
+    easy_share: Share = Field(
+        0.0, description="Share of the steps on exercises, the first of them, whose exercises are easy"
     )
 
     first_steps: int = Field(
