@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -126,11 +127,8 @@ def copy_file(file: Path, target: Path, link: bool = False) -> None:
         TuneGridError: it cannot be copied.
     """
     if link:
-        try:
+        with suppress(OSError):  # another disk, or one without such names
             target.hardlink_to(file.resolve())
-        except OSError:  # another disk, or one without such names
-            pass
-        else:
             return
     try:
         shutil.copyfile(file, target)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -50,10 +51,8 @@ class SharedLock:
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        try:
+        with suppress(FileNotFoundError):
             return os.open(self.file, flags)
-        except FileNotFoundError:
-            pass
         try:
             descriptor = os.open(self.file, flags | os.O_CREAT | os.O_EXCL, 0o666)
         except FileExistsError:  # another process was faster

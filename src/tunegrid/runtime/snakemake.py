@@ -12,6 +12,7 @@ import shlex
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -144,11 +145,9 @@ def processes_here(matches: Callable[[list[str]], bool]) -> Iterator[tuple[int, 
         words = process.info["cmdline"] or []
         if not matches(words) or process.info["status"] == psutil.STATUS_ZOMBIE:
             continue
-        try:
+        with suppress(psutil.AccessDenied, psutil.NoSuchProcess):
             if Path(process.cwd()) == here:
                 yield process.info["pid"], process.info["create_time"], words
-        except (psutil.AccessDenied, psutil.NoSuchProcess):
-            continue
 
 
 def is_snakemake(words: list[str]) -> bool:

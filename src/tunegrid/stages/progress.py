@@ -146,12 +146,10 @@ class Progress(logging.Handler):
         return Alive(Snakemake(os.getpid(), time.time(), cores), commands)
 
     def _paint(self, status: StudyStatus) -> None:
-        try:
+        with suppress(OSError):  # the terminal is gone
             size = os.get_terminal_size(self._stream.fileno())
             lines = format_screen(status, size.columns, size.lines, self._jobs, self._log, self._note)
             self._print(START + "".join(f"{line}{CLEAR_LINE}\n" for line in lines) + END, end="")
-        except OSError:  # the terminal is gone
-            return
 
     def _news(self, status: StudyStatus) -> Iterator[str]:
         """A line for each run that has been scored or has failed since the last look."""

@@ -35,15 +35,13 @@ def summarise(study: Study, files: Sequence[str] = (DEFAULT,)) -> tuple[str, boo
         elif status != "ok":
             failed.append((run, status, reason))
     lines = [f"{study.title}: {len(study.runs()) - len(failed) - len(missing)} of {len(study.runs())} runs are done"]
-    for run, status, reason in failed:
-        lines.append(f"  {status}: {run.cell}, seed {run.seed}: {reason}")
+    lines += [f"  {status}: {run.cell}, seed {run.seed}: {reason}" for run, status, reason in failed]
     rewards = _failed_rewards(study)
     lines += [f"  {line}" for line in (*rewards, *_failed_references(study))]
     targets = sorted({file for run, status, _ in failed if status == "failed" for file in _files_to_remake(study, run)})
     if any(status == "diverged" for _, status, _ in failed) or any(line.startswith("diverged") for line in rewards):
         lines.append("  what diverged would do so again: lower its learning_rate, or raise its warm-up")
-    for run, reason in missing[:MISSING_SHOWN]:
-        lines.append(f"  not there yet: {run.cell}, seed {run.seed}{reason}")
+    lines += [f"  not there yet: {run.cell}, seed {run.seed}{reason}" for run, reason in missing[:MISSING_SHOWN]]
     if len(missing) > MISSING_SHOWN:
         lines.append(f"  not there yet: {len(missing) - MISSING_SHOWN} more")
     command = "snakemake --cores all"
