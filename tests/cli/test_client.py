@@ -11,10 +11,10 @@ from tests.support import ROOT
 from tests.support.processes import wait_for
 from tunegrid.cli import client, dispatch
 from tunegrid.cli.stage_commands import STAGES
+from tunegrid.cli.supervised import TITLES
 from tunegrid.runtime import warm
 from tunegrid.runtime.provenance import digest
 from tunegrid.runtime.supervisor import UNAVAILABLE
-from tunegrid.study.cells import MixtureCell
 from tunegrid.study.load import load_study
 from tunegrid.study.stage_settings import evaluation_settings
 
@@ -79,28 +79,24 @@ def test_only_a_model_of_the_hub_needs_the_network(tmp_path):
 def test_it_knows_the_commands_of_the_stages_that_compute():
     assert {stage.command for stage in STAGES if stage.computes_on} == client.COMPUTING
     assert {stage.command for stage in STAGES} > client.WITHOUT_MODEL
-    titles = {stage.command: stage.title for stage in STAGES if stage.died}
-    given = {
-        "task": "qa",
-        "model": "t5",
-        "method": "lora",
-        "seed": "3",
-        "factor": "0.33",
-        "reward": "j",
-        "pairs": "ours",
-        "name": "copy",
-    }
-    target = {
-        "train": ("qa_t5_lora", "3"),
-        "train-mixture": (MixtureCell.of("t5", "lora"), "3"),
-        "train-reward": ("qa", "t5", "j"),
-        "sample-pairs": ("qa", "t5", "ours"),
-        "search-trial": ("qa_t5_lora", "0.33"),
-        "baseline": ("qa", "copy"),
-    }
-    assert {name: title.format(**given) for name, title in client.SUPERVISED.items()} == {
-        name: title.format(*target[name]) for name, title in titles.items()
-    }
+    assert {stage.command for stage in STAGES if stage.died} == TITLES.keys()
+
+
+@pytest.mark.parametrize(
+    ("command", "target", "title"),
+    [
+        ("train", "--task qa --model t5 --method lora --seed 3", "qa_t5_lora, seed 3"),
+        ("train-mixture", "--model t5 --method lora --seed 3", "mixture_t5_lora, seed 3"),
+        ("train-reward", "--task qa --model t5 --reward j", "qa, t5, reward model j"),
+        ("sample-pairs", "--task qa --model t5 --pairs ours", "qa, t5, pairs ours"),
+        ("search-trial", "--task qa --model t5 --method lora --factor 0.33", "qa_t5_lora, search x 0.33"),
+        ("baseline", "--task qa --name copy", "qa, baseline copy"),
+    ],
+)
+def test_a_supervised_command_has_one_title_with_and_without_a_warm_process(command, target, title):
+    arguments = [command, "study.yaml", *target.split()]
+    for options in (client._options(arguments), dispatch.parse(arguments)):
+        assert TITLES[command].format(**vars(options)) == title
 
 
 def test_it_imports_the_process_room_alone_and_no_library():

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tunegrid.cli.supervised import TITLES
 from tunegrid.runtime import warm
 from tunegrid.runtime.stopping import SIGNALS
 from tunegrid.runtime.supervisor import UNAVAILABLE, supervise
 
-# The commands that compute, and the titles of those whose death is a result (see `stage.Stage`).
+# The commands that compute (see `stage.Stage`).
 COMPUTING = frozenset(
     "pretrain tokenise tokenise-mixture tokenise-wordings train train-mixture train-reward search-trial evaluate "
     "evaluate-wordings sample-pairs evaluate-domains evaluate-probes evaluate-forgetting forgetting-untuned compress "
@@ -26,14 +27,6 @@ COMPUTING = frozenset(
 )
 # Commands that compute nothing with a model, and take less time where the libraries are there.
 WITHOUT_MODEL = frozenset(("fetch-model", "tables", "report"))
-SUPERVISED = {
-    "train": "{task}_{model}_{method}, seed {seed}",
-    "train-mixture": "mixture_{model}_{method}, seed {seed}",
-    "sample-pairs": "{task}, {model}, pairs {pairs}",
-    "train-reward": "{task}, {model}, reward model {reward}",
-    "search-trial": "{task}_{model}_{method}, search x {factor}",
-    "baseline": "{task}, baseline {name}",
-}
 
 
 class _NoWarmProcess(Exception):
@@ -61,7 +54,7 @@ def hand_over(arguments: Sequence[str]) -> int | None:
     """
     if not os.environ.get(warm.VARIABLE) or not arguments or arguments[0] not in COMPUTING | WITHOUT_MODEL:
         return None
-    if arguments[0] in SUPERVISED:
+    if arguments[0] in TITLES:
         return _supervise(list(arguments))
     code = warm.ask(list(arguments))
     return None if code == UNAVAILABLE else code
@@ -84,7 +77,7 @@ def _supervise(arguments: list[str]) -> int | None:
         record_death(arguments, reason, started.isoformat(timespec="seconds"))
 
     try:
-        return supervise(SUPERVISED[arguments[0]].format(**vars(options)), options, start, record_death)
+        return supervise(TITLES[arguments[0]].format(**vars(options)), options, start, record_death)
     except _NoWarmProcess:
         return None
 

@@ -20,6 +20,7 @@ from tunegrid.cli import deploy, new, stage_commands, stage_options, studies, to
 from tunegrid.cli.command import Commands, prepare_to_compute, study_of
 from tunegrid.cli.outputs import check_output, check_study_output
 from tunegrid.cli.stage import Stage
+from tunegrid.cli.supervised import TITLES
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import open_stream
 from tunegrid.common.hub.source import OnHub
@@ -134,9 +135,9 @@ def _supervise(stage: Stage, arguments: list[str], options: argparse.Namespace) 
         if options.log:
             _check_log(options)
         study = study_of(options)
-        target = stage.checked_target(study, options)
+        stage.checked_target(study, options)
         return supervise(
-            stage.title.format(*target),
+            TITLES[stage.command].format(**vars(options)),
             options,
             lambda: warm.start(arguments) or Fork(lambda: run(options)),
             lambda reason: stage.record_death(study, options, reason, started),

@@ -28,8 +28,8 @@ class Stage:
         run: does the work, given the module, the study, the options and the target.
         computes_on: "cpu", or "device" if a model computes on the study's device; None: it imports nothing heavy.
         died: writes the result of a process that died, given the module, the study, the reason, the time of its start
-            and the target. A stage that has it runs in a supervised process and is tried several times.
-        title: how messages call the target of such a stage.
+            and the target. A stage that has it runs in a supervised process and is tried several times; `supervised`
+            has its title.
     """
 
     command: str
@@ -40,7 +40,6 @@ class Stage:
     run: Callable[..., object]
     computes_on: Literal["cpu", "device"] | None = None
     died: Callable[..., object] | None = None
-    title: str = ""
 
     def load(self) -> ModuleType:
         return import_module(f"tunegrid.stages.{self.module}")

@@ -112,15 +112,14 @@ STAGES = (
               stage.sample_pairs(study, task, model, name, study.paths.pairs(task, name, model),
                                  Attempt(options.attempt, options.attempts)),
           "device", lambda stage, study, reason, started, task, model, name:
-              stage.write_failed_pairs(study, task, model, name, study.paths.pairs(task, name, model), reason, started),
-          "{}, {}, pairs {}"),
+              stage.write_failed_pairs(study, task, model, name, study.paths.pairs(task, name, model), reason,
+                                       started)),
     Stage("pretrain", "Pretrain a small model.", "pretrain", ["model"], settings.model_settings,
           lambda stage, study, _, model: stage.pretrain_model(study, model, study.paths.model(model)), "device"),
     Stage("tokenise", "Turn the rows of a task into a model's token ids.", "tokenise", ["task", "model"],
           settings.token_settings, _tokenise, "cpu"),
     Stage("train", "Train one run.", "train", ["cell", "seed"],
-          lambda study, cell, seed: settings.run_settings(study, cell), _train, "device", _train_died,
-          "{}, seed {}"),
+          lambda study, cell, seed: settings.run_settings(study, cell), _train, "device", _train_died),
     Stage("tokenise-mixture", "Turn the rows of several tasks into a model's token ids, each in one of its wordings.",
           "tokenise_mixture", ["mixture"], mixtures.mixture_settings,
           lambda stage, study, _, cell:
@@ -130,8 +129,7 @@ STAGES = (
           lambda stage, study, _, cell: stage.tokenise_wordings(
               study, cell, study.paths.wording_tokens(cell.task, cell.model, cell.method)), "cpu"),
     Stage("train-mixture", "Train one model on a mixture of tasks.", "train", ["mixture", "seed"],
-          lambda study, cell, seed: settings.run_settings(study, cell), _train, "device", _train_died,
-          "{}, seed {}"),
+          lambda study, cell, seed: settings.run_settings(study, cell), _train, "device", _train_died),
     Stage("share-training", "Make what was trained on a mixture the run of a task.", "share_training",
           ["shared", "seed"], lambda study, cell, seed: settings.run_settings(study, cell),
           lambda stage, study, _, cell, seed:
@@ -143,14 +141,12 @@ STAGES = (
                                  Attempt(options.attempt, options.attempts)),
           "device", lambda stage, study, reason, started, task, model, reward:
               stage.write_failed_reward(study, task, model, reward, study.paths.reward(task, model, reward), reason,
-                                        started),
-          "{}, {}, reward model {}"),
+                                        started)),
     Stage("search-trial", "Try one learning rate of a cell.", "search", ["cell", "factor"], settings.trial_settings,
           lambda stage, study, options, cell, factor:
               stage.run_trial(study, cell, factor, Attempt(options.attempt, options.attempts)),
           "device", lambda stage, study, reason, started, cell, factor:
-              stage.write_failed_trial(study, cell, factor, reason, started),
-          "{}, search x {}"),
+              stage.write_failed_trial(study, cell, factor, reason, started)),
     Stage("search-choice", "Choose a cell's learning rate among its trials.", "search", ["cell"],
           settings.choice_settings, lambda stage, study, _, cell: stage.choose_rate(study, cell)),
     Stage("evaluate", "Predict and score the test set.", "evaluate", ["task", "model"],
@@ -170,8 +166,7 @@ STAGES = (
           lambda stage, study, _, task, name:
               stage.evaluate_baseline(study, task, name, study.paths.baseline(task, name)),
           "cpu", lambda stage, study, reason, started, task, name:
-              stage.write_failed_baseline(study, task, name, study.paths.baseline(task, name), reason, started),
-          "{}, baseline {}"),
+              stage.write_failed_baseline(study, task, name, study.paths.baseline(task, name), reason, started)),
     Stage("fetch-domain", "Read, clean and check the test rows of another domain of a task.", "fetch_data",
           ["task", "domain"], settings.domain_settings,
           lambda stage, study, _, task, domain: stage.fetch_domain(
