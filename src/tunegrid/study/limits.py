@@ -25,17 +25,7 @@ def _known_candidate(name: str) -> str:
 FormName = Annotated[str, Field(max_length=64), AfterValidator(_known_form)]
 CandidateForm = Annotated[str, Field(max_length=64), AfterValidator(_known_candidate)]
 
-CostName = Literal[
-    "trainable_parameters",
-    "train_hours",
-    "train_gpu_memory",
-    "train_flops",
-    "saved_bytes",
-    "prediction_seconds",
-    "prediction_memory",
-    "latency",
-]
-LEAST: dict[CostName, str] = {
+LEAST = {  # cost -> what the cheapest has, in words
     "trainable_parameters": "fewest trainable parameters, then the fewest parameters, then the least training time",
     "train_hours": "least training time",
     "train_gpu_memory": "least memory in training",
@@ -45,6 +35,7 @@ LEAST: dict[CostName, str] = {
     "prediction_memory": "least memory in prediction",
     "latency": "least time for one answer",
 }
+CostName = Literal[tuple(LEAST)]
 
 
 class Measure(Closed):
