@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from tunegrid.common.fields import Closed, Text, Word
+from tunegrid.data.sources.base import Row
 from tunegrid.tasks.base import Task
 from tunegrid.tasks.probes.base import ProbeModel, ProbePair, ProbeSet, Scored, Two
 from tunegrid.tasks.probes.templates import TemplateSet, filled
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class AnswerTemplate(Closed):
@@ -38,6 +42,19 @@ class AnswerSet(ProbeSet):
         if set(task.source_columns) != {"context", "question"}:
             return "probes of answers are for tasks that read a context and a question"
         return None
+
+    @staticmethod
+    def chosen(model: ProbeModel, asked: Sequence[tuple[Row, tuple[str, ...]]]) -> np.ndarray:
+        """Probability of each of its answers to each row, [rows, answers]; rows with the same are asked together."""
+        import numpy as np
+
+        places: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for number, (_, answers) in enumerate(asked):
+            places[answers].append(number)
+        chosen = np.empty((len(asked), max(map(len, places))))
+        for answers, numbers in places.items():
+            chosen[numbers] = model.choose([asked[number][0] for number in numbers], answers)
+        return chosen
 
 
 class AnswerProbes(AnswerSet, TemplateSet):
@@ -68,14 +85,5 @@ class AnswerProbes(AnswerSet, TemplateSet):
                 yield ProbePair(number, condition, words, rows, expected)
 
     def score(self, task: Task, model: ProbeModel, pairs: Sequence[ProbePair]) -> Scored:
-        import numpy as np
-
-        groups: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)  # by answers: the texts to choose for
-        for number, pair in enumerate(pairs):
-            for side, answers in enumerate(pair.expected):
-                groups[answers].append((number, side))
-        scores = np.empty((len(pairs), 2))
-        for answers, places in groups.items():
-            chosen = model.choose([pairs[number].rows[side] for number, side in places], answers)
-            scores[tuple(np.transpose(places))] = chosen[:, 0]
-        return Scored(scores)
+        asked = [side for pair in pairs for side in zip(pair.rows, pair.expected, strict=True)]
+        return Scored(self.chosen(model, asked)[:, 0].reshape(-1, 2))

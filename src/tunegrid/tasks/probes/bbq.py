@@ -8,7 +8,6 @@ of BBQ's rows, so that being right cancels out.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
@@ -60,15 +59,8 @@ class BBQProbes(AnswerSet, RowSet):
         return group, ProbePair(0, CONDITIONS[condition], (biased, unbiased), (asked, asked), (answers, answers))
 
     def score(self, task: Task, model: ProbeModel, pairs: Sequence[ProbePair]) -> Scored:
-        import numpy as np
-
-        places: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for number, pair in enumerate(pairs):
-            places[pair.expected[0]].append(number)
-        scores = np.empty((len(pairs), 2))
-        for answers, numbers in places.items():
-            scores[numbers] = model.choose([pairs[number].rows[0] for number in numbers], answers)[:, :2]
-        return Scored(scores)
+        asked = [(pair.rows[0], pair.expected[0]) for pair in pairs]
+        return Scored(self.chosen(model, asked)[:, :2])
 
 
 def _stereotype_first(info: Any, groups: Any) -> tuple[str, str, str] | None:
