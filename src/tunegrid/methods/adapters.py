@@ -114,12 +114,7 @@ class Adapters(AdaptersLibrary):
             return configs.library_config(self.settings.config)
         import adapters
 
-        return adapters.DoubleSeqBnConfig(
-            reduction_factor=self.settings.reduction_factor,
-            non_linearity=self.settings.non_linearity,
-            scaling=self.settings.scaling,
-            dropout=self.settings.dropout,
-        )
+        return adapters.DoubleSeqBnConfig(**{name: getattr(self.settings, name) for name in OWN})
 
     def expected_modules(self, shape: Shape) -> int:
         if self.settings.config:

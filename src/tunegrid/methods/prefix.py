@@ -70,9 +70,7 @@ class Prefix(AdaptersLibrary):
         inner, length = shape.heads * shape.d_kv, self.settings.length
         count = 0
         # One set of prefixes for the encoder, one for the decoder's own attention, one for its attention to the source.
-        for layers in (shape.encoder_layers, shape.decoder_layers, shape.decoder_layers):
-            if not layers:
-                continue
+        for layers in filter(None, (shape.encoder_layers, shape.decoder_layers, shape.decoder_layers)):
             if (bottleneck := self.settings.bottleneck) is None:
                 count += length * layers * 2 * inner
             else:  # vectors, then two linear layers with their biases

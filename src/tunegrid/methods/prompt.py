@@ -55,9 +55,8 @@ class Prompt(PeftLibrary):
 
     @classmethod
     def why_not(cls, settings: PromptSettings, family: Family) -> str | None:
-        if (settings.init == "text") != bool(settings.text.strip()):
-            return "`text` and `init: text` go together"
-        return None
+        together = (settings.init == "text") == bool(settings.text.strip())
+        return None if together else "`text` and `init: text` go together"
 
     @property
     def added_tokens(self) -> int:

@@ -31,10 +31,9 @@ class LabelSettings(TaskSettings):
     @field_validator("labels")
     @classmethod
     def _numbers_are_distinct(cls, labels: list[str]) -> list[str]:
+        named = labels_by_number(tuple(labels))
         for label in labels:
-            if (number := number_of_name(label)) is not None and (
-                other := labels_by_number(tuple(labels))[number]
-            ) != label:
+            if (other := named.get(number_of_name(label), label)) != label:
                 raise ValueError(f"{label!r} and {other!r} are the same number, so that no row says which it means")
         return labels
 

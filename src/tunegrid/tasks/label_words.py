@@ -46,8 +46,7 @@ def check_label_words(task: Task, tokenizer: PreTrainedTokenizerBase, model: str
         TuneGridError: a label word is cut by `max_target_length`, holds a special token, or is the same tokens as
             another.
     """
-    labels = task.labels() or []
-    words = [task.word(label) for label in labels]
+    words = [task.word(label) for label in task.labels() or ()]
     kind, limit = task.settings.kind, task.settings.max_target_length
     special = special_token_names(tokenizer)
     seen: dict[tuple[int, ...], str] = {}

@@ -42,8 +42,7 @@ class TextPairs(LabelSet, RowSet):
         return list(dict.fromkeys(self._condition(raw) for raw in self._read()))
 
     def pair(self, task: Task, row: RawRow) -> tuple[str, ProbePair]:
-        columns = {name: value for name, value in self.columns.model_dump().items() if value is not None}
-        values = mapped(row.values, columns, {})
+        values = mapped(row.values, self.columns.model_dump(exclude_none=True), {})
         texts = [text_of(values, side) for side in ("first", "second")]
         if texts[0] == texts[1]:
             raise RowError("both texts are the same, so that nothing differs")
