@@ -44,13 +44,8 @@ def section(frames: Frames, expected: Expected, figures: tuple[Figure, ...] = ()
             else f"The task's own score ranked the pairs from which {listed(ranked)} learned: by it they are judged by "
             "what they were trained to raise, and a gain says nothing about other scores."
         )
-    made = (
-        _rewards(frames, expected),
-        _judged(frames, expected),
-        _operations(frames, expected),
-        _last(frames, expected),
-    )
-    return Section("Learning from preferences", tuple(text), tuple(table for table in made if table), figures)
+    tables = (make(frames, expected) for make in (_rewards, _judged, _operations, _last))
+    return Section("Learning from preferences", tuple(text), tuple(filter(None, tables)), figures)
 
 
 def samplers(expected: Expected) -> list[Named]:
