@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tunegrid.common.errors import TuneGridError
 
@@ -46,11 +46,6 @@ class Request:
     minutes: int | None = None
     megabytes: int | None = None
     cpus: int = 1
-
-    @property
-    def kind(self) -> tuple:
-        """All fields but the amounts: Slurm is asked only about the largest amounts of each kind."""
-        return self.partition, self.account, self.qos, self.constraint, self.gpus, self.gpu_model
 
     def arguments(self) -> list[str]:
         gpus = f"{self.gpu_model}:{self.gpus or 1}" if self.gpu_model else self.gpus
@@ -92,12 +87,13 @@ def request(resources: Mapping, threads: int) -> Request:
 
 
 def largest(requests: Iterable[Request]) -> list[Request]:
-    """One request per kind, with the largest amounts of all requests of the kind."""
-    by_kind: dict[tuple, Request] = {}
+    """One request per kind, all but the amounts, with the largest amounts of all requests of the kind."""
+    by_kind: dict[Request, Request] = {}
     for job in requests:
-        other = by_kind.get(job.kind, job)
-        by_kind[job.kind] = Request(
-            *job.kind,
+        kind = replace(job, minutes=None, megabytes=None, cpus=1)
+        other = by_kind.get(kind, job)
+        by_kind[kind] = replace(
+            job,
             minutes=max(job.minutes or 0, other.minutes or 0) or None,
             megabytes=max(job.megabytes or 0, other.megabytes or 0) or None,
             cpus=max(job.cpus, other.cpus),
