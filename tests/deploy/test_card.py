@@ -58,6 +58,14 @@ def test_tables_of_other_results_are_noticed(own, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_table_that_lacks_a_column_of_the_card_is_named(own, tmp_path, capsys):
+    assert main(["tables", *CONFIG]) == 0
+    file = own.paths.tables / "cells.csv"
+    file.write_text(file.read_text().replace("seeds_expected", "seeds_planned", 1))
+    assert export(CELLS[0], tmp_path / "out") == 1
+    assert "cells.csv: not a table of `tunegrid tables` (no column seeds_expected)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

@@ -107,7 +107,8 @@ def _results(study: Study, winner: Winner, task: Task, metrics: MetricsRecord | 
     cell, rows = winner.run.cell, []
     file = study.paths.tables / "cells.csv"
     key = ("task", "model", "kind", "method", "metric")
-    table = read_rows(file, *key, "mean", "ci_low", "ci_high") if file.is_file() else []
+    names = (*key, "mean", "ci_low", "ci_high", "seeds_ok", "seeds_expected")
+    table = read_rows(file, *names) if file.is_file() else []
     by_key = {tuple(row[name] for name in key): row for row in table}
     for metric in task.metrics:
         own, before = (

@@ -1,5 +1,6 @@
 """The templates of reports, cards and pages: Jinja2 over `report/templates/`."""
 
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -20,6 +21,7 @@ def environment(**options: Any) -> Environment:
     return Environment(loader=FileSystemLoader(folder), undefined=StrictUndefined, **ours | options)
 
 
+@cache  # read once: a running server's script stays the one whose digest its headers name
 def file_text(name: str) -> str:
     """The text of a file beside the templates, in which nothing is filled in."""
     return (templates_folder() / name).read_text(encoding="utf-8")
