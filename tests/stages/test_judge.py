@@ -1,6 +1,7 @@
 """Runs against the runs that they started from: who wins by which judge, worked from the answers themselves."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.support.preferring import PLAIN
@@ -56,6 +57,17 @@ def test_both_judges_compare_the_answers_to_the_same_rows(judged):
     assert (record.by_reward.wins, record.by_reward.ties) == (wins, ties)
     assert record.by_reward.rate == pytest.approx((wins + ties / 2) / len(rows))
     assert record.mean_start_metric == pytest.approx(np.mean([row["start_metric"] for row in rows]))
+
+
+def test_tables_name_a_judgement_that_lacks_the_scores_of_a_judge(judged):
+    from tunegrid.results.tables import build_tables
+    from tunegrid.stages.expected import expected
+
+    judge(judged, RUN, judged.paths.run(RUN))
+    file = judged.paths.run(RUN) / "judgement.parquet"
+    pd.read_parquet(file).drop(columns="start_reward").to_parquet(file)
+    with pytest.raises(TuneGridError, match=r"judgement\.parquet: .*start_reward.* run its job again"):
+        build_tables(judged.paths.root, expected(judged), 50)
 
 
 def test_a_run_without_scores_is_a_failed_judgement_with_the_reason_and_one_without_a_record_a_mistake(judged):

@@ -3,9 +3,11 @@
 import json
 from statistics import fmean
 
+import pandas as pd
 import pytest
 
 from tests.support.instructed import cell
+from tunegrid.common.errors import TuneGridError
 from tunegrid.results.records import MetricsRecord, TrainRecord, WordingsRecord, read_record
 from tunegrid.results.tables import build_tables
 from tunegrid.stages.expected import expected
@@ -100,3 +102,17 @@ def test_answers_that_are_missing_are_said_to_be_and_leave_no_summary(own_instru
     frame = tables["wordings"]
     assert frame[(frame["task"] == "qa") & (frame["kind"] == "run")]["status"].tolist() == ["missing"]
     assert "qa" not in set(tables["instruction"]["task"])
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (lambda table: table.iloc[:-1], r"has \d+ answers to .+, but its record says \d+\. Evaluate again"),
+        (lambda table: table[["id", "wording"]], r"cannot be read \(.*not in index.*\)\. Run its job again"),
+    ],
+)
+def test_answers_that_are_not_those_of_the_record_are_named(own_instructed, broken, message):
+    file = own_instructed.paths.run(Run(cell("qa"), 1)) / "wordings.parquet"
+    broken(pd.read_parquet(file)).to_parquet(file)
+    with pytest.raises(TuneGridError, match=rf"wordings\.parquet: {message}"):
+        build_tables(own_instructed.paths.root, expected(own_instructed), resamples=200)

@@ -144,6 +144,14 @@ def test_missing_results_are_rows(own_made_up: Path) -> None:
     assert "Mini-T5 + LoRA (missing: no result)" in frames["recommendation"].set_index("task").left_out["qa"]
 
 
+def test_results_of_before_a_metric_was_added_are_means_without_it(own_made_up: Path) -> None:
+    metrics = json.loads((own_made_up / RUN / "metrics.json").read_text())["metrics"]
+    change(own_made_up / RUN / "metrics.json", metrics={name: score for name, score in metrics.items() if name != "f1"})
+    frames = build_tables(own_made_up, EXPECTED, RESAMPLES)
+    assert cell(frames, "lora", "f1").seeds_ok == 1
+    assert cell(frames, "lora").seeds_ok == 2
+
+
 def test_a_diverged_cell_is_a_row_with_its_reason(own_made_up: Path) -> None:
     for seed in (1, 2):
         run = own_made_up / f"runs/qa/mini-t5/lora/seed-{seed}"

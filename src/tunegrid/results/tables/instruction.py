@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import read_object
 from tunegrid.results.expected import ExpectedTask, Row
 from tunegrid.results.read import StudyResults, parquet_frame
@@ -157,8 +158,16 @@ class _Cell:
         return row
 
     def _answers(self, seed: int | None) -> Any:
-        with parquet_frame(self.folders[seed] / "wordings.parquet") as table:
-            return table
+        """A result's answers to every wording. Raises TuneGridError for a file that is not what its record says."""
+        file, record = self.folders[seed] / "wordings.parquet", self.records[seed]
+        with parquet_frame(file) as table:
+            counts = table[["wording", "id", *self.task.primary.columns]]["wording"].value_counts()
+        for one in record.wordings:
+            if (count := counts.get(one.name, 0)) != record.examples:
+                raise TuneGridError(
+                    f"{file}: has {count} answers to {one.name}, but its record says {record.examples}. Evaluate again."
+                )
+        return table
 
     @staticmethod
     def _statistics(metric: Metric, table: Any, names: Sequence[str]) -> np.ndarray:

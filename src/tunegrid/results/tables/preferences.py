@@ -87,7 +87,7 @@ def _cell_rows(records: Iterable[tuple[Result, JudgementRecord | None]]) -> Iter
         if record is None or record.status != "ok":
             continue
         file = run.folder / "judgement.parquet"
-        table = read_parquet(file)
+        table = read_parquet(file, [*JUDGES, *(f"start_{judge}" for judge in JUDGES)])
         if len(table) != record.examples:
             raise TuneGridError(
                 f"{file}: has {len(table)} rows, but its record says {record.examples}. Judge it again."

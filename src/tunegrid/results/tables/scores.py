@@ -78,8 +78,9 @@ class TaskScores:
 
     def _next_runs(self, metric: str) -> dict[ResultKey, tuple[float, float] | None]:
         """For each cell, where one more run of it would score on the same test set; None where that is not known."""
-        values = {key: [r.metrics.metrics[metric].value for r in self.ok[key] if r.metrics] for key in self.cells}
-        values = {key: scores for key, scores in values.items() if scores}
+        records = {key: [r.metrics.metrics for r in self.ok[key] if r.metrics] for key in self.cells}
+        found = {key: [scores[metric].value for scores in each if metric in scores] for key, each in records.items()}
+        values = {key: scores for key, scores in found.items() if scores}
         collapsed = [key in self.collapsed for key in values]
         ends = next_run([np.array(v) for v in values.values()], 1 - ALPHA, collapsed)
         return dict(zip(values, ends, strict=True))
