@@ -68,6 +68,9 @@ def test_a_test_file_is_an_input_of_predict_too():
     assert unlabelled_row(ner(), RawRow({"text": "Ann"}, "here")) == {"text": "Ann"}
     with pytest.raises(RowError, match="lacks text"):
         unlabelled_row(ner(), RawRow({"words": WORDS}, "here"))
+    for empty in (None, "", " "):
+        with pytest.raises(RowError, match="column tokens: expected a list of words, found"):
+            unlabelled_row(ner(), RawRow({"tokens": empty}, "here"))
 
 
 def test_words_stand_for_types():

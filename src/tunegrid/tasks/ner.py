@@ -108,6 +108,8 @@ class Ner(Task):
     def clean_source(self, row: Row) -> Row:
         if not is_missing(row.get("tokens")):
             return {"text": text_of({"text": " ".join(_words(row, "tokens"))}, "text")}
+        if "text" not in row:  # as in rows without answers
+            raise column_error("tokens", f"expected a list of words, found {shown(row['tokens'])}")
         return super().clean_source(row)
 
     def clean(self, row: Row) -> Row:
