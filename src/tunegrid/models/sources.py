@@ -71,7 +71,6 @@ class HubModel(OnHub, ModelSource):
         return {"id": self.id, "revision": self.revision, "commit": commit}
 
     def known_config(self, family: Family) -> dict[str, Any] | None:
-
         return known_config(self.id)
 
     def describe(self) -> str:

@@ -31,7 +31,6 @@ class Holder:
 
     @classmethod
     def this_process(cls) -> Holder:
-
         return cls(socket.gethostname(), os.getpid(), now(), shlex.join(sys.argv), os.environ.get("SLURM_JOB_ID"))
 
     def write(self, lock: Path) -> None:
