@@ -14,7 +14,7 @@ from tunegrid.runtime.stopping import Stopped
 from tunegrid.stages.train_reward import calibration, train_reward
 
 NAMES = ("translation", "t5", "judge")
-SETTINGS = {"pairs": "worse", "training": PLAIN | {"max_steps": 80, "evaluation_steps": 20, "learning_rate": 5e-3}}
+SETTINGS = {"pairs": "worse", "training": PLAIN | {"max_steps": 120, "evaluation_steps": 20, "learning_rate": 5e-3}}
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_reward_model_tells_worse_answers_that_it_never_saw(judged):
     assert record.test_loss < math.log(2)
     assert sum(one.pairs for one in record.calibration) == record.test_pairs
     assert record.selection.validation_loss < math.log(2)
-    assert (record.cost.steps, record.cost.saved_bytes > 0) == (80, True)
+    assert (record.cost.steps, record.cost.saved_bytes > 0) == (120, True)
     assert not list(study.paths.root.glob("checkpoints/rewards/*/*/*"))
 
 
@@ -78,7 +78,7 @@ def test_a_training_that_is_stopped_ends_with_the_same_bits(judged, monkeypatch)
         train_reward(study, *NAMES, folder)
     assert not (folder / "reward.json").exists()
     again = train_reward(study, *NAMES, folder)
-    assert len(calls) == 80
+    assert len(calls) == 120
     assert again.weights == whole.weights
     assert (folder / "history.csv").read_bytes() == Path("whole/history.csv").read_bytes()
     assert (again.accuracy, again.cost.tokens) == (whole.accuracy, whole.cost.tokens)

@@ -9,6 +9,7 @@ FAMILIES = ("t5", "flan-t5", "bart")
 ENCODER_LAYERS, DECODER_LAYERS = 3, 2
 WIDTH, INNER_WIDTH, HEADS = 16, 24, 2
 DROPOUT = 0.1
+UNIGRAMS = Path(__file__).with_name("unigrams.tsv")  # pieces of TEXTS and their log-probabilities
 
 TEXTS = [
     "question: who found the old key in the garden? context: Anna found the old key in the garden on Monday.",
@@ -61,16 +62,19 @@ def without_dropout() -> dict:
 
 def t5_tokenizer() -> Any:
     """Unigram pieces of words, as T5's: a character that was never seen becomes <unk>."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = Tokenizer(models.Unigram())
+    special = ["<pad>", "</s>", "<unk>"]
+    # As `trainers.UnigramTrainer` made them of TEXTS, once: it makes others in each process, and with them every tiny study
+    # would be another one.
+    lines = (line.split("\t") for line in UNIGRAMS.read_text(encoding="utf-8").splitlines())
+    pieces = [(name, 0.0) for name in special] + [(piece, float(score)) for piece, score in lines]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=special.index("<unk>")))
+    tokenizer.add_special_tokens(special)
     tokenizer.normalizer = normalizers.Replace("\n", " ")
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    special = ["<pad>", "</s>", "<unk>"]
-    trainer = trainers.UnigramTrainer(vocab_size=200, special_tokens=special, unk_token="<unk>", show_progress=False)
-    tokenizer.train_from_iterator(TEXTS, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
