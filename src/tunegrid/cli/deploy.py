@@ -231,7 +231,8 @@ def _predict(study: Study, options: argparse.Namespace) -> int:
         if not isinstance(source.place, Stream):
             check_rows(source)  # before anything is loaded or written
         prepare_to_compute(study)
-        answerer = Answerer(study, winner, not options.unmerged, engine, options.compute_type, form)
+        many = not isinstance(source.place, Stream)
+        answerer = Answerer(study, winner, not options.unmerged, engine, options.compute_type, form, many)
         answer_all(answerer, source, options.output, options.at_once)
     except KeyboardInterrupt:
         return 130

@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TextIO
-from weakref import finalize
 
 from tunegrid.common.errors import TuneGridError
 from tunegrid.common.files import written
@@ -43,6 +42,7 @@ class Answerer:
         engine: Engine = "transformers",
         compute: ComputeType | None = None,
         form: Form | None = None,
+        many: bool = False,
     ) -> None:
         """Loads the model.
 
@@ -51,6 +51,7 @@ class Answerer:
             engine: what computes; `ctranslate2` only with merged models.
             compute: type of CTranslate2's weights; None: the study's precision.
             form: of the weights, which decides what computes; None: as they were trained.
+            many: computed as is fastest for many rows, not for one, where there is a difference.
 
         Raises:
             TuneGridError: the engine is not there, or cannot compute this model.
@@ -65,17 +66,21 @@ class Answerer:
         device = pick_device(study.hardware)
         if form is not None:
             self.precision = "fp32"  # no autocast: a form has its own precision
-            model = load_form(study, winner, form, tokenizer, device)
+            model = load_form(study, winner, form, tokenizer, device, many)
         elif engine == "ctranslate2":
             require_engine(engine)
             from tunegrid.models.converted import Converted, convert
 
             plain = plain_model(study.method(cell), load_model(study, winner, merged=False))
-            place, threads = TemporaryDirectory(), study.hardware.threads
-            convert(plain, tokenizer, Path(place.name))
-            compute = compute or compute_type(study)
-            model = Converted(Path(place.name), device=device.type, threads=threads, compute=compute)
-            finalize(model, place.cleanup)
+            with TemporaryDirectory() as folder:
+                convert(plain, tokenizer, Path(folder))
+                model = Converted(
+                    Path(folder),
+                    device=device.type,
+                    threads=study.hardware.threads,
+                    compute=compute or compute_type(study),
+                )
+                model.answer_many(many)
         else:
             model = cpu_kernels.place(load_model(study, winner, merged), device).eval()
         self._take(cell_task(study, cell), study.models[cell.model].family, tokenizer, model)
@@ -86,13 +91,6 @@ class Answerer:
         self.task, self.family, self.tokenizer, self.model = task, family, tokenizer, model
         self.unread = Unread(task, tokenizer)
         tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True  # advice that says nothing here
-
-    def expect_many(self) -> None:
-        """Has the model compute as is fastest for many rows, not for one."""
-        from tunegrid.models.converted import Converted
-
-        if isinstance(self.model, Converted):
-            self.model.answer_many()
 
     def answer(self, rows: list[Row]) -> list[dict[str, Any]]:
         """Answers rows: their `id`, if any, their `prediction`, and the further columns of predictions.parquet."""
@@ -117,9 +115,16 @@ class Answerer:
 
 
 def load_form(
-    study: Study, winner: Winner, form: Form, tokenizer: PreTrainedTokenizerBase, device: torch.device
+    study: Study,
+    winner: Winner,
+    form: Form,
+    tokenizer: PreTrainedTokenizerBase,
+    device: torch.device,
+    many: bool = False,
 ) -> Any:
     """A run's model in another form, on a device: as it was saved where it was tuned, else made of the run's weights.
+
+    `many`: as for `Answerer`.
 
     Raises:
         TuneGridError: it was tuned, and is not there.
@@ -130,9 +135,11 @@ def load_form(
         return cpu_kernels.place(load.load_model(require_form(study, winner, form)), device).eval()
     method = study.method(winner.run.cell)
     plain = plain_model(method, load_model(study, winner, merged=False))
-    place, threads = TemporaryDirectory(), study.hardware.threads
-    formed = form.make(plain, tokenizer, Path(place.name), family=method.family, device=device.type, threads=threads)
-    finalize(formed.predictor, place.cleanup)
+    with TemporaryDirectory() as folder:
+        threads = study.hardware.threads
+        formed = form.make(plain, tokenizer, Path(folder), family=method.family, device=device.type, threads=threads)
+        if form.converts:
+            formed.predictor.answer_many(many)
     return formed.predictor
 
 
@@ -159,8 +166,6 @@ def answer_all(answerer: Answerer, source: Input, output: Path | None, at_once: 
         TuneGridError: a row cannot be used. Those before it have been answered, unless it is a file that is written.
     """
     at_once = at_once or BATCHES * answerer.task.settings.evaluation_batch_size
-    if not isinstance(source.place, Stream):
-        answerer.expect_many()
     try:
         if output is None:
             _write(answerer, _blocks(source, at_once), sys.stdout, plain=True)

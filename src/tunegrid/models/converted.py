@@ -129,7 +129,7 @@ class Converted:
         """Loads what `convert` wrote.
 
         Args:
-            folder: has to stay there while this is used.
+            folder: has to stay there until `answer_many` was called for the last time.
 
         Raises:
             TuneGridError: the folder is no model of CTranslate2, or the device cannot compute in this type.

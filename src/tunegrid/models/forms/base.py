@@ -63,7 +63,7 @@ class Form(ABC):
 
         Args:
             model: plain, on the CPU, in fp32.
-            folder: empty, for files that are needed while the model is used.
+            folder: empty, for files that are needed while the model is loaded again (`Converted`).
 
         Raises:
             TuneGridError: the model cannot have this form.
