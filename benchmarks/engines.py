@@ -3,7 +3,7 @@
 Usage: python benchmarks/engines.py FOLDER [options]; --help lists them.
 
 T5-small and BART-base with random weights (`peers/work.py`) translate rows as long as those of WMT16, in batches of 32
-(`evaluation_batch_size`, of which CTranslate2 may take up to four times as many).
+(`evaluation_batch_size`, of which CTranslate2 may take up to six times as many).
 Every measurement is a process of its own that loads the model, converts it where the engine needs that, and predicts
 through the package's own code (`tasks.predict.predict_rows`); `generate` is transformers' own, on batches of rows of
 similar length. The sides take turns. What is compared is the time of 1,000 rows with start-up: that of the start, and

@@ -147,7 +147,7 @@ def test_many_rows_are_answered_by_a_batch_for_each_thread(packaged, tmp_path, t
     answers = many.generate(tokenizer, sources, settings, batch_size=8)
     assert answers == loaded.generate(tokenizer, sources, settings, batch_size=8)
     rows_at_once = threads * max(len(batch) for batch in watched.batches)
-    assert rows_at_once == max(32, 8 * threads)
+    assert rows_at_once == max(48, 8 * threads)
     watched.batches.clear()
     assert many.generate(tokenizer, sources[:9], settings, batch_size=8) == answers[:9]
     assert len(watched.batches) == min(threads, 5), "few rows are shared out, too"

@@ -33,7 +33,7 @@ PATIENCE = 3
 SCORED_AT_ONCE = 4  # labels are scored in batches of so many times the rows of a batch: their words are short
 # On a CPU the batches that are computed at once have up to so many times as many rows (of all beams) as asked for,
 # while each has no more tokens than this: products of more rows are faster, and a row that has ended leaves its batch.
-CPU_TIMES, CPU_TOKENS = 4, 8192
+CPU_TIMES, CPU_TOKENS = 6, 12288
 
 
 def convert(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path, compute: ComputeType = "float32") -> None:

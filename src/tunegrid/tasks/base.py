@@ -96,7 +96,7 @@ class TaskSettings(Closed):
         gt=0,
         le=65_536,
         description=(
-            "Examples per batch of prediction; on a CPU up to four times as many of a narrow model, or with "
+            "Examples per batch of prediction; on a CPU up to four times as many of a narrow model, six times with "
             "CTranslate2."
         ),
     )
