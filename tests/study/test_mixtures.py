@@ -154,3 +154,9 @@ def test_what_cannot_tune_a_family_cannot_on_a_mixture(load):
     method = f"{METHOD}\n  instruct: {{kind: instruction, method: {{kind: bitfit}}}}"
     text = changed(METHOD, method).replace("methods: [full, lora]", "methods: [full, instruct]")
     assert_refused(load, BASE, text, "grid.methods[1]", ["qa_t5_instruct cannot exist", "no bias"])
+
+
+def test_a_cell_is_trained_again_by_the_rule_of_what_it_is_trained_in(load):
+    study = load(shared())
+    assert study.train_again(Cell("qa", "t5", "full")) == "snakemake … --forcerun train_qa_t5_full cell_qa_t5_full"
+    assert study.train_again(Cell("qa", "t5", "instruct")) == "snakemake … --forcerun train_mixture cell_qa_t5_instruct"

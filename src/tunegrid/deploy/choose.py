@@ -186,7 +186,7 @@ def _require_usable(study: Study, winner: Winner) -> None:
     if not weights.is_dir() or not any(weights.iterdir()):
         raise TuneGridError(
             f"{weights}: the weights of this run are not there; `tunegrid clean --weights` removes them. Train it "
-            f"again: snakemake … --forcerun {cell.training_rule} {cell.target}"
+            f"again: {study.train_again(cell)}"
         )
     base = study.paths.model(cell.model)
     if not (base / "config.json").is_file():
@@ -202,7 +202,7 @@ def _require_usable(study: Study, winner: Winner) -> None:
         weights,
         winner.training.weights,
         winner.folder / "train.json",
-        f"Train the run again: snakemake … --forcerun {cell.training_rule} {cell.target}",
+        f"Train the run again: {study.train_again(cell)}",
     )
 
 

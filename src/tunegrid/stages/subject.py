@@ -98,6 +98,5 @@ def check_run(study: Study, run: Run, folder: Path, trained: TrainRecord) -> Non
     """Raises TuneGridError if the weights of a run, or its base model, are not those of its record."""
     cell = run.cell
     check_trained_from(study.paths.model(cell.model), folder, trained.provenance.model_fingerprint)
-    rule = study.training_of(cell).training_rule
-    again = f"Train the run again: snakemake … --forcerun {rule} {cell.target}"
+    again = f"Train the run again: {study.train_again(cell)}"
     check_weights(folder / "weights", trained.weights, folder / "train.json", again)

@@ -166,6 +166,10 @@ class Study(Closed):
         """What is trained for a cell: the cell itself, or the mixture that it belongs to."""
         return MixtureCell.of(cell.model, cell.method) if self.is_shared(cell) else cell
 
+    def train_again(self, cell: Cell) -> str:
+        """The command that trains a cell's runs once more."""
+        return f"snakemake … --forcerun {self.training_of(cell).training_rule} {cell.target}"
+
     def trainings(self) -> list[Cell]:
         """What is trained, each once per seed: cells, and mixtures in the place of their first cell."""
         return list(dict.fromkeys(map(self.training_of, self.cells())))
