@@ -231,8 +231,15 @@ def _predict(study: Study, options: argparse.Namespace) -> int:
         if not isinstance(source.place, Stream):
             check_rows(source)  # before anything is loaded or written
         prepare_to_compute(study)
-        many = not isinstance(source.place, Stream)
-        answerer = Answerer(study, winner, not options.unmerged, engine, options.compute_type, form, many)
+        answerer = Answerer(
+            study,
+            winner,
+            merged=not options.unmerged,
+            engine=engine,
+            compute=options.compute_type,
+            form=form,
+            many=not isinstance(source.place, Stream),
+        )
         answer_all(answerer, source, options.output, options.at_once)
     except KeyboardInterrupt:
         return 130

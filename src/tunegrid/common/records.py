@@ -31,8 +31,8 @@ class UnusableRows(_Open):
     rows: Count
 
 
-class ModelCard(_Open):
-    """`models/<model>/card.json`."""
+class _Card(_Open):
+    """What was fetched, and from where."""
 
     fingerprint: NonEmpty
     source: str = ""
@@ -40,8 +40,12 @@ class ModelCard(_Open):
     revision: str | None = None
 
 
-class DataCard(ModelCard):
-    """`data/<task>/card.json`: what the card of a model has too, and its rows."""
+class ModelCard(_Card):
+    """`models/<model>/card.json`."""
+
+
+class DataCard(_Card):
+    """`data/<task>/card.json`."""
 
     rows: dict[str, Count] = {}
     rows_available: dict[str, Count | None] | None = None

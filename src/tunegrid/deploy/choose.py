@@ -169,10 +169,12 @@ def _preferred(records: dict[int, TrainRecord]) -> tuple[int, str]:
     if any(selection is None for selection in chosen.values()) or len({s.by for s in chosen.values()}) > 1:
         return first, f"Seed {first} is the first of {len(records)}: they have no validation score in common."
     by = chosen[first].by
-    is_loss = by == "loss"
-    values = {seed: s.validation_loss if is_loss else s.validation_metric for seed, s in chosen.items()}
-    best = (min if is_loss else max)(values, key=values.get)
-    what = "lowest validation loss" if is_loss else f"highest {by} on validation data"
+    if by == "loss":
+        values = {seed: selection.validation_loss for seed, selection in chosen.items()}
+        best, what = min(values, key=values.get), "lowest validation loss"
+    else:
+        values = {seed: selection.validation_metric for seed, selection in chosen.items()}
+        best, what = max(values, key=values.get), f"highest {by} on validation data"
     others = ", ".join(f"{value:.4g} with seed {seed}" for seed, value in values.items() if seed != best)
     return best, f"Of its seeds, {best} has the {what}: {values[best]:.4g}, and not {others}."
 

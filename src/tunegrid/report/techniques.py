@@ -69,9 +69,9 @@ def side_by_side(frames: Frames, expected: Expected, task: ExpectedTask) -> Tabl
         Column("Trained", width=0.13 if several else 0.22),
         *right("Share", "Memory", "Time, s", "Latency, ms", "Saved", f"{metric.title}{unit} [{CONFIDENCE} interval]"),
     )
-    where = task.title if several else f"{task.title} with {expected.models[0].title}"
+    place = task.title if several else f"{task.title} with {expected.models[0].title}"
     caption = (
-        f"{where}, technique by technique: what is trained, its share of all parameters, peak memory and seconds "
+        f"{place}, technique by technique: what is trained, its share of all parameters, peak memory and seconds "
         "of the training, latency of one example, size of what is saved, score."
     )
     if not several:  # then the caption names the model

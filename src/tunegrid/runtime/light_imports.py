@@ -1,4 +1,4 @@
-"""Imports transformers without packages that it imports only because they are installed, and without collections."""
+"""Imports transformers without packages that it imports only because they are there, and without a search for garbage."""
 
 import gc
 import importlib
