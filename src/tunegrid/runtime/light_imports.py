@@ -1,4 +1,4 @@
-"""Imports transformers without packages that it imports only because they are there, and without a search for garbage."""
+"""Imports transformers without packages that it imports only because they are there, and without garbage collection."""
 
 import gc
 import importlib
