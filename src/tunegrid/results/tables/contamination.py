@@ -8,6 +8,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -66,5 +67,5 @@ def _relation(task: ExpectedTask, model: Named) -> Row:
 
 
 @cache
-def _published() -> Row:
+def _published() -> dict[str, Any]:
     return yaml.safe_load(pretraining_file().read_text(encoding="utf-8"))
